@@ -1,0 +1,257 @@
+import type { EndInfo, Refresh, RetryTo, RuntimeGuard, TicketGuard } from '../model/plan.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { Ticket, TicketStatus } from '../model/ticket.ts';
+import type { AccountView, TicketView } from '../model/world.ts';
+
+/** Losing a race is a result, not an error. */
+export type Cas = 'won' | 'lost';
+
+/** Who changes something, for the activity log: `alice`, `tick:<id>`, `run:<run id>`. */
+export type Actor = string;
+
+/** What one read transaction gives a tick. */
+export interface Snapshot {
+  /** Tickets in `todo` (at most the limit asked for, in dispatch order: priority, age, sequence), tickets
+   *  in `in_progress`, and every ticket that has a live row. */
+  readonly tickets: readonly TicketView[];
+  /** Every row that has not ended, chats included. */
+  readonly runtimes: readonly Runtime[];
+  readonly accounts: readonly AccountView[];
+  /** Tickets in `todo` beyond the limit. */
+  readonly beyond: number;
+  /** This host's last tick; null = never. */
+  readonly last_tick: { readonly boot_id: string | null; readonly mono_ms: number } | null;
+  /** Distinct tickets whose run ended (for `agent_*` reasons) within 60 s of its registration, in the last 10 minutes. */
+  readonly early_deaths: readonly string[];
+}
+
+export interface NewTicket {
+  readonly title: string;
+  readonly body: string;
+  readonly status: 'todo' | 'blocked';
+  readonly priority: number;
+  readonly project: string;
+  readonly labels: readonly string[];
+  readonly agent: string | null;
+  readonly owner: string | null;
+  readonly author: string;
+  readonly trusted: boolean;
+  readonly depends_on: readonly string[];
+}
+
+export interface ClaimRequest {
+  readonly ticket: string;
+  readonly guard: TicketGuard;
+  readonly run: string;
+  readonly agent: string;
+  readonly project: string;
+  readonly attempt: number;
+  readonly host_id: string;
+}
+
+export interface AdoptRequest {
+  readonly ticket: string;
+  readonly guard: TicketGuard;
+  /** Our own `launching` row that gives way, if the claim was made already. */
+  readonly instead_of: string | null;
+  /** The run id in the living agent's environment. */
+  readonly mark: string;
+  readonly agent: string;
+  readonly project: string;
+  readonly host_id: string;
+  readonly boot_id: string;
+  readonly pid_ns: string | null;
+  readonly pid: number;
+  readonly pid_start: string;
+  readonly tmux_session: string | null;
+  readonly tmux_pane: string | null;
+  readonly worktree: string | null;
+  readonly branch: string | null;
+}
+
+export interface RegisterRequest {
+  readonly run: string;
+  readonly host_id: string;
+  readonly boot_id: string;
+  readonly pid_ns: string | null;
+  readonly pid: number;
+  readonly pid_start: string;
+  readonly tmux_server_pid: number | null;
+  readonly tmux_server_start: string | null;
+  readonly tmux_session: string | null;
+  readonly tmux_pane: string | null;
+}
+
+export interface ReportRequest {
+  readonly run: string;
+  readonly to: 'in_review' | 'needs_input' | 'done' | 'blocked';
+  readonly message: string;
+  readonly turn: number;
+}
+
+export interface TicketEdit {
+  readonly title?: string;
+  readonly body?: string;
+  readonly priority?: number;
+  readonly project?: string;
+  readonly labels?: readonly string[];
+  readonly agent?: string | null;
+  readonly owner?: string | null;
+  readonly depends_on?: readonly string[];
+}
+
+export interface ActivityRow {
+  readonly id: number;
+  readonly at_ms: number;
+  readonly ticket_id: string | null;
+  readonly run_id: string | null;
+  readonly actor: string;
+  /** `created`, `moved`, `edited`, `comment`, `claimed`, `registered`, `heal`, `ended`, `retry`, `report`, `adopted`, `parked`, `asked`, `sent`, `warning`. */
+  readonly kind: string;
+  readonly because: string | null;
+  readonly text: string | null;
+}
+
+export interface TickRow {
+  readonly id: string;
+  readonly host_id: string;
+  readonly boot_id: string | null;
+  readonly mono_ms: number;
+  readonly started_at_ms: number;
+  readonly finished_at_ms: number;
+  readonly outcome: string;
+  /** The object that `dispatch --json` prints, as JSON text. */
+  readonly report: string;
+}
+
+export interface DeliveryRow {
+  readonly id: string;
+  readonly run_id: string;
+  readonly ticket_id: string | null;
+  readonly kind: 'prompt' | 'send';
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly outcome: 'started' | 'delivered' | 'queued' | 'busy' | 'indeterminate' | 'pending' | 'refused';
+  readonly ack_source: string | null;
+  readonly at_ms: number;
+}
+
+/**
+ * The board. Every write that a tick makes is one guarded transaction: its WHERE repeats what was observed
+ * (status, owner, claim_epoch, version or phase), and `lost` means that someone else acted first. Nothing
+ * here speaks of SQL; another board (HTTP, another database) implements the same port and runs the same
+ * contract tests. All times are UTC milliseconds and come from the caller: the board reads no clock.
+ */
+export interface Board {
+  snapshot(options: {
+    readonly host_id: string;
+    readonly now_ms: number;
+    readonly limit: number;
+  }): Promise<Snapshot>;
+
+  /** `todo -> in_progress`, epoch + 1, `launching` row inserted, in one transaction. */
+  claim(request: ClaimRequest, actor: Actor, now_ms: number): Promise<Cas>;
+  /** Records where the claimed run will work. Guarded by phase `launching`. */
+  staged(
+    run: string,
+    where: {
+      readonly worktree: string | null;
+      readonly branch: string | null;
+      readonly client_session: string | null;
+    },
+  ): Promise<Cas>;
+  /** `launching -> registered`; also requires the ticket `in_progress` under the row's epoch and owner. Sets worker_pid. */
+  register(request: RegisterRequest, now_ms: number): Promise<Cas>;
+  /** Binds the ticket to a living runtime: `in_progress`, epoch + 1 unless `instead_of`, a live `running` row, worker_pid. */
+  adopt(request: AdoptRequest, actor: Actor, now_ms: number): Promise<Cas>;
+
+  /** Ticket -> `in_progress`, worker_pid = pid, reasons cleared; row -> `running`, heartbeat. */
+  normalize(
+    ticket: string,
+    guard: TicketGuard,
+    runtime: RuntimeGuard,
+    pid: number,
+    because: string,
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+  /** Ticket -> `needs_input` with reason, text, run and turn; row keeps its phase, or `parked`. */
+  ask(
+    ticket: string,
+    guard: TicketGuard,
+    runtime: RuntimeGuard,
+    what: { readonly reason: string; readonly text: string; readonly turn: number; readonly park: boolean },
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+  /** Ticket -> `in_review`; the row lives on. */
+  submit(
+    ticket: string,
+    guard: TicketGuard,
+    runtime: RuntimeGuard,
+    because: string,
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+  /** Row -> `ended`, nothing else. Guarded by the row's version. */
+  end(runtime: RuntimeGuard, end: EndInfo, actor: Actor, now_ms: number): Promise<Cas>;
+  /** Row (if given) -> `ended` and ticket -> `todo` or `blocked`, both or neither. Clears worker_pid. */
+  retry(
+    ticket: string,
+    guard: TicketGuard,
+    runtime: RuntimeGuard | null,
+    end: EndInfo | null,
+    to: RetryTo,
+    why: { readonly reason: string; readonly text: string },
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+  /** Bookkeeping of living rows, one transaction for all. Rows that ended meanwhile are left alone. Does NOT
+   *  raise a row's version, so that a refresh never makes a heal lose its race. Returns the rows written. */
+  refresh(rows: readonly Refresh[], now_ms: number): Promise<number>;
+
+  /** The agent's own word. `lost` = superseded, or the ticket is in a state that no run may change
+   *  (`done`, `cancelled`, `blocked`), or its owner changed. Idempotent for `in_review`. */
+  report(request: ReportRequest, now_ms: number): Promise<Cas>;
+
+  addTicket(ticket: NewTicket, now_ms: number): Promise<Ticket>;
+  ticket(id: string): Promise<Ticket | null>;
+  tickets(filter: {
+    readonly status?: readonly TicketStatus[];
+    readonly project?: string;
+    readonly limit: number;
+  }): Promise<Ticket[]>;
+  counts(): Promise<Record<TicketStatus, number>>;
+  /** A person's move: compare-and-swap on the version. To `todo` also: trusted, attempts 0, not_before null.
+   *  A move never touches the runtime row; a live row stays live. */
+  move(
+    id: string,
+    version: number,
+    to: TicketStatus,
+    why: string,
+    trusted: boolean,
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+  edit(id: string, version: number, change: TicketEdit, actor: Actor, now_ms: number): Promise<Cas>;
+  log(row: Omit<ActivityRow, 'id'>): Promise<void>;
+  activity(filter: {
+    readonly ticket?: string;
+    readonly after?: number;
+    readonly limit: number;
+  }): Promise<ActivityRow[]>;
+
+  runtime(run: string): Promise<Runtime | null>;
+  /** By the run id in an agent's environment: the row that lives, else the latest. */
+  runtimeByMark(mark: string): Promise<Runtime | null>;
+  liveRuntime(ticket: string): Promise<Runtime | null>;
+  liveRuntimes(): Promise<Runtime[]>;
+  /** The newest first. */
+  runtimesOf(ticket: string, limit: number): Promise<Runtime[]>;
+
+  saveTick(row: TickRow): Promise<void>;
+  lastTick(host_id: string): Promise<TickRow | null>;
+  saveDelivery(row: DeliveryRow): Promise<void>;
+  setDelivery(id: string, outcome: DeliveryRow['outcome'], ack_source: string | null): Promise<void>;
+  close(): void;
+}

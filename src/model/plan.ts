@@ -1,0 +1,180 @@
+import type { TicketStatus } from './ticket.ts';
+import type { ActivityView, Sighting } from './world.ts';
+
+/** What the guard of a step repeats: a ticket as it was observed. */
+export interface TicketGuard {
+  readonly status: TicketStatus;
+  readonly owner: string | null;
+  readonly claim_epoch: number;
+  readonly version: number;
+}
+
+/** What the guard of a step repeats: a runtime as it was observed. */
+export interface RuntimeGuard {
+  readonly run: string;
+  readonly version: number;
+}
+
+export interface RetryTo {
+  readonly status: 'todo' | 'blocked';
+  readonly attempts: number;
+  readonly not_before_at_ms: number | null;
+}
+
+/** How a runtime ended, as far as it was seen. */
+export interface EndInfo {
+  readonly end_reason: string;
+  readonly exit_code: number | null;
+  readonly exit_signal: number | null;
+}
+
+interface Base {
+  readonly ticket: string;
+  readonly because: Because;
+  /** Facts for people and for `explain`; never read by the program. */
+  readonly evidence: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** One guarded effect. */
+export type Step =
+  | (Base & {
+      readonly kind: 'normalize';
+      readonly guard: TicketGuard;
+      readonly runtime: RuntimeGuard;
+      readonly pid: number;
+    })
+  | (Base & {
+      readonly kind: 'ask';
+      readonly guard: TicketGuard;
+      readonly runtime: RuntimeGuard;
+      readonly question: string;
+      readonly turn: number;
+    })
+  | (Base & {
+      readonly kind: 'park';
+      readonly guard: TicketGuard;
+      readonly runtime: RuntimeGuard;
+      readonly turn: number;
+    })
+  | (Base & { readonly kind: 'submit'; readonly guard: TicketGuard; readonly runtime: RuntimeGuard })
+  | (Base & { readonly kind: 'end'; readonly runtime: RuntimeGuard; readonly end: EndInfo })
+  | (Base & {
+      readonly kind: 'retry';
+      readonly guard: TicketGuard;
+      /** null when the row of this claim had already ended. */
+      readonly runtime: RuntimeGuard | null;
+      readonly end: EndInfo | null;
+      readonly to: RetryTo;
+      readonly text: string;
+    })
+  | (Base & { readonly kind: 'close_pane'; readonly run: string; readonly pane: string })
+  | (Base & { readonly kind: 'adopt'; readonly guard: TicketGuard; readonly sighting: Sighting })
+  | (Base & {
+      readonly kind: 'launch';
+      readonly guard: TicketGuard;
+      readonly agent: string;
+      readonly project: string;
+      readonly attempt: number;
+    })
+  | (Base & { readonly kind: 'trip'; readonly level: 'dispatch' });
+
+export type Because =
+  // normalize
+  | 'agent_alive'
+  | 'activity_after_question'
+  | 'activity_after_park'
+  // ask, park, submit
+  | 'agent_waiting'
+  | 'idle_without_report'
+  | 'silent_past_ttl'
+  // end, retry
+  | 'agent_dead'
+  | 'agent_exited'
+  | 'agent_killed'
+  | 'rebooted'
+  | 'tmux_server_lost'
+  | 'launch_deadline'
+  | 'ended_without_release'
+  | 'launch_failed'
+  | 'killswitch'
+  // panes
+  | 'pane_of_ended_run'
+  // dispatch
+  | 'next_in_order'
+  | 'runtime_busy'
+  // killswitch
+  | 'mass_death';
+
+export type SkipBecause =
+  | 'owned_by_person'
+  | 'untrusted'
+  | 'dependencies_unmet'
+  | 'not_before'
+  | 'attempts_used_up'
+  | 'config_broken'
+  | 'unknown_project'
+  | 'unknown_agent'
+  | 'no_agent'
+  | 'account_limited'
+  | 'no_slot'
+  | 'no_slot_project'
+  | 'no_slot_agent'
+  | 'launch_limit'
+  | 'other_project'
+  | 'killswitch'
+  | 'reconcile_only'
+  | 'launching'
+  | 'verdict_unknown'
+  | 'not_mine'
+  | 'owner_changed'
+  | 'flapping'
+  | 'tmux_unreadable'
+  | 'mark_unknown'
+  | 'busy_with_other_owner'
+  | 'alive_though_settled'
+  | 'server_socket_deleted'
+  | 'mass_death';
+
+export interface Skip {
+  readonly ticket: string;
+  readonly run: string | null;
+  readonly because: SkipBecause;
+  readonly evidence: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+/** Bookkeeping of a living runtime: heartbeat, folded events, observed silence. No step, no claim of change. */
+export interface Refresh {
+  readonly run: string;
+  readonly phase: 'launching' | 'registered' | 'running' | 'parked';
+  readonly seen: ActivityView;
+  readonly silent_ms: number;
+  readonly launching_ms: number;
+  readonly output_at_s: number | null;
+  readonly alive: boolean;
+}
+
+export interface Plan {
+  readonly reconcile: readonly Step[];
+  readonly dispatch: readonly Step[];
+  readonly skipped: readonly Skip[];
+  readonly refresh: readonly Refresh[];
+}
+
+export type StepResult =
+  | 'done'
+  | 'lost_race'
+  | 'failed'
+  | 'launched'
+  | 'launching'
+  | 'adopted'
+  | 'released'
+  | 'declined'
+  | 'halted';
+
+export interface Outcome {
+  readonly step: Step;
+  readonly run: string | null;
+  readonly result: StepResult;
+  readonly after: TicketStatus | null;
+  readonly error: string | null;
+}

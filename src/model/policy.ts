@@ -1,0 +1,85 @@
+/** The validated configuration, with every default filled in. */
+export interface Policy {
+  readonly limits: Limits;
+  readonly projects: ReadonlyMap<string, Project>;
+  readonly agents: ReadonlyMap<string, AgentProfile>;
+  /** The profile of tickets that name none; null = the only one, if there is exactly one. */
+  readonly default_agent: string | null;
+  readonly default_project: string | null;
+  /** Authors whose tickets are dispatched without a person's move to `todo`. */
+  readonly trusted_authors: readonly string[];
+  /** Set when the file could not be used: dispatch stops, reconcile goes on with the defaults. */
+  readonly broken: readonly string[];
+}
+
+export interface Limits {
+  readonly max_agents: number;
+  readonly max_launches_per_tick: number;
+  readonly ttl_minutes: number;
+  readonly max_attempts: number;
+  readonly interval_seconds: number;
+  readonly launch_deadline_seconds: number;
+  /** How long one tick waits for the agents that it launched to register. */
+  readonly register_wait_seconds: number;
+  readonly retry_base_seconds: number;
+  readonly retry_max_seconds: number;
+}
+
+export interface HookSpec {
+  readonly argv: readonly string[];
+  readonly timeout_seconds: number;
+}
+
+export interface Project {
+  readonly name: string;
+  readonly repo: string;
+  readonly base: string;
+  readonly remote: string;
+  readonly fetch: boolean;
+  readonly fetch_timeout_seconds: number;
+  readonly base_max_age_days: number;
+  readonly max_agents: number | null;
+  /** null = `<state dir>/worktrees/<project>`. */
+  readonly worktrees: string | null;
+  readonly after_create: HookSpec | null;
+  readonly before_run: HookSpec | null;
+  readonly default_agent: string | null;
+}
+
+export type AgentKind = 'command' | 'claude' | 'codex' | 'opencode' | 'gemini';
+
+export interface AgentProfile {
+  readonly name: string;
+  readonly kind: AgentKind;
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Names of variables that are handed on from the dispatcher's environment. */
+  readonly pass_env: readonly string[];
+  readonly max_agents: number | null;
+  readonly permission_mode: string;
+  /** The prompt template; null = the built-in one. */
+  readonly prompt: string | null;
+  readonly on_idle: 'needs_input' | 'review' | 'leave';
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  max_agents: 4,
+  max_launches_per_tick: 4,
+  ttl_minutes: 90,
+  max_attempts: 3,
+  interval_seconds: 60,
+  launch_deadline_seconds: 120,
+  register_wait_seconds: 15,
+  retry_base_seconds: 60,
+  retry_max_seconds: 1800,
+};
+
+export const NO_POLICY: Policy = {
+  limits: DEFAULT_LIMITS,
+  projects: new Map(),
+  agents: new Map(),
+  default_agent: null,
+  default_project: null,
+  trusted_authors: [],
+  broken: [],
+};

@@ -1,0 +1,68 @@
+import type { ProcessIdentity } from './identity.ts';
+
+export type Phase = 'launching' | 'registered' | 'running' | 'parked' | 'ended';
+
+/** What the kernel says of a recorded process. */
+export type Verdict = 'alive' | 'dead' | 'unknown' | 'not_mine';
+
+/** What the agent's events say. */
+export type Activity = 'busy' | 'waiting' | 'idle' | 'unknown';
+
+/** A row of `runtime_sessions`: one agent process started for one ticket (or a chat, ticket_id null). */
+export interface Runtime {
+  readonly id: string;
+  /** The run id in the agent's environment; differs from `id` only after the board had lost the runtime. */
+  readonly mark: string;
+  readonly ticket_id: string | null;
+  readonly claim_epoch: number;
+  readonly attempt: number;
+  readonly owner: string | null;
+  readonly agent: string;
+  readonly project: string;
+  readonly phase: Phase;
+  readonly version: number;
+  readonly host_id: string;
+  readonly boot_id: string | null;
+  readonly pid_ns: string | null;
+  readonly pid: number | null;
+  /** Start time in kernel ticks (Linux) or the `ps` start string (macOS), exact. */
+  readonly pid_start: string | null;
+  readonly tmux_server_pid: number | null;
+  readonly tmux_server_start: string | null;
+  readonly tmux_session: string | null;
+  readonly tmux_pane: string | null;
+  readonly worktree: string | null;
+  readonly branch: string | null;
+  readonly client_session: string | null;
+  readonly activity: Activity;
+  readonly question: string | null;
+  /** Turns that were seen to start. */
+  readonly turn: number;
+  readonly events_seen: number;
+  readonly events_cursor: string | null;
+  /** Last `window_activity` that tmux showed, seconds since the epoch. */
+  readonly output_at_s: number | null;
+  /** Observed time without any event or output. */
+  readonly silent_ms: number;
+  /** Observed time spent in phase `launching`. */
+  readonly launching_ms: number;
+  readonly claimed_at_ms: number;
+  readonly registered_at_ms: number | null;
+  readonly heartbeat_at_ms: number | null;
+  readonly ended_at_ms: number | null;
+  readonly end_reason: string | null;
+  readonly exit_code: number | null;
+  readonly exit_signal: number | null;
+}
+
+/** The identity that the row recorded, or null where nothing was registered yet. */
+export function identityOf(row: Runtime): ProcessIdentity | null {
+  if (row.pid === null || row.pid_start === null || row.boot_id === null) return null;
+  return {
+    host_id: row.host_id,
+    boot_id: row.boot_id,
+    pid_ns: row.pid_ns,
+    pid: row.pid,
+    pid_start: row.pid_start,
+  };
+}

@@ -1,0 +1,52 @@
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/** Where things live; every path below the state dir has its one name here. */
+export interface Places {
+  readonly state: string;
+  readonly config: string;
+  readonly board: string;
+  readonly lock: string;
+  readonly killswitch: string;
+  readonly gate: string;
+  readonly host: string;
+  readonly socket: string;
+  readonly server: string;
+  readonly runs: string;
+  readonly marks: string;
+  readonly bin: string;
+  readonly worktrees: string;
+}
+
+/** Resolves the state dir and the config file: option, then environment, then XDG. Pure but for `homedir`. */
+export function placesOf(
+  options: { readonly stateDir?: string | undefined; readonly config?: string | undefined },
+  env: NodeJS.ProcessEnv,
+): Places {
+  const home = env.HOME || homedir();
+  const state = resolve(
+    options.stateDir ||
+      env.MC_PICKUP_STATE_DIR ||
+      join(env.XDG_STATE_HOME || join(home, '.local', 'state'), 'mc-pickup'),
+  );
+  const config = resolve(
+    options.config ||
+      env.MC_PICKUP_CONFIG ||
+      join(env.XDG_CONFIG_HOME || join(home, '.config'), 'mc-pickup', 'config.toml'),
+  );
+  return {
+    state,
+    config,
+    board: join(state, 'board.sqlite'),
+    lock: join(state, 'tick-lock.sqlite'),
+    killswitch: join(state, 'killswitch.json'),
+    gate: join(state, 'gate.json'),
+    host: join(state, 'host-id'),
+    socket: join(state, 'tmux.sock'),
+    server: join(state, 'tmux-server.json'),
+    runs: join(state, 'runs'),
+    marks: join(state, 'marks'),
+    bin: join(state, 'bin'),
+    worktrees: join(state, 'worktrees'),
+  };
+}

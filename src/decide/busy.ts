@@ -1,0 +1,24 @@
+import type { SkipBecause } from '../model/plan.ts';
+import type { Ticket } from '../model/ticket.ts';
+import type { Sighting } from '../model/world.ts';
+
+export type BusyAnswer =
+  | { readonly do: 'adopt' }
+  | { readonly do: 'launch' }
+  | { readonly do: 'release'; readonly because: SkipBecause }
+  | { readonly do: 'leave'; readonly because: SkipBecause };
+
+/**
+ * What to do about a runtime that is said to be busy where we meant to start one (the 409). Busy means alive,
+ * so it is believed: adopted if it is this ticket's, under this ticket's owner, and the kernel says that its
+ * process lives. Another ticket's runtime is never touched, and what cannot be judged is left alone. A dead
+ * one is no obstacle.
+ */
+export function answerBusy(ticket: Pick<Ticket, 'id' | 'owner'>, busy: Sighting): BusyAnswer {
+  if (busy.judgement.verdict === 'unknown') return { do: 'leave', because: 'mark_unknown' };
+  if (busy.judgement.verdict === 'not_mine') return { do: 'leave', because: 'not_mine' };
+  if (busy.judgement.verdict === 'dead') return { do: 'launch' };
+  if (busy.ticket !== ticket.id) return { do: 'release', because: 'busy_with_other_ticket' };
+  if (busy.owner !== ticket.owner) return { do: 'leave', because: 'busy_with_other_owner' };
+  return { do: 'adopt' };
+}

@@ -1,0 +1,171 @@
+import type { Skip, SkipBecause, Step } from '../model/plan.ts';
+import type { AgentProfile, Policy, Project } from '../model/policy.ts';
+import type { Ticket } from '../model/ticket.ts';
+import type { World } from '../model/world.ts';
+import type { DecideOptions } from './index.ts';
+import { guardOf, type Reconciled } from './reconcile.ts';
+
+/** Decides what is launched, on the world as the reconcile pass will leave it. Pure. Every ticket in `todo`
+ *  that is passed over gets a literal reason. */
+export function decideDispatch(
+  world: World,
+  policy: Policy,
+  reconciled: Reconciled,
+  options: DecideOptions,
+): { readonly steps: readonly Step[]; readonly skipped: readonly Skip[] } {
+  const steps: Step[] = [];
+  const skipped: Skip[] = [];
+  const slots = occupied(world, reconciled);
+  const limit = Math.min(policy.limits.max_launches_per_tick, options.max ?? Number.POSITIVE_INFINITY);
+  const unmet = new Map(world.tickets.map((view) => [view.ticket.id, view.unmet]));
+
+  for (const ticket of candidates(world, reconciled)) {
+    const route = routeOf(ticket, policy);
+    const because =
+      closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options) ??
+      (route.ok ? null : route.because) ??
+      (route.ok ? switchedOff(world, reconciled, route.project, route.profile) : null) ??
+      (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null);
+    if (because !== null || !route.ok) {
+      const evidence = because === 'not_before' ? { not_before_at_ms: ticket.not_before_at_ms } : {};
+      skipped.push({ ticket: ticket.id, run: null, because: because ?? 'no_agent', evidence });
+      continue;
+    }
+    slots.take(route.project.name, route.profile.name);
+    steps.push({
+      kind: 'launch',
+      ticket: ticket.id,
+      because: 'next_in_order',
+      evidence: { priority: ticket.priority, attempt: ticket.attempts + 1, agent: route.profile.name },
+      guard: guardOf(ticket),
+      agent: route.profile.name,
+      project: route.project.name,
+      attempt: ticket.attempts + 1,
+    });
+  }
+  return { steps, skipped };
+}
+
+/** Priority, age, then number: `MC-2` before `MC-10`. */
+export function inOrder(a: Ticket, b: Ticket): number {
+  return (
+    a.priority - b.priority ||
+    a.created_at_ms - b.created_at_ms ||
+    a.id.length - b.id.length ||
+    (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
+  );
+}
+
+function candidates(world: World, { after, freed, spoken }: Reconciled): Ticket[] {
+  const live = new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? []));
+  return world.tickets
+    .map(({ ticket }) => after.get(ticket.id) ?? ticket)
+    .filter(({ id, status }) => status === 'todo' && !spoken.has(id) && (!live.has(id) || freed.has(id)))
+    .sort(inOrder);
+}
+
+function closed(
+  ticket: Ticket,
+  unmet: readonly string[],
+  world: World,
+  policy: Policy,
+  options: DecideOptions,
+): SkipBecause | null {
+  if (policy.broken.length > 0) return 'config_broken';
+  if (options.project !== null && ticket.project !== options.project) return 'other_project';
+  if (ticket.owner !== null && !policy.agents.has(ticket.owner)) return 'owned_by_person';
+  if (!ticket.trusted && !policy.trusted_authors.includes(ticket.author)) return 'untrusted';
+  if (unmet.length > 0) return 'dependencies_unmet';
+  if (ticket.not_before_at_ms !== null && ticket.not_before_at_ms > world.now_ms) return 'not_before';
+  if (ticket.attempts >= policy.limits.max_attempts) return 'attempts_used_up';
+  return null;
+}
+
+type Route =
+  | { readonly ok: true; readonly project: Project; readonly profile: AgentProfile }
+  | { readonly ok: false; readonly because: SkipBecause };
+
+/** The owner's profile, else the ticket's own, the project's, the configuration's. */
+function routeOf(ticket: Ticket, policy: Policy): Route {
+  const project = policy.projects.get(ticket.project);
+  if (project === undefined) return { ok: false, because: 'unknown_project' };
+  const name = ticket.owner ?? ticket.agent ?? project.default_agent ?? policy.default_agent;
+  if (name === null) return { ok: false, because: 'no_agent' };
+  const profile = policy.agents.get(name);
+  return profile === undefined ? { ok: false, because: 'unknown_agent' } : { ok: true, project, profile };
+}
+
+function switchedOff(
+  world: World,
+  { tripped }: Reconciled,
+  project: Project,
+  profile: AgentProfile,
+): SkipBecause | null {
+  if (tripped) return 'mass_death';
+  const scopes = ['*', `project:${project.name}`, `agent:${profile.name}`];
+  if (world.switches.some(({ scope }) => scopes.includes(scope))) return 'killswitch';
+  const account = world.accounts.find(({ name }) => name === profile.name);
+  return account?.not_before_at_ms != null && account.not_before_at_ms > world.now_ms
+    ? 'account_limited'
+    : null;
+}
+
+function full(
+  slots: Slots,
+  { limits }: Policy,
+  project: Project,
+  profile: AgentProfile,
+  launches: number,
+  limit: number,
+): SkipBecause | null {
+  if (slots.all >= limits.max_agents) return 'no_slot';
+  if (project.max_agents !== null && slots.project(project.name) >= project.max_agents)
+    return 'no_slot_project';
+  if (profile.max_agents !== null && slots.agent(profile.name) >= profile.max_agents) return 'no_slot_agent';
+  return launches >= limit ? 'launch_limit' : null;
+}
+
+interface Slots {
+  readonly all: number;
+  project(name: string): number;
+  agent(name: string): number;
+  take(project: string, agent: string): void;
+}
+
+/** Active workers are counted from what was observed, not from statuses: an `in_progress` ticket whose
+ *  runtime lives, is being launched or cannot be judged takes a slot; a parked one or a dead one does not. */
+function occupied(world: World, { after, freed }: Reconciled): Slots {
+  const projects = new Map<string, number>();
+  const agents = new Map<string, number>();
+  let all = 0;
+  const slots: Slots = {
+    get all() {
+      return all;
+    },
+    project: (name) => projects.get(name) ?? 0,
+    agent: (name) => agents.get(name) ?? 0,
+    take(project, agent) {
+      all += 1;
+      projects.set(project, (projects.get(project) ?? 0) + 1);
+      agents.set(agent, (agents.get(agent) ?? 0) + 1);
+    },
+  };
+  const tickets = new Map(world.tickets.map(({ ticket }) => [ticket.id, after.get(ticket.id) ?? ticket]));
+  for (const { row, judgement } of world.runtimes) {
+    if (row.ticket_id === null || row.host_id !== world.host_id || freed.has(row.ticket_id)) continue;
+    const launching = row.phase === 'launching';
+    const lives = judgement?.verdict === 'alive' || judgement?.verdict === 'unknown';
+    const status = tickets.get(row.ticket_id)?.status;
+    // A ticket in `todo` whose runtime may live (unknown, flapping) has an agent all the same.
+    if (launching || (lives && (status === 'in_progress' || status === 'todo')))
+      slots.take(row.project, row.agent);
+  }
+  for (const { ticket, project, agent, judgement } of world.sightings) {
+    const status = tickets.get(ticket)?.status;
+    const bound = world.runtimes.some(({ row }) => row.ticket_id === ticket);
+    if (!bound && judgement.verdict !== 'dead' && (status === 'in_progress' || status === 'todo')) {
+      slots.take(project, agent);
+    }
+  }
+  return slots;
+}

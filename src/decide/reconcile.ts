@@ -1,0 +1,396 @@
+/*
+ * The reconcile pass: the truth table of ticket x runtime.
+ *
+ * What holds it together: only the verdict `dead` frees anything, and it comes from the kernel's word about
+ * the very process that was recorded, never from a missing tmux session. `unknown` and `not_mine` produce no
+ * step at all. A living agent is believed against the board: whoever put its ticket back to `todo` or
+ * `needs_input` was wrong about it, unless the run itself asked, or a person closed or took the ticket.
+ * Every step carries the guard (status, owner, epoch, version) that its UPDATE will repeat.
+ */
+import type { Because, EndInfo, Refresh, Skip, Step, TicketGuard } from '../model/plan.ts';
+import type { AgentProfile, Policy } from '../model/policy.ts';
+import { retryAfter } from '../model/retry.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { SETTLED, type Ticket } from '../model/ticket.ts';
+import type { ObservedRuntime, Sighting, Switch, TicketView, World } from '../model/world.ts';
+import { answerBusy } from './busy.ts';
+
+/** Heals of one ticket within 30 minutes after which healing it stops and it is flagged. */
+const MAX_HEALS = 3;
+/** An agent that dies this soon after its start counts toward mass death. */
+const EARLY_MS = 60_000;
+const MASS_DEATH = 3;
+
+export interface Reconciled {
+  readonly steps: readonly Step[];
+  readonly skipped: readonly Skip[];
+  readonly refresh: readonly Refresh[];
+  /** Tickets as this pass will leave them, where it changes them. */
+  readonly after: ReadonlyMap<string, Ticket>;
+  /** Tickets whose live row this pass ends. */
+  readonly freed: ReadonlySet<string>;
+  /** Tickets that this pass spoke about already, so that dispatch adds no second word. */
+  readonly spoken: ReadonlySet<string>;
+  readonly tripped: boolean;
+}
+
+/** Decides every heal. Pure. */
+export function decideReconcile(world: World, policy: Policy): Reconciled {
+  const pass = new Pass(world, policy);
+  for (const runtime of world.runtimes) pass.runtime(runtime);
+  for (const view of world.tickets) pass.withoutRuntime(view);
+  pass.massDeath();
+  pass.deadPanes();
+  return pass;
+}
+
+class Pass implements Reconciled {
+  readonly steps: Step[] = [];
+  readonly skipped: Skip[] = [];
+  readonly refresh: Refresh[] = [];
+  readonly after = new Map<string, Ticket>();
+  readonly freed = new Set<string>();
+  readonly spoken = new Set<string>();
+  tripped = false;
+
+  readonly #world: World;
+  readonly #policy: Policy;
+  readonly #views: Map<string, TicketView>;
+  readonly #live: Set<string>;
+  readonly #early = new Set<string>();
+
+  constructor(world: World, policy: Policy) {
+    this.#world = world;
+    this.#policy = policy;
+    this.#views = new Map(world.tickets.map((view) => [view.ticket.id, view]));
+    this.#live = new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? []));
+  }
+
+  /** One live row against its ticket. */
+  runtime(seen: ObservedRuntime): void {
+    const { row } = seen;
+    if (row.ticket_id === null) return; // a chat: no pass may touch it
+    const view = this.#views.get(row.ticket_id);
+    if (view === undefined) return; // the ticket's state could not be read: decline
+    const { ticket } = view;
+    if (row.host_id !== this.#world.host_id) return this.#skip(row, 'not_mine', { host: row.host_id });
+    const stop = scopedStop(this.#world.switches, ticket.project, row.agent);
+    if (stop) return this.#skip(row, 'killswitch', { scope: stop.scope, reason: stop.reason });
+    if (row.phase === 'launching') return this.#launching(seen, view);
+    switch (seen.judgement?.verdict) {
+      case 'alive':
+        return this.#alive(seen, view);
+      case 'dead':
+        return this.#dead(seen, view);
+      case 'not_mine':
+        return this.#skip(row, 'not_mine', { because: seen.judgement.because });
+      default:
+        return this.#skip(row, 'verdict_unknown', { because: seen.judgement?.because ?? 'no_identity' });
+    }
+  }
+
+  /** Tickets without a live row: a retry that a crash left undone, or a runtime that the board has lost. */
+  withoutRuntime({ ticket, ended, heals }: TicketView): void {
+    if (this.#live.has(ticket.id)) return;
+    if (ticket.status !== 'todo' && ticket.status !== 'in_progress') return;
+    if (this.#sighted(ticket)) return;
+    if (ticket.status !== 'in_progress' || ended === null) return; // a person took it
+    if (ended.owner !== ticket.owner) return this.#skip(ended, 'owner_changed', { owner: ticket.owner });
+    if (ended.host_id !== this.#world.host_id) return this.#skip(ended, 'not_mine', { host: ended.host_id });
+    const stop = scopedStop(this.#world.switches, ticket.project, ended.agent);
+    if (stop) return this.#skip(ended, 'killswitch', { scope: stop.scope, reason: stop.reason });
+    this.#retry(ticket, heals, ended, null, null, 'ended_without_release');
+  }
+
+  /** Three agents of different tickets dead within a minute of their start: something is wrong that more
+   *  launches will not mend. Only a death of this very tick trips, so that a released switch stays released. */
+  massDeath(): void {
+    if (this.#early.size === 0) return;
+    const all = new Set([...this.#world.early_deaths, ...this.#early]);
+    if (all.size < MASS_DEATH || this.#world.switches.some(({ scope }) => scope === '*')) return;
+    this.tripped = true;
+    this.steps.push({
+      kind: 'trip',
+      ticket: '',
+      because: 'mass_death',
+      evidence: { tickets: [...all].join(' ') },
+      level: 'dispatch',
+    });
+  }
+
+  /** A dead pane whose run has ended only takes up room in tmux. */
+  deadPanes(): void {
+    if (this.#world.tmux.kind !== 'server') return;
+    const ending = new Set(
+      this.steps.flatMap(
+        (step) => ((step.kind === 'end' || step.kind === 'retry') && step.runtime?.run) || [],
+      ),
+    );
+    const live = new Set(
+      this.#world.runtimes.filter(({ row }) => !ending.has(row.id)).map(({ row }) => row.mark),
+    );
+    for (const pane of this.#world.tmux.panes) {
+      if (!pane.dead || pane.run === '' || live.has(pane.run)) continue;
+      this.steps.push({
+        kind: 'close_pane',
+        ticket: pane.ticket,
+        because: 'pane_of_ended_run',
+        evidence: { pane: pane.pane, exit_code: pane.exit_code, exit_signal: pane.exit_signal },
+        run: pane.run,
+        pane: pane.pane,
+      });
+    }
+  }
+
+  #launching(seen: ObservedRuntime, { ticket, heals }: TicketView): void {
+    const { row } = seen;
+    const launching_ms = row.launching_ms + this.#world.delta_ms;
+    // The launcher exited without registering: it can't become an agent any more.
+    const failed = seen.pane?.dead === true;
+    if (!failed && launching_ms < this.#policy.limits.launch_deadline_seconds * 1000) {
+      this.#refresh(seen, { alive: false, silent_ms: 0, launching_ms });
+      return this.#skip(row, 'launching', { launching_ms });
+    }
+    const because = failed ? 'launch_failed' : 'launch_deadline';
+    const end = {
+      end_reason: because,
+      exit_code: seen.pane?.exit_code ?? null,
+      exit_signal: seen.pane?.exit_signal ?? null,
+    };
+    if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket)) {
+      return this.#retry(ticket, heals, row, seen, end, because);
+    }
+    this.#end(row, end, because);
+  }
+
+  #alive(seen: ObservedRuntime, view: TicketView): void {
+    const { row } = seen;
+    const { ticket } = view;
+    const output = seen.pane?.output_at_s ?? null;
+    const stirred = seen.seen.fresh > 0 || (output !== null && output !== row.output_at_s);
+    const silent_ms = stirred ? 0 : row.silent_ms + this.#world.delta_ms;
+    this.#refresh(seen, { alive: true, silent_ms, launching_ms: row.launching_ms });
+
+    if (SETTLED.has(ticket.status)) return this.#skip(row, 'alive_though_settled', { status: ticket.status });
+    if (row.owner !== ticket.owner) return this.#skip(row, 'owner_changed', { owner: ticket.owner });
+    if (ticket.status === 'needs_input') {
+      const because = answered(seen, ticket, stirred);
+      return because === null ? undefined : this.#normalize(seen, view, because);
+    }
+    if (ticket.status === 'todo') return this.#normalize(seen, view, 'agent_alive');
+    this.#working(seen, ticket, silent_ms);
+  }
+
+  /** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
+  #working({ row, seen }: ObservedRuntime, ticket: Ticket, silent_ms: number): void {
+    const base = {
+      ticket: ticket.id,
+      guard: guardOf(ticket),
+      runtime: { run: row.id, version: row.version },
+      evidence: { activity: seen.activity, pid: row.pid, silent_ms },
+    };
+    if (seen.activity === 'waiting') {
+      const question = seen.question ?? 'The agent waits for a person.';
+      this.steps.push({ ...base, kind: 'ask', because: 'agent_waiting', question, turn: seen.turn });
+    } else if (seen.activity === 'idle') {
+      const on_idle = this.#profile(row)?.on_idle ?? 'needs_input';
+      if (on_idle === 'review') this.steps.push({ ...base, kind: 'submit', because: 'idle_without_report' });
+      if (on_idle === 'needs_input') {
+        const question = 'The agent ended its turn without a report.';
+        this.steps.push({ ...base, kind: 'ask', because: 'idle_without_report', question, turn: seen.turn });
+      }
+    } else if (silent_ms >= this.#policy.limits.ttl_minutes * 60_000) {
+      this.steps.push({ ...base, kind: 'park', because: 'silent_past_ttl', turn: seen.turn });
+    } else return;
+    const last = this.steps.at(-1);
+    if (last?.ticket !== ticket.id || !('guard' in last)) return;
+    this.after.set(ticket.id, {
+      ...ticket,
+      status: last.kind === 'submit' ? 'in_review' : 'needs_input',
+      version: ticket.version + 1,
+    });
+  }
+
+  #normalize(seen: ObservedRuntime, { ticket, heals }: TicketView, because: Because): void {
+    const { row } = seen;
+    if (because === 'agent_alive' && heals >= MAX_HEALS) return this.#skip(row, 'flapping', { heals });
+    if (row.pid === null) return this.#skip(row, 'verdict_unknown', { because: 'no_identity' });
+    this.after.set(ticket.id, { ...ticket, status: 'in_progress', version: ticket.version + 1 });
+    this.spoken.add(ticket.id);
+    this.steps.push({
+      kind: 'normalize',
+      ticket: ticket.id,
+      because,
+      evidence: { pid: row.pid, run: row.id, pane: row.tmux_pane, activity: seen.seen.activity },
+      guard: guardOf(ticket),
+      runtime: { run: row.id, version: row.version },
+      pid: row.pid,
+    });
+  }
+
+  #dead(seen: ObservedRuntime, { ticket, heals }: TicketView): void {
+    const { row } = seen;
+    const because = causeOfDeath(seen);
+    const exit = { exit_code: seen.pane?.exit_code ?? null, exit_signal: seen.pane?.exit_signal ?? null };
+    if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket)) {
+      const young =
+        row.heartbeat_at_ms === null || this.#world.now_ms - (row.registered_at_ms ?? 0) < EARLY_MS;
+      if (young && because.startsWith('agent_')) this.#early.add(ticket.id);
+      return this.#retry(ticket, heals, row, seen, { end_reason: because, ...exit }, because);
+    }
+    // Whoever reported or asked has finished; whoever lost its ticket meanwhile has merely died.
+    const finished = SETTLED.has(ticket.status) || ticket.status === 'needs_input';
+    this.#end(row, { end_reason: finished ? 'finished' : because, ...exit }, because);
+  }
+
+  #sameClaim(row: Runtime, ticket: Ticket): boolean {
+    return row.owner === ticket.owner && row.claim_epoch === ticket.claim_epoch;
+  }
+
+  #end(row: Runtime, end: EndInfo, because: Because): void {
+    if (row.ticket_id === null) return;
+    this.freed.add(row.ticket_id);
+    this.steps.push({
+      kind: 'end',
+      ticket: row.ticket_id,
+      because,
+      evidence: { run: row.id, pid: row.pid, exit_code: end.exit_code, exit_signal: end.exit_signal },
+      runtime: { run: row.id, version: row.version },
+      end,
+    });
+  }
+
+  #retry(
+    ticket: Ticket,
+    heals: number,
+    row: Runtime,
+    seen: ObservedRuntime | null,
+    end: EndInfo | null,
+    because: Because,
+  ): void {
+    const { limits } = this.#policy;
+    // What the machine did is no attempt of the agent's, unless it keeps happening to this one ticket.
+    const blameless = (because === 'rebooted' || because === 'tmux_server_lost') && heals < MAX_HEALS;
+    const to = blameless
+      ? ({ status: 'todo', attempts: ticket.attempts, not_before_at_ms: null } as const)
+      : retryAfter(ticket.id, ticket.attempts, this.#world.now_ms, limits);
+    this.freed.add(ticket.id);
+    this.after.set(ticket.id, {
+      ...ticket,
+      status: to.status,
+      attempts: to.attempts,
+      not_before_at_ms: to.not_before_at_ms,
+      version: ticket.version + 1,
+    });
+    this.steps.push({
+      kind: 'retry',
+      ticket: ticket.id,
+      because,
+      evidence: {
+        run: row.id,
+        pid: row.pid,
+        verdict: seen?.judgement?.because ?? null,
+        exit_code: end?.exit_code ?? row.exit_code,
+        exit_signal: end?.exit_signal ?? row.exit_signal,
+        attempts: to.attempts,
+      },
+      guard: guardOf(ticket),
+      runtime: end === null ? null : { run: row.id, version: row.version },
+      end,
+      to,
+      text: '',
+    });
+  }
+
+  /** A process that carries the ticket's mark while the board has no live row for it: the board has lost it
+   *  (restored from a backup, a row ended by hand). True = there is nothing more to decide for this ticket. */
+  #sighted(ticket: Ticket): boolean {
+    const busy = worst(this.#world.sightings.filter((sighting) => sighting.ticket === ticket.id));
+    if (busy === null) return false;
+    const answer = answerBusy(ticket, busy);
+    if (answer.do === 'launch') return false;
+    this.spoken.add(ticket.id);
+    const evidence = { run: busy.run, pid: busy.pid, pane: busy.pane, verdict: busy.judgement.because };
+    if (answer.do !== 'adopt') {
+      this.skipped.push({ ticket: ticket.id, run: busy.run, because: answer.because, evidence });
+      return true;
+    }
+    this.after.set(ticket.id, { ...ticket, status: 'in_progress', version: ticket.version + 1 });
+    this.steps.push({
+      kind: 'adopt',
+      ticket: ticket.id,
+      because: 'runtime_busy',
+      evidence,
+      guard: guardOf(ticket),
+      sighting: busy,
+    });
+    return true;
+  }
+
+  #profile(row: Runtime): AgentProfile | undefined {
+    return this.#policy.agents.get(row.agent);
+  }
+
+  #refresh(seen: ObservedRuntime, now: { alive: boolean; silent_ms: number; launching_ms: number }): void {
+    const { row } = seen;
+    if (row.phase === 'ended') return;
+    this.refresh.push({
+      run: row.id,
+      phase: now.alive && row.phase === 'registered' ? 'running' : row.phase,
+      seen: seen.seen,
+      output_at_s: seen.pane?.output_at_s ?? row.output_at_s,
+      ...now,
+    });
+  }
+
+  #skip(row: Runtime, because: Skip['because'], evidence: Skip['evidence']): void {
+    if (row.ticket_id === null) return;
+    this.spoken.add(row.ticket_id);
+    this.skipped.push({ ticket: row.ticket_id, run: row.id, because, evidence });
+  }
+}
+
+/** Why a ticket in `needs_input` goes back to `in_progress` though nobody moved it; null = it stands. */
+function answered({ row, seen }: ObservedRuntime, ticket: Ticket, stirred: boolean): Because | null {
+  if (ticket.reason_run !== row.id) return 'agent_alive';
+  const later = seen.turn > (ticket.reason_turn ?? 0);
+  switch (ticket.reason) {
+    case 'asked':
+    case 'idle_without_report':
+      return later ? 'activity_after_question' : null;
+    case 'agent_waiting':
+      return later || seen.activity === 'busy' ? 'activity_after_question' : null;
+    case 'silent_past_ttl':
+      return stirred ? 'activity_after_park' : null;
+    default:
+      return 'agent_alive';
+  }
+}
+
+function causeOfDeath({ judgement, pane, server_lost }: ObservedRuntime): Because {
+  if (judgement?.because === 'rebooted') return 'rebooted';
+  if (pane?.dead && pane.exit_signal !== null) return 'agent_killed';
+  if (pane?.dead && pane.exit_code !== null) return 'agent_exited';
+  return server_lost ? 'tmux_server_lost' : 'agent_dead';
+}
+
+/** Of several sightings the one that forbids most: a living one, then one that cannot be judged. */
+function worst(sightings: readonly Sighting[]): Sighting | null {
+  return (
+    sightings.find(({ judgement }) => judgement.verdict === 'alive') ??
+    sightings.find(({ judgement }) => judgement.verdict !== 'dead') ??
+    null
+  );
+}
+
+function scopedStop(switches: readonly Switch[], project: string, agent: string): Switch | undefined {
+  return switches.find(
+    ({ level, scope }) =>
+      level === 'all' && (scope === '*' || scope === `project:${project}` || scope === `agent:${agent}`),
+  );
+}
+
+export function guardOf(ticket: Ticket): TicketGuard {
+  const { status, owner, claim_epoch, version } = ticket;
+  return { status, owner, claim_epoch, version };
+}

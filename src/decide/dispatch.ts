@@ -157,8 +157,9 @@ function occupied(world: World, { after, freed }: Reconciled): Slots {
     const lives = judgement?.verdict === 'alive' || judgement?.verdict === 'unknown';
     const status = tickets.get(row.ticket_id)?.status;
     // A ticket in `todo` whose runtime may live (unknown, flapping) has an agent all the same.
-    if (launching || (lives && (status === 'in_progress' || status === 'todo')))
-      slots.take(row.project, row.agent);
+    // A ticket that could not be read frees nothing either.
+    const works = status === undefined || status === 'in_progress' || status === 'todo';
+    if (launching || (lives && works)) slots.take(row.project, row.agent);
   }
   for (const { ticket, project, agent, judgement } of world.sightings) {
     const status = tickets.get(ticket)?.status;

@@ -91,7 +91,7 @@ class Pass implements Reconciled {
 
   /** Tickets without a live row: a retry that a crash left undone, or a runtime that the board has lost. */
   withoutRuntime({ ticket, ended, heals }: TicketView): void {
-    if (this.#live.has(ticket.id)) return;
+    if (this.#live.has(ticket.id)) return this.#besideDead(ticket);
     if (ticket.status !== 'todo' && ticket.status !== 'in_progress') return;
     if (this.#sighted(ticket)) return;
     if (ticket.status !== 'in_progress' || ended === null) return; // a person took it
@@ -189,16 +189,15 @@ class Pass implements Reconciled {
       runtime: { run: row.id, version: row.version },
       evidence: { activity: seen.activity, pid: row.pid, silent_ms },
     };
+    const on_idle = seen.activity === 'idle' ? (this.#profile(row)?.on_idle ?? 'needs_input') : 'leave';
     if (seen.activity === 'waiting') {
       const question = seen.question ?? 'The agent waits for a person.';
       this.steps.push({ ...base, kind: 'ask', because: 'agent_waiting', question, turn: seen.turn });
-    } else if (seen.activity === 'idle') {
-      const on_idle = this.#profile(row)?.on_idle ?? 'needs_input';
-      if (on_idle === 'review') this.steps.push({ ...base, kind: 'submit', because: 'idle_without_report' });
-      if (on_idle === 'needs_input') {
-        const question = 'The agent ended its turn without a report.';
-        this.steps.push({ ...base, kind: 'ask', because: 'idle_without_report', question, turn: seen.turn });
-      }
+    } else if (on_idle === 'review') {
+      this.steps.push({ ...base, kind: 'submit', because: 'idle_without_report' });
+    } else if (on_idle === 'needs_input') {
+      const question = 'The agent ended its turn without a report.';
+      this.steps.push({ ...base, kind: 'ask', because: 'idle_without_report', question, turn: seen.turn });
     } else if (silent_ms >= this.#policy.limits.ttl_minutes * 60_000) {
       this.steps.push({ ...base, kind: 'park', because: 'silent_past_ttl', turn: seen.turn });
     } else return;
@@ -233,8 +232,11 @@ class Pass implements Reconciled {
     const because = causeOfDeath(seen);
     const exit = { exit_code: seen.pane?.exit_code ?? null, exit_signal: seen.pane?.exit_signal ?? null };
     if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket)) {
-      const young =
-        row.heartbeat_at_ms === null || this.#world.now_ms - (row.registered_at_ms ?? 0) < EARLY_MS;
+      const lived_ms = this.#world.now_ms - (row.registered_at_ms ?? 0);
+      // Never seen alive by a tick counts as early only while ticks come: not after hours without one.
+      const unseen =
+        row.heartbeat_at_ms === null && lived_ms < 2 * this.#policy.limits.interval_seconds * 1000;
+      const young = unseen || lived_ms < EARLY_MS;
       if (young && because.startsWith('agent_')) this.#early.add(ticket.id);
       return this.#retry(ticket, heals, row, seen, { end_reason: because, ...exit }, because);
     }
@@ -302,6 +304,19 @@ class Pass implements Reconciled {
     });
   }
 
+  /** A dead row is ended in this pass, but another run's process carries the ticket's mark: no launch beside it.
+   *  The next tick, with the row gone, adopts it. */
+  #besideDead(ticket: Ticket): void {
+    if (!this.freed.has(ticket.id)) return;
+    const busy = worst(this.#world.sightings.filter((sighting) => sighting.ticket === ticket.id));
+    if (busy === null) return;
+    const answer = answerBusy(ticket, busy);
+    const because =
+      answer.do === 'leave' || answer.do === 'release' ? answer.because : 'runtime_busy_elsewhere';
+    this.spoken.add(ticket.id);
+    this.skipped.push({ ticket: ticket.id, run: busy.run, because, evidence: sightingEvidence(busy) });
+  }
+
   /** A process that carries the ticket's mark while the board has no live row for it: the board has lost it
    *  (restored from a backup, a row ended by hand). True = there is nothing more to decide for this ticket. */
   #sighted(ticket: Ticket): boolean {
@@ -310,7 +325,17 @@ class Pass implements Reconciled {
     const answer = answerBusy(ticket, busy);
     if (answer.do === 'launch') return false;
     this.spoken.add(ticket.id);
-    const evidence = { run: busy.run, pid: busy.pid, pane: busy.pane, verdict: busy.judgement.because };
+    const evidence = sightingEvidence(busy);
+    const stop = scopedStop(this.#world.switches, ticket.project, busy.agent);
+    if (stop) {
+      this.skipped.push({
+        ticket: ticket.id,
+        run: busy.run,
+        because: 'killswitch',
+        evidence: { ...evidence, reason: stop.reason },
+      });
+      return true;
+    }
     if (answer.do !== 'adopt') {
       this.skipped.push({ ticket: ticket.id, run: busy.run, because: answer.because, evidence });
       return true;
@@ -360,7 +385,7 @@ function answered({ row, seen }: ObservedRuntime, ticket: Ticket, stirred: boole
       return later ? 'activity_after_question' : null;
     case 'agent_waiting':
       return later || seen.activity === 'busy' ? 'activity_after_question' : null;
-    case 'silent_past_ttl':
+    case 'parked':
       return stirred ? 'activity_after_park' : null;
     default:
       return 'agent_alive';
@@ -372,6 +397,10 @@ function causeOfDeath({ judgement, pane, server_lost }: ObservedRuntime): Becaus
   if (pane?.dead && pane.exit_signal !== null) return 'agent_killed';
   if (pane?.dead && pane.exit_code !== null) return 'agent_exited';
   return server_lost ? 'tmux_server_lost' : 'agent_dead';
+}
+
+function sightingEvidence(busy: Sighting): Skip['evidence'] {
+  return { run: busy.run, pid: busy.pid, pane: busy.pane, verdict: busy.judgement.because };
 }
 
 /** Of several sightings the one that forbids most: a living one, then one that cannot be judged. */

@@ -131,6 +131,7 @@ export type SkipBecause =
   | 'tmux_unreadable'
   | 'mark_unknown'
   | 'busy_with_other_owner'
+  | 'runtime_busy_elsewhere'
   | 'busy_with_other_ticket'
   | 'alive_though_settled'
   | 'server_socket_deleted'

@@ -3,7 +3,7 @@ export interface Policy {
   readonly limits: Limits;
   readonly projects: ReadonlyMap<string, Project>;
   readonly agents: ReadonlyMap<string, AgentProfile>;
-  /** The profile of tickets that name none; null = the only one, if there is exactly one. */
+  /** The profile of tickets that name none: the one configured, else the only one there is, else null. */
   readonly default_agent: string | null;
   readonly default_project: string | null;
   /** Authors whose tickets are dispatched without a person's move to `todo`. */
@@ -46,7 +46,9 @@ export interface Project {
   readonly default_agent: string | null;
 }
 
-export type AgentKind = 'command' | 'claude' | 'codex' | 'opencode' | 'gemini';
+export const AGENT_KINDS = ['command', 'claude', 'codex', 'opencode', 'gemini'] as const;
+
+export type AgentKind = (typeof AGENT_KINDS)[number];
 
 export interface AgentProfile {
   readonly name: string;

@@ -1,0 +1,47 @@
+#!/bin/sh
+# A scripted agent for the demonstration and the tests: it reads its prompt, really edits and commits in its
+# worktree, and reports. What it does is named in the ticket as "behave: WORD". Everything it does is noted under
+# $MC_PICKUP_STATE_DIR/notes, so that what really happened can be counted afterwards.
+set -u
+notes=$MC_PICKUP_STATE_DIR/notes
+mkdir -p "$notes"
+echo "$MC_RUN_ID $$" >>"$notes/$MC_TICKET_ID.started"
+behave=$(sed -n 's/.*behave: *\([a-z-]*\).*/\1/p' "$MC_PROMPT_FILE" | head -n 1)
+
+work() {
+  echo "work of $MC_RUN_ID" >>"work-$MC_TICKET_ID.txt"
+  git add -A && git -c user.name=agent -c user.email=agent@localhost commit -qm "Work on $MC_TICKET_ID"
+  echo "committed as $(git rev-parse --short HEAD)"
+}
+hold() { # until the file appears; the bound is the caller's, who ends this process
+  while [ ! -e "$notes/$MC_TICKET_ID.$1" ]; do sleep 0.05; done
+}
+review() {
+  work && mc-pickup report review --message "Ready for review."
+  echo "report: exit $?" >>"$notes/$MC_TICKET_ID.reports"
+}
+
+case $behave in
+review) review ;;
+hold) hold go && review ;;
+stay) review && hold never ;;
+ask)
+  mc-pickup report needs-input --message "Which colour shall the button have?"
+  mc-event idle </dev/null
+  IFS= read -r answer
+  mc-event busy </dev/null
+  echo "$answer" >>"$notes/$MC_TICKET_ID.answers"
+  review
+  ;;
+die) echo "out of luck" && exit 7 ;;
+die-once)
+  if [ ! -e "$notes/$MC_TICKET_ID.died" ]; then
+    : >"$notes/$MC_TICKET_ID.died"
+    echo "the first attempt fails" && exit 7
+  fi
+  review
+  ;;
+blocked) mc-pickup report blocked --message "The API key is missing." ;;
+silent) hold never ;;
+*) echo "no behaviour named in the prompt" && exit 64 ;;
+esac

@@ -1,0 +1,180 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+export const BIN = join(ROOT, 'bin', 'mc-pickup.js');
+export const AGENT = join(ROOT, 'scripts', 'agent.sh');
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A scratch world: state dir, configuration, git repository and a tmux server of its own, all below one
+ *  temporary directory, and nothing else of the machine's. */
+export interface Sandbox {
+  readonly dir: string;
+  readonly state: string;
+  readonly repo: string;
+  readonly socket: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Runs the real program to its end. */
+  run(args: readonly string[], input?: string, env?: NodeJS.ProcessEnv): Ran;
+  /** The same, without waiting for it in between. */
+  start(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ran>;
+  configure(toml: string): void;
+  /** Plain SQL on the board, as another program would. */
+  sql<T = Record<string, unknown>>(query: string, ...values: (string | number | null)[]): T[];
+  note(name: string): string;
+  /** Lets an agent that holds go on. */
+  signal(name: string): void;
+  tmux(...args: string[]): Ran;
+  destroy(): Promise<void>;
+}
+
+export const LIMITS = `[limits]
+max_agents = 8
+max_launches_per_tick = 8
+retry_base_seconds = 0.2
+retry_max_seconds = 1
+launch_deadline_seconds = 0.5
+`;
+
+export function makeSandbox(limits: string = LIMITS): Sandbox {
+  const dir = mkdtempSync(join(tmpdir(), 'mc-pickup-'));
+  const state = join(dir, 'state');
+  const repo = join(dir, 'repo');
+  const config = join(dir, 'config.toml');
+  const home = join(dir, 'home');
+  for (const one of [home, repo]) mkdirSync(one, { recursive: true });
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: home,
+    LANG: 'C.UTF-8',
+    TMPDIR: dir,
+    MC_PICKUP_STATE_DIR: state,
+    MC_PICKUP_CONFIG: config,
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_AUTHOR_NAME: 'tester',
+    GIT_AUTHOR_EMAIL: 'tester@localhost',
+    GIT_COMMITTER_NAME: 'tester',
+    GIT_COMMITTER_EMAIL: 'tester@localhost',
+  };
+  const sandbox: Sandbox = {
+    dir,
+    state,
+    repo,
+    socket: join(state, 'tmux.sock'),
+    env,
+    run(args, input = '', extra = {}) {
+      const done = spawnSync(process.execPath, [BIN, ...args], {
+        env: { ...env, ...extra },
+        input,
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
+      return { code: done.status, out: done.stdout, err: done.stderr };
+    },
+    async start(args, extra = {}) {
+      const child = spawn(process.execPath, [BIN, ...args], {
+        env: { ...env, ...extra },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const [out, err, code] = await Promise.all([
+        collect(child.stdout),
+        collect(child.stderr),
+        new Promise<number | null>((done) => child.once('exit', done)),
+      ]);
+      return { code, out, err };
+    },
+    configure: (toml) => writeFileSync(config, toml),
+    sql(query, ...values) {
+      const db = new Database(join(state, 'board.sqlite'), { timeout: 5000 });
+      try {
+        const statement = db.prepare<unknown[], never>(query);
+        if (statement.reader) return statement.all(...values);
+        statement.run(...values);
+        return [];
+      } finally {
+        db.close();
+      }
+    },
+    note(name) {
+      const file = join(state, 'notes', name);
+      return existsSync(file) ? readFileSync(file, 'utf8') : '';
+    },
+    signal(name) {
+      mkdirSync(join(state, 'notes'), { recursive: true });
+      writeFileSync(join(state, 'notes', name), '');
+    },
+    tmux(...args) {
+      const done = spawnSync('tmux', ['-S', join(state, 'tmux.sock'), ...args], {
+        env,
+        encoding: 'utf8',
+        timeout: 10_000,
+      });
+      return { code: done.status, out: done.stdout, err: done.stderr };
+    },
+    async destroy() {
+      const rows = existsSync(join(state, 'board.sqlite'))
+        ? sandbox.sql<{ pid: number }>('SELECT pid FROM runtime_sessions WHERE pid IS NOT NULL')
+        : [];
+      sandbox.tmux('kill-server');
+      // The agents end by the server's hang-up; their process ids are ours alone, known from the board.
+      await until(() => rows.every(({ pid }) => !lives(pid, state)), 10_000);
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+    },
+  };
+  sandbox.configure(`${limits}
+[project.demo]
+repo = ${JSON.stringify(repo)}
+base = "main"
+fetch = false
+
+[agent.scripted]
+kind = "command"
+argv = [${JSON.stringify(AGENT)}]
+`);
+  git(sandbox, 'init', '-q', '-b', 'main');
+  writeFileSync(join(repo, 'README.md'), '# scratch\n');
+  git(sandbox, 'add', '-A');
+  git(sandbox, 'commit', '-qm', 'first');
+  return sandbox;
+}
+
+export function git({ repo, env }: Sandbox, ...args: string[]): string {
+  const done = spawnSync('git', ['-C', repo, ...args], { env, encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`git ${args.join(' ')}: ${done.stderr}`);
+  return done.stdout;
+}
+
+/** Waits for a condition with a bound; false = the bound was reached. */
+export async function until(probe: () => boolean, bound_ms = 20_000): Promise<boolean> {
+  const end = performance.now() + bound_ms;
+  while (!probe()) {
+    if (performance.now() > end) return false;
+    await pause(25);
+  }
+  return true;
+}
+
+/** Whether this pid is still a process of this sandbox. */
+function lives(pid: number, state: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`MC_PICKUP_STATE_DIR=${state}`);
+  } catch {
+    return false;
+  }
+}
+
+async function collect(stream: NodeJS.ReadableStream): Promise<string> {
+  let text = '';
+  for await (const chunk of stream) text += chunk;
+  return text;
+}

@@ -1,0 +1,193 @@
+import { join } from 'node:path';
+import type { Board, Cas } from '../board/port.ts';
+import { writeSwitch } from '../killswitch.ts';
+import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
+import type { Policy } from '../model/policy.ts';
+import type { TicketStatus } from '../model/ticket.ts';
+import type { World } from '../model/world.ts';
+import type { Places } from '../paths.ts';
+import { sentence } from '../report/sentences.ts';
+import { pruneEvents } from '../runtime/events.ts';
+import { keepLastScreen } from '../runtime/last-screen.ts';
+import { removeMark, writeMark } from '../runtime/launcher.ts';
+import { closeDeadPane, type Tmux } from '../runtime/tmux.ts';
+import { type Claimed, claim, launch } from './launch.ts';
+import { unreachable } from './unreachable.ts';
+
+export interface Hands {
+  readonly places: Places;
+  readonly board: Board;
+  readonly tmux: Tmux;
+  readonly policy: Policy;
+  readonly env: NodeJS.ProcessEnv;
+  /** The Node and the script that launchers and agents call back. */
+  readonly node: string;
+  readonly bin: string;
+  readonly tick_id: string;
+  readonly clock: () => number;
+}
+
+/**
+ * Carries a plan out, step by step, each under its guard. Losing a race is an outcome; one step's failure never
+ * stops the rest. Claims are made in the order of the plan; what follows a claim (worktree, hooks, tmux) runs
+ * side by side.
+ */
+export async function act(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
+  const outcomes: Outcome[] = [];
+  if (plan.refresh.length > 0) await refresh(plan, world, hands);
+  for (const step of plan.reconcile) outcomes.push(await attempt(step, world, hands));
+  const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
+  const claimed: (Claimed | Outcome)[] = [];
+  for (const step of plan.dispatch) {
+    if (step.kind !== 'launch') continue;
+    claimed.push(
+      tripped
+        ? outcome(step, null, 'halted', null, null)
+        : await guarded(step, () => claim(step, world, hands)),
+    );
+  }
+  outcomes.push(
+    ...(await Promise.all(claimed.map((one) => ('result' in one ? one : settle(one, world, hands))))),
+  );
+  return outcomes;
+}
+
+async function settle(one: Claimed, world: World, hands: Hands): Promise<Outcome> {
+  const done = await guarded(one.step, () => launch(one, world, hands));
+  return done;
+}
+
+async function attempt(step: Step, world: World, hands: Hands): Promise<Outcome> {
+  return guarded(step, () => heal(step, world, hands));
+}
+
+async function guarded<T>(step: Step, work: () => Promise<T>): Promise<T | Outcome> {
+  try {
+    return await work();
+  } catch (error) {
+    return outcome(step, null, 'failed', null, error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
+  const { board, tick_id } = hands;
+  const actor = `tick:${tick_id}`;
+  const now = hands.clock();
+  switch (step.kind) {
+    case 'normalize':
+      return cas(
+        step,
+        step.runtime.run,
+        'in_progress',
+        await board.normalize(step.ticket, step.guard, step.runtime, step.pid, step.because, actor, now),
+      );
+    case 'ask':
+    case 'park': {
+      const what = {
+        reason: step.kind === 'park' ? 'parked' : step.because,
+        text: step.kind === 'ask' ? step.question : sentence(step.because, step.evidence),
+        turn: step.turn,
+        park: step.kind === 'park',
+      };
+      const won = await board.ask(step.ticket, step.guard, step.runtime, what, actor, now);
+      return cas(step, step.runtime.run, 'needs_input', won);
+    }
+    case 'submit': {
+      const won = await board.submit(step.ticket, step.guard, step.runtime, step.because, actor, now);
+      return cas(step, step.runtime.run, 'in_review', won);
+    }
+    case 'end': {
+      const won = await board.end(step.runtime, step.end, actor, now);
+      if (won === 'won') forget(step.ticket, step.runtime.run, world, hands);
+      return cas(step, step.runtime.run, null, won);
+    }
+    case 'retry': {
+      const text = sentence(step.because, step.evidence);
+      const why = { reason: step.because, text };
+      const won = await board.retry(
+        step.ticket,
+        step.guard,
+        step.runtime,
+        step.end,
+        step.to,
+        why,
+        actor,
+        now,
+      );
+      if (won === 'won' && step.runtime !== null) forget(step.ticket, step.runtime.run, world, hands);
+      return cas(step, step.runtime?.run ?? null, step.to.status, won);
+    }
+    case 'adopt': {
+      const { sighting } = step;
+      const won = await board.adopt(
+        {
+          ...sighting,
+          guard: step.guard,
+          instead_of: null,
+          mark: sighting.run,
+          tmux_session: sighting.session,
+          tmux_pane: sighting.pane,
+        },
+        actor,
+        now,
+      );
+      if (won === 'won') writeMark(hands.places.marks, step.ticket, sighting);
+      return won === 'won'
+        ? outcome(step, sighting.run, 'adopted', 'in_progress', null)
+        : cas(step, null, null, won);
+    }
+    case 'close_pane': {
+      // Only once its run has ended on the board as well: a step before this one may have lost its race.
+      const row = await board.runtimeByMark(step.run);
+      if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
+      await keepLastScreen(hands.tmux, step.pane, join(hands.places.runs, step.run));
+      await closeDeadPane(hands.tmux, step.pane, step.run);
+      return outcome(step, step.run, 'done', null, null);
+    }
+    case 'trip':
+      writeSwitch(hands.places.killswitch, {
+        level: step.level,
+        scope: '*',
+        reason: sentence(step.because, step.evidence),
+        author: 'mc-pickup',
+        at_ms: now,
+        expires_at_ms: null,
+      });
+      return outcome(step, null, 'done', null, null);
+    case 'launch':
+      return outcome(step, null, 'declined', null, 'a launch is no heal');
+    default:
+      return unreachable(step);
+  }
+}
+
+async function refresh(plan: Plan, world: World, hands: Hands): Promise<void> {
+  await hands.board.refresh(plan.refresh, world.now_ms);
+  const marks = new Map(world.runtimes.map(({ row }) => [row.id, row.mark]));
+  for (const { run, seen } of plan.refresh) {
+    // Only what the board has now taken in is taken away.
+    if (seen.fresh > 0) pruneEvents(join(hands.places.runs, marks.get(run) ?? run, 'events'), seen.cursor);
+  }
+}
+
+/** The mark of a dead agent is evidence of nothing any more. */
+function forget(ticket: string, run: string, world: World, { places }: Hands): void {
+  const mark = world.runtimes.find(({ row }) => row.id === run)?.row.mark ?? run;
+  removeMark(places.marks, ticket, mark);
+}
+
+function cas(step: Step, run: string | null, after: TicketStatus | null, won: Cas): Outcome {
+  return won === 'won'
+    ? outcome(step, run, 'done', after, null)
+    : outcome(step, run, 'lost_race', null, null);
+}
+
+export function outcome(
+  step: Step,
+  run: string | null,
+  result: StepResult,
+  after: TicketStatus | null,
+  error: string | null,
+): Outcome {
+  return { step, run, result, after, error };
+}

@@ -1,0 +1,294 @@
+/*
+ * The launch protocol. Nothing starts without a committed claim; the claim's transaction holds the `launching`
+ * row. tmux then runs a launcher that registers itself (`launching -> registered`, compare-and-swap) before it
+ * becomes the agent by exec. So whatever kills this process, at any line, leaves either a row that a later
+ * tick ends after the deadline, with a launcher that can't register any more, or a registered agent.
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { blocks, readSwitches } from '../killswitch.ts';
+import type { Outcome, Step } from '../model/plan.ts';
+import type { AgentProfile, Project } from '../model/policy.ts';
+import { retryAfter } from '../model/retry.ts';
+import type { Ticket } from '../model/ticket.ts';
+import type { World } from '../model/world.ts';
+import { renderPrompt } from '../prompt.ts';
+import { sentence } from '../report/sentences.ts';
+import { adapterOf } from '../runtime/agents/index.ts';
+import { lookAt } from '../runtime/identity.ts';
+import { agentEnvironment, ensureTools, stageRun, writeMark } from '../runtime/launcher.ts';
+import { startPane } from '../runtime/tmux.ts';
+import { lastLines, oneLine } from '../text.ts';
+import { findBusy } from './busy.ts';
+import { type Hands, outcome } from './index.ts';
+
+export type LaunchStep = Extract<Step, { kind: 'launch' }>;
+
+export interface Claimed {
+  readonly step: LaunchStep;
+  readonly run: string;
+  readonly ticket: Ticket;
+  readonly project: Project;
+  readonly profile: AgentProfile;
+}
+
+/** Takes the ticket, or says that another was faster or that the killswitch is on. */
+export async function claim(step: LaunchStep, world: World, hands: Hands): Promise<Claimed | Outcome> {
+  const project = hands.policy.projects.get(step.project);
+  const profile = hands.policy.agents.get(step.agent);
+  if (project === undefined || profile === undefined || adapterOf(profile.kind) === null) {
+    return outcome(
+      step,
+      null,
+      'failed',
+      null,
+      `agent kind "${profile?.kind ?? step.agent}" can't be launched by this version`,
+    );
+  }
+  if (blocked(step, hands)) return outcome(step, null, 'halted', null, null);
+  const run = `${step.ticket}-e${step.guard.claim_epoch + 1}-${randomBytes(4).toString('hex')}`;
+  const won = await hands.board.claim(
+    {
+      ticket: step.ticket,
+      guard: step.guard,
+      run,
+      agent: step.agent,
+      project: step.project,
+      attempt: step.attempt,
+      host_id: world.host_id,
+    },
+    `tick:${hands.tick_id}`,
+    hands.clock(),
+  );
+  if (won === 'lost') return outcome(step, null, 'lost_race', null, null);
+  const ticket = await hands.board.ticket(step.ticket);
+  if (ticket === null) return outcome(step, run, 'lost_race', null, null);
+  return { step, run, ticket, project, profile };
+}
+
+/** From the claim to a registered agent. Every way out leaves the ticket claimed by a live row, or released. */
+export async function launch(claimed: Claimed, world: World, hands: Hands): Promise<Outcome> {
+  const { step, run } = claimed;
+  const place = await prepare(claimed, hands);
+  if (!place.ok) return release(claimed, hands, 'launch_failed', place.error);
+
+  const busy = await findBusy(claimed.ticket, run, world, hands);
+  if (busy !== null) {
+    if (busy.do === 'adopt') {
+      const won = await hands.board.adopt(busy.request, `tick:${hands.tick_id}`, hands.clock());
+      if (won === 'lost') return outcome(step, run, 'lost_race', null, null);
+      writeMark(hands.places.marks, step.ticket, busy.sighting);
+      return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
+    }
+    if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
+    return outcome(step, run, 'declined', 'in_progress', busy.because);
+  }
+
+  if (blocked(step, hands)) return release(claimed, hands, 'killswitch', null);
+  const delivery = `${run}-prompt`;
+  await hands.board.saveDelivery({
+    id: delivery,
+    run_id: run,
+    ticket_id: step.ticket,
+    kind: 'prompt',
+    sha256: place.sha256,
+    bytes: place.bytes,
+    outcome: 'pending',
+    ack_source: null,
+    at_ms: hands.clock(),
+  });
+  const pane = await startPane(hands.tmux, {
+    name: run,
+    run,
+    ticket: step.ticket,
+    cwd: place.worktree,
+    argv: place.command,
+  });
+  if (!pane.ok) {
+    // tmux may have started it all the same (a timeout): only the launcher's own registration tells.
+    return outcome(step, run, 'failed', 'in_progress', pane.error);
+  }
+  const registered = await untilRegistered(run, pane.pid, hands);
+  if (!registered) return outcome(step, run, 'launching', 'in_progress', null);
+  await hands.board.setDelivery(delivery, 'started', 'registered');
+  return outcome(step, run, 'launched', 'in_progress', null);
+}
+
+type Prepared =
+  | {
+      readonly ok: true;
+      readonly worktree: string;
+      readonly command: readonly string[];
+      readonly sha256: string;
+      readonly bytes: number;
+    }
+  | { readonly ok: false; readonly error: string };
+
+async function prepare({ step, run, ticket, project, profile }: Claimed, hands: Hands): Promise<Prepared> {
+  const { places, board, policy } = hands;
+  const adapter = adapterOf(profile.kind);
+  if (adapter === null) return { ok: false, error: `no adapter for ${profile.kind}` };
+  const workspace = await import('../workspace/index.ts');
+  const made = await workspace.prepareWorkspace({
+    project,
+    ticket,
+    root: join(places.worktrees, project.name),
+  });
+  if (!made.ok) return { ok: false, error: `${made.because}: ${made.error}` };
+  for (const warning of made.warnings) await warn(step.ticket, run, warning, hands);
+
+  const ids = { run, ticket: ticket.id };
+  const env = agentEnvironment(profile, places, ids, hands.env);
+  const logs = join(places.runs, run);
+  const client_session = randomUUID();
+  const previous = await lastAttempt(ticket, run, hands);
+  const prompt = renderPrompt(profile.prompt, {
+    ticket,
+    project: project.name,
+    branch: made.branch,
+    worktree: made.worktree,
+    attempt: step.attempt,
+    max_attempts: policy.limits.max_attempts,
+    previous,
+    fence: randomBytes(8).toString('hex'),
+  });
+  ensureTools(places, hands.node, hands.bin);
+  const staged = stageRun({
+    places,
+    run,
+    ticket: ticket.id,
+    owner: ticket.owner,
+    claim_epoch: ticket.claim_epoch,
+    profile,
+    adapter,
+    project: project.name,
+    worktree: made.worktree,
+    branch: made.branch,
+    client_session,
+    prompt,
+    env,
+    node: hands.node,
+    bin: hands.bin,
+  });
+  if (project.after_create !== null && (await workspace.hookPending(made.worktree))) {
+    const spec = project.after_create;
+    const ran = await workspace.runHook({
+      spec,
+      cwd: made.worktree,
+      logFile: join(logs, 'after_create.log'),
+      env,
+    });
+    if (!ran.ok)
+      return { ok: false, error: `hook after_create: ${ran.error ?? 'failed'} (output in ${logs})` };
+    await workspace.hookDone(made.worktree);
+  }
+  if (project.before_run !== null) {
+    const spec = project.before_run;
+    const ran = await workspace.runHook({
+      spec,
+      cwd: made.worktree,
+      logFile: join(logs, 'before_run.log'),
+      env,
+    });
+    if (!ran.ok)
+      await warn(step.ticket, run, `hook before_run: ${ran.error ?? 'failed'} (output in ${logs})`, hands);
+  }
+  await board.staged(run, { worktree: made.worktree, branch: made.branch, client_session });
+  return { ok: true, worktree: made.worktree, ...staged };
+}
+
+/** Gives a claim back before anything was launched for it. */
+async function release(
+  { step, run, ticket }: Claimed,
+  hands: Hands,
+  because: 'launch_failed' | 'runtime_busy' | 'killswitch',
+  error: string | null,
+): Promise<Outcome> {
+  const { board, clock, policy, tick_id } = hands;
+  const row = await board.runtime(run);
+  const now = await board.ticket(ticket.id);
+  if (row === null || now === null || row.phase !== 'launching' || now.claim_epoch !== ticket.claim_epoch) {
+    return outcome(step, run, 'lost_race', null, error);
+  }
+  const blameless = because !== 'launch_failed';
+  const after = retryAfter(ticket.id, blameless ? 0 : ticket.attempts, clock(), policy.limits);
+  const to = blameless
+    ? {
+        status: 'todo' as const,
+        attempts: ticket.attempts,
+        not_before_at_ms: because === 'killswitch' ? null : after.not_before_at_ms,
+      }
+    : after;
+  const won = await board.retry(
+    ticket.id,
+    { status: 'in_progress', owner: ticket.owner, claim_epoch: now.claim_epoch, version: now.version },
+    { run, version: row.version },
+    { end_reason: because, exit_code: null, exit_signal: null },
+    to,
+    { reason: because, text: error ?? sentence(because, {}) },
+    `tick:${tick_id}`,
+    clock(),
+  );
+  if (won === 'lost') return outcome(step, run, 'lost_race', null, error);
+  const result = because === 'launch_failed' ? 'failed' : because === 'killswitch' ? 'halted' : 'released';
+  return outcome(step, run, result, to.status, error);
+}
+
+/** Waits until the launcher has registered, or its process is gone, or the time is up: whichever comes first.
+ *  Nothing depends on the answer but what this tick says. */
+async function untilRegistered(run: string, pid: number, { board, policy }: Hands): Promise<boolean> {
+  const end = performance.now() + policy.limits.register_wait_seconds * 1000;
+  for (;;) {
+    const row = await board.runtime(run);
+    if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
+    if (performance.now() >= end) return false;
+    const look = lookAt(pid);
+    const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
+    if (gone) return (await board.runtime(run))?.registered_at_ms != null;
+    await pause(20);
+  }
+}
+
+function blocked(step: LaunchStep, { places, env, clock }: Hands): boolean {
+  return blocks(readSwitches(places, env, clock()), step.project, step.agent) !== null;
+}
+
+async function warn(
+  ticket: string,
+  run: string,
+  text: string,
+  { board, tick_id, clock }: Hands,
+): Promise<void> {
+  await board.log({
+    at_ms: clock(),
+    ticket_id: ticket,
+    run_id: run,
+    actor: `tick:${tick_id}`,
+    kind: 'warning',
+    because: null,
+    text: oneLine(text, 500),
+  });
+}
+
+/** What the last attempt left for the next one: how it ended and the last lines that it showed. */
+async function lastAttempt(
+  ticket: Ticket,
+  run: string,
+  { board, places }: Hands,
+): Promise<{ branch: string | null; reason: string; words: string } | null> {
+  const past = (await board.runtimesOf(ticket.id, 2)).find(
+    ({ id, ended_at_ms }) => id !== run && ended_at_ms !== null,
+  );
+  if (past === undefined) return null;
+  let words = '';
+  try {
+    words = lastLines(readFileSync(join(places.runs, past.mark, 'screen.txt'), 'utf8'), 20, 2000);
+  } catch {
+    // Nothing was kept: the prompt says how it ended, no more.
+  }
+  const exit =
+    past.exit_signal !== null ? `signal ${past.exit_signal}` : `exit code ${past.exit_code ?? 'unknown'}`;
+  return { branch: past.branch, reason: `${past.end_reason ?? 'ended'} (${exit})`, words };
+}

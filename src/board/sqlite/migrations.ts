@@ -1,0 +1,31 @@
+import type Database from 'better-sqlite3';
+import { EXIT, UserError } from '../../model/errors.ts';
+import { SCHEMA_1 } from './schema.ts';
+
+/** Each entry brings the schema from version (index) to version (index + 1). Never edited once released. */
+const MIGRATIONS: readonly string[] = [SCHEMA_1];
+
+/** The schema version that this program writes. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** The schema version of a file; one that is newer than this program is refused. */
+export function schemaVersion(db: Database.Database, path: string): number {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version > SCHEMA_VERSION) {
+    throw new UserError(
+      EXIT.config,
+      `the board ${path} has schema ${version}, and this mc-pickup knows ${SCHEMA_VERSION} at most; update mc-pickup`,
+    );
+  }
+  return version;
+}
+
+/** Brings a board forward, all steps or none. The version is read again under the write lock, since another
+ *  opener may have migrated while this one waited for it. */
+export function migrate(db: Database.Database, path: string): void {
+  if (schemaVersion(db, path) === SCHEMA_VERSION) return;
+  db.transaction(() => {
+    for (const sql of MIGRATIONS.slice(schemaVersion(db, path))) db.exec(sql);
+    db.pragma(`user_version = ${SCHEMA_VERSION}`);
+  }).immediate();
+}

@@ -1,0 +1,44 @@
+import type { Runtime } from '../../model/runtime.ts';
+import type { Ticket } from '../../model/ticket.ts';
+
+/** A row of `tickets` as SQLite gives it. */
+export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trusted'> {
+  readonly labels: string;
+  readonly depends_on: string;
+  readonly trusted: number;
+}
+
+/** The columns of a ticket, for SELECT lists (never `*`: a later schema may add some). */
+export const TICKET = `id, title, body, status, priority, project, labels, agent, owner, author, trusted,
+  depends_on, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_text, reason_run,
+  reason_turn, created_at_ms, updated_at_ms`;
+
+/** The columns of a runtime: exactly the fields of `Runtime`, so that a row needs no mapping. */
+export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, version, host_id,
+  boot_id, pid_ns, pid, pid_start, tmux_server_pid, tmux_server_start, tmux_session, tmux_pane, worktree, branch,
+  client_session, activity, question, turn, events_seen, events_cursor, output_at_s, silent_ms, launching_ms,
+  claimed_at_ms, registered_at_ms, heartbeat_at_ms, ended_at_ms, end_reason, exit_code, exit_signal`;
+
+/** The WHERE that repeats a `TicketGuard`; its values come from `guarded`. */
+export const TICKET_GUARD =
+  'id = @ticket AND status = @status AND owner IS @owner AND claim_epoch = @claim_epoch AND version = @version';
+
+/** States that no tick may move a ticket out of, said in SQL once more: the guard alone would believe a caller. */
+export const UNSETTLED = `status NOT IN ('in_review', 'done', 'cancelled', 'blocked')`;
+
+export type { Runtime, Ticket };
+
+export function toTicket(row: TicketRow): Ticket {
+  return {
+    ...row,
+    labels: strings(row.labels),
+    depends_on: strings(row.depends_on),
+    trusted: row.trusted === 1,
+  };
+}
+
+/** Outside programs may have put numbers into the array. */
+function strings(json: string): string[] {
+  const value: unknown = JSON.parse(json);
+  return Array.isArray(value) ? value.map(String) : [];
+}

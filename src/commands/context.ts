@@ -1,0 +1,88 @@
+import { userInfo } from 'node:os';
+import type { Board } from '../board/port.ts';
+import { EXIT, UserError } from '../model/errors.ts';
+import type { Ticket } from '../model/ticket.ts';
+import { type Places, placesOf } from '../paths.ts';
+import { type Out, outFor } from '../report/out.ts';
+import type { Tmux } from '../runtime/tmux.ts';
+
+export interface Context {
+  readonly places: Places;
+  readonly env: NodeJS.ProcessEnv;
+  readonly json: boolean;
+  readonly out: Out;
+  readonly tmux: Tmux;
+  /** The Node and the script of this very process, for launchers and agents to call back. */
+  readonly node: string;
+  readonly bin: string;
+}
+
+export function makeContext(
+  options: { config?: string; stateDir?: string; json?: boolean; color?: boolean; quiet?: boolean },
+  env: NodeJS.ProcessEnv,
+): Context {
+  const places = placesOf(options, env);
+  return {
+    places,
+    env,
+    json: options.json === true,
+    out: outFor({ quiet: options.quiet === true, color: options.color !== false }, env),
+    tmux: { socket: places.socket, serverFile: places.server, binary: 'tmux' },
+    node: process.execPath,
+    bin: process.argv[1] ?? 'mc-pickup',
+  };
+}
+
+/** Opens the board for writing, made and migrated if need be. */
+export async function openBoard({ places }: Context): Promise<Board> {
+  const { ensureHostId } = await import('../runtime/identity.ts');
+  const sqlite = await import('../board/sqlite/index.ts');
+  const board = sqlite.openBoard(places.board);
+  ensureHostId(places.state);
+  return board;
+}
+
+/** Opens the board so that not a byte of the state dir changes. */
+export async function readBoard({ places }: Context): Promise<Board> {
+  return (await import('../board/sqlite/index.ts')).openBoardReadOnly(places.board);
+}
+
+/** Opens, works, closes. */
+export async function withBoard<T>(context: Context, work: (board: Board) => Promise<T>): Promise<T> {
+  const board = await openBoard(context);
+  try {
+    return await work(board);
+  } finally {
+    board.close();
+  }
+}
+
+/** Reads without leaving a trace. */
+export async function withReader<T>(context: Context, work: (board: Board) => Promise<T>): Promise<T> {
+  const board = await readBoard(context);
+  try {
+    return await work(board);
+  } finally {
+    board.close();
+  }
+}
+
+/** The ticket, or an error that says where it was looked for. */
+export async function ticketOrFail(board: Board, id: string, { places }: Context): Promise<Ticket> {
+  const ticket = await board.ticket(id.toUpperCase());
+  if (ticket !== null) return ticket;
+  throw new UserError(
+    EXIT.usage,
+    `no ticket "${id}" on the board ${places.board}; see mc-pickup ticket list`,
+  );
+}
+
+/** Who acts: the run, when an agent calls; else the person. */
+export function whoAmI(env: NodeJS.ProcessEnv): { readonly actor: string; readonly person: boolean } {
+  if (env.MC_RUN_ID) return { actor: `run:${env.MC_RUN_ID}`, person: false };
+  try {
+    return { actor: userInfo().username, person: true };
+  } catch {
+    return { actor: env.USER ?? 'someone', person: true };
+  }
+}

@@ -1,0 +1,126 @@
+import { loadPolicy } from '../config/load.ts';
+import { halted, readSwitches, recordHalt } from '../killswitch.ts';
+import { EXIT, type ExitCode } from '../model/errors.ts';
+import { observe } from '../observe.ts';
+import { type TickReport, tickLines } from '../report/tick.ts';
+import { lookAtSelf } from '../runtime/identity.ts';
+import { newTickId, type TickResult, tick } from '../tick.ts';
+import { type Context, openBoard, readBoard } from './context.ts';
+
+interface Options {
+  readonly dryRun?: boolean;
+  readonly max?: number;
+  readonly project?: string;
+  readonly dispatch: boolean;
+}
+
+/** `dispatch` and `reconcile`: one tick under the tick lock, or a dry one that takes no lock and writes nothing. */
+export async function dispatch(context: Context, options: Options): Promise<ExitCode> {
+  const { places, env } = context;
+  const tick_id = newTickId();
+  const dry = options.dryRun === true;
+  const now_ms = Date.now();
+  const stop = halted(readSwitches(places, env, now_ms));
+  if (stop !== null) {
+    if (!dry) recordHalt(places.gate, stop, now_ms);
+    return show(context, empty(tick_id, dry, 'halted', stop), options);
+  }
+  const { policy } = loadPolicy(places.config, env);
+  const board = dry ? await readBoard(context) : await openBoard(context);
+  try {
+    const lock = dry ? null : (await import('../board/sqlite/index.ts')).tryTickLock(places.lock);
+    if (!dry && lock === null) return show(context, empty(tick_id, dry, 'overlap', null), options);
+    try {
+      const mono_ms = Number(process.hrtime.bigint() / 1_000_000n);
+      const started_at_ms = Date.now();
+      const result = await tick({
+        policy,
+        options: { dispatch: options.dispatch, max: options.max ?? null, project: options.project ?? null },
+        observe: () =>
+          observe({
+            places,
+            board,
+            tmux: context.tmux,
+            policy,
+            env,
+            now_ms: started_at_ms,
+            mono_ms,
+            repair: !dry,
+          }),
+        hands: dry
+          ? null
+          : {
+              places,
+              board,
+              tmux: context.tmux,
+              policy,
+              env,
+              node: context.node,
+              bin: context.bin,
+              tick_id,
+              clock: Date.now,
+            },
+        tick_id,
+      });
+      if (!dry) {
+        const { boot_id } = lookAtSelf(result.world.host_id);
+        await board.saveTick({
+          id: tick_id,
+          host_id: result.world.host_id,
+          boot_id,
+          mono_ms,
+          started_at_ms,
+          finished_at_ms: Date.now(),
+          outcome: result.report.outcome,
+          report: JSON.stringify(result.report),
+        });
+      }
+      return show(context, result.report, options, result);
+    } finally {
+      lock?.release();
+    }
+  } finally {
+    board.close();
+  }
+}
+
+function show(context: Context, report: TickReport, options: Options, result?: TickResult): ExitCode {
+  if (context.json) context.out.json(report);
+  else {
+    const lines = tickLines(report, options.dryRun === true || process.stdout.isTTY === true);
+    if (report.outcome === 'halted' && process.stdout.isTTY)
+      lines.push(`halted by the killswitch: ${report.gate.reason}`);
+    if (report.outcome === 'overlap' && process.stdout.isTTY) lines.push('another tick is running');
+    if (options.dryRun && lines.length === 0) lines.push('nothing to do');
+    for (const line of lines) context.out.line(line);
+  }
+  return exitOf(report, options, result);
+}
+
+function exitOf(report: TickReport, options: Options, result?: TickResult): ExitCode {
+  if (report.outcome === 'halted' || report.outcome === 'overlap') return EXIT.ok;
+  if (report.outcome === 'unavailable') return EXIT.unavailable;
+  if (options.dispatch && (report.config_errors?.length ?? 0) > 0) return EXIT.config;
+  return result?.outcomes?.some((one) => one.result === 'failed') ? EXIT.partial : EXIT.ok;
+}
+
+function empty(
+  tick_id: string,
+  dry_run: boolean,
+  outcome: 'halted' | 'overlap',
+  stop: { readonly reason: string; readonly level: string } | null,
+): TickReport {
+  return {
+    schema: 'mc-pickup.tick/1',
+    tick_id,
+    host_id: null,
+    dry_run,
+    outcome,
+    gate: { open: stop === null, reason: stop?.reason ?? null, level: stop?.level ?? null },
+    reconcile: [],
+    dispatch: [],
+    skipped: [],
+    counts: {},
+    duration_ms: 0,
+  };
+}

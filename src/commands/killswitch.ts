@@ -1,0 +1,53 @@
+import { clearHalt, clearSwitch, parseDuration, readSwitches, writeSwitch } from '../killswitch.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Switch } from '../model/world.ts';
+import { oneLine } from '../text.ts';
+import { type Context, whoAmI } from './context.ts';
+
+export async function killswitchOn(
+  context: Context,
+  o: {
+    readonly level: 'dispatch' | 'all';
+    readonly scope: string;
+    readonly reason: string;
+    readonly for?: string;
+  },
+): Promise<ExitCode> {
+  const now = Date.now();
+  if (!/^(\*|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/.test(o.scope)) {
+    throw new UserError(EXIT.usage, `"${o.scope}" is no scope: use *, project:NAME or agent:NAME`);
+  }
+  const span = o.for === undefined ? null : parseDuration(o.for);
+  if (o.for !== undefined && span === null)
+    throw new UserError(EXIT.usage, `"${o.for}" is no duration: use 30m, 2h or 1d`);
+  const { mkdirSync } = await import('node:fs');
+  mkdirSync(context.places.state, { recursive: true, mode: 0o700 });
+  writeSwitch(context.places.killswitch, {
+    level: o.level,
+    scope: o.scope,
+    reason: oneLine(o.reason, 300),
+    author: whoAmI(context.env).actor,
+    at_ms: now,
+    expires_at_ms: span === null ? null : now + span,
+  });
+  return killswitchStatus(context);
+}
+
+export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {
+  clearSwitch(context.places.killswitch, o.scope ?? null);
+  clearHalt(context.places.gate);
+  return killswitchStatus(context);
+}
+
+export async function killswitchStatus(context: Context): Promise<ExitCode> {
+  const switches = readSwitches(context.places, context.env, Date.now());
+  if (context.json) context.out.json({ on: switches.length > 0, switches });
+  else if (switches.length === 0) context.out.line('killswitch off');
+  else for (const one of switches) context.out.line(switchLine(one));
+  return EXIT.ok;
+}
+
+export function switchLine(one: Switch): string {
+  const until = one.expires_at_ms === null ? '' : ` until ${new Date(one.expires_at_ms).toISOString()}`;
+  return `killswitch ON  level ${one.level}  scope ${one.scope}${until}  by ${oneLine(one.author, 60)}: ${oneLine(one.reason, 300)}`;
+}

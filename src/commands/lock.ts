@@ -1,0 +1,24 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { EXIT, UserError } from '../model/errors.ts';
+import type { Context } from './context.ts';
+
+const WAIT_MS = 15_000;
+
+/** Works while no tick runs: what a person does to a runtime must not be judged by a tick half-way. */
+export async function betweenTicks<T>({ places }: Context, work: () => Promise<T>): Promise<T> {
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const end = performance.now() + WAIT_MS;
+  for (;;) {
+    const lock = tryTickLock(places.lock);
+    if (lock !== null) {
+      try {
+        return await work();
+      } finally {
+        lock.release();
+      }
+    }
+    if (performance.now() > end)
+      throw new UserError(EXIT.busy, 'a tick is running: try again when it is through');
+    await pause(50);
+  }
+}

@@ -1,0 +1,50 @@
+import { join } from 'node:path';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { adapterOf } from '../runtime/agents/index.ts';
+import { foldEvents } from '../runtime/events.ts';
+import { readRunFile } from '../runtime/launcher.ts';
+import { clean } from '../text.ts';
+import { type Context, withBoard } from './context.ts';
+
+const WORDS = {
+  review: 'in_review',
+  'needs-input': 'needs_input',
+  done: 'done',
+  blocked: 'blocked',
+} as const;
+
+/** The agent's own word on its ticket, fenced by the run id in its environment: a superseded run changes nothing. */
+export async function report(
+  context: Context,
+  what: string,
+  o: { readonly message: string },
+): Promise<ExitCode> {
+  const to = WORDS[what as keyof typeof WORDS];
+  if (to === undefined)
+    throw new UserError(EXIT.usage, `"${what}" is no report: use ${Object.keys(WORDS).join(', ')}`);
+  const run = context.env.MC_RUN_ID;
+  if (!run) throw new UserError(EXIT.usage, 'MC_RUN_ID is not set: "report" is for the agent inside its run');
+  return withBoard(context, async (board) => {
+    const row = await board.runtimeByMark(run);
+    const kind = row === null ? null : readRunFile(context.places.runs, run)?.kind;
+    const adapter = adapterOf(kind ?? 'command');
+    // Turns that no tick has taken in yet count as well: the question belongs to the turn that asks it.
+    const turn =
+      row === null
+        ? 0
+        : adapter === null
+          ? row.turn
+          : foldEvents(join(context.places.runs, run, 'events'), row, adapter).turn;
+    const message = clean(o.message).slice(0, 16_384);
+    const result = await board.report({ run, to, message, turn }, Date.now());
+    if (result === 'lost') {
+      throw new UserError(
+        EXIT.busy,
+        `run ${run} no longer holds its ticket, or the ticket was closed: nothing was changed; stop working on it`,
+      );
+    }
+    if (context.json) context.out.json({ run, ticket: row?.ticket_id ?? null, status: to });
+    else context.out.line(`${row?.ticket_id ?? 'ticket'} -> ${to}`);
+    return EXIT.ok;
+  });
+}

@@ -1,0 +1,55 @@
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { identityOf } from '../model/runtime.ts';
+import { judgeRow } from '../observe.ts';
+import { hostId, lookAtSelf } from '../runtime/identity.ts';
+import { removeMark } from '../runtime/launcher.ts';
+import { stopProcess } from '../runtime/stop.ts';
+import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { betweenTicks } from './lock.ts';
+
+/** The one command that ends processes. The ticket then waits for a person (`needs_input`, reason `stopped`). */
+export async function stop(context: Context, id: string, o: { readonly grace: number }): Promise<ExitCode> {
+  return withBoard(context, (board) =>
+    betweenTicks(context, async () => {
+      const ticket = await ticketOrFail(board, id, context);
+      const row = await board.liveRuntime(ticket.id);
+      if (row === null) throw new UserError(EXIT.unavailable, `${ticket.id} has no living agent`);
+      const self = lookAtSelf(hostId(context.places.state) ?? '');
+      const identity = identityOf(row);
+      const verdict = judgeRow(row, self)?.verdict ?? 'launching';
+      if (verdict === 'unknown' || verdict === 'not_mine' || identity === null) {
+        throw new UserError(
+          EXIT.unavailable,
+          `the agent of ${ticket.id} can't be ended from here: its process is ${verdict}`,
+        );
+      }
+      if (verdict === 'alive') {
+        const { ended } = await stopProcess({ identity, mark: row.mark, self, graceMs: o.grace * 1000 });
+        if (!ended)
+          throw new UserError(
+            EXIT.partial,
+            `process ${identity.pid} of ${ticket.id} did not end; nothing was changed on the board`,
+          );
+      }
+      const me = whoAmI(context.env).actor;
+      const now = Date.now();
+      const fresh = await ticketOrFail(board, id, context);
+      if (fresh.status === 'in_progress' || fresh.status === 'todo') {
+        await board.move(fresh.id, fresh.version, 'needs_input', 'stopped', false, me, now);
+      }
+      await board.end(
+        { run: row.id, version: row.version },
+        { end_reason: 'stopped', exit_code: null, exit_signal: null },
+        me,
+        now,
+      );
+      removeMark(context.places.marks, ticket.id, row.mark);
+      if (context.json) context.out.json({ ticket: ticket.id, run: row.id, stopped: true });
+      else
+        context.out.line(
+          `${ticket.id}: agent ended; the ticket waits for you (mc-pickup ticket move ${ticket.id} todo)`,
+        );
+      return EXIT.ok;
+    }),
+  );
+}

@@ -1,0 +1,227 @@
+/*
+ * The killswitch. Loaded before everything else, so it imports nothing but the file system. Whatever can't be read
+ * or understood counts as on: a switch that fails open is none.
+ */
+import {
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Switch } from './model/world.ts';
+
+const SCOPE = /^(\*|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
+const MAX_BYTES = 1024 * 1024;
+const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+type Read =
+  | { readonly ok: true; readonly switches: readonly Switch[] }
+  | { readonly ok: false; readonly error: string };
+
+/** The switches that are on now, from the environment and the file. Never throws. */
+export function readSwitches(
+  places: { readonly killswitch: string },
+  env: NodeJS.ProcessEnv,
+  now_ms: number,
+): Switch[] {
+  const { file, forced } = fromEnvironment(places.killswitch, env.MC_PICKUP_KILLSWITCH ?? '');
+  const read = readFile(file);
+  const found = read.ok ? read.switches : [broken(file, read.error)];
+  const active = found.filter(({ expires_at_ms }) => expires_at_ms === null || expires_at_ms > now_ms);
+  return forced === null ? active : [forced, ...active];
+}
+
+/** The switch that ends a tick at the gate: level `all` for everything. */
+export function halted(switches: readonly Switch[]): Switch | null {
+  return switches.find(({ level, scope }) => level === 'all' && scope === '*') ?? null;
+}
+
+/** A switch of either level that forbids a launch of this agent in this project. */
+export function blocks(switches: readonly Switch[], project: string, agent: string): Switch | null {
+  const covers = new Set(['*', `project:${project}`, `agent:${agent}`]);
+  return switches.find(({ scope }) => covers.has(scope)) ?? null;
+}
+
+/** Turns a switch on; one of the same scope is replaced, the others stay. */
+export function writeSwitch(file: string, one: Switch): void {
+  const read = readFile(file);
+  // A broken file stands for "all": a narrower switch must not open what it closed.
+  const before = read.ok ? read.switches : [broken(file, read.error)];
+  save(file, [...before.filter(({ scope }) => scope !== one.scope), one]);
+}
+
+/** Turns off one scope, or everything (null). A broken file, being a switch for `*`, goes with `*` or null.
+ *  True = something was on. */
+export function clearSwitch(file: string, scope: string | null): boolean {
+  const read = readFile(file);
+  if (!read.ok) {
+    if (scope !== null && scope !== '*') return false;
+    remove(file);
+    return true;
+  }
+  const left = scope === null ? [] : read.switches.filter((one) => one.scope !== scope);
+  if (left.length === 0) remove(file);
+  else if (left.length < read.switches.length) save(file, left);
+  return left.length < read.switches.length;
+}
+
+/** Milliseconds in `45s`, `30m`, `2h` or `1d`; null for anything else. */
+export function parseDuration(text: string): number | null {
+  const [, count = '', unit = ''] = /^(\d{1,9})([smhd])$/.exec(text.trim()) ?? [];
+  const ms = Number(count) * (UNITS[unit] ?? 0);
+  return ms > 0 && Number.isSafeInteger(ms) ? ms : null;
+}
+
+/** Notes that a tick was halted. Best effort: a full disk must not turn a halt into an error. */
+export function recordHalt(gateFile: string, one: Switch, now_ms: number): void {
+  try {
+    const before = readGate(gateFile);
+    const gate = {
+      first_halted_at_ms: before?.first_halted_at_ms ?? now_ms,
+      last_halted_at_ms: now_ms,
+      ticks: (before?.ticks ?? 0) + 1,
+      reason: one.reason,
+      level: one.level,
+    };
+    writeAtomic(gateFile, `${JSON.stringify(gate)}\n`);
+  } catch {
+    // The halt itself stands.
+  }
+}
+
+/** Forgets the halts. Best effort, as above. */
+export function clearHalt(gateFile: string): void {
+  try {
+    rmSync(gateFile, { force: true });
+  } catch {
+    // Only a note.
+  }
+}
+
+function fromEnvironment(file: string, value: string): { file: string; forced: Switch | null } {
+  const word = value.trim().toLowerCase();
+  if (word === '' || ['0', 'off', 'false', 'no'].includes(word)) return { file, forced: null };
+  if (['1', 'on', 'true', 'yes', 'all'].includes(word)) return { file, forced: forced('all', 'is set') };
+  if (word === 'dispatch') return { file, forced: forced('dispatch', 'is set') };
+  // A word such as "disptach" would name a missing file, and a missing file is "off".
+  if (!/[/.]/.test(word))
+    return { file, forced: forced('all', `"${value}" is neither a level nor a path: counts as on`) };
+  return { file: resolve(value), forced: null };
+}
+
+function forced(level: Switch['level'], why: string): Switch {
+  return { ...ON, level, reason: `MC_PICKUP_KILLSWITCH ${why}`, author: 'environment' };
+}
+
+const ON: Switch = {
+  level: 'all',
+  scope: '*',
+  reason: '',
+  author: 'mc-pickup',
+  at_ms: null,
+  expires_at_ms: null,
+};
+
+function broken(file: string, error: string): Switch {
+  return { ...ON, reason: `${file} can't be used (${error}): an unreadable killswitch counts as on` };
+}
+
+function readFile(file: string): Read {
+  try {
+    const stat = statSync(file);
+    // Anything else could block the read for ever (a pipe) or says nothing (a directory).
+    if (!stat.isFile()) return { ok: false, error: 'not a regular file' };
+    if (stat.size > MAX_BYTES) return { ok: false, error: 'too large' };
+    return parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' && !dangling(file)) return { ok: true, switches: [] };
+    return { ok: false, error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function dangling(file: string): boolean {
+  try {
+    lstatSync(file);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== 'ENOENT';
+  }
+}
+
+function parse(value: unknown): Read {
+  const object = record(value);
+  if (object === null) return { ok: false, error: 'not a JSON object' };
+  const list = Object.hasOwn(object, 'switches') ? object.switches : [object];
+  if (!Array.isArray(list)) return { ok: false, error: '"switches" is not a list' };
+  const switches: Switch[] = [];
+  for (const entry of list) {
+    const one = parseOne(record(entry));
+    if (typeof one === 'string') return { ok: false, error: one };
+    switches.push(one);
+  }
+  return { ok: true, switches };
+}
+
+function parseOne(entry: Record<string, unknown> | null): Switch | string {
+  if (entry === null) return 'a switch is not an object';
+  const { level, scope = '*', reason = '', author = '', at_ms = null, expires_at_ms = null } = entry;
+  if (level !== 'dispatch' && level !== 'all') return `unknown level ${JSON.stringify(level) ?? '(none)'}`;
+  if (typeof scope !== 'string' || !SCOPE.test(scope)) return `unknown scope ${JSON.stringify(scope)}`;
+  if (typeof reason !== 'string' || typeof author !== 'string') return 'reason and author must be text';
+  if (!timeOrNull(at_ms) || !timeOrNull(expires_at_ms)) return 'at_ms and expires_at_ms must be numbers';
+  return { level, scope, reason, author, at_ms, expires_at_ms };
+}
+
+function timeOrNull(value: unknown): value is number | null {
+  return value === null || (typeof value === 'number' && Number.isFinite(value));
+}
+
+function record(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
+}
+
+function readGate(file: string): { first_halted_at_ms: number; ticks: number } | null {
+  try {
+    const gate = record(JSON.parse(readFileSync(file, 'utf8')));
+    const first = gate?.first_halted_at_ms;
+    const ticks = gate?.ticks;
+    return typeof first === 'number' && typeof ticks === 'number'
+      ? { first_halted_at_ms: first, ticks }
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+function save(file: string, switches: readonly Switch[]): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeAtomic(file, `${JSON.stringify({ switches }, null, 2)}\n`);
+}
+
+function remove(file: string): void {
+  // An empty directory in its place goes; a full one is somebody's and makes this fail loudly.
+  if (lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) rmdirSync(file);
+  else rmSync(file, { force: true });
+}
+
+function writeAtomic(file: string, text: string): void {
+  const temp = `${file}.tmp${process.pid}-${process.hrtime.bigint()}`;
+  try {
+    writeFileSync(temp, text, { mode: 0o600, flag: 'wx' });
+    renameSync(temp, file);
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

@@ -1,0 +1,130 @@
+import { join } from 'node:path';
+import type { Board } from './board/port.ts';
+import { readSwitches } from './killswitch.ts';
+import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
+import type { Policy } from './model/policy.ts';
+import { identityOf, type Runtime } from './model/runtime.ts';
+import type { ActivityView, ObservedRuntime, Pane, Sighting, TmuxView, World } from './model/world.ts';
+import type { Places } from './paths.ts';
+import { adapterOf } from './runtime/agents/index.ts';
+import { foldEvents } from './runtime/events.ts';
+import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
+import { readMarks, readRunFile } from './runtime/launcher.ts';
+import { sightMark, sightPane } from './runtime/sighting.ts';
+import { type Tmux, viewServer } from './runtime/tmux.ts';
+
+/** Tickets in `todo` that one tick looks at; the rest is counted, and looked at when its turn comes. */
+export const CANDIDATES = 500;
+
+export interface Eyes {
+  readonly places: Places;
+  readonly board: Board;
+  readonly tmux: Tmux;
+  readonly policy: Policy;
+  readonly env: NodeJS.ProcessEnv;
+  readonly now_ms: number;
+  readonly mono_ms: number;
+  /** Whether a deleted tmux socket may be restored (SIGUSR1 to the recorded server): not in a dry run. */
+  readonly repair: boolean;
+}
+
+/**
+ * One look at everything: the board first, in one read transaction, then tmux, then the processes that the
+ * board names. In this order a process that ends after the board was read is seen as dead under a guard that
+ * still holds or no longer does; the other way round a fresh registration would look like a pid unseen.
+ */
+export async function observe(eyes: Eyes): Promise<World> {
+  const host_id = hostId(eyes.places.state) ?? 'h-unknown';
+  const me = lookAtSelf(host_id);
+  const snapshot = await eyes.board.snapshot({ host_id, now_ms: eyes.now_ms, limit: CANDIDATES });
+  const tmux = await viewServer(eyes.tmux, { repair: eyes.repair });
+  const panes = new Map(
+    tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '').map((pane) => [pane.run, pane]) : [],
+  );
+  const live = new Set(snapshot.runtimes.map(({ mark }) => mark));
+  return {
+    now_ms: eyes.now_ms,
+    delta_ms: observedDelta(snapshot.last_tick, me, eyes),
+    host_id,
+    tmux,
+    tickets: snapshot.tickets,
+    runtimes: snapshot.runtimes.map((row) =>
+      observeRuntime(row, me, tmux, panes.get(row.mark) ?? null, eyes),
+    ),
+    sightings: sightings(panes, live, me, eyes),
+    accounts: snapshot.accounts,
+    switches: readSwitches(eyes.places, eyes.env, eyes.now_ms),
+    beyond: snapshot.beyond,
+    early_deaths: snapshot.early_deaths,
+  };
+}
+
+/** Judges one recorded runtime by the kernel's word on its process. */
+export function judgeRow(row: Runtime, me: ObserverIdentity): Judgement | null {
+  const identity = identityOf(row);
+  return identity === null ? null : judge(identity, me, lookAt(identity.pid));
+}
+
+/** Time since this host's last tick by the monotonic clock, which stands still in suspend: clamped to twice
+ *  the interval, so that no gap parks anybody. A reboot counts for nothing. */
+function observedDelta(
+  last: { readonly boot_id: string | null; readonly mono_ms: number } | null,
+  me: ObserverIdentity,
+  { mono_ms, policy }: Eyes,
+): number {
+  if (last === null || last.boot_id === null || last.boot_id !== me.boot_id) return 0;
+  return Math.max(0, Math.min(mono_ms - last.mono_ms, 2 * policy.limits.interval_seconds * 1000));
+}
+
+function observeRuntime(
+  row: Runtime,
+  me: ObserverIdentity,
+  tmux: TmuxView,
+  pane: Pane | null,
+  { places, policy }: Eyes,
+): ObservedRuntime {
+  const mine = row.host_id === me.host_id;
+  return {
+    row,
+    judgement: judgeRow(row, me),
+    pane,
+    seen: mine && row.ticket_id !== null ? fold(row, places, policy) : asRecorded(row),
+    server_lost: mine && serverLost(row, tmux),
+  };
+}
+
+function fold(row: Runtime, places: Places, policy: Policy): ActivityView {
+  const kind = policy.agents.get(row.agent)?.kind ?? readRunFile(places.runs, row.mark)?.kind;
+  const adapter = adapterOf(kind ?? 'command');
+  return adapter === null ? asRecorded(row) : foldEvents(join(places.runs, row.mark, 'events'), row, adapter);
+}
+
+function asRecorded(row: Runtime): ActivityView {
+  const { activity, question, turn, client_session, events_cursor } = row;
+  return { activity, question, turn, client_session, fresh: 0, cursor: events_cursor };
+}
+
+/** The server that the runtime was started under is gone: its death says nothing against the agent. */
+function serverLost(row: Runtime, tmux: TmuxView): boolean {
+  if (row.tmux_server_pid === null || tmux.kind === 'unknown') return false;
+  if (tmux.kind === 'none') return true;
+  return row.tmux_server_pid !== tmux.server_pid || row.tmux_server_start !== tmux.server_start;
+}
+
+/** Living agents that no live row knows: by their pane, and by the mark that registration left, which is found
+ *  even when both the board's row and the tmux server are lost. */
+function sightings(
+  panes: ReadonlyMap<string, Pane>,
+  live: ReadonlySet<string>,
+  me: ObserverIdentity,
+  { places }: Eyes,
+): Sighting[] {
+  const lost = [...panes.values()].filter(
+    ({ run, dead, ticket }) => !dead && ticket !== '' && !live.has(run),
+  );
+  const marks = readMarks(places.marks).filter(({ run }) => !live.has(run) && !panes.has(run));
+  return [
+    ...lost.map((pane) => sightPane(pane, me, places.runs)),
+    ...marks.map((mark) => sightMark(mark, me, places.runs)),
+  ];
+}

@@ -1,0 +1,62 @@
+import type { Because, SkipBecause } from '../model/plan.ts';
+
+type Evidence = Readonly<Record<string, string | number | boolean | null>>;
+
+/** The one place where a literal reason becomes words for people. */
+export function sentence(because: Because | SkipBecause, evidence: Evidence): string {
+  const words = SENTENCES[because];
+  return typeof words === 'string' ? words : words(evidence);
+}
+
+const exit = (e: Evidence): string =>
+  e.exit_signal != null ? `signal ${e.exit_signal}` : `exit code ${e.exit_code ?? 'unknown'}`;
+
+const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evidence) => string)>> = {
+  agent_alive: (e) => `its agent (pid ${e.pid}) is alive`,
+  activity_after_question: 'the agent went on after its question',
+  activity_after_park: 'the parked agent shows activity again',
+  agent_waiting: 'the agent waits for a person',
+  idle_without_report: 'the agent ended its turn without a report',
+  silent_past_ttl: 'the agent lives but has been silent for too long',
+  agent_dead: 'the agent process is gone',
+  agent_exited: (e) => `the agent ended without a report (${exit(e)})`,
+  agent_killed: (e) => `the agent was killed (${exit(e)})`,
+  rebooted: 'the machine was rebooted',
+  tmux_server_lost: 'the tmux server was lost',
+  launch_deadline: 'the launch never registered',
+  ended_without_release: 'its run had ended without giving the ticket back',
+  launch_failed: (e) => `the launch failed (${exit(e)})`,
+  killswitch: (e) => (e.reason ? `the killswitch is on: ${e.reason}` : 'the killswitch is on'),
+  pane_of_ended_run: 'its run has ended',
+  next_in_order: 'it is next in order',
+  runtime_busy: 'a living agent works on it already',
+  mass_death: (e) => `agents die right after their start (${e.tickets ?? 'several tickets'})`,
+  owned_by_person: 'a person owns it',
+  untrusted: 'its author is not trusted: move it to todo yourself to release it',
+  dependencies_unmet: 'a ticket that it depends on is not done',
+  not_before: 'its back-off is not over',
+  attempts_used_up: 'its attempts are used up',
+  config_broken: 'the configuration is broken',
+  unknown_project: 'its project is not in the configuration',
+  unknown_agent: 'its agent profile is not in the configuration',
+  no_agent: 'no agent profile is named for it',
+  account_limited: 'the account is rate-limited',
+  no_slot: 'every slot is taken',
+  no_slot_project: 'every slot of its project is taken',
+  no_slot_agent: 'every slot of its agent profile is taken',
+  launch_limit: 'this tick has launched as many as it may',
+  other_project: 'another project was asked for',
+  reconcile_only: 'only the reconcile pass was asked for',
+  launching: 'it is being launched',
+  verdict_unknown: 'whether its agent lives cannot be told',
+  not_mine: 'its runtime is on another host',
+  owner_changed: 'its owner has changed',
+  flapping: 'it was healed too often in half an hour: somebody else keeps resetting it',
+  tmux_unreadable: (e) => `tmux did not answer${e.error ? `: ${e.error}` : ''}`,
+  mark_unknown: 'whether a process with its mark lives cannot be told',
+  runtime_busy_elsewhere: 'another run of it is alive: the next tick adopts it',
+  busy_with_other_owner: 'a living agent works on it under another owner',
+  busy_with_other_ticket: 'a living agent works on another ticket there',
+  alive_though_settled: (e) => `its agent is alive though the ticket is ${e.status}`,
+  server_socket_deleted: 'the tmux socket was deleted',
+};

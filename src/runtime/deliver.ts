@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { clean } from '../text.ts';
+import { command, failureOf, guarded, type Tmux } from './tmux.ts';
+
+export interface Paste {
+  readonly pane: string;
+  readonly run: string;
+  readonly text: string;
+  /** What the client needs between the paste and Enter. */
+  readonly enterDelayMs: number;
+  /** Our own words, put before a text that begins with `!` (clients run that as a shell command). */
+  readonly words?: string;
+}
+
+/** Pastes a text into a living pane of this run and presses Enter; each in one guarded tmux command, since a
+ *  paste into a dead pane ends the whole tmux server. */
+export async function pasteText(
+  tmux: Tmux,
+  paste: Paste,
+): Promise<'pasted' | 'refused' | { readonly error: string }> {
+  const { pane, run } = paste;
+  if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run)) return { error: 'not a pane or not a run id' };
+  const body = clean(paste.text);
+  const text = body.trimStart().startsWith('!') ? `${paste.words ?? 'Message for you:'} ${body}` : body;
+  if (text === '') return { error: 'there is no text to paste' };
+  const buffer = `mc-${randomBytes(8).toString('hex')}`;
+  const alive = `#{&&:#{==:#{pane_dead},0},#{==:#{@mc_run},${run}}}`;
+  const loaded = failureOf(await command(tmux, ['load-buffer', '-b', buffer, '-'], text));
+  if (loaded !== null) return { error: loaded };
+  const pasting = `paste-buffer -p -r -d -b ${buffer} -t '${pane}'`;
+  const pasted = await guarded(tmux, pane, alive, pasting, 'pasted', ` ; delete-buffer -b ${buffer}`);
+  if (pasted !== 'pasted') {
+    await command(tmux, ['delete-buffer', '-b', buffer]);
+    return pasted;
+  }
+  await pause(paste.enterDelayMs);
+  return guarded(tmux, pane, alive, `send-keys -t '${pane}' Enter`, 'pasted');
+}

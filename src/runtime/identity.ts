@@ -1,0 +1,120 @@
+import { spawnSync } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
+
+/** Where /proc is; tests put another one in its place. */
+export interface Proc {
+  readonly root: string;
+}
+
+export const PROC: Proc = { root: '/proc' };
+
+const MAC = process.platform === 'darwin';
+const PS_ENV = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+
+/** Who is looking: this boot, this pid namespace, and whether /proc can be believed right now. */
+export function lookAtSelf(hostId: string, proc: Proc = PROC): ObserverIdentity {
+  if (MAC && proc === PROC) {
+    const boot = spawnSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], {
+      encoding: 'utf8',
+      timeout: 5000,
+    });
+    const boot_id = boot.status === 0 ? boot.stdout.trim() || null : null;
+    return { host_id: hostId, boot_id, pid_ns: null, self_readable: lookAt(process.pid).kind === 'present' };
+  }
+  const boot_id = attempt(() => readFileSync(join(proc.root, 'sys/kernel/random/boot_id'), 'utf8').trim());
+  const pid_ns = attempt(() => readlinkSync(join(proc.root, 'self/ns/pid')));
+  const stat = attempt(() => readFileSync(join(proc.root, 'self/stat'), 'latin1'));
+  const self_readable = stat !== null && parseStat(stat) !== null;
+  return { host_id: hostId, boot_id: boot_id || null, pid_ns, self_readable };
+}
+
+/** One look at one pid. Only the kernel's own "no such process" counts as gone. */
+export function lookAt(pid: number, proc: Proc = PROC): ProcessLook {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return { kind: 'unreadable', error: `not a pid: ${pid}` };
+  if (MAC && proc === PROC) return lookByPs(pid);
+  try {
+    const stat = parseStat(readFileSync(join(proc.root, String(pid), 'stat'), 'latin1'));
+    if (stat === null) return { kind: 'unreadable', error: 'malformed stat' };
+    return { kind: 'present', state: stat.state, start: stat.start, ppid: stat.ppid };
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ESRCH') return { kind: 'gone' };
+    return { kind: 'unreadable', error: code ?? String(error) };
+  }
+}
+
+/** One look at each of several pids. */
+export function lookAtMany(pids: Iterable<number>, proc: Proc = PROC): Map<number, ProcessLook> {
+  const looks = new Map<number, ProcessLook>();
+  for (const pid of pids) if (!looks.has(pid)) looks.set(pid, lookAt(pid, proc));
+  return looks;
+}
+
+/** Reads /proc/PID/stat. The name may hold spaces, parentheses and newlines: all counts from the last `)`. */
+export function parseStat(
+  text: string,
+): { readonly state: string; readonly ppid: number; readonly start: string } | null {
+  const end = text.lastIndexOf(')');
+  if (end < 0) return null;
+  const fields = text
+    .slice(end + 1)
+    .trim()
+    .split(/\s+/);
+  const [state, parent] = fields;
+  const start = fields[19];
+  if (state === undefined || !/^[A-Za-z]$/.test(state)) return null;
+  if (parent === undefined || !/^\d+$/.test(parent) || start === undefined || !/^\d+$/.test(start))
+    return null;
+  return { state, ppid: Number(parent), start };
+}
+
+/** This host's id, or null before `ensureHostId` was ever called. Copied to another machine, the file makes
+ *  another id there. */
+export function hostId(stateDir: string): string | null {
+  const own = attempt(() => readFileSync(join(stateDir, 'host-id'), 'utf8').trim());
+  if (!own) return null;
+  const machine = attempt(() => readFileSync('/etc/machine-id', 'utf8')) ?? '';
+  return `h-${createHash('sha256').update(`${own}:${machine}`).digest('hex').slice(0, 16)}`;
+}
+
+/** This host's id; its file is made when it is missing. Two callers at once agree on one. */
+export function ensureHostId(stateDir: string): string {
+  const known = hostId(stateDir);
+  if (known !== null) return known;
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  try {
+    writeFileSync(join(stateDir, 'host-id'), `${randomUUID()}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const made = hostId(stateDir);
+  if (made === null) throw new Error(`${join(stateDir, 'host-id')} is empty: remove it and run again`);
+  return made;
+}
+
+function lookByPs(pid: number): ProcessLook {
+  const ps = spawnSync('/bin/ps', ['-o', 'lstart=,stat=,ppid=', '-p', String(pid)], {
+    encoding: 'utf8',
+    env: PS_ENV,
+    timeout: 5000,
+  });
+  if (ps.error) return { kind: 'unreadable', error: ps.error.message };
+  const line = ps.stdout.trim();
+  if (line === '' && ps.status === 1 && ps.stderr.trim() === '') return { kind: 'gone' };
+  const match = /^(.+\d{4})\s+([A-Za-z])\S*\s+(\d+)$/.exec(line);
+  const [, start, state, ppid] = match ?? [];
+  if (start === undefined || state === undefined)
+    return { kind: 'unreadable', error: `ps: ${ps.stderr.trim()}` };
+  return { kind: 'present', state, start: start.trim(), ppid: Number(ppid) };
+}
+
+function attempt<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
+import type { Places } from '../paths.ts';
+import type { Adapter, ArgvWord } from './agents/adapter.ts';
+import { numberOf, readObject, shellQuote, textOf, writeAtomic } from './files.ts';
+
+/** Stands in an argv where the prompt goes. */
+export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
+
+/** Above this a prompt goes by a pointer: one argument may hold 128 KiB on Linux. */
+const MAX_ARGV_PROMPT = 100 * 1024;
+const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+const RUN_ID = /^[A-Za-z0-9_-]+$/;
+const HANDED_ON = [
+  ...['HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR'],
+  ...['XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_STATE_HOME'],
+];
+
+/** What `run.json` tells of a run: enough to find it again when the board is lost. */
+export interface RunFile {
+  readonly run: string;
+  readonly ticket: string;
+  readonly owner: string | null;
+  readonly agent: string;
+  /** The kind of the profile at the launch: its events are read by this adapter, whatever the configuration says later. */
+  readonly kind: AgentKind;
+  readonly project: string;
+  readonly claim_epoch: number;
+  readonly worktree: string;
+  readonly branch: string | null;
+}
+
+export interface StageRun extends Omit<RunFile, 'agent' | 'kind'> {
+  readonly places: Places;
+  readonly profile: AgentProfile;
+  readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles'>;
+  /** A UUID for clients that take one as their session id. */
+  readonly client_session: string;
+  /** The Node binary and our entry script, for `register`. */
+  readonly node: string;
+  readonly bin: string;
+  readonly prompt: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface StagedRun {
+  readonly dir: string;
+  readonly events: string;
+  readonly promptFile: string;
+  readonly launcher: string;
+  /** Of the prompt. */
+  readonly sha256: string;
+  readonly bytes: number;
+  /** What the pane runs: several words, so that tmux uses no shell. */
+  readonly command: readonly string[];
+}
+
+/** The directory of a run. */
+export function runDir(runs: string, run: string): string {
+  if (!RUN_ID.test(run)) throw new Error(`not a run id: ${JSON.stringify(run)}`);
+  return join(runs, run);
+}
+
+/** Writes all that a launch needs. Nothing of it reaches a command line but the launcher's own path. */
+export function stageRun(stage: StageRun): StagedRun {
+  const dir = runDir(stage.places.runs, stage.run);
+  const events = join(dir, 'events');
+  const promptFile = join(dir, 'prompt.md');
+  const launch = join(dir, 'launch');
+  const context = { runDir: dir, bin: stage.places.bin, session: stage.client_session };
+  const argv = stage.adapter.launchArgv(stage.profile, context);
+  if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
+  const env = { ...stage.env, ...stage.adapter.env(context) };
+  mkdirSync(events, { recursive: true, mode: 0o700 });
+  chmodSync(dir, 0o700);
+  const { run, ticket, owner, project, claim_epoch, worktree, branch } = stage;
+  const record: RunFile = {
+    run,
+    ticket,
+    owner,
+    agent: stage.profile.name,
+    kind: stage.profile.kind,
+    project,
+    claim_epoch,
+    worktree,
+    branch,
+  };
+  writeAtomic(promptFile, stage.prompt);
+  writeAtomic(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  for (const file of stage.adapter.stageFiles(context)) writeAtomic(file.path, file.text);
+  writeAtomic(launch, launchScript(stage, promptFile, argv, env), 0o700);
+  return {
+    dir,
+    events,
+    promptFile,
+    launcher: launch,
+    sha256: createHash('sha256').update(stage.prompt).digest('hex'),
+    bytes: Buffer.byteLength(stage.prompt),
+    command: ['/bin/sh', launch],
+  };
+}
+
+function launchScript(
+  stage: StageRun,
+  promptFile: string,
+  argv: readonly ArgvWord[],
+  env: Readonly<Record<string, string>>,
+): string {
+  const names = Object.keys(env);
+  const bad = names.find((name) => !ENV_NAME.test(name));
+  if (bad !== undefined) throw new Error(`not a name for an environment variable: ${JSON.stringify(bad)}`);
+  const { places } = stage;
+  const register = ['--state-dir', places.state, '--config', places.config, 'register', stage.run].map(
+    shellQuote,
+  );
+  const pointed = Buffer.byteLength(stage.prompt) > MAX_ARGV_PROMPT;
+  const pointer = `Read the file ${promptFile} and do the ticket in it.`;
+  const words = argv.map((word) => {
+    if (typeof word === 'string') return shellQuote(word);
+    return pointed ? shellQuote(pointer) : '"$mc_prompt"';
+  });
+  const takesPrompt = !pointed && argv.some((word) => typeof word !== 'string');
+  return `${[
+    '#!/bin/sh',
+    '# Written by mc-pickup for one run. The first pass empties the environment, the second becomes the agent.',
+    'umask 077',
+    'if [ "$1" != clean ]; then',
+    '  exec /usr/bin/env -i TMUX="$TMUX" TMUX_PANE="$TMUX_PANE" /bin/sh "$0" clean',
+    'fi',
+    `cd ${shellQuote(stage.worktree)} || exit 74`,
+    'unset OLDPWD',
+    ...names.map((name) => `export ${name}=${shellQuote(env[name] ?? '')}`),
+    `${shellQuote(stage.node)} ${shellQuote(stage.bin)} ${register.join(' ')} $$ || exit 75`,
+    // The dot keeps the newlines at the end, which the shell would drop.
+    ...(takesPrompt
+      ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
+      : []),
+    `exec ${words.join(' ')}`,
+  ].join('\n')}\n`;
+}
+
+/** The whole environment of an agent: an allow-list, the profile's own names, and what tells it its run. */
+export function agentEnvironment(
+  profile: Pick<AgentProfile, 'env' | 'pass_env'>,
+  places: Places,
+  ids: { readonly run: string; readonly ticket: string },
+  env: NodeJS.ProcessEnv,
+): Record<string, string> {
+  const made: Record<string, string> = {};
+  const take = (name: string): void => {
+    const value = env[name];
+    if (value !== undefined && ENV_NAME.test(name)) made[name] = value;
+  };
+  for (const name of HANDED_ON) take(name);
+  for (const name of profile.pass_env) take(name);
+  made.TERM = 'screen-256color';
+  for (const [name, value] of Object.entries(profile.env)) if (ENV_NAME.test(name)) made[name] = value;
+  made.PATH = [places.bin, made.PATH ?? env.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(':');
+  const dir = runDir(places.runs, ids.run);
+  return {
+    ...made,
+    MC_RUN_ID: ids.run,
+    MC_TICKET_ID: ids.ticket,
+    MC_PROMPT_FILE: join(dir, 'prompt.md'),
+    MC_RUN_DIR: dir,
+    MC_PICKUP_STATE_DIR: places.state,
+    MC_PICKUP_CONFIG: places.config,
+  };
+}
+
+const EVENT_SCRIPT = `#!/bin/sh
+# mc-event KIND: hands one event (JSON on stdin) to mc-pickup. It never fails and never prints.
+case "$1" in '' | [!A-Za-z]* | *[!A-Za-z0-9_-]*) exit 0 ;; esac
+[ -n "$MC_RUN_DIR" ] && [ -d "$MC_RUN_DIR/events" ] || exit 0
+umask 077
+temp=$(mktemp "$MC_RUN_DIR/events/.tmp.XXXXXXXXXX" 2>/dev/null) || exit 0
+if [ -t 0 ]; then printf '{}'; else cat; fi >"$temp" 2>/dev/null
+mv -f "$temp" "$MC_RUN_DIR/events/$1.\${temp##*.}" 2>/dev/null
+exit 0
+`;
+
+/** Puts `mc-pickup` and `mc-event` where every agent finds them; touches nothing that is already right. */
+export function ensureTools(places: Places, node: string, bin: string): void {
+  mkdirSync(places.bin, { recursive: true, mode: 0o700 });
+  const wrapper = `#!/bin/sh\nexec ${shellQuote(node)} ${shellQuote(bin)} "$@"\n`;
+  for (const [name, text] of [
+    ['mc-pickup', wrapper],
+    ['mc-event', EVENT_SCRIPT],
+  ] as const) {
+    const path = join(places.bin, name);
+    if (readText(path) !== text) writeAtomic(path, text, 0o700);
+  }
+}
+
+/** What is known of a run, or null where its file is missing or broken. */
+export function readRunFile(runs: string, run: string): RunFile | null {
+  if (!RUN_ID.test(run)) return null;
+  const file = readObject(join(runs, run, 'run.json'));
+  const ticket = textOf(file, 'ticket');
+  const agent = textOf(file, 'agent');
+  const project = textOf(file, 'project');
+  const worktree = textOf(file, 'worktree');
+  if (textOf(file, 'run') !== run || ticket === null || agent === null || project === null) return null;
+  if (worktree === null) return null;
+  const kind = AGENT_KINDS.find((one) => one === textOf(file, 'kind')) ?? 'command';
+  const owner = textOf(file, 'owner');
+  const branch = textOf(file, 'branch');
+  return {
+    run,
+    ticket,
+    owner,
+    agent,
+    kind,
+    project,
+    claim_epoch: numberOf(file, 'claim_epoch') ?? 0,
+    worktree,
+    branch,
+  };
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+export { type Mark, readMarks, removeMark, writeMark } from './marks.ts';

@@ -1,0 +1,64 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ProcessIdentity } from '../model/identity.ts';
+import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
+
+/** The trace of a run beside the board: which process works on a ticket. */
+export interface Mark extends ProcessIdentity {
+  readonly ticket: string;
+  readonly run: string;
+}
+
+const TICKET = /^[A-Za-z]+-[0-9]+$/;
+
+/** Leaves the mark of a ticket's run; it replaces an older one. */
+export function writeMark(
+  marks: string,
+  ticket: string,
+  mark: ProcessIdentity & { readonly run: string },
+): void {
+  const path = pathOf(marks, ticket);
+  mkdirSync(marks, { recursive: true, mode: 0o700 });
+  const { run, host_id, boot_id, pid_ns, pid, pid_start } = mark;
+  writeAtomic(path, `${JSON.stringify({ ticket, run, host_id, boot_id, pid_ns, pid, pid_start })}\n`);
+}
+
+/** All marks that can be read; broken files are passed over. */
+export function readMarks(marks: string): Mark[] {
+  let names: string[];
+  try {
+    names = readdirSync(marks);
+  } catch {
+    return [];
+  }
+  return names
+    .filter((name) => name.endsWith('.json') && TICKET.test(name.slice(0, -5)))
+    .sort()
+    .map((name) => readMark(marks, name.slice(0, -5)))
+    .filter((mark) => mark !== null);
+}
+
+/** Removes the mark of a ticket if it is still this run's. */
+export function removeMark(marks: string, ticket: string, run: string): boolean {
+  const path = pathOf(marks, ticket);
+  if (readMark(marks, ticket)?.run !== run) return false;
+  rmSync(path, { force: true });
+  return true;
+}
+
+function readMark(marks: string, ticket: string): Mark | null {
+  const file = readObject(pathOf(marks, ticket));
+  const run = textOf(file, 'run');
+  const host_id = textOf(file, 'host_id');
+  const boot_id = textOf(file, 'boot_id');
+  const pid = numberOf(file, 'pid');
+  const pid_start = textOf(file, 'pid_start');
+  if (textOf(file, 'ticket') !== ticket || run === null || host_id === null || boot_id === null) return null;
+  if (pid === null || pid_start === null) return null;
+  return { ticket, run, host_id, boot_id, pid_ns: textOf(file, 'pid_ns'), pid, pid_start };
+}
+
+function pathOf(marks: string, ticket: string): string {
+  if (!TICKET.test(ticket)) throw new Error(`not a ticket id: ${JSON.stringify(ticket)}`);
+  return join(marks, `${ticket}.json`);
+}

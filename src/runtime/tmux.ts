@@ -1,0 +1,353 @@
+import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Pane, TmuxView } from '../model/world.ts';
+import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
+import { lookAt, lookAtSelf } from './identity.ts';
+import { type RunResult, run } from './spawn.ts';
+
+/** Our own tmux server: never the user's. */
+export interface Tmux {
+  readonly socket: string;
+  /** Where the server's identity is recorded. */
+  readonly serverFile: string;
+  readonly binary: string;
+}
+
+export interface PaneStart {
+  readonly name: string;
+  readonly run: string;
+  readonly ticket: string;
+  readonly cwd: string;
+  readonly argv: readonly string[];
+}
+
+export type Started =
+  | {
+      readonly ok: true;
+      readonly session: string;
+      readonly pane: string;
+      readonly pid: number;
+      readonly server_pid: number;
+    }
+  | { readonly ok: false; readonly error: string };
+
+const TIMEOUT_MS = 5000;
+const HEAL_MS = 2000;
+const ENV_NAMES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TERM', 'USER', 'SHELL', 'TZ', 'XDG_RUNTIME_DIR'];
+const NAME = /^[A-Za-z0-9_-]+$/;
+const PANE = /^%\d+$/;
+const NOT_INSTALLED = 'tmux is not installed or not on PATH: install it, for example apt-get install tmux';
+const FIELDS = [
+  '#{session_id}',
+  '#{pane_id}',
+  '#{pane_pid}',
+  '#{pane_dead}',
+  '#{pane_dead_status}',
+  '#{pane_dead_signal}',
+  '#{@mc_run}',
+  '#{@mc_ticket}',
+  '#{window_activity}',
+  '#{pid}',
+].join('|');
+
+/** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
+export async function viewServer(tmux: Tmux, options: { readonly repair?: boolean } = {}): Promise<TmuxView> {
+  const server = recordedServer(tmux);
+  if (!existsSync(tmux.socket) && server.state === 'dead') return { kind: 'none' };
+  let answer = existsSync(tmux.socket) ? await list(tmux) : noServer;
+  if (answer.kind === 'none' && server.state === 'unknown')
+    return {
+      kind: 'unknown',
+      error: 'no tmux server answers, and whether the recorded one lives cannot be read',
+    };
+  if (answer.kind === 'none' && server.state === 'alive') {
+    if (!options.repair)
+      return { kind: 'unknown', error: `the tmux server ${server.pid} lives but its socket was deleted` };
+    if (!(await heal(tmux, server.pid)))
+      return { kind: 'unknown', error: `the tmux server ${server.pid} lives but did not restore its socket` };
+    answer = await list(tmux);
+    if (answer.kind === 'none')
+      return { kind: 'unknown', error: `the tmux server ${server.pid} does not answer` };
+  }
+  if (answer.kind === 'server' && answer.panes.some(unreaped)) {
+    // tmux does not reap a zombie before its next SIGCHLD.
+    await command(tmux, ['run-shell', 'true']);
+    answer = await list(tmux);
+  }
+  return answer;
+}
+
+const noServer: TmuxView = { kind: 'none' };
+
+/** Starts one detached pane without a shell, marked with its run, in ONE tmux invocation. */
+export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> {
+  for (const [what, value] of Object.entries({ name: start.name, run: start.run, ticket: start.ticket }))
+    if (!NAME.test(value))
+      return { ok: false, error: `not a valid ${what} for tmux: ${JSON.stringify(value)}` };
+  // A single word would be given to a shell by tmux.
+  if (start.argv.length < 2)
+    return { ok: false, error: 'a pane needs at least two words to run without a shell' };
+  const server = recordedServer(tmux);
+  if (!existsSync(tmux.socket)) {
+    if (server.state !== 'dead') {
+      if (server.state === 'unknown' || !(await heal(tmux, server.pid)))
+        return { ok: false, error: 'the tmux server lives but its socket was deleted' };
+    } else await startInScope(tmux);
+  }
+  const words = [
+    ...['start-server', ';', 'set-option', '-g', 'exit-empty', 'off'],
+    ...[';', 'set-option', '-g', 'remain-on-exit', 'on'],
+    ...[';', 'set-option', '-g', 'update-environment', ''],
+    ...[';', 'set-option', '-g', 'history-limit', '20000'],
+    ...[
+      ';',
+      'new-session',
+      '-d',
+      '-P',
+      '-F',
+      '#{session_id}|#{pane_id}|#{pane_pid}|#{pid}',
+      '-s',
+      start.name,
+    ],
+    ...['-x', '200', '-y', '50', '-c', literal(start.cwd), '--', ...start.argv.map(word)],
+    ...[';', 'set-option', '-p', '@mc_run', start.run, ';', 'set-option', '-p', '@mc_ticket', start.ticket],
+  ];
+  const answer = await run(
+    '/bin/sh',
+    ['-c', 'umask 077; exec "$@"', 'sh', tmux.binary, '-S', tmux.socket, '-f', '/dev/null', ...words],
+    { timeoutMs: TIMEOUT_MS, env: cleanEnv() },
+  );
+  const failure = failureOf(answer);
+  if (failure !== null) return { ok: false, error: failure };
+  const match = /^(\$\d+)\|(%\d+)\|(\d+)\|(\d+)$/.exec(answer.stdout.trim());
+  const [, session, pane, pid, server_pid] = match ?? [];
+  if (session === undefined || pane === undefined)
+    return { ok: false, error: `tmux answered ${JSON.stringify(answer.stdout.slice(0, 200))}` };
+  recordServer(tmux, Number(server_pid));
+  return { ok: true, session, pane, pid: Number(pid), server_pid: Number(server_pid) };
+}
+
+/** The last lines that a pane shows, or null. */
+export async function capturePane(tmux: Tmux, pane: string, lines: number): Promise<string | null> {
+  if (!PANE.test(pane)) return null;
+  const from = `-${Math.max(0, Math.trunc(lines))}`;
+  const answer = await command(tmux, ['capture-pane', '-p', '-J', '-t', pane, '-S', from]);
+  if (failureOf(answer) !== null) return null;
+  return answer.stdout.trimEnd().split('\n').slice(-Math.max(1, lines)).join('\n');
+}
+
+/** Closes a pane in one command, only while it is dead and still this run's. */
+export async function closeDeadPane(
+  tmux: Tmux,
+  pane: string,
+  runId: string,
+): Promise<'closed' | 'refused' | { readonly error: string }> {
+  if (!PANE.test(pane) || !NAME.test(runId)) return { error: 'not a pane or not a run id' };
+  const mine = `#{&&:#{==:#{pane_dead},1},#{==:#{@mc_run},${runId}}}`;
+  return guarded(tmux, pane, mine, `kill-pane -t '${pane}'`, 'closed');
+}
+
+/** Words for a person's terminal: `tmux ...`. The session is an id such as `$3`, or a name. */
+export function attachArgs(tmux: Tmux, session: string): string[] {
+  const target = session.startsWith('$') ? session : `=${session}:`;
+  return ['-S', tmux.socket, '-f', '/dev/null', 'attach-session', '-t', target];
+}
+
+/** Runs `then` in ONE tmux command if the format holds for the pane. For this folder only. */
+export async function guarded<T extends string>(
+  tmux: Tmux,
+  pane: string,
+  condition: string,
+  then: string,
+  done: T,
+  otherwise = '',
+): Promise<T | 'refused' | { readonly error: string }> {
+  const refuse = `display-message -p refused${otherwise}`;
+  const answer = await command(tmux, ['if-shell', '-F', '-t', pane, condition, then, refuse]);
+  const failure = failureOf(answer);
+  if (failure !== null)
+    return /can't find (pane|session|window)/.test(failure) ? 'refused' : { error: failure };
+  return answer.stdout.includes('refused') ? 'refused' : done;
+}
+
+/** One tmux invocation on our socket, in a clean environment. */
+export function command(tmux: Tmux, words: readonly string[], input?: string): Promise<RunResult> {
+  return run(tmux.binary, ['-S', tmux.socket, '-f', '/dev/null', ...words], {
+    timeoutMs: TIMEOUT_MS,
+    env: cleanEnv(),
+    ...(input === undefined ? {} : { input }),
+  });
+}
+
+/** What went wrong in one invocation, in words; null = nothing. */
+export function failureOf(answer: RunResult): string | null {
+  if (answer.error === 'ENOENT' || answer.code === 127) return NOT_INSTALLED;
+  if (answer.error === 'timeout') return `tmux did not answer within ${TIMEOUT_MS / 1000} s`;
+  if (answer.error !== null) return `tmux: ${answer.error}`;
+  if (answer.code === 0) return null;
+  return `tmux: ${answer.stderr.trim().slice(0, 500) || `exit ${answer.code ?? answer.signal}`}`;
+}
+
+async function list(tmux: Tmux): Promise<TmuxView> {
+  const answer = await command(tmux, ['list-panes', '-a', '-F', FIELDS]);
+  // So answers a server without any session.
+  const empty = answer.code === 1 && answer.stderr.trim() === 'no current target';
+  const failure = empty ? null : failureOf(answer);
+  if (failure !== null) {
+    if (/no server running on|error connecting to .*\(No such file or directory\)/.test(failure))
+      return noServer;
+    return { kind: 'unknown', error: failure };
+  }
+  const panes: Pane[] = [];
+  let server = 0;
+  for (const line of answer.stdout.split('\n')) {
+    if (line === '') continue;
+    const parsed = parsePane(line);
+    if (parsed === null)
+      return {
+        kind: 'unknown',
+        error: `tmux answered a malformed line: ${JSON.stringify(line.slice(0, 200))}`,
+      };
+    server = parsed.server;
+    panes.push(parsed.pane);
+  }
+  if (server === 0) {
+    const pid = (await command(tmux, ['display-message', '-p', '#{pid}'])).stdout.trim();
+    if (!/^\d+$/.test(pid)) return { kind: 'unknown', error: 'tmux did not tell its pid' };
+    server = Number(pid);
+  }
+  const look = lookAt(server);
+  return {
+    kind: 'server',
+    server_pid: server,
+    server_start: look.kind === 'present' ? look.start : null,
+    panes,
+  };
+}
+
+/** One line of `list-panes`, or null when it is not exactly what was asked for. */
+export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
+  const [session, pane, pid, dead, status, signal, mark, ticket, activity, server, ...rest] = line.split('|');
+  if (rest.length > 0 || server === undefined || !/^\d+$/.test(server)) return null;
+  if (!/^\$\d+$/.test(session ?? '') || !PANE.test(pane ?? '') || !/^\d+$/.test(pid ?? '')) return null;
+  if (!/^[01]?$/.test(dead ?? 'x') || !/^\d*$/.test(status ?? 'x') || !/^\d*$/.test(activity ?? 'x'))
+    return null;
+  if (!/^[\w-]*$/.test(mark ?? '|') || !/^[\w-]*$/.test(ticket ?? '|')) return null;
+  const exit_signal = signalNumber(signal ?? '');
+  if (exit_signal === undefined) return null;
+  const view: Pane = {
+    session: session ?? '',
+    pane: pane ?? '',
+    pid: Number(pid),
+    dead: dead === '1',
+    exit_code: status === '' ? null : Number(status),
+    exit_signal,
+    run: mark ?? '',
+    ticket: ticket ?? '',
+    output_at_s: activity === '' ? null : Number(activity),
+  };
+  return { pane: view, server: Number(server) };
+}
+
+/** tmux gives a number on Linux and a name (`KILL`) on BSD. */
+function signalNumber(text: string): number | null | undefined {
+  if (text === '') return null;
+  if (/^\d+$/.test(text)) return Number(text) || null;
+  const name = text.toUpperCase().replace(/^(SIG)?/, 'SIG');
+  return (constants.signals as Readonly<Record<string, number>>)[name];
+}
+
+function unreaped(pane: Pane): boolean {
+  return pane.dead && pane.exit_code === null && pane.exit_signal === null;
+}
+
+type Recorded =
+  | { readonly state: 'alive'; readonly pid: number }
+  | { readonly state: 'dead' }
+  | { readonly state: 'unknown' };
+
+function recordedServer(tmux: Tmux): Recorded {
+  const record = readObject(tmux.serverFile);
+  const pid = numberOf(record, 'pid');
+  const start = textOf(record, 'start');
+  const boot = textOf(record, 'boot_id');
+  if (pid === null || start === null || boot === null) return { state: 'dead' };
+  const self = lookAtSelf('');
+  if (self.boot_id === null) return { state: 'unknown' };
+  if (self.boot_id !== boot) return { state: 'dead' };
+  const look = lookAt(pid);
+  if (look.kind === 'unreadable' || !self.self_readable) return { state: 'unknown' };
+  if (look.kind === 'gone' || look.start !== start || look.state === 'Z' || look.state === 'X')
+    return { state: 'dead' };
+  return { state: 'alive', pid };
+}
+
+function recordServer(tmux: Tmux, pid: number): void {
+  const look = lookAt(pid);
+  const { boot_id } = lookAtSelf('');
+  if (look.kind !== 'present' || boot_id === null) return;
+  const record = readObject(tmux.serverFile);
+  if (record?.pid === pid && record.start === look.start && record.boot_id === boot_id) return;
+  try {
+    writeAtomic(tmux.serverFile, `${JSON.stringify({ pid, start: look.start, boot_id })}\n`);
+  } catch {
+    // A full disk must not turn a pane that runs into a failed launch.
+  }
+}
+
+/** tmux makes its socket again on SIGUSR1. */
+async function heal(tmux: Tmux, pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 'SIGUSR1');
+  } catch {
+    return false;
+  }
+  for (let waited = 0; waited < HEAL_MS; waited += 20) {
+    if (existsSync(tmux.socket)) return true;
+    await pause(20);
+  }
+  return existsSync(tmux.socket);
+}
+
+/** Puts a new server outside the scheduler's cgroup, where systemd offers that; else the caller starts it. */
+async function startInScope(tmux: Tmux): Promise<void> {
+  const runtimeDir = `/run/user/${process.getuid?.() ?? 0}`;
+  if (!existsSync(join(runtimeDir, 'bus'))) return;
+  const dirs = (process.env.PATH ?? '').split(delimiter);
+  if (!dirs.some((dir) => dir !== '' && existsSync(join(dir, 'systemd-run')))) return;
+  const scope = ['systemd-run', '--user', '--scope', '--quiet', '--collect', '--', tmux.binary];
+  const server = [
+    '-S',
+    tmux.socket,
+    '-f',
+    '/dev/null',
+    'start-server',
+    ';',
+    'set-option',
+    '-g',
+    'exit-empty',
+    'off',
+  ];
+  await run('/bin/sh', ['-c', 'umask 077; exec "$@"', 'sh', ...scope, ...server], {
+    timeoutMs: TIMEOUT_MS,
+    env: { ...cleanEnv(), XDG_RUNTIME_DIR: runtimeDir },
+  });
+}
+
+function cleanEnv(): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = {};
+  for (const name of ENV_NAMES) if (process.env[name] !== undefined) env[name] = process.env[name];
+  return env;
+}
+
+/** A trailing `;` would end the tmux command. */
+function word(text: string): string {
+  return text.endsWith(';') ? `${text.slice(0, -1)}\\;` : text;
+}
+
+/** A word that tmux expands as a format: `#` doubled is a plain `#`, so `#(...)` runs nothing. */
+function literal(text: string): string {
+  return word(text.replaceAll('#', '##'));
+}

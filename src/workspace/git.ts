@@ -1,0 +1,133 @@
+import { execa } from 'execa';
+
+export interface GitResult {
+  readonly ok: boolean;
+  readonly stdout: string;
+  /** What to tell a person when `ok` is false. */
+  readonly error: string;
+  readonly missing: boolean;
+}
+
+const TIMEOUT_MS = 60_000;
+
+/** Runs git in a directory, without a shell, a terminal or the caller's GIT_* variables. Never throws; when the
+ *  time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
+export async function git(
+  cwd: string,
+  args: readonly string[],
+  timeout_ms: number = TIMEOUT_MS,
+): Promise<GitResult> {
+  const child = execa('git', [...args], {
+    cwd,
+    env: gitEnvironment(),
+    extendEnv: false,
+    stdin: 'ignore',
+    reject: false,
+    detached: true,
+    maxBuffer: 8 * 1024 * 1024,
+    stripFinalNewline: true,
+  });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    killGroup(child.pid);
+  }, timeout_ms);
+  const done = await child;
+  clearTimeout(timer);
+  const missing = (done as { readonly code?: unknown }).code === 'ENOENT';
+  const said = done.stderr.trim() || (done.failed ? done.shortMessage : '');
+  const error = late
+    ? `no answer within ${timeout_ms / 1000} s`
+    : missing
+      ? 'git is not installed or not on PATH'
+      : said;
+  return {
+    ok: !late && done.exitCode === 0,
+    stdout: done.stdout,
+    error: `git ${args[0] ?? ''}: ${error}`,
+    missing,
+  };
+}
+
+/** Kills a process group; one that is gone already is fine. */
+export function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone.
+  }
+}
+
+/** GIT_DIR and its kin would point every call at another repository; nothing may ask at a terminal. */
+function gitEnvironment(): Record<string, string> {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(process.env)) {
+    if (value !== undefined && !name.startsWith('GIT_')) env[name] = value;
+  }
+  return {
+    ...env,
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_OPTIONAL_LOCKS: '0',
+    SSH_ASKPASS_REQUIRE: 'never',
+    LC_ALL: 'C',
+  };
+}
+
+const chains = new Map<string, Promise<unknown>>();
+
+/** Runs one piece of work at a time for each repository: parallel `worktree add`s race for the same lock files. */
+export function inTurn<T>(repo: string, work: () => Promise<T>): Promise<T> {
+  const mine = (chains.get(repo) ?? Promise.resolve()).then(work);
+  chains.set(
+    repo,
+    mine.catch(() => undefined),
+  );
+  return mine;
+}
+
+const fetched = new Map<string, Promise<string | null>>();
+
+/** Fetches one branch at most once in this process. Returns a warning, or null. */
+export function fetchOnce(
+  commonDir: string,
+  remote: string,
+  base: string,
+  timeout_seconds: number,
+): Promise<string | null> {
+  const key = [commonDir, remote, base].join('\0');
+  let known = fetched.get(key);
+  if (known === undefined) {
+    known = fetchBase(commonDir, remote, base, timeout_seconds);
+    fetched.set(key, known);
+  }
+  return known;
+}
+
+async function fetchBase(
+  repo: string,
+  remote: string,
+  base: string,
+  timeout_seconds: number,
+): Promise<string | null> {
+  const remotes = await git(repo, ['remote']);
+  // A repository without the remote is a local one: nothing to warn about.
+  if (!remotes.stdout.split('\n').includes(remote)) return null;
+  const args = ['fetch', '--no-tags', '--end-of-options', remote, base];
+  const done = await git(repo, args, timeout_seconds * 1000);
+  return done.ok ? null : `the base may be old, ${done.error}`;
+}
+
+/** What a worktree holds: commits since the base, unsaved changes, the last commit's subject. A base that does not
+ *  exist counts no commits. */
+export async function branchFacts(
+  worktree: string,
+  base: string,
+): Promise<{ commits: number; dirty: boolean; last: string }> {
+  const [log, status] = await Promise.all([
+    git(worktree, ['log', '-z', '--format=%s', '--end-of-options', `${base}..HEAD`, '--']),
+    git(worktree, ['status', '--porcelain', '-z']),
+  ]);
+  const subjects = log.ok && log.stdout !== '' ? log.stdout.replace(/\0$/, '').split('\0') : [];
+  return { commits: subjects.length, dirty: status.stdout !== '', last: subjects[0] ?? '' };
+}

@@ -1,0 +1,217 @@
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Project } from '../model/policy.ts';
+import type { Ticket } from '../model/ticket.ts';
+import { slug } from '../text.ts';
+import { fetchOnce, git, inTurn } from './git.ts';
+
+export type Refusal =
+  | 'repo_missing'
+  | 'git_missing'
+  | 'base_missing'
+  | 'worktree_foreign'
+  | 'worktree_dirty'
+  | 'worktree_symlink'
+  | 'git_failed'
+  | 'branch_elsewhere';
+
+export type Prepared =
+  | {
+      readonly ok: true;
+      readonly worktree: string;
+      readonly branch: string;
+      readonly created: boolean;
+      readonly warnings: string[];
+    }
+  | { readonly ok: false; readonly because: Refusal; readonly error: string };
+
+export interface Wanted {
+  readonly project: Project;
+  readonly ticket: Pick<Ticket, 'id' | 'title'>;
+  /** Where worktrees go unless the project says otherwise: `<state dir>/worktrees/<project>`. */
+  readonly root: string;
+}
+
+type Refused = Extract<Prepared, { ok: false }>;
+
+interface Branch {
+  readonly ref: string;
+  readonly at_ms: number;
+  readonly worktree: string;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The worktree and branch of a ticket: the ones it has, with whatever is in them, or new ones from the base.
+ *  Nothing that exists is ever wiped, moved or reset. Never throws. */
+export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
+  const { project, ticket } = wanted;
+  // The id becomes a path and a ref.
+  if (!/^[A-Za-z]+-[0-9]+$/.test(ticket.id))
+    return no('git_failed', `${JSON.stringify(ticket.id)} is no ticket id`);
+  try {
+    if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory()) {
+      return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
+    }
+    return await inTurn(realpathSync(project.repo), () => prepare(wanted));
+  } catch (error) {
+    return no('git_failed', error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
+  const repo = await git(project.repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
+  if (repo.missing) return no('git_missing', repo.error);
+  if (!repo.ok) return no('repo_missing', `${project.repo}: ${repo.error}`);
+  const common = realpathSync(repo.stdout);
+
+  const real = project.worktrees === null ? realRoot(root, 2) : realRoot(project.worktrees, 1);
+  if (typeof real !== 'string') return real;
+  const target = join(real, ticket.id);
+  const there = lstatSync(target, { throwIfNoEntry: false });
+  if (there?.isSymbolicLink()) return no('worktree_symlink', `${target} is a symlink: remove it`);
+  if (there !== undefined && !there.isDirectory())
+    return no('worktree_foreign', `${target} is not a directory`);
+  if (there !== undefined && readdirSync(target).length > 0) return reuse(target, common, ticket.id);
+  return create(project, ticket, common, target);
+}
+
+/** Makes the root and returns its real path, unless one of its last `own` parts, which are ours, is a symlink.
+ *  What lies above is the user's choice (a state dir on another disk). */
+function realRoot(root: string, own: number): string | Refused {
+  const parts: string[] = [];
+  let top = resolve(root);
+  for (let i = 0; i < own; i++) {
+    // Looked at before mkdir, which would go through the link.
+    if (lstatSync(top, { throwIfNoEntry: false })?.isSymbolicLink()) return leads(top);
+    parts.unshift(basename(top));
+    top = dirname(top);
+  }
+  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const real = realpathSync(root);
+  return real === join(realpathSync(top), ...parts) ? real : leads(root);
+}
+
+function leads(path: string): Refused {
+  return no(
+    'worktree_symlink',
+    `${path} is a symlink: worktrees go only where the configuration says, name the real path`,
+  );
+}
+
+async function reuse(target: string, common: string, id: string): Promise<Prepared> {
+  const args = [
+    '--path-format=absolute',
+    '--show-toplevel',
+    '--git-common-dir',
+    '--symbolic-full-name',
+    'HEAD',
+  ];
+  const seen = await git(target, ['rev-parse', ...args]);
+  const [top = '', dir = '', head = ''] = seen.stdout.split('\n');
+  if (!seen.ok || !same(top, target) || !same(dir, common)) {
+    return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
+  }
+  if (isBranchOf(head, id)) {
+    return {
+      ok: true,
+      worktree: target,
+      branch: head.slice('refs/heads/'.length),
+      created: false,
+      warnings: [],
+    };
+  }
+  const on = head === 'HEAD' ? 'a detached HEAD' : head.replace('refs/heads/', 'branch ');
+  const status = await git(target, ['status', '--porcelain', '-z']);
+  const text = `${target} is on ${on}, not on mc/${id}`;
+  return status.ok && status.stdout === ''
+    ? no('worktree_foreign', `${text}: switch it back, or run git worktree remove on it`)
+    : no('worktree_dirty', `${text}, and has unsaved changes: commit them and switch it back`);
+}
+
+async function create(
+  project: Project,
+  ticket: Wanted['ticket'],
+  common: string,
+  target: string,
+): Promise<Prepared> {
+  const { remote, base } = project;
+  const warnings: string[] = [];
+  if (project.fetch) {
+    const warning = await fetchOnce(common, remote, base, project.fetch_timeout_seconds);
+    if (warning !== null) warnings.push(warning);
+  }
+  const mine = `refs/heads/mc/${ticket.id}`;
+  const bases = [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
+  const [refs, list] = await Promise.all([
+    git(common, [
+      'for-each-ref',
+      '--format=%(refname)%00%(committerdate:unix)%00%(worktreepath)',
+      '--',
+      ...bases,
+      mine,
+      `${mine}-*`,
+    ]),
+    git(common, ['worktree', 'list', '--porcelain', '-z']),
+  ]);
+  if (!refs.ok) return no('git_failed', refs.error);
+  if (!list.ok) return no('git_failed', list.error);
+  const branches = refs.stdout.split('\n').map(branchOf);
+
+  // The title may have changed since the last attempt: the id alone finds its branch, the newest if there are more.
+  const kept = branches
+    .filter(({ ref }) => isBranchOf(ref, ticket.id))
+    .sort((a, b) => Number(b.worktree === target) - Number(a.worktree === target) || b.at_ms - a.at_ms)[0];
+  if (kept !== undefined && kept.worktree !== '' && kept.worktree !== target) {
+    const gone = existsSync(kept.worktree)
+      ? ''
+      : ', which is missing: if it is gone for good, run git worktree prune';
+    return no('branch_elsewhere', `${kept.ref.slice(11)} is checked out in ${kept.worktree}${gone}`);
+  }
+  // Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away.
+  if (list.stdout.split('\0').includes(`worktree ${target}`)) {
+    const gone = await git(common, ['worktree', 'remove', '--force', '--', target]);
+    if (!gone.ok) return no('git_failed', gone.error);
+  }
+  const from = bases.map((ref) => branches.find((one) => one.ref === ref)).find((one) => one !== undefined);
+  if (kept === undefined && from === undefined) {
+    return no(
+      'base_missing',
+      `neither ${remote}/${base} nor ${base} exists: mend project.${project.name}.base`,
+    );
+  }
+  const name = slug(ticket.title);
+  const branch = kept?.ref.slice(11) ?? `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
+  const added =
+    kept !== undefined || from === undefined
+      ? await git(common, ['worktree', 'add', '--', target, branch], 300_000)
+      : await git(common, ['worktree', 'add', '--no-track', '-b', branch, '--', target, from.ref], 300_000);
+  if (!added.ok) return no('git_failed', added.error);
+  const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
+  if (from !== undefined && old > project.base_max_age_days) {
+    warnings.push(`${from.ref} is ${old} days old: the base may be out of date`);
+  }
+  return { ok: true, worktree: target, branch, created: true, warnings };
+}
+
+function branchOf(line: string): Branch {
+  const [ref = '', at = '', worktree = ''] = line.split('\0');
+  return { ref, at_ms: Number(at) * 1000, worktree };
+}
+
+/** `id` holds letters, digits and one dash only, so it needs no escaping. */
+function isBranchOf(ref: string, id: string): boolean {
+  return new RegExp(`^refs/heads/mc/${id}(-[^/]*)?$`).test(ref);
+}
+
+function same(a: string, b: string): boolean {
+  try {
+    return realpathSync(a) === realpathSync(b);
+  } catch {
+    return false;
+  }
+}
+
+function no(because: Refusal, error: string): Refused {
+  return { ok: false, because, error };
+}

@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mc-gate-'));
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** What one run of the bundle loaded: packages by path, and Node's own modules beyond those of an empty program. */
+function loadedBy(args: readonly string[]): { packages: string[]; builtins: string[] } {
+  const script = `
+    const before = new Set(process.moduleLoadList);
+    require(${JSON.stringify(join(process.cwd(), 'dist/main.cjs'))}).main(${JSON.stringify(args)}, { HOME: ${JSON.stringify(dir)} }).then(() => {
+      const packages = Object.keys(require.cache).filter((f) => f.includes('node_modules'));
+      const builtins = process.moduleLoadList.filter((m) => !before.has(m) && m.startsWith('NativeModule ') && !m.includes('internal')).map((m) => m.slice(13));
+      process.stderr.write(JSON.stringify({ packages, builtins }));
+    });`;
+  const done = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
+  return JSON.parse(done.stderr) as { packages: string[]; builtins: string[] };
+}
+
+it('a gated tick loads no board, no execa, no command-line parser and no child processes', () => {
+  writeFileSync(join(dir, 'killswitch.json'), '{"level":"all","reason":"test"}');
+  const { packages, builtins } = loadedBy(['dispatch', '--state-dir', dir]);
+  expect(packages).toEqual([]);
+  expect(existsSync(join(dir, 'gate.json'))).toBe(true);
+  expect(existsSync(join(dir, 'board.sqlite'))).toBe(false);
+  for (const one of ['child_process', 'readline', 'sqlite', 'http', 'crypto', 'stream'])
+    expect(builtins).not.toContain(one);
+});
+
+it('the same question asked of an open tick does find the board: the check can fail', () => {
+  const { packages } = loadedBy(['dispatch', '--state-dir', dir, '--config', join(dir, 'none.toml')]);
+  expect(packages.some((file) => file.includes('better-sqlite3'))).toBe(true);
+});
+
+it('an old Node without a checkout of its own is told which version was found, where, and what is needed: exit 78', () => {
+  mkdirSync(join(dir, 'bin'));
+  copyFileSync('bin/mc-pickup.js', join(dir, 'bin', 'mc-pickup.mjs'));
+  const old = join(dir, 'old.mjs');
+  writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '20.11.1' });");
+  const done = spawnSync(process.execPath, ['--import', old, join(dir, 'bin', 'mc-pickup.mjs'), 'status'], {
+    encoding: 'utf8',
+  });
+  expect(done.status).toBe(78);
+  expect(done.stderr).toMatch(/^mc-pickup: found Node 20\.11\.1 at \S+, but needs Node 22\.13 or newer\n$/);
+});

@@ -61,13 +61,14 @@ async function demo(box: Sandbox): Promise<void> {
 
   say('\nThe first tick claims them and starts an agent each, in tmux, in its own git worktree:');
   tick(box);
-  await until(() => box.note(`${split}.started`) !== '');
+  if (!(await until(() => box.note(`${split}.started`) !== '')))
+    throw new Error(`the agent of ${split} never started`);
 
   say(`\nSplit brain: another program puts ${split} back to todo while its agent works on it:`);
   box.sql("UPDATE tickets SET status = 'todo' WHERE id = ?", split);
   say(`  ${split} is "${statusOf(box, split)}", its agent alive`);
   tick(box);
-  const agents = box.note(`${split}.started`).trim().split('\n').length;
+  const agents = box.note(`${split}.started`).split('\n').filter(Boolean).length;
   if (statusOf(box, split) !== 'in_progress' || agents !== 1)
     throw new Error('the split brain was not healed');
   say(`  healed within one tick: ${split} is "in_progress", and ${agents} agent was ever started for it`);

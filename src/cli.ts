@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { Context } from './commands/context.ts';
 import { makeContext } from './commands/context.ts';
 import { EXIT, type ExitCode, UserError } from './model/errors.ts';
+import { explainError } from './report/errors.ts';
 
 type Run = (context: Context) => Promise<ExitCode>;
 
@@ -17,20 +18,10 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
     await program.parseAsync([...argv], { from: 'user' });
     return code;
   } catch (error) {
+    // Commander has printed its own complaint, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     return explainError(error, env);
   }
-}
-
-function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
-  // Commander has printed its own complaint, or the help that was asked for.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof UserError) {
-    process.stderr.write(`mc-pickup: ${error.message}\n`);
-    return error.exit;
-  }
-  const text = error instanceof Error ? (env.MC_PICKUP_DEBUG ? error.stack : error.message) : String(error);
-  process.stderr.write(`mc-pickup: a bug: ${text}\n(set MC_PICKUP_DEBUG=1 for the stack)\n`);
-  return EXIT.bug;
 }
 
 function define(program: Command, run: (work: Run) => Promise<void>): void {

@@ -36,6 +36,11 @@ export function readSwitches(
   return forced === null ? active : [forced, ...active];
 }
 
+/** The file that `killswitch on` and `off` write: the one that the gate reads. */
+export function switchFile(places: { readonly killswitch: string }, env: NodeJS.ProcessEnv): string {
+  return fromEnvironment(places.killswitch, env.MC_PICKUP_KILLSWITCH ?? '').file;
+}
+
 /** The switch that ends a tick at the gate: level `all` for everything. */
 export function halted(switches: readonly Switch[]): Switch | null {
   return switches.find(({ level, scope }) => level === 'all' && scope === '*') ?? null;

@@ -1,3 +1,4 @@
+import { fstatSync, writeSync } from 'node:fs';
 import { halted, readSwitches, recordHalt } from './killswitch.ts';
 import { EXIT } from './model/errors.ts';
 import { type Places, placesOf } from './paths.ts';
@@ -6,10 +7,13 @@ import { type Places, placesOf } from './paths.ts';
  *  or even the command-line parser is loaded. */
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
   process.umask(0o077);
-  const tick = plainTick(argv);
+  const tick = parsePlainTick(argv);
   if (tick !== null) {
     const places = placesOf(tick, env);
     if (gate(places, env, tick.json)) return;
+    // Certainly right as it stands: the command-line parser would cost as much as the tick.
+    process.exitCode = await (await import('./commands/plain-tick.ts')).plainTick(tick, env);
+    return;
   }
   const { cli } = await import('./cli.ts');
   process.exitCode = await cli(argv, env);
@@ -35,40 +39,63 @@ function gate(places: Places, env: NodeJS.ProcessEnv, json: boolean): boolean {
       counts: {},
       duration_ms: 0,
     };
-    process.stdout.write(`${JSON.stringify(report)}\n`);
-  } else if (process.stdout.isTTY) {
-    process.stdout.write(`mc-pickup: halted by the killswitch: ${stop.reason}\n`);
+    writeSync(1, `${JSON.stringify(report)}\n`);
+  } else if (terminal()) {
+    writeSync(1, `mc-pickup: halted by the killswitch: ${stop.reason}\n`);
   }
   process.exitCode = EXIT.ok;
   return true;
 }
 
-interface PlainTick {
+/** Asked of the descriptor: `process.stdout` would load the streams and the terminal for nothing. */
+function terminal(): boolean {
+  try {
+    return fstatSync(1).isCharacterDevice();
+  } catch {
+    return false;
+  }
+}
+
+/** A tick as its command line asks for it. */
+export interface PlainTick {
   stateDir?: string;
   config?: string;
   json: boolean;
+  quiet: boolean;
+  color: boolean;
+  max?: number;
+  project?: string;
+  dispatch: boolean;
 }
 
 /** Recognises `dispatch` and `reconcile` with options that are certainly right; null = let the real parser
  *  look at it. A dry run is left to the real parser too: it reports a halt without recording one. */
-function plainTick(argv: readonly string[]): PlainTick | null {
-  const found: PlainTick = { json: false };
+function parsePlainTick(argv: readonly string[]): PlainTick | null {
+  const found: PlainTick = { json: false, quiet: false, color: true, dispatch: true };
   let command: string | null = null;
   for (let i = 0; i < argv.length; i++) {
     const word = argv[i] ?? '';
     const [name = '', inline] = word.startsWith('--') && word.includes('=') ? splitOnce(word) : [word];
     if (name === '--json') found.json = true;
-    else if (name === '--quiet' || name === '--no-color') continue;
+    else if (name === '--quiet') found.quiet = true;
+    else if (name === '--no-color') found.color = false;
     else if (name === '--state-dir' || name === '--config' || name === '--max' || name === '--project') {
       const value = inline ?? argv[++i];
       if (!value || value.startsWith('-')) return null;
       if (name === '--state-dir') found.stateDir = value;
       if (name === '--config') found.config = value;
-      if (name === '--max' && !/^\d+$/.test(value)) return null;
+      if (name === '--max') {
+        if (!/^\d{1,9}$/.test(value)) return null;
+        found.max = Number(value);
+      }
+      if (name === '--project') found.project = value;
     } else if (command === null && (name === 'dispatch' || name === 'reconcile')) command = name;
     else return null;
   }
-  return command === null ? null : found;
+  if (command === null) return null;
+  found.dispatch = command === 'dispatch';
+  // `reconcile` has neither of these: the real parser says so.
+  return !found.dispatch && (found.max !== undefined || found.project !== undefined) ? null : found;
 }
 
 function splitOnce(word: string): [string, string] {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Board, Cas } from '../board/port.ts';
-import { writeSwitch } from '../killswitch.ts';
+import { readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
 import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';
@@ -145,7 +145,11 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
       return outcome(step, step.run, 'done', null, null);
     }
     case 'trip':
-      writeSwitch(hands.places.killswitch, {
+      // A person who was faster may have switched off more than this would.
+      if (readSwitches(hands.places, hands.env, now).some(({ scope }) => scope === '*')) {
+        return outcome(step, null, 'lost_race', null, null);
+      }
+      writeSwitch(switchFile(hands.places, hands.env), {
         level: step.level,
         scope: '*',
         reason: sentence(step.because, step.evidence),

@@ -1,4 +1,11 @@
-import { clearHalt, clearSwitch, parseDuration, readSwitches, writeSwitch } from '../killswitch.ts';
+import {
+  clearHalt,
+  clearSwitch,
+  parseDuration,
+  readSwitches,
+  switchFile,
+  writeSwitch,
+} from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
 import { oneLine } from '../text.ts';
@@ -22,7 +29,7 @@ export async function killswitchOn(
     throw new UserError(EXIT.usage, `"${o.for}" is no duration: use 30m, 2h or 1d`);
   const { mkdirSync } = await import('node:fs');
   mkdirSync(context.places.state, { recursive: true, mode: 0o700 });
-  writeSwitch(context.places.killswitch, {
+  writeSwitch(switchFile(context.places, context.env), {
     level: o.level,
     scope: o.scope,
     reason: oneLine(o.reason, 300),
@@ -34,7 +41,7 @@ export async function killswitchOn(
 }
 
 export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {
-  clearSwitch(context.places.killswitch, o.scope ?? null);
+  clearSwitch(switchFile(context.places, context.env), o.scope ?? null);
   clearHalt(context.places.gate);
   return killswitchStatus(context);
 }

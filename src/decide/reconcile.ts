@@ -242,7 +242,11 @@ class Pass implements Reconciled {
     }
     // Whoever reported or asked has finished; whoever lost its ticket meanwhile has merely died.
     const finished = SETTLED.has(ticket.status) || ticket.status === 'needs_input';
-    this.#end(row, { end_reason: finished ? 'finished' : because, ...exit }, because);
+    this.#end(
+      row,
+      { end_reason: finished ? 'finished' : because, ...exit },
+      finished ? 'agent_finished' : because,
+    );
   }
 
   #sameClaim(row: Runtime, ticket: Ticket): boolean {

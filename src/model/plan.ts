@@ -91,6 +91,7 @@ export type Because =
   | 'agent_dead'
   | 'agent_exited'
   | 'agent_killed'
+  | 'agent_finished'
   | 'rebooted'
   | 'tmux_server_lost'
   | 'launch_deadline'

@@ -21,6 +21,7 @@ const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evi
   agent_dead: 'the agent process is gone',
   agent_exited: (e) => `the agent ended without a report (${exit(e)})`,
   agent_killed: (e) => `the agent was killed (${exit(e)})`,
+  agent_finished: (e) => `the agent has ended after its report (${exit(e)})`,
   rebooted: 'the machine was rebooted',
   tmux_server_lost: 'the tmux server was lost',
   launch_deadline: 'the launch never registered',

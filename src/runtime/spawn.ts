@@ -46,10 +46,12 @@ export function run(file: string, args: readonly string[], options: RunOptions):
     let child: ReturnType<typeof spawn>;
     let settled = false;
     let timedOut = false;
+    let drain: NodeJS.Timeout | undefined;
     const finish = (code: number | null, signal: NodeJS.Signals | null, error: string | null): void => {
       if (settled) return;
       settled = true;
       clearTimeout(timer);
+      clearTimeout(drain);
       const failure = error ?? (timedOut ? 'timeout' : out.over ? 'output too long' : null);
       done({ code, signal, stdout: out.text(), stderr: err.text(), error: failure });
       child?.stdout?.destroy();
@@ -62,7 +64,7 @@ export function run(file: string, args: readonly string[], options: RunOptions):
       } catch {
         // The group is gone already.
       }
-      setTimeout(() => finish(null, null, 'timeout'), DRAIN_MS);
+      drain = setTimeout(() => finish(null, null, 'timeout'), DRAIN_MS);
     }, options.timeoutMs);
     try {
       child = spawn(file, [...args], {
@@ -81,7 +83,9 @@ export function run(file: string, args: readonly string[], options: RunOptions):
     child.on('error', (error: NodeJS.ErrnoException) =>
       finish(null, null, error.code === 'ENOENT' ? 'ENOENT' : (error.code ?? error.message)),
     );
-    child.on('exit', (code, signal) => setTimeout(() => finish(code, signal, null), DRAIN_MS));
+    child.on('exit', (code, signal) => {
+      if (!settled) drain = setTimeout(() => finish(code, signal, null), DRAIN_MS);
+    });
     child.on('close', (code, signal) => finish(code, signal, null));
     child.stdin?.on('error', () => {});
     if (options.input !== undefined) child.stdin?.end(options.input);

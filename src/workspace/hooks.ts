@@ -77,17 +77,17 @@ async function runLogged(
     killGroup(child.pid);
   }, o.timeout_ms);
   const exited = new Promise<void>((go) => {
-    child.once('exit', () => setTimeout(go, DRAIN_MS));
+    child.nodeChildProcess.once('exit', () => setTimeout(go, DRAIN_MS));
   });
   const ended = await Promise.race([child, exited.then(() => null)]);
   clearTimeout(timer);
   open = false;
   child.all.destroy();
   if (late) return { ok: false, error: `no end within ${o.timeout_ms / 1000} s, killed` };
-  const code = child.exitCode;
+  const { exitCode: code, signalCode } = child.nodeChildProcess;
   if (code === 0) return { ok: true, error: null };
   if (code !== null && code > 0) return { ok: false, error: `exit code ${code}` };
-  if (child.signalCode !== null) return { ok: false, error: `killed by ${child.signalCode}` };
+  if (signalCode !== null) return { ok: false, error: `killed by ${signalCode}` };
   return { ok: false, error: ended === null ? 'failed' : (ended.shortMessage ?? 'failed to start') };
 }
 

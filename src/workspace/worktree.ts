@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -170,7 +170,8 @@ async function create(
   }
   // Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away.
   if (list.stdout.split('\0').includes(`worktree ${target}`)) {
-    const gone = await git(common, ['worktree', 'remove', '--force', '--', target]);
+    if (existsSync(target)) rmdirSync(target);
+    const gone = await git(common, ['worktree', 'remove', '--', target]);
     if (!gone.ok) return no('git_failed', gone.error);
   }
   const from = bases.map((ref) => branches.find((one) => one.ref === ref)).find((one) => one !== undefined);

@@ -76,7 +76,7 @@ describe('the truth table', () => {
     ['launching before the deadline', waits],
     ['launching at the deadline', ['end launch_deadline']],
     ['alive', ['skip alive_though_settled']],
-    ['dead', ['end agent_dead']],
+    ['dead', ['end agent_finished']],
     ['unknown', unknown],
     ['of another host', far],
   ] as const;
@@ -97,7 +97,7 @@ describe('the truth table', () => {
       ['launching before the deadline', waits],
       ['launching at the deadline', ['end launch_deadline']],
       ['alive', ['normalize agent_alive']],
-      ['dead', ['end agent_dead']],
+      ['dead', ['end agent_finished']],
       ['unknown', unknown],
       ['of another host', far],
     ],

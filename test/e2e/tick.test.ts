@@ -329,7 +329,11 @@ describe('a killed tick', () => {
     expect(tick('reconcile').skipped).toContainEqual(
       expect.objectContaining({ ticket: id, because: 'launching' }),
     );
-    expect(await until(() => (tick('reconcile'), ticket(id).status === 'todo'))).toBe(true);
+    const released = () => {
+      tick('reconcile');
+      return ticket(id).status === 'todo';
+    };
+    expect(await until(released)).toBe(true);
     // A launcher of the dead claim that wakes up now loses: no agent.
     expect(box.run(['register', 'r-crashed', String(process.pid)]).code).toBe(75);
     await until(() => (ticket(id).not_before_at_ms ?? 0) <= Date.now());

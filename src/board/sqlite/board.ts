@@ -1,0 +1,21 @@
+import type Database from 'better-sqlite3';
+import type { Board } from '../port.ts';
+import { claims } from './claims.ts';
+import { heals } from './heals.ts';
+import { people } from './people.ts';
+import { records } from './records.ts';
+import { snapshots } from './snapshot.ts';
+import { Store } from './store.ts';
+
+/** The port over one open and migrated connection. */
+export function sqliteBoard(db: Database.Database, path: string): Board {
+  const store = new Store(db, path);
+  return {
+    ...snapshots(store),
+    ...claims(store),
+    ...heals(store),
+    ...people(store),
+    ...records(store),
+    close: () => store.close(),
+  };
+}

@@ -1,0 +1,145 @@
+import type { AdoptRequest, Board, Cas, ClaimRequest, RegisterRequest } from '../port.ts';
+import { TICKET_GUARD } from './rows.ts';
+import type { Store } from './store.ts';
+
+const NO_REASON = 'reason = NULL, reason_text = NULL, reason_run = NULL, reason_turn = NULL';
+
+/** How a ticket and a runtime come together: claim, stage, register, adopt. */
+export function claims(store: Store): Pick<Board, 'claim' | 'staged' | 'register' | 'adopt'> {
+  return {
+    claim: async (request, actor, now_ms) => claim(store, request, actor, now_ms),
+    staged: async (run, where) =>
+      store.swap(() =>
+        store.must(
+          `UPDATE runtime_sessions SET worktree = @worktree, branch = @branch, client_session = @client_session,
+             version = version + 1
+           WHERE id = @run AND phase = 'launching'`,
+          { run, ...where },
+        ),
+      ),
+    register: async (request, now_ms) => register(store, request, now_ms),
+    adopt: async (request, actor, now_ms) => adopt(store, request, actor, now_ms),
+  };
+}
+
+function claim(store: Store, request: ClaimRequest, actor: string, now_ms: number): Cas {
+  const { ticket, guard, run, agent, project, attempt, host_id } = request;
+  return store.swap(() => {
+    store.must(
+      `UPDATE tickets SET status = 'in_progress', claim_epoch = claim_epoch + 1, version = version + 1,
+         worker_pid = NULL, ${NO_REASON}, updated_at_ms = @now_ms
+       WHERE ${TICKET_GUARD} AND status = 'todo'`,
+      { ticket, ...guard, now_ms },
+    );
+    store.run(
+      `INSERT INTO runtime_sessions
+         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, claimed_at_ms)
+       SELECT @run, @run, id, claim_epoch, @attempt, owner, @agent, @project, 'launching', @host_id, @now_ms
+       FROM tickets WHERE id = @ticket`,
+      { ticket, run, agent, project, attempt, host_id, now_ms },
+    );
+    store.note({
+      at_ms: now_ms,
+      ticket_id: ticket,
+      run_id: run,
+      actor,
+      kind: 'claimed',
+      because: null,
+      text: null,
+    });
+  });
+}
+
+function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
+  const { run, pid } = request;
+  return store.swap(() => {
+    store.must(
+      `UPDATE runtime_sessions SET phase = 'registered', host_id = @host_id, boot_id = @boot_id, pid_ns = @pid_ns,
+         pid = @pid, pid_start = @pid_start, tmux_server_pid = @tmux_server_pid,
+         tmux_server_start = @tmux_server_start, tmux_session = @tmux_session, tmux_pane = @tmux_pane,
+         registered_at_ms = @now_ms, version = version + 1
+       WHERE id = @run AND phase = 'launching'`,
+      { ...request, now_ms },
+    );
+    store.must(
+      `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
+       FROM runtime_sessions AS r
+       WHERE r.id = @run AND tickets.id = r.ticket_id AND tickets.status = 'in_progress'
+         AND tickets.claim_epoch = r.claim_epoch AND tickets.owner IS r.owner`,
+      { run, pid, now_ms },
+    );
+    const ticket_id = ticketOf(store, run);
+    const text = `pid ${pid}`;
+    store.note({
+      at_ms: now_ms,
+      ticket_id,
+      run_id: run,
+      actor: `run:${run}`,
+      kind: 'registered',
+      because: null,
+      text,
+    });
+  });
+}
+
+function ticketOf(store: Store, run: string): string | null {
+  const row = store.get<{ ticket_id: string | null }>(
+    'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
+    { run },
+  );
+  return row?.ticket_id ?? null;
+}
+
+function adopt(store: Store, request: AdoptRequest, actor: string, now_ms: number): Cas {
+  const { ticket, guard, instead_of, pid, mark } = request;
+  return store.swap(() => {
+    const from =
+      instead_of === null ? `status IN ('todo', 'needs_input', 'in_progress')` : `status = 'in_progress'`;
+    store.must(
+      `UPDATE tickets SET status = 'in_progress', claim_epoch = claim_epoch + @raise, version = version + 1,
+         worker_pid = @pid, ${NO_REASON}, updated_at_ms = @now_ms
+       WHERE ${TICKET_GUARD} AND ${from}`,
+      { ticket, ...guard, raise: instead_of === null ? 1 : 0, pid, now_ms },
+    );
+    if (instead_of !== null) giveWay(store, instead_of, ticket, now_ms);
+    const id = freeId(store, mark);
+    const { guard: _, instead_of: __, ...columns } = request;
+    store.run(
+      `INSERT INTO runtime_sessions
+         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, pid_ns, pid,
+          pid_start, tmux_session, tmux_pane, worktree, branch, claimed_at_ms, registered_at_ms, heartbeat_at_ms)
+       SELECT @id, @mark, id, claim_epoch, attempts + 1, owner, @agent, @project, 'running', @host_id, @boot_id,
+         @pid_ns, @pid, @pid_start, @tmux_session, @tmux_pane, @worktree, @branch, @now_ms, @now_ms, @now_ms
+       FROM tickets WHERE id = @ticket`,
+      { ...columns, id, now_ms },
+    );
+    const text = `pid ${pid}`;
+    store.note({
+      at_ms: now_ms,
+      ticket_id: ticket,
+      run_id: id,
+      actor,
+      kind: 'adopted',
+      because: 'runtime_busy',
+      text,
+    });
+  });
+}
+
+/** Only a row without a process gives way: a registered one is an agent. */
+function giveWay(store: Store, run: string, ticket: string, now_ms: number): void {
+  store.must(
+    `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = @now_ms, end_reason = 'gave_way',
+       version = version + 1
+     WHERE id = @run AND phase = 'launching' AND ticket_id = @ticket`,
+    { run, ticket, now_ms },
+  );
+}
+
+/** The mark itself, or `<mark>.2`, `.3`...: a row that ended is history and stays as it is. */
+function freeId(store: Store, mark: string): string {
+  for (let n = 1; ; n++) {
+    const id = n === 1 ? mark : `${mark}.${n}`;
+    if (store.get('SELECT 1 FROM runtime_sessions WHERE id = @id', { id }) === null) return id;
+  }
+}

@@ -1,0 +1,189 @@
+import type { EndInfo, Refresh, RuntimeGuard } from '../../model/plan.ts';
+import type { Board } from '../port.ts';
+import { TICKET_GUARD, UNSETTLED } from './rows.ts';
+import type { Store } from './store.ts';
+
+/** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
+export function heals(
+  store: Store,
+): Pick<Board, 'normalize' | 'ask' | 'submit' | 'end' | 'retry' | 'refresh'> {
+  return {
+    normalize: async (ticket, guard, runtime, pid, because, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `UPDATE tickets SET status = 'in_progress', worker_pid = @pid, reason = NULL, reason_text = NULL,
+             reason_run = NULL, reason_turn = NULL, version = version + 1, updated_at_ms = @now_ms
+           WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${LIVE_AND_OURS}`,
+          { ticket, ...guard, ...named(runtime), pid, now_ms },
+        );
+        store.must(
+          `UPDATE runtime_sessions SET phase = 'running', heartbeat_at_ms = @now_ms, version = version + 1
+           WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND phase <> 'launching'`,
+          { ticket, ...named(runtime), now_ms },
+        );
+        store.note({
+          at_ms: now_ms,
+          ticket_id: ticket,
+          run_id: runtime.run,
+          actor,
+          kind: 'heal',
+          because,
+          text: null,
+        });
+      }),
+
+    ask: async (ticket, guard, runtime, what, actor, now_ms) =>
+      store.swap(() => {
+        const { reason, text, turn, park } = what;
+        store.must(
+          `UPDATE tickets SET status = 'needs_input', reason = @reason, reason_text = @text, reason_run = @run,
+             reason_turn = @turn, version = version + 1, updated_at_ms = @now_ms
+           WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${LIVE_AND_OURS}`,
+          { ticket, ...guard, ...named(runtime), reason, text, turn, now_ms },
+        );
+        store.must(
+          `UPDATE runtime_sessions SET phase = CASE WHEN @park THEN 'parked' ELSE phase END, version = version + 1
+           WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND NOT (@park AND phase = 'launching')`,
+          { ticket, ...named(runtime), park: park ? 1 : 0 },
+        );
+        const kind = park ? 'parked' : 'asked';
+        store.note({
+          at_ms: now_ms,
+          ticket_id: ticket,
+          run_id: runtime.run,
+          actor,
+          kind,
+          because: reason,
+          text,
+        });
+      }),
+
+    submit: async (ticket, guard, runtime, because, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `UPDATE tickets SET status = 'in_review', reason = @because, reason_text = NULL, reason_run = NULL,
+             reason_turn = NULL, version = version + 1, updated_at_ms = @now_ms
+           WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${LIVE_AND_OURS}`,
+          { ticket, ...guard, ...named(runtime), because, now_ms },
+        );
+        const text = 'in_review';
+        store.note({
+          at_ms: now_ms,
+          ticket_id: ticket,
+          run_id: runtime.run,
+          actor,
+          kind: 'moved',
+          because,
+          text,
+        });
+      }),
+
+    end: async (runtime, end, actor, now_ms) =>
+      store.swap(() => {
+        endRow(store, runtime, end, now_ms);
+        const row = store.get<{ ticket_id: string | null }>(
+          'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
+          { run: runtime.run },
+        );
+        const because = end.end_reason;
+        const ticket_id = row?.ticket_id ?? null;
+        store.note({
+          at_ms: now_ms,
+          ticket_id,
+          run_id: runtime.run,
+          actor,
+          kind: 'ended',
+          because,
+          text: null,
+        });
+      }),
+
+    retry: async (ticket, guard, runtime, end, to, why, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `UPDATE tickets SET status = @to_status, attempts = @attempts, not_before_at_ms = @not_before_at_ms,
+             worker_pid = NULL, reason = @reason, reason_text = @text, reason_run = NULL, reason_turn = NULL,
+             version = version + 1, updated_at_ms = @now_ms
+           WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${runtime === null ? NONE_LIVE : LIVE_AND_OURS}`,
+          {
+            ticket,
+            ...guard,
+            ...(runtime === null ? {} : named(runtime)),
+            to_status: to.status,
+            attempts: to.attempts,
+            not_before_at_ms: to.not_before_at_ms,
+            ...why,
+            now_ms,
+          },
+        );
+        if (runtime !== null) {
+          const unknown = { end_reason: why.reason, exit_code: null, exit_signal: null };
+          endRow(store, runtime, end ?? unknown, now_ms);
+        }
+        const run_id = runtime?.run ?? null;
+        const { reason: because, text } = why;
+        store.note({ at_ms: now_ms, ticket_id: ticket, run_id, actor, kind: 'retry', because, text });
+      }),
+
+    refresh: async (rows, now_ms) =>
+      rows.length === 0
+        ? 0
+        : store.write(() => rows.reduce((written, row) => written + refreshRow(store, row, now_ms), 0)),
+  };
+}
+
+const RUNTIME_GUARD = 'id = @run AND version = @run_version AND ended_at_ms IS NULL';
+
+/** The runtime that a ticket's write rests on: as observed, this ticket's, and claimed under its present owner. */
+const LIVE_AND_OURS = `EXISTS (SELECT 1 FROM runtime_sessions AS r
+  WHERE r.id = @run AND r.version = @run_version AND r.ended_at_ms IS NULL
+    AND r.ticket_id = tickets.id AND r.owner IS tickets.owner)`;
+
+/** A retry without a row believes that the claim's row has ended: a living one would be a split brain. */
+const NONE_LIVE = `NOT EXISTS (SELECT 1 FROM runtime_sessions AS r
+  WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)`;
+
+function named({ run, version }: RuntimeGuard): { run: string; run_version: number } {
+  return { run, run_version: version };
+}
+
+function endRow(store: Store, runtime: RuntimeGuard, end: EndInfo, now_ms: number): void {
+  const { end_reason, exit_code, exit_signal } = end;
+  store.must(
+    `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = @now_ms, end_reason = @end_reason,
+       exit_code = @exit_code, exit_signal = @exit_signal, version = version + 1
+     WHERE ${RUNTIME_GUARD}`,
+    { ...named(runtime), end_reason, exit_code, exit_signal, now_ms },
+  );
+}
+
+/** The phase only ever goes from registered to running here: every other change is a guarded step's. */
+function refreshRow(store: Store, row: Refresh, now_ms: number): number {
+  const { run, phase, seen, silent_ms, launching_ms, output_at_s, alive } = row;
+  const { activity, question, turn, client_session, fresh, cursor } = seen;
+  return store.run(
+    `UPDATE runtime_sessions SET
+       phase = CASE WHEN phase = 'registered' AND @phase = 'running' THEN 'running' ELSE phase END,
+       activity = @activity, question = @question, turn = @turn,
+       client_session = coalesce(@client_session, client_session),
+       events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
+       silent_ms = @silent_ms, launching_ms = @launching_ms, output_at_s = @output_at_s,
+       heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END
+     WHERE id = @run AND ended_at_ms IS NULL`,
+    {
+      run,
+      phase,
+      activity,
+      question,
+      turn,
+      client_session,
+      fresh,
+      cursor,
+      silent_ms: Math.round(silent_ms),
+      launching_ms: Math.round(launching_ms),
+      output_at_s,
+      alive: alive ? 1 : 0,
+      now_ms,
+    },
+  );
+}

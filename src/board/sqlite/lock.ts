@@ -1,0 +1,34 @@
+import Database from 'better-sqlite3';
+import { explained, isBusy } from './errors.ts';
+import { createPrivate } from './files.ts';
+
+/** Connections that hold a lock: one that was garbage collected would let go of it. */
+const held = new Set<Database.Database>();
+
+export interface TickLock {
+  release(): void;
+}
+
+/** Takes the tick lock, or says at once (null) that someone else holds it. It is SQLite's own exclusive lock on
+ *  a file of its own: the kernel frees it however the process dies, and no child inherits it. */
+export function tryTickLock(path: string): TickLock | null {
+  createPrivate(path);
+  let db: Database.Database | null = null;
+  try {
+    db = new Database(path, { timeout: 0 });
+    db.exec('BEGIN EXCLUSIVE');
+  } catch (error) {
+    db?.close();
+    if (isBusy(error)) return null;
+    throw explained(error, path);
+  }
+  const mine = db;
+  held.add(mine);
+  return {
+    release: () => {
+      if (!held.delete(mine)) return;
+      mine.exec('ROLLBACK');
+      mine.close();
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { EXIT, UserError } from '../../model/errors.ts';
+import type { Board } from '../port.ts';
+import { sqliteBoard } from './board.ts';
+import { explained, isBusy } from './errors.ts';
+import { codeOf, createPrivate } from './files.ts';
+import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+
+const BUSY_MS = 5000;
+
+/** Opens the board for reading and writing; creates it where there is none, and migrates it forward. */
+export function openBoard(path: string): Board {
+  return opened(
+    path,
+    () => {
+      createPrivate(path);
+      return new Database(path, { timeout: BUSY_MS });
+    },
+    (db) => {
+      schemaVersion(db, path); // a newer board is refused before anything of it is changed
+      patiently(() => db.pragma('journal_mode = WAL'));
+      db.pragma('synchronous = FULL');
+      db.pragma('foreign_keys = ON');
+      migrate(db, path);
+    },
+  );
+}
+
+/** Opens the board so that nothing on disk changes: no lock, no `-wal` or `-shm` file. A board that does not
+ *  exist yet reads as an empty one. */
+export function openBoardReadOnly(path: string): Board {
+  return opened(
+    path,
+    () => readOnly(path),
+    (db) => {
+      if (schemaVersion(db, path) < SCHEMA_VERSION) {
+        throw new UserError(
+          EXIT.config,
+          `the board ${path} has an older schema; run a command that writes first, such as \`mc-pickup dispatch\``,
+        );
+      }
+    },
+  );
+}
+
+function opened(
+  path: string,
+  open: () => Database.Database,
+  prepare: (db: Database.Database) => void,
+): Board {
+  let db: Database.Database | null = null;
+  try {
+    db = open();
+    prepare(db);
+    return sqliteBoard(db, path);
+  } catch (error) {
+    db?.close();
+    const code = codeOf(error);
+    if (
+      code === 'EACCES' ||
+      code === 'EPERM' ||
+      code === 'EROFS' ||
+      code === 'EISDIR' ||
+      code === 'ENOTDIR'
+    ) {
+      throw new UserError(
+        EXIT.config,
+        `the board ${path} cannot be opened (${code}); look at its permissions`,
+      );
+    }
+    throw explained(error, path);
+  }
+}
+
+/** The switch to WAL needs the file alone, and SQLite does not always wait for that by itself. */
+function patiently(body: () => void): void {
+  const end = performance.now() + BUSY_MS;
+  for (;;) {
+    try {
+      return body();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}
+
+/** A board in WAL mode cannot be opened read-only by itself without SQLite creating files beside it. So where
+ *  nobody has it open (no `-wal`), its bytes are read into memory; where somebody has, the files are there. */
+function readOnly(path: string): Database.Database {
+  for (let tries = 0; tries < 10; tries++) {
+    if (existsSync(`${path}-wal`))
+      return new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+    const bytes = unchangedBytes(path);
+    if (bytes === 'changed') continue;
+    if (bytes === null || bytes.length === 0) return fresh(path);
+    if (bytes.length > 19) bytes.fill(1, 18, 20); // "rollback journal", as memory has no WAL
+    return new Database(bytes, { readonly: true });
+  }
+  throw new UserError(EXIT.busy, `the board ${path} is locked by another program; try again`);
+}
+
+/** null = no file. A writer may come by while the file is read; then the bytes are torn and worth nothing. */
+function unchangedBytes(path: string): Buffer | null | 'changed' {
+  try {
+    const before = statSync(path, { bigint: true });
+    const bytes = readFileSync(path);
+    const after = statSync(path, { bigint: true });
+    const same = before.mtimeNs === after.mtimeNs && before.size === after.size && before.ino === after.ino;
+    return same && !existsSync(`${path}-wal`) ? bytes : 'changed';
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function fresh(path: string): Database.Database {
+  const db = new Database(':memory:');
+  migrate(db, path);
+  return db;
+}

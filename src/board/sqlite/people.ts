@@ -1,0 +1,184 @@
+import { TICKET_STATUSES, type TicketStatus } from '../../model/ticket.ts';
+import type { Board, Cas, NewTicket, ReportRequest, TicketEdit } from '../port.ts';
+import { TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
+import type { Store } from './store.ts';
+
+/** Tickets as people and agents handle them. */
+export function people(
+  store: Store,
+): Pick<Board, 'report' | 'addTicket' | 'ticket' | 'tickets' | 'counts' | 'move' | 'edit'> {
+  return {
+    report: async (request, now_ms) => report(store, request, now_ms),
+    addTicket: async (ticket, now_ms) => store.write(() => add(store, ticket, now_ms)),
+    ticket: async (id) => store.read(() => find(store, id)),
+    tickets: async ({ status, project, limit }) =>
+      store.read(() =>
+        store
+          .all<TicketRow>(
+            `SELECT ${TICKET} FROM tickets
+             WHERE (@status IS NULL OR status IN (SELECT value FROM json_each(@status)))
+               AND (@project IS NULL OR project = @project)
+             ORDER BY seq LIMIT @limit`,
+            {
+              status: status === undefined ? null : JSON.stringify(status),
+              project: project ?? null,
+              limit: Math.max(0, limit),
+            },
+          )
+          .map(toTicket),
+      ),
+    counts: async () => store.read(() => count(store)),
+    move: async (id, version, to, why, trusted, actor, now_ms) =>
+      store.swap(() => {
+        const again = to === 'todo';
+        store.must(
+          `UPDATE tickets SET status = @to, reason = 'moved', reason_text = @why, reason_run = NULL,
+             reason_turn = NULL, trusted = CASE WHEN @again AND @trusted THEN 1 ELSE trusted END,
+             attempts = CASE WHEN @again THEN 0 ELSE attempts END,
+             not_before_at_ms = CASE WHEN @again THEN NULL ELSE not_before_at_ms END,
+             version = version + 1, updated_at_ms = @now_ms
+           WHERE id = @id AND version = @version`,
+          { id, version, to, why, trusted: trusted ? 1 : 0, again: again ? 1 : 0, now_ms },
+        );
+        store.note({
+          at_ms: now_ms,
+          ticket_id: id,
+          run_id: null,
+          actor,
+          kind: 'moved',
+          because: to,
+          text: why,
+        });
+      }),
+    edit: async (id, version, change, actor, now_ms) => edit(store, id, version, change, actor, now_ms),
+  };
+}
+
+function find(store: Store, id: string): Ticket | null {
+  const row = store.get<TicketRow>(`SELECT ${TICKET} FROM tickets WHERE id = @id`, { id });
+  return row === null ? null : toTicket(row);
+}
+
+function add(store: Store, ticket: NewTicket, now_ms: number): Ticket {
+  const seq = store.insert(
+    `INSERT INTO tickets (title, body, status, priority, project, labels, agent, owner, author, trusted,
+       depends_on, created_at_ms, updated_at_ms)
+     VALUES (@title, @body, @status, @priority, @project, @labels, @agent, @owner, @author, @trusted,
+       @depends_on, @now_ms, @now_ms)`,
+    {
+      ...ticket,
+      labels: JSON.stringify(ticket.labels),
+      depends_on: JSON.stringify(ticket.depends_on),
+      trusted: ticket.trusted ? 1 : 0,
+      now_ms,
+    },
+  );
+  const row = store.get<TicketRow>(`SELECT ${TICKET} FROM tickets WHERE seq = @seq`, { seq });
+  if (row === null) throw new Error(`ticket ${seq} vanished inside its own transaction`);
+  const { id, author: actor } = row;
+  store.note({
+    at_ms: now_ms,
+    ticket_id: id,
+    run_id: null,
+    actor,
+    kind: 'created',
+    because: null,
+    text: row.title,
+  });
+  return toTicket(row);
+}
+
+function count(store: Store): Record<TicketStatus, number> {
+  const rows = store.all<{ status: TicketStatus; n: number }>(
+    'SELECT status, count(*) AS n FROM tickets GROUP BY status',
+  );
+  const found = new Map(rows.map(({ status, n }) => [status, n]));
+  const counts = TICKET_STATUSES.map((status) => [status, found.get(status) ?? 0] as const);
+  return Object.fromEntries(counts) as Record<TicketStatus, number>;
+}
+
+function edit(
+  store: Store,
+  id: string,
+  version: number,
+  change: TicketEdit,
+  actor: string,
+  now_ms: number,
+): Cas {
+  return store.swap(() => {
+    const old = find(store, id);
+    if (old === null) return store.lose();
+    const { title, body, priority, project, agent, owner, labels, depends_on } = {
+      ...old,
+      ...defined(change),
+    };
+    store.must(
+      `UPDATE tickets SET title = @title, body = @body, priority = @priority, project = @project, agent = @agent,
+         owner = @owner, labels = @labels, depends_on = @depends_on, version = version + 1, updated_at_ms = @now_ms
+       WHERE id = @id AND version = @version`,
+      {
+        ...{ id, version, title, body, priority, project, agent, owner, now_ms },
+        labels: JSON.stringify(labels),
+        depends_on: JSON.stringify(depends_on),
+      },
+    );
+    const text = Object.keys(defined(change)).join(', ');
+    store.note({ at_ms: now_ms, ticket_id: id, run_id: null, actor, kind: 'edited', because: null, text });
+  });
+}
+
+/** Without the keys that are there but undefined: they mean "as it was". */
+function defined(change: TicketEdit): TicketEdit {
+  return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+}
+
+interface Reporter {
+  readonly id: string;
+  readonly ticket_id: string;
+  readonly status: TicketStatus;
+}
+
+/** The fence: the row lives, and the ticket is still under its epoch and its owner. */
+function reporter(store: Store, run: string): Reporter | null {
+  return store.get<Reporter>(
+    `SELECT r.id, r.ticket_id, t.status FROM runtime_sessions AS r JOIN tickets AS t ON t.id = r.ticket_id
+     WHERE (r.mark = @run OR r.id = @run) AND r.ended_at_ms IS NULL
+       AND t.claim_epoch = r.claim_epoch AND t.owner IS r.owner
+     ORDER BY r.mark = @run DESC LIMIT 1`,
+    { run },
+  );
+}
+
+function report(store: Store, request: ReportRequest, now_ms: number): Cas {
+  const { run, to, message: text, turn } = request;
+  return store.swap(() => {
+    const row = reporter(store, run);
+    if (row === null) return store.lose();
+    if (row.status === 'in_review' && to === 'in_review') return; // said twice, done once
+    const asked = to === 'needs_input';
+    store.must(
+      `UPDATE tickets SET status = @to, reason = @reason, reason_text = @text, reason_run = @row_id,
+         reason_turn = @turn, version = version + 1, updated_at_ms = @now_ms
+       WHERE id = @ticket AND status IN ('todo', 'needs_input', 'in_progress')`,
+      {
+        ticket: row.ticket_id,
+        row_id: row.id,
+        to,
+        reason: asked ? 'asked' : 'reported',
+        turn: asked ? turn : null,
+        text,
+        now_ms,
+      },
+    );
+    const { id: run_id, ticket_id } = row;
+    store.note({
+      at_ms: now_ms,
+      ticket_id,
+      run_id,
+      actor: `run:${run_id}`,
+      kind: 'report',
+      because: to,
+      text,
+    });
+  });
+}

@@ -1,0 +1,95 @@
+import type { ActivityRow, Board, TickRow } from '../port.ts';
+import { RUNTIME, type Runtime } from './rows.ts';
+import type { Store } from './store.ts';
+
+type Records =
+  | 'log'
+  | 'activity'
+  | 'runtime'
+  | 'runtimeByMark'
+  | 'liveRuntime'
+  | 'liveRuntimes'
+  | 'runtimesOf'
+  | 'saveTick'
+  | 'lastTick'
+  | 'saveDelivery'
+  | 'setDelivery';
+
+/** What is read about runtimes, and what is only ever recorded. */
+export function records(store: Store): Pick<Board, Records> {
+  const one = (where: string, values: Record<string, string>): Runtime | null =>
+    store.read(() =>
+      store.get<Runtime>(`SELECT ${RUNTIME} FROM runtime_sessions WHERE ${where} LIMIT 1`, values),
+    );
+  return {
+    log: async (row) => store.write(() => store.note(row)),
+    activity: async ({ ticket, after, limit }) =>
+      store.read(() => {
+        const of = ticket === undefined ? '' : 'ticket_id = @ticket AND';
+        return store.all<ActivityRow>(
+          `SELECT id, at_ms, ticket_id, run_id, actor, kind, because, text FROM activity
+           WHERE ${of} id > @after ORDER BY id LIMIT @limit`,
+          { ...(ticket === undefined ? {} : { ticket }), after: after ?? 0, limit: Math.max(0, limit) },
+        );
+      }),
+
+    runtime: async (run) => one('id = @run', { run }),
+    runtimeByMark: async (mark) => one('mark = @mark ORDER BY ended_at_ms IS NULL DESC, seq DESC', { mark }),
+    liveRuntime: async (ticket) => one('ticket_id = @ticket AND ended_at_ms IS NULL', { ticket }),
+    liveRuntimes: async () =>
+      store.read(() =>
+        store.all<Runtime>(`SELECT ${RUNTIME} FROM runtime_sessions WHERE ended_at_ms IS NULL ORDER BY seq`),
+      ),
+    runtimesOf: async (ticket, limit) =>
+      store.read(() =>
+        store.all<Runtime>(
+          `SELECT ${RUNTIME} FROM runtime_sessions WHERE ticket_id = @ticket ORDER BY seq DESC LIMIT @limit`,
+          { ticket, limit: Math.max(0, limit) },
+        ),
+      ),
+
+    saveTick: async (row) => store.write(() => saveTick(store, row)),
+    lastTick: async (host_id) =>
+      store.read(() =>
+        store.get<TickRow>(
+          `SELECT id, host_id, boot_id, mono_ms, started_at_ms, finished_at_ms, outcome, report FROM ticks
+           WHERE host_id = @host_id ORDER BY started_at_ms DESC, rowid DESC LIMIT 1`,
+          { host_id },
+        ),
+      ),
+    saveDelivery: async (row) =>
+      store.write(() => {
+        store.run(
+          `INSERT INTO deliveries (id, run_id, ticket_id, kind, sha256, bytes, outcome, ack_source, at_ms)
+           VALUES (@id, @run_id, @ticket_id, @kind, @sha256, @bytes, @outcome, @ack_source, @at_ms)`,
+          { ...row },
+        );
+      }),
+    setDelivery: async (id, outcome, ack_source) =>
+      store.write(() => {
+        store.run('UPDATE deliveries SET outcome = @outcome, ack_source = @ack_source WHERE id = @id', {
+          id,
+          outcome,
+          ack_source,
+        });
+      }),
+  };
+}
+
+/** The host's row is what the next tick measures its observed time from. */
+function saveTick(store: Store, row: TickRow): void {
+  const mono_ms = Math.round(row.mono_ms); // STRICT columns take whole numbers, clocks may give fractions
+  store.run(
+    `INSERT INTO ticks (id, host_id, boot_id, mono_ms, started_at_ms, finished_at_ms, outcome, report)
+     VALUES (@id, @host_id, @boot_id, @mono_ms, @started_at_ms, @finished_at_ms, @outcome, @report)`,
+    { ...row, mono_ms },
+  );
+  const { host_id, boot_id, started_at_ms, finished_at_ms } = row;
+  store.run(
+    `INSERT INTO hosts (host_id, first_seen_at_ms, last_seen_at_ms, boot_id, mono_ms)
+     VALUES (@host_id, @started_at_ms, @finished_at_ms, @boot_id, @mono_ms)
+     ON CONFLICT (host_id) DO UPDATE SET last_seen_at_ms = excluded.last_seen_at_ms,
+       boot_id = excluded.boot_id, mono_ms = excluded.mono_ms`,
+    { host_id, boot_id, mono_ms, started_at_ms, finished_at_ms },
+  );
+}

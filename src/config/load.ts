@@ -1,0 +1,250 @@
+import { readFileSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+import * as v from 'valibot';
+import {
+  type AgentProfile,
+  DEFAULT_LIMITS,
+  type Limits,
+  NO_POLICY,
+  type Policy,
+  type Project,
+} from '../model/policy.ts';
+import { checkTemplate, VARIABLES } from '../prompt.ts';
+import { didYouMean, locator } from './locate.ts';
+import { AGENT, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, TOP } from './schema.ts';
+
+type Table = Readonly<Record<string, unknown>>;
+type Complain = (path: readonly string[], what: string) => void;
+
+const MAX_BYTES = 1024 * 1024;
+const OVERRIDES = ['max_agents', 'max_launches_per_tick', 'ttl_minutes', 'max_attempts'] as const;
+
+/** Reads the configuration. Never throws: whatever is wrong is in `policy.broken`, and then nothing of the file is
+ *  used, so that no half-understood rule launches an agent. */
+export function loadPolicy(file: string, env: NodeJS.ProcessEnv): { policy: Policy; exists: boolean } {
+  const broken: string[] = [];
+  const over = overrides(env, broken);
+  const unusable = (exists: boolean): { policy: Policy; exists: boolean } => ({
+    policy: { ...NO_POLICY, limits: { ...DEFAULT_LIMITS, ...over }, broken },
+    exists,
+  });
+  try {
+    const read = readText(file);
+    if (read.missing) {
+      broken.push(`no configuration at ${file}: run mc-pickup init`);
+      return unusable(false);
+    }
+    if (read.error !== null) {
+      broken.push(`${file}:1: ${read.error}`);
+      return unusable(true);
+    }
+    const policy = build(parse(read.text, { maxDepth: 50 }), { file, text: read.text, env, over, broken });
+    return broken.length > 0 ? unusable(true) : { policy, exists: true };
+  } catch (error) {
+    if (error instanceof TomlError) {
+      const why = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '');
+      broken.push(`${file}:${error.line}: not valid TOML: ${why}`);
+    } else broken.push(`${file}:1: ${error instanceof Error ? error.message : String(error)}`);
+    return unusable(true);
+  }
+}
+
+interface Source {
+  readonly file: string;
+  readonly text: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly over: Partial<Limits>;
+  readonly broken: string[];
+}
+
+function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
+  const lineOf = locator(text);
+  const complain: Complain = (path, what) => {
+    broken.push(`${file}:${lineOf(path)}: ${path.join('.')}: ${what}`);
+  };
+  const home = env.HOME || homedir();
+  const top = check(TOP, raw, [], complain);
+  const limits = check(LIMITS, raw.limits ?? {}, ['limits'], complain);
+  const projects = new Map<string, Project>();
+  const agents = new Map<string, AgentProfile>();
+  for (const [name, table] of entries(raw.project, 'project', complain)) {
+    const path = ['project', name];
+    const one = check(PROJECT, withHooks(table), path, complain);
+    if (one === null) continue;
+    projects.set(name, {
+      ...one,
+      name,
+      repo: expand(one.repo, home),
+      max_agents: one.max_agents ?? null,
+      worktrees: one.worktrees === undefined ? null : expand(one.worktrees, home),
+      after_create: one.after_create ?? null,
+      before_run: one.before_run ?? null,
+      default_agent: one.default_agent ?? null,
+    });
+  }
+  for (const [name, table] of entries(raw.agent, 'agent', complain)) {
+    const path = ['agent', name];
+    const one = check(AGENT, table, path, complain);
+    if (one === null) continue;
+    if (one.kind === 'command' && one.argv === undefined) complain([...path, 'argv'], 'is missing');
+    const { prompt_file, ...rest } = one;
+    const prompt = promptOf(one.prompt, prompt_file, { path, dir: dirname(file), home, complain });
+    agents.set(name, { ...rest, name, argv: one.argv ?? [], max_agents: one.max_agents ?? null, prompt });
+  }
+  const known = { agent: keysOf(raw.agent), project: keysOf(raw.project) };
+  const refer = (
+    path: readonly string[],
+    kind: 'agent' | 'project',
+    name: string | null | undefined,
+  ): void => {
+    if (name && !known[kind].includes(name)) complain(path, `no ${kind} "${name}"${hint(name, known[kind])}`);
+  };
+  refer(['default_agent'], 'agent', top?.default_agent);
+  refer(['default_project'], 'project', top?.default_project);
+  for (const one of projects.values())
+    refer(['project', one.name, 'default_agent'], 'agent', one.default_agent);
+  return {
+    limits: { ...DEFAULT_LIMITS, ...(limits as Partial<Limits> | null), ...over },
+    projects,
+    agents,
+    default_agent: top?.default_agent ?? only(agents),
+    default_project: top?.default_project ?? only(projects),
+    trusted_authors: top?.trusted_authors ?? [],
+    broken: [],
+  };
+}
+
+type AnyObject = v.ObjectSchema<v.ObjectEntries, v.ErrorMessage<v.ObjectIssue> | undefined>;
+
+/** Validates one table; every unknown key and every wrong value is a complaint. null = there was one. */
+function check<S extends AnyObject>(
+  schema: S,
+  raw: unknown,
+  path: readonly string[],
+  complain: Complain,
+): v.InferOutput<S> | null {
+  let fine = unknownKeys(schema, raw, path, complain);
+  for (const key of ['after_create', 'before_run']) {
+    if (schema === (PROJECT as AnyObject))
+      fine = unknownKeys(HOOK, tableOf(raw)?.[key], [...path, key], complain) && fine;
+  }
+  const result = v.safeParse(schema, raw);
+  if (result.success) return fine ? result.output : null;
+  for (const issue of result.issues) {
+    const at = issue.path?.map(({ key }) => String(key)) ?? [];
+    const value = issue.input;
+    const options = at[0] === 'kind' ? KINDS : at[0] === 'on_idle' ? ON_IDLE : [];
+    const meant = typeof value === 'string' ? hint(value, options) : '';
+    complain([...path, ...at], value === undefined ? 'is missing' : `${issue.message}${meant}`);
+  }
+  return null;
+}
+
+function unknownKeys(schema: AnyObject, raw: unknown, path: readonly string[], complain: Complain): boolean {
+  const known = Object.keys(schema.entries);
+  const unknown = Object.keys(tableOf(raw) ?? {}).filter((key) => !known.includes(key));
+  for (const key of unknown) complain([...path, key], `unknown key${hint(key, known)}`);
+  return unknown.length === 0;
+}
+
+function hint(word: string, known: readonly string[]): string {
+  const meant = didYouMean(word, known);
+  return meant === null ? '' : ` (did you mean "${meant}"?)`;
+}
+
+function entries(raw: unknown, kind: string, complain: Complain): [string, unknown][] {
+  if (raw === undefined) return [];
+  const table = tableOf(raw);
+  if (table === null) complain([kind], `must be tables, such as [${kind}.demo]`);
+  return Object.entries(table ?? {}).filter(([name]) => {
+    const fine = NAME.test(name);
+    if (!fine) complain([kind, name], 'must be a name of at most 64 letters, digits, "_", "." and "-"');
+    return fine;
+  });
+}
+
+/** A hook may be its argv alone. */
+function withHooks(raw: unknown): unknown {
+  const table = tableOf(raw);
+  if (table === null) return raw;
+  const wrap = (value: unknown): unknown => (Array.isArray(value) ? { argv: value } : value);
+  const hooks = ['after_create', 'before_run'].filter((key) => Object.hasOwn(table, key));
+  return { ...table, ...Object.fromEntries(hooks.map((key) => [key, wrap(table[key])])) };
+}
+
+function promptOf(
+  prompt: string | undefined,
+  file: string | undefined,
+  o: {
+    readonly path: readonly string[];
+    readonly dir: string;
+    readonly home: string;
+    readonly complain: Complain;
+  },
+): string | null {
+  const at = [...o.path, file === undefined ? 'prompt' : 'prompt_file'];
+  let text = prompt ?? null;
+  if (file !== undefined) {
+    if (prompt !== undefined) o.complain(at, 'prompt is set too: use one of them');
+    const full = resolve(o.dir, expand(file, o.home));
+    const read = readText(full);
+    if (read.missing || read.error !== null) {
+      o.complain(at, `${full}: ${read.error ?? 'no such file'}`);
+      return null;
+    }
+    text = read.text;
+  }
+  for (const name of checkTemplate(text ?? '')) {
+    o.complain(at, `unknown variable {{${name}}}${hint(name, VARIABLES)}`);
+  }
+  return text;
+}
+
+type Text = { readonly missing: boolean; readonly error: string | null; readonly text: string };
+
+function readText(file: string): Text {
+  const not = (error: string): Text => ({ missing: false, error, text: '' });
+  try {
+    const stat = statSync(file);
+    if (!stat.isFile()) return not('is not a regular file');
+    // Whoever can write it chooses what is run as this user.
+    if ((stat.mode & 0o002) !== 0) return not(`can be written by anyone: chmod o-w ${file}`);
+    if (stat.size > MAX_BYTES) return not('is larger than 1 MiB');
+    return { missing: false, error: null, text: readFileSync(file, 'utf8').replace(/^\uFEFF/, '') };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { missing: true, error: null, text: '' };
+    return not(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function overrides(env: NodeJS.ProcessEnv, broken: string[]): Partial<Limits> {
+  const found: Record<string, number> = {};
+  for (const key of OVERRIDES) {
+    const name = `MC_PICKUP_${key.toUpperCase()}`;
+    const value = env[name]?.trim() ?? '';
+    if (value === '') continue;
+    const result = v.safeParse(LIMITS.entries[key], /^\d+(\.\d+)?$/.test(value) ? Number(value) : value);
+    if (result.success) found[key] = Number(value);
+    else broken.push(`environment: ${name}: ${result.issues[0].message}`);
+  }
+  return found;
+}
+
+function tableOf(value: unknown): Table | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Table) : null;
+}
+
+function keysOf(raw: unknown): string[] {
+  return Object.keys(tableOf(raw) ?? {});
+}
+
+function expand(path: string, home: string): string {
+  return path.startsWith('~/') ? join(home, path.slice(2)) : path;
+}
+
+function only(map: ReadonlyMap<string, unknown>): string | null {
+  const [first] = map.keys();
+  return map.size === 1 && first !== undefined ? first : null;
+}

@@ -1,0 +1,123 @@
+import * as v from 'valibot';
+import type { AgentKind } from '../model/policy.ts';
+
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+export const KINDS: readonly AgentKind[] = ['command', 'claude', 'codex', 'opencode', 'gemini'];
+export const ON_IDLE = ['needs_input', 'review', 'leave'] as const;
+
+const positive = (max: number) => {
+  const message = `must be a number above 0 and at most ${max}`;
+  return v.pipe(
+    v.number(message),
+    v.check((n) => n > 0 && n <= max, message),
+  );
+};
+
+const whole = (min: number, max: number) => {
+  const message = `must be a whole number from ${min} to ${max}`;
+  return v.pipe(
+    v.number(message),
+    v.check((n) => Number.isInteger(n) && n >= min && n <= max, message),
+  );
+};
+
+const text = (message: string, fits: (s: string) => boolean) =>
+  v.pipe(
+    v.string(message),
+    v.check((s) => !s.includes('\0') && fits(s), message),
+  );
+
+const name = text('must be a name of letters, digits, "_", "." and "-"', (s) => NAME.test(s));
+const path = text('must be an absolute path or begin with ~/', (s) => /^(\/|~\/)/.test(s));
+const ref = text(
+  'must be a plain branch or remote name',
+  (s) => /^[A-Za-z0-9_][A-Za-z0-9_./+#-]{0,199}$/.test(s) && !/\.\.|\/\/|\/\.|[/.]$|\.lock(\/|$)/.test(s),
+);
+const argv = v.pipe(
+  v.array(
+    text('must be a non-empty string', (s) => s !== ''),
+    'must be an array of strings, such as ["make", "setup"]',
+  ),
+  v.minLength(1, 'must not be empty'),
+);
+const variable = text('must be the name of an environment variable', (s) =>
+  /^[A-Za-z_][A-Za-z0-9_]*$/.test(s),
+);
+const TABLE = 'must be a table';
+
+export const LIMITS = v.object(
+  {
+    max_agents: v.optional(whole(0, 1000)),
+    max_launches_per_tick: v.optional(whole(1, 1000)),
+    ttl_minutes: v.optional(positive(43_200)),
+    max_attempts: v.optional(whole(1, 100)),
+    interval_seconds: v.optional(positive(86_400)),
+    launch_deadline_seconds: v.optional(positive(86_400)),
+    register_wait_seconds: v.optional(positive(600)),
+    retry_base_seconds: v.optional(positive(86_400)),
+    retry_max_seconds: v.optional(positive(604_800)),
+  },
+  TABLE,
+);
+
+export const HOOK = v.object(
+  { argv, timeout_seconds: v.optional(positive(86_400), 300) },
+  'must be a table {argv = [...]} or an array of strings',
+);
+
+export const PROJECT = v.object(
+  {
+    repo: path,
+    base: v.optional(ref, 'main'),
+    remote: v.optional(ref, 'origin'),
+    fetch: v.optional(v.boolean('must be true or false'), true),
+    fetch_timeout_seconds: v.optional(positive(3600), 30),
+    base_max_age_days: v.optional(positive(36_500), 14),
+    max_agents: v.optional(whole(0, 1000)),
+    worktrees: v.optional(path),
+    default_agent: v.optional(name),
+    after_create: v.optional(HOOK),
+    before_run: v.optional(HOOK),
+  },
+  TABLE,
+);
+
+export const AGENT = v.object(
+  {
+    kind: v.picklist(KINDS, `must be one of ${KINDS.join(', ')}`),
+    argv: v.optional(argv),
+    env: v.optional(
+      v.record(
+        variable,
+        text('must be a string', () => true),
+        TABLE,
+      ),
+      {},
+    ),
+    pass_env: v.optional(v.array(variable, 'must be an array of names'), []),
+    max_agents: v.optional(whole(0, 1000)),
+    permission_mode: v.optional(
+      text('must be a word', (s) => /^[A-Za-z][A-Za-z0-9_-]{0,63}$/.test(s)),
+      'acceptEdits',
+    ),
+    prompt: v.optional(text('must be a string', () => true)),
+    prompt_file: v.optional(text('must be a path', (s) => s !== '')),
+    on_idle: v.optional(v.picklist(ON_IDLE, `must be one of ${ON_IDLE.join(', ')}`), 'needs_input'),
+  },
+  TABLE,
+);
+
+export const TOP = v.object({
+  default_agent: v.optional(name),
+  default_project: v.optional(name),
+  trusted_authors: v.optional(
+    v.array(
+      text('must be a non-empty string', (s) => s !== ''),
+      'must be an array of names',
+    ),
+    [],
+  ),
+  limits: v.optional(v.unknown()),
+  project: v.optional(v.unknown()),
+  agent: v.optional(v.unknown()),
+});

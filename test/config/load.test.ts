@@ -1,0 +1,151 @@
+import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { beforeEach, expect, test } from 'vitest';
+import { loadPolicy } from '../../src/config/load.ts';
+import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
+
+let dir = '';
+let file = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mc-conf-'));
+  file = join(dir, 'config.toml');
+});
+const load = (text: string, env: NodeJS.ProcessEnv = { HOME: '/h' }) => {
+  writeFileSync(file, text, { mode: 0o600 });
+  return loadPolicy(file, env).policy;
+};
+const AGENT = '[agent.s]\nkind = "command"\nargv = ["/bin/true"]\n';
+
+test('a missing file', () => {
+  const { policy, exists } = loadPolicy(file, { MC_PICKUP_MAX_AGENTS: '7' });
+  expect(exists).toBe(false);
+  expect(policy.broken).toEqual([`no configuration at ${file}: run mc-pickup init`]);
+  expect(policy.limits).toEqual({ ...DEFAULT_LIMITS, max_agents: 7 });
+});
+
+test('a small configuration with its defaults', () => {
+  const policy = load(
+    `[limits]\nttl_minutes = 0.5\nmax_agents = 0\n[project.demo]\nrepo = "~/r"\nafter_create = ["make"]\nbefore_run = {argv=["x"], timeout_seconds=1}\n${AGENT}`,
+    { HOME: '/h', MC_PICKUP_TTL_MINUTES: '3' },
+  );
+  expect(policy.broken).toEqual([]);
+  expect(policy.limits).toEqual({ ...DEFAULT_LIMITS, ttl_minutes: 3, max_agents: 0 });
+  expect(policy.projects.get('demo')).toEqual({
+    name: 'demo',
+    repo: '/h/r',
+    base: 'main',
+    remote: 'origin',
+    fetch: true,
+    fetch_timeout_seconds: 30,
+    base_max_age_days: 14,
+    max_agents: null,
+    worktrees: null,
+    default_agent: null,
+    after_create: { argv: ['make'], timeout_seconds: 300 },
+    before_run: { argv: ['x'], timeout_seconds: 1 },
+  });
+  expect(policy.agents.get('s')).toEqual({
+    name: 's',
+    kind: 'command',
+    argv: ['/bin/true'],
+    env: {},
+    pass_env: [],
+    max_agents: null,
+    permission_mode: 'acceptEdits',
+    prompt: null,
+    on_idle: 'needs_input',
+  });
+  expect([policy.default_agent, policy.default_project]).toEqual(['s', 'demo']);
+  expect(load('[agent.c]\nkind = "claude"\n').broken).toEqual([]);
+});
+
+test.each([
+  ['[limits]\nmax_agnts = 1\n', ':2: limits.max_agnts: unknown key (did you mean "max_agents"?)'],
+  ['[limits]\n\nttl_minutes = -1\n', ':3: limits.ttl_minutes: must be a number above 0'],
+  ['[limits]\nmax_attempts = 1.5\n', ':2: limits.max_attempts: must be a whole number'],
+  ['[limit]\n', ':1: limit: unknown key (did you mean "limits"?)'],
+  ['[project.d]\nbase = "main"\n', ':1: project.d.repo: is missing'],
+  ['[project.d]\nrepo = "rel"\n', ':2: project.d.repo: must be an absolute path'],
+  ['[project.d]\nrepo = "/r"\nbase = "-x"\n', ':3: project.d.base: must be a plain'],
+  ['[project.d]\nrepo = "/r"\nbase = "a;b"\n', ':3: project.d.base: must be a plain'],
+  [
+    '[project.d]\nrepo = "/r"\nafter_create = {argv=["a"], timeout = 1}\n',
+    ':3: project.d.after_create.timeout: unknown key',
+  ],
+  ['[project."a b"]\nrepo = "/r"\n', ':1: project.a b: must be a name'],
+  ['[agent.s]\nkind = "comand"\nargv = ["a"]\n', '(did you mean "command"?)'],
+  ['[agent.s]\nkind = "command"\n', ':1: agent.s.argv: is missing'],
+  ['[agent.s]\nkind = "command"\nargv = [""]\n', ':3: agent.s.argv.0: must be a non-empty'],
+  [`default_agent = "t"\n${AGENT}`, ':1: default_agent: no agent "t"'],
+  [
+    `${AGENT}prompt = "{{ticket.titel}}"\n`,
+    ':4: agent.s.prompt: unknown variable {{ticket.titel}} (did you mean "ticket.title"?)',
+  ],
+  [`${AGENT}prompt_file = "none.md"\n`, 'no such file'],
+  ['[limits\n', ':1: not valid TOML'],
+  ['[limits]\n__proto__ = 1\n', 'unknown key'],
+])('%j is refused', (text, complaint) => {
+  const { broken, projects, agents } = load(text);
+  expect(broken.join('\n')).toContain(complaint);
+  expect(broken[0]).toContain(`${file}:`);
+  expect(projects.size + agents.size).toBe(0);
+});
+
+test('files that anyone can write, a directory, and a bad override are refused', () => {
+  load(AGENT);
+  chmodSync(file, 0o666);
+  expect(loadPolicy(file, {}).policy.broken[0]).toContain('can be written by anyone');
+  chmodSync(file, 0o600);
+  writeFileSync(join(dir, 'p.md'), 'hello {{ticket.id}}');
+  expect(load(`${AGENT}prompt_file = "p.md"\n`).agents.get('s')?.prompt).toBe('hello {{ticket.id}}');
+  chmodSync(join(dir, 'p.md'), 0o666);
+  expect(loadPolicy(file, {}).policy.broken[0]).toContain('can be written by anyone');
+  expect(load(AGENT, { MC_PICKUP_MAX_AGENTS: 'many' }).broken[0]).toContain('MC_PICKUP_MAX_AGENTS');
+  mkdirSync(join(dir, 'd'));
+  expect(loadPolicy(join(dir, 'd'), {}).policy.broken[0]).toContain('not a regular file');
+});
+
+test('no text makes it throw', () => {
+  const word = fc.constantFrom(
+    '[limits]',
+    '[project.a]',
+    '[agent.a]',
+    '[project]',
+    'agent',
+    'limits',
+    'max_agents',
+    'argv',
+    'after_create',
+    '=',
+    '1',
+    '"x"',
+    '[',
+    ']',
+    '{',
+    '}',
+    '[[agent]]',
+    '\n',
+    '"""',
+    '2020-01-01',
+    'nan',
+    'inf',
+    '.',
+    ',',
+    '__proto__',
+  );
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.array(word, { maxLength: 20 }).map((w) => w.join(' ')),
+      ),
+      (text) => {
+        const policy = load(text);
+        if (policy.broken.length > 0) expect(policy.limits).toEqual(DEFAULT_LIMITS);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -1,0 +1,582 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AdoptRequest, Board, NewTicket, RegisterRequest } from '../../src/board/port.ts';
+import type { Refresh, RuntimeGuard, TicketGuard } from '../../src/model/plan.ts';
+import type { Runtime } from '../../src/model/runtime.ts';
+import type { Ticket } from '../../src/model/ticket.ts';
+import { NOW } from '../support/builders.ts';
+
+/** One board under test, and what another program can do to it behind its back. */
+export interface Opened {
+  readonly board: Board;
+  /** A second, independent view of the same board. */
+  reopen(): Promise<Board>;
+  /** A change by another program, in SQL; absent where the board has no such back door. */
+  outside?(sql: string): void;
+  cleanup(): Promise<void>;
+}
+
+const NEW: NewTicket = {
+  title: 'Mend the roof',
+  body: 'all of it',
+  status: 'todo',
+  priority: 2,
+  project: 'house',
+  labels: ['x'],
+  agent: null,
+  owner: null,
+  author: 'ann',
+  trusted: true,
+  depends_on: [],
+};
+const DEAD = { end_reason: 'agent_dead', exit_code: null, exit_signal: 9 };
+const WHY = { reason: 'agent_dead', text: 'it died' };
+const AGAIN = { status: 'todo', attempts: 1, not_before_at_ms: NOW + 60_000 } as const;
+
+export const guardOf = ({ status, owner, claim_epoch, version }: Ticket): TicketGuard => ({
+  status,
+  owner,
+  claim_epoch,
+  version,
+});
+const rowGuard = ({ id, version }: Runtime): RuntimeGuard => ({ run: id, version });
+
+/** What every board must do, whatever it is made of. */
+export function boardContract(name: string, open: () => Promise<Opened>): void {
+  describe(`board contract: ${name}`, () => {
+    let it_: Opened;
+    let b: Board;
+    const sql = (text: string): void => {
+      if (it_.outside === undefined) throw new Error('this board has no back door');
+      it_.outside(text);
+    };
+    beforeEach(async () => {
+      it_ = await open();
+      b = it_.board;
+    });
+    afterEach(() => it_.cleanup());
+
+    const add = (over: Partial<NewTicket> = {}, at = NOW) => b.addTicket({ ...NEW, ...over }, at);
+    const get = async (id: string): Promise<Ticket> => {
+      const found = await b.ticket(id);
+      if (found === null) throw new Error(`no ticket ${id}`);
+      return found;
+    };
+    const row = async (id: string): Promise<Runtime> => {
+      const found = await b.runtime(id);
+      if (found === null) throw new Error(`no runtime ${id}`);
+      return found;
+    };
+    const claim = (t: Ticket, run = 'r1', over: Partial<TicketGuard> = {}) =>
+      b.claim(
+        {
+          ticket: t.id,
+          guard: { ...guardOf(t), ...over },
+          run,
+          agent: 'robot',
+          project: 'house',
+          attempt: 1,
+          host_id: 'h1',
+        },
+        'tick:1',
+        NOW,
+      );
+    const reg = (run = 'r1', over: Partial<RegisterRequest> = {}): RegisterRequest => ({
+      run,
+      host_id: 'h1',
+      boot_id: 'b1',
+      pid_ns: null,
+      pid: 42,
+      pid_start: '7',
+      tmux_server_pid: 1,
+      tmux_server_start: '2',
+      tmux_session: 's',
+      tmux_pane: '%1',
+      ...over,
+    });
+    const adoptReq = (t: Ticket, over: Partial<AdoptRequest> = {}): AdoptRequest => ({
+      ticket: t.id,
+      guard: guardOf(t),
+      instead_of: null,
+      mark: 'm1',
+      agent: 'robot',
+      project: 'house',
+      host_id: 'h1',
+      boot_id: 'b1',
+      pid_ns: null,
+      pid: 77,
+      pid_start: '9',
+      tmux_session: 's',
+      tmux_pane: '%2',
+      worktree: '/w',
+      branch: 'br',
+      ...over,
+    });
+    /** A ticket whose agent is registered. */
+    const working = async (over: Partial<NewTicket> = {}, run = 'r1'): Promise<{ t: Ticket; r: Runtime }> => {
+      const t = await add(over);
+      expect(await claim(t, run)).toBe('won');
+      expect(await b.register(reg(run), NOW)).toBe('won');
+      return { t: await get(t.id), r: await row(run) };
+    };
+    const kinds = async (id: string) => (await b.activity({ ticket: id, limit: 99 })).map(({ kind }) => kind);
+    /** A call that loses must leave no trace. */
+    const loses = async (call: () => Promise<string>): Promise<void> => {
+      const state = async () =>
+        JSON.stringify([
+          await b.tickets({ limit: 99 }),
+          await b.liveRuntimes(),
+          await b.activity({ limit: 999 }),
+        ]);
+      const before = await state();
+      expect(await call()).toBe('lost');
+      expect(await state()).toBe(before);
+    };
+    const WRONG: readonly Partial<TicketGuard>[] = [
+      { status: 'needs_input' },
+      { owner: 'bob' },
+      { claim_epoch: 9 },
+      { version: 99 },
+    ];
+
+    it('adds, reads, lists and counts tickets', async () => {
+      const t = await add({ depends_on: ['MC-9'] });
+      expect(t).toMatchObject({
+        ...NEW,
+        id: 'MC-1',
+        depends_on: ['MC-9'],
+        version: 1,
+        claim_epoch: 0,
+        attempts: 0,
+      });
+      await add({ status: 'blocked', project: 'barn' });
+      expect(await b.ticket('MC-7')).toBeNull();
+      expect((await b.tickets({ status: ['blocked'], limit: 9 })).map(({ id }) => id)).toEqual(['MC-2']);
+      expect((await b.tickets({ project: 'house', limit: 9 })).map(({ id }) => id)).toEqual(['MC-1']);
+      expect(await b.tickets({ limit: 1 })).toHaveLength(1);
+      expect(await b.counts()).toMatchObject({ todo: 1, blocked: 1, done: 0 });
+      expect(await (await it_.reopen()).ticket('MC-1')).toEqual(t);
+    });
+
+    it('claims: epoch, launching row and worker_pid in one', async () => {
+      const t = await add({ owner: 'robot' });
+      expect(await claim(t)).toBe('won');
+      expect(await get(t.id)).toMatchObject({
+        status: 'in_progress',
+        claim_epoch: 1,
+        version: 2,
+        worker_pid: null,
+      });
+      expect(await row('r1')).toMatchObject({
+        mark: 'r1',
+        ticket_id: t.id,
+        phase: 'launching',
+        owner: 'robot',
+        claim_epoch: 1,
+        version: 1,
+      });
+      expect(await kinds(t.id)).toEqual(['created', 'claimed']);
+    });
+
+    it('loses a claim: any wrong guard, a taken ticket, a live row, a taken run id', async () => {
+      const t = await add();
+      for (const wrong of WRONG) await loses(() => claim(t, 'r1', wrong));
+      await claim(t);
+      await loses(() => claim(t, 'r2'));
+      const now = await get(t.id);
+      await loses(() => claim(now, 'r2'));
+      expect(await b.move(t.id, now.version, 'todo', 'x', true, 'ann', NOW)).toBe('won');
+      const todo = await get(t.id);
+      await loses(() => claim(todo, 'r2')); // the row still lives
+      const other = await add();
+      await loses(() => claim(other, 'r1'));
+    });
+
+    it('stages only a launching row', async () => {
+      const where = { worktree: '/w', branch: 'x', client_session: 'c' };
+      await claim(await add());
+      expect(await b.staged('r1', where)).toBe('won');
+      expect(await row('r1')).toMatchObject({ ...where, version: 2 });
+      await b.register(reg(), NOW);
+      await loses(() => b.staged('r1', where));
+    });
+
+    it('registers once', async () => {
+      const { t, r } = await working();
+      expect(t.worker_pid).toBe(42);
+      expect(r).toMatchObject({
+        phase: 'registered',
+        pid: 42,
+        pid_start: '7',
+        registered_at_ms: NOW,
+        version: 2,
+      });
+      await loses(() => b.register(reg(), NOW));
+      await loses(() => b.register(reg('nobody'), NOW));
+    });
+
+    it.each(['moved', 'owner', 'ended'])('does not register after: %s', async (how) => {
+      await claim(await add());
+      const t = await get('MC-1');
+      if (how === 'moved') await b.move(t.id, t.version, 'cancelled', 'no', false, 'ann', NOW);
+      if (how === 'owner') await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+      if (how === 'ended') await b.end({ run: 'r1', version: 1 }, DEAD, 'tick:2', NOW);
+      await loses(() => b.register(reg(), NOW));
+    });
+
+    it('adopts without a claim, with a new id when the mark is history', async () => {
+      const t = await add();
+      for (const wrong of WRONG) {
+        await loses(() => b.adopt(adoptReq(t, { guard: { ...guardOf(t), ...wrong } }), 'tick:1', NOW));
+      }
+      expect(await b.adopt(adoptReq(t), 'tick:1', NOW)).toBe('won');
+      expect(await get(t.id)).toMatchObject({ status: 'in_progress', claim_epoch: 1, worker_pid: 77 });
+      const first = await row('m1');
+      expect(first).toMatchObject({ phase: 'running', claim_epoch: 1, mark: 'm1' });
+      const now = await get(t.id);
+      await loses(() => b.adopt(adoptReq(now), 'tick:1', NOW)); // it has a live row
+      await b.end(rowGuard(first), DEAD, 'x', NOW);
+      expect(await b.adopt(adoptReq(now), 'tick:1', NOW)).toBe('won');
+      expect(await b.liveRuntime(t.id)).toMatchObject({ id: 'm1.2', mark: 'm1', claim_epoch: 2 });
+      expect((await b.runtimeByMark('m1'))?.id).toBe('m1.2');
+      expect((await b.runtimesOf(t.id, 9)).map(({ id }) => id)).toEqual(['m1.2', 'm1']);
+      const other = await add();
+      await loses(() => b.adopt(adoptReq(other), 'tick:1', NOW)); // that mark lives already
+    });
+
+    it('adopts instead of its own claim', async () => {
+      await claim(await add());
+      const t = await get('MC-1');
+      await loses(() => b.adopt(adoptReq(t, { instead_of: 'other' }), 'tick:1', NOW));
+      expect(await b.adopt(adoptReq(t, { instead_of: 'r1' }), 'tick:1', NOW)).toBe('won');
+      expect(await row('r1')).toMatchObject({ phase: 'ended', end_reason: 'gave_way' });
+      expect(await row('m1')).toMatchObject({ phase: 'running', claim_epoch: 1 });
+      const { r } = await working({}, 'r7');
+      const busy = await get(r.ticket_id ?? '');
+      await loses(() => b.adopt(adoptReq(busy, { instead_of: 'r7', mark: 'm9' }), 'x', NOW)); // it is an agent
+    });
+
+    describe('guarded heals', () => {
+      type Call = (t: string, g: TicketGuard, r: RuntimeGuard) => Promise<string>;
+      const ask = { reason: 'agent_waiting', text: 'why?', turn: 3, park: false };
+      const calls: Readonly<Record<string, Call>> = {
+        normalize: (t, g, r) => b.normalize(t, g, r, 42, 'agent_alive', 'tick:1', NOW),
+        ask: (t, g, r) => b.ask(t, g, r, ask, 'tick:1', NOW),
+        park: (t, g, r) => b.ask(t, g, r, { ...ask, park: true }, 'tick:1', NOW),
+        submit: (t, g, r) => b.submit(t, g, r, 'idle_without_report', 'tick:1', NOW),
+        retry: (t, g, r) => b.retry(t, g, r, DEAD, AGAIN, WHY, 'tick:1', NOW),
+      };
+      const call = (name: string): Call => calls[name] ?? (() => Promise.reject(new Error(name)));
+
+      it.each(Object.keys(calls))('%s loses on every difference', async (name) => {
+        const { t, r } = await working();
+        const other = await add();
+        const g = guardOf(t);
+        for (const wrong of WRONG) await loses(() => call(name)(t.id, { ...g, ...wrong }, rowGuard(r)));
+        await loses(() => call(name)(t.id, g, { run: r.id, version: 99 }));
+        await loses(() => call(name)(t.id, g, { run: 'nobody', version: 1 }));
+        await loses(() => call(name)(other.id, guardOf(other), rowGuard(r)));
+        for (const status of ['in_review', 'done', 'cancelled', 'blocked'] as const) {
+          const before = await get(t.id);
+          await b.move(t.id, before.version, status, 'x', false, 'ann', NOW);
+          const settled = await get(t.id);
+          await loses(() => call(name)(t.id, guardOf(settled), rowGuard(r)));
+        }
+      });
+
+      it.each(Object.keys(calls))('%s loses once the owner changed or the row ended', async (name) => {
+        const { t, r } = await working();
+        await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+        const taken = await get(t.id);
+        await loses(() => call(name)(t.id, guardOf(taken), rowGuard(r)));
+        await b.edit(t.id, taken.version, { owner: null }, 'ann', NOW);
+        await b.end(rowGuard(r), DEAD, 'x', NOW);
+        const back = await get(t.id);
+        await loses(() => call(name)(t.id, guardOf(back), { run: r.id, version: r.version + 1 }));
+      });
+
+      it('normalizes', async () => {
+        const { t, r } = await working();
+        await b.move(t.id, t.version, 'todo', 'reverted', true, 'ann', NOW);
+        const g = guardOf(await get(t.id));
+        expect(await b.normalize(t.id, g, rowGuard(r), 42, 'agent_alive', 'tick:1', NOW + 5)).toBe('won');
+        expect(await get(t.id)).toMatchObject({
+          status: 'in_progress',
+          reason: null,
+          reason_text: null,
+          worker_pid: 42,
+          version: g.version + 1,
+        });
+        expect(await row('r1')).toMatchObject({ phase: 'running', heartbeat_at_ms: NOW + 5, version: 3 });
+        expect((await kinds(t.id)).at(-1)).toBe('heal');
+      });
+
+      it('asks, parks, submits', async () => {
+        const { t, r } = await working();
+        await b.ask(t.id, guardOf(t), rowGuard(r), ask, 'tick:1', NOW);
+        expect(await get(t.id)).toMatchObject({
+          status: 'needs_input',
+          reason: 'agent_waiting',
+          reason_text: 'why?',
+          reason_run: 'r1',
+          reason_turn: 3,
+        });
+        expect((await row('r1')).phase).toBe('registered');
+        const asked = await get(t.id);
+        const parked = { ...ask, reason: 'silent_past_ttl', park: true };
+        expect(await b.ask(t.id, guardOf(asked), rowGuard(await row('r1')), parked, 'tick:1', NOW)).toBe(
+          'won',
+        );
+        expect((await row('r1')).phase).toBe('parked');
+        const now = await get(t.id);
+        expect(await b.submit(t.id, guardOf(now), rowGuard(await row('r1')), 'x', 'tick:1', NOW)).toBe('won');
+        expect((await get(t.id)).status).toBe('in_review');
+        expect((await row('r1')).ended_at_ms).toBeNull();
+        expect((await kinds(t.id)).slice(-3)).toEqual(['asked', 'parked', 'moved']);
+      });
+
+      it('retries with and without a row', async () => {
+        const { t, r } = await working();
+        const none = () => b.retry(t.id, guardOf(t), null, null, AGAIN, WHY, 'tick:1', NOW);
+        await loses(none); // its row lives
+        expect(await b.retry(t.id, guardOf(t), rowGuard(r), DEAD, AGAIN, WHY, 'tick:1', NOW)).toBe('won');
+        expect(await get(t.id)).toMatchObject({
+          ...AGAIN,
+          worker_pid: null,
+          reason: 'agent_dead',
+          claim_epoch: 1,
+        });
+        expect(await row('r1')).toMatchObject({ phase: 'ended', ended_at_ms: NOW, ...DEAD });
+        const now = await get(t.id);
+        const stop = { status: 'blocked', attempts: 3, not_before_at_ms: null } as const;
+        expect(await b.retry(t.id, guardOf(now), null, null, stop, WHY, 'tick:1', NOW)).toBe('won');
+        expect(await get(t.id)).toMatchObject(stop);
+      });
+
+      it('ends a row whatever the owner, and only once', async () => {
+        const { t, r } = await working();
+        await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+        await loses(() => b.end({ run: r.id, version: 99 }, DEAD, 'x', NOW));
+        expect(await b.end(rowGuard(r), DEAD, 'x', NOW)).toBe('won');
+        await loses(() => b.end({ run: r.id, version: r.version + 1 }, DEAD, 'x', NOW));
+        expect((await get(t.id)).status).toBe('in_progress');
+        expect(await b.liveRuntime(t.id)).toBeNull();
+      });
+    });
+
+    it('refreshes living rows without raising their version', async () => {
+      const { r } = await working();
+      const seen = {
+        activity: 'busy',
+        question: 'q',
+        turn: 2,
+        client_session: 'c',
+        fresh: 3,
+        cursor: 'e3',
+      } as const;
+      const refresh: Refresh = {
+        ...{ run: 'r1', phase: 'running', seen, silent_ms: 5, launching_ms: 6, output_at_s: 7, alive: true },
+      } as const;
+      expect(await b.refresh([refresh, { ...refresh, run: 'nobody' }], NOW + 9)).toBe(1);
+      expect(await row('r1')).toMatchObject({
+        ...{ phase: 'running', version: r.version, activity: 'busy', question: 'q', turn: 2, events_seen: 3 },
+        ...{ events_cursor: 'e3', silent_ms: 5, launching_ms: 6, output_at_s: 7, heartbeat_at_ms: NOW + 9 },
+      });
+      await b.refresh([{ ...refresh, alive: false, phase: 'parked' }], NOW + 99);
+      expect(await row('r1')).toMatchObject({ phase: 'running', heartbeat_at_ms: NOW + 9 });
+      await b.end(rowGuard(r), DEAD, 'x', NOW);
+      expect(await b.refresh([refresh], NOW)).toBe(0);
+    });
+
+    describe('report', () => {
+      const say = (to: 'in_review' | 'needs_input' | 'done' | 'blocked', run = 'r1') =>
+        b.report({ run, to, message: 'words', turn: 4 }, NOW);
+
+      it('moves the ticket and says why; in_review twice is once', async () => {
+        const { t } = await working();
+        expect(await say('needs_input')).toBe('won');
+        const asked = { status: 'needs_input', reason: 'asked', reason_turn: 4, reason_run: 'r1' };
+        expect(await get(t.id)).toMatchObject({ ...asked, reason_text: 'words' });
+        expect(await say('in_review')).toBe('won');
+        expect(await get(t.id)).toMatchObject({ status: 'in_review', reason: 'reported', reason_turn: null });
+        const before = await kinds(t.id);
+        expect(await say('in_review')).toBe('won');
+        expect(await kinds(t.id)).toEqual(before);
+        await loses(() => say('done'));
+      });
+
+      it.each(['done', 'cancelled', 'blocked'] as const)('is refused by a ticket in %s', async (status) => {
+        const { t } = await working();
+        await b.move(t.id, t.version, status, 'x', false, 'ann', NOW);
+        await loses(() => say('in_review'));
+      });
+
+      it('is refused from a superseded run, an unknown run, and after the owner changed', async () => {
+        const { t, r } = await working();
+        await loses(() => say('done', 'nobody'));
+        await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+        await loses(() => say('done'));
+        const taken = await get(t.id);
+        await b.edit(t.id, taken.version, { owner: null }, 'ann', NOW);
+        const back = await get(t.id);
+        await b.retry(t.id, guardOf(back), rowGuard(r), DEAD, AGAIN, WHY, 'x', NOW);
+        expect(await claim(await get(t.id), 'r2')).toBe('won');
+        await loses(() => say('done'));
+        expect(await say('done', 'r2')).toBe('won');
+      });
+
+      it('finds an adopted row by the mark', async () => {
+        const t = await add();
+        await b.adopt(adoptReq(t), 'x', NOW);
+        await b.end(rowGuard(await row('m1')), DEAD, 'x', NOW);
+        await b.adopt(adoptReq(await get(t.id)), 'x', NOW);
+        expect(await say('done', 'm1')).toBe('won');
+        expect((await get(t.id)).reason_run).toBe('m1.2');
+      });
+    });
+
+    it('moves on the version alone, resets on todo, and never touches the row', async () => {
+      const { t, r } = await working({ trusted: false });
+      await loses(() => b.move(t.id, 99, 'todo', 'x', true, 'ann', NOW));
+      await loses(() => b.move('MC-99', 1, 'todo', 'x', true, 'ann', NOW));
+      await b.move(t.id, t.version, 'blocked', 'x', true, 'ann', NOW);
+      expect((await get(t.id)).trusted).toBe(false);
+      expect(await b.move(t.id, t.version + 1, 'todo', 'go on', true, 'ann', NOW)).toBe('won');
+      expect(await get(t.id)).toMatchObject({
+        trusted: true,
+        attempts: 0,
+        not_before_at_ms: null,
+        reason_text: 'go on',
+      });
+      expect(await row('r1')).toEqual(r);
+    });
+
+    it('edits what is given', async () => {
+      const t = await add({ owner: 'bob' });
+      await loses(() => b.edit(t.id, 99, { title: 'x' }, 'ann', NOW));
+      expect(await b.edit(t.id, 1, { title: 'New', owner: null, labels: ['a', 'b'] }, 'ann', NOW)).toBe(
+        'won',
+      );
+      expect(await get(t.id)).toMatchObject({
+        title: 'New',
+        owner: null,
+        labels: ['a', 'b'],
+        body: 'all of it',
+        version: 2,
+      });
+    });
+
+    it('keeps activity, ticks and deliveries', async () => {
+      const note = {
+        at_ms: NOW,
+        ticket_id: null,
+        run_id: null,
+        actor: 'a',
+        kind: 'comment',
+        because: null,
+        text: 'hi',
+      };
+      await b.log(note);
+      await b.log({ ...note, text: 'ho' });
+      const [first] = await b.activity({ limit: 1 });
+      expect(first).toMatchObject(note);
+      expect((await b.activity({ after: first?.id ?? 0, limit: 9 })).map(({ text }) => text)).toEqual(['ho']);
+      expect(await b.lastTick('h1')).toBeNull();
+      const tick = {
+        id: 't1',
+        host_id: 'h1',
+        boot_id: 'b',
+        mono_ms: 5,
+        started_at_ms: NOW,
+        finished_at_ms: NOW,
+      };
+      await b.saveTick({ ...tick, outcome: 'ok', report: '{}' });
+      await b.saveTick({
+        ...tick,
+        id: 't2',
+        mono_ms: 9,
+        started_at_ms: NOW + 1,
+        outcome: 'ok',
+        report: '{}',
+      });
+      expect(await b.lastTick('h1')).toMatchObject({ id: 't2', mono_ms: 9 });
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9 });
+      expect(look.last_tick).toEqual({ boot_id: 'b', mono_ms: 9 });
+      const delivery = {
+        id: 'd1',
+        run_id: 'r',
+        ticket_id: null,
+        kind: 'send',
+        sha256: 'x',
+        bytes: 1,
+      } as const;
+      await b.saveDelivery({ ...delivery, outcome: 'pending', ack_source: null, at_ms: NOW });
+      await b.setDelivery('d1', 'started', 'event');
+    });
+
+    it('shows a tick everything, in dispatch order and within the limit', async () => {
+      const late = await add({ priority: 1 }, NOW + 1);
+      const early = await add({ priority: 1, depends_on: [late.id, 'MC-99'] }, NOW);
+      const urgent = await add({ priority: 0 }, NOW + 2);
+      const { t, r } = await working({ priority: 4 }, 'r1');
+      const gone = (await working({ priority: 4 }, 'r2')).t;
+      await b.move(gone.id, gone.version, 'done', 'x', false, 'ann', NOW);
+      const idle = await add({ priority: 4 }, NOW + 9);
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 3 });
+      expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([
+        urgent.id,
+        early.id,
+        late.id,
+        t.id,
+        gone.id,
+      ]);
+      expect(look.tickets[1]?.unmet).toEqual([late.id, 'MC-99']);
+      expect(look.beyond).toBe(1);
+      expect(look.runtimes.map(({ id }) => id)).toEqual(['r1', 'r2']);
+      expect(look.last_tick).toBeNull();
+      expect(look.tickets.some(({ ticket }) => ticket.id === idle.id)).toBe(false);
+
+      expect(await b.normalize(t.id, guardOf(t), rowGuard(r), 42, 'agent_alive', 'x', NOW)).toBe('won');
+      await b.end(rowGuard(await row('r1')), DEAD, 'x', NOW + 30_000);
+      const after = await b.snapshot({ host_id: 'h1', now_ms: NOW + 30_000, limit: 9 });
+      const view = after.tickets.find(({ ticket }) => ticket.id === t.id);
+      expect(view).toMatchObject({ heals: 1, ended: { id: 'r1' } });
+      expect(after.early_deaths).toEqual([t.id]);
+      const much = await b.snapshot({ host_id: 'h1', now_ms: NOW + 31 * 60_000, limit: 9 });
+      expect(much.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
+      expect(much.early_deaths).toEqual([]);
+    });
+
+    it('withstands resets by other programs, and heals after them', async ({ skip }) => {
+      if (it_.outside === undefined) skip();
+      const { t, r } = await working();
+      sql(`UPDATE tickets SET status = 'todo' WHERE id = '${t.id}'`);
+      await loses(() => b.normalize(t.id, guardOf(t), rowGuard(r), 42, 'agent_alive', 'x', NOW));
+      const reset = await get(t.id);
+      await loses(() => claim(reset, 'r2'));
+      expect(await b.normalize(t.id, guardOf(reset), rowGuard(r), 42, 'agent_alive', 'x', NOW)).toBe('won');
+      sql(
+        `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'me' WHERE id = 'r1'`,
+      );
+      expect(await b.liveRuntime(t.id)).toBeNull();
+      expect(() => sql(`UPDATE runtime_sessions SET end_reason = 'x' WHERE id = 'r1'`)).toThrow(
+        /never changes/,
+      );
+      expect(() => sql(`UPDATE tickets SET claim_epoch = 0 WHERE id = '${t.id}'`)).toThrow(/never falls/);
+      expect(() => sql(`UPDATE activity SET text = 'x'`)).toThrow(/append-only/);
+      sql(`DELETE FROM runtime_sessions WHERE id = 'r1'`);
+      expect(await b.runtime('r1')).toBeNull();
+      const live = (id: string) =>
+        sql(`INSERT INTO runtime_sessions (id, ticket_id, host_id) VALUES ('${id}', '${t.id}', 'h')`);
+      live('x1');
+      expect(() => live('x2')).toThrow(/UNIQUE/);
+      expect(() => sql(`UPDATE runtime_sessions SET phase = 'running' WHERE id = 'x1'`)).toThrow(/CHECK/);
+      sql(`INSERT INTO tickets (title, project) VALUES ('by hand', 'house')`);
+      expect(await get('MC-2')).toMatchObject({
+        title: 'by hand',
+        status: 'todo',
+        trusted: false,
+        labels: [],
+      });
+    });
+  });
+}

@@ -1,0 +1,30 @@
+/** A child process of the board's tests: `claim <board> <name>` or `lock <file>`. */
+import { openBoard, tryTickLock } from '../../src/board/sqlite/index.ts';
+
+const [what, path = '', name = ''] = process.argv.slice(2);
+
+if (what === 'lock') {
+  process.stdout.write(tryTickLock(path) === null ? 'no\n' : 'yes\n');
+  setInterval(() => {}, 1000);
+} else {
+  const board = openBoard(path);
+  const won: string[] = [];
+  for (const { id, status, owner, claim_epoch, version } of await board.tickets({
+    status: ['todo'],
+    limit: 999,
+  })) {
+    const guard = { status, owner, claim_epoch, version };
+    const request = {
+      ticket: id,
+      guard,
+      run: `${name}-${id}`,
+      agent: 'a',
+      project: 'p',
+      attempt: 1,
+      host_id: 'h',
+    };
+    if ((await board.claim(request, name, 1)) === 'won') won.push(id);
+  }
+  board.close();
+  process.stdout.write(JSON.stringify(won));
+}

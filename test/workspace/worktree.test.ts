@@ -1,0 +1,160 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect, test } from 'vitest';
+import { branchFacts, hookDone, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
+
+let dir = '';
+let repo = '';
+let root = '';
+const git = (cwd: string, ...args: string[]): string =>
+  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
+    cwd,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim();
+const project = (more: object = {}) => ({
+  name: 'p',
+  repo,
+  base: 'main',
+  remote: 'origin',
+  fetch: true,
+  fetch_timeout_seconds: 5,
+  base_max_age_days: 14,
+  max_agents: null,
+  worktrees: null,
+  after_create: null,
+  before_run: null,
+  default_agent: null,
+  ...more,
+});
+const go = (title = 'First thing', more: object = {}, id = 'MC-1') =>
+  prepareWorkspace({ project: project(more), ticket: { id, title }, root });
+const made = async (...args: Parameters<typeof go>) => {
+  const got = await go(...args);
+  if (!got.ok) throw new Error(`${got.because}: ${got.error}`);
+  return got;
+};
+
+beforeEach(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-ws-')));
+  process.env.HOME = dir;
+  repo = join(dir, 'repo');
+  root = join(dir, 'state', 'worktrees', 'p');
+  mkdirSync(repo);
+  git(repo, 'init', '-q', '-b', 'main');
+  git(repo, 'commit', '-q', '--allow-empty', '-m', 'base');
+});
+
+test('creates, then reuses with uncommitted work and another title', async () => {
+  const first = await made('a;b|c $(x) --force');
+  expect(first).toEqual({
+    ok: true,
+    worktree: join(root, 'MC-1'),
+    branch: 'mc/MC-1-a-b-c-x-force',
+    created: true,
+    warnings: [],
+  });
+  writeFileSync(join(first.worktree, 'work'), 'unsaved');
+  expect(await made('New title')).toEqual({ ...first, created: false });
+  expect(readFileSync(join(first.worktree, 'work'), 'utf8')).toBe('unsaved');
+  git(first.worktree, 'add', '.');
+  git(first.worktree, 'commit', '-qm', 'did it');
+  expect(await branchFacts(first.worktree, 'main')).toEqual({ commits: 1, dirty: false, last: 'did it' });
+  rmSync(first.worktree, { recursive: true });
+  expect(await made('New title')).toEqual(first);
+  expect(existsSync(join(first.worktree, 'work'))).toBe(true);
+  rmSync(first.worktree, { recursive: true });
+  mkdirSync(first.worktree);
+  expect(await made('New title')).toEqual(first);
+});
+
+test('many at once, and an id is no prefix of another', async () => {
+  const all = await Promise.all(['MC-1', 'MC-10', 'MC-11'].map((id) => made('日本', {}, id)));
+  expect(all.map(({ branch }) => branch)).toEqual(['mc/MC-1', 'mc/MC-10', 'mc/MC-11']);
+  expect(await go('x', {}, '../MC-1')).toMatchObject({ ok: false, because: 'git_failed' });
+});
+
+test('refuses what is not its own', async () => {
+  mkdirSync(join(root, 'MC-1'), { recursive: true });
+  writeFileSync(join(root, 'MC-1', 'x'), '');
+  expect(await go()).toMatchObject({ because: 'worktree_foreign' });
+  const two = await made('t', {}, 'MC-2');
+  git(two.worktree, 'checkout', '-q', '--detach');
+  expect(await go('t', {}, 'MC-2')).toMatchObject({ because: 'worktree_foreign' });
+  writeFileSync(join(two.worktree, 'x'), '');
+  expect(await go('t', {}, 'MC-2')).toMatchObject({ because: 'worktree_dirty' });
+  git(repo, 'checkout', '-q', '-b', 'mc/MC-3-mine');
+  expect(await go('t', {}, 'MC-3')).toMatchObject({ because: 'branch_elsewhere' });
+  expect(await go('t', { base: 'nope' }, 'MC-4')).toMatchObject({ because: 'base_missing' });
+  expect(await go('t', { repo: join(dir, 'none') })).toMatchObject({ because: 'repo_missing' });
+  const path = process.env.PATH;
+  process.env.PATH = dir;
+  expect(await go()).toMatchObject({ because: 'git_missing' });
+  process.env.PATH = path;
+});
+
+test('symlinked target, root and parent are refused', async () => {
+  const away = join(dir, 'away');
+  mkdirSync(away);
+  mkdirSync(root, { recursive: true });
+  symlinkSync(away, join(root, 'MC-1'));
+  expect(await go()).toMatchObject({ because: 'worktree_symlink' });
+  for (const part of [root, join(root, '..')]) {
+    rmSync(part, { recursive: true });
+    symlinkSync(away, join(part));
+    expect(await go()).toMatchObject({ because: 'worktree_symlink' });
+    rmSync(part);
+    mkdirSync(part, { recursive: true });
+  }
+  expect(execFileSync('ls', [away], { encoding: 'utf8' })).toBe('');
+});
+
+test('fetches the base; a failing fetch and an old base only warn', async () => {
+  const clone = join(dir, 'clone');
+  git(dir, 'clone', '-q', repo, clone);
+  git(repo, 'commit', '-q', '--allow-empty', '-m', 'newer', '--date', '2020-01-01T00:00:00');
+  const got = await made('t', { repo: clone });
+  expect(git(got.worktree, 'log', '-1', '--format=%s')).toBe('newer');
+  git(repo, 'remote', 'add', 'origin', join(dir, 'nowhere'));
+  expect((await made('t', {}, 'MC-2')).warnings[0]).toContain('base may be old');
+  execFileSync(
+    'git',
+    ['-c', 'user.name=t', '-c', 'user.email=t@t', 'commit', '-q', '--amend', '--allow-empty', '-m', 'old'],
+    { cwd: repo, env: { ...process.env, GIT_COMMITTER_DATE: '2020-01-01T00:00:00' } },
+  );
+  expect((await made('t', { fetch: false }, 'MC-3')).warnings[0]).toContain('days old');
+});
+
+test('hooks: exit codes, log, missing program, time limit, marker', async () => {
+  const logFile = join(dir, 'logs', 'hook.log');
+  const run = (argv: string[], timeout_seconds = 20) =>
+    runHook({ spec: { argv, timeout_seconds }, cwd: dir, logFile, env: { PATH: process.env.PATH } });
+  expect(await run(['sh', '-c', 'echo out; echo err >&2'])).toEqual({ ok: true, error: null });
+  expect(readFileSync(logFile, 'utf8')).toMatch(/out[\s\S]*err|err[\s\S]*out/);
+  expect(statSync(logFile).mode & 0o777).toBe(0o600);
+  expect(await run(['sh', '-c', 'exit 3'])).toEqual({ ok: false, error: 'exit code 3' });
+  expect((await run([join(dir, 'none')])).ok).toBe(false);
+  const late = await run(['sh', '-c', 'sleep 300 & echo $! > child; wait'], 1);
+  expect(late.error).toContain('killed');
+  const stat = `/proc/${readFileSync(join(dir, 'child'), 'utf8').trim()}/stat`;
+  expect(existsSync(stat) ? readFileSync(stat, 'utf8') : ') Z').toMatch(/\) [ZX]/);
+  expect((await run(['head', '-c', '2000000', '/dev/zero'])).ok).toBe(true);
+  expect(statSync(logFile).size).toBe(1024 * 1024);
+  const { worktree } = await made();
+  expect(await hookPending(worktree)).toBe(true);
+  await hookDone(worktree);
+  expect(await hookPending(worktree)).toBe(false);
+  expect(git(worktree, 'status', '--porcelain')).toBe('');
+});

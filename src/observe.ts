@@ -21,6 +21,8 @@ export interface Eyes {
   readonly board: Board;
   readonly tmux: Tmux;
   readonly policy: Policy;
+  /** Launches are for this project only; null = for all. */
+  readonly project: string | null;
   readonly env: NodeJS.ProcessEnv;
   readonly now_ms: number;
   readonly mono_ms: number;
@@ -36,27 +38,38 @@ export interface Eyes {
 export async function observe(eyes: Eyes): Promise<World> {
   const host_id = hostId(eyes.places.state) ?? 'h-unknown';
   const me = lookAtSelf(host_id);
-  const snapshot = await eyes.board.snapshot({ host_id, now_ms: eyes.now_ms, limit: CANDIDATES });
+  const snapshot = await eyes.board.snapshot({
+    host_id,
+    now_ms: eyes.now_ms,
+    limit: CANDIDATES,
+    owners: [...eyes.policy.agents.keys()],
+    authors: eyes.policy.trusted_authors,
+    projects: eyes.project === null ? [...eyes.policy.projects.keys()] : [eyes.project],
+  });
   const tmux = await viewServer(eyes.tmux, { repair: eyes.repair });
   const panes = new Map(
     tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '').map((pane) => [pane.run, pane]) : [],
   );
-  const live = new Set(snapshot.runtimes.map(({ mark }) => mark));
   return {
     now_ms: eyes.now_ms,
     delta_ms: observedDelta(snapshot.last_tick, me, eyes),
     host_id,
     tmux,
     tickets: snapshot.tickets,
-    runtimes: snapshot.runtimes.map((row) =>
-      observeRuntime(row, me, tmux, panes.get(row.mark) ?? null, eyes),
-    ),
-    sightings: sightings(panes, live, me, eyes),
+    runtimes: snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
+    sightings: sightings(panes, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts,
     switches: readSwitches(eyes.places, eyes.env, eyes.now_ms),
     beyond: snapshot.beyond,
     early_deaths: snapshot.early_deaths,
   };
+}
+
+/** The pane with the run's mark, if its process is the one that registered: a mark on another pane is no word on
+ *  this runtime. */
+function paneOf(row: Runtime, panes: ReadonlyMap<string, Pane>): Pane | null {
+  const pane = panes.get(row.mark);
+  return pane === undefined || (row.pid !== null && pane.pid !== row.pid) ? null : pane;
 }
 
 /** Judges one recorded runtime by the kernel's word on its process. */
@@ -115,14 +128,19 @@ function serverLost(row: Runtime, tmux: TmuxView): boolean {
  *  even when both the board's row and the tmux server are lost. */
 function sightings(
   panes: ReadonlyMap<string, Pane>,
-  live: ReadonlySet<string>,
+  rows: readonly Runtime[],
   me: ObserverIdentity,
   { places }: Eyes,
 ): Sighting[] {
-  const lost = [...panes.values()].filter(
-    ({ run, dead, ticket }) => !dead && ticket !== '' && !live.has(run),
+  const live = new Set(rows.map(({ mark }) => mark));
+  const pids = new Set(
+    rows.flatMap(({ host_id, pid }) => (host_id === me.host_id && pid !== null ? [pid] : [])),
   );
-  const marks = readMarks(places.marks).filter(({ run }) => !live.has(run) && !panes.has(run));
+  // A process that a live row owns is that row's agent, whatever mark its pane carries.
+  const free = ({ run, pid }: { readonly run: string; readonly pid: number }) =>
+    !live.has(run) && !pids.has(pid);
+  const lost = [...panes.values()].filter((pane) => !pane.dead && pane.ticket !== '' && free(pane));
+  const marks = readMarks(places.marks).filter((mark) => free(mark) && !panes.has(mark.run));
   return [
     ...lost.map((pane) => sightPane(pane, me, places.runs)),
     ...marks.map((mark) => sightMark(mark, me, places.runs)),

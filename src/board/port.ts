@@ -147,6 +147,10 @@ export interface Board {
     readonly host_id: string;
     readonly now_ms: number;
     readonly limit: number;
+    /** What makes a ticket in `todo` launchable: these come first, so that no crowd of others hides one. */
+    readonly owners: readonly string[];
+    readonly authors: readonly string[];
+    readonly projects: readonly string[];
   }): Promise<Snapshot>;
 
   /** `todo -> in_progress`, epoch + 1, `launching` row inserted, in one transaction. */

@@ -31,7 +31,7 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
     const lock = dry ? null : (await import('../board/sqlite/index.ts')).tryTickLock(places.lock);
     if (!dry && lock === null) return show(context, empty(tick_id, dry, 'overlap', null), options);
     try {
-      const mono_ms = Number(process.hrtime.bigint() / 1_000_000n);
+      const mono_ms = monotonic();
       const started_at_ms = Date.now();
       const result = await tick({
         policy,
@@ -42,6 +42,7 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
             board,
             tmux: context.tmux,
             policy,
+            project: options.project ?? null,
             env,
             now_ms: started_at_ms,
             mono_ms,
@@ -68,7 +69,8 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
           id: tick_id,
           host_id: result.world.host_id,
           boot_id,
-          mono_ms,
+          // At the end: time spent in hooks and launches counts against nobody's deadline.
+          mono_ms: monotonic(),
           started_at_ms,
           finished_at_ms: Date.now(),
           outcome: result.report.outcome,
@@ -82,6 +84,11 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
   } finally {
     board.close();
   }
+}
+
+/** Milliseconds of the clock that stands still in suspend. */
+export function monotonic(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 function show(context: Context, report: TickReport, options: Options, result?: TickResult): ExitCode {

@@ -5,6 +5,7 @@ import { observe } from '../observe.ts';
 import { sentence } from '../report/sentences.ts';
 import { oneLine } from '../text.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
+import { monotonic } from './dispatch.ts';
 import { activityLine } from './log.ts';
 import { ticketLine } from './ticket.ts';
 
@@ -18,9 +19,10 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       board,
       tmux: context.tmux,
       policy,
+      project: null,
       env: context.env,
       now_ms: Date.now(),
-      mono_ms: Number(process.hrtime.bigint() / 1_000_000n),
+      mono_ms: monotonic(),
       repair: false,
     });
     const plan = decide(world, policy, { dispatch: true, max: null, project: null });

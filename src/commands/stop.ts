@@ -23,26 +23,40 @@ export async function stop(context: Context, id: string, o: { readonly grace: nu
           `the agent of ${ticket.id} can't be ended from here: its process is ${verdict}`,
         );
       }
+      const me = whoAmI(context.env).actor;
+      // The ticket first: if this command is cut off half-way, no tick takes the death for a failure and launches
+      // again. Should the agent survive, the next tick puts the ticket back to `in_progress`.
+      const held = ticket.status === 'in_progress' || ticket.status === 'todo';
+      if (
+        held &&
+        (await board.move(ticket.id, ticket.version, 'needs_input', 'stopped', false, me, Date.now())) ===
+          'lost'
+      ) {
+        throw new UserError(
+          EXIT.busy,
+          `${ticket.id} was changed at the same moment: nothing was ended, look and try again`,
+        );
+      }
       if (verdict === 'alive') {
         const { ended } = await stopProcess({ identity, mark: row.mark, self, graceMs: o.grace * 1000 });
-        if (!ended)
+        if (judgeRow(row, self)?.verdict !== 'dead') {
           throw new UserError(
             EXIT.partial,
-            `process ${identity.pid} of ${ticket.id} did not end; nothing was changed on the board`,
+            `process ${identity.pid} of ${ticket.id} did not end; the next tick puts the ticket back to in_progress`,
+          );
+        }
+        if (!ended)
+          context.out.warn(
+            `the agent of ${ticket.id} has ended, but something that it started has not: look for MC_RUN_ID=${row.mark}`,
           );
       }
-      const me = whoAmI(context.env).actor;
-      const now = Date.now();
-      const fresh = await ticketOrFail(board, id, context);
-      if (fresh.status === 'in_progress' || fresh.status === 'todo') {
-        await board.move(fresh.id, fresh.version, 'needs_input', 'stopped', false, me, now);
+      const end = { end_reason: 'stopped', exit_code: null, exit_signal: null };
+      if ((await board.end({ run: row.id, version: row.version }, end, me, Date.now())) === 'lost') {
+        throw new UserError(
+          EXIT.partial,
+          `the run of ${ticket.id} was changed at the same moment; the next tick tidies up`,
+        );
       }
-      await board.end(
-        { run: row.id, version: row.version },
-        { end_reason: 'stopped', exit_code: null, exit_signal: null },
-        me,
-        now,
-      );
       removeMark(context.places.marks, ticket.id, row.mark);
       if (context.json) context.out.json({ ticket: ticket.id, run: row.id, stopped: true });
       else

@@ -94,7 +94,19 @@ class Pass implements Reconciled {
     if (this.#live.has(ticket.id)) return this.#besideDead(ticket);
     if (ticket.status !== 'todo' && ticket.status !== 'in_progress') return;
     if (this.#sighted(ticket)) return;
-    if (ticket.status !== 'in_progress' || ended === null) return; // a person took it
+    if (ticket.status !== 'in_progress') return;
+    if (ended === null) {
+      // No run of this epoch: a person took it; or a run was there, and its row was taken away.
+      const because = ticket.worker_pid === null ? 'taken_by_person' : 'run_lost';
+      this.spoken.add(ticket.id);
+      this.skipped.push({
+        ticket: ticket.id,
+        run: null,
+        because,
+        evidence: { worker_pid: ticket.worker_pid },
+      });
+      return;
+    }
     if (ended.owner !== ticket.owner) return this.#skip(ended, 'owner_changed', { owner: ticket.owner });
     if (ended.host_id !== this.#world.host_id) return this.#skip(ended, 'not_mine', { host: ended.host_id });
     const stop = scopedStop(this.#world.switches, ticket.project, ended.agent);
@@ -388,7 +400,8 @@ function answered({ row, seen }: ObservedRuntime, ticket: Ticket, stirred: boole
     case 'idle_without_report':
       return later ? 'activity_after_question' : null;
     case 'agent_waiting':
-      return later || seen.activity === 'busy' ? 'activity_after_question' : null;
+      // However it was answered (or dismissed), the dialog is gone.
+      return later || seen.activity !== 'waiting' ? 'activity_after_question' : null;
     case 'parked':
       return stirred ? 'activity_after_park' : null;
     default:

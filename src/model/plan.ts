@@ -133,6 +133,8 @@ export type SkipBecause =
   | 'mark_unknown'
   | 'busy_with_other_owner'
   | 'runtime_busy_elsewhere'
+  | 'taken_by_person'
+  | 'run_lost'
   | 'busy_with_other_ticket'
   | 'alive_though_settled'
   | 'server_socket_deleted'

@@ -55,6 +55,9 @@ const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evi
   flapping: 'it was healed too often in half an hour: somebody else keeps resetting it',
   tmux_unreadable: (e) => `tmux did not answer${e.error ? `: ${e.error}` : ''}`,
   mark_unknown: 'whether a process with its mark lives cannot be told',
+  taken_by_person: 'a person works on it: no run belongs to it',
+  run_lost:
+    'its run is no longer on the board and no process of it is found: move it to todo or another status yourself',
   runtime_busy_elsewhere: 'another run of it is alive: the next tick adopts it',
   busy_with_other_owner: 'a living agent works on it under another owner',
   busy_with_other_ticket: 'a living agent works on another ticket there',

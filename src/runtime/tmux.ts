@@ -112,7 +112,10 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
       start.name,
     ],
     ...['-x', '200', '-y', '50', '-c', literal(start.cwd), '--', ...start.argv.map(word)],
-    ...[';', 'set-option', '-p', '@mc_run', start.run, ';', 'set-option', '-p', '@mc_ticket', start.ticket],
+    // By name, not by default: tmux's own choice is the session with the latest activity, which after a step
+    // back of the clock is another agent's.
+    ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_run', start.run],
+    ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_ticket', start.ticket],
   ];
   const answer = await run(
     '/bin/sh',

@@ -13,6 +13,9 @@ import { boardContract, type Opened } from '../contract/board.ts';
 import { NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 
+/** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
+const READY = { owners: [], authors: [], projects: ['demo'] } as const;
+
 const CHILD = resolve(import.meta.dirname, '../support/board-child.ts');
 const exec = promisify(execFile);
 const NEW: NewTicket = {
@@ -129,7 +132,9 @@ describe('read-only', () => {
     board.close();
     const before = picture();
     const reader = openBoardReadOnly(path);
-    expect((await reader.snapshot({ host_id: 'h', now_ms: NOW, limit: 9 })).tickets).toHaveLength(1);
+    expect((await reader.snapshot({ host_id: 'h', now_ms: NOW, limit: 9, ...READY })).tickets).toHaveLength(
+      1,
+    );
     await expect(reader.addTicket(NEW, NOW)).rejects.toThrow();
     reader.close();
     expect(picture()).toEqual(before);

@@ -6,6 +6,9 @@ import type { Ticket } from '../../src/model/ticket.ts';
 import { NOW } from '../support/builders.ts';
 
 /** One board under test, and what another program can do to it behind its back. */
+/** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
+const READY = { owners: [], authors: [], projects: ['demo'] } as const;
+
 export interface Opened {
   readonly board: Board;
   /** A second, independent view of the same board. */
@@ -499,7 +502,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         report: '{}',
       });
       expect(await b.lastTick('h1')).toMatchObject({ id: 't2', mono_ms: 9 });
-      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9 });
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
       expect(look.last_tick).toEqual({ boot_id: 'b', mono_ms: 9 });
       const delivery = {
         id: 'd1',
@@ -521,7 +524,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const gone = (await working({ priority: 4 }, 'r2')).t;
       await b.move(gone.id, gone.version, 'done', 'x', false, 'ann', NOW);
       const idle = await add({ priority: 4 }, NOW + 9);
-      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 3 });
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 3, ...READY });
       expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([
         urgent.id,
         early.id,
@@ -537,11 +540,11 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       expect(await b.normalize(t.id, guardOf(t), rowGuard(r), 42, 'agent_alive', 'x', NOW)).toBe('won');
       await b.end(rowGuard(await row('r1')), DEAD, 'x', NOW + 30_000);
-      const after = await b.snapshot({ host_id: 'h1', now_ms: NOW + 30_000, limit: 9 });
+      const after = await b.snapshot({ host_id: 'h1', now_ms: NOW + 30_000, limit: 9, ...READY });
       const view = after.tickets.find(({ ticket }) => ticket.id === t.id);
       expect(view).toMatchObject({ heals: 1, ended: { id: 'r1' } });
       expect(after.early_deaths).toEqual([t.id]);
-      const much = await b.snapshot({ host_id: 'h1', now_ms: NOW + 31 * 60_000, limit: 9 });
+      const much = await b.snapshot({ host_id: 'h1', now_ms: NOW + 31 * 60_000, limit: 9, ...READY });
       expect(much.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
       expect(much.early_deaths).toEqual([]);
     });

@@ -102,7 +102,7 @@ describe('the truth table', () => {
       ['of another host', far],
     ],
     in_progress: [
-      ['no live row', []],
+      ['no live row', ['skip taken_by_person']],
       ['an ended row of this epoch', ['retry ended_without_release', 'skip not_before']],
       ['launching before the deadline', waits],
       ['launching at the deadline', ['retry launch_deadline', 'skip not_before']],

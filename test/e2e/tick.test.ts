@@ -244,6 +244,57 @@ describe('the whole tick through the real program', () => {
     expect(box.tmux('capture-pane', '-p', '-t', live(id)?.tmux_pane ?? '').out).not.toContain('hello');
   });
 
+  it('leaves a ticket alone that a person took to in_progress after its agent had asked and ended', async () => {
+    const id = add('ask');
+    tick();
+    await settle(id, 'needs_input');
+    process.kill(live(id)?.pid ?? 0, 'SIGKILL');
+    await gone(live(id)?.pid ?? 0);
+    tick();
+    expect(live(id)).toBeUndefined();
+    expect(box.run(['ticket', 'move', id, 'in_progress', '--why', 'mine']).code).toBe(0);
+    for (let i = 0; i < 3; i++) tick();
+    expect(ticket(id)).toMatchObject({ status: 'in_progress', attempts: 0 });
+    expect(started(id)).toBe(1);
+  });
+
+  it('stop ends the agent, and no tick starts another until a person says so', async () => {
+    const id = add('hold');
+    tick();
+    await working(id);
+    const pid = live(id)?.pid ?? 0;
+    expect(box.run(['stop', id, '--grace', '1'])).toMatchObject({ code: 0, err: '' });
+    await gone(pid);
+    tick();
+    expect(ticket(id)).toMatchObject({ status: 'needs_input', reason_text: 'stopped' });
+    expect(runs(id)).toMatchObject([{ phase: 'ended', end_reason: 'stopped' }]);
+    expect(started(id)).toBe(1);
+  });
+
+  it('marks the very pane that it made, whatever session tmux thinks is current', async () => {
+    const ids = [add('hold'), add('hold'), add('hold')];
+    tick();
+    for (const id of ids) await working(id);
+    const panes = box.tmux(
+      'list-panes',
+      '-a',
+      '-F',
+      '#{pane_pid} #{@mc_run} #{@mc_ticket} #{session_name}',
+    ).out;
+    const expected = ids.map((id) => `${live(id)?.pid} ${live(id)?.id} ${id} ${live(id)?.id}`);
+    expect(panes.trim().split('\n').sort()).toEqual(expected.sort());
+  });
+
+  it('finds the launchable ticket behind six hundred that are not', () => {
+    add('review');
+    box.sql("UPDATE tickets SET title = 'crowd', trusted = 0");
+    box.sql(
+      "INSERT INTO tickets (title, project, trusted, created_at_ms) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 600) SELECT 'crowd', 'demo', 0, i FROM n",
+    );
+    const id = add('review');
+    expect(tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+  });
+
   it('lets a superseded run change nothing: exit 75', async () => {
     const id = add('hold');
     tick();

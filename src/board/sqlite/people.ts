@@ -31,11 +31,17 @@ export function people(
     move: async (id, version, to, why, trusted, actor, now_ms) =>
       store.swap(() => {
         const again = to === 'todo';
+        // A person who takes a ticket opens an epoch of their own: the run that ended before is not to be retried.
         store.must(
           `UPDATE tickets SET status = @to, reason = 'moved', reason_text = @why, reason_run = NULL,
              reason_turn = NULL, trusted = CASE WHEN @again AND @trusted THEN 1 ELSE trusted END,
              attempts = CASE WHEN @again THEN 0 ELSE attempts END,
              not_before_at_ms = CASE WHEN @again THEN NULL ELSE not_before_at_ms END,
+             worker_pid = CASE WHEN EXISTS (
+               SELECT 1 FROM runtime_sessions AS r WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)
+               THEN worker_pid END,
+             claim_epoch = claim_epoch + (@to = 'in_progress' AND NOT EXISTS (
+               SELECT 1 FROM runtime_sessions AS r WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)),
              version = version + 1, updated_at_ms = @now_ms
            WHERE id = @id AND version = @version`,
           { id, version, to, why, trusted: trusted ? 1 : 0, again: again ? 1 : 0, now_ms },
@@ -158,7 +164,8 @@ function report(store: Store, request: ReportRequest, now_ms: number): Cas {
     const asked = to === 'needs_input';
     store.must(
       `UPDATE tickets SET status = @to, reason = @reason, reason_text = @text, reason_run = @row_id,
-         reason_turn = @turn, version = version + 1, updated_at_ms = @now_ms
+         reason_turn = max(@turn, (SELECT turn FROM runtime_sessions WHERE id = @row_id)), -- null stays null
+         version = version + 1, updated_at_ms = @now_ms
        WHERE id = @ticket AND status IN ('todo', 'needs_input', 'in_progress')`,
       {
         ticket: row.ticket_id,

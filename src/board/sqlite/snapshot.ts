@@ -11,16 +11,19 @@ const EARLY_MS = 60_000;
  *  done, and the views ask per set, not per ticket. */
 export function snapshots(store: Store): Pick<Board, 'snapshot'> {
   return {
-    snapshot: async ({ host_id, now_ms, limit }) => store.read(() => look(store, host_id, now_ms, limit)),
+    snapshot: async (options) => store.read(() => look(store, options)),
   };
 }
 
-function look(store: Store, host_id: string, now_ms: number, limit: number): Snapshot {
+type Options = Parameters<Board['snapshot']>[0];
+
+function look(store: Store, options: Options): Snapshot {
+  const { host_id, now_ms } = options;
   const runtimes = store.all<Runtime>(
     `SELECT ${RUNTIME} FROM runtime_sessions WHERE ended_at_ms IS NULL ORDER BY seq`,
   );
   const live = new Set(runtimes.flatMap(({ ticket_id }) => ticket_id ?? []));
-  const tickets = ticketsOf(store, live, limit);
+  const tickets = ticketsOf(store, live, options);
   const todo = store.get<{ n: number }>(`SELECT count(*) AS n FROM tickets WHERE status = 'todo'`)?.n ?? 0;
   const shown = tickets.filter(({ status }) => status === 'todo').length;
   const last = `SELECT boot_id, mono_ms FROM hosts WHERE host_id = @host_id`;
@@ -34,17 +37,39 @@ function look(store: Store, host_id: string, now_ms: number, limit: number): Sna
   };
 }
 
-/** `todo` in dispatch order, then `in_progress`, then what else has a live row. The indexes are named because
+/** What `decide` will find launchable but for slots and the killswitch. Only an order of looking: `decide` has the
+ *  last word on each. */
+const READY = `
+  (trusted = 1 OR author IN (SELECT value FROM json_each(@authors)))
+  AND (owner IS NULL OR owner IN (SELECT value FROM json_each(@owners)))
+  AND (not_before_at_ms IS NULL OR not_before_at_ms <= @now_ms)
+  AND project IN (SELECT value FROM json_each(@projects))
+  AND (depends_on = '[]' OR NOT EXISTS (
+    SELECT 1 FROM json_each(tickets.depends_on) AS d
+    WHERE NOT EXISTS (SELECT 1 FROM tickets AS x WHERE x.id = d.value AND x.status = 'done')))`;
+
+/** `todo`, the launchable first and each in dispatch order, then `in_progress`, then what else has a live row. The indexes are named because
  *  SQLite, without statistics, prefers the one on status and then sorts every ticket that waits. */
-function ticketsOf(store: Store, live: ReadonlySet<string>, limit: number): Ticket[] {
-  const todo = store.all<TicketRow>(
-    `SELECT ${TICKET} FROM tickets INDEXED BY tickets_todo WHERE status = 'todo' ORDER BY priority, created_at_ms, seq LIMIT @limit`,
-    { limit: Math.max(0, limit) }, // SQLite takes a negative limit for none
-  );
+function ticketsOf(store: Store, live: ReadonlySet<string>, options: Options): Ticket[] {
+  const values = {
+    now_ms: options.now_ms,
+    owners: JSON.stringify(options.owners),
+    authors: JSON.stringify(options.authors),
+    projects: JSON.stringify(options.projects),
+  };
+  const todo = (ready: boolean, limit: number): TicketRow[] =>
+    store.all<TicketRow>(
+      `SELECT ${TICKET} FROM tickets INDEXED BY tickets_todo
+       WHERE status = 'todo' AND (${READY}) IS ${ready ? '1' : 'NOT 1'}
+       ORDER BY priority, created_at_ms, seq LIMIT @limit`,
+      { ...values, limit: Math.max(0, limit) }, // SQLite takes a negative limit for none
+    );
+  const ready = todo(true, options.limit);
+  const waiting = [...ready, ...todo(false, options.limit - ready.length)];
   const working = store.all<TicketRow>(
     `SELECT ${TICKET} FROM tickets INDEXED BY tickets_in_progress WHERE status = 'in_progress' ORDER BY seq`,
   );
-  const seen = new Set([...todo, ...working].map(({ id }) => id));
+  const seen = new Set([...waiting, ...working].map(({ id }) => id));
   const missing = [...live].filter((id) => !seen.has(id));
   const rest =
     missing.length === 0
@@ -53,7 +78,7 @@ function ticketsOf(store: Store, live: ReadonlySet<string>, limit: number): Tick
           `SELECT ${TICKET} FROM tickets WHERE id IN (SELECT value FROM json_each(@ids)) ORDER BY seq`,
           { ids: JSON.stringify(missing) },
         );
-  return [...todo, ...working, ...rest].map(toTicket);
+  return [...waiting, ...working, ...rest].map(toTicket);
 }
 
 function views(

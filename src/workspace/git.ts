@@ -16,6 +16,7 @@ export async function git(
   cwd: string,
   args: readonly string[],
   timeout_ms: number = TIMEOUT_MS,
+  started: (pid: number) => void = () => undefined,
 ): Promise<GitResult> {
   const child = execa('git', [...args], {
     cwd,
@@ -32,6 +33,7 @@ export async function git(
     late = true;
     killGroup(child.pid);
   }, timeout_ms);
+  if (child.pid !== undefined) started(child.pid);
   const done = await child;
   clearTimeout(timer);
   const missing = (done as { readonly code?: unknown }).code === 'ENOENT';

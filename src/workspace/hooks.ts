@@ -16,7 +16,8 @@ import { git, killGroup } from './git.ts';
 const MAX_LOG_BYTES = 1024 * 1024;
 /** How long a daemon that inherited the pipes may hold us after the hook itself has ended. */
 const DRAIN_MS = 200;
-const MARKER = 'mc-pickup-after-create-done';
+/** Its presence in a worktree's own git dir says that `after_create` ran to its end. */
+export const MARKER = 'mc-pickup-after-create-done';
 
 /** Runs a hook by its argv, without a shell. Its output goes to a private log, up to 1 MiB; when the time is up its
  *  whole process group is killed. Never throws. */
@@ -76,11 +77,15 @@ async function runLogged(
     late = true;
     killGroup(child.pid);
   }, o.timeout_ms);
+  let drain: NodeJS.Timeout | undefined;
   const exited = new Promise<void>((go) => {
-    child.nodeChildProcess.once('exit', () => setTimeout(go, DRAIN_MS));
+    child.nodeChildProcess.once('exit', () => {
+      drain = setTimeout(go, DRAIN_MS);
+    });
   });
   const ended = await Promise.race([child, exited.then(() => null)]);
   clearTimeout(timer);
+  clearTimeout(drain);
   open = false;
   child.all.destroy();
   if (late) return { ok: false, error: `no end within ${o.timeout_ms / 1000} s, killed` };

@@ -1,9 +1,21 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
-import { fetchOnce, git, inTurn } from './git.ts';
+import { fetchOnce, type GitResult, git, inTurn } from './git.ts';
+import { MARKER as HOOK_DONE } from './hooks.ts';
 
 export type Refusal =
   | 'repo_missing'
@@ -12,6 +24,8 @@ export type Refusal =
   | 'worktree_foreign'
   | 'worktree_dirty'
   | 'worktree_symlink'
+  | 'worktree_missing'
+  | 'worktrees_root_missing'
   | 'git_failed'
   | 'branch_elsewhere';
 
@@ -41,9 +55,13 @@ interface Branch {
 }
 
 const DAY_MS = 86_400_000;
+const ADD_MS = 300_000;
+/** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
+const READY = 'mc-pickup-ready';
 
 /** The worktree and branch of a ticket: the ones it has, with whatever is in them, or new ones from the base.
- *  Nothing that exists is ever wiped, moved or reset. Never throws. */
+ *  Nothing that exists is ever wiped, moved or reset, but for a half-made worktree that nobody was ever given.
+ *  Never throws. */
 export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
   const { project, ticket } = wanted;
   // The id becomes a path and a ref.
@@ -65,6 +83,12 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
   if (!repo.ok) return no('repo_missing', `${project.repo}: ${repo.error}`);
   const common = realpathSync(repo.stdout);
 
+  if (project.worktrees !== null && lstatSync(project.worktrees, { throwIfNoEntry: false }) === undefined) {
+    return no(
+      'worktrees_root_missing',
+      `${project.worktrees} does not exist: mount its disk, make it, or mend project.${project.name}.worktrees`,
+    );
+  }
   const real = project.worktrees === null ? realRoot(root, 2) : realRoot(project.worktrees, 1);
   if (typeof real !== 'string') return real;
   const target = join(real, ticket.id);
@@ -72,7 +96,15 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
   if (there?.isSymbolicLink()) return no('worktree_symlink', `${target} is a symlink: remove it`);
   if (there !== undefined && !there.isDirectory())
     return no('worktree_foreign', `${target} is not a directory`);
-  if (there !== undefined && readdirSync(target).length > 0) return reuse(target, common, ticket.id);
+  const half = halfMade(common, target);
+  if (half && beingMade(common, ticket.id)) {
+    return no('git_failed', `git worktree add is still making ${target}: try again later`);
+  }
+  if (there !== undefined && readdirSync(target).length > 0) {
+    if (!half) return reuse(target, common, ticket.id);
+    const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
+    if (!gone.ok) return no('git_failed', gone.error);
+  }
   return create(project, ticket, common, target);
 }
 
@@ -99,6 +131,66 @@ function leads(path: string): Refused {
   );
 }
 
+/** The git dir of the worktree that is registered at a path, whether it is on disk or not. */
+function ownDir(common: string, target: string): string | null {
+  const all = join(common, 'worktrees');
+  if (!existsSync(all)) return null;
+  const found = readdirSync(all).find(
+    (name) => resolve(all, name, textOf(join(all, name, 'gitdir'))) === join(target, '.git'),
+  );
+  return found === undefined ? null : join(all, found);
+}
+
+/** Whether `git worktree add` was killed before its checkout ended, so that the tree was never given to anybody.
+ *  Git writes the index last: where there is one, the checkout ended or somebody has worked here. */
+function halfMade(common: string, target: string): boolean {
+  const own = ownDir(common, target);
+  if (own === null || textOf(join(own, 'locked')) !== 'initializing') return false;
+  return ![READY, HOOK_DONE, 'index'].some((name) => existsSync(join(own, name)));
+}
+
+function markReady(common: string, target: string): void {
+  const own = ownDir(common, target);
+  if (own !== null) writeFileSync(join(own, READY), '', { mode: 0o600 });
+}
+
+function noteOf(common: string, id: string): string {
+  return join(common, `mc-pickup-adding-${id}`);
+}
+
+/** `git worktree add` outlives us when we are killed, and clears its target away when it then fails: the note tells
+ *  the next of us. An old note says nothing, its number may be another's by now. */
+function beingMade(common: string, id: string): boolean {
+  const note = noteOf(common, id);
+  const group = Number(textOf(note));
+  if (!Number.isInteger(group) || group <= 1 || Date.now() - statSync(note).mtimeMs > 2 * ADD_MS)
+    return false;
+  try {
+    return process.kill(-group, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function addWorktree(common: string, id: string, args: readonly string[]): Promise<GitResult> {
+  const note = noteOf(common, id);
+  try {
+    return await git(common, ['worktree', 'add', ...args], ADD_MS, (pid) =>
+      writeFileSync(note, `${pid}`, { mode: 0o600 }),
+    );
+  } finally {
+    rmSync(note, { force: true });
+  }
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
 async function reuse(target: string, common: string, id: string): Promise<Prepared> {
   const args = [
     '--path-format=absolute',
@@ -113,6 +205,7 @@ async function reuse(target: string, common: string, id: string): Promise<Prepar
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
   }
   if (isBranchOf(head, id)) {
+    markReady(common, target);
     return {
       ok: true,
       worktree: target,
@@ -169,9 +262,23 @@ async function create(
     return no('branch_elsewhere', `${kept.ref.slice(11)} is checked out in ${kept.worktree}${gone}`);
   }
   // Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away.
-  if (list.stdout.split('\0').includes(`worktree ${target}`)) {
+  const registered = list.stdout.split('\0').filter((line) => line.startsWith('worktree '));
+  if (registered.includes(`worktree ${target}`)) {
+    const half = halfMade(common, target);
+    const root = dirname(target);
+    const others = registered.some(
+      (line) => line.startsWith(`worktree ${root}/`) && line !== `worktree ${target}`,
+    );
+    const empty = readdirSync(root).every((name) => name === basename(target));
+    if (empty && (others || (project.worktrees !== null && !half))) {
+      return no(
+        'worktree_missing',
+        `${target} is registered, and ${root} is empty: mount its disk, or if it is gone for good, run git worktree prune in ${project.repo}`,
+      );
+    }
     if (existsSync(target)) rmdirSync(target);
-    const gone = await git(common, ['worktree', 'remove', '--', target]);
+    const force = half ? ['--force', '--force'] : [];
+    const gone = await git(common, ['worktree', 'remove', ...force, '--', target]);
     if (!gone.ok) return no('git_failed', gone.error);
   }
   const from = bases.map((ref) => branches.find((one) => one.ref === ref)).find((one) => one !== undefined);
@@ -185,9 +292,10 @@ async function create(
   const branch = kept?.ref.slice(11) ?? `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
   const added =
     kept !== undefined || from === undefined
-      ? await git(common, ['worktree', 'add', '--', target, branch], 300_000)
-      : await git(common, ['worktree', 'add', '--no-track', '-b', branch, '--', target, from.ref], 300_000);
+      ? await addWorktree(common, ticket.id, ['--', target, branch])
+      : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.ref]);
   if (!added.ok) return no('git_failed', added.error);
+  markReady(common, target);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {
     warnings.push(`${from.ref} is ${old} days old: the base may be out of date`);

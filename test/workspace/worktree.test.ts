@@ -1,10 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -157,4 +159,93 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   await hookDone(worktree);
   expect(await hookPending(worktree)).toBe(false);
   expect(git(worktree, 'status', '--porcelain')).toBe('');
+});
+
+/** Starts `git worktree add` on a large tree by hand and kills it while it writes the files. */
+const interrupted = async (id = 'MC-1') => {
+  for (let i = 0; i < 6000; i++) writeFileSync(join(repo, `f${i}`), `${i}`);
+  git(repo, 'add', '.');
+  git(repo, 'commit', '-qm', 'many');
+  mkdirSync(root, { recursive: true });
+  const target = join(root, id);
+  const child = spawn('git', ['worktree', 'add', '-q', '-b', `mc/${id}-kept`, '--', target, 'main'], {
+    cwd: repo,
+    detached: true,
+    stdio: 'ignore',
+  });
+  const ended = new Promise((done) => child.once('exit', done));
+  while (!existsSync(join(target, 'f0'))) await new Promise((done) => setTimeout(done, 1));
+  process.kill(-Number(child.pid), 'SIGKILL');
+  await ended;
+  expect(readFileSync(join(repo, '.git/worktrees', id, 'locked'), 'utf8').trim()).toBe('initializing');
+  expect(existsSync(join(repo, '.git/worktrees', id, 'index'))).toBe(false);
+  return { target, own: join(repo, '.git/worktrees', id) };
+};
+
+test('a worktree whose making was interrupted is made again, on its branch', async () => {
+  const { target } = await interrupted();
+  const got = await made();
+  expect(got).toMatchObject({ worktree: target, branch: 'mc/MC-1-kept', created: true });
+  expect(git(target, 'status', '--porcelain')).toBe('');
+  expect(readdirSync(target).length).toBe(6001);
+  expect(git(repo, 'worktree', 'list', '--porcelain')).not.toContain('locked');
+  writeFileSync(join(target, 'work'), '');
+  expect(await made()).toMatchObject({ created: false });
+  // Missing or empty on disk, the lock must not stand in the way either.
+  writeFileSync(join(repo, '.git/worktrees/MC-1/locked'), 'initializing');
+  for (const name of ['mc-pickup-ready', 'index']) rmSync(join(repo, '.git/worktrees/MC-1', name));
+  rmSync(target, { recursive: true });
+  mkdirSync(target);
+  expect(await made()).toMatchObject({ branch: 'mc/MC-1-kept', created: true });
+});
+
+test('an interrupted worktree that may be in use or still in the making is left alone', async () => {
+  const { target, own } = await interrupted();
+  writeFileSync(join(target, 'work'), 'unsaved');
+  const note = join(repo, '.git', 'mc-pickup-adding-MC-1');
+  const busy = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  writeFileSync(note, `${busy.pid}`);
+  expect(await go()).toMatchObject({ because: 'git_failed', error: expect.stringContaining('still') });
+  busy.kill('SIGKILL');
+  rmSync(note);
+  for (const marker of ['mc-pickup-ready', 'mc-pickup-after-create-done', 'index']) {
+    writeFileSync(join(own, marker), '');
+    expect(await made()).toMatchObject({ created: false });
+    for (const name of ['mc-pickup-ready', marker]) rmSync(join(own, name), { force: true });
+  }
+  writeFileSync(join(own, 'locked'), 'by hand');
+  expect(await made()).toMatchObject({ created: false });
+  expect(readFileSync(join(target, 'work'), 'utf8')).toBe('unsaved');
+});
+
+test('a root that is missing or empty may be a disk that is away', async () => {
+  const worktrees = join(dir, 'disk');
+  expect(await go('t', { worktrees })).toMatchObject({ because: 'worktrees_root_missing' });
+  expect(existsSync(worktrees)).toBe(false);
+  mkdirSync(worktrees);
+  const one = await made('t', { worktrees });
+  const two = await made('t', { worktrees }, 'MC-2');
+  rmSync(one.worktree, { recursive: true });
+  expect(await made('t', { worktrees })).toEqual(one);
+  renameSync(worktrees, join(dir, 'unmounted'));
+  expect(await go('t', { worktrees })).toMatchObject({ because: 'worktrees_root_missing' });
+  mkdirSync(worktrees);
+  expect(await go('t', { worktrees })).toMatchObject({
+    because: 'worktree_missing',
+    error: expect.stringContaining('git worktree prune'),
+  });
+  mkdirSync(one.worktree);
+  expect(await go('t', { worktrees })).toMatchObject({ because: 'worktree_missing' });
+  expect(git(repo, 'worktree', 'list')).toContain(one.worktree);
+  rmSync(worktrees, { recursive: true });
+  renameSync(join(dir, 'unmounted'), worktrees);
+  expect(await made('t', { worktrees }, 'MC-2')).toEqual({ ...two, created: false });
+
+  // The default root: the only worktree below it may go, one of many that all went may not.
+  const own = await made('t', {}, 'MC-5');
+  rmSync(root, { recursive: true });
+  expect(await made('t', {}, 'MC-5')).toEqual(own);
+  await made('t', {}, 'MC-6');
+  rmSync(root, { recursive: true });
+  expect(await go('t', {}, 'MC-5')).toMatchObject({ because: 'worktree_missing' });
 });

@@ -1,33 +1,34 @@
 #!/usr/bin/env node
 // The launcher: checks the version of Node before anything is loaded (the native SQLite module crashes an old
-// Node instead of refusing it), turns the compile cache on, and loads the one bundled file. Nothing else.
-import { existsSync } from 'node:fs';
-import * as nodeModule from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
-const self = fileURLToPath(import.meta.url);
-const root = dirname(dirname(self));
+// Node instead of refusing it), turns the compile cache on, and loads the one bundled file. Nothing else, and
+// nothing by a static import: importing `node:fs` into an ES module alone costs as much as the killswitch gate,
+// since every export is read, and with them the streams.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major > 22 || (major === 22 && minor >= 13)) {
-  const bundle = join(root, 'dist', 'main.cjs');
-  if (existsSync(bundle)) {
-    nodeModule.enableCompileCache(join(root, 'dist', '.compile-cache'));
-    await nodeModule
-      .createRequire(import.meta.url)(bundle)
-      .main(process.argv.slice(2), process.env);
-  } else {
-    process.stderr.write(`mc-pickup: ${bundle} is missing: run "npm run build" in ${root}\n`);
+  const { createRequire, enableCompileCache } = process.getBuiltinModule('node:module');
+  const require = createRequire(import.meta.url);
+  enableCompileCache(
+    process.getBuiltinModule('node:url').fileURLToPath(new URL('../dist/.compile-cache', import.meta.url)),
+  );
+  let bundle;
+  try {
+    bundle = require('../dist/main.cjs');
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND' || !String(error.message).includes('main.cjs')) throw error;
+    process.stderr.write('mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n');
     process.exitCode = 78;
   }
+  await bundle?.main(process.argv.slice(2), process.env);
 } else {
+  const { spawnSync } = await import('node:child_process');
+  const { existsSync } = await import('node:fs');
+  const { constants } = await import('node:os');
+  const { fileURLToPath } = await import('node:url');
   // A checkout brings its own Node (a development dependency): the one on PATH may stay as old as it is.
-  const own = join(root, 'node_modules', 'node', 'bin', 'node');
+  const own = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
   if (existsSync(own) && !process.env.MC_PICKUP_REEXEC) {
-    const { spawnSync } = await import('node:child_process');
-    const { constants } = await import('node:os');
-    const child = spawnSync(own, [self, ...process.argv.slice(2)], {
+    const child = spawnSync(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       stdio: 'inherit',
       env: { ...process.env, MC_PICKUP_REEXEC: '1' },
     });

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
 import type { Hands } from './act/index.ts';
 import { act } from './act/index.ts';
 import { type DecideOptions, decide } from './decide/index.ts';
+import { uniqueName } from './model/hash.ts';
 import type { Outcome, Plan } from './model/plan.ts';
 import type { Policy } from './model/policy.ts';
 import type { World } from './model/world.ts';
@@ -39,5 +39,5 @@ export async function tick({ policy, options, observe, hands, tick_id }: TickInp
 }
 
 export function newTickId(): string {
-  return `t-${randomUUID()}`;
+  return `t-${uniqueName()}`;
 }

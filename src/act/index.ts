@@ -11,7 +11,7 @@ import { pruneEvents } from '../runtime/events.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
 import { removeMark, writeMark } from '../runtime/launcher.ts';
 import { closeDeadPane, type Tmux } from '../runtime/tmux.ts';
-import { type Claimed, claim, launch } from './launch.ts';
+import type { Claimed } from './launch.ts';
 import { unreachable } from './unreachable.ts';
 
 export interface Hands {
@@ -37,24 +37,21 @@ export async function act(plan: Plan, world: World, hands: Hands): Promise<Outco
   if (plan.refresh.length > 0) await refresh(plan, world, hands);
   for (const step of plan.reconcile) outcomes.push(await attempt(step, world, hands));
   const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
-  const claimed: (Claimed | Outcome)[] = [];
-  for (const step of plan.dispatch) {
-    if (step.kind !== 'launch') continue;
-    claimed.push(
-      tripped
-        ? outcome(step, null, 'halted', null, null)
-        : await guarded(step, () => claim(step, world, hands)),
-    );
-  }
-  outcomes.push(
-    ...(await Promise.all(claimed.map((one) => ('result' in one ? one : settle(one, world, hands))))),
-  );
+  if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, tripped, world, hands)));
   return outcomes;
 }
 
-async function settle(one: Claimed, world: World, hands: Hands): Promise<Outcome> {
-  const done = await guarded(one.step, () => launch(one, world, hands));
-  return done;
+async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands): Promise<Outcome[]> {
+  // Loaded only now: a tick without launches needs none of it.
+  const { claim, launch } = await import('./launch.ts');
+  const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
+  const claimed: (Claimed | Outcome)[] = [];
+  for (const step of plan.dispatch) {
+    if (step.kind !== 'launch') continue;
+    const halted = outcome(step, null, 'halted', null, null);
+    claimed.push(tripped ? halted : await guarded(step, () => claim(step, world, hands)));
+  }
+  return Promise.all(claimed.map((one) => ('result' in one ? one : settle(one))));
 }
 
 async function attempt(step: Step, world: World, hands: Hands): Promise<Outcome> {

@@ -132,6 +132,7 @@ export interface DeliveryRow {
   readonly sha256: string;
   readonly bytes: number;
   readonly outcome: 'started' | 'delivered' | 'queued' | 'busy' | 'indeterminate' | 'pending' | 'refused';
+  /** What acknowledged it; `turn:<n>` = nothing yet, and it was sent after the run's turn n. */
   readonly ack_source: string | null;
   readonly at_ms: number;
 }
@@ -258,4 +259,6 @@ export interface Board {
   saveDelivery(row: DeliveryRow): Promise<void>;
   setDelivery(id: string, outcome: DeliveryRow['outcome'], ack_source: string | null): Promise<void>;
   close(): void;
+  /** The latest that was saved of this kind for this run. */
+  lastDelivery(run_id: string, kind: DeliveryRow['kind']): Promise<DeliveryRow | null>;
 }

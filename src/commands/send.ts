@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -11,6 +12,7 @@ import { adapterOf } from '../runtime/agents/index.ts';
 import { pasteText } from '../runtime/deliver.ts';
 import { foldEvents } from '../runtime/events.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
+import { readRunFile } from '../runtime/launcher.ts';
 import { clean } from '../text.ts';
 import { type Context, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
@@ -44,18 +46,24 @@ export async function send(context: Context, id: string, words: readonly string[
           `${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`,
         );
       const { policy } = loadPolicy(context.places.config, context.env);
-      const adapter = adapterOf(policy.agents.get(row.agent)?.kind ?? 'command') ?? adapterOf('command');
+      const kind = policy.agents.get(row.agent)?.kind ?? readRunFile(context.places.runs, row.mark)?.kind;
+      const adapter = adapterOf(kind ?? 'command') ?? adapterOf('command');
       if (adapter === null) throw new UserError(EXIT.config, `no adapter for ${row.agent}`);
       const verdict = judgeRow(row, lookAtSelf(hostId(context.places.state) ?? ''))?.verdict ?? 'launching';
       if (verdict !== 'alive')
         throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
 
       const events = join(context.places.runs, row.mark, 'events');
-      const before = foldEvents(events, row, adapter);
+      const fold = () => foldEvents(events, row, adapter);
+      const before = fold();
       if (before.activity === 'waiting')
         throw new RuntimeBusyError(ticket.id, row, 'showing a dialog that Enter would answer');
-      if (before.activity !== 'idle' && !asked(ticket, row, before.turn))
-        throw new RuntimeBusyError(ticket.id, row, 'busy');
+      // A client that tells when its turn ends is idle then; of another, the question is the only sign.
+      const ready =
+        before.activity === 'idle' || (adapter.kind === 'command' && asked(ticket, row, before.turn));
+      if (!ready) throw new RuntimeBusyError(ticket.id, row, 'busy');
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      await settleLast(board, ticket, row, sha256, before.turn);
 
       const delivery = randomUUID();
       await board.saveDelivery({
@@ -63,10 +71,10 @@ export async function send(context: Context, id: string, words: readonly string[
         run_id: row.id,
         ticket_id: ticket.id,
         kind: 'send',
-        sha256: createHash('sha256').update(text).digest('hex'),
+        sha256,
         bytes: Buffer.byteLength(text),
         outcome: 'pending',
-        ack_source: null,
+        ack_source: sentAfter(before.turn),
         at_ms: Date.now(),
       });
       const pasted = await pasteText(context.tmux, {
@@ -74,7 +82,12 @@ export async function send(context: Context, id: string, words: readonly string[
         run: row.mark,
         text,
         enterDelayMs: ENTER_DELAY_MS,
+        mayEnter: () => fold().activity !== 'waiting',
       });
+      if (typeof pasted === 'object' && pasted.untouched) {
+        await board.setDelivery(delivery, 'refused', null);
+        throw new UserError(EXIT.unavailable, `${pasted.error}; nothing was sent to ${ticket.id}`);
+      }
       if (pasted === 'refused') {
         await board.setDelivery(delivery, 'refused', null);
         throw new UserError(
@@ -82,10 +95,9 @@ export async function send(context: Context, id: string, words: readonly string[
           `the pane of ${ticket.id} is dead or another run's; nothing was sent`,
         );
       }
-      const acknowledged =
-        pasted === 'pasted' && (await turnStarted(() => foldEvents(events, row, adapter).turn > before.turn));
+      const acknowledged = pasted === 'pasted' && (await turnStarted(() => fold().turn > before.turn));
       const outcome = acknowledged ? 'delivered' : 'indeterminate';
-      await board.setDelivery(delivery, outcome, acknowledged ? 'event' : null);
+      await board.setDelivery(delivery, outcome, acknowledged ? 'event' : sentAfter(before.turn));
       await board.log({
         at_ms: Date.now(),
         ticket_id: ticket.id,
@@ -97,6 +109,10 @@ export async function send(context: Context, id: string, words: readonly string[
       });
       if (context.json) context.out.json({ ticket: ticket.id, run: row.id, delivery, outcome });
       else if (acknowledged) context.out.line(`${ticket.id}: delivered`);
+      else if (pasted === 'held')
+        context.out.line(
+          `${ticket.id}: indeterminate: pasted, but a dialog opened before Enter, which was not pressed; answer it with mc-pickup attach ${ticket.id}`,
+        );
       else
         context.out.line(
           `${ticket.id}: indeterminate: pasted, but the agent has not acknowledged it; look with mc-pickup attach ${ticket.id} before you send it again`,
@@ -114,6 +130,29 @@ function asked(ticket: Ticket, row: Runtime, turn: number): boolean {
     ticket.reason_run === row.id &&
     turn <= (ticket.reason_turn ?? 0)
   );
+}
+
+/** A text whose fate is open is not sent again: refuses, unless a turn that started since shows that it arrived. */
+async function settleLast(
+  board: Board,
+  ticket: Ticket,
+  row: Runtime,
+  sha256: string,
+  turn: number,
+): Promise<void> {
+  const last = await board.lastDelivery(row.id, 'send');
+  if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) return;
+  const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
+  if (then !== undefined && turn > Number(then)) await board.setDelivery(last.id, 'delivered', 'event');
+  else if (last.sha256 === sha256)
+    throw new UserError(
+      EXIT.busy,
+      `this text was sent to ${ticket.id} already and is not acknowledged (run ${row.id}); nothing was sent: look with mc-pickup attach ${ticket.id}, or send it in other words`,
+    );
+}
+
+function sentAfter(turn: number): string {
+  return `turn:${turn}`;
 }
 
 async function turnStarted(probe: () => boolean): Promise<boolean> {

@@ -11,23 +11,31 @@ export interface Paste {
   readonly enterDelayMs: number;
   /** Our own words, put before a text that begins with `!` (clients run that as a shell command). */
   readonly words?: string;
+  /** Asked once more when the text is in and Enter is due: a dialog that opened meanwhile would be answered. */
+  readonly mayEnter?: () => boolean;
 }
+
+/** `held`: the text is in, and Enter was not pressed. */
+export type Pasted =
+  | 'pasted'
+  | 'held'
+  | 'refused'
+  /** `untouched`: it failed before anything could reach the pane. */
+  | { readonly error: string; readonly untouched?: true };
 
 /** Pastes a text into a living pane of this run and presses Enter; each in one guarded tmux command, since a
  *  paste into a dead pane ends the whole tmux server. */
-export async function pasteText(
-  tmux: Tmux,
-  paste: Paste,
-): Promise<'pasted' | 'refused' | { readonly error: string }> {
+export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
   const { pane, run } = paste;
-  if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run)) return { error: 'not a pane or not a run id' };
+  if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run))
+    return { error: 'not a pane or not a run id', untouched: true };
   const body = clean(paste.text);
   const text = body.trimStart().startsWith('!') ? `${paste.words ?? 'Message for you:'} ${body}` : body;
-  if (text === '') return { error: 'there is no text to paste' };
+  if (text === '') return { error: 'there is no text to paste', untouched: true };
   const buffer = `mc-${randomBytes(8).toString('hex')}`;
   const alive = `#{&&:#{==:#{pane_dead},0},#{==:#{@mc_run},${run}}}`;
   const loaded = failureOf(await command(tmux, ['load-buffer', '-b', buffer, '-'], text));
-  if (loaded !== null) return { error: loaded };
+  if (loaded !== null) return { error: loaded, untouched: true };
   const pasting = `paste-buffer -p -r -d -b ${buffer} -t '${pane}'`;
   const pasted = await guarded(tmux, pane, alive, pasting, 'pasted', ` ; delete-buffer -b ${buffer}`);
   if (pasted !== 'pasted') {
@@ -35,5 +43,6 @@ export async function pasteText(
     return pasted;
   }
   await pause(paste.enterDelayMs);
+  if (paste.mayEnter?.() === false) return 'held';
   return guarded(tmux, pane, alive, `send-keys -t '${pane}' Enter`, 'pasted');
 }

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Runtime } from '../model/runtime.ts';
@@ -99,7 +98,12 @@ function payloadOf(dir: string, file: EventFile): Readonly<Record<string, unknow
 }
 
 function digest(name: string): string {
-  return createHash('sha256').update(name).digest('base64url').slice(0, 12);
+  return process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
+    .update(name)
+    .digest('base64url')
+    .slice(0, 12);
 }
 
 function parseCursor(cursor: string | null): ReadonlySet<string> {

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { uniqueName } from '../model/hash.ts';
 
 /** Writes a file so that a reader sees the old or the new text, never a part. */
 export function writeAtomic(path: string, text: string, mode = 0o600): void {
-  const temp = `${path}.tmp${process.pid}-${randomBytes(6).toString('hex')}`;
+  const temp = `${path}.tmp${uniqueName()}`;
   try {
     writeFileSync(temp, text, { mode, flag: 'wx' });
     renameSync(temp, path);

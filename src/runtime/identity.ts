@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { createHash, randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fnv1a } from '../model/hash.ts';
 import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
 
 /** Where /proc is; tests put another one in its place. */
@@ -77,7 +77,7 @@ export function hostId(stateDir: string): string | null {
   const own = attempt(() => readFileSync(join(stateDir, 'host-id'), 'utf8').trim());
   if (!own) return null;
   const machine = attempt(() => readFileSync('/etc/machine-id', 'utf8')) ?? '';
-  return `h-${createHash('sha256').update(`${own}:${machine}`).digest('hex').slice(0, 16)}`;
+  return `h-${fnv1a(`${own}:${machine}`)}`;
 }
 
 /** This host's id; its file is made when it is missing. Two callers at once agree on one. */
@@ -86,7 +86,10 @@ export function ensureHostId(stateDir: string): string {
   if (known !== null) return known;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   try {
-    writeFileSync(join(stateDir, 'host-id'), `${randomUUID()}\n`, { mode: 0o600, flag: 'wx' });
+    writeFileSync(join(stateDir, 'host-id'), `${process.getBuiltinModule('node:crypto').randomUUID()}\n`, {
+      mode: 0o600,
+      flag: 'wx',
+    });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

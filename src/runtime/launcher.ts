@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
@@ -96,7 +95,7 @@ export function stageRun(stage: StageRun): StagedRun {
     events,
     promptFile,
     launcher: launch,
-    sha256: createHash('sha256').update(stage.prompt).digest('hex'),
+    sha256: process.getBuiltinModule('node:crypto').createHash('sha256').update(stage.prompt).digest('hex'),
     bytes: Buffer.byteLength(stage.prompt),
     command: ['/bin/sh', launch],
   };

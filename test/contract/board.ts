@@ -516,6 +516,28 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await b.setDelivery('d1', 'started', 'event');
     });
 
+    it('finds the last delivery of a run and kind', async () => {
+      expect(await b.lastDelivery('r', 'send')).toBeNull();
+      const sent = {
+        id: 'd1',
+        run_id: 'r',
+        ticket_id: 'MC-1',
+        kind: 'send',
+        sha256: 'x',
+        bytes: 1,
+        outcome: 'pending',
+        ack_source: 'turn:2',
+        at_ms: NOW,
+      } as const;
+      await b.saveDelivery(sent);
+      await b.saveDelivery({ ...sent, id: 'd0', sha256: 'y' }); // the same millisecond: the later one counts
+      await b.saveDelivery({ ...sent, id: 'd2', kind: 'prompt', at_ms: NOW + 1 });
+      await b.saveDelivery({ ...sent, id: 'd3', run_id: 'r2', at_ms: NOW + 1 });
+      expect(await b.lastDelivery('r', 'send')).toEqual({ ...sent, id: 'd0', sha256: 'y' });
+      await b.setDelivery('d0', 'delivered', 'event');
+      expect(await b.lastDelivery('r', 'send')).toMatchObject({ outcome: 'delivered', ack_source: 'event' });
+    });
+
     it('shows a tick everything, in dispatch order and within the limit', async () => {
       const late = await add({ priority: 1 }, NOW + 1);
       const early = await add({ priority: 1, depends_on: [late.id, 'MC-99'] }, NOW);

@@ -1,4 +1,4 @@
-import type { ActivityRow, Board, TickRow } from '../port.ts';
+import type { ActivityRow, Board, DeliveryRow, TickRow } from '../port.ts';
 import { RUNTIME, type Runtime } from './rows.ts';
 import type { Store } from './store.ts';
 
@@ -13,7 +13,8 @@ type Records =
   | 'saveTick'
   | 'lastTick'
   | 'saveDelivery'
-  | 'setDelivery';
+  | 'setDelivery'
+  | 'lastDelivery';
 
 /** What is read about runtimes, and what is only ever recorded. */
 export function records(store: Store): Pick<Board, Records> {
@@ -73,6 +74,14 @@ export function records(store: Store): Pick<Board, Records> {
           ack_source,
         });
       }),
+    lastDelivery: async (run_id, kind) =>
+      store.read(() =>
+        store.get<DeliveryRow>(
+          `SELECT id, run_id, ticket_id, kind, sha256, bytes, outcome, ack_source, at_ms FROM deliveries
+           WHERE run_id = @run_id AND kind = @kind ORDER BY at_ms DESC, rowid DESC LIMIT 1`,
+          { run_id, kind },
+        ),
+      ),
   };
 }
 

@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AGENT, LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
+
+/** Idle from the start; notes every key as it comes and acknowledges nothing. */
+const DEAF = `#!/bin/sh
+mkdir -p "$MC_PICKUP_STATE_DIR/notes"
+stty -icanon -echo
+mc-event idle </dev/null
+exec cat >>"$MC_PICKUP_STATE_DIR/notes/typed"
+`;
+/** The same, and the first key finds it opening a dialog. */
+const DIALOG = DEAF.replace(
+  'exec cat',
+  `dd bs=1 count=1 2>/dev/null >>"$MC_PICKUP_STATE_DIR/notes/typed"
+echo '{"question":"Allow it?"}' | mc-event waiting
+exec cat`,
+);
+
+let box: Sandbox;
+beforeEach(() => {
+  box = makeSandbox();
+});
+afterEach(async () => {
+  await box.destroy();
+});
+
+function launch(kind: 'command' | 'claude', program: string, behave = 'none'): string {
+  let argv = program;
+  if (program !== AGENT) {
+    argv = join(box.dir, 'agent.sh');
+    writeFileSync(argv, program, { mode: 0o755 });
+  }
+  box.configure(`${LIMITS}
+[project.demo]
+repo = ${JSON.stringify(box.repo)}
+base = "main"
+fetch = false
+
+[agent.scripted]
+kind = "${kind}"
+argv = [${JSON.stringify(argv)}]
+`);
+  const words = ['--project', 'demo', '--agent', 'scripted', '--title', 'Do', '--body', `behave: ${behave}`];
+  const added = box.run(['ticket', 'add', ...words, '--json']);
+  expect(added).toMatchObject({ code: 0, err: '' });
+  expect(box.run(['dispatch', '--json'])).toMatchObject({ code: 0, err: '' });
+  return (JSON.parse(added.out) as { id: string }).id;
+}
+/** Sends as soon as the agent's own word lets it. */
+async function sendOnceIdle(id: string, text: string): Promise<Ran> {
+  let done: Ran = { code: null, out: '', err: '' };
+  const went = await until(() => {
+    done = box.run(['send', id, text, '--json']);
+    return done.code !== 75;
+  });
+  expect(went, done.err).toBe(true);
+  return done;
+}
+function event(id: string, kind: string): void {
+  const mark = box.sql<{ mark: string }>('SELECT mark FROM runtime_sessions WHERE ticket_id = ?', id)[0]
+    ?.mark;
+  writeFileSync(join(box.state, 'runs', mark ?? '', 'events', `${kind}.${randomUUID()}`), '{}');
+}
+function deliveries(): Record<string, unknown>[] {
+  return box.sql("SELECT outcome, ack_source FROM deliveries WHERE kind = 'send' ORDER BY at_ms");
+}
+
+it('presses no Enter into a dialog that opens after the paste: indeterminate', async () => {
+  const id = launch('command', DIALOG);
+  const sent = await sendOnceIdle(id, 'hello');
+  expect(sent).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(sent.out)).toMatchObject({ outcome: 'indeterminate' });
+  expect(await until(() => box.note('typed').startsWith('hello'))).toBe(true);
+  expect(box.note('typed')).toBe('hello');
+  expect(deliveries()).toEqual([{ outcome: 'indeterminate', ack_source: 'turn:0' }]);
+  expect(box.run(['send', id, 'hello']).err).toContain('dialog');
+});
+
+it('a question of a client that reports its turns is answered only when its turn has ended', async () => {
+  const id = launch('claude', AGENT, 'ask');
+  const status = () => box.sql<{ status: string }>('SELECT status FROM tickets WHERE id = ?', id)[0]?.status;
+  expect(await until(() => status() === 'needs_input')).toBe(true);
+  event(id, 'UserPromptSubmit');
+  box.sql('UPDATE tickets SET reason_turn = 1 WHERE id = ?', id); // the prompt's own turn, in which it asks
+  const early = box.run(['send', id, 'Blue']);
+  expect(early.code).toBe(75);
+  expect(early.err).toContain('RuntimeBusyError');
+  expect(deliveries()).toEqual([]);
+  event(id, 'Stop');
+  expect(box.run(['send', id, 'Blue'])).toMatchObject({ code: 0, err: '' });
+  expect(await until(() => box.note(`${id}.answers`) === 'Blue\n')).toBe(true);
+});
+
+it('delivers no text twice: the same one is refused until a turn shows that the first arrived', async () => {
+  const id = launch('command', DEAF);
+  expect(JSON.parse((await sendOnceIdle(id, 'hello')).out)).toMatchObject({ outcome: 'indeterminate' });
+  const again = box.run(['send', id, 'hello']);
+  expect(again.code).toBe(75);
+  expect(again.err).toMatch(/not acknowledged.*attach/);
+  expect(box.note('typed')).toBe('hello\n');
+  expect(deliveries()).toEqual([{ outcome: 'indeterminate', ack_source: 'turn:0' }]);
+
+  expect(box.run(['send', id, 'other'])).toMatchObject({ code: 0, err: '' });
+  box.sql("UPDATE deliveries SET outcome = 'pending' WHERE ack_source = 'turn:0'"); // as a crash leaves it
+  expect(box.run(['send', id, 'other']).code).toBe(75);
+
+  event(id, 'busy');
+  await new Promise((done) => setTimeout(done, 20));
+  event(id, 'idle');
+  expect(box.run(['send', id, 'other'])).toMatchObject({ code: 0, err: '' });
+  expect(box.note('typed')).toBe('hello\nother\nother\n');
+  expect(deliveries().slice(1)).toEqual([
+    { outcome: 'delivered', ack_source: 'event' },
+    { outcome: 'indeterminate', ack_source: 'turn:1' },
+  ]);
+});

@@ -1,7 +1,8 @@
-import { fstatSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { halted, readSwitches, recordHalt } from './killswitch.ts';
 import { EXIT } from './model/errors.ts';
 import { type Places, placesOf } from './paths.ts';
+import { isTerminal } from './report/terminal.ts';
 
 /** The whole program. Sets `process.exitCode`; never throws. A tick is stopped at the gate before the board, tmux,
  *  or even the command-line parser is loaded. */
@@ -40,20 +41,11 @@ function gate(places: Places, env: NodeJS.ProcessEnv, json: boolean): boolean {
       duration_ms: 0,
     };
     writeSync(1, `${JSON.stringify(report)}\n`);
-  } else if (terminal()) {
+  } else if (isTerminal(1)) {
     writeSync(1, `mc-pickup: halted by the killswitch: ${stop.reason}\n`);
   }
   process.exitCode = EXIT.ok;
   return true;
-}
-
-/** Asked of the descriptor: `process.stdout` would load the streams and the terminal for nothing. */
-function terminal(): boolean {
-  try {
-    return fstatSync(1).isCharacterDevice();
-  } catch {
-    return false;
-  }
 }
 
 /** A tick as its command line asks for it. */

@@ -1,5 +1,6 @@
 import type { Hands } from './act/index.ts';
 import { act } from './act/index.ts';
+import { monotonicMs } from './clock.ts';
 import { type DecideOptions, decide } from './decide/index.ts';
 import { uniqueName } from './model/hash.ts';
 import type { Outcome, Plan } from './model/plan.ts';
@@ -25,14 +26,14 @@ export interface TickResult {
 
 /** One tick behind the gate: observe, decide, act. The summary of the program. */
 export async function tick({ policy, options, observe, hands, tick_id }: TickInput): Promise<TickResult> {
-  const start = performance.now();
+  const start = monotonicMs();
   const world = await observe();
   const plan = decide(world, policy, options);
   const outcomes = hands === null ? null : await act(plan, world, hands);
   const head = {
     tick_id,
     dry_run: hands === null,
-    duration_ms: Math.round(performance.now() - start),
+    duration_ms: monotonicMs() - start,
     config_errors: options.dispatch ? policy.broken : [],
   };
   return { world, plan, outcomes, report: tickReport(head, world, plan, outcomes) };

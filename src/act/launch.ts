@@ -8,6 +8,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { monotonicMs } from '../clock.ts';
 import { blocks, readSwitches } from '../killswitch.ts';
 import type { Outcome, Step } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
@@ -239,11 +240,11 @@ async function release(
 /** Waits until the launcher has registered, or its process is gone, or the time is up: whichever comes first.
  *  Nothing depends on the answer but what this tick says. */
 async function untilRegistered(run: string, pid: number, { board, policy }: Hands): Promise<boolean> {
-  const end = performance.now() + policy.limits.register_wait_seconds * 1000;
+  const end = monotonicMs() + policy.limits.register_wait_seconds * 1000;
   for (;;) {
     const row = await board.runtime(run);
     if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
-    if (performance.now() >= end) return false;
+    if (monotonicMs() >= end) return false;
     const look = lookAt(pid);
     const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
     if (gone) return (await board.runtime(run))?.registered_at_ms != null;

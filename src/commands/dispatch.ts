@@ -1,7 +1,9 @@
+import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { halted, readSwitches, recordHalt } from '../killswitch.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { observe } from '../observe.ts';
+import { isTerminal } from '../report/terminal.ts';
 import { type TickReport, tickLines } from '../report/tick.ts';
 import { lookAtSelf } from '../runtime/identity.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
@@ -31,7 +33,7 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
     const lock = dry ? null : (await import('../board/sqlite/index.ts')).tryTickLock(places.lock);
     if (!dry && lock === null) return show(context, empty(tick_id, dry, 'overlap', null), options);
     try {
-      const mono_ms = monotonic();
+      const mono_ms = monotonicMs();
       const started_at_ms = Date.now();
       const result = await tick({
         policy,
@@ -70,7 +72,7 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
           host_id: result.world.host_id,
           boot_id,
           // At the end: time spent in hooks and launches counts against nobody's deadline.
-          mono_ms: monotonic(),
+          mono_ms: monotonicMs(),
           started_at_ms,
           finished_at_ms: Date.now(),
           outcome: result.report.outcome,
@@ -86,18 +88,13 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
   }
 }
 
-/** Milliseconds of the clock that stands still in suspend. */
-export function monotonic(): number {
-  return Number(process.hrtime.bigint() / 1_000_000n);
-}
-
 function show(context: Context, report: TickReport, options: Options, result?: TickResult): ExitCode {
   if (context.json) context.out.json(report);
   else {
-    const lines = tickLines(report, options.dryRun === true || process.stdout.isTTY === true);
-    if (report.outcome === 'halted' && process.stdout.isTTY)
+    const lines = tickLines(report, options.dryRun === true || isTerminal(1));
+    if (report.outcome === 'halted' && isTerminal(1))
       lines.push(`halted by the killswitch: ${report.gate.reason}`);
-    if (report.outcome === 'overlap' && process.stdout.isTTY) lines.push('another tick is running');
+    if (report.outcome === 'overlap' && isTerminal(1)) lines.push('another tick is running');
     if (options.dryRun && lines.length === 0) lines.push('nothing to do');
     for (const line of lines) context.out.line(line);
   }

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { decide } from '../decide/index.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
@@ -5,7 +6,6 @@ import { observe } from '../observe.ts';
 import { sentence } from '../report/sentences.ts';
 import { oneLine } from '../text.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
-import { monotonic } from './dispatch.ts';
 import { activityLine } from './log.ts';
 import { ticketLine } from './ticket.ts';
 
@@ -22,7 +22,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       project: null,
       env: context.env,
       now_ms: Date.now(),
-      mono_ms: monotonic(),
+      mono_ms: monotonicMs(),
       repair: false,
     });
     const plan = decide(world, policy, { dispatch: true, max: null, project: null });

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { monotonicMs } from '../clock.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Context } from './context.ts';
 
@@ -7,7 +8,7 @@ const WAIT_MS = 15_000;
 /** Works while no tick runs: what a person does to a runtime must not be judged by a tick half-way. */
 export async function betweenTicks<T>({ places }: Context, work: () => Promise<T>): Promise<T> {
   const { tryTickLock } = await import('../board/sqlite/index.ts');
-  const end = performance.now() + WAIT_MS;
+  const end = monotonicMs() + WAIT_MS;
   for (;;) {
     const lock = tryTickLock(places.lock);
     if (lock !== null) {
@@ -17,7 +18,7 @@ export async function betweenTicks<T>({ places }: Context, work: () => Promise<T
         lock.release();
       }
     }
-    if (performance.now() > end)
+    if (monotonicMs() > end)
       throw new UserError(EXIT.busy, 'a tick is running: try again when it is through');
     await pause(50);
   }

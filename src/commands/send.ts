@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Board } from '../board/port.ts';
+import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -156,9 +157,9 @@ function sentAfter(turn: number): string {
 }
 
 async function turnStarted(probe: () => boolean): Promise<boolean> {
-  const end = performance.now() + ACK_MS;
+  const end = monotonicMs() + ACK_MS;
   while (!probe()) {
-    if (performance.now() > end) return false;
+    if (monotonicMs() > end) return false;
     await pause(50);
   }
   return true;

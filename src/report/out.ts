@@ -1,3 +1,5 @@
+import { isTerminal } from './terminal.ts';
+
 /** Where words for people and JSON go. The only part of the program that prints. */
 export interface Out {
   readonly color: boolean;
@@ -9,7 +11,7 @@ export interface Out {
 /** `NO_COLOR`, `--no-color` and a pipe turn colour off; `--quiet` leaves errors and JSON. */
 export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.ProcessEnv): Out {
   return {
-    color: options.color && !env.NO_COLOR && process.stdout.isTTY === true,
+    color: options.color && !env.NO_COLOR && isTerminal(1),
     line(text) {
       if (!options.quiet) process.stdout.write(`${text}\n`);
     },

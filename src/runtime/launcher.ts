@@ -68,7 +68,14 @@ export function stageRun(stage: StageRun): StagedRun {
   const events = join(dir, 'events');
   const promptFile = join(dir, 'prompt.md');
   const launch = join(dir, 'launch');
-  const context = { runDir: dir, bin: stage.places.bin, session: stage.client_session };
+  const context = {
+    runDir: dir,
+    bin: stage.places.bin,
+    session: stage.client_session,
+    resume: null,
+    headless: false,
+    worktree: stage.worktree,
+  };
   const argv = stage.adapter.launchArgv(stage.profile, context);
   if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
   const env = { ...stage.env, ...stage.adapter.env(context) };

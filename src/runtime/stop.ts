@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { monotonicMs } from '../clock.ts';
 import { judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import { lookAt, PROC } from './identity.ts';
 
@@ -130,6 +131,6 @@ function marks(mark: string): Target[] {
 }
 
 async function until(condition: () => boolean, boundMs: number): Promise<void> {
-  const end = performance.now() + boundMs;
-  while (!condition() && performance.now() < end) await pause(20);
+  const end = monotonicMs() + boundMs;
+  while (!condition() && monotonicMs() < end) await pause(20);
 }

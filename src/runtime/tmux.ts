@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
-import { type RunResult, run } from './spawn.ts';
+import { type RunResult, run, runNow } from './spawn.ts';
 
 /** Our own tmux server: never the user's. */
 export interface Tmux {
@@ -177,11 +177,15 @@ export async function guarded<T extends string>(
 
 /** One tmux invocation on our socket, in a clean environment. */
 export function command(tmux: Tmux, words: readonly string[], input?: string): Promise<RunResult> {
-  return run(tmux.binary, ['-S', tmux.socket, '-f', '/dev/null', ...words], {
+  return run(tmux.binary, onSocket(tmux, words), {
     timeoutMs: TIMEOUT_MS,
     env: cleanEnv(),
     ...(input === undefined ? {} : { input }),
   });
+}
+
+function onSocket(tmux: Tmux, words: readonly string[]): string[] {
+  return ['-S', tmux.socket, '-f', '/dev/null', ...words];
 }
 
 /** What went wrong in one invocation, in words; null = nothing. */
@@ -194,7 +198,10 @@ export function failureOf(answer: RunResult): string | null {
 }
 
 async function list(tmux: Tmux): Promise<TmuxView> {
-  const answer = await command(tmux, ['list-panes', '-a', '-F', FIELDS]);
+  const answer = runNow(tmux.binary, onSocket(tmux, ['list-panes', '-a', '-F', FIELDS]), {
+    timeoutMs: TIMEOUT_MS,
+    env: cleanEnv(),
+  });
   // So answers a server without any session.
   const empty = answer.code === 1 && answer.stderr.trim() === 'no current target';
   const failure = empty ? null : failureOf(answer);

@@ -78,7 +78,7 @@ test('a deleted socket of a living server is unknown, and healed when asked', as
 
 test.each([
   ['echo "fork failed: Resource temporarily unavailable" >&2; exit 1', 'temporarily'],
-  ['sleep 1000', 'did not answer'],
+  ['exec sleep 1000', 'did not answer'],
   ['echo "what|is|this"', 'malformed'],
 ])('a tmux that fails is unknown: %s', async (script, words) => {
   const view = await viewServer(fake(script));

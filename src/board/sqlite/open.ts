@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import Database from 'better-sqlite3';
+import { monotonicMs } from '../../clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { Board } from '../port.ts';
 import { sqliteBoard } from './board.ts';
@@ -75,12 +76,12 @@ function opened(
 
 /** The switch to WAL needs the file alone, and SQLite does not always wait for that by itself. */
 function patiently(body: () => void): void {
-  const end = performance.now() + BUSY_MS;
+  const end = monotonicMs() + BUSY_MS;
   for (;;) {
     try {
       return body();
     } catch (error) {
-      if (!isBusy(error) || performance.now() >= end) throw error;
+      if (!isBusy(error) || monotonicMs() >= end) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     }
   }

@@ -34,7 +34,6 @@ export interface Hands {
  */
 export async function act(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  if (plan.refresh.length > 0) await refresh(plan, world, hands);
   for (const step of plan.reconcile) outcomes.push(await attempt(step, world, hands));
   const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
   if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, tripped, world, hands)));
@@ -162,12 +161,11 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
   }
 }
 
-async function refresh(plan: Plan, world: World, hands: Hands): Promise<void> {
-  await hands.board.refresh(plan.refresh, world.now_ms);
+/** Takes away the events that the board has taken in: only once `saveTick` has committed the cursors. */
+export function pruneSeen(plan: Plan, world: World, { places }: Pick<Hands, 'places'>): void {
   const marks = new Map(world.runtimes.map(({ row }) => [row.id, row.mark]));
   for (const { run, seen } of plan.refresh) {
-    // Only what the board has now taken in is taken away.
-    if (seen.fresh > 0) pruneEvents(join(hands.places.runs, marks.get(run) ?? run, 'events'), seen.cursor);
+    if (seen.fresh > 0) pruneEvents(join(places.runs, marks.get(run) ?? run, 'events'), seen.cursor);
   }
 }
 

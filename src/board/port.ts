@@ -211,9 +211,6 @@ export interface Board {
     actor: Actor,
     now_ms: number,
   ): Promise<Cas>;
-  /** Bookkeeping of living rows, one transaction for all. Rows that ended meanwhile are left alone. Does NOT
-   *  raise a row's version, so that a refresh never makes a heal lose its race. Returns the rows written. */
-  refresh(rows: readonly Refresh[], now_ms: number): Promise<number>;
 
   /** The agent's own word. `lost` = superseded, or the ticket is in a state that no run may change
    *  (`done`, `cancelled`, `blocked`), or its owner changed. Idempotent for `in_review`. */
@@ -254,7 +251,10 @@ export interface Board {
   /** The newest first. */
   runtimesOf(ticket: string, limit: number): Promise<Runtime[]>;
 
-  saveTick(row: TickRow): Promise<void>;
+  /** The tick's own record, this host's clock, and the bookkeeping of living rows, in one transaction: observed time
+   *  is counted once or not at all. Rows that ended meanwhile are left alone. Does NOT raise a row's version, so that
+   *  a refresh never makes a heal lose its race. Returns the rows refreshed. */
+  saveTick(row: TickRow, refresh: readonly Refresh[]): Promise<number>;
   lastTick(host_id: string): Promise<TickRow | null>;
   saveDelivery(row: DeliveryRow): Promise<void>;
   setDelivery(id: string, outcome: DeliveryRow['outcome'], ack_source: string | null): Promise<void>;

@@ -1,3 +1,4 @@
+import { pruneSeen } from '../act/index.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { halted, readSwitches, recordHalt } from '../killswitch.ts';
@@ -67,17 +68,21 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
       });
       if (!dry) {
         const { boot_id } = lookAtSelf(result.world.host_id);
-        await board.saveTick({
-          id: tick_id,
-          host_id: result.world.host_id,
-          boot_id,
-          // At the end: time spent in hooks and launches counts against nobody's deadline.
-          mono_ms: monotonicMs(),
-          started_at_ms,
-          finished_at_ms: Date.now(),
-          outcome: result.report.outcome,
-          report: JSON.stringify(result.report),
-        });
+        await board.saveTick(
+          {
+            id: tick_id,
+            host_id: result.world.host_id,
+            boot_id,
+            // At the end: time spent in hooks and launches counts against nobody's deadline.
+            mono_ms: monotonicMs(),
+            started_at_ms,
+            finished_at_ms: Date.now(),
+            outcome: result.report.outcome,
+            report: JSON.stringify(result.report),
+          },
+          result.plan.refresh,
+        );
+        pruneSeen(result.plan, result.world, context);
       }
       return show(context, result.report, options, result);
     } finally {

@@ -379,15 +379,25 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const refresh: Refresh = {
         ...{ run: 'r1', phase: 'running', seen, silent_ms: 5, launching_ms: 6, output_at_s: 7, alive: true },
       } as const;
-      expect(await b.refresh([refresh, { ...refresh, run: 'nobody' }], NOW + 9)).toBe(1);
+      const save = (id: string, at_ms: number, ...rows: Refresh[]) =>
+        b.saveTick(
+          {
+            ...{ id, host_id: 'h1', boot_id: 'b', mono_ms: 5, started_at_ms: at_ms, finished_at_ms: at_ms },
+            ...{ outcome: 'ok', report: '{}' },
+          },
+          rows,
+        );
+      expect(await save('t1', NOW + 9, refresh, { ...refresh, run: 'nobody' })).toBe(1);
       expect(await row('r1')).toMatchObject({
         ...{ phase: 'running', version: r.version, activity: 'busy', question: 'q', turn: 2, events_seen: 3 },
         ...{ events_cursor: 'e3', silent_ms: 5, launching_ms: 6, output_at_s: 7, heartbeat_at_ms: NOW + 9 },
       });
-      await b.refresh([{ ...refresh, alive: false, phase: 'parked' }], NOW + 99);
+      await save('t2', NOW + 99, { ...refresh, alive: false, phase: 'parked' });
       expect(await row('r1')).toMatchObject({ phase: 'running', heartbeat_at_ms: NOW + 9 });
       await b.end(rowGuard(r), DEAD, 'x', NOW);
-      expect(await b.refresh([refresh], NOW)).toBe(0);
+      expect(await save('t3', NOW, refresh)).toBe(0);
+      // Observed time is counted once or not at all: a tick that can't be saved refreshes nothing.
+      await expect(save('t3', NOW, refresh)).rejects.toThrow();
     });
 
     describe('report', () => {
@@ -492,15 +502,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         started_at_ms: NOW,
         finished_at_ms: NOW,
       };
-      await b.saveTick({ ...tick, outcome: 'ok', report: '{}' });
-      await b.saveTick({
-        ...tick,
-        id: 't2',
-        mono_ms: 9,
-        started_at_ms: NOW + 1,
-        outcome: 'ok',
-        report: '{}',
-      });
+      await b.saveTick({ ...tick, outcome: 'ok', report: '{}' }, []);
+      const later = { id: 't2', mono_ms: 9, started_at_ms: NOW + 1, outcome: 'ok', report: '{}' };
+      await b.saveTick({ ...tick, ...later }, []);
       expect(await b.lastTick('h1')).toMatchObject({ id: 't2', mono_ms: 9 });
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
       expect(look.last_tick).toEqual({ boot_id: 'b', mono_ms: 9 });

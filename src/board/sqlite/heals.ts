@@ -1,12 +1,10 @@
-import type { EndInfo, Refresh, RuntimeGuard } from '../../model/plan.ts';
+import type { EndInfo, RuntimeGuard } from '../../model/plan.ts';
 import type { Board } from '../port.ts';
 import { TICKET_GUARD, UNSETTLED } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
-export function heals(
-  store: Store,
-): Pick<Board, 'normalize' | 'ask' | 'submit' | 'end' | 'retry' | 'refresh'> {
+export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'submit' | 'end' | 'retry'> {
   return {
     normalize: async (ticket, guard, runtime, pid, because, actor, now_ms) =>
       store.swap(() => {
@@ -124,11 +122,6 @@ export function heals(
         const { reason: because, text } = why;
         store.note({ at_ms: now_ms, ticket_id: ticket, run_id, actor, kind: 'retry', because, text });
       }),
-
-    refresh: async (rows, now_ms) =>
-      rows.length === 0
-        ? 0
-        : store.write(() => rows.reduce((written, row) => written + refreshRow(store, row, now_ms), 0)),
   };
 }
 
@@ -154,36 +147,5 @@ function endRow(store: Store, runtime: RuntimeGuard, end: EndInfo, now_ms: numbe
        exit_code = @exit_code, exit_signal = @exit_signal, version = version + 1
      WHERE ${RUNTIME_GUARD}`,
     { ...named(runtime), end_reason, exit_code, exit_signal, now_ms },
-  );
-}
-
-/** The phase only ever goes from registered to running here: every other change is a guarded step's. */
-function refreshRow(store: Store, row: Refresh, now_ms: number): number {
-  const { run, phase, seen, silent_ms, launching_ms, output_at_s, alive } = row;
-  const { activity, question, turn, client_session, fresh, cursor } = seen;
-  return store.run(
-    `UPDATE runtime_sessions SET
-       phase = CASE WHEN phase = 'registered' AND @phase = 'running' THEN 'running' ELSE phase END,
-       activity = @activity, question = @question, turn = @turn,
-       client_session = coalesce(@client_session, client_session),
-       events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
-       silent_ms = @silent_ms, launching_ms = @launching_ms, output_at_s = @output_at_s,
-       heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END
-     WHERE id = @run AND ended_at_ms IS NULL`,
-    {
-      run,
-      phase,
-      activity,
-      question,
-      turn,
-      client_session,
-      fresh,
-      cursor,
-      silent_ms: Math.round(silent_ms),
-      launching_ms: Math.round(launching_ms),
-      output_at_s,
-      alive: alive ? 1 : 0,
-      now_ms,
-    },
   );
 }

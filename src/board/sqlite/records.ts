@@ -1,3 +1,4 @@
+import type { Refresh } from '../../model/plan.ts';
 import type { ActivityRow, Board, DeliveryRow, TickRow } from '../port.ts';
 import { RUNTIME, type Runtime } from './rows.ts';
 import type { Store } from './store.ts';
@@ -49,7 +50,11 @@ export function records(store: Store): Pick<Board, Records> {
         ),
       ),
 
-    saveTick: async (row) => store.write(() => saveTick(store, row)),
+    saveTick: async (row, refresh) =>
+      store.write(() => {
+        saveTick(store, row);
+        return refresh.reduce((done, one) => done + refreshRow(store, one, row.started_at_ms), 0);
+      }),
     lastTick: async (host_id) =>
       store.read(() =>
         store.get<TickRow>(
@@ -100,5 +105,36 @@ function saveTick(store: Store, row: TickRow): void {
      ON CONFLICT (host_id) DO UPDATE SET last_seen_at_ms = excluded.last_seen_at_ms,
        boot_id = excluded.boot_id, mono_ms = excluded.mono_ms`,
     { host_id, boot_id, mono_ms, started_at_ms, finished_at_ms },
+  );
+}
+
+/** The phase only ever goes from registered to running here: every other change is a guarded step's. */
+function refreshRow(store: Store, row: Refresh, now_ms: number): number {
+  const { run, phase, seen, silent_ms, launching_ms, output_at_s, alive } = row;
+  const { activity, question, turn, client_session, fresh, cursor } = seen;
+  return store.run(
+    `UPDATE runtime_sessions SET
+       phase = CASE WHEN phase = 'registered' AND @phase = 'running' THEN 'running' ELSE phase END,
+       activity = @activity, question = @question, turn = @turn,
+       client_session = coalesce(@client_session, client_session),
+       events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
+       silent_ms = @silent_ms, launching_ms = @launching_ms, output_at_s = @output_at_s,
+       heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END
+     WHERE id = @run AND ended_at_ms IS NULL`,
+    {
+      run,
+      phase,
+      activity,
+      question,
+      turn,
+      client_session,
+      fresh,
+      cursor,
+      silent_ms: Math.round(silent_ms),
+      launching_ms: Math.round(launching_ms),
+      output_at_s,
+      alive: alive ? 1 : 0,
+      now_ms,
+    },
   );
 }

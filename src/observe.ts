@@ -54,6 +54,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     now_ms: eyes.now_ms,
     delta_ms: observedDelta(snapshot.last_tick, me, eyes),
     host_id,
+    boot_id: me.boot_id,
     tmux,
     tickets: snapshot.tickets,
     runtimes: snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
@@ -107,7 +108,8 @@ function observeRuntime(
 }
 
 function fold(row: Runtime, places: Places, policy: Policy): ActivityView {
-  const kind = policy.agents.get(row.agent)?.kind ?? readRunFile(places.runs, row.mark)?.kind;
+  // The kind that the run was launched with: the profile may have become another since.
+  const kind = readRunFile(places.runs, row.mark)?.kind ?? policy.agents.get(row.agent)?.kind;
   const adapter = adapterOf(kind ?? 'command');
   return adapter === null ? asRecorded(row) : foldEvents(join(places.runs, row.mark, 'events'), row, adapter);
 }
@@ -140,7 +142,8 @@ function sightings(
   const free = ({ run, pid }: { readonly run: string; readonly pid: number }) =>
     !live.has(run) && !pids.has(pid);
   const lost = [...panes.values()].filter((pane) => !pane.dead && pane.ticket !== '' && free(pane));
-  const marks = readMarks(places.marks).filter((mark) => free(mark) && !panes.has(mark.run));
+  const sighted = new Set(lost.map(({ run }) => run));
+  const marks = readMarks(places.marks).filter((mark) => free(mark) && !sighted.has(mark.run));
   return [
     ...lost.map((pane) => sightPane(pane, me, places.runs)),
     ...marks.map((mark) => sightMark(mark, me, places.runs)),

@@ -20,6 +20,7 @@ export type Busy =
 export async function findBusy(
   ticket: Ticket,
   run: string,
+  worktree: string,
   world: World,
   hands: Hands,
 ): Promise<Busy | null> {
@@ -28,8 +29,9 @@ export async function findBusy(
   if (view.kind === 'none') return null;
   const me = lookAtSelf(world.host_id);
   for (const pane of view.panes) {
-    if (pane.dead || pane.run === '' || pane.run === run || pane.ticket !== ticket.id) continue;
+    if (pane.dead || pane.run === '' || pane.run === run) continue;
     const sighting = sightPane(pane, me, hands.places.runs);
+    if (sighting.ticket !== ticket.id && sighting.worktree !== worktree) continue;
     const answer = answerBusy(ticket, sighting);
     if (answer.do === 'launch') continue;
     if (answer.do !== 'adopt') return answer;

@@ -42,13 +42,15 @@ export async function act(plan: Plan, world: World, hands: Hands): Promise<Outco
 
 async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands): Promise<Outcome[]> {
   // Loaded only now: a tick without launches needs none of it.
-  const { claim, launch } = await import('./launch.ts');
+  const { claim, launch, unlaunchable } = await import('./launch.ts');
   const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
   const claimed: (Claimed | Outcome)[] = [];
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;
     const halted = outcome(step, null, 'halted', null, null);
-    claimed.push(tripped ? halted : await guarded(step, () => claim(step, world, hands)));
+    const error = unlaunchable(step, hands);
+    if (error !== null) claimed.push(outcome(step, null, 'failed', null, error));
+    else claimed.push(tripped ? halted : await guarded(step, () => claim(step, world, hands)));
   }
   return Promise.all(claimed.map((one) => ('result' in one ? one : settle(one))));
 }

@@ -20,6 +20,7 @@ import { sentence } from '../report/sentences.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { lookAt } from '../runtime/identity.ts';
 import { agentEnvironment, ensureTools, stageRun, writeMark } from '../runtime/launcher.ts';
+import { findProgram } from '../runtime/programs.ts';
 import { startPane } from '../runtime/tmux.ts';
 import { lastLines, oneLine } from '../text.ts';
 import { findBusy } from './busy.ts';
@@ -35,19 +36,26 @@ export interface Claimed {
   readonly profile: AgentProfile;
 }
 
+/** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt
+ *  is spent on it. null = nothing. */
+export function unlaunchable(step: LaunchStep, { policy, env }: Hands): string | null {
+  const profile = policy.agents.get(step.agent);
+  if (profile === undefined || adapterOf(profile.kind) === null)
+    return `agent kind "${profile?.kind ?? step.agent}" can't be launched by this version`;
+  if (findProgram('git', env.PATH) === null)
+    return 'git is not installed or not on PATH: install it, for example apt-get install git';
+  const [word = profile.kind] = profile.argv;
+  const path = profile.env.PATH ?? env.PATH;
+  return findProgram(word, path) === null
+    ? `the program "${word}" of agent ${profile.name} was not found (PATH ${path ?? 'is empty'}): install it, or name its full path in argv`
+    : null;
+}
+
 /** Takes the ticket, or says that another was faster or that the killswitch is on. */
 export async function claim(step: LaunchStep, world: World, hands: Hands): Promise<Claimed | Outcome> {
   const project = hands.policy.projects.get(step.project);
   const profile = hands.policy.agents.get(step.agent);
-  if (project === undefined || profile === undefined || adapterOf(profile.kind) === null) {
-    return outcome(
-      step,
-      null,
-      'failed',
-      null,
-      `agent kind "${profile?.kind ?? step.agent}" can't be launched by this version`,
-    );
-  }
+  if (project === undefined || profile === undefined) return outcome(step, null, 'lost_race', null, null);
   if (blocked(step, hands)) return outcome(step, null, 'halted', null, null);
   const run = `${step.ticket}-e${step.guard.claim_epoch + 1}-${randomBytes(4).toString('hex')}`;
   const won = await hands.board.claim(
@@ -59,6 +67,7 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
       project: step.project,
       attempt: step.attempt,
       host_id: world.host_id,
+      boot_id: world.boot_id,
     },
     `tick:${hands.tick_id}`,
     hands.clock(),
@@ -73,9 +82,9 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
 export async function launch(claimed: Claimed, world: World, hands: Hands): Promise<Outcome> {
   const { step, run } = claimed;
   const place = await prepare(claimed, hands);
-  if (!place.ok) return release(claimed, hands, 'launch_failed', place.error);
+  if (!place.ok) return release(claimed, hands, place.because, place.error);
 
-  const busy = await findBusy(claimed.ticket, run, world, hands);
+  const busy = await findBusy(claimed.ticket, run, place.worktree, world, hands);
   if (busy !== null) {
     if (busy.do === 'adopt') {
       const won = await hands.board.adopt(busy.request, `tick:${hands.tick_id}`, hands.clock());
@@ -107,6 +116,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
     cwd: place.worktree,
     argv: place.command,
   });
+  if (!pane.ok && pane.untouched) return release(claimed, hands, 'environment', pane.error);
   if (!pane.ok) {
     // tmux may have started it all the same (a timeout): only the launcher's own registration tells.
     return outcome(step, run, 'failed', 'in_progress', pane.error);
@@ -125,19 +135,37 @@ type Prepared =
       readonly sha256: string;
       readonly bytes: number;
     }
-  | { readonly ok: false; readonly error: string };
+  | { readonly ok: false; readonly because: 'launch_failed' | 'environment'; readonly error: string };
+
+/** Refusals that say nothing against the ticket: the machine or the configuration is not ready for it. */
+const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
+  'git_missing',
+  'repo_missing',
+  'base_missing',
+  'worktrees_root_missing',
+  'worktree_missing',
+]);
+
+function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {
+  return { ok: false, because, error };
+}
 
 async function prepare({ step, run, ticket, project, profile }: Claimed, hands: Hands): Promise<Prepared> {
   const { places, board, policy } = hands;
   const adapter = adapterOf(profile.kind);
-  if (adapter === null) return { ok: false, error: `no adapter for ${profile.kind}` };
+  if (adapter === null) return failed(`no adapter for ${profile.kind}`);
   const workspace = await import('../workspace/index.ts');
   const made = await workspace.prepareWorkspace({
     project,
     ticket,
     root: join(places.worktrees, project.name),
   });
-  if (!made.ok) return { ok: false, error: `${made.because}: ${made.error}` };
+  if (!made.ok) {
+    const because = NOT_THE_TICKETS.has(made.because) ? 'environment' : 'launch_failed';
+    return failed(`${made.because}: ${made.error}`, because);
+  }
+  const left = await workspace.hookLeft(made.worktree, startOf);
+  if (left !== null) return failed(left, 'environment');
   for (const warning of made.warnings) await warn(step.ticket, run, warning, hands);
 
   const ids = { run, ticket: ticket.id };
@@ -167,6 +195,7 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
     project: project.name,
     worktree: made.worktree,
     branch: made.branch,
+    ticket_created_at_ms: ticket.created_at_ms,
     client_session,
     prompt,
     env,
@@ -180,9 +209,9 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
       cwd: made.worktree,
       logFile: join(logs, 'after_create.log'),
       env,
+      startOf,
     });
-    if (!ran.ok)
-      return { ok: false, error: `hook after_create: ${ran.error ?? 'failed'} (output in ${logs})` };
+    if (!ran.ok) return failed(`hook after_create: ${ran.error ?? 'failed'} (output in ${logs})`);
     await workspace.hookDone(made.worktree);
   }
   if (project.before_run !== null) {
@@ -192,6 +221,7 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
       cwd: made.worktree,
       logFile: join(logs, 'before_run.log'),
       env,
+      startOf,
     });
     if (!ran.ok)
       await warn(step.ticket, run, `hook before_run: ${ran.error ?? 'failed'} (output in ${logs})`, hands);
@@ -204,7 +234,7 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
 async function release(
   { step, run, ticket }: Claimed,
   hands: Hands,
-  because: 'launch_failed' | 'runtime_busy' | 'killswitch',
+  because: 'launch_failed' | 'environment' | 'runtime_busy' | 'killswitch',
   error: string | null,
 ): Promise<Outcome> {
   const { board, clock, policy, tick_id } = hands;
@@ -233,8 +263,14 @@ async function release(
     clock(),
   );
   if (won === 'lost') return outcome(step, run, 'lost_race', null, error);
-  const result = because === 'launch_failed' ? 'failed' : because === 'killswitch' ? 'halted' : 'released';
+  const result = because === 'killswitch' ? 'halted' : because === 'runtime_busy' ? 'released' : 'failed';
   return outcome(step, run, result, to.status, error);
+}
+
+/** When a process was started, in the words of the kernel; null = there is none. */
+function startOf(pid: number): string | null {
+  const look = lookAt(pid);
+  return look.kind === 'present' && look.state !== 'Z' ? look.start : null;
 }
 
 /** Waits until the launcher has registered, or its process is gone, or the time is up: whichever comes first.

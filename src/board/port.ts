@@ -47,6 +47,8 @@ export interface ClaimRequest {
   readonly project: string;
   readonly attempt: number;
   readonly host_id: string;
+  /** Of the claimer: a launch that never registered did not survive another boot. */
+  readonly boot_id: string | null;
 }
 
 export interface AdoptRequest {

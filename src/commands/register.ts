@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { readRunFile, writeMark } from '../runtime/launcher.ts';
+import { readRunFile, runDir, writeMark, writeRegistered } from '../runtime/launcher.ts';
 import { type Context, withBoard } from './context.ts';
 
 /** Internal: the launcher registers itself before it becomes the agent. Exit 75 = lost; no agent may run. */
@@ -30,6 +30,11 @@ export async function register(context: Context, run: string, word: string): Pro
       Date.now(),
     );
     if (won === 'lost') throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
+    try {
+      writeRegistered(runDir(context.places.runs, run), identity);
+    } catch {
+      // Without it the run's pane can't be told from a shell that took the agent's place: it will then be left alone.
+    }
     const ticket = readRunFile(context.places.runs, run)?.ticket;
     if (ticket !== undefined) {
       try {

@@ -47,7 +47,7 @@ export async function send(context: Context, id: string, words: readonly string[
           `${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`,
         );
       const { policy } = loadPolicy(context.places.config, context.env);
-      const kind = policy.agents.get(row.agent)?.kind ?? readRunFile(context.places.runs, row.mark)?.kind;
+      const kind = readRunFile(context.places.runs, row.mark)?.kind ?? policy.agents.get(row.agent)?.kind;
       const adapter = adapterOf(kind ?? 'command') ?? adapterOf('command');
       if (adapter === null) throw new UserError(EXIT.config, `no adapter for ${row.agent}`);
       const verdict = judgeRow(row, lookAtSelf(hostId(context.places.state) ?? ''))?.verdict ?? 'launching';

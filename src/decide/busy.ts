@@ -14,11 +14,16 @@ export type BusyAnswer =
  * process lives. Another ticket's runtime is never touched, and what cannot be judged is left alone. A dead
  * one is no obstacle.
  */
-export function answerBusy(ticket: Pick<Ticket, 'id' | 'owner'>, busy: Sighting): BusyAnswer {
+export function answerBusy(
+  ticket: Pick<Ticket, 'id' | 'owner' | 'created_at_ms'>,
+  busy: Sighting,
+): BusyAnswer {
   if (busy.judgement.verdict === 'unknown') return { do: 'leave', because: 'mark_unknown' };
   if (busy.judgement.verdict === 'not_mine') return { do: 'leave', because: 'not_mine' };
   if (busy.judgement.verdict === 'dead') return { do: 'launch' };
-  if (busy.ticket !== ticket.id) return { do: 'release', because: 'busy_with_other_ticket' };
+  // A number is given out again by another board, or by this one after a restore: that is another ticket.
+  const same = busy.ticket_created_at_ms === null || busy.ticket_created_at_ms === ticket.created_at_ms;
+  if (busy.ticket !== ticket.id || !same) return { do: 'release', because: 'busy_with_other_ticket' };
   if (busy.owner !== ticket.owner) return { do: 'leave', because: 'busy_with_other_owner' };
   return { do: 'adopt' };
 }

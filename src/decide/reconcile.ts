@@ -159,17 +159,20 @@ class Pass implements Reconciled {
     const launching_ms = row.launching_ms + this.#world.delta_ms;
     // The launcher exited without registering: it can't become an agent any more.
     const failed = seen.pane?.dead === true;
-    if (!failed && launching_ms < this.#policy.limits.launch_deadline_seconds * 1000) {
+    // No launcher survives a reboot, and none of them is to blame for it.
+    const { boot_id } = this.#world;
+    const rebooted = row.boot_id !== null && boot_id !== null && row.boot_id !== boot_id;
+    if (!failed && !rebooted && launching_ms < this.#policy.limits.launch_deadline_seconds * 1000) {
       this.#refresh(seen, { alive: false, silent_ms: 0, launching_ms });
       return this.#skip(row, 'launching', { launching_ms });
     }
-    const because = failed ? 'launch_failed' : 'launch_deadline';
+    const because = rebooted ? 'rebooted' : failed ? 'launch_failed' : 'launch_deadline';
     const end = {
       end_reason: because,
       exit_code: seen.pane?.exit_code ?? null,
       exit_signal: seen.pane?.exit_signal ?? null,
     };
-    if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket)) {
+    if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket) && this.#sighting(ticket) === null) {
       return this.#retry(ticket, heals, row, seen, end, because);
     }
     this.#end(row, end, because);
@@ -186,7 +189,8 @@ class Pass implements Reconciled {
     if (SETTLED.has(ticket.status)) return this.#skip(row, 'alive_though_settled', { status: ticket.status });
     if (row.owner !== ticket.owner) return this.#skip(row, 'owner_changed', { owner: ticket.owner });
     if (ticket.status === 'needs_input') {
-      const because = answered(seen, ticket, stirred);
+      // A level, not the edge of a single tick: a tick that was cut off after it had stored the activity lost the edge.
+      const because = answered(seen, ticket, silent_ms < this.#policy.limits.ttl_minutes * 60_000);
       return because === null ? undefined : this.#normalize(seen, view, because);
     }
     if (ticket.status === 'todo') return this.#normalize(seen, view, 'agent_alive');
@@ -243,7 +247,10 @@ class Pass implements Reconciled {
     const { row } = seen;
     const because = causeOfDeath(seen);
     const exit = { exit_code: seen.pane?.exit_code ?? null, exit_signal: seen.pane?.exit_signal ?? null };
-    if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket)) {
+    // While another run's process carries the ticket's mark, the ticket stays where it is: with this row out of the
+    // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
+    const elsewhere = this.#sighting(ticket) !== null;
+    if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket) && !elsewhere) {
       const lived_ms = this.#world.now_ms - (row.registered_at_ms ?? 0);
       // Never seen alive by a tick counts as early only while ticks come: not after hours without one.
       const unseen =
@@ -324,7 +331,7 @@ class Pass implements Reconciled {
    *  The next tick, with the row gone, adopts it. */
   #besideDead(ticket: Ticket): void {
     if (!this.freed.has(ticket.id)) return;
-    const busy = worst(this.#world.sightings.filter((sighting) => sighting.ticket === ticket.id));
+    const busy = this.#sighting(ticket);
     if (busy === null) return;
     const answer = answerBusy(ticket, busy);
     const because =
@@ -336,7 +343,7 @@ class Pass implements Reconciled {
   /** A process that carries the ticket's mark while the board has no live row for it: the board has lost it
    *  (restored from a backup, a row ended by hand). True = there is nothing more to decide for this ticket. */
   #sighted(ticket: Ticket): boolean {
-    const busy = worst(this.#world.sightings.filter((sighting) => sighting.ticket === ticket.id));
+    const busy = this.#sighting(ticket);
     if (busy === null) return false;
     const answer = answerBusy(ticket, busy);
     if (answer.do === 'launch') return false;
@@ -368,6 +375,11 @@ class Pass implements Reconciled {
     return true;
   }
 
+  /** What may work on this ticket without a row of its own. */
+  #sighting({ id }: Ticket): Sighting | null {
+    return worst(this.#world.sightings.filter((sighting) => sighting.ticket === id));
+  }
+
   #profile(row: Runtime): AgentProfile | undefined {
     return this.#policy.agents.get(row.agent);
   }
@@ -392,7 +404,7 @@ class Pass implements Reconciled {
 }
 
 /** Why a ticket in `needs_input` goes back to `in_progress` though nobody moved it; null = it stands. */
-function answered({ row, seen }: ObservedRuntime, ticket: Ticket, stirred: boolean): Because | null {
+function answered({ row, seen }: ObservedRuntime, ticket: Ticket, active: boolean): Because | null {
   if (ticket.reason_run !== row.id) return 'agent_alive';
   const later = seen.turn > (ticket.reason_turn ?? 0);
   switch (ticket.reason) {
@@ -403,7 +415,7 @@ function answered({ row, seen }: ObservedRuntime, ticket: Ticket, stirred: boole
       // However it was answered (or dismissed), the dialog is gone.
       return later || seen.activity !== 'waiting' ? 'activity_after_question' : null;
     case 'parked':
-      return stirred ? 'activity_after_park' : null;
+      return active ? 'activity_after_park' : null;
     default:
       return 'agent_alive';
   }

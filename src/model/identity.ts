@@ -39,6 +39,7 @@ export type IdentityReason =
   | 'proc_unreadable'
   | 'zombie'
   | 'pid_reused'
+  | 'unregistered'
   | 'process_alive';
 
 /** Judges a recorded process. The order is that of DESIGN.md section 7 and is itself a promise. */

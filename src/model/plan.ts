@@ -97,6 +97,7 @@ export type Because =
   | 'launch_deadline'
   | 'ended_without_release'
   | 'launch_failed'
+  | 'environment'
   | 'killswitch'
   // panes
   | 'pane_of_ended_run'

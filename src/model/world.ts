@@ -66,6 +66,8 @@ export interface Sighting {
   readonly pane: string | null;
   readonly worktree: string | null;
   readonly branch: string | null;
+  /** When the ticket that it was started for was made; null = not recorded. */
+  readonly ticket_created_at_ms: number | null;
 }
 
 export interface TicketView {
@@ -99,6 +101,8 @@ export interface World {
   /** Observed time since this host's last tick: clamped, so that suspend and clock jumps count for nothing. */
   readonly delta_ms: number;
   readonly host_id: string;
+  /** null = it cannot be read. */
+  readonly boot_id: string | null;
   readonly tmux: TmuxView;
   readonly tickets: readonly TicketView[];
   readonly runtimes: readonly ObservedRuntime[];

@@ -29,6 +29,8 @@ export interface RunFile {
   readonly claim_epoch: number;
   readonly worktree: string;
   readonly branch: string | null;
+  /** With the number it tells the ticket from another one of that number; null in files of before. */
+  readonly ticket_created_at_ms: number | null;
 }
 
 export interface StageRun extends Omit<RunFile, 'agent' | 'kind'> {
@@ -81,7 +83,7 @@ export function stageRun(stage: StageRun): StagedRun {
   const env = { ...stage.env, ...stage.adapter.env(context) };
   mkdirSync(events, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
-  const { run, ticket, owner, project, claim_epoch, worktree, branch } = stage;
+  const { run, ticket, owner, project, claim_epoch, worktree, branch, ticket_created_at_ms } = stage;
   const record: RunFile = {
     run,
     ticket,
@@ -92,6 +94,7 @@ export function stageRun(stage: StageRun): StagedRun {
     claim_epoch,
     worktree,
     branch,
+    ticket_created_at_ms,
   };
   writeAtomic(promptFile, stage.prompt);
   writeAtomic(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
@@ -223,6 +226,7 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     claim_epoch: numberOf(file, 'claim_epoch') ?? 0,
     worktree,
     branch,
+    ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
   };
 }
 
@@ -234,4 +238,11 @@ function readText(path: string): string | null {
   }
 }
 
-export { type Mark, readMarks, removeMark, writeMark } from './marks.ts';
+export {
+  type Mark,
+  readMarks,
+  readRegistered,
+  removeMark,
+  writeMark,
+  writeRegistered,
+} from './marks.ts';

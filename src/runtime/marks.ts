@@ -23,6 +23,21 @@ export function writeMark(
   writeAtomic(path, `${JSON.stringify({ ticket, run, host_id, boot_id, pid_ns, pid, pid_start })}\n`);
 }
 
+/** Leaves, in the run's own directory, which process registered as this run: the pane of a run may outlive its agent
+ *  (a shell in it, another program), and only this process is the agent. */
+export function writeRegistered(runDir: string, identity: ProcessIdentity): void {
+  const { host_id, boot_id, pid_ns, pid, pid_start } = identity;
+  writeAtomic(
+    join(runDir, 'registered.json'),
+    `${JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start })}\n`,
+  );
+}
+
+/** The process that registered as this run; null = none did, or nothing can be read of it. */
+export function readRegistered(runDir: string): ProcessIdentity | null {
+  return identityIn(readObject(join(runDir, 'registered.json')));
+}
+
 /** All marks that can be read; broken files are passed over. */
 export function readMarks(marks: string): Mark[] {
   let names: string[];
@@ -49,13 +64,18 @@ export function removeMark(marks: string, ticket: string, run: string): boolean 
 function readMark(marks: string, ticket: string): Mark | null {
   const file = readObject(pathOf(marks, ticket));
   const run = textOf(file, 'run');
+  const identity = identityIn(file);
+  if (textOf(file, 'ticket') !== ticket || run === null || identity === null) return null;
+  return { ticket, run, ...identity };
+}
+
+function identityIn(file: Readonly<Record<string, unknown>> | null): ProcessIdentity | null {
   const host_id = textOf(file, 'host_id');
   const boot_id = textOf(file, 'boot_id');
   const pid = numberOf(file, 'pid');
   const pid_start = textOf(file, 'pid_start');
-  if (textOf(file, 'ticket') !== ticket || run === null || host_id === null || boot_id === null) return null;
-  if (pid === null || pid_start === null) return null;
-  return { ticket, run, host_id, boot_id, pid_ns: textOf(file, 'pid_ns'), pid, pid_start };
+  if (host_id === null || boot_id === null || pid === null || pid_start === null) return null;
+  return { host_id, boot_id, pid_ns: textOf(file, 'pid_ns'), pid, pid_start };
 }
 
 function pathOf(marks: string, ticket: string): string {

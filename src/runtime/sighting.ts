@@ -1,27 +1,35 @@
-import { judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
+import { join } from 'node:path';
+import { type Judgement, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import type { Pane, Sighting } from '../model/world.ts';
 import { lookAt } from './identity.ts';
-import { readRunFile } from './launcher.ts';
+import { readRegistered, readRunFile } from './launcher.ts';
 
-/** A living pane of ours as a sighting: its process is the agent itself, judged by a fresh look. */
+/**
+ * A living pane of ours as a sighting. The pane is no proof: its agent may be gone and a shell or another program
+ * live in its place. So the process is compared with the one that registered as the pane's run; where none is known
+ * to have registered, it can't be told, and nothing is done.
+ */
 export function sightPane(pane: Pane, me: ObserverIdentity, runs: string): Sighting {
-  const look = lookAt(pane.pid);
-  const identity = {
+  const registered = readRegistered(join(runs, pane.run));
+  const identity = registered ?? {
     host_id: me.host_id,
     boot_id: me.boot_id ?? '',
     pid_ns: me.pid_ns,
     pid: pane.pid,
-    pid_start: look.kind === 'present' ? look.start : '',
+    pid_start: '',
   };
+  const inPane = registered === null || registered.pid === pane.pid;
   return {
     ...identity,
     ...staged(runs, pane.run),
     ticket: pane.ticket,
-    judgement: judge(identity, me, look),
-    session: pane.session,
-    pane: pane.pane,
+    judgement: registered === null ? UNREGISTERED : judge(registered, me, lookAt(registered.pid)),
+    session: inPane ? pane.session : null,
+    pane: inPane ? pane.pane : null,
   };
 }
+
+const UNREGISTERED: Judgement = { verdict: 'unknown', because: 'unregistered' };
 
 /** A registered agent's mark as a sighting: found even when tmux and the board have both lost it. */
 export function sightMark(
@@ -47,7 +55,7 @@ export function sightMark(
 function staged(
   runs: string,
   run: string,
-): Pick<Sighting, 'run' | 'owner' | 'agent' | 'project' | 'worktree' | 'branch'> {
+): Pick<Sighting, 'run' | 'owner' | 'agent' | 'project' | 'worktree' | 'branch' | 'ticket_created_at_ms'> {
   const file = readRunFile(runs, run);
   return {
     run,
@@ -56,5 +64,6 @@ function staged(
     project: file?.project ?? '',
     worktree: file?.worktree ?? null,
     branch: file?.branch ?? null,
+    ticket_created_at_ms: file?.ticket_created_at_ms ?? null,
   };
 }

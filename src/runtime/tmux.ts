@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
+import { findProgram } from './programs.ts';
 import { type RunResult, run, runNow } from './spawn.ts';
 
 /** Our own tmux server: never the user's. */
@@ -31,10 +32,17 @@ export type Started =
       readonly pid: number;
       readonly server_pid: number;
     }
-  | { readonly ok: false; readonly error: string };
+  | {
+      readonly ok: false;
+      readonly error: string;
+      /** tmux was never asked: nothing can have been started. */
+      readonly untouched?: true;
+    };
 
 const TIMEOUT_MS = 5000;
 const HEAL_MS = 2000;
+/** What `sun_path` holds on Linux, without its final zero (unix(7)); macOS has 4 bytes less. */
+const MAX_SOCKET_PATH = process.platform === 'darwin' ? 103 : 107;
 const ENV_NAMES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TERM', 'USER', 'SHELL', 'TZ', 'XDG_RUNTIME_DIR'];
 const NAME = /^[A-Za-z0-9_-]+$/;
 const PANE = /^%\d+$/;
@@ -54,13 +62,23 @@ const FIELDS = [
 
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
 export async function viewServer(tmux: Tmux, options: { readonly repair?: boolean } = {}): Promise<TmuxView> {
+  const length = Buffer.byteLength(tmux.socket);
+  if (length > MAX_SOCKET_PATH) {
+    const error = `${tmux.socket} is too long for a socket (${length} bytes of ${MAX_SOCKET_PATH} at most): choose a shorter state dir`;
+    return { kind: 'unknown', error };
+  }
   const server = recordedServer(tmux);
-  if (!existsSync(tmux.socket) && server.state === 'dead') return { kind: 'none' };
+  if (!existsSync(tmux.socket) && server.state === 'dead') {
+    // Without the program the next launch would fail, and the one after it: nothing can be seen, so nothing is done.
+    return findProgram(tmux.binary, process.env.PATH) === null
+      ? { kind: 'unknown', error: NOT_INSTALLED }
+      : { kind: 'none' };
+  }
   let answer = existsSync(tmux.socket) ? await list(tmux) : noServer;
   if (answer.kind === 'none' && server.state === 'unknown')
     return {
       kind: 'unknown',
-      error: 'no tmux server answers, and whether the recorded one lives cannot be read',
+      error: `no tmux server answers, and whether the recorded one lives cannot be read (look at ${tmux.serverFile}; if no such process lives, remove that file)`,
     };
   if (answer.kind === 'none' && server.state === 'alive') {
     if (!options.repair)
@@ -85,16 +103,17 @@ const noServer: TmuxView = { kind: 'none' };
 export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> {
   for (const [what, value] of Object.entries({ name: start.name, run: start.run, ticket: start.ticket }))
     if (!NAME.test(value))
-      return { ok: false, error: `not a valid ${what} for tmux: ${JSON.stringify(value)}` };
+      return { ok: false, error: `not a valid ${what} for tmux: ${JSON.stringify(value)}`, untouched: true };
   // A single word would be given to a shell by tmux.
   if (start.argv.length < 2)
-    return { ok: false, error: 'a pane needs at least two words to run without a shell' };
+    return { ok: false, error: 'a pane needs at least two words to run without a shell', untouched: true };
   const server = recordedServer(tmux);
-  if (!existsSync(tmux.socket)) {
-    if (server.state !== 'dead') {
-      if (server.state === 'unknown' || !(await heal(tmux, server.pid)))
-        return { ok: false, error: 'the tmux server lives but its socket was deleted' };
-    } else await startInScope(tmux);
+  if (server.state === 'dead') {
+    // Also where a socket file is left of a server that was killed: what starts anew here must not end with the tick.
+    await startInScope(tmux);
+  } else if (!existsSync(tmux.socket)) {
+    if (server.state === 'unknown' || !(await heal(tmux, server.pid)))
+      return { ok: false, error: 'the tmux server lives but its socket was deleted', untouched: true };
   }
   const words = [
     ...['start-server', ';', 'set-option', '-g', 'exit-empty', 'off'],
@@ -123,6 +142,7 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
     { timeoutMs: TIMEOUT_MS, env: cleanEnv() },
   );
   const failure = failureOf(answer);
+  if (failure === NOT_INSTALLED) return { ok: false, error: failure, untouched: true };
   if (failure !== null) return { ok: false, error: failure };
   const match = /^(\$\d+)\|(%\d+)\|(\d+)\|(\d+)$/.exec(answer.stdout.trim());
   const [, session, pane, pid, server_pid] = match ?? [];
@@ -283,7 +303,9 @@ function recordedServer(tmux: Tmux): Recorded {
   const pid = numberOf(record, 'pid');
   const start = textOf(record, 'start');
   const boot = textOf(record, 'boot_id');
-  if (pid === null || start === null || boot === null) return { state: 'dead' };
+  // A record that can't be read proves nothing.
+  if (pid === null || start === null || boot === null)
+    return { state: existsSync(tmux.serverFile) ? 'unknown' : 'dead' };
   const self = lookAtSelf('');
   if (self.boot_id === null) return { state: 'unknown' };
   if (self.boot_id !== boot) return { state: 'dead' };

@@ -9,6 +9,10 @@ export interface GitResult {
 }
 
 const TIMEOUT_MS = 60_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+/** How long a daemon that git started (a hook's, a credential helper, ssh's master) may hold our pipes after git itself
+ *  has ended. */
+const DRAIN_MS = 200;
 
 /** Runs git in a directory, without a shell, a terminal or the caller's GIT_* variables. Never throws; when the
  *  time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
@@ -25,30 +29,58 @@ export async function git(
     stdin: 'ignore',
     reject: false,
     detached: true,
-    maxBuffer: 8 * 1024 * 1024,
-    stripFinalNewline: true,
+    buffer: false,
   });
+  const out = collect(child.stdout);
+  const err = collect(child.stderr);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
     killGroup(child.pid);
   }, timeout_ms);
   if (child.pid !== undefined) started(child.pid);
-  const done = await child;
+  let drain: NodeJS.Timeout | undefined;
+  const exited = new Promise<null>((go) => {
+    child.nodeChildProcess.once('exit', () => {
+      drain = setTimeout(() => go(null), DRAIN_MS);
+    });
+  });
+  const done = await Promise.race([child, exited]);
   clearTimeout(timer);
-  const missing = (done as { readonly code?: unknown }).code === 'ENOENT';
-  const said = done.stderr.trim() || (done.failed ? done.shortMessage : '');
+  clearTimeout(drain);
+  child.stdout.destroy();
+  child.stderr.destroy();
+  const missing = (done as { readonly code?: unknown } | null)?.code === 'ENOENT';
+  const said = err.text().trim() || (done?.failed ? done.shortMessage : '');
   const error = late
     ? `no answer within ${timeout_ms / 1000} s`
     : missing
-      ? 'git is not installed or not on PATH'
-      : said;
+      ? 'git is not installed or not on PATH: install it, for example apt-get install git'
+      : out.over
+        ? 'it answered more than can be read'
+        : said;
   return {
-    ok: !late && done.exitCode === 0,
-    stdout: done.stdout,
+    ok: !late && !out.over && child.nodeChildProcess.exitCode === 0,
+    stdout: out.text().replace(/\n$/, ''),
     error: `git ${args[0] ?? ''}: ${error}`,
     missing,
   };
+}
+
+/** What a stream gives, up to a bound, also if nobody ever closes it. */
+function collect(stream: NodeJS.ReadableStream): { readonly over: boolean; text(): string } {
+  const parts: Buffer[] = [];
+  let room = MAX_BYTES;
+  const all = {
+    over: false,
+    text: () => Buffer.concat(parts).toString('utf8'),
+  };
+  stream.on('data', (part: Buffer) => {
+    if (part.length > room) all.over = true;
+    parts.push(part.subarray(0, room));
+    room -= Math.min(part.length, room);
+  });
+  return all;
 }
 
 /** Kills a process group; one that is gone already is fine. */

@@ -5,6 +5,8 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
+  readFileSync,
+  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
@@ -26,8 +28,10 @@ export async function runHook(hook: {
   readonly cwd: string;
   readonly logFile: string;
   readonly env: NodeJS.ProcessEnv;
+  /** When a process was started; null = there is none of that pid. */
+  readonly startOf: StartOf;
 }): Promise<{ ok: boolean; error: string | null }> {
-  const { spec, cwd, logFile, env } = hook;
+  const { spec, cwd, logFile, env, startOf } = hook;
   const [file = '', ...args] = spec.argv;
   let log: number;
   try {
@@ -37,12 +41,49 @@ export async function runHook(hook: {
   } catch (error) {
     return { ok: false, error: `can't write ${logFile}: ${String(error)}` };
   }
+  const timeout_ms = spec.timeout_seconds * 1000;
+  const note = await noteOf(cwd);
   try {
-    return await runLogged(file, args, { cwd, env, log, timeout_ms: spec.timeout_seconds * 1000 });
+    return await runLogged(file, args, {
+      ...{ cwd, env, log, timeout_ms },
+      started: (pid) => {
+        if (note === null) return;
+        const text = JSON.stringify({ pid, start: startOf(pid), until_ms: Date.now() + timeout_ms });
+        writeFileSync(note, text, { mode: 0o600 });
+      },
+    });
   } catch (error) {
     return { ok: false, error: error instanceof Error ? error.message : String(error) };
   } finally {
     closeSync(log);
+    if (note !== null) rmSync(note, { force: true });
+  }
+}
+
+export type StartOf = (pid: number) => string | null;
+
+/** A hook outlives the tick that was killed while it ran, and with that tick went its time limit. What it still does
+ *  in this worktree must not be done twice at once: says which process to wait for, or null. One that is past its
+ *  limit is ended, as its own tick would have done. */
+export async function hookLeft(worktree: string, startOf: StartOf): Promise<string | null> {
+  const note = await noteOf(worktree);
+  if (note === null || !existsSync(note)) return null;
+  const { pid, start, until_ms } = readNote(note);
+  if (start === null || startOf(pid) !== start) {
+    rmSync(note, { force: true });
+    return null;
+  }
+  if (Date.now() > until_ms) killGroup(pid);
+  return `a hook of an earlier attempt still runs in ${worktree} (process ${pid})`;
+}
+
+function readNote(file: string): { pid: number; start: string | null; until_ms: number } {
+  try {
+    const note = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const start = typeof note.start === 'string' ? note.start : null;
+    return { pid: Number(note.pid), start, until_ms: Number(note.until_ms) };
+  } catch {
+    return { pid: 0, start: null, until_ms: 0 };
   }
 }
 
@@ -54,6 +95,7 @@ async function runLogged(
     readonly env: NodeJS.ProcessEnv;
     readonly log: number;
     readonly timeout_ms: number;
+    readonly started: (pid: number) => void;
   },
 ): Promise<{ ok: boolean; error: string | null }> {
   const child = execa(file, [...args], {
@@ -66,6 +108,7 @@ async function runLogged(
     reject: false,
     detached: true,
   });
+  if (child.pid !== undefined) o.started(child.pid);
   let room = MAX_LOG_BYTES - fstatSync(o.log).size;
   let open = true;
   child.all.on('data', (part: Buffer) => {
@@ -106,6 +149,11 @@ export async function hookPending(worktree: string): Promise<boolean> {
 export async function hookDone(worktree: string): Promise<void> {
   const marker = await markerOf(worktree);
   if (marker !== null) writeFileSync(marker, '', { mode: 0o600 });
+}
+
+async function noteOf(worktree: string): Promise<string | null> {
+  const marker = await markerOf(worktree);
+  return marker === null ? null : join(dirname(marker), 'mc-pickup-hook.json');
 }
 
 /** In the worktree's own git dir: it is never committed, and it goes when the worktree goes. */

@@ -1,4 +1,4 @@
 /** Reached by dynamic import only: a tick that launches nothing never loads execa. */
 export { branchFacts } from './git.ts';
-export { hookDone, hookPending, runHook } from './hooks.ts';
+export { hookDone, hookLeft, hookPending, runHook } from './hooks.ts';
 export { type Prepared, prepareWorkspace, type Refusal } from './worktree.ts';

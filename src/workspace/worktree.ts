@@ -41,7 +41,7 @@ export type Prepared =
 
 export interface Wanted {
   readonly project: Project;
-  readonly ticket: Pick<Ticket, 'id' | 'title'>;
+  readonly ticket: Pick<Ticket, 'id' | 'title' | 'created_at_ms'>;
   /** Where worktrees go unless the project says otherwise: `<state dir>/worktrees/<project>`. */
   readonly root: string;
 }
@@ -101,7 +101,7 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
     return no('git_failed', `git worktree add is still making ${target}: try again later`);
   }
   if (there !== undefined && readdirSync(target).length > 0) {
-    if (!half) return reuse(target, common, ticket.id);
+    if (!half) return reuse(target, common, ticket);
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return no('git_failed', gone.error);
   }
@@ -191,7 +191,31 @@ function textOf(file: string): string {
   }
 }
 
-async function reuse(target: string, common: string, id: string): Promise<Prepared> {
+/** A ticket's number alone says little: another board, or this one after a restore, gives it out again. */
+function keyOf({ id, created_at_ms }: Wanted['ticket']): string {
+  return `${id}@${created_at_ms}`;
+}
+
+/** Which ticket each of our branches was made for, as noted in the repository's own configuration. */
+async function branchKeys(common: string): Promise<ReadonlyMap<string, string>> {
+  const listed = await git(common, [
+    'config',
+    '--local',
+    '-z',
+    '--get-regexp',
+    '^branch\\..*\\.mcpickupticket$',
+  ]);
+  const lines = listed.stdout.split('\0').filter((line) => line !== '');
+  return new Map(
+    lines.map((line) => {
+      const [name = '', key = ''] = line.split('\n');
+      return [name.slice('branch.'.length, -'.mcpickupticket'.length), key];
+    }),
+  );
+}
+
+async function reuse(target: string, common: string, ticket: Wanted['ticket']): Promise<Prepared> {
+  const { id } = ticket;
   const args = [
     '--path-format=absolute',
     '--show-toplevel',
@@ -203,6 +227,13 @@ async function reuse(target: string, common: string, id: string): Promise<Prepar
   const [top = '', dir = '', head = ''] = seen.stdout.split('\n');
   if (!seen.ok || !same(top, target) || !same(dir, common)) {
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
+  }
+  const key = (await branchKeys(common)).get(head.slice('refs/heads/'.length)) ?? keyOf(ticket);
+  if (key !== keyOf(ticket)) {
+    return no(
+      'worktree_foreign',
+      `${target} was made for another ticket of that number (${key}): move it away, or run git worktree remove on it`,
+    );
   }
   if (isBranchOf(head, id)) {
     markReady(common, target);
@@ -250,10 +281,12 @@ async function create(
   if (!refs.ok) return no('git_failed', refs.error);
   if (!list.ok) return no('git_failed', list.error);
   const branches = refs.stdout.split('\n').map(branchOf);
+  const keys = await branchKeys(common);
+  const ours = ({ ref }: Branch): boolean => (keys.get(ref.slice(11)) ?? keyOf(ticket)) === keyOf(ticket);
 
   // The title may have changed since the last attempt: the id alone finds its branch, the newest if there are more.
   const kept = branches
-    .filter(({ ref }) => isBranchOf(ref, ticket.id))
+    .filter((one) => isBranchOf(one.ref, ticket.id) && ours(one))
     .sort((a, b) => Number(b.worktree === target) - Number(a.worktree === target) || b.at_ms - a.at_ms)[0];
   if (kept !== undefined && kept.worktree !== '' && kept.worktree !== target) {
     const gone = existsSync(kept.worktree)
@@ -289,13 +322,16 @@ async function create(
     );
   }
   const name = slug(ticket.title);
-  const branch = kept?.ref.slice(11) ?? `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
+  const fresh = `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
+  const taken = branches.some(({ ref }) => ref === `refs/heads/${fresh}`);
+  const branch = kept?.ref.slice(11) ?? (taken ? `${fresh}-${ticket.created_at_ms.toString(36)}` : fresh);
   const added =
     kept !== undefined || from === undefined
       ? await addWorktree(common, ticket.id, ['--', target, branch])
       : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.ref]);
   if (!added.ok) return no('git_failed', added.error);
   markReady(common, target);
+  await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, keyOf(ticket)]);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {
     warnings.push(`${from.ref} is ${old} days old: the base may be out of date`);

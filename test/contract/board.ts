@@ -79,6 +79,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           project: 'house',
           attempt: 1,
           host_id: 'h1',
+          boot_id: 'b1',
         },
         'tick:1',
         NOW,

@@ -197,7 +197,7 @@ describe('slots', () => {
     [
       'a parked agent',
       { status: 'needs_input', reason: 'parked', reason_run: 'r-1' },
-      { runtimes: [alive] },
+      { runtimes: [observed(aRuntime({ ticket_id: 'MC-9', phase: 'parked', silent_ms: 1e9 }))] },
       false,
     ],
     [

@@ -218,13 +218,21 @@ describe('needs_input with a living agent', () => {
     ],
     ['a revert does not stand', { reason: 'agent_dead' }, quiet, ['normalize agent_alive']],
   ])('%s', (_name, ticket, seen, expected) => {
-    expect(told(plan(pair({ ...mine, ...ticket }, observed(aRuntime({ turn: 2 }), { seen }))))).toEqual(
-      expected,
-    );
+    const silent_ms = ticket.reason === 'parked' ? 500 * MINUTE : 0;
+    expect(
+      told(plan(pair({ ...mine, ...ticket }, observed(aRuntime({ turn: 2, silent_ms }), { seen })))),
+    ).toEqual(expected);
+  });
+
+  it('ends a park by activity that a tick has stored before it was cut off', () => {
+    const row = aRuntime({ phase: 'parked', silent_ms: 0 });
+    expect(told(plan(pair({ ...mine, reason: 'parked' }, observed(row))))).toEqual([
+      'normalize activity_after_park',
+    ]);
   });
 
   it('lets output end a park', () => {
-    const parked = observed(aRuntime({ phase: 'parked', output_at_s: 100 }), {
+    const parked = observed(aRuntime({ phase: 'parked', output_at_s: 100, silent_ms: 500 * MINUTE }), {
       pane: aPane({ output_at_s: 101 }),
     });
     expect(told(plan(pair({ ...mine, reason: 'parked' }, parked)))).toEqual([
@@ -487,6 +495,26 @@ describe('a runtime that the board has lost', () => {
       expect(made.dispatch).toEqual([]);
     },
   );
+
+  it.each(['alive', 'unknown'] as const)(
+    'keeps the ticket of a dead run while another process with its mark is %s: nothing is freed, no attempt is spent',
+    (verdict) => {
+      const dead = observed(aRuntime(), { judgement: JUDGED.dead });
+      const world = {
+        ...pair({ status: 'in_progress', attempts: 2 }, dead),
+        sightings: [aSighting({ judgement: JUDGED[verdict] })],
+      };
+      const made = plan(world);
+      expect(made.reconcile.map(({ kind }) => kind)).toEqual(['end']);
+      expect(made.dispatch).toEqual([]);
+    },
+  );
+
+  it('takes no attempt for a launch that a reboot cut off, and waits for no deadline', () => {
+    const launching = observed(aLaunch({ boot_id: 'b-0' }), { judgement: null });
+    const made = only('retry', plan(pair({ status: 'in_progress', attempts: 1 }, launching)));
+    expect(made).toMatchObject({ because: 'rebooted', to: { status: 'todo', attempts: 1 } });
+  });
 
   it.each<[string, Partial<ReturnType<typeof aSighting>>, ReturnType<typeof answerBusy>]>([
     ['adopts what is alive, ours and for this ticket', {}, { do: 'adopt' }],

@@ -79,6 +79,7 @@ function stage(prompt: string, exit: number) {
     claim_epoch: 3,
     worktree: dir,
     branch: null,
+    ticket_created_at_ms: 1,
     client_session: 'u',
     node: '/bin/sh',
     bin,

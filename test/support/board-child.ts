@@ -22,6 +22,7 @@ if (what === 'lock') {
       project: 'p',
       attempt: 1,
       host_id: 'h',
+      boot_id: null,
     };
     if ((await board.claim(request, name, 1)) === 'won') won.push(id);
   }

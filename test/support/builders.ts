@@ -163,6 +163,7 @@ export function aSighting(over: Partial<Sighting> = {}): Sighting {
     pane: '%9',
     worktree: null,
     branch: null,
+    ticket_created_at_ms: null,
     ...over,
   };
 }
@@ -208,6 +209,7 @@ export function aWorld(over: Partial<World> = {}): World {
     now_ms: NOW,
     delta_ms: MINUTE,
     host_id: HOST,
+    boot_id: 'b-1',
     tmux: { kind: 'server', server_pid: 99, server_start: '11', panes: [] },
     tickets: [],
     runtimes: [],

@@ -15,7 +15,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
-import { branchFacts, hookDone, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
+import { lookAt } from '../../src/runtime/identity.ts';
+import {
+  branchFacts,
+  hookDone,
+  hookLeft,
+  hookPending,
+  prepareWorkspace,
+  runHook,
+} from '../../src/workspace/index.ts';
+import { waitFor } from '../support/wait.ts';
 
 let dir = '';
 let repo = '';
@@ -41,12 +50,17 @@ const project = (more: object = {}) => ({
   default_agent: null,
   ...more,
 });
-const go = (title = 'First thing', more: object = {}, id = 'MC-1') =>
-  prepareWorkspace({ project: project(more), ticket: { id, title }, root });
+const go = (title = 'First thing', more: object = {}, id = 'MC-1', created_at_ms = 1) =>
+  prepareWorkspace({ project: project(more), ticket: { id, title, created_at_ms }, root });
 const made = async (...args: Parameters<typeof go>) => {
   const got = await go(...args);
   if (!got.ok) throw new Error(`${got.because}: ${got.error}`);
   return got;
+};
+
+const startOf = (pid: number): string | null => {
+  const look = lookAt(pid);
+  return look.kind === 'present' && look.state !== 'Z' ? look.start : null;
 };
 
 beforeEach(() => {
@@ -80,6 +94,38 @@ test('creates, then reuses with uncommitted work and another title', async () =>
   rmSync(first.worktree, { recursive: true });
   mkdirSync(first.worktree);
   expect(await made('New title')).toEqual(first);
+});
+
+test('another ticket of the same number gets neither the worktree nor the branch of the first', async () => {
+  const first = await made();
+  writeFileSync(join(first.worktree, 'work'), 'x');
+  git(first.worktree, 'add', '.');
+  git(first.worktree, 'commit', '-qm', 'old work');
+  expect(await go('First thing', {}, 'MC-1', 2)).toMatchObject({ ok: false, because: 'worktree_foreign' });
+  git(repo, 'worktree', 'remove', first.worktree);
+  const second = await made('First thing', {}, 'MC-1', 2);
+  expect(second.branch).not.toBe(first.branch);
+  expect(existsSync(join(second.worktree, 'work'))).toBe(false);
+  git(repo, 'worktree', 'remove', second.worktree);
+  expect(await made('First thing', {}, 'MC-1', 1)).toMatchObject({ branch: first.branch });
+  expect(git(repo, 'log', '-1', '--format=%s', first.branch)).toBe('old work');
+});
+
+test('a daemon that git started and that keeps the pipes open holds nobody', async () => {
+  const hook = join(repo, '.git/hooks/post-checkout');
+  writeFileSync(
+    hook,
+    '#!/bin/sh\nsetsid sh -c "echo \\$\\$ > "$PWD/../../../../daemon"; exec sleep 300" &\n',
+    { mode: 0o755 },
+  );
+  const start = performance.now();
+  expect((await made()).created).toBe(true);
+  expect(performance.now() - start).toBeLessThan(60_000);
+  const pid = Number(
+    await waitFor(() => existsSync(join(dir, 'daemon')) && readFileSync(join(dir, 'daemon'), 'utf8')),
+  );
+  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  process.kill(pid, 'SIGKILL');
 });
 
 test('many at once, and an id is no prefix of another', async () => {
@@ -142,7 +188,7 @@ test('fetches the base; a failing fetch and an old base only warn', async () => 
 test('hooks: exit codes, log, missing program, time limit, marker', async () => {
   const logFile = join(dir, 'logs', 'hook.log');
   const run = (argv: string[], timeout_seconds = 20) =>
-    runHook({ spec: { argv, timeout_seconds }, cwd: dir, logFile, env: { PATH: process.env.PATH } });
+    runHook({ spec: { argv, timeout_seconds }, cwd: dir, logFile, env: { PATH: process.env.PATH }, startOf });
   expect(await run(['sh', '-c', 'echo out; echo err >&2'])).toEqual({ ok: true, error: null });
   expect(readFileSync(logFile, 'utf8')).toMatch(/out[\s\S]*err|err[\s\S]*out/);
   expect(statSync(logFile).mode & 0o777).toBe(0o600);
@@ -159,6 +205,26 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   await hookDone(worktree);
   expect(await hookPending(worktree)).toBe(false);
   expect(git(worktree, 'status', '--porcelain')).toBe('');
+});
+
+test('a hook that outlived its tick is waited for, and ended once it is past its limit', async () => {
+  const { worktree } = await made();
+  expect(await hookLeft(worktree, startOf)).toBeNull();
+  const note = join(git(worktree, 'rev-parse', '--absolute-git-dir'), 'mc-pickup-hook.json');
+  const orphan = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
+  const ended = new Promise((done) => orphan.once('exit', done));
+  const pid = orphan.pid ?? 0;
+  const left = (until_ms: number, start = startOf(pid)) =>
+    writeFileSync(note, JSON.stringify({ pid, start, until_ms }));
+  left(Date.now() + 60_000);
+  expect(await hookLeft(worktree, startOf)).toContain(String(pid));
+  expect(startOf(pid)).not.toBeNull();
+  left(Date.now() + 60_000, 'another start');
+  expect(await hookLeft(worktree, startOf)).toBeNull();
+  left(Date.now() - 1);
+  expect(await hookLeft(worktree, startOf)).toContain(String(pid));
+  await ended;
+  expect(await hookLeft(worktree, startOf)).toBeNull();
 });
 
 /** Starts `git worktree add` on a large tree by hand and kills it while it writes the files. */

@@ -23,7 +23,7 @@ export function claims(store: Store): Pick<Board, 'claim' | 'staged' | 'register
 }
 
 function claim(store: Store, request: ClaimRequest, actor: string, now_ms: number): Cas {
-  const { ticket, guard, run, agent, project, attempt, host_id } = request;
+  const { ticket, guard, run, agent, project, attempt, host_id, boot_id } = request;
   return store.swap(() => {
     store.must(
       `UPDATE tickets SET status = 'in_progress', claim_epoch = claim_epoch + 1, version = version + 1,
@@ -33,10 +33,11 @@ function claim(store: Store, request: ClaimRequest, actor: string, now_ms: numbe
     );
     store.run(
       `INSERT INTO runtime_sessions
-         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, claimed_at_ms)
-       SELECT @run, @run, id, claim_epoch, @attempt, owner, @agent, @project, 'launching', @host_id, @now_ms
+         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, claimed_at_ms)
+       SELECT @run, @run, id, claim_epoch, @attempt, owner, @agent, @project, 'launching', @host_id, @boot_id,
+         @now_ms
        FROM tickets WHERE id = @ticket`,
-      { ticket, run, agent, project, attempt, host_id, now_ms },
+      { ticket, run, agent, project, attempt, host_id, boot_id, now_ms },
     );
     store.note({
       at_ms: now_ms,

@@ -1,10 +1,18 @@
 import { join } from 'node:path';
-import type { Board } from './board/port.ts';
+import type { Board, Ready } from './board/port.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { Policy } from './model/policy.ts';
 import { identityOf, type Runtime } from './model/runtime.ts';
-import type { ActivityView, ObservedRuntime, Pane, Sighting, TmuxView, World } from './model/world.ts';
+import type {
+  ActivityView,
+  ObservedRuntime,
+  Pane,
+  Sighting,
+  Switch,
+  TmuxView,
+  World,
+} from './model/world.ts';
 import type { Places } from './paths.ts';
 import { adapterOf } from './runtime/agents/index.ts';
 import { foldEvents } from './runtime/events.ts';
@@ -28,6 +36,8 @@ export interface Eyes {
   readonly mono_ms: number;
   /** Whether a deleted tmux socket may be restored (SIGUSR1 to the recorded server): not in a dry run. */
   readonly repair: boolean;
+  /** Tickets that are looked at whatever comes before them in the queue. */
+  readonly also?: readonly string[];
 }
 
 /**
@@ -38,13 +48,13 @@ export interface Eyes {
 export async function observe(eyes: Eyes): Promise<World> {
   const host_id = hostId(eyes.places.state) ?? 'h-unknown';
   const me = lookAtSelf(host_id);
+  const switches = readSwitches(eyes.places, eyes.env, eyes.now_ms);
   const snapshot = await eyes.board.snapshot({
     host_id,
     now_ms: eyes.now_ms,
     limit: CANDIDATES,
-    owners: [...eyes.policy.agents.keys()],
-    authors: eyes.policy.trusted_authors,
-    projects: eyes.project === null ? [...eyes.policy.projects.keys()] : [eyes.project],
+    ready: readyOf(eyes, switches),
+    also: eyes.also ?? [],
   });
   const tmux = await viewServer(eyes.tmux, { repair: eyes.repair });
   const panes = new Map(
@@ -60,9 +70,31 @@ export async function observe(eyes: Eyes): Promise<World> {
     runtimes: snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
     sightings: sightings(panes, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts,
-    switches: readSwitches(eyes.places, eyes.env, eyes.now_ms),
+    switches,
     beyond: snapshot.beyond,
     early_deaths: snapshot.early_deaths,
+    unreadable: snapshot.unreadable,
+  };
+}
+
+/** What a ticket can be launched in and by, but for the tickets' own state: closed projects and profiles are left out. */
+function readyOf({ policy, project: only }: Eyes, switches: readonly Switch[]): Ready {
+  const open = (kind: 'project' | 'agent', name: string): boolean =>
+    !switches.some(({ scope }) => scope === '*' || scope === `${kind}:${name}`);
+  const projects = [...policy.projects.values()].filter(
+    ({ name }) => (only === null || name === only) && open('project', name),
+  );
+  const agents = [...policy.agents.values()].filter(({ name }) => open('agent', name));
+  return {
+    authors: policy.trusted_authors,
+    max_attempts: policy.limits.max_attempts,
+    projects: Object.fromEntries(
+      projects.map(({ name, max_agents, default_agent }) => [
+        name,
+        { max_agents, agent: default_agent ?? policy.default_agent },
+      ]),
+    ),
+    agents: Object.fromEntries(agents.map(({ name, max_agents }) => [name, { max_agents }])),
   };
 }
 

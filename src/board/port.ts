@@ -23,6 +23,21 @@ export interface Snapshot {
   readonly last_tick: { readonly boot_id: string | null; readonly mono_ms: number } | null;
   /** Distinct tickets whose run ended (for `agent_*` reasons) within 60 s of its registration, in the last 10 minutes. */
   readonly early_deaths: readonly string[];
+  /** Tickets whose rows cannot be understood: nothing may be done about them. */
+  readonly unreadable: readonly string[];
+}
+
+/** What makes a ticket in `todo` launchable: these come first, so that no crowd of others hides one. Only an order of
+ *  looking: the decision has the last word on each. */
+export interface Ready {
+  readonly authors: readonly string[];
+  readonly max_attempts: number;
+  /** Open projects: how many living agents each may have (null = any number), and whose tickets that name nobody are. */
+  readonly projects: Readonly<
+    Record<string, { readonly max_agents: number | null; readonly agent: string | null }>
+  >;
+  /** Open profiles, and how many living agents each may have. */
+  readonly agents: Readonly<Record<string, { readonly max_agents: number | null }>>;
 }
 
 export interface NewTicket {
@@ -150,10 +165,9 @@ export interface Board {
     readonly host_id: string;
     readonly now_ms: number;
     readonly limit: number;
-    /** What makes a ticket in `todo` launchable: these come first, so that no crowd of others hides one. */
-    readonly owners: readonly string[];
-    readonly authors: readonly string[];
-    readonly projects: readonly string[];
+    readonly ready: Ready;
+    /** Tickets that are looked at whatever comes before them. */
+    readonly also: readonly string[];
   }): Promise<Snapshot>;
 
   /** `todo -> in_progress`, epoch + 1, `launching` row inserted, in one transaction. */

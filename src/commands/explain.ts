@@ -23,6 +23,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       env: context.env,
       now_ms: Date.now(),
       mono_ms: monotonicMs(),
+      also: [ticket.id],
       repair: false,
     });
     const plan = decide(world, policy, { dispatch: true, max: null, project: null });

@@ -39,6 +39,7 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
   const pass = new Pass(world, policy);
   for (const runtime of world.runtimes) pass.runtime(runtime);
   for (const view of world.tickets) pass.withoutRuntime(view);
+  pass.unreadable();
   pass.massDeath();
   pass.deadPanes();
   return pass;
@@ -112,6 +113,13 @@ class Pass implements Reconciled {
     const stop = scopedStop(this.#world.switches, ticket.project, ended.agent);
     if (stop) return this.#skip(ended, 'killswitch', { scope: stop.scope, reason: stop.reason });
     this.#retry(ticket, heals, ended, null, null, 'ended_without_release');
+  }
+
+  /** A ticket whose state can't be read is declined, and said to be. */
+  unreadable(): void {
+    for (const ticket of this.#world.unreadable) {
+      this.skipped.push({ ticket, run: null, because: 'ticket_unreadable', evidence: {} });
+    }
   }
 
   /** Three agents of different tickets dead within a minute of their start: something is wrong that more

@@ -126,6 +126,7 @@ export type SkipBecause =
   | 'killswitch'
   | 'reconcile_only'
   | 'launching'
+  | 'ticket_unreadable'
   | 'verdict_unknown'
   | 'not_mine'
   | 'owner_changed'

@@ -113,4 +113,6 @@ export interface World {
   readonly beyond: number;
   /** Different tickets whose agents died within a minute of their start, in the last 10 minutes. */
   readonly early_deaths: readonly string[];
+  /** Tickets whose state could not be read: nothing is done about them. */
+  readonly unreadable: readonly string[];
 }

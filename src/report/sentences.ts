@@ -26,6 +26,8 @@ const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evi
   tmux_server_lost: 'the tmux server was lost',
   launch_deadline: 'the launch never registered',
   ended_without_release: 'its run had ended without giving the ticket back',
+  ticket_unreadable:
+    'its row on the board cannot be understood: another program has written it; nothing is done',
   environment: 'the machine or the configuration is not ready for it; no attempt is counted',
   launch_failed: (e) => `the launch failed (${exit(e)})`,
   killswitch: (e) => (e.reason ? `the killswitch is on: ${e.reason}` : 'the killswitch is on'),

@@ -14,7 +14,15 @@ import { NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
-const READY = { owners: [], authors: [], projects: ['demo'] } as const;
+const READY = {
+  ready: {
+    authors: [],
+    max_attempts: 3,
+    projects: { demo: { max_agents: null, agent: 'robot' } },
+    agents: { robot: { max_agents: null } },
+  },
+  also: [],
+} as const;
 
 const CHILD = resolve(import.meta.dirname, '../support/board-child.ts');
 const exec = promisify(execFile);

@@ -1,14 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AdoptRequest, Board, NewTicket, RegisterRequest } from '../../src/board/port.ts';
+import type { AdoptRequest, Board, ClaimRequest, NewTicket, RegisterRequest } from '../../src/board/port.ts';
 import type { Refresh, RuntimeGuard, TicketGuard } from '../../src/model/plan.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import { NOW } from '../support/builders.ts';
 
-/** One board under test, and what another program can do to it behind its back. */
 /** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
-const READY = { owners: [], authors: [], projects: ['demo'] } as const;
+const READY = {
+  ready: {
+    authors: [],
+    max_attempts: 3,
+    projects: { demo: { max_agents: null, agent: 'robot' } },
+    agents: { robot: { max_agents: null } },
+  },
+  also: [],
+} as const;
 
+/** One board under test, and what another program can do to it behind its back. */
 export interface Opened {
   readonly board: Board;
   /** A second, independent view of the same board. */
@@ -69,7 +77,12 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       if (found === null) throw new Error(`no runtime ${id}`);
       return found;
     };
-    const claim = (t: Ticket, run = 'r1', over: Partial<TicketGuard> = {}) =>
+    const claim = (
+      t: Ticket,
+      run = 'r1',
+      over: Partial<TicketGuard> = {},
+      where: Partial<ClaimRequest> = {},
+    ) =>
       b.claim(
         {
           ticket: t.id,
@@ -80,6 +93,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           attempt: 1,
           host_id: 'h1',
           boot_id: 'b1',
+          ...where,
         },
         'tick:1',
         NOW,
@@ -574,6 +588,36 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const much = await b.snapshot({ host_id: 'h1', now_ms: NOW + 31 * 60_000, limit: 9, ...READY });
       expect(much.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
       expect(much.early_deaths).toEqual([]);
+    });
+
+    it('lets no crowd that waits for a place hide the ticket that has one', async () => {
+      for (let n = 0; n < 4; n++) await add({ priority: 0, project: 'full' });
+      for (let n = 0; n < 4; n++) await add({ priority: 0, project: 'demo', agent: 'taken' });
+      for (let n = 0; n < 4; n++) await add({ priority: 0, project: 'closed' });
+      const busy = await add({ project: 'full', agent: 'taken', priority: 0 });
+      await claim(busy, 'r1', {}, { project: 'full', agent: 'taken' });
+      const last = await add({ priority: 4, project: 'demo', agent: null });
+      const named = await add({ priority: 4, project: 'closed' });
+      const ready = {
+        authors: [],
+        max_attempts: 3,
+        projects: { full: { max_agents: 1, agent: 'robot' }, demo: { max_agents: null, agent: 'robot' } },
+        agents: { robot: { max_agents: 2 }, taken: { max_agents: 1 } },
+      };
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 2, ready, also: [named.id] });
+      const ids = look.tickets.map(({ ticket }) => ticket.id);
+      expect(ids[0]).toBe(last.id);
+      expect(ids).toContain(named.id);
+      expect(look.beyond).toBe(11);
+    });
+
+    it('passes over a ticket that cannot be read, and over no other', async ({ skip }) => {
+      if (it_.outside === undefined) skip();
+      const [broken, fine] = [await add(), await add()];
+      sql(`PRAGMA ignore_check_constraints = 1; UPDATE tickets SET labels = '{no' WHERE id = '${broken.id}'`);
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
+      expect(look.unreadable).toEqual([broken.id]);
+      expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([fine.id]);
     });
 
     it('withstands resets by other programs, and heals after them', async ({ skip }) => {

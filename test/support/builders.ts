@@ -218,6 +218,7 @@ export function aWorld(over: Partial<World> = {}): World {
     switches: [],
     beyond: 0,
     early_deaths: [],
+    unreadable: [],
     ...over,
   };
 }

@@ -1,5 +1,5 @@
 import type { AccountView, TicketView } from '../../model/world.ts';
-import type { Board, Snapshot } from '../port.ts';
+import type { Board, Ready, Snapshot } from '../port.ts';
 import { RUNTIME, type Runtime, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 
@@ -23,62 +23,118 @@ function look(store: Store, options: Options): Snapshot {
     `SELECT ${RUNTIME} FROM runtime_sessions WHERE ended_at_ms IS NULL ORDER BY seq`,
   );
   const live = new Set(runtimes.flatMap(({ ticket_id }) => ticket_id ?? []));
-  const tickets = ticketsOf(store, live, options);
   const todo = store.get<{ n: number }>(`SELECT count(*) AS n FROM tickets WHERE status = 'todo'`)?.n ?? 0;
-  const shown = tickets.filter(({ status }) => status === 'todo').length;
+  const accounts = store.all<AccountView>('SELECT name, not_before_at_ms FROM accounts ORDER BY name');
+  const ready = stillOpen(options.ready, runtimes, accounts, now_ms);
+  const waiting = todo === 0 ? [] : waitingTickets(store, ready, options);
+  const rows = [...waiting, ...heldTickets(store, waiting, [...live, ...options.also])];
+  const unreadable: string[] = [];
+  const tickets = rows.flatMap((row) => {
+    const ticket = readable(row);
+    if (ticket === null) unreadable.push(row.id);
+    return ticket ?? [];
+  });
+  const shown = rows.filter(({ status }) => status === 'todo').length;
   const last = `SELECT boot_id, mono_ms FROM hosts WHERE host_id = @host_id`;
   return {
     tickets: views(store, tickets, live, now_ms),
     runtimes,
-    accounts: store.all<AccountView>('SELECT name, not_before_at_ms FROM accounts ORDER BY name'),
+    accounts,
     beyond: todo - shown,
     last_tick: store.get<{ boot_id: string | null; mono_ms: number }>(last, { host_id }),
     early_deaths: earlyDeaths(store, now_ms),
+    unreadable,
   };
 }
 
-/** What `decide` will find launchable but for slots and the killswitch. Only an order of looking: `decide` has the
- *  last word on each. */
+/** A row that another program has written past the rules of the schema hides no other ticket. */
+function readable(row: TicketRow): Ticket | null {
+  try {
+    return toTicket(row);
+  } catch {
+    return null;
+  }
+}
+
+/** The projects and profiles that have a place left, by the rows of the board: a crowd that waits for a place must not
+ *  hide the ticket that has one. A row whose agent is found dead gives its place back one tick later. */
+function stillOpen(
+  { projects, agents, ...rest }: Ready,
+  runtimes: readonly Runtime[],
+  accounts: readonly AccountView[],
+  now_ms: number,
+): Ready {
+  const live = runtimes.filter(({ ticket_id, phase }) => ticket_id !== null && phase !== 'parked');
+  const left = (max: number | null, taken: number): boolean => max === null || taken < max;
+  const limited = new Set(
+    accounts.flatMap((one) =>
+      one.not_before_at_ms !== null && one.not_before_at_ms > now_ms ? one.name : [],
+    ),
+  );
+  return {
+    ...rest,
+    projects: Object.fromEntries(
+      Object.entries(projects).filter(([name, { max_agents }]) =>
+        left(max_agents, live.filter(({ project }) => project === name).length),
+      ),
+    ),
+    agents: Object.fromEntries(
+      Object.entries(agents).filter(
+        ([name, { max_agents }]) =>
+          !limited.has(name) && left(max_agents, live.filter(({ agent }) => agent === name).length),
+      ),
+    ),
+  };
+}
+
+/** What `decide` will find launchable, as far as SQL can tell. */
 const READY = `
   (trusted = 1 OR author IN (SELECT value FROM json_each(@authors)))
-  AND (owner IS NULL OR owner IN (SELECT value FROM json_each(@owners)))
   AND (not_before_at_ms IS NULL OR not_before_at_ms <= @now_ms)
-  AND project IN (SELECT value FROM json_each(@projects))
-  AND (depends_on = '[]' OR NOT EXISTS (
+  AND attempts < @max_attempts
+  AND project IN (SELECT key FROM json_each(@projects))
+  AND coalesce(owner, agent, (SELECT value FROM json_each(@projects) WHERE key = project))
+    IN (SELECT value FROM json_each(@agents))
+  AND (depends_on = '[]' OR json_valid(depends_on) AND NOT EXISTS (
     SELECT 1 FROM json_each(tickets.depends_on) AS d
     WHERE NOT EXISTS (SELECT 1 FROM tickets AS x WHERE x.id = d.value AND x.status = 'done')))`;
 
-/** `todo`, the launchable first and each in dispatch order, then `in_progress`, then what else has a live row. The indexes are named because
- *  SQLite, without statistics, prefers the one on status and then sorts every ticket that waits. */
-function ticketsOf(store: Store, live: ReadonlySet<string>, options: Options): Ticket[] {
+/** `todo`, the launchable first and each in dispatch order. The index is named because SQLite, without statistics,
+ *  prefers the one on status and then sorts every ticket that waits. */
+function waitingTickets(store: Store, ready: Ready, options: Options): TicketRow[] {
   const values = {
     now_ms: options.now_ms,
-    owners: JSON.stringify(options.owners),
-    authors: JSON.stringify(options.authors),
-    projects: JSON.stringify(options.projects),
+    authors: JSON.stringify(ready.authors),
+    max_attempts: ready.max_attempts,
+    projects: JSON.stringify(
+      Object.fromEntries(Object.entries(ready.projects).map(([name, { agent }]) => [name, agent])),
+    ),
+    agents: JSON.stringify(Object.keys(ready.agents)),
   };
-  const todo = (ready: boolean, limit: number): TicketRow[] =>
+  const todo = (isReady: boolean, limit: number): TicketRow[] =>
     store.all<TicketRow>(
       `SELECT ${TICKET} FROM tickets INDEXED BY tickets_todo
-       WHERE status = 'todo' AND (${READY}) IS ${ready ? '1' : 'NOT 1'}
+       WHERE status = 'todo' AND (${READY}) IS ${isReady ? '1' : 'NOT 1'}
        ORDER BY priority, created_at_ms, seq LIMIT @limit`,
       { ...values, limit: Math.max(0, limit) }, // SQLite takes a negative limit for none
     );
-  const ready = todo(true, options.limit);
-  const waiting = [...ready, ...todo(false, options.limit - ready.length)];
+  const first = todo(true, options.limit);
+  return first.length < options.limit ? [...first, ...todo(false, options.limit - first.length)] : first;
+}
+
+/** `in_progress`, and what else is named. */
+function heldTickets(store: Store, waiting: readonly TicketRow[], named: readonly string[]): TicketRow[] {
   const working = store.all<TicketRow>(
     `SELECT ${TICKET} FROM tickets INDEXED BY tickets_in_progress WHERE status = 'in_progress' ORDER BY seq`,
   );
   const seen = new Set([...waiting, ...working].map(({ id }) => id));
-  const missing = [...live].filter((id) => !seen.has(id));
-  const rest =
-    missing.length === 0
-      ? []
-      : store.all<TicketRow>(
-          `SELECT ${TICKET} FROM tickets WHERE id IN (SELECT value FROM json_each(@ids)) ORDER BY seq`,
-          { ids: JSON.stringify(missing) },
-        );
-  return [...waiting, ...working, ...rest].map(toTicket);
+  const missing = [...new Set(named)].filter((id) => !seen.has(id));
+  if (missing.length === 0) return working;
+  const rest = store.all<TicketRow>(
+    `SELECT ${TICKET} FROM tickets WHERE id IN (SELECT value FROM json_each(@ids)) ORDER BY seq`,
+    { ids: JSON.stringify(missing) },
+  );
+  return [...working, ...rest];
 }
 
 function views(

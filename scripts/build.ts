@@ -44,6 +44,7 @@ await build({
   platform: 'node',
   format: 'cjs',
   target: 'node22.13',
+  define: { 'import.meta.dirname': '__dirname' },
   external: ['better-sqlite3/package.json', '*.node'],
   plugins: [lateBuiltins, sqliteBinding],
   minifySyntax: true,

@@ -41,14 +41,17 @@ export interface Eyes {
 }
 
 /**
- * One look at everything: the board first, in one read transaction, then tmux, then the processes that the
- * board names. In this order a process that ends after the board was read is seen as dead under a guard that
- * still holds or no longer does; the other way round a fresh registration would look like a pid unseen.
+ * One look at everything: tmux is asked, the board is read in one transaction while tmux answers, then the processes
+ * that the board names are looked at. In this order a process that ends after the board was read is seen as dead under
+ * a guard that still holds or no longer does; the other way round a fresh registration would look like a pid unseen.
+ * Of tmux nothing but the exit of a pane may be older than the board: under the tick lock nobody else starts a pane or
+ * ends a row, and what a launcher of a killed tick does meanwhile is judged by its process, never by a missing pane.
  */
 export async function observe(eyes: Eyes): Promise<World> {
   const host_id = hostId(eyes.places.state) ?? 'h-unknown';
   const me = lookAtSelf(host_id);
   const switches = readSwitches(eyes.places, eyes.env, eyes.now_ms);
+  const looking = viewServer(eyes.tmux, { repair: eyes.repair });
   const snapshot = await eyes.board.snapshot({
     host_id,
     now_ms: eyes.now_ms,
@@ -56,7 +59,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     ready: readyOf(eyes, switches),
     also: eyes.also ?? [],
   });
-  const tmux = await viewServer(eyes.tmux, { repair: eyes.repair });
+  const tmux = await looking;
   const panes = new Map(
     tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '').map((pane) => [pane.run, pane]) : [],
   );

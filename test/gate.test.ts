@@ -15,7 +15,8 @@ function loadedBy(args: readonly string[]): { packages: string[]; builtins: stri
   const script = `
     const before = new Set(process.moduleLoadList);
     require(${JSON.stringify(join(process.cwd(), 'dist/main.cjs'))}).main(${JSON.stringify(args)}, { HOME: ${JSON.stringify(dir)} }).then(() => {
-      const packages = Object.keys(require.cache).filter((f) => f.includes('node_modules'));
+      const mapped = require('node:fs').readFileSync('/proc/self/maps', 'utf8').match(/\\S+\\.node$/gm) ?? [];
+      const packages = [...mapped, ...Object.keys(require.cache)].filter((f) => f.includes('node_modules'));
       const builtins = process.moduleLoadList.filter((m) => !before.has(m) && m.startsWith('NativeModule ') && !m.includes('internal')).map((m) => m.slice(13));
       process.stderr.write(JSON.stringify({ packages, builtins }));
     });`;

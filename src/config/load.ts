@@ -60,8 +60,10 @@ interface Source {
 }
 
 function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
-  const lineOf = locator(text);
+  // Made when the first complaint needs it: most ticks have none.
+  let lineOf: ReturnType<typeof locator> | undefined;
   const complain: Complain = (path, what) => {
+    lineOf ??= locator(text);
     broken.push(`${file}:${lineOf(path)}: ${path.join('.')}: ${what}`);
   };
   const home = env.HOME || homedir();

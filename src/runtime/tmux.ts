@@ -6,7 +6,7 @@ import type { Pane, TmuxView } from '../model/world.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
 import { findProgram } from './programs.ts';
-import { type RunResult, run, runNow } from './spawn.ts';
+import { type RunResult, run, runToFile } from './spawn.ts';
 
 /** Our own tmux server: never the user's. */
 export interface Tmux {
@@ -218,7 +218,7 @@ export function failureOf(answer: RunResult): string | null {
 }
 
 async function list(tmux: Tmux): Promise<TmuxView> {
-  const answer = runNow(tmux.binary, onSocket(tmux, ['list-panes', '-a', '-F', FIELDS]), {
+  const answer = await runToFile(tmux.binary, onSocket(tmux, ['list-panes', '-a', '-F', FIELDS]), {
     timeoutMs: TIMEOUT_MS,
     env: cleanEnv(),
   });

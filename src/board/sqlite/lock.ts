@@ -1,6 +1,7 @@
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { explained, isBusy } from './errors.ts';
 import { createPrivate } from './files.ts';
+import { openDatabase } from './native.ts';
 
 /** Connections that hold a lock: one that was garbage collected would let go of it. */
 const held = new Set<Database.Database>();
@@ -15,7 +16,7 @@ export function tryTickLock(path: string): TickLock | null {
   createPrivate(path);
   let db: Database.Database | null = null;
   try {
-    db = new Database(path, { timeout: 0 });
+    db = openDatabase(path, { timeout: 0 });
     db.exec('BEGIN EXCLUSIVE');
   } catch (error) {
     db?.close();

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import { monotonicMs } from '../../clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { Board } from '../port.ts';
@@ -7,6 +7,7 @@ import { sqliteBoard } from './board.ts';
 import { explained, isBusy } from './errors.ts';
 import { codeOf, createPrivate } from './files.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
+import { openDatabase } from './native.ts';
 
 const BUSY_MS = 5000;
 
@@ -16,7 +17,7 @@ export function openBoard(path: string): Board {
     path,
     () => {
       createPrivate(path);
-      return new Database(path, { timeout: BUSY_MS });
+      return openDatabase(path, { timeout: BUSY_MS });
     },
     (db) => {
       schemaVersion(db, path); // a newer board is refused before anything of it is changed
@@ -92,12 +93,12 @@ function patiently(body: () => void): void {
 function readOnly(path: string): Database.Database {
   for (let tries = 0; tries < 10; tries++) {
     if (existsSync(`${path}-wal`))
-      return new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
+      return openDatabase(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
     const bytes = unchangedBytes(path);
     if (bytes === 'changed') continue;
     if (bytes === null || bytes.length === 0) return fresh(path);
     if (bytes.length > 19) bytes.fill(1, 18, 20); // "rollback journal", as memory has no WAL
-    return new Database(bytes, { readonly: true });
+    return openDatabase(bytes, { readonly: true });
   }
   throw new UserError(EXIT.busy, `the board ${path} is locked by another program; try again`);
 }
@@ -117,7 +118,7 @@ function unchangedBytes(path: string): Buffer | null | 'changed' {
 }
 
 function fresh(path: string): Database.Database {
-  const db = new Database(':memory:');
+  const db = openDatabase(':memory:', {});
   migrate(db, path);
   return db;
 }

@@ -183,6 +183,7 @@ function definePeople(program: Command, run: (work: Run) => Promise<void>): void
     .description('end the agent of a ticket; the ticket then waits for you')
     .argument('<ticket>')
     .option('--grace <seconds>', 'between asking and forcing', count, 5)
+    .option('--release', 'signal nothing: you vouch that an agent which cannot be judged from here is gone')
     .action((id, o) => run(async (c) => (await import('./commands/stop.ts')).stop(c, id, o)));
 }
 

@@ -7,8 +7,15 @@ import { stopProcess } from '../runtime/stop.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 
+interface Options {
+  /** Seconds between the signals. */
+  readonly grace: number;
+  /** Signals nothing: a person vouches that the agent, which cannot be judged from here, is gone. */
+  readonly release?: boolean;
+}
+
 /** The one command that ends processes. The ticket then waits for a person (`needs_input`, reason `stopped`). */
-export async function stop(context: Context, id: string, o: { readonly grace: number }): Promise<ExitCode> {
+export async function stop(context: Context, id: string, o: Options): Promise<ExitCode> {
   return withBoard(context, (board) =>
     betweenTicks(context, async () => {
       const ticket = await ticketOrFail(board, id, context);
@@ -17,10 +24,19 @@ export async function stop(context: Context, id: string, o: { readonly grace: nu
       const self = lookAtSelf(hostId(context.places.state) ?? '');
       const identity = identityOf(row);
       const verdict = judgeRow(row, self)?.verdict ?? 'launching';
-      if (verdict === 'unknown' || verdict === 'not_mine' || identity === null) {
+      const beyond = verdict === 'unknown' || verdict === 'not_mine';
+      if (o.release === true && verdict === 'alive') {
+        throw new UserError(
+          EXIT.usage,
+          `the agent of ${ticket.id} is alive (pid ${row.pid}): mc-pickup stop ${ticket.id} ends it`,
+        );
+      }
+      if (o.release !== true && (beyond || identity === null)) {
         throw new UserError(
           EXIT.unavailable,
-          `the agent of ${ticket.id} can't be ended from here: its process is ${verdict}`,
+          beyond
+            ? `the agent of ${ticket.id} can't be judged from here (${verdict}): nothing was done. If you know that process ${row.pid} of host ${row.host_id} is gone, mc-pickup stop ${ticket.id} --release frees the ticket`
+            : `${ticket.id} is being launched: wait for the launch deadline, or free it with mc-pickup stop ${ticket.id} --release`,
         );
       }
       const me = whoAmI(context.env).actor;
@@ -37,7 +53,7 @@ export async function stop(context: Context, id: string, o: { readonly grace: nu
           `${ticket.id} was changed at the same moment: nothing was ended, look and try again`,
         );
       }
-      if (verdict === 'alive') {
+      if (verdict === 'alive' && identity !== null) {
         const { ended } = await stopProcess({ identity, mark: row.mark, self, graceMs: o.grace * 1000 });
         if (judgeRow(row, self)?.verdict !== 'dead') {
           throw new UserError(
@@ -50,7 +66,11 @@ export async function stop(context: Context, id: string, o: { readonly grace: nu
             `the agent of ${ticket.id} has ended, but something that it started has not: look for MC_RUN_ID=${row.mark}`,
           );
       }
-      const end = { end_reason: 'stopped', exit_code: null, exit_signal: null };
+      const end = {
+        end_reason: o.release === true ? 'released' : 'stopped',
+        exit_code: null,
+        exit_signal: null,
+      };
       if ((await board.end({ run: row.id, version: row.version }, end, me, Date.now())) === 'lost') {
         throw new UserError(
           EXIT.partial,
@@ -61,7 +81,7 @@ export async function stop(context: Context, id: string, o: { readonly grace: nu
       if (context.json) context.out.json({ ticket: ticket.id, run: row.id, stopped: true });
       else
         context.out.line(
-          `${ticket.id}: agent ended; the ticket waits for you (mc-pickup ticket move ${ticket.id} todo)`,
+          `${ticket.id}: ${o.release === true ? 'released, nothing was signalled' : 'agent ended'}; the ticket waits for you (mc-pickup ticket move ${ticket.id} todo)`,
         );
       return EXIT.ok;
     }),

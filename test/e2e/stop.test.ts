@@ -43,7 +43,7 @@ it('a person frees a ticket whose agent cannot be judged from here; no tick does
   expect(box.run(['stop', id, '--release'])).toMatchObject({ code: 0 });
   expect(row()).toMatchObject({ end_reason: 'released' });
   expect(box.sql('SELECT status, reason_text FROM tickets')).toEqual([
-    { status: 'needs_input', reason: 'stopped' },
+    { status: 'needs_input', reason_text: 'stopped' },
   ]);
   expect(existsSync(join(box.state, 'marks', `${id}.json`))).toBe(false);
   process.kill(row()?.pid ?? 0, 'SIGKILL'); // the sandbox's own agent, which was never signalled

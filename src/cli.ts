@@ -174,6 +174,25 @@ function definePeople(program: Command, run: (work: Run) => Promise<void>): void
     .argument('[text...]', 'else read from stdin')
     .action((id, words) => run(async (c) => (await import('./commands/send.ts')).send(c, id, words)));
   program
+    .command('answer')
+    .description('answer what an agent asked: a text, or its permission dialog')
+    .argument('<ticket>')
+    .argument('[text...]', 'else stdin')
+    .option('--allow', 'allow, once, what the open permission dialog asks for')
+    .option('--deny', 'deny it')
+    .action((id, words, o) =>
+      run(async (c) => (await import('./commands/answer.ts')).answer(c, id, words, o)),
+    );
+  const agents = program
+    .command('agents')
+    .description('the profiles: program, readiness, limits, use of today')
+    .action(() => run(async (c) => (await import('./commands/agents.ts')).agents(c)));
+  agents
+    .command('ready')
+    .description('you have set the client up: launch this profile again')
+    .argument('<name>')
+    .action((name) => run(async (c) => (await import('./commands/agents.ts')).agentReady(c, name)));
+  program
     .command('attach')
     .description("the agent's own terminal")
     .argument('<ticket>')

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import type { Board, Ready } from './board/port.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
-import type { Policy } from './model/policy.ts';
+import type { AgentKind, Policy } from './model/policy.ts';
 import { identityOf, type Runtime } from './model/runtime.ts';
 import type {
+  AccountView,
   ActivityView,
   ObservedRuntime,
   Pane,
@@ -14,12 +14,14 @@ import type {
   World,
 } from './model/world.ts';
 import type { Places } from './paths.ts';
-import { adapterOf } from './runtime/agents/index.ts';
-import { foldEvents } from './runtime/events.ts';
+import { lookAtActivity } from './runtime/activity.ts';
+import { type Adapter, adapterOf } from './runtime/agents/index.ts';
 import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
 import { readMarks, readRunFile } from './runtime/launcher.ts';
+import { programStamp } from './runtime/programs.ts';
 import { sightMark, sightPane } from './runtime/sighting.ts';
-import { type Tmux, viewServer } from './runtime/tmux.ts';
+import { capturePane, type Tmux, viewServer } from './runtime/tmux.ts';
+import { hasCommits } from './workspace/head.ts';
 
 /** Tickets in `todo` that one tick looks at; the rest is counted, and looked at when its turn comes. */
 export const CANDIDATES = 500;
@@ -57,6 +59,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     now_ms: eyes.now_ms,
     limit: CANDIDATES,
     ready: readyOf(eyes, switches),
+    budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
     also: eyes.also ?? [],
   });
   const tmux = await looking;
@@ -70,9 +73,12 @@ export async function observe(eyes: Eyes): Promise<World> {
     boot_id: me.boot_id,
     tmux,
     tickets: snapshot.tickets,
-    runtimes: snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
+    runtimes: await Promise.all(
+      snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
+    ),
     sightings: sightings(panes, snapshot.runtimes, me, eyes),
-    accounts: snapshot.accounts,
+    accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
+    spent: snapshot.spent,
     switches,
     beyond: snapshot.beyond,
     early_deaths: snapshot.early_deaths,
@@ -101,6 +107,26 @@ function readyOf({ policy, project: only }: Eyes, switches: readonly Switch[]): 
   };
 }
 
+function budgeted({ limits }: Policy): boolean {
+  const { max_usd_per_day, max_usd_per_ticket, max_tokens_per_day, max_tokens_per_ticket } = limits;
+  return [max_usd_per_day, max_usd_per_ticket, max_tokens_per_day, max_tokens_per_ticket].some(
+    (one) => one !== null,
+  );
+}
+
+/** The UTC day, such as `2026-11-24`. */
+export function dayOf(at_ms: number): string {
+  return new Date(at_ms).toISOString().slice(0, 10);
+}
+
+/** What was found of one program says nothing about the one that has taken its place since. */
+function sameProgram(account: AccountView, { policy, env }: Eyes): AccountView {
+  if (account.not_ready === null || account.not_ready_stamp === null) return account;
+  const profile = policy.agents.get(account.name);
+  if (profile === undefined || programStamp(profile, env) === account.not_ready_stamp) return account;
+  return { ...account, not_ready: null, not_ready_stamp: null };
+}
+
 /** The pane with the run's mark, if its process is the one that registered: a mark on another pane is no word on
  *  this runtime. */
 function paneOf(row: Runtime, panes: ReadonlyMap<string, Pane>): Pane | null {
@@ -125,33 +151,69 @@ function observedDelta(
   return Math.max(0, Math.min(mono_ms - last.mono_ms, 2 * policy.limits.interval_seconds * 1000));
 }
 
-function observeRuntime(
+async function observeRuntime(
   row: Runtime,
   me: ObserverIdentity,
   tmux: TmuxView,
   pane: Pane | null,
-  { places, policy }: Eyes,
-): ObservedRuntime {
+  eyes: Eyes,
+): Promise<ObservedRuntime> {
   const mine = row.host_id === me.host_id;
+  const judgement = judgeRow(row, me);
+  const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
+  const seen =
+    adapter === null
+      ? asRecorded(row)
+      : await lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter);
+  const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
   return {
     row,
-    judgement: judgeRow(row, me),
+    judgement,
     pane,
-    seen: mine && row.ticket_id !== null ? fold(row, places, policy) : asRecorded(row),
+    seen: adapter === null ? seen : await firstSigns(seen, { row, judgement, pane, adapter, eyes }),
     server_lost: mine && serverLost(row, tmux),
+    has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
 }
 
-function fold(row: Runtime, places: Places, policy: Policy): ActivityView {
-  // The kind that the run was launched with: the profile may have become another since.
-  const kind = readRunFile(places.runs, row.mark)?.kind ?? policy.agents.get(row.agent)?.kind;
-  const adapter = adapterOf(kind ?? 'command');
-  return adapter === null ? asRecorded(row) : foldEvents(join(places.runs, row.mark, 'events'), row, adapter);
+/** How long a client may be without any sign of life before its screen is asked. */
+const SILENT_START_MS = 30_000;
+
+/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. The screen
+ *  is the last thing to be asked, and only a hint. */
+async function firstSigns(
+  seen: ActivityView,
+  at: {
+    readonly row: Runtime;
+    readonly judgement: Judgement | null;
+    readonly pane: Pane | null;
+    readonly adapter: Adapter;
+    readonly eyes: Eyes;
+  },
+): Promise<ActivityView> {
+  const { row, judgement, pane, adapter, eyes } = at;
+  if (adapter.notReady === undefined || pane === null || seen.turn > 0 || seen.not_ready !== null)
+    return seen;
+  const dead = judgement?.verdict === 'dead';
+  if (!dead && (judgement?.verdict !== 'alive' || seen.fresh > 0 || row.silent_ms < SILENT_START_MS))
+    return seen;
+  const screen = await capturePane(eyes.tmux, pane.pane, 60);
+  return screen === null ? seen : { ...seen, not_ready: adapter.notReady(screen) };
+}
+
+/** The kind that the run was launched with: the profile may have become another since. */
+export function kindOf(row: Runtime, places: Places, policy: Policy): AgentKind {
+  if (row.kind !== '') return row.kind;
+  return readRunFile(places.runs, row.mark)?.kind ?? policy.agents.get(row.agent)?.kind ?? 'command';
 }
 
 function asRecorded(row: Runtime): ActivityView {
-  const { activity, question, turn, client_session, events_cursor } = row;
-  return { activity, question, turn, client_session, fresh: 0, cursor: events_cursor };
+  const { activity, question, turn, client_session, events_cursor, level, limited_until_ms, not_ready } = row;
+  return {
+    ...{ activity, question, turn, client_session, level, limited_until_ms, not_ready },
+    fresh: 0,
+    cursor: events_cursor,
+  };
 }
 
 /** The server that the runtime was started under is gone: its death says nothing against the agent. */

@@ -33,6 +33,10 @@ export interface PromptData {
     readonly reason: string;
     readonly words: string;
   } | null;
+  /** The client goes on with the very session of the attempt before. */
+  readonly resumed: boolean;
+  /** What people answered since, the oldest first. */
+  readonly answers: readonly string[];
   /** A random token that nobody who writes tickets can know. */
   readonly fence: string;
 }
@@ -60,6 +64,7 @@ export function renderPrompt(template: string | null, data: PromptData): string 
   // A template that forgets the ticket must not produce an agent without a task.
   if (!used.has('ticket.body')) parts.push('The ticket:', ticketBlock(data));
   if (!used.has('previous')) parts.push(values.previous);
+  parts.push(answersBlock(data));
   if (!used.has('report')) parts.push(values.report);
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
@@ -111,18 +116,31 @@ function ticketBlock({ ticket, fence }: PromptData): string {
   return fenced(`${lines.join('\n')}\n\n${ticket.body}`.trimEnd(), fence);
 }
 
+/** A person's answer is an instruction, unlike the ticket; it is told apart by its own fence. */
+function answersBlock({ answers, fence }: PromptData): string {
+  if (answers.length === 0) return '';
+  const all = answers.map((text) => `<<<answer ${fence}\n${withoutFence(text, fence)}\n${fence} answer>>>`);
+  return ['A person has answered what was asked in this ticket:', ...all].join('\n');
+}
+
 /** The last words are an agent's output, which may repeat a ticket: fenced like one. */
-function previousBlock({ previous, fence }: PromptData): string {
+function previousBlock({ previous, resumed, fence }: PromptData): string {
   if (previous === null) return '';
   const where =
     previous.branch === null ? '' : ` Its work, if any, is on the branch ${oneLine(previous.branch, 200)}.`;
+  if (resumed)
+    return `You have worked on this in this very session. It was cut off: ${oneLine(previous.reason, 200)}.${where} Go on where you were.`;
   const told = `An earlier attempt ended: ${oneLine(previous.reason, 200)}.${where} Look at what it left before you start.`;
   if (clean(previous.words).trim() === '') return told;
   return `${told} The last lines that it showed:\n${fenced(previous.words, fence)}`;
 }
 
 function fenced(text: string, fence: string): string {
+  return `<<<ticket-data ${fence}\n${withoutFence(text, fence)}\n${fence} ticket-data>>>`;
+}
+
+function withoutFence(text: string, fence: string): string {
   let inner = clean(text);
   while (fence !== '' && inner.includes(fence)) inner = inner.replaceAll(fence, '');
-  return `<<<ticket-data ${fence}\n${inner}\n${fence} ticket-data>>>`;
+  return inner;
 }

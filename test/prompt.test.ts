@@ -10,6 +10,8 @@ const data = {
   attempt: 2,
   max_attempts: 3,
   previous: { branch: 'mc/MC-1-t', reason: 'agent_dead (exit code 1)', words: 'last words' },
+  resumed: false,
+  answers: [],
   fence: 'f00dfeed',
 };
 

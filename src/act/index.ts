@@ -37,7 +37,14 @@ export async function act(plan: Plan, world: World, hands: Hands): Promise<Outco
   for (const step of plan.reconcile) outcomes.push(await attempt(step, world, hands));
   const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
   if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, tripped, world, hands)));
+  if (world.runtimes.some(mayHaveUsed)) await (await import('./usage.ts')).recordUsage(world, hands);
   return outcomes;
+}
+
+/** Whether this runtime's record may tell of new use: something happened in it, or it has ended. */
+export function mayHaveUsed({ row, judgement, seen }: World['runtimes'][number]): boolean {
+  if (row.kind === '' || row.kind === 'command' || row.ticket_id === null) return false;
+  return seen.fresh > 0 || judgement?.verdict === 'dead';
 }
 
 async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands): Promise<Outcome[]> {
@@ -48,7 +55,7 @@ async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;
     const halted = outcome(step, null, 'halted', null, null);
-    const error = unlaunchable(step, hands);
+    const error = await unlaunchable(step, hands);
     if (error !== null) claimed.push(outcome(step, null, 'failed', null, error));
     else claimed.push(tripped ? halted : await guarded(step, () => claim(step, world, hands)));
   }
@@ -90,6 +97,17 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
       const won = await board.ask(step.ticket, step.guard, step.runtime, what, actor, now);
       return cas(step, step.runtime.run, 'needs_input', won);
     }
+    case 'nudge':
+      return (await import('./nudge.ts')).nudge(step, hands);
+    case 'limit': {
+      const reason = sentence(step.because, step.evidence);
+      const won = await board.limitAccount(step.agent, step.until_ms, reason, actor, now);
+      return cas(step, null, null, won);
+    }
+    case 'unready':
+      return cas(step, null, null, await board.setReady(step.agent, step.fix, null, actor, now));
+    case 'ready':
+      return cas(step, null, null, await board.setReady(step.agent, null, null, actor, now));
     case 'submit': {
       const won = await board.submit(step.ticket, step.guard, step.runtime, step.because, actor, now);
       return cas(step, step.runtime.run, 'in_review', won);
@@ -177,7 +195,7 @@ function forget(ticket: string, run: string, world: World, { places }: Hands): v
   removeMark(places.marks, ticket, mark);
 }
 
-function cas(step: Step, run: string | null, after: TicketStatus | null, won: Cas): Outcome {
+export function cas(step: Step, run: string | null, after: TicketStatus | null, won: Cas): Outcome {
   return won === 'won'
     ? outcome(step, run, 'done', after, null)
     : outcome(step, run, 'lost_race', null, null);

@@ -13,11 +13,12 @@ import { blocks, readSwitches } from '../killswitch.ts';
 import type { Outcome, Step } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
+import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { World } from '../model/world.ts';
 import { renderPrompt } from '../prompt.ts';
 import { sentence } from '../report/sentences.ts';
-import { adapterOf } from '../runtime/agents/index.ts';
+import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
 import { lookAt } from '../runtime/identity.ts';
 import { agentEnvironment, ensureTools, stageRun, writeMark } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
@@ -38,17 +39,21 @@ export interface Claimed {
 
 /** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt
  *  is spent on it. null = nothing. */
-export function unlaunchable(step: LaunchStep, { policy, env }: Hands): string | null {
+export async function unlaunchable(step: LaunchStep, hands: Hands): Promise<string | null> {
+  const { policy, env } = hands;
   const profile = policy.agents.get(step.agent);
-  if (profile === undefined || adapterOf(profile.kind) === null)
+  const adapter = profile === undefined ? null : adapterOf(profile.kind);
+  if (profile === undefined || adapter === null)
     return `agent kind "${profile?.kind ?? step.agent}" can't be launched by this version`;
   if (findProgram('git', env.PATH) === null)
     return 'git is not installed or not on PATH: install it, for example apt-get install git';
   const [word = profile.kind] = profile.argv;
   const path = profile.env.PATH ?? env.PATH;
-  return findProgram(word, path) === null
-    ? `the program "${word}" of agent ${profile.name} was not found (PATH ${path ?? 'is empty'}): install it, or name its full path in argv`
-    : null;
+  if (findProgram(word, path) === null)
+    return `the program "${word}" of agent ${profile.name} was not found (PATH ${path ?? 'is empty'}): install it, or name its full path in argv`;
+  return adapter.minVersion === undefined
+    ? null
+    : (await import('./versions.ts')).tooOld(profile, adapter, hands);
 }
 
 /** Takes the ticket, or says that another was faster or that the killswitch is on. */
@@ -68,6 +73,8 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
       attempt: step.attempt,
       host_id: world.host_id,
       boot_id: world.boot_id,
+      kind: profile.kind,
+      headless: profile.mode === 'headless',
     },
     `tick:${hands.tick_id}`,
     hands.clock(),
@@ -103,6 +110,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
     run_id: run,
     ticket_id: step.ticket,
     kind: 'prompt',
+    nonce: randomBytes(8).toString('hex'),
     sha256: place.sha256,
     bytes: place.bytes,
     outcome: 'pending',
@@ -124,6 +132,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   const registered = await untilRegistered(run, pane.pid, hands);
   if (!registered) return outcome(step, run, 'launching', 'in_progress', null);
   await hands.board.setDelivery(delivery, 'started', 'registered');
+  await hands.board.takeAnswers(place.answers, run);
   return outcome(step, run, 'launched', 'in_progress', null);
 }
 
@@ -134,6 +143,8 @@ type Prepared =
       readonly command: readonly string[];
       readonly sha256: string;
       readonly bytes: number;
+      /** What people answered, as it stands in the prompt. */
+      readonly answers: readonly number[];
     }
   | { readonly ok: false; readonly because: 'launch_failed' | 'environment'; readonly error: string };
 
@@ -150,7 +161,8 @@ function failed(error: string, because: 'launch_failed' | 'environment' = 'launc
   return { ok: false, because, error };
 }
 
-async function prepare({ step, run, ticket, project, profile }: Claimed, hands: Hands): Promise<Prepared> {
+async function prepare(claimed: Claimed, hands: Hands): Promise<Prepared> {
+  const { step, run, ticket, project, profile } = claimed;
   const { places, board, policy } = hands;
   const adapter = adapterOf(profile.kind);
   if (adapter === null) return failed(`no adapter for ${profile.kind}`);
@@ -171,8 +183,10 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
   const ids = { run, ticket: ticket.id };
   const env = agentEnvironment(profile, places, ids, hands.env);
   const logs = join(places.runs, run);
-  const client_session = randomUUID();
   const previous = await lastAttempt(ticket, run, hands);
+  const resume = previous === null ? null : sessionToContinue(previous.row, claimed, adapter, env, hands);
+  const client_session = resume ?? randomUUID();
+  const answers = await board.openAnswers(ticket.id);
   const prompt = renderPrompt(profile.prompt, {
     ticket,
     project: project.name,
@@ -181,6 +195,8 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
     attempt: step.attempt,
     max_attempts: policy.limits.max_attempts,
     previous,
+    resumed: resume !== null,
+    answers: answers.map(({ text }) => text),
     fence: randomBytes(8).toString('hex'),
   });
   ensureTools(places, hands.node, hands.bin);
@@ -196,7 +212,9 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
     worktree: made.worktree,
     branch: made.branch,
     ticket_created_at_ms: ticket.created_at_ms,
+    headless: profile.mode === 'headless',
     client_session,
+    resume,
     prompt,
     env,
     node: hands.node,
@@ -226,8 +244,11 @@ async function prepare({ step, run, ticket, project, profile }: Claimed, hands: 
     if (!ran.ok)
       await warn(step.ticket, run, `hook before_run: ${ran.error ?? 'failed'} (output in ${logs})`, hands);
   }
-  await board.staged(run, { worktree: made.worktree, branch: made.branch, client_session });
-  return { ok: true, worktree: made.worktree, ...staged };
+  await board.staged(run, {
+    ...{ worktree: made.worktree, branch: made.branch, resumed: resume },
+    client_session: resume ?? (adapter.takesSession === true ? client_session : null),
+  });
+  return { ok: true, worktree: made.worktree, answers: answers.map(({ id }) => id), ...staged };
 }
 
 /** Gives a claim back before anything was launched for it. */
@@ -309,23 +330,57 @@ async function warn(
   });
 }
 
+interface Past {
+  readonly row: Runtime;
+  readonly branch: string | null;
+  readonly reason: string;
+  readonly words: string;
+}
+
 /** What the last attempt left for the next one: how it ended and the last lines that it showed. */
-async function lastAttempt(
-  ticket: Ticket,
-  run: string,
-  { board, places }: Hands,
-): Promise<{ branch: string | null; reason: string; words: string } | null> {
-  const past = (await board.runtimesOf(ticket.id, 2)).find(
+async function lastAttempt(ticket: Ticket, run: string, { board, places }: Hands): Promise<Past | null> {
+  const row = (await board.runtimesOf(ticket.id, 2)).find(
     ({ id, ended_at_ms }) => id !== run && ended_at_ms !== null,
   );
-  if (past === undefined) return null;
+  if (row === undefined) return null;
   let words = '';
   try {
-    words = lastLines(readFileSync(join(places.runs, past.mark, 'screen.txt'), 'utf8'), 20, 2000);
+    words = lastLines(readFileSync(join(places.runs, row.mark, 'screen.txt'), 'utf8'), 20, 2000);
   } catch {
     // Nothing was kept: the prompt says how it ended, no more.
   }
   const exit =
-    past.exit_signal !== null ? `signal ${past.exit_signal}` : `exit code ${past.exit_code ?? 'unknown'}`;
-  return { branch: past.branch, reason: `${past.end_reason ?? 'ended'} (${exit})`, words };
+    row.exit_signal !== null ? `signal ${row.exit_signal}` : `exit code ${row.exit_code ?? 'unknown'}`;
+  return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words };
+}
+
+/** How a run may end whose session is worth going on with: it was cut off, and did not give up. */
+const CUT_OFF: ReadonlySet<string> = new Set([
+  'agent_dead',
+  'agent_killed',
+  'agent_exited',
+  'rebooted',
+  'tmux_server_lost',
+  'rate_limited',
+  'stopped',
+]);
+
+/** The client's own session of the run before, where the same client can continue it in the same place. A run that was
+ *  itself a continuation and never began a turn has shown that it can't be continued. */
+function sessionToContinue(
+  past: Runtime,
+  { profile, ticket }: Claimed,
+  adapter: Adapter,
+  env: Readonly<Record<string, string>>,
+  { places }: Hands,
+): string | null {
+  const { client_session: session, worktree } = past;
+  if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
+  if (past.turn === 0 || past.ticket_id !== ticket.id || !CUT_OFF.has(past.end_reason ?? '')) return null;
+  const look = { runDir: join(places.runs, past.mark), worktree, env, session };
+  try {
+    return adapter.resumable?.(look) === true ? session : null;
+  } catch {
+    return null;
+  }
 }

@@ -1,7 +1,8 @@
 import type { EndInfo, Refresh, RetryTo, RuntimeGuard, TicketGuard } from '../model/plan.ts';
+import type { AgentKind } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
-import type { AccountView, TicketView } from '../model/world.ts';
+import type { AccountView, TicketView, World } from '../model/world.ts';
 
 /** Losing a race is a result, not an error. */
 export type Cas = 'won' | 'lost';
@@ -25,6 +26,7 @@ export interface Snapshot {
   readonly early_deaths: readonly string[];
   /** Tickets whose rows cannot be understood: nothing may be done about them. */
   readonly unreadable: readonly string[];
+  readonly spent: World['spent'];
 }
 
 /** What makes a ticket in `todo` launchable: these come first, so that no crowd of others hides one. Only an order of
@@ -64,6 +66,8 @@ export interface ClaimRequest {
   readonly host_id: string;
   /** Of the claimer: a launch that never registered did not survive another boot. */
   readonly boot_id: string | null;
+  readonly kind: AgentKind;
+  readonly headless: boolean;
 }
 
 export interface AdoptRequest {
@@ -84,6 +88,9 @@ export interface AdoptRequest {
   readonly tmux_pane: string | null;
   readonly worktree: string | null;
   readonly branch: string | null;
+  readonly kind: AgentKind | '';
+  readonly headless: boolean;
+  readonly client_session: string | null;
 }
 
 export interface RegisterRequest {
@@ -145,13 +152,53 @@ export interface DeliveryRow {
   readonly id: string;
   readonly run_id: string;
   readonly ticket_id: string | null;
-  readonly kind: 'prompt' | 'send';
+  readonly kind: 'prompt' | 'send' | 'answer' | 'nudge' | 'permission';
+  /** Of this one delivery: the same text may be sent twice on purpose. */
+  readonly nonce: string;
   readonly sha256: string;
   readonly bytes: number;
   readonly outcome: 'started' | 'delivered' | 'queued' | 'busy' | 'indeterminate' | 'pending' | 'refused';
   /** What acknowledged it; `turn:<n>` = nothing yet, and it was sent after the run's turn n. */
   readonly ack_source: string | null;
   readonly at_ms: number;
+}
+
+/** What a person answered; it is kept until a run has it for certain. */
+export interface AnswerRow {
+  readonly id: number;
+  readonly ticket_id: string;
+  readonly text: string;
+  readonly author: string;
+  readonly at_ms: number;
+  readonly taken_by: string | null;
+}
+
+/** Totals of a client's session, and whose they are. */
+export interface UsageRecord {
+  readonly session: string;
+  readonly run_id: string;
+  readonly ticket_id: string | null;
+  readonly agent: string;
+  /** The UTC day that what is new since the last record counts for, such as `2026-11-24`. */
+  readonly day: string;
+  readonly totals: UsageTotals;
+}
+
+export interface UsageTotals {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_read_tokens: number;
+  readonly cache_write_tokens: number;
+  readonly turns: number;
+  /** null = the client does not tell. */
+  readonly cost_usd: number | null;
+}
+
+export interface UsageRow extends UsageTotals {
+  readonly run_id: string;
+  readonly day: string;
+  readonly ticket_id: string | null;
+  readonly agent: string;
 }
 
 /**
@@ -166,6 +213,8 @@ export interface Board {
     readonly now_ms: number;
     readonly limit: number;
     readonly ready: Ready;
+    /** The UTC day whose use is counted against the budgets; null = there are none. */
+    readonly budget_day: string | null;
     /** Tickets that are looked at whatever comes before them. */
     readonly also: readonly string[];
   }): Promise<Snapshot>;
@@ -179,6 +228,8 @@ export interface Board {
       readonly worktree: string | null;
       readonly branch: string | null;
       readonly client_session: string | null;
+      /** The client's session that it is to continue. */
+      readonly resumed: string | null;
     },
   ): Promise<Cas>;
   /** `launching -> registered`; also requires the ticket `in_progress` under the row's epoch and owner. Sets worker_pid. */
@@ -272,9 +323,41 @@ export interface Board {
    *  a refresh never makes a heal lose its race. Returns the rows refreshed. */
   saveTick(row: TickRow, refresh: readonly Refresh[]): Promise<number>;
   lastTick(host_id: string): Promise<TickRow | null>;
+  /** Counts one continuation prompt, before it is sent: should the sender die meanwhile, it is not sent again. */
+  nudge(
+    ticket: string,
+    guard: TicketGuard,
+    runtime: RuntimeGuard,
+    turn: number,
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+
+  /** No launches of this profile before that time; a later one that is known already stands. `lost` = nothing new. */
+  limitAccount(name: string, until_ms: number, reason: string, actor: Actor, now_ms: number): Promise<Cas>;
+  /** No launches of this profile before a person has done what `fix` says (null = ready again). `stamp` tells the
+   *  program that was found so from a newer one. `lost` = nothing new. */
+  setReady(
+    name: string,
+    fix: string | null,
+    stamp: string | null,
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+  accounts(): Promise<AccountView[]>;
+
+  keepAnswer(ticket: string, text: string, author: string, now_ms: number): Promise<number>;
+  /** Answers that no run has for certain, the oldest first. */
+  openAnswers(ticket: string): Promise<AnswerRow[]>;
+  takeAnswers(ids: readonly number[], run: string): Promise<void>;
+
+  /** Counts what a session has used since its last record. Totals that fell count from nothing: a new record file. */
+  recordUsage(record: UsageRecord): Promise<void>;
+  usage(filter: { readonly ticket?: string; readonly since_day?: string }): Promise<UsageRow[]>;
+
   saveDelivery(row: DeliveryRow): Promise<void>;
   setDelivery(id: string, outcome: DeliveryRow['outcome'], ack_source: string | null): Promise<void>;
   close(): void;
-  /** The latest that was saved of this kind for this run. */
-  lastDelivery(run_id: string, kind: DeliveryRow['kind']): Promise<DeliveryRow | null>;
+  /** The latest that was saved of these kinds for this run. */
+  lastDelivery(run_id: string, ...kinds: DeliveryRow['kind'][]): Promise<DeliveryRow | null>;
 }

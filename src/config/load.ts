@@ -10,10 +10,11 @@ import {
   NO_POLICY,
   type Policy,
   type Project,
+  type Route,
 } from '../model/policy.ts';
 import { checkTemplate, VARIABLES } from '../prompt.ts';
 import { didYouMean, locator } from './locate.ts';
-import { AGENT, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, TOP } from './schema.ts';
+import { AGENT, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, ROUTE, TOP } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 type Complain = (path: readonly string[], what: string) => void;
@@ -93,7 +94,14 @@ function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
     if (one.kind === 'command' && one.argv === undefined) complain([...path, 'argv'], 'is missing');
     const { prompt_file, ...rest } = one;
     const prompt = promptOf(one.prompt, prompt_file, { path, dir: dirname(file), home, complain });
-    agents.set(name, { ...rest, name, argv: one.argv ?? [], max_agents: one.max_agents ?? null, prompt });
+    agents.set(name, {
+      ...{ ...rest, name, prompt },
+      argv: one.argv ?? [],
+      max_agents: one.max_agents ?? null,
+      // A program that is not known to read what is typed at it gets no continuation prompt unasked.
+      max_nudges: one.max_nudges ?? (one.kind === 'command' ? 0 : 2),
+      fallback: one.fallback ?? null,
+    });
   }
   const known = { agent: keysOf(raw.agent), project: keysOf(raw.project) };
   const refer = (
@@ -107,6 +115,17 @@ function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
   refer(['default_project'], 'project', top?.default_project);
   for (const one of projects.values())
     refer(['project', one.name, 'default_agent'], 'agent', one.default_agent);
+  for (const one of agents.values()) refer(['agent', one.name, 'fallback'], 'agent', one.fallback);
+  const routes: Route[] = [];
+  for (const [index, table] of (top?.route ?? []).entries()) {
+    const path = ['route', String(index)];
+    const one = check(ROUTE, table, path, complain);
+    if (one === null) continue;
+    refer([...path, 'agent'], 'agent', one.agent);
+    refer([...path, 'project'], 'project', one.project);
+    const { agent, label = null, project = null, priority_at_most = null } = one;
+    routes.push({ agent, label, project, priority_at_most });
+  }
   return {
     limits: { ...DEFAULT_LIMITS, ...(limits as Partial<Limits> | null), ...over },
     projects,
@@ -114,6 +133,7 @@ function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
     default_agent: top?.default_agent ?? only(agents),
     default_project: top?.default_project ?? only(projects),
     trusted_authors: top?.trusted_authors ?? [],
+    routes,
     broken: [],
   };
 }

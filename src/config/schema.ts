@@ -1,9 +1,11 @@
 import * as v from 'valibot';
-import type { AgentKind } from '../model/policy.ts';
+import { type AgentKind, ON_IDLE } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 export const KINDS: readonly AgentKind[] = ['command', 'claude', 'codex', 'opencode', 'gemini'];
-export const ON_IDLE = ['needs_input', 'review', 'leave'] as const;
+export { ON_IDLE };
+
+const MODES = ['interactive', 'headless'] as const;
 
 const positive = (max: number) => {
   const message = `must be a number above 0 and at most ${max}`;
@@ -56,6 +58,10 @@ export const LIMITS = v.object(
     register_wait_seconds: v.optional(positive(600)),
     retry_base_seconds: v.optional(positive(86_400)),
     retry_max_seconds: v.optional(positive(604_800)),
+    max_usd_per_day: v.optional(positive(1_000_000)),
+    max_usd_per_ticket: v.optional(positive(1_000_000)),
+    max_tokens_per_day: v.optional(whole(1, 1e15)),
+    max_tokens_per_ticket: v.optional(whole(1, 1e15)),
   },
   TABLE,
 );
@@ -102,9 +108,22 @@ export const AGENT = v.object(
     ),
     prompt: v.optional(text('must be a string', () => true)),
     prompt_file: v.optional(text('must be a path', (s) => s !== '')),
-    on_idle: v.optional(v.picklist(ON_IDLE, `must be one of ${ON_IDLE.join(', ')}`), 'needs_input'),
+    on_idle: v.optional(v.picklist(ON_IDLE, `must be one of ${ON_IDLE.join(', ')}`), 'auto'),
+    max_nudges: v.optional(whole(0, 100)),
+    mode: v.optional(v.picklist(MODES, `must be one of ${MODES.join(', ')}`), 'interactive'),
+    fallback: v.optional(name),
   },
   TABLE,
+);
+
+export const ROUTE = v.object(
+  {
+    agent: name,
+    label: v.optional(text('must be a non-empty string', (s) => s !== '')),
+    project: v.optional(name),
+    priority_at_most: v.optional(whole(0, 4)),
+  },
+  'must be a table, such as [[route]]',
 );
 
 export const TOP = v.object({
@@ -120,4 +139,5 @@ export const TOP = v.object({
   limits: v.optional(v.unknown()),
   project: v.optional(v.unknown()),
   agent: v.optional(v.unknown()),
+  route: v.optional(v.array(v.unknown(), 'must be tables, such as [[route]]')),
 });

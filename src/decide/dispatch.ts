@@ -1,7 +1,7 @@
 import type { Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { AgentProfile, Policy, Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
-import type { World } from '../model/world.ts';
+import type { Spent, World } from '../model/world.ts';
 import type { DecideOptions } from './index.ts';
 import { guardOf, type Reconciled } from './reconcile.ts';
 
@@ -20,10 +20,11 @@ export function decideDispatch(
   const unmet = new Map(world.tickets.map((view) => [view.ticket.id, view.unmet]));
 
   for (const ticket of candidates(world, reconciled)) {
-    const route = routeOf(ticket, policy);
+    const route = routeOf(ticket, policy, (name) => unable(name, world, reconciled));
     const because =
       closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options) ??
       (route.ok ? null : route.because) ??
+      spentUp(ticket, world, policy) ??
       (route.ok ? switchedOff(world, reconciled, route.project, route.profile) : null) ??
       (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null);
     if (because !== null || !route.ok) {
@@ -85,14 +86,56 @@ type Route =
   | { readonly ok: true; readonly project: Project; readonly profile: AgentProfile }
   | { readonly ok: false; readonly because: SkipBecause };
 
-/** The owner's profile, else the ticket's own, the project's, the configuration's. */
-function routeOf(ticket: Ticket, policy: Policy): Route {
+type Unable = 'account_limited' | 'profile_not_ready';
+
+/** The owner's profile, else the ticket's own, the first route that fits, the project's, the configuration's. Where its
+ *  account is limited or not ready, the profile that it names as its fallback, unless the ticket is a profile's own. */
+function routeOf(ticket: Ticket, policy: Policy, unable: (name: string) => Unable | null): Route {
   const project = policy.projects.get(ticket.project);
   if (project === undefined) return { ok: false, because: 'unknown_project' };
-  const name = ticket.owner ?? ticket.agent ?? project.default_agent ?? policy.default_agent;
+  const routed = policy.routes.find((route) => fits(route, ticket))?.agent;
+  const name = ticket.owner ?? ticket.agent ?? routed ?? project.default_agent ?? policy.default_agent;
   if (name === null) return { ok: false, because: 'no_agent' };
-  const profile = policy.agents.get(name);
-  return profile === undefined ? { ok: false, because: 'unknown_agent' } : { ok: true, project, profile };
+  const first = policy.agents.get(name);
+  if (first === undefined) return { ok: false, because: 'unknown_agent' };
+  const tried = new Set<string>();
+  for (let profile: AgentProfile | undefined = first; profile !== undefined && !tried.has(profile.name); ) {
+    if (unable(profile.name) === null) return { ok: true, project, profile };
+    tried.add(profile.name);
+    if (ticket.owner !== null || profile.fallback === null) break;
+    profile = policy.agents.get(profile.fallback);
+  }
+  return { ok: false, because: unable(name) ?? 'account_limited' };
+}
+
+function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: Ticket): boolean {
+  return (
+    (label === null || ticket.labels.includes(label)) &&
+    (project === null || ticket.project === project) &&
+    (priority_at_most === null || ticket.priority <= priority_at_most)
+  );
+}
+
+/** What keeps a profile from any work: found before, or in this very pass. */
+function unable(name: string, world: World, { closed }: Reconciled): Unable | null {
+  const found = closed.get(name);
+  if (found !== undefined) return found;
+  const account = world.accounts.find((one) => one.name === name);
+  if (account === undefined) return null;
+  if (account.not_ready !== null) return 'profile_not_ready';
+  return account.not_before_at_ms !== null && account.not_before_at_ms > world.now_ms
+    ? 'account_limited'
+    : null;
+}
+
+/** A budget that is used up stops launches, and no agent that works. */
+function spentUp(ticket: Ticket, { spent }: World, { limits }: Policy): SkipBecause | null {
+  if (spent === null) return null;
+  const over = (used: Spent | undefined, usd: number | null, tokens: number | null): boolean =>
+    used !== undefined && ((usd !== null && used.usd >= usd) || (tokens !== null && used.tokens >= tokens));
+  if (over(spent.day, limits.max_usd_per_day, limits.max_tokens_per_day)) return 'budget_day';
+  const own = spent.tickets[ticket.id];
+  return over(own, limits.max_usd_per_ticket, limits.max_tokens_per_ticket) ? 'budget_ticket' : null;
 }
 
 function switchedOff(
@@ -103,11 +146,7 @@ function switchedOff(
 ): SkipBecause | null {
   if (tripped) return 'mass_death';
   const scopes = ['*', `project:${project.name}`, `agent:${profile.name}`];
-  if (world.switches.some(({ scope }) => scopes.includes(scope))) return 'killswitch';
-  const account = world.accounts.find(({ name }) => name === profile.name);
-  return account?.not_before_at_ms != null && account.not_before_at_ms > world.now_ms
-    ? 'account_limited'
-    : null;
+  return world.switches.some(({ scope }) => scopes.includes(scope)) ? 'killswitch' : null;
 }
 
 function full(

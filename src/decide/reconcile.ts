@@ -32,6 +32,8 @@ export interface Reconciled {
   /** Tickets that this pass spoke about already, so that dispatch adds no second word. */
   readonly spoken: ReadonlySet<string>;
   readonly tripped: boolean;
+  /** Profiles that this pass found unable to take a ticket, and why. */
+  readonly closed: ReadonlyMap<string, 'account_limited' | 'profile_not_ready'>;
 }
 
 /** Decides every heal. Pure. */
@@ -53,6 +55,7 @@ class Pass implements Reconciled {
   readonly freed = new Set<string>();
   readonly spoken = new Set<string>();
   tripped = false;
+  readonly closed = new Map<string, 'account_limited' | 'profile_not_ready'>();
 
   readonly #world: World;
   readonly #policy: Policy;
@@ -193,6 +196,7 @@ class Pass implements Reconciled {
     const stirred = seen.seen.fresh > 0 || (output !== null && output !== row.output_at_s);
     const silent_ms = stirred ? 0 : row.silent_ms + this.#world.delta_ms;
     this.#refresh(seen, { alive: true, silent_ms, launching_ms: row.launching_ms });
+    this.#account(seen);
 
     if (SETTLED.has(ticket.status)) return this.#skip(row, 'alive_though_settled', { status: ticket.status });
     if (row.owner !== ticket.owner) return this.#skip(row, 'owner_changed', { owner: ticket.owner });
@@ -206,32 +210,82 @@ class Pass implements Reconciled {
   }
 
   /** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
-  #working({ row, seen }: ObservedRuntime, ticket: Ticket, silent_ms: number): void {
+  #working(observed: ObservedRuntime, ticket: Ticket, silent_ms: number): void {
+    const { row, seen } = observed;
     const base = {
       ticket: ticket.id,
       guard: guardOf(ticket),
       runtime: { run: row.id, version: row.version },
       evidence: { activity: seen.activity, pid: row.pid, silent_ms },
     };
-    const on_idle = seen.activity === 'idle' ? (this.#profile(row)?.on_idle ?? 'needs_input') : 'leave';
-    if (seen.activity === 'waiting') {
+    const { turn } = seen;
+    if (seen.not_ready !== null) {
+      this.steps.push({ ...base, kind: 'ask', because: 'agent_not_ready', question: seen.not_ready, turn });
+    } else if (seen.activity === 'waiting') {
       const question = seen.question ?? 'The agent waits for a person.';
-      this.steps.push({ ...base, kind: 'ask', because: 'agent_waiting', question, turn: seen.turn });
-    } else if (on_idle === 'review') {
-      this.steps.push({ ...base, kind: 'submit', because: 'idle_without_report' });
-    } else if (on_idle === 'needs_input') {
-      const question = 'The agent ended its turn without a report.';
-      this.steps.push({ ...base, kind: 'ask', because: 'idle_without_report', question, turn: seen.turn });
+      this.steps.push({ ...base, kind: 'ask', because: 'agent_waiting', question, turn });
+    } else if (this.#limited(seen)) {
+      return this.#skip(row, 'rate_limited', { until_ms: seen.limited_until_ms });
+    } else if (seen.activity === 'idle' && this.#throughOr(observed) !== 'leave') {
+      const next = this.#throughOr(observed);
+      const because = seen.limited_until_ms === null ? 'idle_without_report' : 'limit_over';
+      if (next === 'submit') this.steps.push({ ...base, kind: 'submit', because: 'idle_without_report' });
+      else if (next === 'nudge') this.steps.push({ ...base, kind: 'nudge', because, turn });
+      else {
+        const question = 'The agent ended its turn without a report.';
+        this.steps.push({ ...base, kind: 'ask', because: 'idle_without_report', question, turn });
+      }
     } else if (silent_ms >= this.#policy.limits.ttl_minutes * 60_000) {
-      this.steps.push({ ...base, kind: 'park', because: 'silent_past_ttl', turn: seen.turn });
+      this.steps.push({ ...base, kind: 'park', because: 'silent_past_ttl', turn });
     } else return;
     const last = this.steps.at(-1);
     if (last?.ticket !== ticket.id || !('guard' in last)) return;
-    this.after.set(ticket.id, {
-      ...ticket,
-      status: last.kind === 'submit' ? 'in_review' : 'needs_input',
-      version: ticket.version + 1,
-    });
+    const status =
+      last.kind === 'submit' ? 'in_review' : last.kind === 'nudge' ? ticket.status : 'needs_input';
+    this.after.set(ticket.id, { ...ticket, status, version: ticket.version + 1 });
+  }
+
+  /** What a turn that ended without a report comes to. A continuation prompt is sent at most once for a turn: one whose
+   *  arrival was never seen is not followed by another. */
+  #throughOr({ row, seen, has_commits }: ObservedRuntime): 'submit' | 'nudge' | 'ask' | 'leave' {
+    const profile = this.#profile(row);
+    const on_idle = profile?.on_idle ?? 'needs_input';
+    if (on_idle === 'leave') return 'leave';
+    const may =
+      row.nudges < (profile?.max_nudges ?? 0) && (row.nudged_turn === null || seen.turn > row.nudged_turn);
+    if (seen.limited_until_ms !== null && may) return 'nudge'; // cut off by a limit that is over now
+    if (on_idle === 'review' || (on_idle === 'auto' && has_commits === true)) return 'submit';
+    return may && (on_idle === 'auto' || on_idle === 'nudge') ? 'nudge' : 'ask';
+  }
+
+  #limited(seen: { readonly limited_until_ms: number | null }): boolean {
+    return seen.limited_until_ms !== null && seen.limited_until_ms > this.#world.now_ms;
+  }
+
+  /** What a runtime tells of its account: a limit, a client that cannot work, or that it works again. */
+  #account({ row, seen }: ObservedRuntime): void {
+    const known = this.#world.accounts.find(({ name }) => name === row.agent);
+    const base = { ticket: row.ticket_id ?? '', evidence: { run: row.id, agent: row.agent } };
+    const until_ms = seen.limited_until_ms;
+    if (until_ms !== null && this.#limited(seen)) {
+      this.closed.set(row.agent, 'account_limited');
+      if ((known?.not_before_at_ms ?? 0) < until_ms)
+        this.steps.push({
+          ...base,
+          ...{ kind: 'limit', because: 'rate_limited', agent: row.agent, until_ms },
+          evidence: { ...base.evidence, until_ms },
+        });
+    }
+    if (seen.not_ready !== null) {
+      this.closed.set(row.agent, 'profile_not_ready');
+      if (known?.not_ready !== seen.not_ready)
+        this.steps.push({
+          ...base,
+          ...{ kind: 'unready', because: 'agent_not_ready', agent: row.agent, fix: seen.not_ready },
+        });
+    } else if (known != null && known.not_ready !== null && seen.turn > row.turn) {
+      this.steps.push({ ...base, kind: 'ready', because: 'agent_works', agent: row.agent });
+    }
   }
 
   #normalize(seen: ObservedRuntime, { ticket, heals }: TicketView, because: Because): void {
@@ -259,13 +313,18 @@ class Pass implements Reconciled {
     // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
     const elsewhere = this.#sighting(ticket) !== null;
     if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket) && !elsewhere) {
+      if (this.#through(seen, ticket, exit.exit_code)) return;
+      const limited = this.#limited(seen.seen);
+      this.#account(seen);
       const lived_ms = this.#world.now_ms - (row.registered_at_ms ?? 0);
       // Never seen alive by a tick counts as early only while ticks come: not after hours without one.
       const unseen =
         row.heartbeat_at_ms === null && lived_ms < 2 * this.#policy.limits.interval_seconds * 1000;
       const young = unseen || lived_ms < EARLY_MS;
-      if (young && because.startsWith('agent_')) this.#early.add(ticket.id);
-      return this.#retry(ticket, heals, row, seen, { end_reason: because, ...exit }, because);
+      const known = limited || seen.seen.not_ready !== null;
+      if (young && !known && because.startsWith('agent_')) this.#early.add(ticket.id);
+      const why = limited ? 'rate_limited' : seen.seen.not_ready !== null ? 'agent_not_ready' : because;
+      return this.#retry(ticket, heals, row, seen, { end_reason: why, ...exit }, why);
     }
     // Whoever reported or asked has finished; whoever lost its ticket meanwhile has merely died.
     const finished = SETTLED.has(ticket.status) || ticket.status === 'needs_input';
@@ -274,6 +333,29 @@ class Pass implements Reconciled {
       { end_reason: finished ? 'finished' : because, ...exit },
       finished ? 'agent_finished' : because,
     );
+  }
+
+  /** The end of a headless run is the end of its turn: work that is committed goes to review, or a person is asked; what
+   *  is left is a failed attempt. The row ends with the next tick. */
+  #through(observed: ObservedRuntime, ticket: Ticket, exit_code: number | null): boolean {
+    const { row, seen, has_commits } = observed;
+    if (row.headless === 0 || exit_code !== 0) return false;
+    const on_idle = this.#profile(row)?.on_idle ?? 'needs_input';
+    const base = {
+      ...{ ticket: ticket.id, guard: guardOf(ticket), because: 'finished_without_report' as const },
+      runtime: { run: row.id, version: row.version },
+      evidence: { pid: row.pid, exit_code, has_commits },
+    };
+    if (on_idle === 'review' || (on_idle !== 'needs_input' && has_commits === true)) {
+      this.after.set(ticket.id, { ...ticket, status: 'in_review', version: ticket.version + 1 });
+      this.steps.push({ ...base, kind: 'submit' });
+      return true;
+    }
+    if (on_idle !== 'needs_input') return false;
+    this.after.set(ticket.id, { ...ticket, status: 'needs_input', version: ticket.version + 1 });
+    const question = 'The agent ended without a report.';
+    this.steps.push({ ...base, kind: 'ask', question, turn: seen.turn });
+    return true;
   }
 
   #sameClaim(row: Runtime, ticket: Ticket): boolean {
@@ -304,9 +386,15 @@ class Pass implements Reconciled {
     const { limits } = this.#policy;
     // What the machine did is no attempt of the agent's, unless it keeps happening to this one ticket.
     const blameless = (because === 'rebooted' || because === 'tmux_server_lost') && heals < MAX_HEALS;
-    const to = blameless
-      ? ({ status: 'todo', attempts: ticket.attempts, not_before_at_ms: null } as const)
-      : retryAfter(ticket.id, ticket.attempts, this.#world.now_ms, limits);
+    const unable = because === 'rate_limited' || because === 'agent_not_ready';
+    const to =
+      blameless || unable
+        ? ({
+            status: 'todo',
+            attempts: ticket.attempts,
+            not_before_at_ms: because === 'rate_limited' ? (seen?.seen.limited_until_ms ?? null) : null,
+          } as const)
+        : retryAfter(ticket.id, ticket.attempts, this.#world.now_ms, limits);
     this.freed.add(ticket.id);
     this.after.set(ticket.id, {
       ...ticket,
@@ -418,6 +506,8 @@ function answered({ row, seen }: ObservedRuntime, ticket: Ticket, active: boolea
   switch (ticket.reason) {
     case 'asked':
     case 'idle_without_report':
+    case 'finished_without_report':
+    case 'agent_not_ready':
       return later ? 'activity_after_question' : null;
     case 'agent_waiting':
       // However it was answered (or dismissed), the dialog is gone.

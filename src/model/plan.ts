@@ -56,6 +56,15 @@ export type Step =
       readonly runtime: RuntimeGuard;
       readonly turn: number;
     })
+  | (Base & {
+      readonly kind: 'nudge';
+      readonly guard: TicketGuard;
+      readonly runtime: RuntimeGuard;
+      readonly turn: number;
+    })
+  | (Base & { readonly kind: 'limit'; readonly agent: string; readonly until_ms: number })
+  | (Base & { readonly kind: 'unready'; readonly agent: string; readonly fix: string })
+  | (Base & { readonly kind: 'ready'; readonly agent: string })
   | (Base & { readonly kind: 'submit'; readonly guard: TicketGuard; readonly runtime: RuntimeGuard })
   | (Base & { readonly kind: 'end'; readonly runtime: RuntimeGuard; readonly end: EndInfo })
   | (Base & {
@@ -87,6 +96,11 @@ export type Because =
   | 'agent_waiting'
   | 'idle_without_report'
   | 'silent_past_ttl'
+  | 'limit_over'
+  // accounts
+  | 'rate_limited'
+  | 'agent_not_ready'
+  | 'agent_works'
   // end, retry
   | 'agent_dead'
   | 'agent_exited'
@@ -96,6 +110,7 @@ export type Because =
   | 'tmux_server_lost'
   | 'launch_deadline'
   | 'ended_without_release'
+  | 'finished_without_report'
   | 'launch_failed'
   | 'environment'
   | 'killswitch'
@@ -118,6 +133,10 @@ export type SkipBecause =
   | 'unknown_agent'
   | 'no_agent'
   | 'account_limited'
+  | 'rate_limited'
+  | 'profile_not_ready'
+  | 'budget_day'
+  | 'budget_ticket'
   | 'no_slot'
   | 'no_slot_project'
   | 'no_slot_agent'

@@ -8,6 +8,8 @@ export interface Policy {
   readonly default_project: string | null;
   /** Authors whose tickets are dispatched without a person's move to `todo`. */
   readonly trusted_authors: readonly string[];
+  /** Which profile a ticket gets that names none: the first that fits. */
+  readonly routes: readonly Route[];
   /** Set when the file could not be used: dispatch stops, reconcile goes on with the defaults. */
   readonly broken: readonly string[];
 }
@@ -23,6 +25,20 @@ export interface Limits {
   readonly register_wait_seconds: number;
   readonly retry_base_seconds: number;
   readonly retry_max_seconds: number;
+  /** Budgets, by the clients' own records; null = none. A client that tells no money counts by its tokens alone. */
+  readonly max_usd_per_day: number | null;
+  readonly max_usd_per_ticket: number | null;
+  readonly max_tokens_per_day: number | null;
+  readonly max_tokens_per_ticket: number | null;
+}
+
+/** All that a route names must fit. */
+export interface Route {
+  readonly agent: string;
+  readonly label: string | null;
+  readonly project: string | null;
+  /** Fits priorities up to this number: 0 is the most urgent. */
+  readonly priority_at_most: number | null;
 }
 
 export interface HookSpec {
@@ -61,8 +77,19 @@ export interface AgentProfile {
   readonly permission_mode: string;
   /** The prompt template; null = the built-in one. */
   readonly prompt: string | null;
-  readonly on_idle: 'needs_input' | 'review' | 'leave';
+  /** A turn that ended without a report. `auto`: to review when the branch has commits, else nudge, then ask a person. */
+  readonly on_idle: OnIdle;
+  /** Continuation prompts of one run. */
+  readonly max_nudges: number;
+  /** `headless`: the client's mode for machines where nobody attaches. */
+  readonly mode: 'interactive' | 'headless';
+  /** The profile that takes over while this one's account is limited or not ready. */
+  readonly fallback: string | null;
 }
+
+export const ON_IDLE = ['auto', 'needs_input', 'review', 'nudge', 'leave'] as const;
+
+export type OnIdle = (typeof ON_IDLE)[number];
 
 export const DEFAULT_LIMITS: Limits = {
   max_agents: 4,
@@ -74,6 +101,10 @@ export const DEFAULT_LIMITS: Limits = {
   register_wait_seconds: 15,
   retry_base_seconds: 60,
   retry_max_seconds: 1800,
+  max_usd_per_day: null,
+  max_usd_per_ticket: null,
+  max_tokens_per_day: null,
+  max_tokens_per_ticket: null,
 };
 
 export const NO_POLICY: Policy = {
@@ -83,5 +114,6 @@ export const NO_POLICY: Policy = {
   default_agent: null,
   default_project: null,
   trusted_authors: [],
+  routes: [],
   broken: [],
 };

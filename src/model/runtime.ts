@@ -1,4 +1,5 @@
 import type { ProcessIdentity } from './identity.ts';
+import type { AgentKind } from './policy.ts';
 
 export type Phase = 'launching' | 'registered' | 'running' | 'parked' | 'ended';
 
@@ -53,6 +54,21 @@ export interface Runtime {
   readonly end_reason: string | null;
   readonly exit_code: number | null;
   readonly exit_signal: number | null;
+  /** The kind of client that was launched, whatever the configuration says later; '' = a row of before. */
+  readonly kind: AgentKind | '';
+  /** 1 = nobody can attach to it: its end is the end of its turn. */
+  readonly headless: 0 | 1;
+  /** The client's session that this run was to continue. */
+  readonly resumed: string | null;
+  /** What the second signal said at the last tick. */
+  readonly level: Activity | null;
+  /** The account's limit that this runtime met; null = none, or over. */
+  readonly limited_until_ms: number | null;
+  /** What a person has to do before this client can work at all. */
+  readonly not_ready: string | null;
+  /** Continuation prompts that ticks have sent, and the turn after which the last one was. */
+  readonly nudges: number;
+  readonly nudged_turn: number | null;
 }
 
 /** The identity that the row recorded, or null where nothing was registered yet. */

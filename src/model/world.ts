@@ -1,4 +1,5 @@
 import type { Judgement } from './identity.ts';
+import type { AgentKind } from './policy.ts';
 import type { Activity, Runtime } from './runtime.ts';
 import type { Ticket } from './ticket.ts';
 
@@ -15,6 +16,8 @@ export interface Pane {
   /** `@mc_ticket`. */
   readonly ticket: string;
   readonly output_at_s: number | null;
+  /** What the program in it calls itself: untrusted text. */
+  readonly title: string;
 }
 
 /** What our tmux server answered. `none`: no server, and the recorded one is dead too. */
@@ -34,6 +37,11 @@ export interface ActivityView {
   readonly question: string | null;
   readonly turn: number;
   readonly client_session: string | null;
+  /** What the second signal says now; null = nothing. */
+  readonly level: Activity | null;
+  readonly limited_until_ms: number | null;
+  /** Why this client cannot work at all, with what a person has to do. */
+  readonly not_ready: string | null;
   /** Events that were new in this pass. */
   readonly fresh: number;
   readonly cursor: string | null;
@@ -47,6 +55,8 @@ export interface ObservedRuntime {
   readonly seen: ActivityView;
   /** Why a dead runtime is dead, where more than "gone" is known. */
   readonly server_lost: boolean;
+  /** Whether its branch holds commits that its base does not; null = not looked at, or it cannot be told. */
+  readonly has_commits: boolean | null;
 }
 
 /** A living or dead process that carries a ticket's mark though the board has no live row for it. */
@@ -68,6 +78,9 @@ export interface Sighting {
   readonly branch: string | null;
   /** When the ticket that it was started for was made; null = not recorded. */
   readonly ticket_created_at_ms: number | null;
+  readonly kind: AgentKind | '';
+  readonly headless: boolean;
+  readonly client_session: string | null;
 }
 
 export interface TicketView {
@@ -83,6 +96,16 @@ export interface TicketView {
 export interface AccountView {
   readonly name: string;
   readonly not_before_at_ms: number | null;
+  /** What a person has to do before any ticket can be worked on by this profile. */
+  readonly not_ready: string | null;
+  /** The program as it was when that was found; another one is looked at anew. */
+  readonly not_ready_stamp: string | null;
+}
+
+/** What was used so far, by the clients' own records. */
+export interface Spent {
+  readonly tokens: number;
+  readonly usd: number;
 }
 
 export interface Switch {
@@ -115,4 +138,6 @@ export interface World {
   readonly early_deaths: readonly string[];
   /** Tickets whose state could not be read: nothing is done about them. */
   readonly unreadable: readonly string[];
+  /** Of this UTC day and of the tickets that may be launched; null = no budget is configured. */
+  readonly spent: { readonly day: Spent; readonly tickets: Readonly<Record<string, Spent>> } | null;
 }

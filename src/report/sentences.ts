@@ -28,6 +28,15 @@ const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evi
   ended_without_release: 'its run had ended without giving the ticket back',
   ticket_unreadable:
     'its row on the board cannot be understood: another program has written it; nothing is done',
+  limit_over: 'the limit that stopped it is over',
+  rate_limited: (e) =>
+    `its account is limited${typeof e.until_ms === 'number' ? ` until ${new Date(e.until_ms).toISOString()}` : ''}`,
+  agent_not_ready: 'the client cannot work before a person has set it up',
+  agent_works: 'the client works again',
+  finished_without_report: 'the agent finished without a report',
+  profile_not_ready: 'its profile is not ready: see mc-pickup agents',
+  budget_day: "the day's budget is used up",
+  budget_ticket: "the ticket's budget is used up",
   environment: 'the machine or the configuration is not ready for it; no attempt is counted',
   launch_failed: (e) => `the launch failed (${exit(e)})`,
   killswitch: (e) => (e.reason ? `the killswitch is on: ${e.reason}` : 'the killswitch is on'),

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { clean } from '../text.ts';
-import { command, failureOf, guarded, type Tmux } from './tmux.ts';
+import { command, failureOf, guarded, searched, type Tmux } from './tmux.ts';
 
 export interface Paste {
   readonly pane: string;
@@ -12,7 +12,9 @@ export interface Paste {
   /** Our own words, put before a text that begins with `!` (clients run that as a shell command). */
   readonly words?: string;
   /** Asked once more when the text is in and Enter is due: a dialog that opened meanwhile would be answered. */
-  readonly mayEnter?: () => boolean;
+  readonly mayEnter?: () => boolean | Promise<boolean>;
+  /** What the pane shows while a dialog is open: Enter is not pressed then. null = nothing is known. */
+  readonly unless?: string | null;
 }
 
 /** `held`: the text is in, and Enter was not pressed. */
@@ -33,7 +35,7 @@ export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
   const text = body.trimStart().startsWith('!') ? `${paste.words ?? 'Message for you:'} ${body}` : body;
   if (text === '') return { error: 'there is no text to paste', untouched: true };
   const buffer = `mc-${randomBytes(8).toString('hex')}`;
-  const alive = `#{&&:#{==:#{pane_dead},0},#{==:#{@mc_run},${run}}}`;
+  const alive = living(run);
   const loaded = failureOf(await command(tmux, ['load-buffer', '-b', buffer, '-'], text));
   if (loaded !== null) return { error: loaded, untouched: true };
   const pasting = `paste-buffer -p -r -d -b ${buffer} -t '${pane}'`;
@@ -43,6 +45,37 @@ export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
     return pasted;
   }
   await pause(paste.enterDelayMs);
-  if (paste.mayEnter?.() === false) return 'held';
-  return guarded(tmux, pane, alive, `send-keys -t '${pane}' Enter`, 'pasted');
+  if ((await paste.mayEnter?.()) === false) return 'held';
+  const entered = await pressEnter(tmux, paste);
+  return entered === 'refused' ? 'held' : entered;
+}
+
+/** Enter, in one tmux command with the check that the pane lives, is this run's and shows no dialog. */
+export async function pressEnter(
+  tmux: Tmux,
+  { pane, run, unless = null }: Pick<Paste, 'pane' | 'run' | 'unless'>,
+): Promise<'pasted' | 'refused' | { readonly error: string }> {
+  const mine = unless === null ? living(run) : `#{&&:${living(run)},#{==:${searched(unless)},0}}`;
+  return guarded(tmux, pane, mine, `send-keys -t '${pane}' Enter`, 'pasted');
+}
+
+/** Keys for a dialog, in one tmux command with the check that it is the very pane and still shows that dialog. */
+export async function pressKeys(
+  tmux: Tmux,
+  dialog: {
+    readonly pane: string;
+    readonly run: string;
+    readonly shows: string;
+    readonly keys: readonly string[];
+  },
+): Promise<'pressed' | 'refused' | { readonly error: string }> {
+  const { pane, run, shows, keys } = dialog;
+  if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run)) return { error: 'not a pane or not a run id' };
+  if (keys.some((key) => !/^[A-Za-z0-9-]+$/.test(key))) return { error: 'not the name of a key' };
+  const open = `#{&&:${living(run)},#{!=:${searched(shows)},0}}`;
+  return guarded(tmux, pane, open, `send-keys -t '${pane}' ${keys.join(' ')}`, 'pressed');
+}
+
+function living(run: string): string {
+  return `#{&&:#{==:#{pane_dead},0},#{==:#{@mc_run},${run}}}`;
 }

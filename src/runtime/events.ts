@@ -2,12 +2,13 @@ import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Runtime } from '../model/runtime.ts';
 import type { ActivityView } from '../model/world.ts';
-import type { Adapter } from './agents/adapter.ts';
+import type { Adapter, Limited } from './agents/adapter.ts';
 import { asObject } from './files.ts';
 
 const MAX_EVENTS = 10_000;
 const MAX_BYTES = 1024 * 1024;
 const MAX_QUESTION = 4000;
+const UNANNOUNCED_MS = 15 * 60_000;
 const EVENT_NAME = /^([A-Za-z][A-Za-z0-9_-]*)\.[A-Za-z0-9_.-]+$/;
 
 interface EventFile {
@@ -17,15 +18,19 @@ interface EventFile {
   readonly size: bigint;
 }
 
+/** What the events say; the second signal is another's part. */
+export type Folded = Omit<ActivityView, 'level'>;
+
+export type FoldedRow = Pick<
+  Runtime,
+  'activity' | 'question' | 'turn' | 'client_session' | 'events_cursor' | 'limited_until_ms' | 'not_ready'
+>;
+
 /** Folds the events that the row has not seen yet over the row. Reads only.
  *
  *  The cursor names the consumed files that are still there. It holds no time: an event that was written
  *  before the last folded one but appeared after it is counted, and none is counted twice. */
-export function foldEvents(
-  dir: string,
-  row: Pick<Runtime, 'activity' | 'question' | 'turn' | 'client_session' | 'events_cursor'>,
-  adapter: Pick<Adapter, 'mapEvent'>,
-): ActivityView {
+export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'mapEvent'>): Folded {
   const seen = parseCursor(row.events_cursor);
   const files = listEvents(dir);
   const still = files.filter((file) => seen.has(digest(file.name)));
@@ -33,11 +38,16 @@ export function foldEvents(
     .filter((file) => !seen.has(digest(file.name)))
     .sort((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.name < b.name ? -1 : 1))
     .slice(0, MAX_EVENTS);
-  let { activity, question, turn, client_session } = row;
+  let { activity, question, turn, client_session, limited_until_ms, not_ready } = row;
   for (const file of fresh) {
     const meaning = adapter.mapEvent(file.kind, payloadOf(dir, file));
     if (meaning === null) continue;
-    if (meaning.turn === true) turn += 1;
+    if (meaning.turn === true) {
+      turn += 1;
+      [limited_until_ms, not_ready] = [null, null];
+    }
+    if (meaning.limited !== undefined) limited_until_ms = limitOf(meaning.limited, file);
+    if (meaning.not_ready !== undefined) not_ready = meaning.not_ready.slice(0, MAX_QUESTION);
     if (meaning.session !== undefined) client_session = meaning.session;
     if (meaning.activity === undefined) continue;
     const keep =
@@ -48,7 +58,16 @@ export function foldEvents(
   }
   const cursor =
     fresh.length === 0 ? row.events_cursor : [...still, ...fresh].map((file) => digest(file.name)).join(',');
-  return { activity, question, turn, client_session, fresh: fresh.length, cursor };
+  return {
+    ...{ activity, question, turn, client_session, limited_until_ms, not_ready },
+    fresh: fresh.length,
+    cursor,
+  };
+}
+
+/** A limit whose end nobody announced is tried again after a while. */
+function limitOf({ until_ms }: Limited, file: EventFile): number {
+  return until_ms ?? Number(file.mtimeNs / 1_000_000n) + UNANNOUNCED_MS;
 }
 
 /** Deletes the events that a cursor covers. Call it only after the board holds that cursor. */

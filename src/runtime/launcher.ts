@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
-import { numberOf, readObject, shellQuote, textOf, writeAtomic } from './files.ts';
+import { asObject, numberOf, readObject, shellQuote, textOf, writeAtomic } from './files.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -31,14 +31,24 @@ export interface RunFile {
   readonly branch: string | null;
   /** With the number it tells the ticket from another one of that number; null in files of before. */
   readonly ticket_created_at_ms: number | null;
+  /** Nobody can attach to it: its end is the end of its turn. */
+  readonly headless: boolean;
+  /** The client's session id, where we chose it or know it from the run that this one continues. */
+  readonly client_session: string | null;
+  /** Where the client keeps its things: HOME and the like, no secrets. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
-export interface StageRun extends Omit<RunFile, 'agent' | 'kind'> {
+/** Variables that say where a client keeps its things. */
+const PLACES_OF_CLIENTS = /^(HOME|XDG_[A-Z]+_(HOME|DIR)|[A-Z_]+_(HOME|DIR))$/;
+
+export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_session'> {
   readonly places: Places;
   readonly profile: AgentProfile;
   readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles'>;
-  /** A UUID for clients that take one as their session id. */
+  /** A UUID for clients that take one as their session id; the session itself where one is continued. */
   readonly client_session: string;
+  readonly resume: string | null;
   /** The Node binary and our entry script, for `register`. */
   readonly node: string;
   readonly bin: string;
@@ -74,8 +84,8 @@ export function stageRun(stage: StageRun): StagedRun {
     runDir: dir,
     bin: stage.places.bin,
     session: stage.client_session,
-    resume: null,
-    headless: false,
+    resume: stage.resume,
+    headless: stage.headless,
     worktree: stage.worktree,
   };
   const argv = stage.adapter.launchArgv(stage.profile, context);
@@ -95,6 +105,9 @@ export function stageRun(stage: StageRun): StagedRun {
     worktree,
     branch,
     ticket_created_at_ms,
+    headless: stage.headless,
+    client_session: stage.client_session,
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACES_OF_CLIENTS.test(name))),
   };
   writeAtomic(promptFile, stage.prompt);
   writeAtomic(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
@@ -227,7 +240,15 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     worktree,
     branch,
     ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
+    headless: file?.headless === true,
+    client_session: textOf(file, 'client_session'),
+    env: textsOf(file?.env),
   };
+}
+
+function textsOf(value: unknown): Record<string, string> {
+  const entries = Object.entries(asObject(value) ?? {});
+  return Object.fromEntries(entries.filter((one): one is [string, string] => typeof one[1] === 'string'));
 }
 
 function readText(path: string): string | null {

@@ -20,3 +20,23 @@ function executable(file: string): boolean {
     return false;
   }
 }
+
+/** Which very program a profile would start: path, size and time; '' = none is found. */
+export function programStamp(
+  profile: {
+    readonly kind: string;
+    readonly argv: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+  },
+  env: NodeJS.ProcessEnv,
+): string {
+  const [word = profile.kind] = profile.argv;
+  const file = findProgram(word, profile.env.PATH ?? env.PATH);
+  if (file === null) return '';
+  try {
+    const { size, mtimeMs, ino } = statSync(file);
+    return [file, size, mtimeMs, ino].join(':');
+  } catch {
+    return '';
+  }
+}

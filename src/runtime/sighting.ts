@@ -55,7 +55,7 @@ export function sightMark(
 function staged(
   runs: string,
   run: string,
-): Pick<Sighting, 'run' | 'owner' | 'agent' | 'project' | 'worktree' | 'branch' | 'ticket_created_at_ms'> {
+): Omit<Sighting, keyof ProcessIdentity | 'ticket' | 'judgement' | 'session' | 'pane'> {
   const file = readRunFile(runs, run);
   return {
     run,
@@ -65,5 +65,8 @@ function staged(
     worktree: file?.worktree ?? null,
     branch: file?.branch ?? null,
     ticket_created_at_ms: file?.ticket_created_at_ms ?? null,
+    kind: file?.kind ?? '',
+    headless: file?.headless ?? false,
+    client_session: file?.client_session ?? null,
   };
 }

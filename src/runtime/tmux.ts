@@ -58,6 +58,8 @@ const FIELDS = [
   '#{@mc_ticket}',
   '#{window_activity}',
   '#{pid}',
+  // Last: whatever the program in the pane writes there is its own, the separator too.
+  '#{pane_title}',
 ].join('|');
 
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
@@ -208,6 +210,28 @@ function onSocket(tmux: Tmux, words: readonly string[]): string[] {
   return ['-S', tmux.socket, '-f', '/dev/null', ...words];
 }
 
+/** The title that the program in a pane gave it: untrusted text; null = it cannot be read. */
+export async function paneTitle(tmux: Tmux, pane: string): Promise<string | null> {
+  if (!PANE.test(pane)) return null;
+  const answer = await command(tmux, ['display-message', '-p', '-t', pane, '#{pane_title}']);
+  return failureOf(answer) === null ? answer.stdout.trim() : null;
+}
+
+/** A format that is the line on which the pane shows a text, or 0. Only for texts of our own: letters, digits, spaces
+ *  and a few marks, none of which means anything in a format. */
+export function searched(text: string): string {
+  if (!/^[A-Za-z0-9 '?!.:△]+$/u.test(text))
+    throw new Error(`not a text to search a pane for: ${JSON.stringify(text)}`);
+  return `#{C:${text.replaceAll(':', '#:').replaceAll('?', '[?]')}}`;
+}
+
+/** Whether the pane shows a text now. */
+export async function showsText(tmux: Tmux, pane: string, text: string): Promise<boolean> {
+  if (!PANE.test(pane)) return false;
+  const answer = await command(tmux, ['display-message', '-p', '-t', pane, searched(text)]);
+  return failureOf(answer) === null && /^[1-9]\d*$/.test(answer.stdout.trim());
+}
+
 /** What went wrong in one invocation, in words; null = nothing. */
 export function failureOf(answer: RunResult): string | null {
   if (answer.error === 'ENOENT' || answer.code === 127) return NOT_INSTALLED;
@@ -259,8 +283,9 @@ async function list(tmux: Tmux): Promise<TmuxView> {
 
 /** One line of `list-panes`, or null when it is not exactly what was asked for. */
 export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
-  const [session, pane, pid, dead, status, signal, mark, ticket, activity, server, ...rest] = line.split('|');
-  if (rest.length > 0 || server === undefined || !/^\d+$/.test(server)) return null;
+  const [session, pane, pid, dead, status, signal, mark, ticket, activity, server, ...title] =
+    line.split('|');
+  if (title.length === 0 || server === undefined || !/^\d+$/.test(server)) return null;
   if (!/^\$\d+$/.test(session ?? '') || !PANE.test(pane ?? '') || !/^\d+$/.test(pid ?? '')) return null;
   if (!/^[01]?$/.test(dead ?? 'x') || !/^\d*$/.test(status ?? 'x') || !/^\d*$/.test(activity ?? 'x'))
     return null;
@@ -277,6 +302,7 @@ export function parsePane(line: string): { readonly pane: Pane; readonly server:
     run: mark ?? '',
     ticket: ticket ?? '',
     output_at_s: activity === '' ? null : Number(activity),
+    title: title.join('|').trim(),
   };
   return { pane: view, server: Number(server) };
 }

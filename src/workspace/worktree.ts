@@ -15,6 +15,7 @@ import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
 import { fetchOnce, type GitResult, git, inTurn } from './git.ts';
+import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
 
 export type Refusal =
@@ -152,6 +153,15 @@ function halfMade(common: string, target: string): boolean {
 function markReady(common: string, target: string): void {
   const own = ownDir(common, target);
   if (own !== null) writeFileSync(join(own, READY), '', { mode: 0o600 });
+}
+
+/** Notes which commit the work begins at: the fork from the base, also where an earlier attempt's branch is taken up. */
+async function markStart(common: string, target: string, base: string | undefined): Promise<void> {
+  const own = ownDir(common, target);
+  if (own === null || existsSync(join(own, START))) return;
+  const args = base === undefined ? ['rev-parse', 'HEAD'] : ['merge-base', 'HEAD', base];
+  const found = await git(target, args);
+  if (found.ok) writeFileSync(join(own, START), `${found.stdout}\n`, { mode: 0o600 });
 }
 
 function noteOf(common: string, id: string): string {
@@ -331,6 +341,7 @@ async function create(
       : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.ref]);
   if (!added.ok) return no('git_failed', added.error);
   markReady(common, target);
+  await markStart(common, target, from?.ref);
   await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, keyOf(ticket)]);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {

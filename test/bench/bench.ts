@@ -137,7 +137,18 @@ async function occupy(board: Board, { places, panes, env }: Case, id: string): P
   const { status, owner, claim_epoch, version } = ticket;
   const run = `${id}-e${claim_epoch + 1}-bench`;
   const guard = { status, owner, claim_epoch, version };
-  const claim = { ticket: id, guard, run, agent: 'scripted', project: 'demo', attempt: 1, host_id, boot_id };
+  const claim = {
+    ticket: id,
+    guard,
+    run,
+    agent: 'scripted',
+    project: 'demo',
+    attempt: 1,
+    host_id,
+    boot_id,
+    kind: 'command' as const,
+    headless: false,
+  };
   won(await board.claim(claim, 'bench', Date.now()), `claim ${id}`);
   const dir = join(places.runs, run);
   mkdirSync(join(dir, 'events'), { recursive: true });

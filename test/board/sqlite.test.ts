@@ -21,6 +21,7 @@ const READY = {
     projects: { demo: { max_agents: null, agent: 'robot' } },
     agents: { robot: { max_agents: null } },
   },
+  budget_day: null,
   also: [],
 } as const;
 

@@ -55,7 +55,10 @@ test('a small configuration with its defaults', () => {
     max_agents: null,
     permission_mode: 'acceptEdits',
     prompt: null,
-    on_idle: 'needs_input',
+    on_idle: 'auto',
+    max_nudges: 0,
+    mode: 'interactive',
+    fallback: null,
   });
   expect([policy.default_agent, policy.default_project]).toEqual(['s', 'demo']);
   expect(load('[agent.c]\nkind = "claude"\n').broken).toEqual([]);
@@ -148,4 +151,31 @@ test('no text makes it throw', () => {
     ),
     { numRuns: 500 },
   );
+});
+
+test('routes, fallbacks and budgets are read, and refer to what there is', () => {
+  const text = `[limits]
+max_usd_per_day = 5
+[project.p]
+repo = "/r"
+[agent.a]
+kind = "claude"
+fallback = "b"
+mode = "headless"
+[agent.b]
+kind = "command"
+argv = ["x"]
+[[route]]
+label = "docs"
+agent = "b"
+`;
+  const read = { policy: load(text) };
+  expect(read.policy.broken).toEqual([]);
+  expect(read.policy.limits.max_usd_per_day).toBe(5);
+  expect(read.policy.agents.get('a')).toMatchObject({ fallback: 'b', mode: 'headless', max_nudges: 2 });
+  expect(read.policy.routes).toEqual([{ agent: 'b', label: 'docs', project: null, priority_at_most: null }]);
+  const wrong = {
+    policy: load(text.replace('fallback = "b"', 'fallback = "bb"').replace('agent = "b"', 'agent = "c"')),
+  };
+  expect(wrong.policy.broken.join('\n')).toMatch(/no agent "bb"[\s\S]*no agent "c"/);
 });

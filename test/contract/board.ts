@@ -13,6 +13,7 @@ const READY = {
     projects: { demo: { max_agents: null, agent: 'robot' } },
     agents: { robot: { max_agents: null } },
   },
+  budget_day: null,
   also: [],
 } as const;
 
@@ -93,6 +94,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           attempt: 1,
           host_id: 'h1',
           boot_id: 'b1',
+          kind: 'command',
+          headless: false,
           ...where,
         },
         'tick:1',
@@ -127,6 +130,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       tmux_pane: '%2',
       worktree: '/w',
       branch: 'br',
+      kind: 'claude',
+      headless: false,
+      client_session: 'c9',
       ...over,
     });
     /** A ticket whose agent is registered. */
@@ -210,7 +216,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     });
 
     it('stages only a launching row', async () => {
-      const where = { worktree: '/w', branch: 'x', client_session: 'c' };
+      const where = { worktree: '/w', branch: 'x', client_session: 'c', resumed: 'c' };
       await claim(await add());
       expect(await b.staged('r1', where)).toBe('won');
       expect(await row('r1')).toMatchObject({ ...where, version: 2 });
@@ -390,6 +396,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         client_session: 'c',
         fresh: 3,
         cursor: 'e3',
+        level: 'idle',
+        limited_until_ms: 77,
+        not_ready: 'log in',
       } as const;
       const refresh: Refresh = {
         ...{ run: 'r1', phase: 'running', seen, silent_ms: 5, launching_ms: 6, output_at_s: 7, alive: true },
@@ -528,6 +537,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         run_id: 'r',
         ticket_id: null,
         kind: 'send',
+        nonce: 'n1',
         sha256: 'x',
         bytes: 1,
       } as const;
@@ -542,6 +552,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         run_id: 'r',
         ticket_id: 'MC-1',
         kind: 'send',
+        nonce: 'n1',
         sha256: 'x',
         bytes: 1,
         outcome: 'pending',
@@ -604,7 +615,14 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         projects: { full: { max_agents: 1, agent: 'robot' }, demo: { max_agents: null, agent: 'robot' } },
         agents: { robot: { max_agents: 2 }, taken: { max_agents: 1 } },
       };
-      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 2, ready, also: [named.id] });
+      const look = await b.snapshot({
+        host_id: 'h1',
+        now_ms: NOW,
+        limit: 2,
+        ready,
+        budget_day: null,
+        also: [named.id],
+      });
       const ids = look.tickets.map(({ ticket }) => ticket.id);
       expect(ids[0]).toBe(last.id);
       expect(ids).toContain(named.id);

@@ -148,7 +148,9 @@ describe('what is switched off', () => {
     ['robot', null, GO],
     ['other', NOW + 1, GO],
   ])('an account %s limited until %s', (name, not_before_at_ms, expected) => {
-    expect(told({ ...todo({}), accounts: [{ name, not_before_at_ms }] })).toEqual(expected);
+    expect(
+      told({ ...todo({}), accounts: [{ name, not_before_at_ms, not_ready: null, not_ready_stamp: null }] }),
+    ).toEqual(expected);
   });
 
   it('reconcile goes on while dispatch is off or the configuration is broken', () => {
@@ -218,6 +220,7 @@ describe('slots', () => {
             pane: null,
             seen: alive.seen,
             server_lost: false,
+            has_commits: null,
           },
         ],
       },

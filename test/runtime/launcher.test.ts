@@ -47,6 +47,9 @@ const profile: AgentProfile = {
   permission_mode: 'manual',
   prompt: null,
   on_idle: 'needs_input',
+  max_nudges: 0,
+  mode: 'interactive',
+  fallback: null,
 };
 const row = {
   activity: 'unknown',
@@ -54,6 +57,8 @@ const row = {
   turn: 0,
   client_session: null,
   events_cursor: null,
+  limited_until_ms: null,
+  not_ready: null,
 } as const;
 
 function stage(prompt: string, exit: number) {
@@ -81,6 +86,8 @@ function stage(prompt: string, exit: number) {
     branch: null,
     ticket_created_at_ms: 1,
     client_session: 'u',
+    resume: null,
+    headless: false,
     node: '/bin/sh',
     bin,
     prompt,

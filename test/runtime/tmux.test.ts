@@ -88,8 +88,9 @@ test.each([
 test('a missing tmux is named; a malformed pane line is refused', async () => {
   const view = await viewServer({ ...fake(''), binary: join(dir, 'nowhere') });
   expect(view.kind === 'unknown' && view.error).toContain('apt-get install tmux');
-  expect(parsePane('$0|%0|12|1||KILL|r|T-1|5|9')?.pane.exit_signal).toBe(9);
-  expect(parsePane('$0|%0|12|1|||r|T-1|5|9|x')).toBeNull();
+  expect(parsePane('$0|%0|12|1||KILL|r|T-1|5|9|a|b')?.pane.exit_signal).toBe(9);
+  expect(parsePane('$0|%0|12|1|||r|T-1|5|9| a|b ')?.pane.title).toBe('a|b');
+  expect(parsePane('$0|%0|12|1|||r|T-1|5|9')).toBeNull();
 });
 
 test('a paste arrives with its lines; into a dead pane it is refused and the server lives', async () => {

@@ -23,6 +23,8 @@ if (what === 'lock') {
       attempt: 1,
       host_id: 'h',
       boot_id: null,
+      kind: 'command' as const,
+      headless: false,
     };
     if ((await board.claim(request, name, 1)) === 'won') won.push(id);
   }

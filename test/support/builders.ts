@@ -11,6 +11,7 @@ import {
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import type {
+  AccountView,
   ActivityView,
   ObservedRuntime,
   Pane,
@@ -108,6 +109,8 @@ export function aRuntime(over: Partial<Runtime> = {}): Runtime {
     end_reason: null,
     exit_code: null,
     exit_signal: null,
+    ...{ kind: '' as const, headless: 0 as const, resumed: null, level: null, limited_until_ms: null },
+    ...{ not_ready: null, nudges: 0, nudged_turn: null },
     ...over,
   };
 }
@@ -142,6 +145,7 @@ export function aPane(over: Partial<Pane> = {}): Pane {
     run: 'r-1',
     ticket: 'MC-1',
     output_at_s: null,
+    title: '',
     ...over,
   };
 }
@@ -164,6 +168,9 @@ export function aSighting(over: Partial<Sighting> = {}): Sighting {
     worktree: null,
     branch: null,
     ticket_created_at_ms: null,
+    kind: 'command',
+    headless: false,
+    client_session: null,
     ...over,
   };
 }
@@ -179,12 +186,16 @@ export function observed(
     judgement: row.phase === 'launching' ? null : JUDGED.alive,
     pane: null,
     server_lost: false,
+    has_commits: null,
     ...rest,
     seen: {
       activity: row.activity,
       question: row.question,
       turn: row.turn,
       client_session: row.client_session,
+      level: row.level,
+      limited_until_ms: row.limited_until_ms,
+      not_ready: row.not_ready,
       fresh: 0,
       cursor: row.events_cursor,
       ...seen,
@@ -219,6 +230,7 @@ export function aWorld(over: Partial<World> = {}): World {
     beyond: 0,
     early_deaths: [],
     unreadable: [],
+    spent: null,
     ...over,
   };
 }
@@ -252,6 +264,9 @@ export function aProfile(over: Partial<AgentProfile> = {}): AgentProfile {
     permission_mode: 'default',
     prompt: null,
     on_idle: 'needs_input',
+    max_nudges: 2,
+    mode: 'interactive',
+    fallback: null,
     ...over,
   };
 }
@@ -269,6 +284,7 @@ export function aPolicy(
     default_agent: 'robot',
     default_project: 'house',
     trusted_authors: [],
+    routes: [],
     broken: [],
     ...rest,
     limits: { ...DEFAULT_LIMITS, ...limits },
@@ -284,7 +300,7 @@ export function applyPlan(world: World, plan: Plan): World {
     const refresh = refreshed.get(seen.row.id);
     if (refresh === undefined) return seen;
     const { phase, silent_ms, launching_ms, output_at_s } = refresh;
-    const { activity, question, turn } = refresh.seen;
+    const { activity, question, turn, level, limited_until_ms, not_ready } = refresh.seen;
     const row: Runtime = {
       ...seen.row,
       phase,
@@ -294,10 +310,20 @@ export function applyPlan(world: World, plan: Plan): World {
       activity,
       question,
       turn,
+      ...{ level, limited_until_ms, not_ready },
     };
     return { ...seen, row, seen: { ...seen.seen, fresh: 0 } };
   });
   return plan.reconcile.reduce(applyStep, { ...world, delta_ms: 0, runtimes });
+}
+
+function account(world: World, name: string, over: Partial<AccountView>): World {
+  const none = { name, not_before_at_ms: null, not_ready: null, not_ready_stamp: null };
+  const known = world.accounts.find((one) => one.name === name) ?? none;
+  return {
+    ...world,
+    accounts: [...world.accounts.filter((one) => one.name !== name), { ...known, ...over }],
+  };
 }
 
 function applyStep(world: World, step: Step): World {
@@ -319,6 +345,21 @@ function applyStep(world: World, step: Step): World {
       const after = ticket(world, step.ticket, asked);
       return step.kind === 'park' ? phase(after, step.runtime.run, 'parked') : after;
     }
+    case 'nudge':
+      return {
+        ...world,
+        runtimes: world.runtimes.map((one) =>
+          one.row.id === step.runtime.run
+            ? { ...one, row: { ...one.row, nudges: one.row.nudges + 1, nudged_turn: step.turn } }
+            : one,
+        ),
+      };
+    case 'limit':
+      return account(world, step.agent, { not_before_at_ms: step.until_ms });
+    case 'unready':
+      return account(world, step.agent, { not_ready: step.fix });
+    case 'ready':
+      return account(world, step.agent, { not_ready: null });
     case 'submit':
       return ticket(world, step.ticket, { status: 'in_review' });
     case 'end':

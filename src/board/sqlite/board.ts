@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3';
 import type { Board } from '../port.ts';
+import { accounts } from './accounts.ts';
 import { claims } from './claims.ts';
 import { heals } from './heals.ts';
 import { people } from './people.ts';
@@ -16,6 +17,7 @@ export function sqliteBoard(db: Database.Database, path: string): Board {
     ...heals(store),
     ...people(store),
     ...records(store),
+    ...accounts(store),
     close: () => store.close(),
   };
 }

@@ -12,7 +12,7 @@ export function claims(store: Store): Pick<Board, 'claim' | 'staged' | 'register
       store.swap(() =>
         store.must(
           `UPDATE runtime_sessions SET worktree = @worktree, branch = @branch, client_session = @client_session,
-             version = version + 1
+             resumed = @resumed, version = version + 1
            WHERE id = @run AND phase = 'launching'`,
           { run, ...where },
         ),
@@ -23,7 +23,7 @@ export function claims(store: Store): Pick<Board, 'claim' | 'staged' | 'register
 }
 
 function claim(store: Store, request: ClaimRequest, actor: string, now_ms: number): Cas {
-  const { ticket, guard, run, agent, project, attempt, host_id, boot_id } = request;
+  const { ticket, guard, run, agent, project, attempt, host_id, boot_id, kind, headless } = request;
   return store.swap(() => {
     store.must(
       `UPDATE tickets SET status = 'in_progress', claim_epoch = claim_epoch + 1, version = version + 1,
@@ -33,11 +33,12 @@ function claim(store: Store, request: ClaimRequest, actor: string, now_ms: numbe
     );
     store.run(
       `INSERT INTO runtime_sessions
-         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, claimed_at_ms)
+         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, kind,
+          headless, claimed_at_ms)
        SELECT @run, @run, id, claim_epoch, @attempt, owner, @agent, @project, 'launching', @host_id, @boot_id,
-         @now_ms
+         @kind, @headless, @now_ms
        FROM tickets WHERE id = @ticket`,
-      { ticket, run, agent, project, attempt, host_id, boot_id, now_ms },
+      { ticket, run, agent, project, attempt, host_id, boot_id, kind, headless: headless ? 1 : 0, now_ms },
     );
     store.note({
       at_ms: now_ms,
@@ -108,11 +109,13 @@ function adopt(store: Store, request: AdoptRequest, actor: string, now_ms: numbe
     store.run(
       `INSERT INTO runtime_sessions
          (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, pid_ns, pid,
-          pid_start, tmux_session, tmux_pane, worktree, branch, claimed_at_ms, registered_at_ms, heartbeat_at_ms)
+          pid_start, tmux_session, tmux_pane, worktree, branch, kind, headless, client_session, claimed_at_ms,
+          registered_at_ms, heartbeat_at_ms)
        SELECT @id, @mark, id, claim_epoch, attempts + 1, owner, @agent, @project, 'running', @host_id, @boot_id,
-         @pid_ns, @pid, @pid_start, @tmux_session, @tmux_pane, @worktree, @branch, @now_ms, @now_ms, @now_ms
+         @pid_ns, @pid, @pid_start, @tmux_session, @tmux_pane, @worktree, @branch, @kind, @headless,
+         @client_session, @now_ms, @now_ms, @now_ms
        FROM tickets WHERE id = @ticket`,
-      { ...columns, id, now_ms },
+      { ...columns, headless: request.headless ? 1 : 0, id, now_ms },
     );
     const text = `pid ${pid}`;
     store.note({

@@ -4,7 +4,7 @@ import { TICKET_GUARD, UNSETTLED } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
-export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'submit' | 'end' | 'retry'> {
+export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'nudge' | 'submit' | 'end' | 'retry'> {
   return {
     normalize: async (ticket, guard, runtime, pid, because, actor, now_ms) =>
       store.swap(() => {
@@ -28,6 +28,22 @@ export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'submit' 
           because,
           text: null,
         });
+      }),
+
+    nudge: async (ticket, guard, runtime, turn, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `UPDATE tickets SET version = version + 1, updated_at_ms = @now_ms
+           WHERE ${TICKET_GUARD} AND status = 'in_progress' AND ${LIVE_AND_OURS}`,
+          { ticket, ...guard, ...named(runtime), now_ms },
+        );
+        store.must(
+          `UPDATE runtime_sessions SET nudges = nudges + 1, nudged_turn = @turn, version = version + 1
+           WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND (nudged_turn IS NULL OR nudged_turn < @turn)`,
+          { ticket, ...named(runtime), turn },
+        );
+        const note = { at_ms: now_ms, ticket_id: ticket, run_id: runtime.run, actor };
+        store.note({ ...note, kind: 'nudged', because: 'idle_without_report', text: null });
       }),
 
     ask: async (ticket, guard, runtime, what, actor, now_ms) =>

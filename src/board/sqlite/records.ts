@@ -66,8 +66,8 @@ export function records(store: Store): Pick<Board, Records> {
     saveDelivery: async (row) =>
       store.write(() => {
         store.run(
-          `INSERT INTO deliveries (id, run_id, ticket_id, kind, sha256, bytes, outcome, ack_source, at_ms)
-           VALUES (@id, @run_id, @ticket_id, @kind, @sha256, @bytes, @outcome, @ack_source, @at_ms)`,
+          `INSERT INTO deliveries (id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms)
+           VALUES (@id, @run_id, @ticket_id, @kind, @nonce, @sha256, @bytes, @outcome, @ack_source, @at_ms)`,
           { ...row },
         );
       }),
@@ -79,12 +79,12 @@ export function records(store: Store): Pick<Board, Records> {
           ack_source,
         });
       }),
-    lastDelivery: async (run_id, kind) =>
+    lastDelivery: async (run_id, ...kinds) =>
       store.read(() =>
         store.get<DeliveryRow>(
-          `SELECT id, run_id, ticket_id, kind, sha256, bytes, outcome, ack_source, at_ms FROM deliveries
-           WHERE run_id = @run_id AND kind = @kind ORDER BY at_ms DESC, rowid DESC LIMIT 1`,
-          { run_id, kind },
+          `SELECT id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms FROM deliveries
+           WHERE run_id = @run_id AND kind IN (SELECT value FROM json_each(@kinds)) ORDER BY at_ms DESC, rowid DESC LIMIT 1`,
+          { run_id, kinds: JSON.stringify(kinds) },
         ),
       ),
   };
@@ -111,12 +111,14 @@ function saveTick(store: Store, row: TickRow): void {
 /** The phase only ever goes from registered to running here: every other change is a guarded step's. */
 function refreshRow(store: Store, row: Refresh, now_ms: number): number {
   const { run, phase, seen, silent_ms, launching_ms, output_at_s, alive } = row;
-  const { activity, question, turn, client_session, fresh, cursor } = seen;
+  const { activity, question, turn, client_session, fresh, cursor, level, limited_until_ms, not_ready } =
+    seen;
   return store.run(
     `UPDATE runtime_sessions SET
        phase = CASE WHEN phase = 'registered' AND @phase = 'running' THEN 'running' ELSE phase END,
        activity = @activity, question = @question, turn = @turn,
-       client_session = coalesce(@client_session, client_session),
+       client_session = coalesce(@client_session, client_session), level = @level,
+       limited_until_ms = @limited_until_ms, not_ready = @not_ready,
        events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
        silent_ms = @silent_ms, launching_ms = @launching_ms, output_at_s = @output_at_s,
        heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END
@@ -127,7 +129,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
       activity,
       question,
       turn,
-      client_session,
+      ...{ client_session, level, limited_until_ms, not_ready },
       fresh,
       cursor,
       silent_ms: Math.round(silent_ms),

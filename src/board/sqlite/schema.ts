@@ -150,3 +150,75 @@ CREATE TABLE accounts (
   reason TEXT
 ) STRICT;
 `;
+
+/*
+ * Schema 2: what real clients need. A runtime knows which client it is, whether anybody can attach to it, what its
+ * second signal said last, and which session it continues. Deliveries know answers and nudges, and carry their nonce.
+ */
+export const SCHEMA_2 = `
+ALTER TABLE runtime_sessions ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE runtime_sessions ADD COLUMN headless INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runtime_sessions ADD COLUMN resumed TEXT;
+ALTER TABLE runtime_sessions ADD COLUMN level TEXT;
+ALTER TABLE runtime_sessions ADD COLUMN limited_until_ms INTEGER;
+ALTER TABLE runtime_sessions ADD COLUMN not_ready TEXT;
+ALTER TABLE runtime_sessions ADD COLUMN nudges INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE runtime_sessions ADD COLUMN nudged_turn INTEGER;
+
+ALTER TABLE accounts ADD COLUMN not_ready TEXT;
+ALTER TABLE accounts ADD COLUMN not_ready_stamp TEXT;
+
+CREATE TABLE deliveries_2 (
+  id TEXT PRIMARY KEY,
+  run_id TEXT NOT NULL,
+  ticket_id TEXT,
+  kind TEXT NOT NULL CHECK (kind IN ('prompt','send','answer','nudge','permission')),
+  nonce TEXT NOT NULL DEFAULT (lower(hex(randomblob(8)))),
+  sha256 TEXT NOT NULL,
+  bytes INTEGER NOT NULL CHECK (bytes >= 0),
+  outcome TEXT NOT NULL
+    CHECK (outcome IN ('started','delivered','queued','busy','indeterminate','pending','refused')),
+  ack_source TEXT,
+  at_ms INTEGER NOT NULL DEFAULT ${NOW}
+) STRICT;
+INSERT INTO deliveries_2 (id, run_id, ticket_id, kind, sha256, bytes, outcome, ack_source, at_ms)
+  SELECT id, run_id, ticket_id, kind, sha256, bytes, outcome, ack_source, at_ms FROM deliveries ORDER BY rowid;
+DROP TABLE deliveries;
+ALTER TABLE deliveries_2 RENAME TO deliveries;
+CREATE INDEX deliveries_run ON deliveries (run_id, at_ms);
+
+CREATE TABLE answers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  ticket_id TEXT NOT NULL REFERENCES tickets (id),
+  text TEXT NOT NULL,
+  author TEXT NOT NULL,
+  at_ms INTEGER NOT NULL,
+  taken_by TEXT -- the run that has it for certain
+) STRICT;
+CREATE INDEX answers_open ON answers (ticket_id) WHERE taken_by IS NULL;
+
+CREATE TABLE usage (
+  run_id TEXT NOT NULL,
+  day TEXT NOT NULL,
+  ticket_id TEXT,
+  agent TEXT NOT NULL,
+  input_tokens INTEGER NOT NULL DEFAULT 0,
+  output_tokens INTEGER NOT NULL DEFAULT 0,
+  cache_read_tokens INTEGER NOT NULL DEFAULT 0,
+  cache_write_tokens INTEGER NOT NULL DEFAULT 0,
+  turns INTEGER NOT NULL DEFAULT 0,
+  cost_usd REAL,
+  PRIMARY KEY (run_id, day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_day ON usage (day);
+CREATE INDEX usage_ticket ON usage (ticket_id);
+CREATE TABLE usage_totals (
+  session TEXT PRIMARY KEY,
+  input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  cache_read_tokens INTEGER NOT NULL,
+  cache_write_tokens INTEGER NOT NULL,
+  turns INTEGER NOT NULL,
+  cost_usd REAL
+) STRICT, WITHOUT ROWID;
+`;

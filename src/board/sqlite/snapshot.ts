@@ -1,5 +1,6 @@
-import type { AccountView, TicketView } from '../../model/world.ts';
+import type { AccountView, Spent, TicketView } from '../../model/world.ts';
 import type { Board, Ready, Snapshot } from '../port.ts';
+import { allAccounts } from './accounts.ts';
 import { RUNTIME, type Runtime, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 
@@ -24,7 +25,7 @@ function look(store: Store, options: Options): Snapshot {
   );
   const live = new Set(runtimes.flatMap(({ ticket_id }) => ticket_id ?? []));
   const todo = store.get<{ n: number }>(`SELECT count(*) AS n FROM tickets WHERE status = 'todo'`)?.n ?? 0;
-  const accounts = store.all<AccountView>('SELECT name, not_before_at_ms FROM accounts ORDER BY name');
+  const accounts = allAccounts(store);
   const ready = stillOpen(options.ready, runtimes, accounts, now_ms);
   const waiting = todo === 0 ? [] : waitingTickets(store, ready, options);
   const rows = [...waiting, ...heldTickets(store, waiting, [...live, ...options.also])];
@@ -44,6 +45,22 @@ function look(store: Store, options: Options): Snapshot {
     last_tick: store.get<{ boot_id: string | null; mono_ms: number }>(last, { host_id }),
     early_deaths: earlyDeaths(store, now_ms),
     unreadable,
+    spent: options.budget_day === null ? null : spent(store, options.budget_day, tickets),
+  };
+}
+
+/** What the day and each of these tickets has used. */
+function spent(store: Store, day: string, tickets: readonly Ticket[]): NonNullable<Snapshot['spent']> {
+  const sums = `coalesce(sum(input_tokens + output_tokens + cache_write_tokens), 0) AS tokens,
+    coalesce(sum(cost_usd), 0) AS usd`;
+  const ofDay = store.get<Spent>(`SELECT ${sums} FROM usage WHERE day = @day`, { day });
+  const rows = store.all<Spent & { ticket_id: string }>(
+    `SELECT ticket_id, ${sums} FROM usage WHERE ticket_id IN (SELECT value FROM json_each(@ids)) GROUP BY ticket_id`,
+    { ids: JSON.stringify(tickets.map(({ id }) => id)) },
+  );
+  return {
+    day: ofDay ?? { tokens: 0, usd: 0 },
+    tickets: Object.fromEntries(rows.map(({ ticket_id, tokens, usd }) => [ticket_id, { tokens, usd }])),
   };
 }
 

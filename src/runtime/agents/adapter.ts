@@ -109,6 +109,8 @@ export interface Adapter {
   /** The oldest version that this adapter was tried with, and what prints the version. */
   readonly minVersion?: string;
   readonly versionArgv?: readonly string[];
+  /** The client takes a session id of ours at its start. */
+  readonly takesSession?: boolean;
   /** Milliseconds that the client needs between a paste and Enter. */
   readonly enterDelayMs?: number;
   /** tmux key names that end the client when it is idle. */

@@ -1,0 +1,155 @@
+/*
+ * The delivery protocol of a text to a runtime that already lives. Busy is an answer with the identity of who is busy,
+ * never a reason to try another way. A text is in the ledger before it is pasted, and what became of it is looked for
+ * (the client's own sign of a new turn); without that sign it is `indeterminate`, and the same text is not sent again.
+ */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Board } from '../board/port.ts';
+import { monotonicMs } from '../clock.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { Ticket } from '../model/ticket.ts';
+import type { ActivityView } from '../model/world.ts';
+import type { Places } from '../paths.ts';
+import { lookAtActivity } from '../runtime/activity.ts';
+import type { Adapter } from '../runtime/agents/index.ts';
+import { pasteText, pressEnter } from '../runtime/deliver.ts';
+import { paneTitle, showsText, type Tmux } from '../runtime/tmux.ts';
+
+const ENTER_DELAY_MS = 300;
+const ACK_MS = 5000;
+
+export interface Deliverer {
+  readonly board: Board;
+  readonly tmux: Tmux;
+  readonly places: Places;
+}
+
+export interface Delivery {
+  readonly kind: 'send' | 'answer' | 'nudge';
+  readonly ticket: Ticket;
+  readonly row: Runtime;
+  readonly adapter: Adapter;
+  readonly text: string;
+}
+
+export type Delivered =
+  /** `earlier`: this very text had arrived already; nothing was sent. */
+  | { readonly outcome: 'delivered'; readonly delivery: string; readonly earlier: boolean }
+  /** `held`: pasted, but a dialog opened before Enter, which was not pressed. */
+  | { readonly outcome: 'indeterminate'; readonly delivery: string; readonly held: boolean }
+  | { readonly outcome: 'busy'; readonly why: string }
+  /** The same text is on its way already, and nobody knows whether it arrived. */
+  | { readonly outcome: 'open'; readonly why: string }
+  /** Nothing reached the pane. */
+  | { readonly outcome: 'refused'; readonly why: string };
+
+/** Delivers a text at most once. The caller holds the tick lock and has judged the process alive. */
+export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivered> {
+  const { row, adapter, ticket } = one;
+  const pane = row.tmux_pane;
+  if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
+  if (row.headless === 1) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
+  const look = () => lookNow(hands, row, adapter);
+  const before = await look();
+  const busy = whyBusy(before, adapter, ticket, row);
+  if (busy !== null) return { outcome: 'busy', why: busy };
+
+  const sha256 = createHash('sha256').update(one.text).digest('hex');
+  const last = await settleLast(hands.board, row, sha256, before.turn);
+  if (last !== null) return last;
+  const delivery = randomUUID();
+  await hands.board.saveDelivery({
+    ...{ id: delivery, run_id: row.id, ticket_id: ticket.id, kind: one.kind, sha256 },
+    ...{ nonce: randomBytes(8).toString('hex'), bytes: Buffer.byteLength(one.text) },
+    ...{ outcome: 'pending', ack_source: sentAfter(before.turn), at_ms: Date.now() },
+  });
+  const shown = adapter.permission?.shows ?? null;
+  // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
+  const asks = shown !== null && !(await showsText(hands.tmux, pane, shown)) ? shown : null;
+  const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting';
+  const at = { pane, run: row.mark, unless: asks };
+  const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
+  const pasted = await pasteText(hands.tmux, { ...at, text: one.text, enterDelayMs, mayEnter });
+  if (pasted === 'refused' || (typeof pasted === 'object' && pasted.untouched)) {
+    await hands.board.setDelivery(delivery, 'refused', null);
+    return {
+      outcome: 'refused',
+      why: pasted === 'refused' ? "its pane is dead or another run's" : pasted.error,
+    };
+  }
+  const started = async (): Promise<boolean> => (await look()).turn > before.turn;
+  let arrived = pasted === 'pasted' && (await until(started, ACK_MS));
+  const again = !arrived && pasted === 'pasted' && adapter.kind !== 'command';
+  if (again && whyBusy(await look(), adapter, ticket, row) === null) {
+    // Some clients swallow an Enter that follows a paste closely: one more, if it still waits for one.
+    if ((await pressEnter(hands.tmux, at)) === 'pasted') arrived = await until(started, ACK_MS);
+  }
+  const outcome = arrived ? 'delivered' : 'indeterminate';
+  await hands.board.setDelivery(delivery, outcome, arrived ? 'event' : sentAfter(before.turn));
+  return arrived
+    ? { outcome: 'delivered', delivery, earlier: false }
+    : { outcome: 'indeterminate', delivery, held: pasted === 'held' };
+}
+
+/** What a runtime does at this moment, by both signals. */
+export async function lookNow(
+  { tmux, places }: Omit<Deliverer, 'board'>,
+  row: Runtime,
+  adapter: Adapter,
+): Promise<ActivityView> {
+  const title =
+    adapter.level === undefined || row.tmux_pane === null ? null : await paneTitle(tmux, row.tmux_pane);
+  return lookAtActivity(places.runs, row, title, adapter);
+}
+
+/** Why nothing may be typed at this runtime now; null = it waits for a text. */
+function whyBusy(seen: ActivityView, adapter: Adapter, ticket: Ticket, row: Runtime): string | null {
+  if (seen.activity === 'waiting' || seen.level === 'waiting')
+    return 'showing a dialog that Enter would answer';
+  if (seen.activity === 'idle' && (seen.level === null || seen.level === 'idle')) return null;
+  // A client that tells when its turn ends is idle then; of another, the question is the only sign.
+  return adapter.kind === 'command' && asked(ticket, row, seen.turn) ? null : 'busy';
+}
+
+/** The run itself asked a person, and its turn has not moved on: it waits for exactly this. */
+function asked(ticket: Ticket, row: Runtime, turn: number): boolean {
+  return (
+    ticket.status === 'needs_input' &&
+    ticket.reason === 'asked' &&
+    ticket.reason_run === row.id &&
+    turn <= (ticket.reason_turn ?? 0)
+  );
+}
+
+/** What became of the last text whose fate was open. One that has turned out to have arrived is not sent again; one of
+ *  which nothing is known is neither. */
+async function settleLast(
+  board: Board,
+  row: Runtime,
+  sha256: string,
+  turn: number,
+): Promise<Delivered | null> {
+  const last = await board.lastDelivery(row.id, 'send', 'answer', 'nudge');
+  if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) return null;
+  const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
+  const arrived = then !== undefined && turn > Number(then);
+  if (arrived) await board.setDelivery(last.id, 'delivered', 'event');
+  if (last.sha256 !== sha256) return null;
+  if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true };
+  return { outcome: 'open', why: `this text was sent already and is not acknowledged (run ${row.id})` };
+}
+
+function sentAfter(turn: number): string {
+  return `turn:${turn}`;
+}
+
+/** Waits for a condition; false = the bound was reached. */
+export async function until(probe: () => Promise<boolean>, bound_ms: number): Promise<boolean> {
+  const end = monotonicMs() + bound_ms;
+  while (!(await probe())) {
+    if (monotonicMs() > end) return false;
+    await pause(50);
+  }
+  return true;
+}

@@ -1,0 +1,133 @@
+import type { AccountView } from '../../model/world.ts';
+import type { AnswerRow, Board, UsageRecord, UsageRow, UsageTotals } from '../port.ts';
+import type { Store } from './store.ts';
+
+type Accounts =
+  | 'limitAccount'
+  | 'setReady'
+  | 'accounts'
+  | 'keepAnswer'
+  | 'openAnswers'
+  | 'takeAnswers'
+  | 'recordUsage'
+  | 'usage';
+
+/** What profiles may do, what people answered, and what was used. */
+export function accounts(store: Store): Pick<Board, Accounts> {
+  return {
+    limitAccount: async (name, until_ms, reason, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `INSERT INTO accounts (name, not_before_at_ms, reason) VALUES (@name, @until_ms, @reason)
+           ON CONFLICT (name) DO UPDATE SET not_before_at_ms = @until_ms, reason = @reason
+           WHERE not_before_at_ms IS NULL OR not_before_at_ms < @until_ms`,
+          { name, until_ms, reason },
+        );
+        const text = `${name}: ${reason}`;
+        store.note({
+          at_ms: now_ms,
+          ticket_id: null,
+          run_id: null,
+          actor,
+          kind: 'limited',
+          because: 'rate_limited',
+          text,
+        });
+      }),
+
+    setReady: async (name, fix, stamp, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `INSERT INTO accounts (name, not_ready, not_ready_stamp) VALUES (@name, @fix, @stamp)
+           ON CONFLICT (name) DO UPDATE SET not_ready = @fix, not_ready_stamp = @stamp
+           WHERE not_ready IS NOT @fix OR not_ready_stamp IS NOT @stamp`,
+          { name, fix, stamp },
+        );
+        const kind = fix === null ? 'ready' : 'not_ready';
+        store.note({
+          ...{ at_ms: now_ms, ticket_id: null, run_id: null, actor, kind, because: 'profile_not_ready' },
+          text: fix === null ? `${name} is ready again` : `${name}: ${fix}`,
+        });
+      }),
+
+    accounts: async () => store.read(() => allAccounts(store)),
+
+    keepAnswer: async (ticket, text, author, now_ms) =>
+      store.write(() =>
+        store.insert(
+          `INSERT INTO answers (ticket_id, text, author, at_ms) VALUES (@ticket, @text, @author, @now_ms)`,
+          { ticket, text, author, now_ms },
+        ),
+      ),
+    openAnswers: async (ticket) =>
+      store.read(() =>
+        store.all<AnswerRow>(
+          `SELECT id, ticket_id, text, author, at_ms, taken_by FROM answers
+           WHERE ticket_id = @ticket AND taken_by IS NULL ORDER BY id`,
+          { ticket },
+        ),
+      ),
+    takeAnswers: async (ids, run) =>
+      store.write(() => {
+        store.run(
+          `UPDATE answers SET taken_by = @run
+           WHERE taken_by IS NULL AND id IN (SELECT value FROM json_each(@ids))`,
+          { run, ids: JSON.stringify(ids) },
+        );
+      }),
+
+    recordUsage: async (record) => store.write(() => recordUsage(store, record)),
+    usage: async ({ ticket, since_day }) =>
+      store.read(() =>
+        store.all<UsageRow>(
+          `SELECT run_id, day, ticket_id, agent, ${NAMES} FROM usage
+           WHERE (@ticket IS NULL OR ticket_id = @ticket) AND (@since IS NULL OR day >= @since)
+           ORDER BY day, run_id`,
+          { ticket: ticket ?? null, since: since_day ?? null },
+        ),
+      ),
+  };
+}
+
+/** Every account that anything is known of. */
+export function allAccounts(store: Store): AccountView[] {
+  return store.all<AccountView>(
+    'SELECT name, not_before_at_ms, not_ready, not_ready_stamp FROM accounts ORDER BY name',
+  );
+}
+
+const COUNTS = ['input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'turns'] as const;
+const NAMES = [...COUNTS, 'cost_usd'].join(', ');
+
+function recordUsage(store: Store, { session, run_id, ticket_id, agent, day, totals }: UsageRecord): void {
+  const before = store.get<UsageTotals>(`SELECT ${NAMES} FROM usage_totals WHERE session = @session`, {
+    session,
+  });
+  const fell = before !== null && COUNTS.some((name) => totals[name] < before[name]);
+  const base = fell ? null : before;
+  const added = Object.fromEntries(COUNTS.map((name) => [name, totals[name] - (base?.[name] ?? 0)]));
+  const cost_usd = totals.cost_usd === null ? null : Math.max(0, totals.cost_usd - (base?.cost_usd ?? 0));
+  if (Object.values(added).every((n) => n === 0) && !cost_usd) return;
+  store.run(
+    `INSERT INTO usage_totals (session, ${NAMES})
+     VALUES (@session, ${COUNTS.map((name) => `@${name}`).join(', ')}, @cost_usd)
+     ON CONFLICT (session) DO UPDATE SET
+       ${[...COUNTS, 'cost_usd'].map((name) => `${name} = excluded.${name}`).join(', ')}`,
+    { session, ...only(totals) },
+  );
+  store.run(
+    `INSERT INTO usage (run_id, day, ticket_id, agent, ${NAMES})
+     VALUES (@run_id, @day, @ticket_id, @agent, ${COUNTS.map((name) => `@${name}`).join(', ')}, @cost_usd)
+     ON CONFLICT (run_id, day) DO UPDATE SET
+       ${COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')},
+       cost_usd = CASE WHEN excluded.cost_usd IS NULL THEN cost_usd
+         ELSE coalesce(cost_usd, 0) + excluded.cost_usd END`,
+    { run_id, day, ticket_id, agent, ...added, cost_usd },
+  );
+}
+
+/** Whole numbers for the columns, and nothing that an adapter may have added. */
+function only(totals: UsageTotals): Record<string, number | null> {
+  const counts = Object.fromEntries(COUNTS.map((name) => [name, Math.round(totals[name])]));
+  return { ...counts, cost_usd: totals.cost_usd };
+}

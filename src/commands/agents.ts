@@ -1,0 +1,71 @@
+import type { UsageRow } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { dayOf } from '../observe.ts';
+import { adapterOf } from '../runtime/agents/index.ts';
+import { findProgram } from '../runtime/programs.ts';
+import { oneLine } from '../text.ts';
+import { type Context, whoAmI, withBoard, withReader } from './context.ts';
+
+/** The profiles: which program each starts, whether it is ready, limited, and what it has used today. */
+export async function agents(context: Context): Promise<ExitCode> {
+  const { policy } = loadPolicy(context.places.config, context.env);
+  return withReader(context, async (board) => {
+    const known = new Map((await board.accounts()).map((one) => [one.name, one]));
+    const today = await board.usage({ since_day: dayOf(Date.now()) });
+    const rows = [...policy.agents.values()].map((profile) => {
+      const account = known.get(profile.name);
+      const until = account?.not_before_at_ms ?? null;
+      const [word = profile.kind] = profile.argv;
+      return {
+        ...{ name: profile.name, kind: profile.kind, mode: profile.mode, fallback: profile.fallback },
+        program: findProgram(word, profile.env.PATH ?? context.env.PATH),
+        supported: adapterOf(profile.kind) !== null,
+        not_ready: account?.not_ready ?? null,
+        limited_until_ms: until !== null && until > Date.now() ? until : null,
+        today: sum(today.filter(({ agent }) => agent === profile.name)),
+      };
+    });
+    if (context.json) {
+      context.out.json(rows);
+      return EXIT.ok;
+    }
+    if (rows.length === 0) context.out.line('no agent profile is configured: see mc-pickup init');
+    for (const one of rows) {
+      const state =
+        one.not_ready !== null
+          ? `NOT READY: ${oneLine(one.not_ready, 200)} (then: mc-pickup agents ready ${one.name})`
+          : one.program === null
+            ? 'its program was not found'
+            : one.limited_until_ms !== null
+              ? `limited until ${new Date(one.limited_until_ms).toISOString()}`
+              : 'ready';
+      const { tokens, usd } = one.today;
+      const used = tokens > 0 ? `  today ${tokens} tokens${usd > 0 ? `, $${usd.toFixed(2)}` : ''}` : '';
+      context.out.line(`${one.name.padEnd(14)} ${one.kind.padEnd(9)} ${one.mode.padEnd(11)} ${state}${used}`);
+    }
+    return EXIT.ok;
+  });
+}
+
+/** A person has set the client up: its profile is launched again. */
+export async function agentReady(context: Context, name: string): Promise<ExitCode> {
+  const { policy } = loadPolicy(context.places.config, context.env);
+  if (policy.agents.size > 0 && !policy.agents.has(name))
+    throw new UserError(
+      EXIT.usage,
+      `no agent profile "${name}"; known: ${[...policy.agents.keys()].join(', ')}`,
+    );
+  return withBoard(context, async (board) => {
+    const won = await board.setReady(name, null, null, whoAmI(context.env).actor, Date.now());
+    context.out.line(won === 'won' ? `${name} is ready` : `${name} was ready already`);
+    return EXIT.ok;
+  });
+}
+
+function sum(rows: readonly UsageRow[]): { tokens: number; usd: number } {
+  return {
+    tokens: rows.reduce((all, one) => all + one.input_tokens + one.output_tokens + one.cache_write_tokens, 0),
+    usd: rows.reduce((all, one) => all + (one.cost_usd ?? 0), 0),
+  };
+}

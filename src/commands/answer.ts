@@ -1,0 +1,169 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { type Deliverer, deliver, lookNow, until } from '../act/deliver.ts';
+import type { Board } from '../board/port.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { SETTLED, type Ticket } from '../model/ticket.ts';
+import type { Adapter } from '../runtime/agents/index.ts';
+import { pressKeys } from '../runtime/deliver.ts';
+import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { betweenTicks } from './lock.ts';
+import { adapterFor, noteSent, RuntimeBusyError, said, textFrom, verdictOf } from './send.ts';
+
+interface Options {
+  readonly allow?: boolean;
+  readonly deny?: boolean;
+}
+
+const ACK_MS = 10_000;
+
+/** A person's answer: a text to the agent that asked, or its permission. A text is kept until a run has it for certain:
+ *  if the agent is gone, the ticket goes back to `todo`, and the next attempt is told. */
+export async function answer(
+  context: Context,
+  id: string,
+  words: readonly string[],
+  o: Options,
+): Promise<ExitCode> {
+  const permission = o.allow === true || o.deny === true;
+  if (o.allow === true && o.deny === true)
+    throw new UserError(EXIT.usage, 'give --allow or --deny, not both');
+  if (permission && words.length > 0)
+    throw new UserError(EXIT.usage, 'a permission is answered by --allow or --deny alone, without a text');
+  const { actor, person } = whoAmI(context.env);
+  if (!person)
+    throw new UserError(EXIT.usage, 'a question is answered by a person: an agent cannot (MC_RUN_ID is set)');
+  const text = permission ? '' : textFrom(words);
+  return withBoard(context, (board) =>
+    betweenTicks(context, async () => {
+      const ticket = await ticketOrFail(board, id, context);
+      const row = await board.liveRuntime(ticket.id);
+      const verdict = row === null ? 'dead' : verdictOf(row, context);
+      if (permission) {
+        if (row === null || verdict !== 'alive')
+          throw new UserError(EXIT.unavailable, `${ticket.id} has no living agent: no dialog is open`);
+        return permit(context, board, ticket, row, o.allow === true);
+      }
+      if (verdict === 'dead') return keep(context, board, ticket, text, actor);
+      if (row === null || verdict !== 'alive')
+        throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
+      return tell(context, board, ticket, row, text, actor);
+    }),
+  );
+}
+
+/** Nobody is there to hear it: it waits on the board for the next attempt. */
+async function keep(
+  context: Context,
+  board: Board,
+  ticket: Ticket,
+  text: string,
+  actor: string,
+): Promise<ExitCode> {
+  if (SETTLED.has(ticket.status) && ticket.status !== 'blocked')
+    throw new UserError(EXIT.usage, `${ticket.id} is ${ticket.status}: there is nothing to answer`);
+  await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const moves = ticket.status === 'needs_input' || ticket.status === 'blocked';
+  if (
+    moves &&
+    (await board.move(ticket.id, ticket.version, 'todo', 'answered', true, actor, Date.now())) === 'lost'
+  )
+    throw new UserError(
+      EXIT.busy,
+      `${ticket.id} was changed at the same moment: the answer is kept, and the ticket is as it was; see mc-pickup ticket show ${ticket.id}`,
+    );
+  if (context.json) context.out.json({ ticket: ticket.id, run: null, outcome: 'kept' });
+  else
+    context.out.line(
+      `${ticket.id}: its agent is gone; the answer is kept for the next attempt${moves ? ', the ticket is in todo' : ''}`,
+    );
+  return EXIT.ok;
+}
+
+async function tell(
+  context: Context,
+  board: Board,
+  ticket: Ticket,
+  row: Runtime,
+  text: string,
+  actor: string,
+): Promise<ExitCode> {
+  const hands = { board, tmux: context.tmux, places: context.places };
+  const adapter = adapterFor(row, context);
+  const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const sent = await deliver(hands, { kind: 'answer', ticket, row, adapter, text });
+  // What the agent has for certain, and what it was never given because a person is told to try again, is not kept.
+  if (sent.outcome === 'delivered') await board.takeAnswers([kept], row.id);
+  if (sent.outcome === 'busy' || sent.outcome === 'open') await board.takeAnswers([kept], 'withdrawn');
+  await noteSent(board, ticket, row, sent);
+  if (sent.outcome === 'refused') {
+    context.out.line(`${ticket.id}: not delivered (${sent.why}); the answer is kept for the next attempt`);
+    return EXIT.unavailable;
+  }
+  if (sent.outcome === 'busy' && sent.why.includes('dialog'))
+    throw new RuntimeBusyError(ticket.id, row, `${sent.why} (a permission: answer --allow or --deny)`);
+  return said(context, ticket, row, sent);
+}
+
+/** Answers the permission dialog that is open, by the client's own keys, after a check in the very same tmux command that
+ *  the pane still shows it. */
+async function permit(
+  context: Context,
+  board: Board,
+  ticket: Ticket,
+  row: Runtime,
+  allow: boolean,
+): Promise<ExitCode> {
+  const adapter: Adapter = adapterFor(row, context);
+  const { permission } = adapter;
+  const hands: Deliverer = { board, tmux: context.tmux, places: context.places };
+  if (permission === undefined || row.tmux_pane === null)
+    throw new UserError(
+      EXIT.usage,
+      `an agent of kind ${adapter.kind} has no permission dialog that is known: mc-pickup attach ${ticket.id}`,
+    );
+  const before = await lookNow(hands, row, adapter);
+  if (before.activity !== 'waiting' && before.level !== 'waiting')
+    throw new UserError(
+      EXIT.busy,
+      `the agent of ${ticket.id} is ${before.activity}: no dialog is open (see mc-pickup status)`,
+    );
+  const delivery = randomUUID();
+  const sha256 = createHash('sha256')
+    .update(before.question ?? '')
+    .digest('hex');
+  await board.saveDelivery({
+    ...{ id: delivery, run_id: row.id, ticket_id: ticket.id, kind: 'permission', sha256, bytes: 0 },
+    ...{ nonce: randomBytes(8).toString('hex'), outcome: 'pending', at_ms: Date.now() },
+    ack_source: `turn:${before.turn}`,
+  });
+  const keys = allow ? permission.allow : permission.deny;
+  const pressed = await pressKeys(context.tmux, {
+    ...{ pane: row.tmux_pane, run: row.mark, shows: permission.shows, keys },
+  });
+  if (pressed !== 'pressed') {
+    await board.setDelivery(delivery, 'refused', null);
+    throw new UserError(
+      EXIT.busy,
+      pressed === 'refused'
+        ? `the pane of ${ticket.id} does not show that dialog any more: nothing was pressed`
+        : `${pressed.error}: nothing was pressed`,
+    );
+  }
+  const gone = await until(async () => {
+    const now = await lookNow(hands, row, adapter);
+    return now.fresh > before.fresh || (now.activity !== 'waiting' && now.level !== 'waiting');
+  }, ACK_MS);
+  const outcome = gone ? 'delivered' : 'indeterminate';
+  await board.setDelivery(delivery, outcome, gone ? 'event' : `turn:${before.turn}`);
+  await board.log({
+    ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: row.id, actor: whoAmI(context.env).actor },
+    ...{ kind: allow ? 'allowed' : 'denied', because: outcome, text: before.question },
+  });
+  if (context.json) context.out.json({ ticket: ticket.id, run: row.id, delivery, outcome });
+  else
+    context.out.line(
+      `${ticket.id}: ${allow ? 'allowed' : 'denied'}${gone ? '' : ', but the agent has not gone on yet: look with mc-pickup attach'}: ${before.question ?? 'permission'}`,
+    );
+  return EXIT.ok;
+}

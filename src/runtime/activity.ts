@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { Runtime } from '../model/runtime.ts';
+import type { ActivityView } from '../model/world.ts';
+import type { Adapter, AgentLook, Level } from './agents/adapter.ts';
+import { type Folded, foldEvents } from './events.ts';
+import { type RunFile, readRunFile } from './launcher.ts';
+
+/**
+ * What a runtime does now, from two signals that fail differently: the client's events, which are exact and can be
+ * lost, and a level that can be read at any time and may lag by a moment. Reads only.
+ */
+export async function lookAtActivity(
+  runs: string,
+  row: Runtime,
+  title: string | null,
+  adapter: Adapter,
+): Promise<ActivityView> {
+  const folded = foldEvents(join(runs, row.mark, 'events'), row, adapter);
+  if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless === 1)
+    return { ...folded, level: null };
+  const look = agentLook(runs, row, readRunFile(runs, row.mark), title, folded.client_session);
+  let level: Level | null = null;
+  try {
+    level = await adapter.level(look);
+  } catch {
+    // The second signal is silent; the first one stands.
+  }
+  return combine(folded, level, row.level);
+}
+
+/** Where the signals of a run are looked for. */
+export function agentLook(
+  runs: string,
+  row: Pick<Runtime, 'mark' | 'worktree' | 'pid' | 'pid_start' | 'client_session'>,
+  file: RunFile | null,
+  title: string | null,
+  session: string | null = row.client_session,
+): AgentLook {
+  return {
+    runDir: join(runs, row.mark),
+    worktree: row.worktree,
+    env: file?.env ?? {},
+    pid: row.pid ?? 0,
+    pid_start: row.pid_start ?? '',
+    session,
+    title,
+  };
+}
+
+/**
+ * New events are believed at once. Where there is none, and the level says the same as a whole tick ago while the events
+ * say something else, an event was lost: the level is believed. No clock decides, so none can mislead. `before` is what
+ * the level said at the last tick.
+ */
+export function combine(folded: Folded, level: Level | null, before: string | null): ActivityView {
+  const { activity: told } = folded;
+  const lost = folded.fresh === 0 && level !== null && level.activity === before;
+  // A client that has come up is idle until its first prompt is in: that is no end of a turn.
+  const early = told === 'unknown' && level?.activity === 'idle' && folded.turn === 0;
+  const believed = level !== null && (lost || (told === 'unknown' && !early));
+  const activity = believed ? level.activity : told;
+  const question = activity === 'waiting' ? (folded.question ?? level?.question ?? null) : null;
+  return {
+    ...folded,
+    activity,
+    question,
+    client_session: level?.session ?? folded.client_session,
+    limited_until_ms: folded.limited_until_ms ?? level?.limited?.until_ms ?? null,
+    level: level?.activity ?? null,
+  };
+}

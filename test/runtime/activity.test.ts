@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import type { Activity } from '../../src/model/runtime.ts';
+import { combine } from '../../src/runtime/activity.ts';
+
+describe('two signals', () => {
+  const folded = (activity: Activity, fresh: number, turn = 1) => ({
+    ...{ activity, fresh, turn, question: activity === 'waiting' ? 'which?' : null, client_session: null },
+    ...{ limited_until_ms: null, not_ready: null, cursor: null },
+  });
+  it.each<[string, Activity, number, Activity | null, Activity | null, Activity]>([
+    ['the events alone', 'busy', 0, null, null, 'busy'],
+    ['new events are believed against a level that may lag', 'busy', 1, 'idle', 'idle', 'busy'],
+    ['a level that has just changed waits for its event', 'busy', 0, 'idle', 'busy', 'busy'],
+    ['a level that stood for a tick without an event: one was lost', 'busy', 0, 'idle', 'idle', 'idle'],
+    ['a lost question', 'busy', 0, 'waiting', 'waiting', 'waiting'],
+    ['a lost answer', 'waiting', 0, 'busy', 'busy', 'busy'],
+    ['no event was ever seen', 'unknown', 0, 'busy', null, 'busy'],
+  ])('%s', (_name, told, fresh, level, before, expected) => {
+    const seen = combine(folded(told, fresh), level === null ? null : { activity: level }, before);
+    expect(seen.activity).toBe(expected);
+    expect(seen.level).toBe(level);
+  });
+  it('a client that has come up and not begun is not through', () => {
+    expect(combine(folded('unknown', 0, 0), { activity: 'idle' }, null).activity).toBe('unknown');
+    expect(combine(folded('unknown', 0, 0), { activity: 'idle' }, 'idle').activity).toBe('idle');
+  });
+  it('the question of the level stands in for a lost one', () => {
+    const seen = combine(folded('busy', 0), { activity: 'waiting', question: 'may I?' }, 'waiting');
+    expect(seen.question).toBe('may I?');
+  });
+});

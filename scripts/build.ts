@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { build, type Plugin } from 'esbuild';
+import pkg from '../package.json' with { type: 'json' };
 
 const require = createRequire(import.meta.url);
 
@@ -45,6 +46,7 @@ await build({
   format: 'cjs',
   target: 'node22.13',
   external: ['better-sqlite3/package.json', '*.node'],
+  define: { MC_PICKUP_VERSION: JSON.stringify(pkg.version) },
   plugins: [lateBuiltins, sqliteBinding],
   minifySyntax: true,
   minifyWhitespace: true,

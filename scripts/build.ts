@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { build, type Plugin } from 'esbuild';
+import pkg from '../package.json' with { type: 'json' };
 
 const require = createRequire(import.meta.url);
 
@@ -44,8 +45,8 @@ await build({
   platform: 'node',
   format: 'cjs',
   target: 'node22.13',
-  define: { 'import.meta.dirname': '__dirname' },
   external: ['better-sqlite3/package.json', '*.node'],
+  define: { 'import.meta.dirname': '__dirname', MC_PICKUP_VERSION: JSON.stringify(pkg.version) },
   plugins: [lateBuiltins, sqliteBinding],
   minifySyntax: true,
   minifyWhitespace: true,

@@ -3,12 +3,17 @@ import type { Context } from './commands/context.ts';
 import { makeContext } from './commands/context.ts';
 import { EXIT, type ExitCode, UserError } from './model/errors.ts';
 import { explainError } from './report/errors.ts';
+import { calmStdout } from './report/out.ts';
+
+/** Put in by the build, from package.json. */
+declare const MC_PICKUP_VERSION: string;
 
 type Run = (context: Context) => Promise<ExitCode>;
 
 /** Parses the command line, runs one command, and turns every error into its exit code. */
 export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
+  calmStdout(); // help and version as well
   const program = new Command('mc-pickup');
   const run = async (work: Run): Promise<void> => {
     code = await work(makeContext(program.opts(), env));
@@ -32,6 +37,7 @@ function define(program: Command, run: (work: Run) => Promise<void>): void {
     .option('--json', 'one JSON object or array on stdout')
     .option('--no-color', 'no colour')
     .option('--quiet', 'only errors')
+    .version(MC_PICKUP_VERSION, '--version', 'print the version')
     .exitOverride()
     .showHelpAfterError('(see mc-pickup --help)')
     .addHelpText(
@@ -50,13 +56,14 @@ Examples:
     .command('init')
     .description('make the state dir, the board and a configuration')
     .option('--project', 'add the git repository you stand in')
+    .option('--name <name>', "with --project: the project's name (else the directory's)")
     .action((o) => run(async (c) => (await import('./commands/init.ts')).init(c, o)));
   program
     .command('dispatch')
     .description('one whole tick: gate, reconcile pass, dispatch pass')
     .option('--dry-run', 'print the plan; write nothing')
     .option('--max <n>', 'launch at most n', count)
-    .option('--project <name>', 'launch for this project only')
+    .option('--project <name>', 'launch for this project of the configuration only')
     .action((o) =>
       run(async (c) => (await import('./commands/dispatch.ts')).dispatch(c, { ...o, dispatch: true })),
     );
@@ -134,8 +141,8 @@ function defineTicket(program: Command, run: (work: Run) => Promise<void>): void
     .option('--agent <name>', '"" for none')
     .option('--owner <name>', '"" for none')
     .option('--priority <0-4>', '', priority)
-    .option('--label <label>', 'replaces all; may be repeated', collect)
-    .option('--depends-on <ticket>', 'replaces all; may be repeated', collect)
+    .option('--label <label>', 'replaces all; may be repeated; "" for none', collect)
+    .option('--depends-on <ticket>', 'replaces all; may be repeated; "" for none', collect)
     .action((id, o) => run(async (c) => (await load()).edit(c, id, o)));
   ticket
     .command('move')
@@ -162,7 +169,7 @@ function definePeople(program: Command, run: (work: Run) => Promise<void>): void
     .action((id) => run(async (c) => (await import('./commands/explain.ts')).explain(c, id)));
   program
     .command('log')
-    .description('what happened on the board')
+    .description('what happened on the board: the newest, in the order of time')
     .option('--ticket <ticket>')
     .option('--follow', 'go on as things happen')
     .option('--limit <n>', 'at most', count, 50)

@@ -21,7 +21,8 @@ const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_0
 
 type Read =
   | { readonly ok: true; readonly switches: readonly Switch[] }
-  | { readonly ok: false; readonly error: string };
+  /** `content`: the file was read, but says nothing that is understood. */
+  | { readonly ok: false; readonly error: string; readonly content: boolean };
 
 /** The switches that are on now, from the environment and the file. Never throws. */
 export function readSwitches(
@@ -34,6 +35,16 @@ export function readSwitches(
   const found = read.ok ? read.switches : [broken(file, read.error)];
   const active = found.filter(({ expires_at_ms }) => expires_at_ms === null || expires_at_ms > now_ms);
   return forced === null ? active : [forced, ...active];
+}
+
+/** Why the file can't be read at all, or null. It counts as on either way; but content that is no switch is
+ *  somebody's mistake of the moment, while a file that can't even be read needs a person, whom a quiet halt
+ *  would never call. */
+export function unreadable(places: { readonly killswitch: string }, env: NodeJS.ProcessEnv): string | null {
+  const { file } = fromEnvironment(places.killswitch, env.MC_PICKUP_KILLSWITCH ?? '');
+  const read = readFile(file);
+  if (read.ok || read.content) return null;
+  return `halted: the killswitch ${file} can't be read (${read.error}), which counts as on: mend or remove it`;
 }
 
 /** The file that `killswitch on` and `off` write: the one that the gate reads. */
@@ -140,12 +151,13 @@ function readFile(file: string): Read {
   try {
     const stat = statSync(file);
     // Anything else could block the read for ever (a pipe) or says nothing (a directory).
-    if (!stat.isFile()) return { ok: false, error: 'not a regular file' };
-    if (stat.size > MAX_BYTES) return { ok: false, error: 'too large' };
+    if (!stat.isFile()) return { ok: false, error: 'not a regular file', content: false };
+    if (stat.size > MAX_BYTES) return not('too large');
     return parse(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
     if (codeOf(error) === 'ENOENT' && !dangling(file)) return { ok: true, switches: [] };
-    return { ok: false, error: error instanceof Error ? error.message : String(error) };
+    const why = error instanceof Error ? error.message : String(error);
+    return { ok: false, error: why, content: error instanceof SyntaxError };
   }
 }
 
@@ -158,15 +170,19 @@ function dangling(file: string): boolean {
   }
 }
 
+function not(error: string): Read {
+  return { ok: false, error, content: true };
+}
+
 function parse(value: unknown): Read {
   const object = record(value);
-  if (object === null) return { ok: false, error: 'not a JSON object' };
+  if (object === null) return not('not a JSON object');
   const list = Object.hasOwn(object, 'switches') ? object.switches : [object];
-  if (!Array.isArray(list)) return { ok: false, error: '"switches" is not a list' };
+  if (!Array.isArray(list)) return not('"switches" is not a list');
   const switches: Switch[] = [];
   for (const entry of list) {
     const one = parseOne(record(entry));
-    if (typeof one === 'string') return { ok: false, error: one };
+    if (typeof one === 'string') return not(one);
     switches.push(one);
   }
   return { ok: true, switches };

@@ -1,8 +1,10 @@
 import { writeSync } from 'node:fs';
-import { halted, readSwitches, recordHalt } from './killswitch.ts';
+import { halted, readSwitches, recordHalt, unreadable } from './killswitch.ts';
 import { EXIT } from './model/errors.ts';
 import { type Places, placesOf } from './paths.ts';
 import { isTerminal } from './report/terminal.ts';
+import { stateFault } from './state.ts';
+import { oneLine } from './text.ts';
 
 /** The whole program. Sets `process.exitCode`; never throws. A tick is stopped at the gate before the board, tmux,
  *  or even the command-line parser is loaded. */
@@ -20,12 +22,15 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   process.exitCode = await cli(argv, env);
 }
 
-/** True = halted: one small file tells of it, and a person at a terminal is told. */
+/** True = halted: one small file tells of it, and a person at a terminal is told. Where that file can't tell, or the
+ *  switch can't be read, a scheduler would be quiet for ever: that is said, with an exit code of its own. */
 function gate(places: Places, env: NodeJS.ProcessEnv, json: boolean): boolean {
   const now_ms = Date.now();
   const stop = halted(readSwitches(places, env, now_ms));
   if (stop === null) return false;
   recordHalt(places.gate, stop, now_ms);
+  const fault = stateFault(places.state) ?? unreadable(places, env);
+  if (fault !== null) writeSync(2, `mc-pickup: ${fault}\n`);
   if (json) {
     const report = {
       schema: 'mc-pickup.tick/1',
@@ -41,10 +46,10 @@ function gate(places: Places, env: NodeJS.ProcessEnv, json: boolean): boolean {
       duration_ms: 0,
     };
     writeSync(1, `${JSON.stringify(report)}\n`);
-  } else if (isTerminal(1)) {
-    writeSync(1, `mc-pickup: halted by the killswitch: ${stop.reason}\n`);
+  } else if (fault === null && isTerminal(1)) {
+    writeSync(1, `mc-pickup: halted by the killswitch: ${oneLine(stop.reason, 300)}\n`);
   }
-  process.exitCode = EXIT.ok;
+  process.exitCode = fault === null ? EXIT.ok : EXIT.config;
   return true;
 }
 

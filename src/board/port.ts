@@ -304,6 +304,7 @@ export interface Board {
   ): Promise<Cas>;
   edit(id: string, version: number, change: TicketEdit, actor: Actor, now_ms: number): Promise<Cas>;
   log(row: Omit<ActivityRow, 'id'>): Promise<void>;
+  /** In the order of time: what follows `after`, or, without it, the newest. */
   activity(filter: {
     readonly ticket?: string;
     readonly after?: number;

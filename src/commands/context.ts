@@ -1,10 +1,13 @@
 import { userInfo } from 'node:os';
 import type { Board } from '../board/port.ts';
 import { EXIT, UserError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Places, placesOf } from '../paths.ts';
 import { type Out, outFor } from '../report/out.ts';
 import type { Tmux } from '../runtime/tmux.ts';
+import { makeStateDir, stateFault } from '../state.ts';
+import { oneLine } from '../text.ts';
 
 export interface Context {
   readonly places: Places;
@@ -37,14 +40,29 @@ export function makeContext(
 export async function openBoard({ places }: Context): Promise<Board> {
   const { ensureHostId } = await import('../runtime/identity.ts');
   const sqlite = await import('../board/sqlite/index.ts');
-  const board = sqlite.openBoard(places.board);
-  ensureHostId(places.state);
-  return board;
+  let board: Board | null = null;
+  try {
+    board = sqlite.openBoard(places.board);
+    ensureHostId(places.state);
+    return board;
+  } catch (error) {
+    makeStateDir(places.state); // asked only now, so that a tick that can work pays nothing for it
+    if (board === null) throw error;
+    board.close();
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(EXIT.config, `the host id ${places.host} can't be read or made (${why})`);
+  }
 }
 
 /** Opens the board so that not a byte of the state dir changes. */
 export async function readBoard({ places }: Context): Promise<Board> {
-  return (await import('../board/sqlite/index.ts')).openBoardReadOnly(places.board);
+  const sqlite = await import('../board/sqlite/index.ts');
+  try {
+    return sqlite.openBoardReadOnly(places.board);
+  } catch (error) {
+    const fault = stateFault(places.state);
+    throw fault === null ? error : new UserError(EXIT.config, fault);
+  }
 }
 
 /** Opens, works, closes. */
@@ -75,6 +93,12 @@ export async function ticketOrFail(board: Board, id: string, { places }: Context
     EXIT.usage,
     `no ticket "${id}" on the board ${places.board}; see mc-pickup ticket list`,
   );
+}
+
+/** What is wrong with a configuration, in one line: the first complaint, and how many more there are. */
+export function brokenLine({ broken }: Policy): string {
+  const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
+  return `${oneLine(broken[0] ?? '', 500)}${more}`;
 }
 
 /** Who acts: the run, when an agent calls; else the person. */

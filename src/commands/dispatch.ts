@@ -1,12 +1,14 @@
 import { pruneSeen } from '../act/index.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
-import { halted, readSwitches, recordHalt } from '../killswitch.ts';
-import { EXIT, type ExitCode } from '../model/errors.ts';
+import { halted, readSwitches, recordHalt, unreadable } from '../killswitch.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 import { observe } from '../observe.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type TickReport, tickLines } from '../report/tick.ts';
 import { lookAtSelf } from '../runtime/identity.ts';
+import { stateFault } from '../state.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
 import { type Context, openBoard, readBoard } from './context.ts';
 
@@ -26,9 +28,13 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
   const stop = halted(readSwitches(places, env, now_ms));
   if (stop !== null) {
     if (!dry) recordHalt(places.gate, stop, now_ms);
-    return show(context, empty(tick_id, dry, 'halted', stop), options);
+    const fault = stateFault(places.state) ?? unreadable(places, env);
+    if (fault !== null) context.out.warn(fault);
+    const code = show(context, empty(tick_id, dry, 'halted', stop), options);
+    return fault === null ? code : EXIT.config;
   }
   const { policy } = loadPolicy(places.config, env);
+  if (options.project !== undefined) knownProject(policy, options.project, places.config);
   const board = dry ? await readBoard(context) : await openBoard(context);
   try {
     const lock = dry ? null : (await import('../board/sqlite/index.ts')).tryTickLock(places.lock);
@@ -93,13 +99,26 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
   }
 }
 
+/** A misspelt project would launch nothing, quietly, for ever. A broken configuration has its own complaint. */
+function knownProject({ broken, projects }: Policy, name: string, config: string): void {
+  if (broken.length > 0 || projects.has(name)) return;
+  const known = [...projects.keys()];
+  throw new UserError(
+    EXIT.usage,
+    `--project: no project "${name}" in ${config}${known.length > 0 ? `; known: ${known.join(', ')}` : ': run mc-pickup init --project in its repository'}`,
+  );
+}
+
 function show(context: Context, report: TickReport, options: Options, result?: TickResult): ExitCode {
   if (context.json) context.out.json(report);
   else {
     const lines = tickLines(report, options.dryRun === true || isTerminal(1));
-    if (report.outcome === 'halted' && isTerminal(1))
-      lines.push(`halted by the killswitch: ${report.gate.reason}`);
-    if (report.outcome === 'overlap' && isTerminal(1)) lines.push('another tick is running');
+    const told = options.dryRun === true || isTerminal(1);
+    if (report.outcome === 'halted' && told)
+      lines.push(
+        `halted by the killswitch, nothing is looked at (see mc-pickup killswitch status): ${report.gate.reason}`,
+      );
+    if (report.outcome === 'overlap' && told) lines.push('another tick is running');
     if (options.dryRun && lines.length === 0) lines.push('nothing to do');
     for (const line of lines) context.out.line(line);
   }

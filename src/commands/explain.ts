@@ -28,7 +28,13 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     });
     const plan = decide(world, policy, { dispatch: true, max: null, project: null });
     const steps = [...plan.reconcile, ...plan.dispatch].filter((step) => step.ticket === ticket.id);
-    const skips = plan.skipped.filter((skip) => skip.ticket === ticket.id);
+    const claimed = (await board.liveRuntime(ticket.id))?.claimed_at_ms;
+    const since = claimed === undefined ? {} : { since: new Date(claimed).toISOString() };
+    const skips = plan.skipped
+      .filter((skip) => skip.ticket === ticket.id)
+      .map((skip) =>
+        skip.because === 'launching' ? { ...skip, evidence: { ...skip.evidence, ...since } } : skip,
+      );
     const history = await board.activity({ ticket: ticket.id, limit: 200 });
     if (context.json) {
       context.out.json({ ticket, history, next: { steps, skipped: skips } });

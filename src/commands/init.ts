@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { basename, dirname, resolve } from 'node:path';
+import { loadPolicy } from '../config/load.ts';
+import { NAME } from '../config/schema.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 import { ensureTools } from '../runtime/launcher.ts';
-import { type Context, withBoard } from './context.ts';
+import { brokenLine, type Context, withBoard } from './context.ts';
 
 const HEADER = `# mc-pickup: what is dispatched where, and to whom. Every key is described in README.md.
 
@@ -19,40 +22,119 @@ kind = "claude"
 `;
 
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
-export async function init(context: Context, o: { readonly project?: boolean }): Promise<ExitCode> {
+export async function init(
+  context: Context,
+  o: { readonly project?: boolean; readonly name?: string },
+): Promise<ExitCode> {
   const { places, out } = context;
+  if (o.name !== undefined && o.project !== true)
+    throw new UserError(EXIT.usage, '--name goes with --project: it names the repository you stand in');
   await withBoard(context, async () => undefined);
   ensureTools(places, context.node, context.bin);
-  const made: string[] = [places.board];
+  const made: string[] = [`ready: ${places.board}`];
   if (!existsSync(places.config)) {
     mkdirSync(dirname(places.config), { recursive: true, mode: 0o700 });
     writeFileSync(places.config, HEADER, { mode: 0o600, flag: 'wx' });
-    made.push(places.config);
+    made.push(`ready: ${places.config}`);
   }
-  if (o.project === true) {
-    const project = here();
-    const text = readFileSync(places.config, 'utf8');
-    if (text.includes(`[project.${project.name}]`))
-      out.line(`project ${project.name} is in ${places.config} already`);
-    else {
-      const gap = text.endsWith('\n') ? '\n' : '\n\n';
-      const table = `[project.${project.name}]\nrepo = ${JSON.stringify(project.repo)}\nbase = ${JSON.stringify(project.base)}\n`;
-      writeFileSync(places.config, `${text}${gap}${table}`);
-      made.push(`project ${project.name}`);
-    }
-  }
-  if (context.json) context.out.json({ state_dir: places.state, config: places.config, board: places.board });
-  else for (const one of made) out.line(`ready: ${one}`);
+  const { policy } = loadPolicy(places.config, context.env);
+  if (policy.broken.length > 0)
+    throw new UserError(
+      EXIT.config,
+      `the board ${places.board} is ready, but the configuration can't be used${o.project ? ', and no project was added' : ''}: ${brokenLine(policy)}`,
+    );
+  const project = o.project === true ? addProject(context, policy, o.name ?? null) : null;
+  if (project !== null) made.push(project.said);
+  if (context.json)
+    out.json({
+      state_dir: places.state,
+      config: places.config,
+      board: places.board,
+      ...(project === null ? {} : { project: project.name }),
+    });
+  else for (const one of made) out.line(one);
   return EXIT.ok;
 }
 
-function here(): { name: string; repo: string; base: string } {
+/** Adds the repository you stand in. One that is there already stays as it is, under whatever name; a name that
+ *  another repository has is never taken for this one. */
+function addProject(
+  context: Context,
+  policy: Policy,
+  wanted: string | null,
+): { readonly name: string; readonly said: string } {
+  const { config } = context.places;
+  const { repo, base, directory } = here();
+  const known = [...policy.projects.values()].filter((one) => same(one.repo, repo));
+  const there = wanted === null ? known[0] : known.find(({ name }) => name === wanted);
+  if (there !== undefined)
+    return { name: there.name, said: `project ${there.name} is in ${config} already (${repo})` };
+  const taken = policy.projects.get(wanted ?? directory);
+  if (wanted !== null && taken !== undefined)
+    throw new UserError(
+      EXIT.usage,
+      `the name ${wanted} is taken by ${taken.repo} in ${config}, nothing was added: choose another --name`,
+    );
+  if (wanted !== null && !NAME.test(wanted))
+    throw new UserError(
+      EXIT.usage,
+      '--name must be a name of at most 64 letters, digits, "_", "." and "-", nothing was added',
+    );
+  const name = wanted ?? freeName(directory, policy);
+  append(
+    context,
+    `[project.${/[.]/.test(name) ? JSON.stringify(name) : name}]\nrepo = ${toml(repo)}\nbase = ${toml(base)}\n`,
+  );
+  const why =
+    taken === undefined
+      ? ''
+      : `; ${directory} is ${taken.repo} (--name chooses another name, edit ${config} to rename)`;
+  return { name, said: `ready: project ${name} (${repo})${why}` };
+}
+
+function freeName(directory: string, { projects }: Policy): string {
+  for (let n = 1; ; n++) {
+    const name = n === 1 ? directory : `${directory}-${n}`;
+    if (!projects.has(name)) return name;
+  }
+}
+
+/** Appends a table; a configuration that it would break is put back as it was. */
+function append({ places, env }: Context, table: string): void {
+  const text = readFileSync(places.config, 'utf8');
+  writeFileSync(places.config, `${text}${text.endsWith('\n') ? '\n' : '\n\n'}${table}`);
+  const { policy } = loadPolicy(places.config, env);
+  if (policy.broken.length === 0) return;
+  writeFileSync(places.config, text);
+  throw new UserError(
+    EXIT.config,
+    `the project does not fit into ${places.config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,
+  );
+}
+
+/** A TOML basic string: JSON's escapes are TOML's too, but for DEL. */
+function toml(text: string): string {
+  return JSON.stringify(text).replaceAll('\u007f', '\\u007F');
+}
+
+function same(a: string, b: string): boolean {
+  const real = (path: string): string => {
+    try {
+      return realpathSync(path);
+    } catch {
+      return resolve(path);
+    }
+  };
+  return real(a) === real(b);
+}
+
+function here(): { repo: string; base: string; directory: string } {
   const git = (...args: string[]): string | null => {
     const done = spawnSync('git', args, { encoding: 'utf8', timeout: 10_000 });
     if (done.error)
       throw new UserError(
         EXIT.unavailable,
-        'git is not installed or not on PATH: install it, for example apt-get install git',
+        'git is not installed or not on PATH: install it, for example with apt-get install git (Debian, Ubuntu), dnf install git (Fedora) or brew install git (macOS)',
       );
     return done.status === 0 ? done.stdout.trim() : null;
   };
@@ -62,9 +144,11 @@ function here(): { name: string; repo: string; base: string } {
   const repo = basename(common) === '.git' ? dirname(common) : common;
   const head = git('symbolic-ref', '--short', 'refs/remotes/origin/HEAD')?.replace(/^origin\//, '');
   const base = head ?? git('symbolic-ref', '--short', 'HEAD') ?? 'main';
-  const name =
+  const directory =
     basename(repo)
+      .replace(/\.git$/, '')
       .replace(/[^A-Za-z0-9_-]/g, '-')
-      .replace(/^[^A-Za-z0-9]+/, '') || 'project';
-  return { name, repo, base };
+      .replace(/^[^A-Za-z0-9]+/, '')
+      .slice(0, 56) || 'project';
+  return { repo, base, directory };
 }

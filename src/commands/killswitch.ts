@@ -8,6 +8,7 @@ import {
 } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
+import { makeStateDir, stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { type Context, whoAmI } from './context.ts';
 
@@ -27,23 +28,40 @@ export async function killswitchOn(
   const span = o.for === undefined ? null : parseDuration(o.for);
   if (o.for !== undefined && span === null)
     throw new UserError(EXIT.usage, `"${o.for}" is no duration: use 30m, 2h or 1d`);
-  const { mkdirSync } = await import('node:fs');
-  mkdirSync(context.places.state, { recursive: true, mode: 0o700 });
-  writeSwitch(switchFile(context.places, context.env), {
-    level: o.level,
-    scope: o.scope,
-    reason: oneLine(o.reason, 300),
-    author: whoAmI(context.env).actor,
-    at_ms: now,
-    expires_at_ms: span === null ? null : now + span,
-  });
+  makeStateDir(context.places.state);
+  changing(context, (file) =>
+    writeSwitch(file, {
+      level: o.level,
+      scope: o.scope,
+      reason: oneLine(o.reason, 300),
+      author: whoAmI(context.env).actor,
+      at_ms: now,
+      expires_at_ms: span === null ? null : now + span,
+    }),
+  );
   return killswitchStatus(context);
 }
 
 export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {
-  clearSwitch(switchFile(context.places, context.env), o.scope ?? null);
+  const fault = stateFault(context.places.state);
+  if (fault !== null) throw new UserError(EXIT.config, fault);
+  changing(context, (file) => clearSwitch(file, o.scope ?? null));
   clearHalt(context.places.gate);
   return killswitchStatus(context);
+}
+
+/** A switch that was not changed must not look as if it were. */
+function changing(context: Context, change: (file: string) => void): void {
+  const file = switchFile(context.places, context.env);
+  try {
+    change(file);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UserError(
+      EXIT.config,
+      `the killswitch ${file} was NOT changed (${why}): look at its owner and permissions, or move away what is in its place`,
+    );
+  }
 }
 
 export async function killswitchStatus(context: Context): Promise<ExitCode> {

@@ -1,19 +1,21 @@
 import { join } from 'node:path';
 import type { Board } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
 import { readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { judgeRow } from '../observe.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { oneLine } from '../text.ts';
-import { type Context, withReader } from './context.ts';
+import { brokenLine, type Context, withReader } from './context.ts';
 import { switchLine } from './killswitch.ts';
 
 /** The board by status, what lives and what it does, the killswitch, the last tick. Reads only. */
 export async function status(context: Context): Promise<ExitCode> {
   return withReader(context, async (board) => {
     const now = Date.now();
-    const facts = await gather(context, board, now);
+    const { policy } = loadPolicy(context.places.config, context.env);
+    const facts = { ...(await gather(context, board, now)), config_errors: policy.broken };
     if (context.json) {
       context.out.json(facts);
       return EXIT.ok;
@@ -31,6 +33,8 @@ export async function status(context: Context): Promise<ExitCode> {
     }
     for (const one of facts.waiting) out.line(`  ${one.id.padEnd(8)} asks: ${oneLine(one.question, 60)}`);
     for (const one of facts.switches) out.line(switchLine(one));
+    if (facts.config_errors.length > 0)
+      out.line(`config    broken, nothing is launched: ${brokenLine(policy)}`);
     const tick = facts.last_tick;
     out.line(tick === null ? 'last tick never' : `last tick ${age(now - tick.at_ms)} ago, ${tick.outcome}`);
     return EXIT.ok;

@@ -20,7 +20,11 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
     betweenTicks(context, async () => {
       const ticket = await ticketOrFail(board, id, context);
       const row = await board.liveRuntime(ticket.id);
-      if (row === null) throw new UserError(EXIT.unavailable, `${ticket.id} has no living agent`);
+      if (row === null)
+        throw new UserError(
+          EXIT.unavailable,
+          `${ticket.id} has no living agent, there is nothing to end; see mc-pickup explain ${ticket.id}, or keep ticks off it with mc-pickup ticket move ${ticket.id} blocked`,
+        );
       const self = lookAtSelf(hostId(context.places.state) ?? '');
       const identity = identityOf(row);
       const verdict = judgeRow(row, self)?.verdict ?? 'launching';

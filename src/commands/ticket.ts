@@ -1,10 +1,16 @@
 import { readFileSync } from 'node:fs';
 import type { Board, TicketEdit } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { didYouMean } from '../config/locate.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Runtime } from '../model/runtime.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
+import { judgeRow } from '../observe.ts';
+import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { clean, oneLine } from '../text.ts';
-import { type Context, ticketOrFail, whoAmI, withBoard, withReader } from './context.ts';
+import { brokenLine, type Context, ticketOrFail, whoAmI, withBoard, withReader } from './context.ts';
+import { dependenciesOf, editedNames, labelsOf, nameOf } from './names.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -27,41 +33,73 @@ export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
   if (title === '') throw new UserError(EXIT.usage, '--title is empty: say in one line what is to be done');
   const body = readBody(o.body, o.file) ?? pipedBody();
   const { policy } = loadPolicy(context.places.config, context.env);
-  const project = o.project ?? policy.default_project;
-  if (project === null)
-    throw new UserError(EXIT.usage, 'name a project with --project: the configuration has no default');
+  const names = {
+    labels: labelsOf(o.label),
+    agent: o.agent === undefined ? null : nameOf('--agent', o.agent),
+    owner: o.owner === undefined ? null : nameOf('--owner', o.owner),
+    project: o.project === undefined ? defaultProject(policy, context) : nameOf('--project', o.project),
+    depends_on: dependenciesOf(o.dependsOn),
+  };
   const me = whoAmI(context.env);
+  const author = o.author === undefined ? me.actor : nameOf('--author', o.author);
   return withBoard(context, async (board) => {
-    await knownTickets(board, o.dependsOn);
+    await knownTickets(board, names.depends_on);
     const ticket = await board.addTicket(
       {
         title,
         body,
         status: 'todo',
         priority: o.priority,
-        project,
-        labels: o.label,
-        agent: o.agent ?? null,
-        owner: o.owner ?? null,
-        author: o.author ?? me.actor,
+        ...names,
+        author,
         trusted: me.person && o.author === undefined,
-        depends_on: o.dependsOn.map((id) => id.toUpperCase()),
       },
       Date.now(),
     );
-    if (policy.broken.length === 0) {
-      if (!policy.projects.has(project))
-        context.out.warn(`no project "${project}" in ${context.places.config}: ${ticket.id} will be skipped`);
-      if (o.agent !== undefined && !policy.agents.has(o.agent)) {
-        context.out.warn(
-          `no agent profile "${o.agent}" in ${context.places.config}: ${ticket.id} will be skipped`,
-        );
-      }
-    }
+    warnUnknown(context, policy, ticket.id, names);
     if (context.json) context.out.json(ticket);
     else context.out.line(`${ticket.id} ${ticket.title}`);
     return EXIT.ok;
   });
+}
+
+/** The project of a ticket that names none. */
+function defaultProject(policy: Policy, { places }: Context): string {
+  if (policy.broken.length > 0)
+    throw new UserError(
+      EXIT.config,
+      `no --project is given, and the configuration that may have a default can't be used: ${brokenLine(policy)}`,
+    );
+  if (policy.default_project !== null) return policy.default_project;
+  const known = [...policy.projects.keys()];
+  throw new UserError(
+    EXIT.usage,
+    known.length === 0
+      ? `name a project with --project: ${places.config} has none yet (mc-pickup init --project adds the repository you stand in)`
+      : `name a project with --project (${known.join(', ')}): ${places.config} has no default_project`,
+  );
+}
+
+/** A ticket that no tick will launch as things stand is added all the same, and its author is told. */
+function warnUnknown(
+  { out, places }: Context,
+  policy: Policy,
+  id: string,
+  o: { readonly project?: string; readonly agent?: string | null },
+): void {
+  if (policy.broken.length > 0) {
+    out.warn(`the configuration can't be used, and ${id} waits until it is mended: ${brokenLine(policy)}`);
+    return;
+  }
+  const missing = (kind: string, name: string, known: readonly string[]): void => {
+    const meant = didYouMean(name, known);
+    const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
+    out.warn(`no ${kind} "${name}" in ${places.config}${hint}: ${id} will be skipped`);
+  };
+  if (o.project !== undefined && !policy.projects.has(o.project))
+    missing('project', o.project, [...policy.projects.keys()]);
+  if (o.agent != null && !policy.agents.has(o.agent))
+    missing('agent profile', o.agent, [...policy.agents.keys()]);
 }
 
 /** Lists tickets, the most urgent first. */
@@ -83,8 +121,8 @@ export async function list(
 }
 
 export function ticketLine(ticket: Ticket): string {
-  const why = ticket.reason === null ? '' : `  (${ticket.reason})`;
-  return `${ticket.id.padEnd(8)} ${ticket.status.padEnd(11)} P${ticket.priority}  ${oneLine(ticket.title, 60)}${why}`;
+  const why = ticket.reason === null ? '' : `  (${oneLine(ticket.reason, 60)})`;
+  return `${oneLine(ticket.id, 20).padEnd(8)} ${ticket.status.padEnd(11)} P${ticket.priority}  ${oneLine(ticket.title, 60)}${why}`;
 }
 
 /** One ticket whole, with its runs. */
@@ -98,17 +136,22 @@ export async function show(context: Context, id: string): Promise<ExitCode> {
       return EXIT.ok;
     }
     const { out } = context;
-    out.line(`${ticket.id}  ${ticket.title}`);
-    out.line(`status    ${ticket.status}${ticket.reason ? ` (${ticket.reason})` : ''}`);
-    out.line(`project   ${ticket.project}    priority ${ticket.priority}    attempts ${ticket.attempts}`);
+    // One line each, whoever wrote them: a second line would pass for a field of its own.
+    const word = (text: string | null): string => oneLine(text ?? '-', 100);
+    out.line(`${word(ticket.id)}  ${oneLine(ticket.title, 300)}`);
+    out.line(`status    ${ticket.status}${ticket.reason ? ` (${word(ticket.reason)})` : ''}`);
     out.line(
-      `agent     ${ticket.agent ?? '-'}    owner ${ticket.owner ?? '-'}    author ${ticket.author}${ticket.trusted ? '' : ' (untrusted)'}`,
+      `project   ${word(ticket.project)}    priority ${ticket.priority}    attempts ${ticket.attempts}`,
     );
-    if (ticket.depends_on.length > 0) out.line(`needs     ${ticket.depends_on.join(' ')}`);
+    out.line(
+      `agent     ${word(ticket.agent)}    owner ${word(ticket.owner)}    author ${word(ticket.author)}${ticket.trusted ? '' : ' (untrusted)'}`,
+    );
+    if (ticket.labels.length > 0) out.line(`labels    ${ticket.labels.map(word).join('  ')}`);
+    if (ticket.depends_on.length > 0) out.line(`needs     ${ticket.depends_on.map(word).join(' ')}`);
     if (ticket.reason_text) out.line(`\n${clean(ticket.reason_text)}`);
     for (const run of runs) {
       out.line(
-        `run       ${run.id}  ${run.phase}${run.end_reason ? ` (${run.end_reason})` : ''}  ${run.branch ?? ''}`,
+        `run       ${word(run.id)}  ${run.phase}${run.end_reason ? ` (${word(run.end_reason)})` : ''}  ${oneLine(run.branch ?? '', 200)}`,
       );
     }
     if (ticket.body !== '') out.line(`\n${clean(ticket.body)}`);
@@ -133,22 +176,18 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
   const change: TicketEdit = {
     ...(o.title === undefined ? {} : { title: oneLine(o.title, 300) }),
     ...(body === null ? {} : { body }),
-    ...(o.project === undefined ? {} : { project: o.project }),
-    ...(o.agent === undefined ? {} : { agent: o.agent === '' ? null : o.agent }),
-    ...(o.owner === undefined ? {} : { owner: o.owner === '' ? null : o.owner }),
     ...(o.priority === undefined ? {} : { priority: o.priority }),
-    ...(o.label === undefined ? {} : { labels: o.label }),
-    ...(o.dependsOn === undefined ? {} : { depends_on: o.dependsOn.map((one) => one.toUpperCase()) }),
+    ...editedNames(o),
   };
   if (Object.keys(change).length === 0)
     throw new UserError(EXIT.usage, 'nothing to change: see mc-pickup ticket edit --help');
   if (change.title === '') throw new UserError(EXIT.usage, '--title is empty');
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
-    await knownTickets(board, o.dependsOn ?? []);
-    if (change.depends_on?.includes(ticket.id))
-      throw new UserError(EXIT.usage, `${ticket.id} can't depend on itself`);
+    await knownTickets(board, change.depends_on ?? []);
     won(await board.edit(ticket.id, ticket.version, change, whoAmI(context.env).actor, Date.now()), ticket);
+    if (change.project !== undefined || change.agent != null)
+      warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
     return shown(context, board, ticket.id);
   });
 }
@@ -166,13 +205,23 @@ export async function move(
     const ticket = await ticketOrFail(board, id, context);
     won(await board.move(ticket.id, ticket.version, to, o.why, me.person, me.actor, Date.now()), ticket);
     const live = await board.liveRuntime(ticket.id);
-    if (live !== null && (to === 'todo' || to === 'needs_input')) {
-      context.out.warn(
-        `the agent of ${ticket.id} is still there (run ${live.id}): the next tick puts the ticket back to in_progress while it lives; "mc-pickup stop ${ticket.id}" ends it`,
-      );
-    }
+    if (live !== null && (to === 'todo' || to === 'needs_input'))
+      context.out.warn(stillThere(ticket.id, live, context));
     return shown(context, board, ticket.id);
   });
+}
+
+/** What the live row of a ticket that is moved back means, by what its process is. */
+function stillThere(id: string, row: Runtime, { places }: Context): string {
+  const since = new Date(row.claimed_at_ms).toISOString();
+  if (row.phase === 'launching')
+    return `${id} is being launched since ${since} (run ${row.id}); given up after the launch deadline if no agent registers`;
+  const verdict = judgeRow(row, lookAtSelf(hostId(places.state) ?? ''))?.verdict ?? 'unknown';
+  if (verdict === 'dead')
+    return `the agent of ${id} has died (run ${row.id}): the next tick ends its run, then the ticket is free`;
+  if (verdict === 'alive')
+    return `the agent of ${id} is still there (run ${row.id}): the next tick puts the ticket back to in_progress while it lives; "mc-pickup stop ${id}" ends it`;
+  return `whether the agent of ${id} lives can't be told from here (run ${row.id}, ${verdict}): the ticket is not claimed until it can`;
 }
 
 export async function comment(context: Context, id: string, words: readonly string[]): Promise<ExitCode> {
@@ -211,14 +260,17 @@ function won(result: 'won' | 'lost', ticket: Ticket): void {
 async function knownTickets(board: Board, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     if ((await board.ticket(id.toUpperCase())) === null)
-      throw new UserError(EXIT.usage, `--depends-on: no ticket "${id}"`);
+      throw new UserError(EXIT.usage, `--depends-on: no ticket "${id}"; see mc-pickup ticket list`);
   }
 }
 
 function statusOf(word: string): TicketStatus {
-  const status = TICKET_STATUSES.find((one) => one === word.replace('-', '_'));
+  const plain = word.trim().toLowerCase().replaceAll('-', '_');
+  const status = TICKET_STATUSES.find((one) => one === plain);
   if (status !== undefined) return status;
-  throw new UserError(EXIT.usage, `"${word}" is no status: use one of ${TICKET_STATUSES.join(', ')}`);
+  const meant = didYouMean(plain, TICKET_STATUSES);
+  const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
+  throw new UserError(EXIT.usage, `"${word}" is no status${hint}: use one of ${TICKET_STATUSES.join(', ')}`);
 }
 
 function readBody(body: string | undefined, file: string | undefined): string | null {

@@ -1,12 +1,35 @@
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { clean } from '../text.ts';
+
+/** What the file system says when somebody must change an owner, a permission or a path. */
+const PLACES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
+/** What it says when it is full or failing: nothing is wrong with the configuration. */
+const DISK = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']);
 
 /** Says an error and gives its exit code: plain lines for what the user can mend, and the word "bug" for the rest. */
 export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
   if (error instanceof UserError) {
-    process.stderr.write(`mc-pickup: ${error.message}\n`);
+    process.stderr.write(`mc-pickup: ${clean(error.message)}\n`);
     return error.exit;
   }
   const text = error instanceof Error ? (env.MC_PICKUP_DEBUG ? error.stack : error.message) : String(error);
-  process.stderr.write(`mc-pickup: a bug: ${text}\n(set MC_PICKUP_DEBUG=1 for the stack)\n`);
+  const place = placeOf(error);
+  if (place !== null) {
+    const next = place.exit === EXIT.config ? 'look at its owner, permissions and path' : 'look at the disk';
+    process.stderr.write(`mc-pickup: ${clean(place.message)}: ${next}\n`);
+    if (env.MC_PICKUP_DEBUG) process.stderr.write(`${clean(text ?? '')}\n`);
+    return place.exit;
+  }
+  process.stderr.write(`mc-pickup: a bug: ${clean(text ?? '')}\n(set MC_PICKUP_DEBUG=1 for the stack)\n`);
   return EXIT.bug;
+}
+
+/** An error of the file system about a file that it names, in words; null for anything else. */
+function placeOf(error: unknown): { readonly exit: ExitCode; readonly message: string } | null {
+  if (!(error instanceof Error)) return null;
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined || path === undefined || syscall?.startsWith('spawn')) return null;
+  const message = `can't use ${path} (${error.message.split(',')[0]})`;
+  if (PLACES.has(code) || (code === 'EEXIST' && syscall === 'mkdir')) return { exit: EXIT.config, message };
+  return DISK.has(code) ? { exit: EXIT.unavailable, message } : null;
 }

@@ -1,25 +1,54 @@
+import { clean } from '../text.ts';
 import { isTerminal } from './terminal.ts';
 
 /** Where words for people and JSON go. The only part of the program that prints. */
 export interface Out {
   readonly color: boolean;
+  /** Nobody reads any more: `log --follow | head` is over. */
+  readonly closed: boolean;
   line(text: string): void;
   json(value: unknown): void;
   warn(text: string): void;
 }
 
+/* Whatever a command prints was written by anybody: names are refused where they come in, but other programs write
+ * to the board too, so every line is cleaned once more on its way out. */
+
+/** What `JSON.stringify` leaves as it is though a terminal may act on it: C1 controls, bidi controls, line separators. */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 /** `NO_COLOR`, `--no-color` and a pipe turn colour off; `--quiet` leaves errors and JSON. */
 export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.ProcessEnv): Out {
   return {
     color: options.color && !env.NO_COLOR && isTerminal(1),
+    get closed() {
+      return readerGone;
+    },
     line(text) {
-      if (!options.quiet) process.stdout.write(`${text}\n`);
+      if (!options.quiet) calmStdout().write(`${clean(text)}\n`);
     },
     json(value) {
-      process.stdout.write(`${JSON.stringify(value)}\n`);
+      calmStdout().write(`${JSON.stringify(value).replace(UNSAFE, escaped)}\n`);
     },
     warn(text) {
-      process.stderr.write(`mc-pickup: ${text}\n`);
+      process.stderr.write(`mc-pickup: ${clean(text)}\n`);
     },
   };
+}
+
+/** Node revives a stdout that failed, and so forgets it. */
+let readerGone = false;
+
+/** stdout, which a reader such as `head` may close early: that is no error of ours. */
+export function calmStdout(): NodeJS.WriteStream {
+  if (process.stdout.listenerCount('error') === 0)
+    process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      readerGone = true;
+    });
+  return process.stdout;
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

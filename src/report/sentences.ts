@@ -60,7 +60,8 @@ const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evi
   launch_limit: 'this tick has launched as many as it may',
   other_project: 'another project was asked for',
   reconcile_only: 'only the reconcile pass was asked for',
-  launching: 'it is being launched',
+  launching: (e) =>
+    `it is being launched${e.since ? ` since ${e.since}` : ''}; given up after the launch deadline if no agent registers`,
   verdict_unknown: 'whether its agent lives cannot be told',
   not_mine: 'its runtime is on another host',
   owner_changed: 'its owner has changed',

@@ -1,6 +1,7 @@
 import type { Outcome, Plan, Skip, Step, StepResult } from '../model/plan.ts';
 import type { TicketStatus } from '../model/ticket.ts';
 import type { World } from '../model/world.ts';
+import { oneLine } from '../text.ts';
 import { sentence } from './sentences.ts';
 
 export type TickOutcome = 'ok' | 'halted' | 'overlap' | 'partial' | 'unavailable';
@@ -124,12 +125,14 @@ export function tickLines(report: TickReport, all: boolean): string[] {
   for (const step of [...report.reconcile, ...report.dispatch]) {
     if (step.kind === 'close_pane' && step.result !== 'failed') continue;
     const move = step.before !== null && step.after !== null ? ` ${step.before} -> ${step.after}` : '';
-    const why = step.error ?? sentence(step.because, step.evidence);
+    const why = oneLine(step.error ?? sentence(step.because, step.evidence), 1000);
     lines.push(`${step.ticket ?? 'killswitch'}: ${step.kind}${move} [${step.result}] ${why}`);
   }
   if (all) {
     for (const skip of report.skipped) {
-      lines.push(`${skip.ticket}: skipped [${skip.because}] ${sentence(skip.because, skip.evidence)}`);
+      lines.push(
+        `${skip.ticket}: skipped [${skip.because}] ${oneLine(sentence(skip.because, skip.evidence), 1000)}`,
+      );
     }
   }
   return lines;

@@ -514,7 +514,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       };
       await b.log(note);
       await b.log({ ...note, text: 'ho' });
-      const [first] = await b.activity({ limit: 1 });
+      const [first] = await b.activity({ after: 0, limit: 1 });
+      expect((await b.activity({ limit: 1 })).map(({ text }) => text)).toEqual(['ho']); // the newest
       expect(first).toMatchObject(note);
       expect((await b.activity({ after: first?.id ?? 0, limit: 9 })).map(({ text }) => text)).toEqual(['ho']);
       expect(await b.lastTick('h1')).toBeNull();

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { monotonicMs } from '../../clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
+import { oneLine } from '../../text.ts';
 import type { Board } from '../port.ts';
 import { sqliteBoard } from './board.ts';
 import { explained, isBusy } from './errors.ts';
@@ -20,7 +21,8 @@ export function openBoard(path: string): Board {
       return openDatabase(path, { timeout: BUSY_MS });
     },
     (db) => {
-      schemaVersion(db, path); // a newer board is refused before anything of it is changed
+      // A newer board and another program's file are refused before anything of them is changed.
+      patiently(() => refuseForeign(db, path));
       patiently(() => db.pragma('journal_mode = WAL'));
       db.pragma('synchronous = FULL');
       db.pragma('foreign_keys = ON');
@@ -36,7 +38,7 @@ export function openBoardReadOnly(path: string): Board {
     path,
     () => readOnly(path),
     (db) => {
-      if (schemaVersion(db, path) < SCHEMA_VERSION) {
+      if (refuseForeign(db, path) < SCHEMA_VERSION) {
         throw new UserError(
           EXIT.config,
           `the board ${path} has an older schema; run a command that writes first, such as \`mc-pickup dispatch\``,
@@ -75,8 +77,41 @@ function opened(
   }
 }
 
+/** The schema version of a file that is a board, or is empty; any other file is somebody's, and stays as it is.
+ *  `user_version` alone proves nothing: 1 is what most programs begin with. */
+function refuseForeign(db: Database.Database, path: string): number {
+  const version = schemaVersion(db, path);
+  const foreign = version === 0 ? foreignTable(db, path) : foreignShape(db);
+  if (foreign === null) return version;
+  throw new UserError(
+    EXIT.config,
+    `${path} is another program's SQLite file, no board of mc-pickup (${foreign}); name another --state-dir, or move the file away`,
+  );
+}
+
+/** A table in a file without a schema version; both are read at once, since another process may be making this very
+ *  board. */
+function foreignTable(db: Database.Database, path: string): string | null {
+  const first = db.prepare<unknown[], { name: string }>('SELECT name FROM sqlite_schema LIMIT 1');
+  const row = db.transaction(() => (schemaVersion(db, path) === 0 ? first.get() : undefined)).deferred();
+  return row === undefined ? null : `it has "${oneLine(row.name, 60)}" and no schema version`;
+}
+
+/** What is not as in a board of any schema. To prepare a statement reads the schema only, which costs an idle tick
+ *  next to nothing. */
+function foreignShape(db: Database.Database): string | null {
+  try {
+    db.prepare('SELECT id, status, claim_epoch, version, depends_on FROM tickets');
+    db.prepare('SELECT id, mark, phase, claim_epoch, ended_at_ms FROM runtime_sessions');
+    return null;
+  } catch (error) {
+    if (error instanceof Error && /^no such (table|column)/.test(error.message)) return error.message;
+    throw error;
+  }
+}
+
 /** The switch to WAL needs the file alone, and SQLite does not always wait for that by itself. */
-function patiently(body: () => void): void {
+function patiently(body: () => unknown): unknown {
   const end = monotonicMs() + BUSY_MS;
   for (;;) {
     try {

@@ -1,3 +1,4 @@
+import { EXIT, UserError } from '../../model/errors.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../../model/ticket.ts';
 import type { Board, Cas, NewTicket, ReportRequest, TicketEdit } from '../port.ts';
 import { TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
@@ -118,6 +119,7 @@ function edit(
       ...old,
       ...defined(change),
     };
+    if (change.depends_on !== undefined) refuseCycle(store, id, depends_on);
     store.must(
       `UPDATE tickets SET title = @title, body = @body, priority = @priority, project = @project, agent = @agent,
          owner = @owner, labels = @labels, depends_on = @depends_on, version = version + 1, updated_at_ms = @now_ms
@@ -131,6 +133,26 @@ function edit(
     const text = Object.keys(defined(change)).join(', ');
     store.note({ at_ms: now_ms, ticket_id: id, run_id: null, actor, kind: 'edited', because: null, text });
   });
+}
+
+/** Tickets that wait for each other are never dispatched. Looked for under the write lock, so that two edits at once
+ *  can't close a circle together. */
+function refuseCycle(store: Store, id: string, depends_on: readonly string[]): void {
+  const via = new Map<string, string>(depends_on.map((one) => [one, id]));
+  // A Map is walked in order of insertion, what is added on the way included.
+  for (const [one] of via) {
+    if (one === id) break;
+    for (const next of find(store, one)?.depends_on ?? []) if (!via.has(next)) via.set(next, one);
+  }
+  if (!via.has(id)) return;
+  const path = [id];
+  for (let at = via.get(id); at !== undefined && at !== id; at = via.get(at)) path.unshift(at);
+  throw new UserError(
+    EXIT.usage,
+    path.length === 1
+      ? `${id} can't depend on itself`
+      : `${id} can't depend on ${path[0]}: that one waits for it (${[id, ...path].join(' -> ')})`,
+  );
 }
 
 /** Without the keys that are there but undefined: they mean "as it was". */

@@ -25,14 +25,16 @@ export function records(store: Store): Pick<Board, Records> {
     );
   return {
     log: async (row) => store.write(() => store.note(row)),
+    // In the order of time: what follows `after`, or, without it, the newest.
     activity: async ({ ticket, after, limit }) =>
       store.read(() => {
         const of = ticket === undefined ? '' : 'ticket_id = @ticket AND';
-        return store.all<ActivityRow>(
+        const rows = store.all<ActivityRow>(
           `SELECT id, at_ms, ticket_id, run_id, actor, kind, because, text FROM activity
-           WHERE ${of} id > @after ORDER BY id LIMIT @limit`,
+           WHERE ${of} id > @after ORDER BY id ${after === undefined ? 'DESC' : 'ASC'} LIMIT @limit`,
           { ...(ticket === undefined ? {} : { ticket }), after: after ?? 0, limit: Math.max(0, limit) },
         );
+        return after === undefined ? rows.reverse() : rows;
       }),
 
     runtime: async (run) => one('id = @run', { run }),

@@ -1,0 +1,60 @@
+import type { TicketEdit } from '../board/port.ts';
+import { EXIT, UserError } from '../model/errors.ts';
+
+const MAX_NAME = 64;
+const MAX_LABELS = 50;
+/** What can't be seen, or moves what is seen: controls, formats (bidi among them), line separators, unassigned. */
+const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/u;
+
+/** A word that names something (project, profile, person, label), or a usage error. Refused instead of mended: a
+ *  name that was changed on the way in matches nothing, and nobody would know why. */
+export function nameOf(option: string, text: string): string {
+  const wrong =
+    text.trim() === ''
+      ? 'is empty'
+      : HIDDEN.test(text)
+        ? 'has characters that cannot be seen'
+        : text.trim() !== text
+          ? 'begins or ends with a space'
+          : text.length > MAX_NAME
+            ? `is longer than ${MAX_NAME} characters`
+            : null;
+  if (wrong === null) return text;
+  throw new UserError(EXIT.usage, `${option} ${wrong}: give a plain name`);
+}
+
+/** The same; `""` means none. */
+export function nameOrNone(option: string, text: string): string | null {
+  return text === '' ? null : nameOf(option, text);
+}
+
+export function labelsOf(labels: readonly string[]): string[] {
+  const all = [...new Set(labels.map((one) => nameOf('--label', one)))];
+  if (all.length <= MAX_LABELS) return all;
+  throw new UserError(EXIT.usage, `--label: more than ${MAX_LABELS} labels`);
+}
+
+/** Ticket numbers as the board writes them, each once. */
+export function dependenciesOf(ids: readonly string[]): string[] {
+  return [...new Set(ids.map((id) => id.trim().toUpperCase()))];
+}
+
+/** The names of an edit: those that are given. A lone `""` clears what may be empty. */
+export function editedNames(o: {
+  readonly project?: string;
+  readonly agent?: string;
+  readonly owner?: string;
+  readonly label?: readonly string[];
+  readonly dependsOn?: readonly string[];
+}): Pick<TicketEdit, 'project' | 'agent' | 'owner' | 'labels' | 'depends_on'> {
+  const none = (list: readonly string[]): boolean => list.length === 1 && list[0] === '';
+  return {
+    ...(o.project === undefined ? {} : { project: nameOf('--project', o.project) }),
+    ...(o.agent === undefined ? {} : { agent: nameOrNone('--agent', o.agent) }),
+    ...(o.owner === undefined ? {} : { owner: nameOrNone('--owner', o.owner) }),
+    ...(o.label === undefined ? {} : { labels: none(o.label) ? [] : labelsOf(o.label) }),
+    ...(o.dependsOn === undefined
+      ? {}
+      : { depends_on: none(o.dependsOn) ? [] : dependenciesOf(o.dependsOn) }),
+  };
+}

@@ -1,0 +1,170 @@
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { git, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
+
+let box: Sandbox;
+let config: string;
+beforeEach(() => {
+  box = makeSandbox();
+  config = join(box.dir, 'config.toml');
+});
+afterEach(async () => {
+  await box.destroy();
+});
+
+/** The program, run in a directory. */
+function inDir(dir: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Ran {
+  const here = process.cwd();
+  process.chdir(dir);
+  try {
+    return box.run(args, '', env);
+  } finally {
+    process.chdir(here);
+  }
+}
+
+function repoAt(...path: string[]): string {
+  const repo = join(box.dir, ...path);
+  mkdirSync(repo, { recursive: true });
+  git({ ...box, repo }, 'init', '-q', '-b', 'main');
+  return repo;
+}
+
+describe.each([
+  [
+    'broken TOML',
+    () => writeFileSync(config, '[limits]\nmax_agents = = 4\n'),
+    /config\.toml:2: not valid TOML/,
+  ],
+  [
+    'an unknown key',
+    () => writeFileSync(config, '[limits]\nmax_agnets = 4\n'),
+    /config\.toml:2: limits\.max_agnets/,
+  ],
+  [
+    'a file that anyone can write',
+    () => chmodSync(config, 0o666),
+    /config\.toml:1: can be written by anyone/,
+  ],
+  [
+    'a directory in its place',
+    () => {
+      rmSync(config);
+      mkdirSync(config);
+    },
+    /config\.toml:1: is not a regular file/,
+  ],
+] as const)('%s', (_, spoil, complaint) => {
+  beforeEach(spoil);
+
+  it('is what ticket add complains of where the default project is needed: exit 78', () => {
+    const done = box.run(['ticket', 'add', '--title', 'One']);
+    expect(done).toMatchObject({ code: 78, out: '' });
+    expect(done.err).toMatch(complaint);
+    expect(done.err).not.toContain('has no default');
+    expect(done.err.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('is a warning where the project is named', () => {
+    const done = box.run(['ticket', 'add', '--title', 'One', '--project', 'demo', '--json']);
+    expect(done.code).toBe(0);
+    expect(JSON.parse(done.out)).toMatchObject({ id: 'MC-1', project: 'demo' });
+    expect(done.err).toMatch(complaint);
+  });
+
+  it('is said by status in one line', () => {
+    box.run(['ticket', 'add', '--title', 'One', '--project', 'demo']);
+    const done = box.run(['status']);
+    expect(done.code).toBe(0);
+    expect(done.out.split('\n').filter((line) => complaint.test(line))).toHaveLength(1);
+    const { config_errors } = JSON.parse(box.run(['status', '--json']).out) as { config_errors: string[] };
+    expect(config_errors[0]).toMatch(complaint);
+  });
+
+  it('is said by init, which adds nothing to it: exit 78', () => {
+    for (const args of [['init'], ['init', '--project']]) {
+      const done = inDir(box.repo, args);
+      expect(done.code).toBe(78);
+      expect(done.err).toMatch(complaint);
+      expect(done.err).not.toContain('a bug');
+    }
+  });
+});
+
+it('a missing configuration is named by ticket add and status, and made by init', () => {
+  rmSync(config);
+  const done = box.run(['ticket', 'add', '--title', 'One']);
+  expect(done.code).toBe(78);
+  expect(done.err).toMatch(/no configuration at \S+config\.toml: run mc-pickup init/);
+  expect(box.run(['status']).out).toMatch(/no configuration at/);
+  expect(box.run(['init'])).toMatchObject({ code: 0, err: '' });
+  expect(box.run(['status']).out).not.toMatch(/^config /m);
+});
+
+it('a sound configuration without a default names its projects: exit 2', () => {
+  writeFileSync(config, `${readFileSync(config, 'utf8')}\n[project.shop]\nrepo = "/nowhere"\n`);
+  const done = box.run(['ticket', 'add', '--title', 'One']);
+  expect(done.code).toBe(2);
+  expect(done.err).toMatch(/--project \(demo, shop\)/);
+});
+
+it('a dispatch for a project that is not in the configuration names those that are: exit 2', () => {
+  box.run(['ticket', 'add', '--title', 'One']);
+  for (const args of [
+    ['dispatch', '--project', 'nope'],
+    ['dispatch', '--dry-run', '--project', 'nope'],
+  ]) {
+    const done = box.run(args);
+    expect(done).toMatchObject({ code: 2, out: '' });
+    expect(done.err).toMatch(/no project "nope" in \S+; known: demo\n$/);
+  }
+});
+
+describe('init --project', () => {
+  it('gives a second repository of the same directory name a name of its own', () => {
+    expect(inDir(repoAt('a', 'shop'), ['init', '--project']).out).toMatch(/project shop /);
+    const second = repoAt('b', 'shop');
+    const done = inDir(second, ['init', '--project']);
+    expect(done.code).toBe(0);
+    expect(done.out).toMatch(/project shop-2 .*shop is \S+\/a\/shop/);
+    expect(readFileSync(config, 'utf8')).toContain(`[project.shop-2]\nrepo = ${JSON.stringify(second)}`);
+    const again = readFileSync(config, 'utf8');
+    expect(inDir(second, ['init', '--project']).out).toMatch(/project shop-2 is in .* already/);
+    expect(readFileSync(config, 'utf8')).toBe(again);
+    expect(JSON.parse(inDir(second, ['init', '--project', '--json']).out)).toMatchObject({
+      project: 'shop-2',
+    });
+  });
+
+  it('takes a name of your choice, and never one that another repository has', () => {
+    const repo = repoAt('c', 'shop');
+    const before = readFileSync(config, 'utf8');
+    const taken = inDir(repo, ['init', '--project', '--name', 'demo']);
+    expect(taken.code).toBe(2);
+    expect(taken.err).toMatch(/demo is taken by \S+\/repo .*nothing was added.*--name/);
+    expect(inDir(repo, ['init', '--project', '--name', 'a b']).code).toBe(2);
+    expect(inDir(repo, ['init', '--name', 'till']).code).toBe(2);
+    expect(readFileSync(config, 'utf8')).toBe(before);
+    expect(inDir(repo, ['init', '--project', '--name', 'till.v2'])).toMatchObject({ code: 0, err: '' });
+    expect(box.run(['ticket', 'add', '--title', 'One', '--project', 'till.v2'])).toMatchObject({
+      code: 0,
+      err: '',
+    });
+  });
+
+  it('puts back a configuration that the project does not fit into', () => {
+    const text = 'project = { }\n';
+    writeFileSync(config, text);
+    const done = inDir(repoAt('d', 'shop'), ['init', '--project']);
+    expect(done.code).toBe(78);
+    expect(done.err).toMatch(/add it by hand/);
+    expect(readFileSync(config, 'utf8')).toBe(text);
+  });
+
+  it('says how to get git where there is none', () => {
+    const done = inDir(box.repo, ['init', '--project'], { PATH: join(box.dir, 'empty') });
+    expect(done.code).toBe(69);
+    expect(done.err).toMatch(/git is not installed.*apt-get install git.*brew install git/);
+  });
+});

@@ -1,0 +1,117 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BIN, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
+
+const NOBODY = 65_534;
+const ROOT = process.getuid?.() === 0;
+const WRITERS: readonly (readonly string[])[] = [
+  ['init'],
+  ['ticket', 'add', '--project', 'demo', '--title', 'One'],
+  ['killswitch', 'on'],
+  ['killswitch', 'off'],
+  ['dispatch'],
+  ['reconcile'],
+  ['dispatch', '--max=1'],
+];
+
+let box: Sandbox;
+beforeEach(() => {
+  box = makeSandbox();
+});
+afterEach(async () => {
+  await box.destroy();
+});
+
+/** As a user whom permissions bind: root passes them all. */
+function bound(args: readonly string[], state: string): Ran {
+  const done = spawnSync(process.execPath, [BIN, ...args], {
+    env: { ...box.env, MC_PICKUP_STATE_DIR: state },
+    encoding: 'utf8',
+    input: '',
+    timeout: 60_000,
+    ...(ROOT ? { uid: NOBODY, gid: NOBODY } : {}),
+  });
+  return { code: done.status, out: done.stdout, err: done.stderr };
+}
+
+function oneClearLine(done: Ran, what: RegExp): void {
+  expect(done.err).toMatch(what);
+  expect(done.err).toMatch(/^mc-pickup: [^\n]+\n$/);
+  expect(done.err).not.toContain('a bug');
+  expect(done.code).toBe(78);
+}
+
+describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
+  it('says that the state dir is a file: exit 78', () => {
+    const state = join(box.dir, 'a-file');
+    writeFileSync(state, 'mine');
+    oneClearLine(box.run(args, '', { MC_PICKUP_STATE_DIR: state }), /a-file is not a directory/);
+    oneClearLine(box.run(args, '', { MC_PICKUP_STATE_DIR: join(state, 'below') }), /not a directory/);
+    expect(readFileSync(state, 'utf8')).toBe('mine');
+  });
+
+  it('says that the state dir can be neither read nor written: exit 78', () => {
+    if (ROOT) chownSync(box.dir, NOBODY, NOBODY);
+    const state = join(box.dir, 'shut');
+    mkdirSync(state, { mode: 0o000 });
+    if (ROOT) chownSync(state, NOBODY, NOBODY);
+    oneClearLine(bound(args, state), /shut can't be read \(EACCES\)/);
+    chmodSync(state, 0o500);
+    const done = bound(args, state);
+    // With nothing to turn off, `off` has nothing to write.
+    if (args[1] === 'off') expect(done).toMatchObject({ code: 0, err: '' });
+    else oneClearLine(done, /shut can't be written \(EACCES\)/);
+    expect(readdirSync(state)).toEqual([]);
+  });
+});
+
+it('a host id that can not be read is no bug of ours: exit 78', () => {
+  mkdirSync(join(box.state, 'host-id'), { recursive: true });
+  oneClearLine(box.run(['dispatch']), /host-id can't be read or made/);
+});
+
+it('a switch file with broken content stays on: exit 0, quiet on a pipe, and recorded', () => {
+  mkdirSync(box.state, { recursive: true });
+  writeFileSync(join(box.state, 'killswitch.json'), '{"level":"perhaps"}');
+  expect(box.run(['dispatch'])).toEqual({ code: 0, out: '', err: '' });
+  expect(JSON.parse(readFileSync(join(box.state, 'gate.json'), 'utf8'))).toMatchObject({ ticks: 1 });
+});
+
+it('a switch file that can not be read at all is on, recorded, and said: exit 78', () => {
+  mkdirSync(join(box.state, 'killswitch.json', 'full'), { recursive: true });
+  oneClearLine(
+    box.run(['dispatch']),
+    /killswitch\.json can't be read \(not a regular file\), which counts as on/,
+  );
+  expect(existsSync(join(box.state, 'gate.json'))).toBe(true);
+  expect(existsSync(join(box.state, 'board.sqlite'))).toBe(false);
+  const json = box.run(['dispatch', '--json']);
+  expect(json.code).toBe(78);
+  expect(JSON.parse(json.out)).toMatchObject({ outcome: 'halted' });
+  for (const args of [
+    ['killswitch', 'on'],
+    ['killswitch', 'off'],
+  ])
+    oneClearLine(box.run(args), /was NOT changed/);
+});
+
+describe('a dry run behind a closed gate', () => {
+  it.each(['dispatch', 'reconcile'])('%s says that it is halted, and why', (command) => {
+    box.run(['ticket', 'add', '--title', 'One']);
+    box.run(['killswitch', 'on', '--level', 'all', '--reason', 'release day']);
+    const done = box.run([command, '--dry-run']);
+    expect(done).toMatchObject({ code: 0, err: '' });
+    expect(done.out).toMatch(/^halted by the killswitch.*release day\n$/);
+    expect(existsSync(join(box.state, 'gate.json'))).toBe(false);
+  });
+});

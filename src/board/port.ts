@@ -113,7 +113,18 @@ export interface ReportRequest {
   readonly turn: number;
 }
 
+/** A person's or an agent's move of a ticket. */
+export interface Move {
+  readonly to: TicketStatus;
+  readonly why: string;
+  /** A person moves it: to `todo` that is trust. */
+  readonly trusted: boolean;
+  /** To `in_progress`: the run that the row still shows is known to be dead and must not be retried. */
+  readonly takes?: boolean;
+}
+
 export interface TicketEdit {
+  readonly trusted?: boolean;
   readonly title?: string;
   readonly body?: string;
   readonly priority?: number;
@@ -293,15 +304,7 @@ export interface Board {
   counts(): Promise<Record<TicketStatus, number>>;
   /** A person's move: compare-and-swap on the version. To `todo` also: trusted, attempts 0, not_before null.
    *  A move never touches the runtime row; a live row stays live. */
-  move(
-    id: string,
-    version: number,
-    to: TicketStatus,
-    why: string,
-    trusted: boolean,
-    actor: Actor,
-    now_ms: number,
-  ): Promise<Cas>;
+  move(id: string, version: number, move: Move, actor: Actor, now_ms: number): Promise<Cas>;
   edit(id: string, version: number, change: TicketEdit, actor: Actor, now_ms: number): Promise<Cas>;
   log(row: Omit<ActivityRow, 'id'>): Promise<void>;
   /** In the order of time: what follows `after`, or, without it, the newest. */

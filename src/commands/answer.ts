@@ -66,7 +66,13 @@ async function keep(
   const moves = ticket.status === 'needs_input' || ticket.status === 'blocked';
   if (
     moves &&
-    (await board.move(ticket.id, ticket.version, 'todo', 'answered', true, actor, Date.now())) === 'lost'
+    (await board.move(
+      ticket.id,
+      ticket.version,
+      { to: 'todo', why: 'answered', trusted: true },
+      actor,
+      Date.now(),
+    )) === 'lost'
   )
     throw new UserError(
       EXIT.busy,

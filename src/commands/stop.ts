@@ -49,8 +49,13 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
       const held = ticket.status === 'in_progress' || ticket.status === 'todo';
       if (
         held &&
-        (await board.move(ticket.id, ticket.version, 'needs_input', 'stopped', false, me, Date.now())) ===
-          'lost'
+        (await board.move(
+          ticket.id,
+          ticket.version,
+          { to: 'needs_input', why: 'stopped', trusted: false },
+          me,
+          Date.now(),
+        )) === 'lost'
       ) {
         throw new UserError(
           EXIT.busy,

@@ -41,6 +41,8 @@ export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
     depends_on: dependenciesOf(o.dependsOn),
   };
   const me = whoAmI(context.env);
+  if (!me.person && o.author !== undefined)
+    throw new UserError(EXIT.usage, 'an agent cannot name another author (MC_RUN_ID is set)');
   const author = o.author === undefined ? me.actor : nameOf('--author', o.author);
   return withBoard(context, async (board) => {
     await knownTickets(board, names.depends_on);
@@ -173,6 +175,7 @@ interface EditOptions {
 
 export async function edit(context: Context, id: string, o: EditOptions): Promise<ExitCode> {
   const body = readBody(o.body, o.file);
+  const me = whoAmI(context.env);
   const change: TicketEdit = {
     ...(o.title === undefined ? {} : { title: oneLine(o.title, 300) }),
     ...(body === null ? {} : { body }),
@@ -182,10 +185,12 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
   if (Object.keys(change).length === 0)
     throw new UserError(EXIT.usage, 'nothing to change: see mc-pickup ticket edit --help');
   if (change.title === '') throw new UserError(EXIT.usage, '--title is empty');
+  // What an agent writes is dispatched only after a person has looked at it.
+  const edited = me.person ? change : { ...change, trusted: false };
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
     await knownTickets(board, change.depends_on ?? []);
-    won(await board.edit(ticket.id, ticket.version, change, whoAmI(context.env).actor, Date.now()), ticket);
+    won(await board.edit(ticket.id, ticket.version, edited, me.actor, Date.now()), ticket);
     if (change.project !== undefined || change.agent != null)
       warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
     return shown(context, board, ticket.id);
@@ -203,8 +208,11 @@ export async function move(
   const me = whoAmI(context.env);
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
-    won(await board.move(ticket.id, ticket.version, to, o.why, me.person, me.actor, Date.now()), ticket);
     const live = await board.liveRuntime(ticket.id);
+    // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
+    const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
+    const moved = { to, why: o.why, trusted: me.person, takes };
+    won(await board.move(ticket.id, ticket.version, moved, me.actor, Date.now()), ticket);
     if (live !== null && (to === 'todo' || to === 'needs_input'))
       context.out.warn(stillThere(ticket.id, live, context));
     return shown(context, board, ticket.id);
@@ -212,16 +220,20 @@ export async function move(
 }
 
 /** What the live row of a ticket that is moved back means, by what its process is. */
-function stillThere(id: string, row: Runtime, { places }: Context): string {
+function stillThere(id: string, row: Runtime, context: Context): string {
   const since = new Date(row.claimed_at_ms).toISOString();
   if (row.phase === 'launching')
     return `${id} is being launched since ${since} (run ${row.id}); given up after the launch deadline if no agent registers`;
-  const verdict = judgeRow(row, lookAtSelf(hostId(places.state) ?? ''))?.verdict ?? 'unknown';
+  const verdict = verdictHere(row, context);
   if (verdict === 'dead')
     return `the agent of ${id} has died (run ${row.id}): the next tick ends its run, then the ticket is free`;
   if (verdict === 'alive')
     return `the agent of ${id} is still there (run ${row.id}): the next tick puts the ticket back to in_progress while it lives; "mc-pickup stop ${id}" ends it`;
   return `whether the agent of ${id} lives can't be told from here (run ${row.id}, ${verdict}): the ticket is not claimed until it can`;
+}
+
+function verdictHere(row: Runtime, { places }: Context): string {
+  return judgeRow(row, lookAtSelf(hostId(places.state) ?? ''))?.verdict ?? 'unknown';
 }
 
 export async function comment(context: Context, id: string, words: readonly string[]): Promise<ExitCode> {

@@ -125,7 +125,10 @@ async function addTicket(board: Board, n: number): Promise<string> {
 
 async function move(board: Board, id: string, to: TicketStatus): Promise<void> {
   const ticket = await board.ticket(id);
-  won(await board.move(id, ticket?.version ?? -1, to, '', true, 'bench', Date.now()), `move ${id}`);
+  won(
+    await board.move(id, ticket?.version ?? -1, { to: to, why: '', trusted: true }, 'bench', Date.now()),
+    `move ${id}`,
+  );
 }
 
 /** Gives the ticket a live runtime: a real pane of a real process, claimed and registered as a launch does it. */

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port.ts';
 import { openBoard, openBoardReadOnly, tryTickLock } from '../../src/board/sqlite/index.ts';
+import { SCHEMA_1 } from '../../src/board/sqlite/schema.ts';
 import { EXIT } from '../../src/model/errors.ts';
 import { boardContract, type Opened } from '../contract/board.ts';
 import { NOW } from '../support/builders.ts';
@@ -105,6 +106,27 @@ describe('the file', () => {
     expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
     expect(db.pragma('integrity_check', { simple: true })).toBe('ok');
     db.close();
+  });
+
+  it('brings a board of the first schema forward, with all that is in it', async () => {
+    mkdirSync(join(dir, 'state'));
+    const old = new Database(path);
+    old.exec(SCHEMA_1);
+    old.exec(`INSERT INTO tickets (title, project) VALUES ('old', 'p');
+      INSERT INTO runtime_sessions (id, mark, ticket_id, host_id) VALUES ('r1', 'r1', 'MC-1', 'h');
+      INSERT INTO deliveries (id, run_id, kind, sha256, bytes, outcome) VALUES ('d1', 'r1', 'send', 'x', 1, 'pending');
+      INSERT INTO accounts (name, not_before_at_ms) VALUES ('a', 5);
+      PRAGMA user_version = 1`);
+    old.close();
+    expect(exitOf(() => openBoardReadOnly(path))).toBe(EXIT.config);
+    const board = openBoard(path);
+    expect((await board.ticket('MC-1'))?.title).toBe('old');
+    expect(await board.runtime('r1')).toMatchObject({ kind: '', headless: 0, nudges: 0, level: null });
+    expect(await board.lastDelivery('r1', 'send')).toMatchObject({ id: 'd1', outcome: 'pending' });
+    expect(await board.accounts()).toEqual([
+      { name: 'a', not_before_at_ms: 5, not_ready: null, not_ready_stamp: null },
+    ]);
+    board.close();
   });
 
   it('refuses a newer schema and leaves it alone', () => {

@@ -208,7 +208,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await loses(() => claim(t, 'r2'));
       const now = await get(t.id);
       await loses(() => claim(now, 'r2'));
-      expect(await b.move(t.id, now.version, 'todo', 'x', true, 'ann', NOW)).toBe('won');
+      expect(await b.move(t.id, now.version, { to: 'todo', why: 'x', trusted: true }, 'ann', NOW)).toBe(
+        'won',
+      );
       const todo = await get(t.id);
       await loses(() => claim(todo, 'r2')); // the row still lives
       const other = await add();
@@ -241,7 +243,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     it.each(['moved', 'owner', 'ended'])('does not register after: %s', async (how) => {
       await claim(await add());
       const t = await get('MC-1');
-      if (how === 'moved') await b.move(t.id, t.version, 'cancelled', 'no', false, 'ann', NOW);
+      if (how === 'moved')
+        await b.move(t.id, t.version, { to: 'cancelled', why: 'no', trusted: false }, 'ann', NOW);
       if (how === 'owner') await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
       if (how === 'ended') await b.end({ run: 'r1', version: 1 }, DEAD, 'tick:2', NOW);
       await loses(() => b.register(reg(), NOW));
@@ -301,7 +304,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         await loses(() => call(name)(other.id, guardOf(other), rowGuard(r)));
         for (const status of ['in_review', 'done', 'cancelled', 'blocked'] as const) {
           const before = await get(t.id);
-          await b.move(t.id, before.version, status, 'x', false, 'ann', NOW);
+          await b.move(t.id, before.version, { to: status, why: 'x', trusted: false }, 'ann', NOW);
           const settled = await get(t.id);
           await loses(() => call(name)(t.id, guardOf(settled), rowGuard(r)));
         }
@@ -320,7 +323,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it('normalizes', async () => {
         const { t, r } = await working();
-        await b.move(t.id, t.version, 'todo', 'reverted', true, 'ann', NOW);
+        await b.move(t.id, t.version, { to: 'todo', why: 'reverted', trusted: true }, 'ann', NOW);
         const g = guardOf(await get(t.id));
         expect(await b.normalize(t.id, g, rowGuard(r), 42, 'agent_alive', 'tick:1', NOW + 5)).toBe('won');
         expect(await get(t.id)).toMatchObject({
@@ -443,7 +446,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it.each(['done', 'cancelled', 'blocked'] as const)('is refused by a ticket in %s', async (status) => {
         const { t } = await working();
-        await b.move(t.id, t.version, status, 'x', false, 'ann', NOW);
+        await b.move(t.id, t.version, { to: status, why: 'x', trusted: false }, 'ann', NOW);
         await loses(() => say('in_review'));
       });
 
@@ -473,11 +476,13 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
     it('moves on the version alone, resets on todo, and never touches the row', async () => {
       const { t, r } = await working({ trusted: false });
-      await loses(() => b.move(t.id, 99, 'todo', 'x', true, 'ann', NOW));
-      await loses(() => b.move('MC-99', 1, 'todo', 'x', true, 'ann', NOW));
-      await b.move(t.id, t.version, 'blocked', 'x', true, 'ann', NOW);
+      await loses(() => b.move(t.id, 99, { to: 'todo', why: 'x', trusted: true }, 'ann', NOW));
+      await loses(() => b.move('MC-99', 1, { to: 'todo', why: 'x', trusted: true }, 'ann', NOW));
+      await b.move(t.id, t.version, { to: 'blocked', why: 'x', trusted: true }, 'ann', NOW);
       expect((await get(t.id)).trusted).toBe(false);
-      expect(await b.move(t.id, t.version + 1, 'todo', 'go on', true, 'ann', NOW)).toBe('won');
+      expect(await b.move(t.id, t.version + 1, { to: 'todo', why: 'go on', trusted: true }, 'ann', NOW)).toBe(
+        'won',
+      );
       expect(await get(t.id)).toMatchObject({
         trusted: true,
         attempts: 0,
@@ -575,7 +580,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const urgent = await add({ priority: 0 }, NOW + 2);
       const { t, r } = await working({ priority: 4 }, 'r1');
       const gone = (await working({ priority: 4 }, 'r2')).t;
-      await b.move(gone.id, gone.version, 'done', 'x', false, 'ann', NOW);
+      await b.move(gone.id, gone.version, { to: 'done', why: 'x', trusted: false }, 'ann', NOW);
       const idle = await add({ priority: 4 }, NOW + 9);
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 3, ...READY });
       expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([
@@ -600,6 +605,90 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const much = await b.snapshot({ host_id: 'h1', now_ms: NOW + 31 * 60_000, limit: 9, ...READY });
       expect(much.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
       expect(much.early_deaths).toEqual([]);
+    });
+
+    it('a person who takes a ticket from a dead run opens an epoch: that run is not retried', async () => {
+      const { t } = await working();
+      const taken = { to: 'in_progress', why: 'mine', trusted: true } as const;
+      expect(await b.move(t.id, t.version, taken, 'ann', NOW)).toBe('won');
+      expect((await get(t.id)).claim_epoch).toBe(t.claim_epoch); // it may live: then it works on
+      const again = await get(t.id);
+      expect(await b.move(t.id, again.version, { ...taken, takes: true }, 'ann', NOW)).toBe('won');
+      expect((await get(t.id)).claim_epoch).toBe(t.claim_epoch + 1);
+    });
+
+    it('counts a continuation prompt once a turn, under its guard', async () => {
+      const { t, r } = await working();
+      await loses(() => b.nudge(t.id, { ...guardOf(t), version: 99 }, rowGuard(r), 1, 'x', NOW));
+      expect(await b.nudge(t.id, guardOf(t), rowGuard(r), 1, 'x', NOW)).toBe('won');
+      expect(await row('r1')).toMatchObject({ nudges: 1, nudged_turn: 1 });
+      const [t2, r2] = [await get(t.id), await row('r1')];
+      await loses(() => b.nudge(t.id, guardOf(t2), rowGuard(r2), 1, 'x', NOW));
+      expect(await b.nudge(t.id, guardOf(t2), rowGuard(r2), 2, 'x', NOW)).toBe('won');
+      expect(await row('r1')).toMatchObject({ nudges: 2, nudged_turn: 2 });
+    });
+
+    it('knows which accounts are limited or not ready; an earlier end of a limit changes nothing', async () => {
+      expect(await b.limitAccount('a', NOW + 9, 'why', 'x', NOW)).toBe('won');
+      expect(await b.limitAccount('a', NOW + 5, 'why', 'x', NOW)).toBe('lost');
+      expect(await b.limitAccount('a', NOW + 9, 'why', 'x', NOW)).toBe('lost');
+      expect(await b.setReady('a', 'log in', 's', 'x', NOW)).toBe('won');
+      expect(await b.setReady('a', 'log in', 's', 'x', NOW)).toBe('lost');
+      expect(await b.accounts()).toEqual([
+        { name: 'a', not_before_at_ms: NOW + 9, not_ready: 'log in', not_ready_stamp: 's' },
+      ]);
+      expect(await b.setReady('a', null, null, 'x', NOW)).toBe('won');
+      expect((await b.accounts())[0]).toMatchObject({ not_ready: null, not_before_at_ms: NOW + 9 });
+    });
+
+    it('keeps an answer until a run has it', async () => {
+      const t = await add();
+      const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
+      const two = await b.keepAnswer(t.id, 'or red', 'ann', NOW + 1);
+      expect((await b.openAnswers(t.id)).map(({ text }) => text)).toEqual(['blue', 'or red']);
+      await b.takeAnswers([one], 'r1');
+      await b.takeAnswers([one], 'r2');
+      expect((await b.openAnswers(t.id)).map(({ id }) => id)).toEqual([two]);
+    });
+
+    it('counts what is new of a session, by run and day', async () => {
+      const totals = {
+        ...{ input_tokens: 10, output_tokens: 5, cache_read_tokens: 7, cache_write_tokens: 1, turns: 1 },
+        cost_usd: 0.5,
+      };
+      const t = await add();
+      const record = {
+        session: 's',
+        run_id: 'r1',
+        ticket_id: t.id,
+        agent: 'robot',
+        day: '2027-01-15',
+        totals,
+      };
+      await b.recordUsage(record);
+      await b.recordUsage(record); // nothing new
+      const more = { ...totals, input_tokens: 30, turns: 2, cost_usd: 0.75 };
+      await b.recordUsage({ ...record, run_id: 'r2', totals: more }); // the session goes on in another run
+      expect(await b.usage({ ticket: t.id })).toEqual([
+        { run_id: 'r1', day: '2027-01-15', ticket_id: t.id, agent: 'robot', ...totals },
+        {
+          ...{ run_id: 'r2', day: '2027-01-15', ticket_id: t.id, agent: 'robot' },
+          ...{ input_tokens: 20, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0, turns: 1 },
+          cost_usd: 0.25,
+        },
+      ]);
+      const look = await b.snapshot({
+        host_id: 'h1',
+        now_ms: NOW,
+        limit: 9,
+        ...READY,
+        budget_day: '2027-01-15',
+      });
+      expect(look.spent).toEqual({
+        day: { tokens: 36, usd: 0.75 },
+        tickets: { [t.id]: { tokens: 36, usd: 0.75 } },
+      });
+      expect(await b.usage({ since_day: '2027-01-16' })).toEqual([]);
     });
 
     it('lets no crowd that waits for a place hide the ticket that has one', async () => {

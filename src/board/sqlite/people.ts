@@ -29,7 +29,7 @@ export function people(
           .map(toTicket),
       ),
     counts: async () => store.read(() => count(store)),
-    move: async (id, version, to, why, trusted, actor, now_ms) =>
+    move: async (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
       store.swap(() => {
         const again = to === 'todo';
         // A person who takes a ticket opens an epoch of their own: the run that ended before is not to be retried.
@@ -41,11 +41,20 @@ export function people(
              worker_pid = CASE WHEN EXISTS (
                SELECT 1 FROM runtime_sessions AS r WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)
                THEN worker_pid END,
-             claim_epoch = claim_epoch + (@to = 'in_progress' AND NOT EXISTS (
-               SELECT 1 FROM runtime_sessions AS r WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)),
+             claim_epoch = claim_epoch + (@to = 'in_progress' AND (@takes OR NOT EXISTS (
+               SELECT 1 FROM runtime_sessions AS r WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL))),
              version = version + 1, updated_at_ms = @now_ms
            WHERE id = @id AND version = @version`,
-          { id, version, to, why, trusted: trusted ? 1 : 0, again: again ? 1 : 0, now_ms },
+          {
+            id,
+            version,
+            to,
+            why,
+            trusted: trusted ? 1 : 0,
+            again: again ? 1 : 0,
+            takes: takes ? 1 : 0,
+            now_ms,
+          },
         );
         store.note({
           at_ms: now_ms,
@@ -115,19 +124,21 @@ function edit(
   return store.swap(() => {
     const old = find(store, id);
     if (old === null) return store.lose();
-    const { title, body, priority, project, agent, owner, labels, depends_on } = {
+    const { title, body, priority, project, agent, owner, labels, depends_on, trusted } = {
       ...old,
       ...defined(change),
     };
     if (change.depends_on !== undefined) refuseCycle(store, id, depends_on);
     store.must(
       `UPDATE tickets SET title = @title, body = @body, priority = @priority, project = @project, agent = @agent,
-         owner = @owner, labels = @labels, depends_on = @depends_on, version = version + 1, updated_at_ms = @now_ms
+         owner = @owner, labels = @labels, depends_on = @depends_on,
+         trusted = @trusted, version = version + 1, updated_at_ms = @now_ms
        WHERE id = @id AND version = @version`,
       {
         ...{ id, version, title, body, priority, project, agent, owner, now_ms },
         labels: JSON.stringify(labels),
         depends_on: JSON.stringify(depends_on),
+        trusted: trusted ? 1 : 0,
       },
     );
     const text = Object.keys(defined(change)).join(', ');

@@ -115,10 +115,15 @@ function count(line: string, main: boolean, messages: Map<string, Entry>, prompt
     const usage = asObject(message?.usage);
     const id = textOf(message, 'id');
     if (id !== null && usage !== null) messages.set(id, usage);
-  } else if (entry?.type === 'user' && asObject(entry.origin)?.kind === 'human') {
+  } else if (entry?.type === 'user' && isPersons(entry)) {
     const id = textOf(entry, 'promptId') ?? textOf(entry, 'uuid');
     if (id !== null) prompts.add(id);
   }
+}
+
+/** Typed, queued or handed over at the start; not what the client tells itself, and no tool result. */
+function isPersons(entry: Entry): boolean {
+  return asObject(entry.origin)?.kind === 'human' || entry.promptSource === 'sdk';
 }
 
 function subagents(transcript: string): string[] {

@@ -98,7 +98,7 @@ export const claude: Adapter = {
   usage: claudeUsage,
   resumable: hasConversation,
   notReady: (screen) => DIALOGS.find(([shows]) => shows.test(screen))?.[1] ?? null,
-  permission: { shows: 'Esc to cancel · Tab to amend', allow: ['1'], deny: ['Escape'] },
+  permission: { shows: 'Tab to amend', allow: ['1'], deny: ['Escape'] },
   minVersion: '2.1.330',
   versionArgv: ['--version'],
   enterDelayMs: 300,
@@ -114,7 +114,11 @@ function modeWords(profile: AgentProfile): string[] {
 function settingsOf(context: AdapterContext): object {
   const event = shellQuote(join(context.bin, 'mc-event'));
   const hook = (name: string) => [{ hooks: [{ type: 'command', command: `${event} ${name}`, timeout: 10 }] }];
-  return { hooks: Object.fromEntries(HOOKS.map((name) => [name, hook(name)])) };
+  return {
+    hooks: Object.fromEntries(HOOKS.map((name) => [name, hook(name)])),
+    // A profile that names this mode has decided already; the dialog's default answer would end the client.
+    skipDangerousModePermissionPrompt: true,
+  };
 }
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {
@@ -162,8 +166,8 @@ function failed(payload: Payload): EventMeaning {
 }
 
 function notified(payload: Payload): EventMeaning | null {
+  // `idle_prompt` comes a minute after the turn also while a background command runs: it says nothing.
   const type = textOf(payload, 'notification_type');
-  if (type === 'idle_prompt') return { activity: 'idle' };
   if (type !== 'permission_prompt' && type !== 'agent_needs_input') return null;
   return {
     activity: 'waiting',

@@ -14,7 +14,6 @@ export const claudeClient: TestClient = {
     // Trust in the main checkout covers its worktrees.
     const state = {
       hasCompletedOnboarding: true,
-      autoUpdates: false,
       customApiKeyResponses: { approved: [KEY.slice(-20)], rejected: [] },
       projects: { [repo]: { hasTrustDialogAccepted: true } },
     };
@@ -30,6 +29,9 @@ export const claudeClient: TestClient = {
         DISABLE_AUTOUPDATER: '1',
         DISABLE_TELEMETRY: '1',
         DISABLE_ERROR_REPORTING: '1',
+        CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL: '1',
+        // Ten attempts with growing pauses take three minutes.
+        CLAUDE_CODE_MAX_RETRIES: '1',
       },
     };
   },

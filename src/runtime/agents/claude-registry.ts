@@ -12,6 +12,9 @@ const ACTIVITY: Readonly<Record<string, Activity>> = {
   idle: 'idle',
 };
 
+/** No event tells of these. What a sub-agent asks is in its event only, and is not to be covered here. */
+const DIALOG = 'Claude Code shows a dialog of its own: attach and answer it';
+
 /**
  * What the client writes into its session registry, one file for each process, at every change of state: right
  * also after an interrupt, which no hook tells. Undocumented, so anything unexpected says nothing.
@@ -29,9 +32,9 @@ export function claudeLevel(look: AgentLook): Level | null {
   const tail = readTail(claudeTranscript({ ...look, session: session ?? look.session }));
   const limited = tail.limited === null ? {} : { limited: tail.limited };
   if (activity !== 'waiting') return { activity, ...known, ...limited };
-  const question =
-    tail.asks ?? tail.limited?.text ?? textOf(row, 'waitingFor') ?? 'The agent waits for input';
-  return { activity, question, ...known, ...limited };
+  const dialog = textOf(row, 'waitingFor') === 'dialog open' ? DIALOG : null;
+  const question = tail.asks ?? tail.limited?.text ?? dialog;
+  return { activity, ...(question === null ? {} : { question }), ...known, ...limited };
 }
 
 /** Kernel ticks where both sides count in them; other systems tell the start in words of their own. */

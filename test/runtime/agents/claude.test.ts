@@ -200,7 +200,7 @@ describe('the level of Claude Code', () => {
 
   it('has the question of the open tool call, in words of the transcript', () => {
     registry({ status: 'waiting', waitingFor: 'permission prompt' });
-    expect(claude.level?.(look())).toMatchObject({ activity: 'waiting', question: 'permission prompt' });
+    expect(claude.level?.(look())).toEqual({ activity: 'waiting', session: SESSION });
     transcript(
       user('go'),
       call('msg_1', 'toolu_1', 'Bash', { command: 'touch a' }),

@@ -103,7 +103,15 @@ function userTexts(content: unknown): string[] {
     .map(objectOf)
     .map(({ type, text }) => (type === 'text' && typeof text === 'string' ? text : ''));
   const interrupt = texts.findLastIndex((text) => text.startsWith('[Request interrupted by user'));
-  return texts.slice(interrupt + 1).filter((text) => text !== '' && !isAdded(text));
+  return texts
+    .slice(interrupt + 1)
+    .filter((text) => text !== '' && !isAdded(text))
+    .map(unwrapped);
+}
+
+/** A paste of more than a few lines comes in tags. */
+function unwrapped(text: string): string {
+  return text.replace(/\n*<pasted_content id="(\w+)">\n([\s\S]*?)\n<\/pasted_content id="\1">\n*/g, '$2');
 }
 
 function isAdded(text: string): boolean {

@@ -21,6 +21,8 @@ const HOOKS = [
   'SessionEnd',
 ];
 
+const ASKING = ['PermissionRequest', 'Notification'];
+
 /** Without one the client takes `auto`, which asks a model before each command and stops where it cannot. */
 const DEFAULT_MODE = 'acceptEdits';
 const OWN_MODE = ['--permission-mode', '--dangerously-skip-permissions'];
@@ -98,7 +100,7 @@ export const claude: Adapter = {
   usage: claudeUsage,
   resumable: hasConversation,
   notReady: (screen) => DIALOGS.find(([shows]) => shows.test(screen))?.[1] ?? null,
-  permission: { shows: 'Tab to amend', allow: ['1'], deny: ['Escape'] },
+  permission: { shows: '❯ 1. Yes', allow: ['1'], deny: ['Escape'] },
   minVersion: '2.1.330',
   versionArgv: ['--version'],
   enterDelayMs: 300,
@@ -114,8 +116,10 @@ function modeWords(profile: AgentProfile): string[] {
 function settingsOf(context: AdapterContext): object {
   const event = shellQuote(join(context.bin, 'mc-event'));
   const hook = (name: string) => [{ hooks: [{ type: 'command', command: `${event} ${name}`, timeout: 10 }] }];
+  // Nobody is asked in headless mode: the client announces a permission there and denies it itself.
+  const names = context.headless ? HOOKS.filter((name) => !ASKING.includes(name)) : HOOKS;
   return {
-    hooks: Object.fromEntries(HOOKS.map((name) => [name, hook(name)])),
+    hooks: Object.fromEntries(names.map((name) => [name, hook(name)])),
     // A profile that names this mode has decided already; the dialog's default answer would end the client.
     skipDangerousModePermissionPrompt: true,
   };

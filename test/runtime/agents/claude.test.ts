@@ -72,6 +72,13 @@ describe('the command line of Claude Code', () => {
       { hooks: [{ type: 'command', command: "'/s/bin/mc-event' Stop", timeout: 10 }] },
     ]);
     expect(Object.keys(settings.hooks)).toContain('StopFailure');
+    expect(Object.keys(settings.hooks)).toContain('PermissionRequest');
+  });
+
+  it('listens to no question where nobody is asked', () => {
+    const [file] = claude.stageFiles({ ...context, headless: true });
+    expect(file?.text).toContain('mc-event');
+    expect(file?.text).not.toContain('PermissionRequest');
   });
 });
 

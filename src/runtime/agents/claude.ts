@@ -1,7 +1,11 @@
 import { join } from 'node:path';
+import type { AgentProfile } from '../../model/policy.ts';
 import { asObject, shellQuote, textOf } from '../files.ts';
 import { PROMPT } from '../launcher.ts';
-import type { Adapter, EventMeaning } from './adapter.ts';
+import type { Adapter, AdapterContext, EventMeaning } from './adapter.ts';
+import { questionOf } from './claude-question.ts';
+import { claudeLevel } from './claude-registry.ts';
+import { announcedReset, claudeTranscript, claudeUsage, hasConversation } from './claude-transcript.ts';
 
 const HOOKS = [
   'SessionStart',
@@ -10,10 +14,57 @@ const HOOKS = [
   'PermissionRequest',
   'Notification',
   'PostToolUse',
+  'PostToolUseFailure',
   'Stop',
   'StopFailure',
   'SubagentStop',
   'SessionEnd',
+];
+
+const ASKING = ['PermissionRequest', 'Notification'];
+
+/** Without one the client takes `auto`, which asks a model before each command and stops where it cannot. */
+const DEFAULT_MODE = 'acceptEdits';
+const OWN_MODE = ['--permission-mode', '--dangerously-skip-permissions'];
+
+/** What ends a turn and is no fault of the ticket: a person has to mend the login, the bill or the profile. */
+const NOT_READY: ReadonlySet<string> = new Set([
+  'authentication_failed',
+  'oauth_org_not_allowed',
+  'account_on_hold',
+  'verification_required',
+  'billing_error',
+  'cloud_credential_error',
+  'model_not_found',
+]);
+
+/** First-run dialogs, by what their screens show. */
+const DIALOGS: readonly (readonly [shows: RegExp, fix: string])[] = [
+  [
+    /I trust this folder/,
+    'Claude Code asks whether it may trust the folder: start it once in the main checkout and accept',
+  ],
+  [
+    /Detected a custom API key/,
+    'Claude Code asks whether to use the API key in its environment: start it once and accept',
+  ],
+  [
+    /Select login method|Paste code here if prompted|Not logged in/,
+    'Claude Code is not logged in: run claude and /login',
+  ],
+  [
+    /Choose the text style|Let's get started|Unable to connect to Anthropic services/,
+    'Claude Code was never set up for this user: start it once and go through its first questions',
+  ],
+  [
+    /running in Bypass Permissions mode/,
+    'Claude Code asks to accept the bypass-permissions mode: start it once with that mode and accept',
+  ],
+  [
+    /cannot be used with root\/sudo privileges/,
+    'Claude Code refuses to skip permissions as root: choose another permission mode',
+  ],
+  [/Settings Error/, 'Claude Code reports an error in its settings file: run claude doctor'],
 ];
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -22,28 +73,21 @@ type Payload = Readonly<Record<string, unknown>>;
 export const claude: Adapter = {
   kind: 'claude',
   launchArgv(profile, context) {
-    const base = profile.argv.length > 0 ? profile.argv : ['claude'];
-    const mode = profile.permission_mode === '' ? [] : ['--permission-mode', profile.permission_mode];
     return [
-      ...base,
-      '--session-id',
-      context.session,
+      ...(profile.argv.length > 0 ? profile.argv : ['claude']),
+      ...(context.headless ? ['-p', '--output-format', 'stream-json', '--verbose'] : []),
+      ...(context.resume === null ? ['--session-id', context.session] : ['--resume', context.resume]),
       '--settings',
       settingsPath(context.runDir),
-      ...mode,
+      ...modeWords(profile),
       PROMPT,
     ];
   },
   env: () => ({}),
   stageFiles(context) {
-    const event = shellQuote(join(context.bin, 'mc-event'));
-    const hooks = Object.fromEntries(
-      HOOKS.map((name) => [
-        name,
-        [{ hooks: [{ type: 'command', command: `${event} ${name}`, timeout: 10 }] }],
-      ]),
-    );
-    return [{ path: settingsPath(context.runDir), text: `${JSON.stringify({ hooks }, null, 2)}\n` }];
+    return [
+      { path: settingsPath(context.runDir), text: `${JSON.stringify(settingsOf(context), null, 2)}\n` },
+    ];
   },
   mapEvent(kind, payload) {
     const meaning = meaningOf(kind, payload);
@@ -51,23 +95,49 @@ export const claude: Adapter = {
     if (meaning === null && session === null) return null;
     return { ...meaning, ...(session === null ? {} : { session }) };
   },
+  level: claudeLevel,
+  transcript: claudeTranscript,
+  usage: claudeUsage,
+  resumable: hasConversation,
+  notReady: (screen) => DIALOGS.find(([shows]) => shows.test(screen))?.[1] ?? null,
+  permission: { shows: '❯ 1. Yes', allow: ['1'], deny: ['Escape'] },
+  minVersion: '2.1.330',
+  versionArgv: ['--version'],
+  enterDelayMs: 300,
   quitKeys: ['C-c', 'C-c'],
 };
+
+function modeWords(profile: AgentProfile): string[] {
+  if (profile.permission_mode !== '') return ['--permission-mode', profile.permission_mode];
+  const own = profile.argv.some((word) => OWN_MODE.includes(word.split('=')[0] ?? ''));
+  return own ? [] : ['--permission-mode', DEFAULT_MODE];
+}
+
+function settingsOf(context: AdapterContext): object {
+  const event = shellQuote(join(context.bin, 'mc-event'));
+  const hook = (name: string) => [{ hooks: [{ type: 'command', command: `${event} ${name}`, timeout: 10 }] }];
+  // Nobody is asked in headless mode: the client announces a permission there and denies it itself.
+  const names = context.headless ? HOOKS.filter((name) => !ASKING.includes(name)) : HOOKS;
+  return {
+    hooks: Object.fromEntries(names.map((name) => [name, hook(name)])),
+    // A profile that names this mode has decided already; the dialog's default answer would end the client.
+    skipDangerousModePermissionPrompt: true,
+  };
+}
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {
   switch (kind) {
     case 'UserPromptSubmit':
-      return { activity: 'busy', turn: true };
+      return isOwnPrompt(payload) ? { activity: 'busy' } : { activity: 'busy', turn: true };
     case 'PreToolUse':
       return textOf(payload, 'tool_name') === 'AskUserQuestion'
-        ? { activity: 'waiting', question: askedQuestion(payload) }
+        ? { activity: 'waiting', question: toolQuestion(payload) }
         : { activity: 'busy' };
     case 'PostToolUse':
+    case 'PostToolUseFailure':
       return { activity: 'busy' };
     case 'PermissionRequest':
-      return textOf(payload, 'tool_name') === 'AskUserQuestion'
-        ? { activity: 'waiting', question: askedQuestion(payload) }
-        : { activity: 'waiting', question: permissionQuestion(payload) };
+      return { activity: 'waiting', question: toolQuestion(payload) };
     case 'Notification':
       return notified(payload);
     case 'Stop': {
@@ -76,15 +146,32 @@ function meaningOf(kind: string, payload: Payload): EventMeaning | null {
       return { activity: Array.isArray(tasks) && tasks.length > 0 ? 'busy' : 'idle' };
     }
     case 'StopFailure':
-      return { activity: 'idle' };
+      return failed(payload);
     default:
       return null;
   }
 }
 
+/** The client prompts itself when a background task has ended, and when a limit is lifted. */
+function isOwnPrompt(payload: Payload): boolean {
+  const prompt = textOf(payload, 'prompt') ?? '';
+  return /^(<task-notification>|Your claude\.ai usage limit has reset\.)/.test(prompt);
+}
+
+function failed(payload: Payload): EventMeaning {
+  const error = textOf(payload, 'error') ?? '';
+  const text = textOf(payload, 'last_assistant_message') ?? `Claude Code: ${error}`;
+  if (error === 'rate_limit') {
+    // The payload has the reset in words only; the transcript has it as a number.
+    const until_ms = announcedReset(textOf(payload, 'transcript_path'));
+    return { activity: 'idle', limited: { until_ms, text } };
+  }
+  return NOT_READY.has(error) ? { activity: 'idle', not_ready: text } : { activity: 'idle' };
+}
+
 function notified(payload: Payload): EventMeaning | null {
+  // `idle_prompt` comes a minute after the turn also while a background command runs: it says nothing.
   const type = textOf(payload, 'notification_type');
-  if (type === 'idle_prompt') return { activity: 'idle' };
   if (type !== 'permission_prompt' && type !== 'agent_needs_input') return null;
   return {
     activity: 'waiting',
@@ -93,18 +180,9 @@ function notified(payload: Payload): EventMeaning | null {
   };
 }
 
-function permissionQuestion(payload: Payload): string {
-  const input = asObject(payload.tool_input);
-  const what = ['command', 'description', 'file_path', 'url'].map((key) => textOf(input, key)).find(Boolean);
-  const tool = textOf(payload, 'tool_name') ?? 'a tool';
-  return what ? `Permission for ${tool}: ${what}` : `Permission for ${tool}`;
-}
-
-function askedQuestion(payload: Payload): string {
-  const input = asObject(payload.tool_input);
-  const questions = Array.isArray(input?.questions) ? input.questions : [];
-  const texts = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
-  return texts.join('\n') || textOf(input, 'question') || 'The agent asks a question';
+/** What a tool call asks of a person, from its name and input as hooks give them. */
+function toolQuestion(payload: Payload): string {
+  return questionOf(textOf(payload, 'tool_name') ?? 'a tool', asObject(payload.tool_input));
 }
 
 function settingsPath(runDir: string): string {

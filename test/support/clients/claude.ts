@@ -1,0 +1,39 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestClient } from './client.ts';
+
+const KEY = 'sk-ant-api03-stub-key-for-a-local-test-AA';
+
+/** Claude Code. Its Node engine wants 22 or newer at the installation: npm takes an old version on Node 20. */
+export const claudeClient: TestClient = {
+  kind: 'claude',
+  pkg: '@anthropic-ai/claude-code',
+  version: '2.1.330',
+  prepare({ home, repo, cache, api }) {
+    mkdirSync(join(home, '.claude'), { recursive: true });
+    // Trust in the main checkout covers its worktrees.
+    const state = {
+      hasCompletedOnboarding: true,
+      customApiKeyResponses: { approved: [KEY.slice(-20)], rejected: [] },
+      projects: { [repo]: { hasTrustDialogAccepted: true } },
+    };
+    writeFileSync(join(home, '.claude.json'), JSON.stringify(state));
+    writeFileSync(join(home, '.claude', 'settings.json'), '{}\n');
+    return {
+      argv: [join(cache, 'node_modules', '.bin', 'claude')],
+      env: {
+        HOME: home,
+        ANTHROPIC_API_KEY: KEY,
+        ANTHROPIC_BASE_URL: api,
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+        DISABLE_AUTOUPDATER: '1',
+        DISABLE_TELEMETRY: '1',
+        DISABLE_ERROR_REPORTING: '1',
+        CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL: '1',
+        // Ten attempts with growing pauses take three minutes.
+        CLAUDE_CODE_MAX_RETRIES: '1',
+      },
+    };
+  },
+  untouched: ['.claude/settings.json'],
+};

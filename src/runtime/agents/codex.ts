@@ -1,51 +1,94 @@
-import { join } from 'node:path';
-import { shellQuote } from '../files.ts';
+import { asObject, textOf } from '../files.ts';
 import { PROMPT } from '../launcher.ts';
-import type { Adapter, AdapterContext } from './adapter.ts';
+import type { Adapter, EventMeaning } from './adapter.ts';
+import { hookFlags } from './codex-hooks.ts';
+import { codexLevel } from './codex-level.ts';
+import { codexUsage, findRollout, rolloutOf } from './codex-rollout.ts';
 
-const HOOKS = {
-  SessionStart: 'session_start',
-  UserPromptSubmit: 'user_prompt_submit',
-  PreToolUse: 'pre_tool_use',
-  PermissionRequest: 'permission_request',
-  PostToolUse: 'post_tool_use',
-  SubagentStop: 'subagent_stop',
-  Stop: 'stop',
-  Interrupt: 'interrupt',
-  SessionEnd: 'session_end',
-} as const;
+type Payload = Readonly<Record<string, unknown>>;
 
+/** Words of `permission_mode` that Codex has: what the sandbox allows, and when it asks. */
+const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'];
+const APPROVALS = ['untrusted', 'on-request', 'never'];
+
+/**
+ * Settings of the run, above the user's own file. The title is the one place that shows an open question, so its
+ * first part must be there whatever the user likes to see; and the offer of a cheaper model after a rate limit
+ * opens over an idle composer: a prompt that is pasted then would take it and be lost.
+ */
+const SETTINGS = [
+  'tui.terminal_title=["activity","project"]',
+  'notice.hide_rate_limit_model_nudge=true',
+  'check_for_update_on_startup=false',
+];
+
+/** Codex: its hooks come in as settings of the run; its own record of the session is the second signal. */
 export const codex: Adapter = {
   kind: 'codex',
   launchArgv(profile, context) {
     const base = profile.argv.length > 0 ? profile.argv : ['codex'];
-    const run = context.headless ? ['exec', '--json'] : ['--no-daemon'];
-    const words = [...base, ...run, ...hookFlags(context)];
-    return context.resume === null ? [...words, PROMPT] : [...words, 'resume', context.resume, PROMPT];
+    // Its shared server would outlive the pane, and run the hooks in another run's environment.
+    const way = context.headless ? ['exec', '--json'] : ['--no-daemon'];
+    const settings = [...modeSettings(profile.permission_mode), ...(context.headless ? [] : SETTINGS)];
+    const flags = [...settings.flatMap((setting) => ['-c', setting]), ...hookFlags(context.bin)];
+    const resume = context.resume === null ? [] : ['resume', context.resume];
+    return [...base, ...way, ...flags, ...resume, PROMPT];
   },
   env: () => ({}),
   stageFiles: () => [],
-  mapEvent: () => null,
+  mapEvent(kind, payload) {
+    // A sub-agent runs the same hooks; its tools say that work goes on, but its session is not the run's.
+    const session = textOf(payload, 'agent_id') === null ? textOf(payload, 'session_id') : null;
+    const meaning = meaningOf(kind, payload);
+    if (meaning === null && session === null) return null;
+    return { ...meaning, ...(session === null ? {} : { session }) };
+  },
+  level: codexLevel,
+  transcript: findRollout,
+  usage: (look) => codexUsage(findRollout(look)),
+  resumable: (look) => look.session !== null && rolloutOf(look.env, look.session) !== null,
+  notReady,
+  permission: { shows: 'Yes, proceed (y)', allow: ['y'], deny: ['Escape'] },
+  minVersion: '0.169.0',
+  versionArgv: ['--version'],
+  enterDelayMs: 150,
   quitKeys: ['C-c'],
 };
 
-function hookFlags(context: AdapterContext): string[] {
-  const event = shellQuote(join(context.bin, 'mc-event'));
-  const states: string[] = [];
-  const flags: string[] = [];
-  for (const [name, label] of Object.entries(HOOKS)) {
-    const command = `${event} ${name}`;
-    flags.push(
-      '-c',
-      `hooks.${name}=[{hooks=[{type="command",command=${JSON.stringify(command)},timeout=3}]}]`,
-    );
-    states.push(`"/<session-flags>/config.toml:${label}:0:0"={trusted_hash="${hookHash(label, command)}"}`);
+function meaningOf(kind: string, payload: Payload): EventMeaning | null {
+  switch (kind) {
+    case 'UserPromptSubmit':
+      return { activity: 'busy', turn: true };
+    case 'PreToolUse':
+    case 'PostToolUse':
+      return { activity: 'busy' };
+    case 'PermissionRequest':
+      return { activity: 'waiting', question: permissionQuestion(payload) };
+    case 'Stop':
+    case 'Interrupt':
+      return { activity: 'idle' };
+    default:
+      return null;
   }
-  return [...flags, '-c', `hooks.state={${states.join(',')}}`];
 }
 
-function hookHash(label: string, command: string): string {
-  const identity = { event_name: label, hooks: [{ async: false, command, timeout: 3, type: 'command' }] };
-  const hash = process.getBuiltinModule('node:crypto').createHash('sha256').update(JSON.stringify(identity));
-  return `sha256:${hash.digest('hex')}`;
+function permissionQuestion(payload: Payload): string {
+  const input = asObject(payload.tool_input);
+  const what = ['command', 'description'].map((key) => textOf(input, key)).filter(Boolean);
+  const tool = textOf(payload, 'tool_name') ?? 'a tool';
+  return what.length > 0 ? `Permission for ${tool}: ${what.join(' - ')}` : `Permission for ${tool}`;
+}
+
+function modeSettings(mode: string): string[] {
+  if (SANDBOXES.includes(mode)) return [`sandbox_mode="${mode}"`];
+  return APPROVALS.includes(mode) ? [`approval_policy="${mode}"`] : [];
+}
+
+function notReady(screen: string): string | null {
+  if (screen.includes('Sign in with ChatGPT')) return 'Codex is not logged in: run `codex login`';
+  if (screen.includes('Trust and continue'))
+    return 'Codex does not trust this repository: start `codex` once in its main checkout and trust it';
+  if (screen.includes('Hooks need review'))
+    return 'Codex has hooks that nobody has reviewed: start `codex` once in the main checkout and review them';
+  return null;
 }

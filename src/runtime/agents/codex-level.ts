@@ -1,0 +1,137 @@
+import { asObject, numberOf, textOf } from '../files.ts';
+import type { AgentLook, Level, Limited } from './adapter.ts';
+import { findRollout, newestFirst, startedAtMs, timeOf } from './codex-rollout.ts';
+
+type Entry = Readonly<Record<string, unknown>>;
+
+/** A level that can also tell that the client cannot work for this user at all. */
+export interface CodexLevel extends Level {
+  readonly not_ready?: string;
+}
+
+/** `[ ! ] Action Required | <folder>`, blinking. */
+const ASKS = /^\[ [!.] \] Action Required/;
+/** A braille spinner before the folder. */
+const WORKS = /^[\u2800-\u28ff]/;
+
+/** What the record of the session and the title say together. The record tells turns, the title open questions; the
+ *  title alone is believed for "busy" and "waiting" only, since it is no sign of an idle client. */
+export function codexLevel(look: AgentLook): CodexLevel | null {
+  const started = startedAtMs(look.pid, look.pid_start);
+  if (started === null) return null;
+  const path = findRollout(look);
+  const told = path === null ? null : lastTurn(path, started);
+  const session = look.session ?? (path === null ? null : sessionIn(path));
+  const known = session === null ? {} : { session };
+  const title = look.title ?? '';
+  if (ASKS.test(title)) {
+    const question = path === null ? null : openQuestion(path);
+    return { activity: 'waiting', ...(question === null ? {} : { question }), ...known };
+  }
+  if (WORKS.test(title)) return { activity: 'busy', ...known };
+  return told === null ? null : { ...told, ...known };
+}
+
+/** The newest beginning or end of a turn that this process wrote: what an earlier one left open is no turn of this. */
+function lastTurn(path: string, started: number): CodexLevel | null {
+  let limits: Entry | null = null;
+  for (const entry of newestFirst(path)) {
+    if (timeOf(entry) < started) return null;
+    if (textOf(entry as Record<string, unknown>, 'type') !== 'event_msg') continue;
+    const payload = asObject(entry.payload);
+    switch (textOf(payload, 'type')) {
+      case 'task_started':
+        return { activity: 'busy' };
+      case 'turn_aborted':
+        return { activity: 'idle' };
+      case 'token_count':
+        limits ??= asObject(payload?.rate_limits);
+        break;
+      case 'task_complete':
+        return { activity: 'idle', ...failureOf(asObject(payload?.error), () => limits ?? limitsIn(path)) };
+    }
+  }
+  return null;
+}
+
+/** What ended a turn, where that is more than the model's own end of it. */
+function failureOf(
+  error: Entry | null,
+  limits: () => Entry | null,
+): { readonly limited?: Limited; readonly not_ready?: string } {
+  if (error === null) return {};
+  const info = error.codex_error_info;
+  const status = httpStatus(info);
+  const text = textOf(error, 'message') ?? 'The client told no reason';
+  if (info === 'usage_limit_exceeded') return { limited: { until_ms: resetOf(limits()), text } };
+  if (status === 429) return { limited: { until_ms: null, text } };
+  if (info === 'unauthorized' || status === 401 || status === 403)
+    return { not_ready: `Codex may not use its model: run \`codex login\` (${text})` };
+  return {};
+}
+
+/** `{"http_connection_failed":{"http_status_code":401}}`, under several names. */
+function httpStatus(info: unknown): number | null {
+  for (const one of Object.values(asObject(info) ?? {})) {
+    const status = numberOf(asObject(one), 'http_status_code');
+    if (status !== null) return status;
+  }
+  return null;
+}
+
+/** When the last of the limits that are used up ends. */
+function resetOf(limits: Entry | null): number | null {
+  const resets = ['primary', 'secondary', 'individual_limit']
+    .map((name) => asObject(limits?.[name]))
+    .filter((window) => Number(window?.used_percent) >= 100)
+    .map((window) => numberOf(window, 'resets_at'))
+    .filter((reset) => reset !== null);
+  return resets.length === 0 ? null : Math.max(...resets) * 1000;
+}
+
+function limitsIn(path: string): Entry | null {
+  for (const entry of newestFirst(path)) {
+    const limits = asObject(asObject(entry.payload)?.rate_limits);
+    if (limits !== null) return limits;
+  }
+  return null;
+}
+
+/** The newest tool call that has no result yet. */
+function openQuestion(path: string): string | null {
+  const done = new Set<string>();
+  for (const entry of newestFirst(path)) {
+    const payload = asObject(entry.payload);
+    const type = textOf(payload, 'type');
+    if (type === 'task_started') return null;
+    const id = textOf(payload, 'call_id');
+    if (id === null) continue;
+    if (type === 'function_call_output' || type === 'custom_tool_call_output') done.add(id);
+    if (type !== 'function_call' && type !== 'custom_tool_call') continue;
+    if (!done.has(id)) return questionOf(payload);
+  }
+  return null;
+}
+
+function questionOf(call: Record<string, unknown> | null): string {
+  const name = textOf(call, 'name') ?? 'a tool';
+  const args = argumentsOf(call);
+  const asked = (Array.isArray(args?.questions) ? args.questions : [])
+    .map((one) => textOf(asObject(one), 'question'))
+    .filter((text) => text !== null);
+  if (asked.length > 0) return asked.join('\n');
+  const what = ['cmd', 'justification'].map((key) => textOf(args, key)).filter(Boolean);
+  return what.length > 0 ? `Permission for ${name}: ${what.join(' - ')}` : `Permission for ${name}`;
+}
+
+function argumentsOf(call: Record<string, unknown> | null): Record<string, unknown> | null {
+  try {
+    return asObject(JSON.parse(textOf(call, 'arguments') ?? ''));
+  } catch {
+    return null;
+  }
+}
+
+function sessionIn(path: string): string | null {
+  return /-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl$/.exec(path)?.[1] ?? null;
+}

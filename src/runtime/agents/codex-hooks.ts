@@ -8,6 +8,7 @@ const HOOKS = {
   PreToolUse: 'pre_tool_use',
   PermissionRequest: 'permission_request',
   PostToolUse: 'post_tool_use',
+  SubagentStop: 'subagent_stop',
   Stop: 'stop',
   Interrupt: 'interrupt',
   SessionEnd: 'session_end',

@@ -1,6 +1,6 @@
 import { asObject, numberOf, textOf } from '../files.ts';
 import type { AgentLook, Level, Limited } from './adapter.ts';
-import { findRollout, newestFirst, startedAtMs, timeOf } from './codex-rollout.ts';
+import { findRollout, newestFirst, rolloutOf, runs, startedAtMs, timeOf } from './codex-rollout.ts';
 
 type Entry = Readonly<Record<string, unknown>>;
 
@@ -13,42 +13,48 @@ export interface CodexLevel extends Level {
 const ASKS = /^\[ [!.] \] Action Required/;
 /** A braille spinner before the folder. */
 const WORKS = /^[\u2800-\u28ff]/;
+const TURN = ['"task_started"', '"task_complete"', '"turn_aborted"'];
+const CALLS = ['"function_call', '"custom_tool_call', '"task_started"'];
+const MAX_AGENTS = 64;
 
-/** What the record of the session and the title say together. The record tells turns, the title open questions; the
- *  title alone is believed for "busy" and "waiting" only, since it is no sign of an idle client. */
+/**
+ * What the record of the session and the title say together. The record tells turns and how they ended, the title
+ * alone tells an open dialog. A title is believed for "busy" and "waiting" only: that it shows neither is no sign of
+ * an idle client. Of a process that is gone only its last failure is told: `codex exec` ends at a limit.
+ */
 export function codexLevel(look: AgentLook): CodexLevel | null {
-  const started = startedAtMs(look.pid, look.pid_start);
-  if (started === null) return null;
+  const started = startedAtMs(look.pid_start);
   const path = findRollout(look);
-  const told = path === null ? null : lastTurn(path, started);
-  const session = look.session ?? (path === null ? null : sessionIn(path));
+  const told = path === null || started === null ? null : lastTurn(path, started);
+  if (!runs(look)) return told?.limited || told?.not_ready ? { ...told, activity: 'unknown' } : null;
+  const session = look.session ?? sessionIn(path);
   const known = session === null ? {} : { session };
   const title = look.title ?? '';
+  if (!ASKS.test(title) && WORKS.test(title)) return { activity: 'busy', ...known };
+  const records = path === null || started === null ? [] : [path, ...agentsOf(path, look, started)];
   if (ASKS.test(title)) {
-    const question = path === null ? null : openQuestion(path);
-    return { activity: 'waiting', ...(question === null ? {} : { question }), ...known };
+    const question = records.map(openQuestion).find((one) => one !== null);
+    return { activity: 'waiting', ...(question === undefined ? {} : { question }), ...known };
   }
-  if (WORKS.test(title)) return { activity: 'busy', ...known };
-  return told === null ? null : { ...told, ...known };
+  if (told === null) return null;
+  // The turn is over, but a sub-agent still works.
+  const works = records.some((record) => lastTurn(record, started ?? 0)?.activity === 'busy');
+  return works ? { activity: 'busy', ...known } : { ...told, ...known };
 }
 
 /** The newest beginning or end of a turn that this process wrote: what an earlier one left open is no turn of this. */
 function lastTurn(path: string, started: number): CodexLevel | null {
-  let limits: Entry | null = null;
-  for (const entry of newestFirst(path)) {
+  for (const entry of newestFirst(path, TURN)) {
     if (timeOf(entry) < started) return null;
-    if (textOf(entry as Record<string, unknown>, 'type') !== 'event_msg') continue;
+    if (entry.type !== 'event_msg') continue;
     const payload = asObject(entry.payload);
     switch (textOf(payload, 'type')) {
       case 'task_started':
         return { activity: 'busy' };
       case 'turn_aborted':
         return { activity: 'idle' };
-      case 'token_count':
-        limits ??= asObject(payload?.rate_limits);
-        break;
       case 'task_complete':
-        return { activity: 'idle', ...failureOf(asObject(payload?.error), () => limits ?? limitsIn(path)) };
+        return { activity: 'idle', ...failureOf(asObject(payload?.error), path) };
     }
   }
   return null;
@@ -57,13 +63,13 @@ function lastTurn(path: string, started: number): CodexLevel | null {
 /** What ended a turn, where that is more than the model's own end of it. */
 function failureOf(
   error: Entry | null,
-  limits: () => Entry | null,
+  path: string,
 ): { readonly limited?: Limited; readonly not_ready?: string } {
   if (error === null) return {};
   const info = error.codex_error_info;
   const status = httpStatus(info);
   const text = textOf(error, 'message') ?? 'The client told no reason';
-  if (info === 'usage_limit_exceeded') return { limited: { until_ms: resetOf(limits()), text } };
+  if (info === 'usage_limit_exceeded') return { limited: { until_ms: resetOf(limitsIn(path)), text } };
   if (status === 429) return { limited: { until_ms: null, text } };
   if (info === 'unauthorized' || status === 401 || status === 403)
     return { not_ready: `Codex may not use its model: run \`codex login\` (${text})` };
@@ -81,7 +87,7 @@ function httpStatus(info: unknown): number | null {
 
 /** When the last of the limits that are used up ends. */
 function resetOf(limits: Entry | null): number | null {
-  const resets = ['primary', 'secondary', 'individual_limit']
+  const resets = ['primary', 'secondary']
     .map((name) => asObject(limits?.[name]))
     .filter((window) => Number(window?.used_percent) >= 100)
     .map((window) => numberOf(window, 'resets_at'))
@@ -90,17 +96,40 @@ function resetOf(limits: Entry | null): number | null {
 }
 
 function limitsIn(path: string): Entry | null {
-  for (const entry of newestFirst(path)) {
+  for (const entry of newestFirst(path, ['"rate_limits"'])) {
     const limits = asObject(asObject(entry.payload)?.rate_limits);
     if (limits !== null) return limits;
   }
   return null;
 }
 
+/** The records of the sub-agents that this process started, and of theirs. */
+function agentsOf(root: string, look: AgentLook, started: number): string[] {
+  const found: string[] = [];
+  const open = [root];
+  for (let path = open.pop(); path !== undefined && found.length < MAX_AGENTS; path = open.pop())
+    for (const entry of newestFirst(path, ['"CollabAgentToolCall"'])) {
+      if (timeOf(entry) < started) break;
+      for (const thread of threadsOf(entry)) {
+        const record = rolloutOf(look.env, thread);
+        if (record === null || record === root || found.includes(record)) continue;
+        found.push(record);
+        open.push(record);
+      }
+    }
+  return found;
+}
+
+function threadsOf(entry: Entry): string[] {
+  const item = asObject(asObject(entry.payload)?.item);
+  const threads = item?.type === 'CollabAgentToolCall' ? item.receiver_thread_ids : null;
+  return Array.isArray(threads) ? threads.filter((one) => typeof one === 'string') : [];
+}
+
 /** The newest tool call that has no result yet. */
 function openQuestion(path: string): string | null {
   const done = new Set<string>();
-  for (const entry of newestFirst(path)) {
+  for (const entry of newestFirst(path, CALLS)) {
     const payload = asObject(entry.payload);
     const type = textOf(payload, 'type');
     if (type === 'task_started') return null;
@@ -132,6 +161,6 @@ function argumentsOf(call: Record<string, unknown> | null): Record<string, unkno
   }
 }
 
-function sessionIn(path: string): string | null {
-  return /-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl$/.exec(path)?.[1] ?? null;
+function sessionIn(path: string | null): string | null {
+  return /-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.jsonl$/.exec(path ?? '')?.[1] ?? null;
 }

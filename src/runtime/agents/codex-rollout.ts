@@ -17,7 +17,7 @@ const TASK_STARTED = Buffer.from('"type":"event_msg","payload":{"type":"task_sta
 /** The record of the session of a run: by its id, or, before that is known, by where and when it was started. */
 export function findRollout(look: AgentLook): string | null {
   if (look.session !== null) return rolloutOf(look.env, look.session);
-  const started = startedAtMs(look.pid, look.pid_start);
+  const started = startedAtMs(look.pid_start);
   if (look.worktree === null || started === null) return null;
   const folders = new Set([look.worktree, realPath(look.worktree)]);
   for (const path of recordsSince(look.env, started)) {
@@ -42,8 +42,9 @@ export function rolloutOf(env: Readonly<Record<string, string>>, session: string
   return null;
 }
 
-/** The newest entries of a record, newest first, as far as the reader asks. Broken and half-written lines are left out. */
-export function* newestFirst(path: string): Generator<Entry> {
+/** The entries of a record that hold one of the words, newest first, as far as the reader asks. Broken and half-written
+ *  lines are left out. The words spare the parsing of what is most of a record: the output of tools. */
+export function* newestFirst(path: string, words: readonly string[]): Generator<Entry> {
   let file: number;
   try {
     file = openSync(path, 'r');
@@ -72,7 +73,7 @@ export function* newestFirst(path: string): Generator<Entry> {
         .toString('utf8')
         .split('\n')
         .reverse()) {
-        const entry = parsed(line);
+        const entry = words.some((word) => line.includes(word)) ? parsed(line) : null;
         if (entry !== null) yield entry;
       }
     }
@@ -86,10 +87,9 @@ export function* newestFirst(path: string): Generator<Entry> {
 /** What a session has used: the record's own running total. Codex tells no money. */
 export function codexUsage(path: string | null): Usage | null {
   if (path === null) return null;
-  for (const entry of newestFirst(path)) {
-    const payload = asObject(entry.payload);
-    const total = asObject(asObject(payload?.info)?.total_token_usage);
-    if (textOf(payload, 'type') !== 'token_count' || total === null) continue;
+  for (const entry of newestFirst(path, ['"token_usage_record"', '"token_count"'])) {
+    const total = totalOf(entry);
+    if (total === null) continue;
     const cached = numberOf(total, 'cached_input_tokens') ?? 0;
     const written = numberOf(total, 'cache_write_input_tokens') ?? 0;
     return {
@@ -104,16 +104,28 @@ export function codexUsage(path: string | null): Usage | null {
   return null;
 }
 
+/** The total that an entry holds. Every response of the model leaves a record of its own; the older `token_count`
+ *  comes later in the turn, and forgets what a killed process had not yet counted. */
+function totalOf(entry: Entry): Record<string, unknown> | null {
+  const payload = asObject(entry.payload);
+  if (entry.type === 'token_usage_record') return asObject(payload?.thread_token_usage);
+  if (payload?.type !== 'token_count') return null;
+  return asObject(asObject(payload.info)?.total_token_usage);
+}
+
 /** When an entry was written, UTC milliseconds; 0 = it does not tell. */
 export function timeOf(entry: Entry | null): number {
   return Date.parse(textOf(entry, 'timestamp') ?? '') || 0;
 }
 
-/** When a process was started, UTC milliseconds to about a tenth of a second, or null when it is not that process. */
-export function startedAtMs(pid: number, start: string): number | null {
-  const look = lookAt(pid);
-  if (look.kind !== 'present' || look.start !== start || look.state === 'Z' || look.state === 'X')
-    return null;
+/** Whether the process that was recorded still runs. */
+export function runs(look: Pick<AgentLook, 'pid' | 'pid_start'>): boolean {
+  const seen = lookAt(look.pid);
+  return seen.kind === 'present' && seen.start === look.pid_start && seen.state !== 'Z' && seen.state !== 'X';
+}
+
+/** When a process of this boot was started, UTC milliseconds, at most a tenth of a second too early; it may be gone. */
+export function startedAtMs(start: string): number | null {
   if (!/^\d+$/.test(start)) return Date.parse(`${start} UTC`) || null;
   // Kernel ticks are hundredths of a second since the boot on every Linux that Node runs on.
   const uptime = process.getBuiltinModule('node:os').uptime();

@@ -37,8 +37,7 @@ export const codex: Adapter = {
   env: () => ({}),
   stageFiles: () => [],
   mapEvent(kind, payload) {
-    // A sub-agent runs the same hooks; its tools say that work goes on, but its session is not the run's.
-    const session = textOf(payload, 'agent_id') === null ? textOf(payload, 'session_id') : null;
+    const session = textOf(payload, 'session_id');
     const meaning = meaningOf(kind, payload);
     if (meaning === null && session === null) return null;
     return { ...meaning, ...(session === null ? {} : { session }) };
@@ -52,19 +51,22 @@ export const codex: Adapter = {
   minVersion: '0.169.0',
   versionArgv: ['--version'],
   enterDelayMs: 150,
-  quitKeys: ['C-c'],
+  quitKeys: ['C-c', 'C-c'],
 };
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {
   switch (kind) {
     case 'UserPromptSubmit':
-      return { activity: 'busy', turn: true };
+      // A sub-agent runs the same hooks under the session of the run: what it is told is no prompt of a person.
+      return textOf(payload, 'agent_id') === null ? { activity: 'busy', turn: true } : { activity: 'busy' };
     case 'PreToolUse':
     case 'PostToolUse':
       return { activity: 'busy' };
     case 'PermissionRequest':
       return { activity: 'waiting', question: permissionQuestion(payload) };
+    // A sub-agent may work on, or end while the turn goes on: no event tells, the level does.
     case 'Stop':
+    case 'SubagentStop':
     case 'Interrupt':
       return { activity: 'idle' };
     default:

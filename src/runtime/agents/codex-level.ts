@@ -1,5 +1,6 @@
 import { asObject, numberOf, textOf } from '../files.ts';
 import type { AgentLook, Level, Limited } from './adapter.ts';
+import { askedIn, permissionText } from './codex-question.ts';
 import { findRollout, newestFirst, rolloutOf, runs, startedAtMs, timeOf } from './codex-rollout.ts';
 
 type Entry = Readonly<Record<string, unknown>>;
@@ -72,7 +73,9 @@ function failureOf(
   if (info === 'usage_limit_exceeded') return { limited: { until_ms: resetOf(limitsIn(path)), text } };
   if (status === 429) return { limited: { until_ms: null, text } };
   if (info === 'unauthorized' || status === 401 || status === 403)
-    return { not_ready: `Codex may not use its model: run \`codex login\` (${text})` };
+    return {
+      not_ready: `Codex may not use its model: log in with \`codex login\`, or mend its key (${text})`,
+    };
   return {};
 }
 
@@ -142,15 +145,14 @@ function openQuestion(path: string): string | null {
   return null;
 }
 
+/** In the words of the hook that tells the same, so that one question does not look like two. */
 function questionOf(call: Record<string, unknown> | null): string {
   const name = textOf(call, 'name') ?? 'a tool';
   const args = argumentsOf(call);
-  const asked = (Array.isArray(args?.questions) ? args.questions : [])
-    .map((one) => textOf(asObject(one), 'question'))
-    .filter((text) => text !== null);
-  if (asked.length > 0) return asked.join('\n');
-  const what = ['cmd', 'justification'].map((key) => textOf(args, key)).filter(Boolean);
-  return what.length > 0 ? `Permission for ${name}: ${what.join(' - ')}` : `Permission for ${name}`;
+  const asked = askedIn(args);
+  if (asked !== null) return asked;
+  const what = [textOf(call, 'input'), textOf(args, 'cmd'), textOf(args, 'justification')].filter(Boolean);
+  return permissionText(name === 'exec_command' ? 'Bash' : name, what.join(' - '));
 }
 
 function argumentsOf(call: Record<string, unknown> | null): Record<string, unknown> | null {

@@ -3,6 +3,7 @@ import { PROMPT } from '../launcher.ts';
 import type { Adapter, EventMeaning } from './adapter.ts';
 import { hookFlags } from './codex-hooks.ts';
 import { codexLevel } from './codex-level.ts';
+import { askedIn, permissionText } from './codex-question.ts';
 import { codexUsage, findRollout, rolloutOf } from './codex-rollout.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -12,13 +13,15 @@ const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'];
 const APPROVALS = ['untrusted', 'on-request', 'never'];
 
 /**
- * Settings of the run, above the user's own file. The title is the one place that shows an open question, so its
- * first part must be there whatever the user likes to see; and the offer of a cheaper model after a rate limit
- * opens over an idle composer: a prompt that is pasted then would take it and be lost.
+ * Settings of the run, above the user's own file. The title is the one place that shows an open dialog, so its first
+ * part must be there whatever the user likes to see. The offer of a cheaper model after a rate limit opens over an
+ * idle composer: a prompt that is pasted then takes the offer and is lost. And each start that may show a tip counts
+ * it in the user's file.
  */
 const SETTINGS = [
   'tui.terminal_title=["activity","project"]',
   'notice.hide_rate_limit_model_nudge=true',
+  'tui.show_tooltips=false',
   'check_for_update_on_startup=false',
 ];
 
@@ -60,6 +63,12 @@ function meaningOf(kind: string, payload: Payload): EventMeaning | null {
       // A sub-agent runs the same hooks under the session of the run: what it is told is no prompt of a person.
       return textOf(payload, 'agent_id') === null ? { activity: 'busy', turn: true } : { activity: 'busy' };
     case 'PreToolUse':
+      return textOf(payload, 'tool_name') === 'request_user_input'
+        ? {
+            activity: 'waiting',
+            question: askedIn(asObject(payload.tool_input)) ?? 'The agent asks a question',
+          }
+        : { activity: 'busy' };
     case 'PostToolUse':
       return { activity: 'busy' };
     case 'PermissionRequest':
@@ -77,8 +86,7 @@ function meaningOf(kind: string, payload: Payload): EventMeaning | null {
 function permissionQuestion(payload: Payload): string {
   const input = asObject(payload.tool_input);
   const what = ['command', 'description'].map((key) => textOf(input, key)).filter(Boolean);
-  const tool = textOf(payload, 'tool_name') ?? 'a tool';
-  return what.length > 0 ? `Permission for ${tool}: ${what.join(' - ')}` : `Permission for ${tool}`;
+  return permissionText(textOf(payload, 'tool_name') ?? 'a tool', what.join(' - '));
 }
 
 function modeSettings(mode: string): string[] {

@@ -20,6 +20,7 @@ export const codexClient: TestClient = {
 };
 
 function configText(repo: string, api: string): string {
+  // The last table is what Codex itself writes when it is started for the first time.
   return `# The user's own settings in a test.
 model = "gpt-5.5-codex"
 model_provider = "stub"
@@ -45,5 +46,8 @@ enabled = false
 [otel]
 exporter = "none"
 metrics_exporter = "none"
+
+[tui]
+screen_reader_detection_done = true
 `;
 }

@@ -15,13 +15,14 @@ const APPROVALS = ['untrusted', 'on-request', 'never'];
 /**
  * Settings of the run, above the user's own file. The title is the one place that shows an open dialog, so its first
  * part must be there whatever the user likes to see. The offer of a cheaper model after a rate limit opens over an
- * idle composer: a prompt that is pasted then takes the offer and is lost. And each start that may show a tip counts
- * it in the user's file.
+ * idle composer: a prompt that is pasted then takes the offer and is lost. Each start that may show a tip counts it
+ * in the user's file. And a session that is continued in another worktree would ask which of the two to work in.
  */
 const SETTINGS = [
   'tui.terminal_title=["activity","project"]',
   'notice.hide_rate_limit_model_nudge=true',
   'tui.show_tooltips=false',
+  'tui.resume_cwd="current"',
   'check_for_update_on_startup=false',
 ];
 
@@ -53,7 +54,7 @@ export const codex: Adapter = {
   permission: { shows: 'Yes, proceed (y)', allow: ['y'], deny: ['Escape'] },
   minVersion: '0.169.0',
   versionArgv: ['--version'],
-  enterDelayMs: 150,
+  enterDelayMs: 50,
   quitKeys: ['C-c', 'C-c'],
 };
 

@@ -6,8 +6,8 @@ import type { Act, Asked, Brain } from './brain.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
-/** What the client asks for beside the work: a title for the thread. */
-const TITLE = 'Generate a concise, single-line task title';
+/** What the client asks for beside the work: a title for the thread, as its header tells. */
+const TITLE = '"thread_source":"thread_title"';
 /** What the client itself puts among the user's messages. */
 const ADDED = /^\s*(<[a-z_]+[ >]|# AGENTS\.md instructions)/;
 /** A decision that takes longer than this is a hold: the stream is begun before it. */
@@ -27,7 +27,7 @@ export async function handleOpenaiResponses(
   const sent = asObject(parse(body)) ?? {};
   const input = (Array.isArray(sent.input) ? sent.input : []).map(asObject).filter((item) => item !== null);
   const asked = askedOf(input);
-  if (asked.prompt.startsWith(TITLE)) {
+  if (String(request.headers['x-codex-turn-metadata']).includes(TITLE)) {
     stream(response, itemOf({ kind: 'say', text: 'A stub title' }, sent, input), usageOf(body, 'title'));
     return;
   }
@@ -114,10 +114,8 @@ function questionOf(question: string, options: readonly string[]): Item {
 
 /** Whether the client has told the model that nobody answers permission questions. */
 function neverAsks(input: readonly Item[]): boolean {
-  const last = input.findLast(
-    (item) => item.role === 'developer' && wordsOf(item).includes('pproval policy'),
-  );
-  return last !== undefined && /pproval policy is currently `?never/.test(wordsOf(last));
+  const newest = input.map(wordsOf).findLast((words) => words.includes('<permissions instructions>'));
+  return newest !== undefined && /pproval policy is currently `?never/.test(newest);
 }
 
 function offers(sent: Item, tool: string): boolean {

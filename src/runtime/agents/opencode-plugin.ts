@@ -7,7 +7,7 @@
  *  every step of a turn. */
 export const PLUGIN = `// Written by mc-pickup for one run.
 import { randomBytes } from 'node:crypto';
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const dir = process.env.MC_RUN_DIR ?? '';
@@ -20,9 +20,11 @@ const prompted = new Set();
 const events = new Set();
 let turns = 0;
 let last = '';
+let handedOver = false;
 
 export const McPickup = async ({ client, serverUrl }) => {
   put('opencode-server.json', { pid: process.pid, url: String(serverUrl) });
+  handOver(client);
   return {
     event: async ({ event }) => quietly(() => once(event) && seen(event.type, event.properties ?? {})),
     'chat.message': async (_input, output) => quietly(() => prompt(client, output.message)),
@@ -32,6 +34,23 @@ export const McPickup = async ({ client, serverUrl }) => {
     }),
   };
 };
+
+/** OpenCode drops the prompt of its command line where that also names a session to continue. */
+function handOver(client) {
+  const id = process.env.MC_OPENCODE_RESUME;
+  if (!id || handedOver) return;
+  handedOver = true;
+  // Out of the set-up, which the server waits for.
+  setTimeout(async () => {
+    try {
+      const text = readFileSync(process.env.MC_PROMPT_FILE, 'utf8');
+      const { error } = await client.session.promptAsync({ path: { id }, body: { parts: [{ type: 'text', text }] } });
+      if (error) tell('Refused', id, { message: JSON.stringify(error).slice(0, 2000) });
+    } catch (error) {
+      quietly(() => tell('Refused', id, { message: String(error).slice(0, 2000) }));
+    }
+  }, 0);
+}
 
 function once(event) {
   if (event.id === undefined) return true;
@@ -51,17 +70,15 @@ function prompt(client, message) {
   if (!totals.has(id)) void earlier(client, id);
 }
 
-/** A session that is continued: what it has used before this run. */
+/** A session that is continued: what it has used before this run. Never over a newer number. */
 async function earlier(client, id) {
   try {
     const { data } = await client.session.get({ path: { id } });
     if (!data || data.time.created >= started) return;
-    add(data);
-    const messages = await client.session.messages({ path: { id } });
-    const before = (messages.data ?? []).filter(({ info }) => info.role === 'user' && info.time.created < started);
-    turns += before.length;
     const children = await client.session.children({ path: { id } });
-    for (const child of children.data ?? []) add(child);
+    for (const one of [data, ...(children.data ?? [])]) if (!totals.has(one.id)) add(one);
+    const messages = await client.session.messages({ path: { id } });
+    turns += (messages.data ?? []).filter(({ info }) => info.role === 'user' && info.time.created < started).length;
     usage(id);
   } catch {}
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { numberOf, readObject, textOf } from '../files.ts';
@@ -8,6 +8,9 @@ import { levelOf } from './opencode-level.ts';
 import { meaningOf } from './opencode-meaning.ts';
 import { PLUGIN } from './opencode-plugin.ts';
 import { PASSWORD_FILE, passwordOf, USAGE_FILE } from './opencode-server.ts';
+
+const SESSION = /^ses_[A-Za-z0-9]+$/;
+const MAX_SCAN_BYTES = 64 * 1024 * 1024;
 
 /** OpenCode. A plugin of the run tells the events; the HTTP server that the TUI opens on loopback, behind a
  *  password of the run, is the level. OPENCODE_CONFIG_CONTENT is merged over the user's own configuration, and
@@ -20,7 +23,9 @@ export const opencode: Adapter = {
     const words = [...resumed, ...modeOf(profile.permission_mode)];
     if (context.headless) return [...base, 'run', '--format', 'json', ...words, '--', PROMPT];
     // 0 = a free port, and only a port that is named opens the server at all.
-    return [...base, '--hostname', '127.0.0.1', '--port', '0', ...words, '--prompt', PROMPT];
+    const server = ['--hostname', '127.0.0.1', '--port', '0'];
+    // Together with a session the prompt of the command line is lost: the plugin hands it over.
+    return [...base, ...server, ...words, ...(context.resume === null ? ['--prompt', PROMPT] : [])];
   },
   env: (context) => ({
     OPENCODE_CONFIG_CONTENT: JSON.stringify({
@@ -31,6 +36,7 @@ export const opencode: Adapter = {
     OPENCODE_SERVER_USERNAME: 'opencode',
     // An update that replaces the program under a running agent.
     OPENCODE_DISABLE_AUTOUPDATE: '1',
+    ...(context.resume === null || context.headless ? {} : { MC_OPENCODE_RESUME: context.resume }),
   }),
   stageFiles: (context) => [
     { path: pluginPath(context.runDir), text: PLUGIN },
@@ -43,18 +49,29 @@ export const opencode: Adapter = {
     return path !== null && existsSync(path) ? path : null;
   },
   usage: (look) => usageOf(readObject(join(look.runDir, USAGE_FILE))),
-  // An id that the database does not hold makes a screen without a session: only what looks like one is tried.
+  // With a session that it does not know the client exits after some seconds: a lost attempt.
   resumable(look) {
     const path = databaseOf(look.env);
-    return look.session?.startsWith('ses_') === true && path !== null && existsSync(path);
+    if (path === null || look.session === null || !SESSION.test(look.session)) return false;
+    return holds(path, look.session) || holds(`${path}-wal`, look.session);
   },
   permission: { shows: 'Permission required', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '1.18.33',
   versionArgv: ['--version'],
   enterDelayMs: 100,
-  // The first clears what a person has typed; an empty box makes it the end.
-  quitKeys: ['C-c', 'C-c'],
+  // It takes some seconds to end. A second one meanwhile kills it (signal 2); with text in the box the first only
+  // clears that.
+  quitKeys: ['C-c'],
 };
+
+/** Whether the bytes of a database show an id. Too large a file is believed. */
+function holds(path: string, id: string): boolean {
+  try {
+    return statSync(path).size > MAX_SCAN_BYTES || readFileSync(path).includes(id);
+  } catch {
+    return false;
+  }
+}
 
 /** OpenCode asks by what its configuration says; only the two ends of the scale have words of the command line. */
 function modeOf(mode: string): readonly string[] {

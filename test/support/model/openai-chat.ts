@@ -29,8 +29,9 @@ export async function handleOpenAiChat(
   const tools = toolsOf(asked);
   // A title or a summary is asked for without any tool.
   if (tools.size === 0) return stream(response, asked, { kind: 'say', text: 'A title' }, tools);
-  const turn = turnOf(messagesOf(asked));
-  const decided = brain.decide(turn);
+  const messages = messagesOf(asked);
+  for (const text of queuedOf(messages)) if (!brain.prompts.includes(text)) brain.prompts.push(text);
+  const decided = brain.decide(turnOf(messages));
   const act = await held(response, decided);
   return stream(response, asked, act, tools);
 }
@@ -40,6 +41,13 @@ export function turnOf(messages: readonly Json[]): Turn {
   const last = messages.findLastIndex((message) => message.role === 'user' && textOf(message) !== '');
   const since = messages.slice(last + 1).filter((message) => message.role === 'assistant');
   return { prompt: last < 0 ? '' : textOf(messages[last]), responses: since.length };
+}
+
+/** What was queued while the model worked arrives in one request: the texts before the newest one. */
+export function queuedOf(messages: readonly Json[]): readonly string[] {
+  const answered = messages.findLastIndex((message) => message.role !== 'user');
+  const texts = messages.slice(answered + 1).map(textOf);
+  return texts.slice(0, -1).filter((text) => text !== '');
 }
 
 /** While the model holds its answer, the client has its head: a fast decision leaves room for an error status. */

@@ -1,0 +1,90 @@
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** What the model does in one response. */
+export type Act =
+  | { readonly kind: 'say'; readonly text: string }
+  /** A call of the client's shell tool. */
+  | { readonly kind: 'shell'; readonly command: string }
+  /** A call of the client's question tool, where it has one. */
+  | { readonly kind: 'ask'; readonly question: string; readonly options: readonly string[] }
+  /** An answer of the API that is no answer. `reset_s`: when a limit ends, seconds since the epoch. */
+  | { readonly kind: 'fail'; readonly status: number; readonly reset_s: number | null };
+
+/** What a protocol handler has found in a request. */
+export interface Asked {
+  /** The newest text that a user wrote in this conversation, without tool results and without what the client adds. */
+  readonly prompt: string;
+  /** Responses of the model since then: 0 = this is the first. */
+  readonly responses: number;
+}
+
+/**
+ * Decides what the stubbed model does. The prompt itself says it, in directives that are carried out in order, one
+ * response each; after the last one, and without any, the model says "done":
+ *
+ *   [[say TEXT]]  [[shell COMMAND]]  [[ask QUESTION | option | option]]
+ *   [[fail STATUS]]  [[fail 429 reset SECONDS]]  [[fail 529 times 2]]   an error, each time or so many times
+ *   [[hold NAME]]   the response is begun and goes on when the test calls `release(NAME)`
+ */
+export class Brain {
+  /** Every prompt that was answered, in order; a request that only goes on with a turn adds none. */
+  readonly prompts: string[] = [];
+  readonly #failed = new Map<string, number>();
+  readonly #released = new Set<string>();
+  /** Names of the holds that a response waits at, or waited at. */
+  readonly held = new Set<string>();
+  #closed = false;
+
+  /** Call it once for each request for a response. The acts of the response; a `hold` before them has passed. */
+  async decide(asked: Asked): Promise<Act> {
+    if (asked.responses === 0 && this.prompts.at(-1) !== asked.prompt) this.prompts.push(asked.prompt);
+    const [verb = 'say', rest = 'done'] = directives(asked.prompt)[asked.responses] ?? [];
+    switch (verb) {
+      case 'shell':
+        return { kind: 'shell', command: rest };
+      case 'ask': {
+        const [question = '', ...options] = rest.split('|').map((part) => part.trim());
+        return { kind: 'ask', question, options: options.length > 0 ? options : ['yes', 'no'] };
+      }
+      case 'fail':
+        return this.#fail(asked, rest);
+      case 'hold':
+        await this.#hold(rest);
+        return { kind: 'say', text: `went on after ${rest}` };
+      default:
+        return { kind: 'say', text: rest };
+    }
+  }
+
+  release(name: string): void {
+    this.#released.add(name);
+  }
+
+  /** Lets go of every hold: the test is over. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #fail(asked: Asked, rest: string): Act {
+    const [, status = '500', reset, times] =
+      /^(\d{3})(?:\s+reset\s+(\d+))?(?:\s+times\s+(\d+))?$/.exec(rest) ?? [];
+    const key = `${asked.prompt}\n${asked.responses}`;
+    const count = (this.#failed.get(key) ?? 0) + 1;
+    this.#failed.set(key, count);
+    if (times !== undefined && count > Number(times)) return { kind: 'say', text: 'done' };
+    return { kind: 'fail', status: Number(status), reset_s: reset === undefined ? null : Number(reset) };
+  }
+
+  async #hold(name: string): Promise<void> {
+    this.held.add(name);
+    while (!this.#released.has(name) && !this.#closed) await pause(20);
+  }
+}
+
+/** The directives of a prompt as [verb, rest]. What an earlier attempt showed on its screen is no directive. */
+function directives(prompt: string): [string, string][] {
+  const own = prompt.split('An earlier attempt ended:')[0] ?? '';
+  return [...own.matchAll(/\[\[(say|shell|ask|fail|hold)\s+([^\]]*)\]\]/g)].map(
+    ([, verb = '', rest = '']) => [verb, rest.trim()],
+  );
+}

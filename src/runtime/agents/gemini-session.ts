@@ -1,0 +1,133 @@
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { asObject, numberOf, textOf } from '../files.ts';
+import type { AgentLook, Usage } from './adapter.ts';
+
+type Look = Pick<AgentLook, 'worktree' | 'env' | 'session'>;
+
+const TAIL = 64 * 1024;
+
+/** The client's record of a session: `~/.gemini/tmp/<project>/chats/session-<time>-<8 of the id>.jsonl`. */
+export function sessionFile(look: Look): string | null {
+  const home = look.env.GEMINI_CLI_HOME ?? look.env.HOME;
+  if (home === undefined || look.worktree === null || look.session === null) return null;
+  const tmp = join(home, '.gemini', 'tmp');
+  const end = `-${look.session.slice(0, 8)}.jsonl`;
+  // The project's folder is named after the worktree's, with a number where that name is taken.
+  const name = basename(look.worktree).toLowerCase();
+  const folders = namesIn(tmp).sort((a, b) => Number(b.startsWith(name)) - Number(a.startsWith(name)));
+  for (const folder of folders) {
+    if (textIn(join(tmp, folder, '.project_root'))?.trim() !== look.worktree) continue;
+    const chats = join(tmp, folder, 'chats');
+    const found = namesIn(chats)
+      .filter((one) => one.startsWith('session-') && one.endsWith(end))
+      .sort()
+      .at(-1);
+    if (found !== undefined) return join(chats, found);
+  }
+  return null;
+}
+
+/** Whether the client has taken a prompt since a file of the run was written. */
+export function promptSince(look: Look, file: string): boolean {
+  const session = sessionFile(look);
+  if (session === null) return false;
+  try {
+    const { text, whole } = tailOf(session);
+    // Written after each message; a session that is opened or resumed writes none.
+    const last = [...text.matchAll(/^\{"\$set":\{"lastUpdated":"([^"]+)"/gm)].at(-1)?.[1];
+    return last === undefined ? !whole : Date.parse(last) >= Math.floor(statSync(file).mtimeMs);
+  } catch {
+    return false;
+  }
+}
+
+/** Totals of a session and of its sub-agents, whose records lie in a folder named after it. */
+export function sessionUsage(file: string): Usage | null {
+  const main = textIn(file);
+  if (main === null) return null;
+  const id = textOf(recordsOf(main)[0] ?? null, 'sessionId');
+  const folder = id === null ? null : join(file, '..', id);
+  const below = folder === null ? [] : namesIn(folder).map((name) => textIn(join(folder, name)) ?? '');
+  const usages = [main, ...below].map(usageIn);
+  const sum = (key: keyof Counted): number => usages.reduce((total, usage) => total + usage[key], 0);
+  return {
+    input_tokens: sum('input'),
+    output_tokens: sum('output'),
+    cache_read_tokens: sum('cached'),
+    cache_write_tokens: 0,
+    turns: usages[0]?.turns ?? 0,
+    cost_usd: null,
+  };
+}
+
+interface Counted {
+  readonly input: number;
+  readonly output: number;
+  readonly cached: number;
+  readonly turns: number;
+}
+
+/** A message is written again whenever it grows: the last of each id counts. */
+function usageIn(text: string): Counted {
+  const messages = new Map<string, Record<string, unknown>>();
+  for (const record of recordsOf(text)) {
+    const id = textOf(record, 'id');
+    if (id !== null) messages.set(id, record);
+  }
+  let [input, output, cached, turns] = [0, 0, 0, 0];
+  for (const message of messages.values()) {
+    if (message.type === 'user' && isPrompt(message.content)) turns += 1;
+    const tokens = asObject(message.tokens);
+    const count = (key: string): number => numberOf(tokens, key) ?? 0;
+    input += count('input') - count('cached') + count('tool');
+    output += count('output') + count('thoughts');
+    cached += count('cached');
+  }
+  return { input, output, cached, turns };
+}
+
+/** The results of tools go back to the model as a user's message too. */
+function isPrompt(content: unknown): boolean {
+  if (typeof content === 'string') return content !== '';
+  return Array.isArray(content) && content.every((part) => asObject(part)?.functionResponse === undefined);
+}
+
+function recordsOf(text: string): Record<string, unknown>[] {
+  return text.split('\n').flatMap((line) => {
+    try {
+      const record = asObject(JSON.parse(line));
+      return record === null ? [] : [record];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function tailOf(path: string): { readonly text: string; readonly whole: boolean } {
+  const handle = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(handle);
+    const buffer = Buffer.alloc(Math.min(size, TAIL));
+    const read = readSync(handle, buffer, 0, buffer.length, size - buffer.length);
+    return { text: buffer.toString('utf8', 0, read), whole: size <= TAIL };
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function textIn(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}

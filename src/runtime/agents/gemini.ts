@@ -1,0 +1,107 @@
+import { join } from 'node:path';
+import { asObject, textOf } from '../files.ts';
+import { lookAt } from '../identity.ts';
+import { PROMPT } from '../launcher.ts';
+import type { Adapter, AgentLook, EventMeaning, Level } from './adapter.ts';
+import { homeFiles, startScript } from './gemini-home.ts';
+import { promptSince, sessionFile, sessionUsage } from './gemini-session.ts';
+
+type Payload = Readonly<Record<string, unknown>>;
+
+/** The words of other clients' permission modes, so that one default serves them all. */
+const MODES: Readonly<Record<string, string>> = {
+  acceptEdits: 'auto_edit',
+  manual: 'default',
+  bypassPermissions: 'yolo',
+};
+
+/** Gemini CLI: its hooks come in by an extension of the run, in a home of links to the user's own (`gemini-home.ts`). */
+export const gemini: Adapter = {
+  kind: 'gemini',
+  launchArgv(profile, context) {
+    const base = profile.argv.length > 0 ? profile.argv : ['gemini'];
+    const mode = MODES[profile.permission_mode] ?? profile.permission_mode;
+    return [
+      ...['/bin/sh', startScript(context.runDir)],
+      ...base,
+      ...(context.resume === null ? ['--session-id', context.session] : ['--resume', context.resume]),
+      ...(mode === '' ? [] : ['--approval-mode', mode]),
+      ...(context.headless ? ['--output-format', 'stream-json', '--prompt'] : ['--prompt-interactive']),
+      PROMPT,
+    ];
+  },
+  env: () => ({
+    // One process, not a parent that waits for its child and ignores signals: the pane's pid is the agent.
+    GEMINI_CLI_NO_RELAUNCH: 'true',
+    // For this run only. A profile that wants no trust sets GEMINI_RESTRICTED_MODE=true, which wins.
+    GEMINI_CLI_TRUST_WORKSPACE: 'true',
+    // In a pseudo-terminal a tool that is silent for 30 s makes the title ask for a person who is not needed.
+    GEMINI_PTY_INFO: 'child_process',
+  }),
+  stageFiles: (context) => homeFiles(context),
+  mapEvent(kind, payload) {
+    const meaning = meaningOf(kind, payload);
+    const session = textOf(payload, 'session_id');
+    if (meaning === null && session === null) return null;
+    return { ...meaning, ...(session === null ? {} : { session }) };
+  },
+  level: levelOf,
+  transcript: (look) => sessionFile(look),
+  usage(look) {
+    const file = sessionFile(look);
+    return file === null ? null : sessionUsage(file);
+  },
+  resumable: (look) => look.session !== null && sessionFile(look) !== null,
+  notReady(screen) {
+    return DIALOGS.find(([shown]) => screen.includes(shown))?.[1] ?? null;
+  },
+  permission: { shows: 'Allow execution of', allow: ['Enter'], deny: ['Escape'] },
+  minVersion: '0.61.0',
+  versionArgv: ['gemini', '--version'],
+  enterDelayMs: 500,
+  quitKeys: ['C-c', 'C-c'],
+};
+
+const DIALOGS: readonly (readonly [string, string])[] = [];
+
+/** The title is the client's own word on what it does; it stays when the process is gone, so that is looked at too. */
+function levelOf(look: AgentLook): Level | null {
+  const title = look.title ?? '';
+  const process = lookAt(look.pid);
+  if (process.kind !== 'present' || process.start !== look.pid_start || process.state === 'Z') return null;
+  if (/^\u270b/u.test(title)) return { activity: 'waiting' };
+  if (/^[\u2726\u23f2]/u.test(title)) return { activity: 'busy' };
+  // "Ready" is also shown before the prompt of the command line is taken.
+  return /^\u25c7/u.test(title) && promptSince(look, join(look.runDir, 'prompt.md'))
+    ? { activity: 'idle' }
+    : null;
+}
+
+function meaningOf(kind: string, payload: Payload): EventMeaning | null {
+  switch (kind) {
+    case 'BeforeAgent':
+      return { activity: 'busy', turn: true };
+    case 'BeforeTool':
+    case 'AfterTool':
+      return { activity: 'busy' };
+    case 'Notification':
+      return notified(payload);
+    case 'AfterAgent':
+      return { activity: 'idle' };
+    default:
+      return null;
+  }
+}
+
+function notified(payload: Payload): EventMeaning | null {
+  if (textOf(payload, 'notification_type') !== 'ToolPermission') return null;
+  const details = asObject(payload.details);
+  const questions = Array.isArray(details?.questions) ? details.questions : [];
+  const asked = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
+  if (asked.length > 0) return { activity: 'waiting', question: asked.join('\n') };
+  const what = ['command', 'filePath', 'fileName', 'prompt', 'toolDisplayName', 'toolName']
+    .map((key) => textOf(details, key))
+    .find(Boolean);
+  const title = textOf(details, 'title') ?? 'a tool';
+  return { activity: 'waiting', question: what ? `Permission: ${title}: ${what}` : `Permission: ${title}` };
+}

@@ -1,0 +1,27 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestClient } from './client.ts';
+
+/** Gemini CLI with a key of the stub, and everything off that would leave the machine. */
+export const geminiClient: TestClient = {
+  kind: 'gemini',
+  pkg: '@google/gemini-cli',
+  version: '0.61.0',
+  prepare({ home, cache, api }) {
+    const folder = join(home, '.gemini');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    writeFileSync(join(folder, 'settings.json'), `${JSON.stringify(SETTINGS, null, 2)}\n`, { mode: 0o600 });
+    return {
+      argv: [join(cache, 'node_modules', '.bin', 'gemini')],
+      env: { HOME: home, GEMINI_API_KEY: 'stub', GOOGLE_GEMINI_BASE_URL: api, NO_BROWSER: 'true' },
+    };
+  },
+  untouched: ['.gemini/settings.json'],
+};
+
+const SETTINGS = {
+  security: { auth: { selectedType: 'gemini-api-key' } },
+  privacy: { usageStatisticsEnabled: false },
+  telemetry: { enabled: false },
+  general: { enableAutoUpdate: false, enableAutoUpdateNotification: false },
+};

@@ -159,7 +159,7 @@ function launchScript(
     ...(takesPrompt
       ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
       : []),
-    `exec ${words.join(' ')}`,
+    `exec ${words.join(' ')}${stage.headless ? ` </dev/null >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
 

@@ -217,12 +217,12 @@ export async function paneTitle(tmux: Tmux, pane: string): Promise<string | null
   return failureOf(answer) === null ? answer.stdout.trim() : null;
 }
 
-/** A format that is the line on which the pane shows a text, or 0. Only for texts of our own: letters, digits, spaces
- *  and a few marks, none of which means anything in a format. */
+/** A format that is the number of the line on which the pane shows a text, or 0. For texts of our own: what means
+ *  something in a format or a pattern is refused; `?` stands for any character. */
 export function searched(text: string): string {
-  if (!/^[A-Za-z0-9 '?!.:△]+$/u.test(text))
+  if (text === '' || /[#{},;'"\\*[\]\u0000-\u001f]/.test(text))
     throw new Error(`not a text to search a pane for: ${JSON.stringify(text)}`);
-  return `#{C:${text.replaceAll(':', '#:').replaceAll('?', '[?]')}}`;
+  return `#{C:${text}}`;
 }
 
 /** Whether the pane shows a text now. */

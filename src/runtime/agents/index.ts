@@ -1,13 +1,16 @@
 import type { AgentKind } from '../../model/policy.ts';
 import type { Adapter } from './adapter.ts';
 import { claude } from './claude.ts';
+import { codex } from './codex.ts';
 import { command } from './command.ts';
+import { gemini } from './gemini.ts';
+import { opencode } from './opencode.ts';
 
-/** The adapter of a kind of agent; null = not available yet. */
-export function adapterOf(kind: AgentKind): Adapter | null {
-  if (kind === 'command') return command;
-  if (kind === 'claude') return claude;
-  return null;
+const ADAPTERS: Readonly<Record<AgentKind, Adapter>> = { claude, codex, command, gemini, opencode };
+
+/** The adapter of a kind of agent. */
+export function adapterOf(kind: AgentKind): Adapter {
+  return ADAPTERS[kind];
 }
 
 export type { Adapter, AdapterContext, ArgvWord, EventMeaning, StagedFile } from './adapter.ts';

@@ -1,0 +1,286 @@
+/** Each client from npm, in real tmux, driven by the real program, with a stub on loopback in place of its model. */
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { chosenClients, type LiveRun, makeRig, type Rig, START_MS } from '../support/clients/rig.ts';
+import { waitFor } from '../support/wait.ts';
+
+/** Limits of a client itself, stated instead of a pass: why, and what was seen. */
+const LIMITS_OF: Readonly<Record<string, string>> = {};
+
+let rig: Rig | undefined;
+afterEach(async () => {
+  const one = rig;
+  rig = undefined;
+  await one?.destroy();
+});
+
+for (const kind of chosenClients()) {
+  describe(kind, { timeout: 240_000 }, () => {
+    const scenario = (name: string, body: () => Promise<void>): void => {
+      const limit = LIMITS_OF[`${kind}: ${name}`];
+      if (limit !== undefined) note(kind, name, `limit: ${limit}`);
+      it.skipIf(limit !== undefined)(name, async () => {
+        try {
+          await body();
+          expect(rig?.stub.errors).toEqual([]);
+          expect(rig?.touched()).toEqual([]);
+          note(kind, name, 'pass');
+        } catch (error) {
+          note(kind, name, 'FAIL');
+          throw error;
+        }
+      });
+    };
+    const open = async (profile = ''): Promise<Rig> => {
+      rig = await makeRig(kind, profile);
+      return rig;
+    };
+    const live = (one: Rig, id: string): LiveRun => {
+      const row = one.live(id);
+      if (row === undefined) throw new Error(`${id} has no run`);
+      return row;
+    };
+    /** Launches a ticket and waits until the model has its prompt. */
+    const launched = async (one: Rig, body: string): Promise<string> => {
+      const id = one.add(body);
+      const done = one.tick();
+      expect(done).toMatchObject({ code: 0 });
+      await began(one, id, 'real-work-marker-of-the-ticket', 1);
+      return id;
+    };
+    const began = async (one: Rig, id: string, text: string, times: number): Promise<void> => {
+      try {
+        await waitFor(() => one.prompts(text).length >= times, `prompt ${times}`, START_MS[kind]);
+      } catch (error) {
+        throw new Error(`${String(error)}\n${one.tick().out}\n${one.screen(id)}`);
+      }
+    };
+    const MARK = 'real-work-marker-of-the-ticket';
+
+    scenario('start and first prompt, exact and once', async () => {
+      const one = await open();
+      const id = await launched(one, `${MARK}\n  "quotes" $HOME \`id\` é\n[[say all done]]`);
+      const prompt = readFileSync(join(one.box.state, 'runs', live(one, id).mark, 'prompt.md'), 'utf8');
+      expect(one.prompts(MARK).map((text) => text.trim())).toEqual([prompt.trim()]);
+      await one.ticking(() => live(one, id).turn === 1, 'the turn', 20_000);
+      expect(one.ticket(id).status).toBe('in_progress');
+      expect(one.prompts(MARK)).toHaveLength(1);
+      expect(live(one, id).client_session).not.toBeNull();
+    });
+
+    scenario('busy: nothing is sent into a turn', async () => {
+      const one = await open();
+      const id = await launched(one, `${MARK} [[hold turn]]`);
+      await waitFor(() => one.stub.brain.held.has('turn'), 'the turn', 20_000);
+      await one.ticking(() => live(one, id).activity === 'busy', 'busy', 20_000);
+      const sent = one.box.run(['send', id, 'not now']);
+      expect(sent.code).toBe(75);
+      expect(sent.err).toContain('RuntimeBusyError');
+      one.stub.brain.release('turn');
+      expect(one.prompts('not now')).toEqual([]);
+      expect(one.ticket(id).status).toBe('in_progress');
+    });
+
+    scenario('idle without a report: nudged, then a person is asked', async () => {
+      const one = await open('max_nudges = 1');
+      const id = await launched(one, `${MARK} [[say that is all]]`);
+      const row = await one.untilStatus(id, 'needs_input', 60_000);
+      expect(row.reason).toBe('idle_without_report');
+      expect(one.prompts('reminder 1')).toHaveLength(1);
+      expect(one.prompts('reminder')).toHaveLength(1);
+    });
+
+    scenario('permission asked, allowed by a person, and the report', async () => {
+      const one = await open();
+      const id = await launched(one, `${MARK} [[shell mc-pickup report review --message finished]]`);
+      const row = await one.untilStatus(id, 'needs_input', 60_000);
+      expect(row.reason).toBe('agent_waiting');
+      expect(row.reason_text).toContain('mc-pickup report review');
+      const typed = one.box.run(['send', id, 'hello']);
+      expect(typed.code).toBe(75); // Enter would answer the dialog
+      const allowed = one.box.run(['answer', id, '--allow']);
+      expect(allowed).toMatchObject({ code: 0, err: '' });
+      await waitFor(() => one.ticket(id).status === 'in_review', 'the report', 30_000);
+      expect(one.ticket(id).reason_text).toBe('finished');
+      expect(one.prompts('hello')).toEqual([]);
+    });
+
+    scenario('permission denied by a person: nothing is run', async () => {
+      const one = await open('max_nudges = 0');
+      const id = await launched(one, `${MARK} [[shell touch denied-file]]`);
+      await one.untilStatus(id, 'needs_input', 60_000);
+      const denied = one.box.run(['answer', id, '--deny']);
+      expect(denied).toMatchObject({ code: 0, err: '' });
+      await one.ticking(
+        () => ['idle', 'busy'].includes(live(one, id).activity),
+        'the dialog to close',
+        30_000,
+      );
+      const again = one.box.run(['answer', id, '--allow']);
+      expect(again.code).toBe(75); // no dialog is open any more: nothing is pressed
+      expect(existsSync(join(one.box.state, 'worktrees', 'demo', id, 'denied-file'))).toBe(false);
+    });
+
+    scenario('a question by report, a long answer, exactly once', async () => {
+      const one = await open('max_nudges = 0');
+      const id = await launched(
+        one,
+        `${MARK} [[shell mc-pickup report needs-input --message "Which colour?"]]`,
+      );
+      await one.untilStatus(id, 'needs_input', 60_000);
+      expect(one.box.run(['answer', id, '--allow'])).toMatchObject({ code: 0 });
+      await waitFor(() => one.ticket(id).reason === 'asked', 'the question', 30_000);
+      expect(one.ticket(id).reason_text).toBe('Which colour?');
+      const lines = Array.from(
+        { length: 160 },
+        (_, n) => `line ${n} of the answer, with some words to make it long`,
+      );
+      const text = `!Blue-answer-marker\u001b[201~\u0007\n${lines.join('\n')}\nend-of-answer`;
+      const answered = await waitFor(
+        () => {
+          const done = one.box.run(['answer', id], text);
+          return done.code === 75 ? null : done;
+        },
+        'the agent to be idle',
+        30_000,
+      );
+      expect(answered).toMatchObject({ code: 0, err: '' });
+      expect(answered.out).toContain('delivered');
+      const got = one.prompts('Blue-answer-marker');
+      expect(got).toHaveLength(1);
+      expect(got[0]).toContain('end-of-answer');
+      expect(got[0]).toContain(lines.join('\n'));
+      expect(got[0]).not.toContain('\u001b');
+      expect(existsSync(join(one.box.state, 'worktrees', 'demo', id, 'Blue-answer-marker'))).toBe(false);
+      expect(one.box.sql("SELECT outcome FROM deliveries WHERE kind = 'answer'")).toEqual([
+        { outcome: 'delivered' },
+      ]);
+    });
+
+    scenario('an answer to an agent that died is kept for the next attempt', async () => {
+      const one = await open('max_nudges = 0');
+      const id = await launched(one, `${MARK} [[say what now]]`);
+      await one.untilStatus(id, 'needs_input', 60_000);
+      process.kill(live(one, id).pid, 'SIGKILL');
+      await waitFor(
+        () => one.box.run(['answer', id, 'kept-answer-marker']).out.includes('kept'),
+        'the answer',
+        20_000,
+      );
+      expect(one.ticket(id).status).toBe('todo');
+      one.tick();
+      await began(one, id, 'kept-answer-marker', 1);
+      expect(one.prompts('kept-answer-marker')).toHaveLength(1);
+    });
+
+    scenario('sent before the client is ready: refused, nothing lost', async () => {
+      const one = await open();
+      const id = one.add(`${MARK} [[hold first]]`);
+      expect(one.tick().code).toBe(0);
+      const early = one.box.run(['send', id, 'too-early-marker']);
+      expect([69, 75]).toContain(early.code);
+      await began(one, id, MARK, 1);
+      one.stub.brain.release('first');
+      expect(one.prompts('too-early-marker')).toEqual([]);
+      expect(one.prompts(MARK)).toHaveLength(1);
+    });
+
+    scenario('rate limit: the account waits for the reset, no attempt is spent', async () => {
+      const one = await open();
+      const reset = Math.round(Date.now() / 1000) + 3600;
+      const id = await launched(one, `${MARK} [[fail 429 reset ${reset}]]`);
+      const account = () =>
+        one.box.sql<{ not_before_at_ms: number }>('SELECT not_before_at_ms FROM accounts')[0]
+          ?.not_before_at_ms;
+      await one.ticking(() => (account() ?? 0) > Date.now(), 'the limit', 90_000);
+      expect(one.ticket(id)).toMatchObject({ attempts: 0 });
+      expect(['in_progress', 'todo']).toContain(one.ticket(id).status);
+      const second = one.add('second ticket');
+      expect(one.tick('--json').out).toContain('account_limited');
+      expect(one.ticket(second).status).toBe('todo');
+      expect(one.prompts('reminder')).toEqual([]);
+    });
+
+    scenario('API error: the turn ends, and is taken up again by a nudge', async () => {
+      const one = await open('max_nudges = 1');
+      const id = await launched(one, `${MARK} [[fail 500]]`);
+      try {
+        await one.ticking(() => one.prompts('reminder 1').length === 1, 'the nudge', 120_000);
+      } catch (error) {
+        throw new Error(`${String(error)} ${JSON.stringify(one.live(id))}\n${one.screen(id)}`);
+      }
+      expect(one.ticket(id).attempts).toBe(0);
+    });
+
+    scenario('crash, and the session goes on in the next attempt', async () => {
+      const one = await open();
+      const id = await launched(one, `${MARK} [[say first turn]] `);
+      await one.ticking(
+        () => live(one, id).turn >= 1 && live(one, id).client_session !== null,
+        'a turn',
+        30_000,
+      );
+      const first = live(one, id);
+      await one.ticking(
+        () => live(one, id).activity === 'idle' || one.prompts('reminder').length > 0,
+        'idle',
+        60_000,
+      );
+      process.kill(first.pid, 'SIGKILL');
+      await one
+        .ticking(
+          () => one.live(id) !== undefined && one.live(id)?.id !== first.id,
+          'the next attempt',
+          60_000,
+        )
+        .catch((error: unknown) => {
+          throw new Error(`${String(error)} ${JSON.stringify(one.ticket(id))}`);
+        });
+      await began(one, id, 'You have worked on this in this very session', 1);
+      expect(live(one, id).resumed).toBe(first.client_session);
+      expect(one.ticket(id).attempts).toBe(1);
+      expect(one.prompts('You have worked on this in this very session')).toHaveLength(1);
+    });
+
+    scenario('headless: the turn ends with the process, output kept', async () => {
+      const one = await open('mode = "headless"\non_idle = "needs_input"');
+      const id = await launched(one, `${MARK} [[say headless answer]]`);
+      const row = await one.untilStatus(id, 'needs_input', 90_000);
+      expect(row.reason).toBe('finished_without_report');
+      const mark = one.box.sql<{ mark: string }>('SELECT mark FROM runtime_sessions')[0]?.mark ?? '';
+      expect(readFileSync(join(one.box.state, 'runs', mark, 'output.log'), 'utf8')).toContain(
+        'headless answer',
+      );
+      expect(one.prompts(MARK)).toHaveLength(1);
+    });
+
+    scenario('use is counted', async () => {
+      const one = await open('max_nudges = 0');
+      const id = await launched(one, `${MARK} [[say some words]]`);
+      await one.untilStatus(id, 'needs_input', 60_000);
+      const rows = () => one.box.sql<{ output_tokens: number; turns: number }>('SELECT * FROM usage');
+      await one.ticking(() => (rows()[0]?.output_tokens ?? 0) > 0, 'use', 20_000);
+      expect(rows()).toHaveLength(1);
+      expect(one.box.run(['agents']).out).toContain('tokens');
+    });
+
+    scenario('stop ends all of it', async () => {
+      const one = await open();
+      const id = await launched(one, `${MARK} [[hold turn]]`);
+      const { pid } = live(one, id);
+      expect(one.box.run(['stop', id])).toMatchObject({ code: 0 });
+      expect(one.ticket(id).status).toBe('needs_input');
+      const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : ') Z';
+      expect(state).toMatch(/\) [ZX]/);
+    });
+  });
+}
+
+/** One line for the table of the clients. */
+function note(kind: string, name: string, result: string): void {
+  const file = process.env.MC_AGENTS_RESULTS;
+  if (file === undefined) return;
+  mkdirSync(dirname(file), { recursive: true });
+  appendFileSync(file, `${JSON.stringify({ kind, name, result })}\n`);
+}

@@ -1,0 +1,193 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { LIMITS, makeSandbox, type Ran, type Sandbox } from '../../../scripts/sandbox.ts';
+import type { Stub } from '../model/stub.ts';
+import { startStub } from '../model/stub.ts';
+import { waitFor } from '../wait.ts';
+import { claudeClient } from './claude.ts';
+import type { TestClient } from './client.ts';
+import { codexClient } from './codex.ts';
+import { geminiClient } from './gemini.ts';
+import { opencodeClient } from './opencode.ts';
+
+const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+
+export type RealKind = 'claude' | 'codex' | 'opencode' | 'gemini';
+
+export const CLIENTS: Readonly<Record<RealKind, TestClient>> = {
+  claude: claudeClient,
+  codex: codexClient,
+  opencode: opencodeClient,
+  gemini: geminiClient,
+};
+
+/** How long each client may take until it has taken its first prompt (loaded machine included). */
+export const START_MS: Readonly<Record<RealKind, number>> = {
+  claude: 40_000,
+  codex: 40_000,
+  opencode: 90_000,
+  gemini: 60_000,
+};
+
+/** The clients that this run tests: MC_AGENTS names them, else all. */
+export function chosenClients(env: NodeJS.ProcessEnv = process.env): RealKind[] {
+  const all = Object.keys(CLIENTS) as RealKind[];
+  const words = (env.MC_AGENTS ?? '').split(/[\s,]+/).filter(Boolean);
+  const unknown = words.filter((word) => !all.includes(word as RealKind));
+  if (unknown.length > 0)
+    throw new Error(`MC_AGENTS: no client ${unknown.join(', ')}; known: ${all.join(', ')}`);
+  return words.length === 0 ? all : all.filter((kind) => words.includes(kind));
+}
+
+/** Installs the pinned version into the cache folder, once; the folder. */
+export function installed(kind: RealKind, env: NodeJS.ProcessEnv = process.env): string {
+  const { pkg, version } = CLIENTS[kind];
+  const cache = join(env.MC_AGENTS_CACHE ?? join(ROOT, '.clients'), `${kind}-${version}`);
+  const manifest = join(cache, 'node_modules', pkg, 'package.json');
+  if (existsSync(manifest)) return cache;
+  mkdirSync(cache, { recursive: true });
+  const words = ['install', '--prefix', cache, '--no-fund', '--no-audit', '--no-save', `${pkg}@${version}`];
+  execFileSync('npm', words, { stdio: ['ignore', 'ignore', 'inherit'], timeout: 300_000 });
+  return cache;
+}
+
+interface Row {
+  readonly status: string;
+  readonly reason: string | null;
+  readonly reason_text: string | null;
+  readonly attempts: number;
+  readonly not_before_at_ms: number | null;
+}
+
+export interface LiveRun {
+  readonly id: string;
+  readonly mark: string;
+  readonly pid: number;
+  readonly tmux_pane: string;
+  readonly activity: string;
+  readonly client_session: string | null;
+  readonly resumed: string | null;
+  readonly turn: number;
+}
+
+/** One board, one real client, and the stub that it takes for its model. */
+export interface Rig {
+  readonly box: Sandbox;
+  readonly stub: Stub;
+  readonly kind: RealKind;
+  add(body: string): string;
+  tick(...more: string[]): Ran;
+  ticket(id: string): Row;
+  live(id: string): LiveRun | undefined;
+  /** Ticks until a condition holds, with a bound. */
+  ticking(probe: () => boolean, what: string, boundMs: number): Promise<void>;
+  /** Ticks until the ticket has that status, with a bound. */
+  untilStatus(id: string, status: string, boundMs?: number): Promise<Row>;
+  /** Prompts that the model got and that hold this text. */
+  prompts(text: string): string[];
+  screen(id: string): string;
+  /** What of the user's own files has changed. */
+  touched(): string[];
+  destroy(): Promise<void>;
+}
+
+const MODES: Readonly<Partial<Record<RealKind, string>>> = {
+  claude: 'manual',
+  codex: 'untrusted',
+  gemini: 'manual',
+};
+
+export async function makeRig(kind: RealKind, profile: string = ''): Promise<Rig> {
+  const cache = installed(kind);
+  const stub = await startStub(kind);
+  const box = makeSandbox();
+  const home = box.env.HOME ?? '';
+  const client = CLIENTS[kind];
+  const made = client.prepare({
+    ...{ home, repo: box.repo, worktrees: join(box.state, 'worktrees', 'demo'), cache, api: stub.url },
+  });
+  const pictures = new Map(client.untouched.map((file) => [file, readFileSync(join(home, file), 'utf8')]));
+  const env = Object.entries(made.env).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+  box.configure(`${LIMITS.replace('launch_deadline_seconds = 0.5', 'launch_deadline_seconds = 60')}
+interval_seconds = 1
+
+[project.demo]
+repo = ${JSON.stringify(box.repo)}
+base = "main"
+fetch = false
+
+[agent.real]
+kind = "${kind}"
+argv = ${JSON.stringify(made.argv)}
+${MODES[kind] === undefined ? '' : `permission_mode = "${MODES[kind]}"`}
+${profile}
+
+[agent.real.env]
+${env.join('\n')}
+`);
+  const rig: Rig = {
+    ...{ box, stub, kind },
+    add(body) {
+      const words = ['ticket', 'add', '--project', 'demo', '--title', 'Real work', '--body', body, '--json'];
+      const done = box.run(words);
+      if (done.code !== 0) throw new Error(`ticket add: ${done.err}`);
+      return (JSON.parse(done.out) as { id: string }).id;
+    },
+    tick: (...more) => box.run(['dispatch', ...more]),
+    ticket(id) {
+      const row = box.sql<Row>('SELECT * FROM tickets WHERE id = ?', id)[0];
+      if (row === undefined) throw new Error(`no ticket ${id}`);
+      return row;
+    },
+    live: (id) =>
+      box.sql<LiveRun>('SELECT * FROM runtime_sessions WHERE ticket_id = ? AND ended_at_ms IS NULL', id)[0],
+    async ticking(probe, what, boundMs) {
+      await waitFor(
+        () => {
+          rig.tick();
+          return probe();
+        },
+        what,
+        boundMs,
+      );
+    },
+    async untilStatus(id, status, boundMs = 30_000) {
+      const said: string[] = [];
+      const what = () =>
+        `${id} to be ${status}: ${JSON.stringify(rig.ticket(id))}\n${said.slice(-8).join('')}\n${rig.screen(id)}`;
+      try {
+        await waitFor(
+          () => {
+            if (rig.ticket(id).status === status) return true;
+            const done = rig.tick();
+            said.push(done.out + done.err);
+            return rig.ticket(id).status === status;
+          },
+          'the status',
+          boundMs,
+        );
+      } catch {
+        throw new Error(`waited ${boundMs} ms in vain for ${what()}`);
+      }
+      return rig.ticket(id);
+    },
+    prompts: (text) => stub.brain.prompts.filter((prompt) => prompt.includes(text)),
+    screen(id) {
+      const pane = rig.live(id)?.tmux_pane;
+      return pane === undefined ? '(no pane)' : box.tmux('capture-pane', '-p', '-t', pane).out.trimEnd();
+    },
+    touched: () =>
+      [...pictures].flatMap(([file, text]) => (readFileSync(join(home, file), 'utf8') === text ? [] : file)),
+    async destroy() {
+      for (const { ticket_id } of box.sql<{ ticket_id: string }>(
+        'SELECT ticket_id FROM runtime_sessions WHERE ended_at_ms IS NULL',
+      ))
+        box.run(['stop', ticket_id, '--grace', '2']);
+      await stub.close();
+      await box.destroy();
+    },
+  };
+  return rig;
+}

@@ -1,0 +1,60 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { AgentKind } from '../../../src/model/policy.ts';
+import { handleAnthropic } from './anthropic.ts';
+import { Brain } from './brain.ts';
+import { handleGemini } from './gemini.ts';
+import { handleOpenAiChat } from './openai-chat.ts';
+import { handleOpenaiResponses } from './openai-responses.ts';
+
+type Handle = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: string,
+  brain: Brain,
+) => Promise<void>;
+
+/** The protocol that each client speaks. */
+const PROTOCOLS: Readonly<Record<Exclude<AgentKind, 'command'>, Handle>> = {
+  claude: handleAnthropic,
+  codex: handleOpenaiResponses,
+  gemini: handleGemini,
+  opencode: handleOpenAiChat,
+};
+
+export interface Stub {
+  readonly url: string;
+  readonly brain: Brain;
+  /** What went wrong in the stub itself: nothing, in a good test. */
+  readonly errors: string[];
+  close(): Promise<void>;
+}
+
+/** A model API on loopback that says what the prompts tell it to. */
+export async function startStub(kind: Exclude<AgentKind, 'command'>): Promise<Stub> {
+  const brain = new Brain();
+  const errors: string[] = [];
+  const handle = PROTOCOLS[kind];
+  const server = createServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      handle(request, response, Buffer.concat(parts).toString('utf8'), brain).catch((error: unknown) => {
+        errors.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+        response.destroy();
+      });
+    });
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    brain,
+    errors,
+    async close() {
+      brain.close();
+      server.closeAllConnections();
+      await new Promise<void>((done) => server.close(() => done()));
+    },
+  };
+}

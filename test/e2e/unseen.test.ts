@@ -85,8 +85,8 @@ describe('a program that is not there', () => {
       const told = `${done.out}${done.err}`.split('\n').filter((line) => line.includes(missing));
       expect(told).toHaveLength(1);
       expect(told[0]).toMatch(new RegExp(`install.*${missing}`));
-      expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, worker_pid: null });
-      expect(rig.live(id)).toBeUndefined();
+      expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, claim_epoch: 0 });
+      expect(rig.runs(id)).toEqual([]); // not even claimed
       expect(rig.started(id)).toBe(0);
       box.sql('UPDATE tickets SET not_before_at_ms = NULL');
       expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);

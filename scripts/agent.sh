@@ -14,6 +14,7 @@ work() {
   echo "committed as $(git rev-parse --short HEAD)"
 }
 hold() { # until the file appears; the bound is the caller's, who ends this process
+  echo "$1" >>"$notes/$MC_TICKET_ID.holding"
   while [ ! -e "$notes/$MC_TICKET_ID.$1" ]; do sleep 0.05; done
 }
 review() {
@@ -34,6 +35,11 @@ ask)
   review
   ;;
 die) echo "out of luck" && exit 7 ;;
+die-talking)
+  i=0
+  while [ $i -lt 60 ]; do echo "thought $i" && i=$((i + 1)); done
+  echo "out of words" && exit 7
+  ;;
 die-once)
   if [ ! -e "$notes/$MC_TICKET_ID.died" ]; then
     : >"$notes/$MC_TICKET_ID.died"
@@ -43,5 +49,16 @@ die-once)
   ;;
 blocked) mc-pickup report blocked --message "The API key is missing." ;;
 silent) hold never ;;
+deaf) # outlives its terminal
+  trap '' HUP
+  exec >/dev/null 2>&1
+  : >"$notes/$MC_TICKET_ID.deaf"
+  hold never
+  ;;
+wander) # goes to work in another directory
+  hold wander
+  cd "$(cat "$notes/$MC_TICKET_ID.wander")" && : >"$notes/$MC_TICKET_ID.wandered"
+  hold never
+  ;;
 *) echo "no behaviour named in the prompt" && exit 64 ;;
 esac

@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -16,6 +24,13 @@ export interface Ran {
   readonly err: string;
 }
 
+/** A program that was started and may still run: it can be killed on the way. */
+export interface Running {
+  readonly pid: number;
+  readonly done: Promise<Ran>;
+  kill(): void;
+}
+
 /** A scratch world: state dir, configuration, git repository and a tmux server of its own, all below one
  *  temporary directory, and nothing else of the machine's. */
 export interface Sandbox {
@@ -28,6 +43,8 @@ export interface Sandbox {
   run(args: readonly string[], input?: string, env?: NodeJS.ProcessEnv): Ran;
   /** The same, without waiting for it in between. */
   start(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ran>;
+  /** The same, with its pid; `bin` is another script in place of the program's own. */
+  begin(args: readonly string[], env?: NodeJS.ProcessEnv, bin?: string): Running;
   configure(toml: string): void;
   /** Plain SQL on the board, as another program would. */
   sql<T = Record<string, unknown>>(query: string, ...values: (string | number | null)[]): T[];
@@ -81,17 +98,18 @@ export function makeSandbox(limits: string = LIMITS): Sandbox {
       });
       return { code: done.status, out: done.stdout, err: done.stderr };
     },
-    async start(args, extra = {}) {
-      const child = spawn(process.execPath, [BIN, ...args], {
+    start: async (args, extra = {}) => sandbox.begin(args, extra).done,
+    begin(args, extra = {}, bin = BIN) {
+      const child = spawn(process.execPath, [bin, ...args], {
         env: { ...env, ...extra },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
-      const [out, err, code] = await Promise.all([
+      const done = Promise.all([
         collect(child.stdout),
         collect(child.stderr),
-        new Promise<number | null>((done) => child.once('exit', done)),
-      ]);
-      return { code, out, err };
+        new Promise<number | null>((end) => child.once('exit', end)),
+      ]).then(([out, err, code]) => ({ code, out, err }));
+      return { pid: child.pid ?? 0, done, kill: () => child.kill('SIGKILL') };
     },
     configure: (toml) => writeFileSync(config, toml),
     sql(query, ...values) {
@@ -128,6 +146,9 @@ export function makeSandbox(limits: string = LIMITS): Sandbox {
       sandbox.tmux('kill-server');
       // The agents end by the server's hang-up; their process ids are ours alone, known from the board.
       await until(() => rows.every(({ pid }) => !lives(pid, state)), 10_000);
+      // Whatever ignores the hang-up, or is known to no row any more: told by this very state dir in its environment.
+      for (const pid of leftover(state)) end(pid);
+      await until(() => leftover(state).length === 0, 5000);
       rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     },
   };
@@ -167,9 +188,25 @@ export async function until(probe: () => boolean, bound_ms = 20_000): Promise<bo
 /** Whether this pid is still a process of this sandbox. */
 function lives(pid: number, state: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`MC_PICKUP_STATE_DIR=${state}`);
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`MC_PICKUP_STATE_DIR=${state}`);
   } catch {
     return false;
+  }
+}
+
+/** Every process of this sandbox that still runs; nothing where there is no /proc. */
+function leftover(state: string): number[] {
+  if (!existsSync('/proc/self/environ')) return [];
+  return readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 1 && pid !== process.pid && lives(pid, state));
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone meanwhile.
   }
 }
 

@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -11,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   blocks,
   clearHalt,
@@ -31,6 +32,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'mc-ks-'));
   file = join(dir, 'killswitch.json');
 });
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 test('a missing file is off, anything unusable is on for everything', () => {
   expect(read()).toEqual([]);

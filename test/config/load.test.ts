@@ -1,8 +1,8 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadPolicy } from '../../src/config/load.ts';
 import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
 
@@ -12,6 +12,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'mc-conf-'));
   file = join(dir, 'config.toml');
 });
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
 const load = (text: string, env: NodeJS.ProcessEnv = { HOME: '/h' }) => {
   writeFileSync(file, text, { mode: 0o600 });
   return loadPolicy(file, env).policy;

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { lookAt } from '../../src/runtime/identity.ts';
 import {
   branchFacts,
@@ -72,6 +72,7 @@ beforeEach(() => {
   git(repo, 'init', '-q', '-b', 'main');
   git(repo, 'commit', '-q', '--allow-empty', '-m', 'base');
 });
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 test('creates, then reuses with uncommitted work and another title', async () => {
   const first = await made('a;b|c $(x) --force');

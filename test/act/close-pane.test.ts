@@ -1,0 +1,76 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { act, type Hands } from '../../src/act/index.ts';
+import { claim, type LaunchStep } from '../../src/act/launch.ts';
+import { openBoard } from '../../src/board/sqlite/index.ts';
+import type { Step } from '../../src/model/plan.ts';
+import { placesOf } from '../../src/paths.ts';
+import { startPane, type Tmux, viewServer } from '../../src/runtime/tmux.ts';
+import { aPolicy, aWorld, NOW } from '../support/builders.ts';
+import { waitFor } from '../support/wait.ts';
+
+let dir: string;
+let tmux: Tmux;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mc-act-'));
+  tmux = { socket: join(dir, 'tmux.sock'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
+});
+afterEach(() => {
+  spawnSync('tmux', ['-S', tmux.socket, 'kill-server']);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+it('a dead pane is not closed while the row of its run lives, whatever the plan believed; then it is, and its screen kept', async () => {
+  const places = placesOf({ stateDir: dir, config: join(dir, 'config.toml') }, {});
+  const board = openBoard(places.board);
+  const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
+  const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
+  const { id, status, owner, claim_epoch, version } = await board.addTicket({ ...ticket, ...from }, NOW);
+  const hands: Hands = {
+    ...{ places, board, tmux, policy: aPolicy(), env: {}, node: process.execPath, bin: 'bin' },
+    ...{ tick_id: 't-1', clock: () => NOW },
+  };
+  const step: LaunchStep = {
+    ...{
+      kind: 'launch',
+      ticket: id,
+      because: 'next_in_order',
+      evidence: {},
+      agent: 'robot',
+      project: 'house',
+    },
+    ...{ guard: { status, owner, claim_epoch, version }, attempt: 1 },
+  };
+  const claimed = await claim(step, aWorld(), hands);
+  if ('result' in claimed) throw new Error(`${claimed.result}: ${claimed.error}`);
+  const { run } = claimed;
+
+  mkdirSync(join(places.runs, run), { recursive: true });
+  const argv = ['/bin/sh', '-c', 'echo famous last words; exit 7'];
+  const made = await startPane(tmux, { name: run, run, ticket: id, cwd: dir, argv });
+  if (!made.ok) throw new Error(made.error);
+  const panes = async () => {
+    const view = await viewServer(tmux);
+    return view.kind === 'server' ? view.panes.map(({ pane, dead }) => `${pane} ${dead}`) : [];
+  };
+  await waitFor(async () => (await panes())[0] === `${made.pane} true`);
+
+  const close: Step = {
+    ...{ kind: 'close_pane', ticket: id, because: 'pane_of_ended_run', evidence: {}, run },
+    pane: made.pane,
+  };
+  const plan = { reconcile: [close], dispatch: [], skipped: [], refresh: [] };
+  expect(await act(plan, aWorld(), hands)).toMatchObject([{ result: 'lost_race', after: null }]);
+  expect(await panes()).toEqual([`${made.pane} true`]);
+
+  const row = await board.runtime(run);
+  const end = { end_reason: 'launch_failed', exit_code: 7, exit_signal: null };
+  expect(await board.end({ run, version: row?.version ?? 0 }, end, 't', NOW)).toBe('won');
+  expect(await act(plan, aWorld(), hands)).toMatchObject([{ result: 'done' }]);
+  expect(await panes()).toEqual([]);
+  expect(readFileSync(join(places.runs, run, 'screen.txt'), 'utf8')).toContain('famous last words');
+  board.close();
+});

@@ -1,0 +1,200 @@
+/** Real SIGKILL of the tick, of the launcher and of its registration, at each point of the launch protocol. */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BIN, until } from '../../scripts/sandbox.ts';
+import { HOLDING_HOOK, Rig } from '../support/rig.ts';
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig({ project: HOLDING_HOOK });
+});
+afterEach(async () => {
+  await rig.box.destroy();
+});
+
+/** Ticks until the ticket's present claim is given back; at no time does it have more than one agent. */
+async function ticksUntil(id: string, done: () => boolean): Promise<string[]> {
+  const said: string[] = [];
+  const reached = await until(() => {
+    const { reconcile, dispatch } = rig.tick();
+    for (const step of [...reconcile, ...dispatch]) {
+      if (step.ticket === id) said.push(`${step.kind} ${step.because} ${step.result}`);
+    }
+    expect(rig.agents(id).length).toBeLessThanOrEqual(1);
+    expect(rig.runs(id).filter(({ ended_at_ms }) => ended_at_ms === null).length).toBeLessThanOrEqual(1);
+    return done();
+  });
+  expect(reached, said.join(', ')).toBe(true);
+  return said;
+}
+
+async function finishes(id: string): Promise<void> {
+  await rig.holding(id);
+  expect(rig.agents(id)).toHaveLength(1);
+  rig.box.signal(`${id}.go`);
+  await rig.settle(id, 'in_review');
+  await rig.gone(rig.run(id).pid);
+  const { reconcile, dispatch } = rig.tick();
+  expect(reconcile.filter(({ kind }) => kind !== 'close_pane')).toMatchObject([{ kind: 'end', ticket: id }]);
+  expect(dispatch).toEqual([]);
+  expect(rig.ticket(id).status).toBe('in_review');
+}
+
+describe('a tick that is killed', () => {
+  it('between claim and launch: after the deadline the retry table, then one agent; its own launcher, late, loses', async () => {
+    const id = rig.add('hold');
+    const running = await rig.heldTick(id);
+    const claim = rig.run(id);
+    expect(claim).toMatchObject({ phase: 'launching', pid: null });
+    running.kill();
+    await running.done;
+    rig.letGo(id);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', claim_epoch: 1 });
+
+    // The lock died with it; its claim stands until the deadline, and nobody launches beside it.
+    const next = rig.tick();
+    expect(next).toMatchObject({ code: 0, outcome: 'ok', reconcile: [], dispatch: [] });
+    expect(next.skipped).toMatchObject([{ ticket: id, because: 'launching' }]);
+    const said = await ticksUntil(id, () => rig.ticket(id).attempts === 1);
+    expect(said).toEqual(['retry launch_deadline done']);
+    expect(rig.runs(id)).toMatchObject([{ id: claim.id, phase: 'ended', end_reason: 'launch_deadline' }]);
+    expect(rig.ticket(id).worker_pid).toBeNull();
+
+    // What that tick had staged is started now, as by a tmux that was slow: it registers too late.
+    const late = spawnSync('/bin/sh', [join(rig.box.state, 'runs', claim.id, 'launch')], {
+      env: rig.box.env,
+      timeout: 20_000,
+    });
+    expect(late.status).toBe(75);
+    expect(rig.started(id)).toBe(0);
+
+    await ticksUntil(id, () => rig.live(id)?.phase === 'running');
+    expect(rig.started(id)).toBe(1);
+    await finishes(id);
+  });
+
+  it('after registration: the next tick finds the agent alive, records it as running and sends nothing again', async () => {
+    const id = rig.add('hold');
+    const second = rig.add('hold');
+    // The second launch stands still, so that the tick is inside while the first agent works.
+    const running = await rig.heldTick(second);
+    await rig.holding(id);
+    const { pid, id: run } = rig.run(id);
+    running.kill();
+    await running.done;
+    rig.letGo(second);
+    expect(rig.run(id).phase).toBe('registered');
+    expect(rig.box.sql('SELECT id FROM ticks')).toEqual([]);
+
+    const next = rig.tick();
+    expect(next).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid, attempts: 0 });
+    expect(rig.run(id)).toMatchObject({ id: run, phase: 'running', pid });
+    await ticksUntil(second, () => rig.live(second)?.phase === 'running');
+    expect(rig.ticket(second).attempts).toBe(1);
+    expect([rig.started(id), rig.started(second)]).toEqual([1, 1]);
+    expect(rig.box.sql('SELECT run_id FROM deliveries WHERE ticket_id = ?', id)).toEqual([{ run_id: run }]);
+    await finishes(id);
+    await finishes(second);
+  });
+});
+
+describe('a tick that is killed between launch and registration', () => {
+  /** The program, but `register` stands still before (or after) its work, until the test lets it go. */
+  function program(when: 'before' | 'after'): string {
+    const file = join(rig.box.dir, 'slow-register.mjs');
+    const notes = join(rig.box.state, 'notes');
+    writeFileSync(
+      file,
+      `import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+const hold = async () => {
+  mkdirSync(${JSON.stringify(notes)}, { recursive: true });
+  writeFileSync(${JSON.stringify(join(notes, 'register'))}, process.pid + ' ' + process.ppid + ' ');
+  while (!existsSync(${JSON.stringify(join(notes, 'register.on'))})) await pause(20);
+};
+const slow = process.argv.includes('register');
+if (slow && ${when === 'before'}) await hold();
+await import(${JSON.stringify(BIN)});
+if (slow && ${when === 'after'}) await hold();
+`,
+    );
+    return file;
+  }
+
+  /** A tick killed while the launcher of its run stands in `register`. */
+  async function killed(id: string, when: 'before' | 'after') {
+    const running = rig.box.begin(['dispatch', '--json'], {}, program(when));
+    const pids = () => rig.box.note('register').split(' ').slice(0, 2).map(Number);
+    expect(await until(() => pids().length === 2 && pids().every((pid) => pid > 1))).toBe(true);
+    const run = rig.run(id);
+    running.kill();
+    await running.done;
+    const [register = 0, launcher = 0] = pids();
+    expect(rig.panes(id)).toEqual([expect.stringMatching(new RegExp(` ${launcher} 0$`))]);
+    return { run, register, launcher };
+  }
+
+  it('and the launcher with it: its pane tells, the retry table at once, then one agent', async () => {
+    const id = rig.add('hold');
+    const { run, register, launcher } = await killed(id, 'before');
+    expect(run.phase).toBe('launching');
+    await rig.kill(launcher);
+    await rig.kill(register);
+    const { reconcile } = rig.tick();
+    expect(reconcile[0]).toMatchObject({
+      kind: 'retry',
+      ticket: id,
+      because: 'launch_failed',
+      after: 'todo',
+    });
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 1, worker_pid: null });
+    expect(rig.started(id)).toBe(0);
+    await ticksUntil(id, () => rig.live(id)?.phase === 'running');
+    expect(rig.started(id)).toBe(1);
+    await finishes(id);
+  });
+
+  it('while the launcher lives and registers in time: that agent is kept, and no other started', async () => {
+    const id = rig.add('hold');
+    const { run, launcher } = await killed(id, 'before');
+    expect(rig.tick().skipped).toMatchObject([{ ticket: id, because: 'launching' }]);
+    rig.box.signal('register.on');
+    await rig.holding(id);
+    expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: launcher, attempts: 0 });
+    expect(rig.run(id)).toMatchObject({ id: run.id, phase: 'running', pid: launcher });
+    expect(rig.started(id)).toBe(1);
+    await finishes(id);
+  });
+
+  it('while the launcher lives on past the deadline: it loses its registration, no agent of it ever runs', async () => {
+    const id = rig.add('hold');
+    const { run, launcher } = await killed(id, 'before');
+    const said = await ticksUntil(id, () => rig.ticket(id).attempts === 1);
+    expect(said).toEqual(['retry launch_deadline done']);
+    rig.box.signal('register.on');
+    await rig.gone(launcher);
+    expect(rig.started(id)).toBe(0);
+    await ticksUntil(id, () => rig.live(id)?.phase === 'running');
+    expect(rig.started(id)).toBe(1);
+    expect(rig.run(id).id).not.toBe(run.id);
+    await finishes(id);
+  });
+
+  it('registered, and killed before it became the agent: dead, the retry table, then one agent', async () => {
+    const id = rig.add('hold');
+    const { register, launcher } = await killed(id, 'after');
+    expect(rig.run(id)).toMatchObject({ phase: 'registered', pid: launcher });
+    await rig.kill(launcher);
+    await rig.kill(register);
+    const { reconcile } = rig.tick();
+    expect(reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_killed', after: 'todo' });
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 1, worker_pid: null });
+    await ticksUntil(id, () => rig.live(id)?.phase === 'running');
+    expect(rig.started(id)).toBe(1);
+    await finishes(id);
+  });
+});

@@ -1,0 +1,169 @@
+/** What a tick sees of time, of lost servers, and of processes that are not what was recorded. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LIMITS, until } from '../../scripts/sandbox.ts';
+import { Rig, state } from '../support/rig.ts';
+import { neverReaped } from '../support/zombie.ts';
+
+let rig: Rig;
+const children: ChildProcess[] = [];
+beforeEach(() => {
+  rig = new Rig();
+});
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  await rig.box.destroy();
+});
+
+/** A ticket whose agent holds, seen alive by a tick. */
+async function held(behave = 'hold'): Promise<string> {
+  const id = rig.add(behave);
+  rig.tick();
+  await rig.holding(id);
+  rig.tick();
+  return id;
+}
+
+/** The start time of a process in kernel ticks: field 22 of its stat. */
+function startOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
+}
+
+describe('observed time', () => {
+  const HOUR = 3_600_000;
+
+  it('no gap counts for more than two intervals, a clock that went back or another boot for nothing', async () => {
+    // Two intervals are 2 s, and a silence of 3 s parks.
+    rig.configure({ limits: `${LIMITS}interval_seconds = 1\nttl_minutes = 0.05\n` });
+    const id = await held();
+    const silent = () => rig.run(id).silent_ms;
+    const gap = (ms: number, boot = 'boot_id') => {
+      rig.box.sql('UPDATE runtime_sessions SET silent_ms = 0');
+      rig.box.sql(`UPDATE hosts SET mono_ms = mono_ms - ?, boot_id = ${boot}`, ms);
+      const report = rig.tick();
+      return report.reconcile.map(({ kind }) => kind);
+    };
+    gap(0); // whatever the agent showed last has been seen
+    expect(gap(1000)).toEqual([]);
+    expect(silent()).toBeGreaterThanOrEqual(1000);
+    expect(silent()).toBeLessThan(2000);
+    expect(gap(72 * HOUR)).toEqual([]);
+    expect(silent()).toBe(2000);
+    expect(gap(-72 * HOUR)).toEqual([]);
+    expect(silent()).toBe(0);
+    expect(gap(72 * HOUR, "'another-boot'")).toEqual([]);
+    expect(silent()).toBe(0);
+    expect(gap(72 * HOUR, 'NULL')).toEqual([]);
+    expect(silent()).toBe(0);
+    expect(rig.ticket(id).status).toBe('in_progress');
+
+    // Silence that was observed does add up, and parks: nothing is killed, and activity takes it back.
+    rig.box.sql('UPDATE runtime_sessions SET silent_ms = 1500');
+    rig.box.sql('UPDATE hosts SET mono_ms = mono_ms - ?', 72 * HOUR);
+    expect(rig.tick().reconcile).toMatchObject([{ kind: 'park', because: 'silent_past_ttl' }]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'needs_input', reason: 'parked' });
+    expect(rig.run(id).phase).toBe('parked');
+    expect(rig.agents(id)).toHaveLength(1);
+    rig.box.signal(`${id}.go`);
+    await rig.settle(id, 'in_review');
+  });
+});
+
+describe('the mark of a registered agent', () => {
+  it('finds it when the board and the tmux server are both lost: adopted, no second agent', async () => {
+    const id = await held('deaf');
+    const { pid, mark, pid_start } = rig.run(id);
+    rig.box.tmux('kill-server');
+    expect(await until(() => rig.box.tmux('list-panes', '-a').code !== 0)).toBe(true);
+    rig.lose(id);
+    const report = rig.tick();
+    expect(report.reconcile).toMatchObject([
+      {
+        kind: 'adopt',
+        ticket: id,
+        because: 'runtime_busy',
+        result: 'adopted',
+        evidence: { pid, pane: null },
+      },
+    ]);
+    expect(report.dispatch).toEqual([]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid });
+    expect(rig.run(id)).toMatchObject({ phase: 'running', mark, pid, pid_start, tmux_pane: null });
+    expect(rig.tick()).toMatchObject({ reconcile: [], dispatch: [] });
+    expect(rig.started(id)).toBe(1);
+    expect(rig.agents(id)).toEqual([pid]);
+    await rig.kill(pid); // no hang-up will
+  });
+});
+
+describe('a lost tmux server', () => {
+  it.each([
+    ['is gone', []],
+    ['has another in its place', ['-f', '/dev/null', 'new-session', '-d', '/bin/sleep', '1000']],
+  ])('that %s: its agents are no attempt, and start again in the same tick', async (_name, other) => {
+    const id = await held();
+    const { pid } = rig.run(id);
+    rig.box.tmux('kill-server');
+    await rig.gone(pid);
+    expect(await until(() => rig.box.tmux('list-panes', '-a').code !== 0)).toBe(true);
+    if (other.length > 0) expect(rig.box.tmux(...other).code).toBe(0);
+    const report = rig.tick();
+    expect(report.reconcile).toMatchObject([
+      { kind: 'retry', ticket: id, because: 'tmux_server_lost', before: 'in_progress', after: 'todo' },
+    ]);
+    expect(report.dispatch).toMatchObject([{ ticket: id, result: 'launched', evidence: { attempt: 1 } }]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', attempts: 0, not_before_at_ms: null });
+    await rig.working(id, 2);
+    expect(rig.agents(id)).toEqual([rig.run(id).pid]);
+  });
+
+  it('an agent that dies while its server lives is an attempt: the difference is seen', async () => {
+    const id = await held();
+    await rig.kill(rig.run(id).pid);
+    expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', because: 'agent_killed' });
+    expect(rig.ticket(id).attempts).toBe(1);
+  });
+});
+
+describe('a recorded process', () => {
+  it('that is a zombie is dead, though its pid and its start time are right', async () => {
+    const id = await held();
+    const { parent, child: zombie } = await neverReaped();
+    children.push(parent);
+    await rig.kill(zombie);
+    expect(state(zombie)).toBe('Z');
+    await rig.kill(rig.run(id).pid);
+    rig.box.sql('UPDATE runtime_sessions SET pid = ?, pid_start = ?', zombie, startOf(zombie));
+    rig.box.sql('UPDATE tickets SET worker_pid = ?', zombie);
+    expect(rig.tick().reconcile[0]).toMatchObject({
+      kind: 'retry',
+      ticket: id,
+      because: 'agent_dead',
+      evidence: { pid: zombie, verdict: 'zombie' },
+    });
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 1, worker_pid: null });
+    expect(state(zombie)).toBe('Z');
+  });
+
+  it('whose pid lives on as another process is dead, and that other one is left in peace', async () => {
+    const id = await held();
+    const stranger = spawn('/bin/sleep', ['1000'], { stdio: 'ignore' });
+    children.push(stranger);
+    const pid = stranger.pid ?? 0;
+    const start = startOf(pid);
+    await rig.kill(rig.run(id).pid);
+    rig.box.sql('UPDATE runtime_sessions SET pid = ?, pid_start = ?', pid, start);
+    expect(rig.tick('reconcile', '--dry-run').reconcile.filter(({ ticket }) => ticket === id)).toEqual([]); // alive, were it the one
+    rig.box.sql('UPDATE runtime_sessions SET pid_start = ?', String(Number(start) - 1));
+    rig.box.sql("UPDATE tickets SET status = 'todo'");
+    const { reconcile } = rig.tick('reconcile');
+    expect(reconcile.map(({ kind }) => kind)).not.toContain('normalize');
+    expect(reconcile[0]).toMatchObject({ kind: 'end', ticket: id, because: 'agent_dead', evidence: { pid } });
+    expect(rig.ticket(id).status).toBe('todo');
+    expect(rig.live(id)).toBeUndefined();
+    expect(state(pid)).toBe('S');
+    expect(startOf(pid)).toBe(start);
+  });
+});

@@ -1,0 +1,129 @@
+/** What people and agents do to tickets, and what a tick may do about it: trust, moves, limits, mass death. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeContext } from '../../src/commands/context.ts';
+import { move } from '../../src/commands/ticket.ts';
+import { Rig } from '../support/rig.ts';
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+afterEach(async () => {
+  await rig.box.destroy();
+});
+
+describe('trust', () => {
+  it('a ticket that an agent adds is not launched, nor when an agent moves it; once a person moves it, it is', async () => {
+    const { box } = rig;
+    const agent = { MC_RUN_ID: 'MC-9-e1-abcdef01' };
+    const words = ['--project', 'demo', '--agent', 'scripted', '--title', 'More', '--body', 'behave: hold'];
+    const added = box.run(['ticket', 'add', ...words, '--json'], '', agent);
+    const { id } = JSON.parse(added.out) as { id: string };
+    const skipped = () => {
+      const report = rig.tick();
+      expect(report.dispatch).toEqual([]);
+      return report.skipped;
+    };
+    expect(rig.ticket(id)).toMatchObject({ trusted: 0, status: 'todo' });
+    expect(skipped()).toMatchObject([{ ticket: id, because: 'untrusted' }]);
+    expect(box.run(['ticket', 'move', id, 'blocked'], '', agent).code).toBe(0);
+    expect(box.run(['ticket', 'move', id, 'todo'], '', agent).code).toBe(0);
+    expect(rig.ticket(id)).toMatchObject({ trusted: 0, status: 'todo' });
+    expect(skipped()).toMatchObject([{ ticket: id, because: 'untrusted' }]);
+    expect(box.run(['ticket', 'move', id, 'todo']).code).toBe(0);
+    expect(rig.ticket(id).trusted).toBe(1);
+    expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+  });
+});
+
+describe('ticket move', () => {
+  it('that loses its race says so, exit 75, and the winner stands', async () => {
+    const id = rig.add('hold');
+    const { env, state } = rig.box;
+    const context = makeContext({ quiet: true }, env);
+    const db = new Database(join(state, 'board.sqlite'));
+    // Asked for the reason between its look at the ticket and its write: the moment in which somebody else is faster.
+    const options = {
+      get why() {
+        db.prepare("UPDATE tickets SET status = 'cancelled', version = version + 1 WHERE id = ?").run(id);
+        return 'mine';
+      },
+    };
+    await expect(move(context, id, 'done', options)).rejects.toMatchObject({
+      exit: 75,
+      message: expect.stringMatching(new RegExp(`${id} was changed by somebody else`)),
+    });
+    db.close();
+    expect(rig.ticket(id)).toMatchObject({ status: 'cancelled', version: 2 });
+    expect(rig.box.sql("SELECT * FROM activity WHERE kind = 'moved'")).toEqual([]);
+  });
+
+  it.each(['todo', 'needs_input'])(
+    'to %s while the agent lives warns that the next tick takes it back',
+    async (to) => {
+      const id = rig.add('hold');
+      const quiet = rig.box.run(['ticket', 'move', id, to]);
+      expect(quiet).toMatchObject({ code: 0, err: '' });
+      rig.box.sql("UPDATE tickets SET status = 'todo' WHERE id = ?", id);
+      rig.tick();
+      await rig.holding(id);
+      const { id: run } = rig.run(id);
+      const moved = rig.box.run(['ticket', 'move', id, to]);
+      expect(moved.code).toBe(0);
+      expect(moved.err).toContain(`the agent of ${id} is still there (run ${run})`);
+      expect(moved.err).toContain(`mc-pickup stop ${id}`);
+      expect(rig.ticket(id).status).toBe(to);
+      rig.tick('reconcile');
+      expect(rig.ticket(id).status).toBe('in_progress');
+    },
+  );
+});
+
+describe('limits of one tick', () => {
+  it('--max and --project are obeyed, and who was passed over is told why', () => {
+    const other = `[project.other]\nrepo = ${JSON.stringify(rig.box.repo)}\nbase = "main"\nfetch = false\n`;
+    rig.configure({ more: other });
+    const ids = [rig.add('hold'), rig.add('hold'), rig.add('hold')];
+    const elsewhere = rig.add('hold', '--project', 'other');
+    const inOther = rig.tick('dispatch', '--project', 'other');
+    expect(inOther.dispatch).toMatchObject([{ ticket: elsewhere, result: 'launched' }]);
+    expect(inOther.skipped).toMatchObject(ids.map((ticket) => ({ ticket, because: 'other_project' })));
+    expect(rig.tick('dispatch', '--max', '0').dispatch).toEqual([]);
+    const one = rig.tick('dispatch', '--max=1');
+    expect(one.dispatch).toMatchObject([{ ticket: ids[0], result: 'launched' }]);
+    expect(one.skipped).toMatchObject(ids.slice(1).map((ticket) => ({ ticket, because: 'launch_limit' })));
+    expect(ids.map((id) => rig.ticket(id).status)).toEqual(['in_progress', 'todo', 'todo']);
+    // The same through the real parser, which a dry run takes.
+    const dry = rig.tick('dispatch', '--dry-run', '--max', '1', '--project', 'demo');
+    expect(dry.dispatch).toMatchObject([{ ticket: ids[1] }]);
+  });
+});
+
+describe('mass death', () => {
+  it('of three agents within a minute switches dispatch off, for ticks to come as well; a person switches it on', async () => {
+    const ids = [rig.add('die'), rig.add('die'), rig.add('die')];
+    const waits = rig.add('hold', '--priority', '4');
+    expect(rig.tick('dispatch', '--max', '3').dispatch.map(({ ticket }) => ticket)).toEqual(ids);
+    for (const id of ids) await rig.working(id);
+    for (const id of ids) await rig.gone(rig.runs(id)[0]?.pid ?? 0);
+    const report = rig.tick();
+    expect(report.reconcile).toContainEqual(
+      expect.objectContaining({ kind: 'trip', because: 'mass_death', result: 'done' }),
+    );
+    expect(report.dispatch).toEqual([]);
+    expect(report.skipped).toContainEqual(expect.objectContaining({ ticket: waits, because: 'mass_death' }));
+    const file = readFileSync(join(rig.box.state, 'killswitch.json'), 'utf8');
+    expect(file).toMatch(/"level": ?"dispatch"/);
+    expect(file).toMatch(/"scope": ?"\*"/);
+    for (const id of ids) await rig.due(id);
+    expect(rig.box.run(['killswitch', 'status']).out).toContain('mc-pickup');
+    const next = rig.tick();
+    expect(next.dispatch).toEqual([]);
+    expect(next.skipped).toContainEqual(expect.objectContaining({ ticket: waits, because: 'killswitch' }));
+    rig.box.run(['killswitch', 'off']);
+    expect(rig.tick('dispatch', '--max', '1').dispatch).toMatchObject([{ result: 'launched' }]);
+  });
+});

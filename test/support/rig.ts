@@ -1,0 +1,227 @@
+/** What the end-to-end tests say about a sandbox: tickets, runs, agents and ticks of the real program. */
+import { readdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from '../../scripts/sandbox.ts';
+import type { StepReport } from '../../src/report/tick.ts';
+
+export interface TicketRow {
+  readonly id: string;
+  readonly status: string;
+  readonly owner: string | null;
+  readonly worker_pid: number | null;
+  readonly attempts: number;
+  readonly claim_epoch: number;
+  readonly version: number;
+  readonly trusted: number;
+  readonly reason: string | null;
+  readonly reason_text: string | null;
+  readonly not_before_at_ms: number | null;
+}
+
+export interface RunRow {
+  readonly id: string;
+  readonly mark: string;
+  readonly phase: string;
+  readonly pid: number;
+  readonly pid_start: string;
+  readonly host_id: string;
+  readonly tmux_pane: string;
+  readonly worktree: string;
+  readonly silent_ms: number;
+  readonly ended_at_ms: number | null;
+  readonly end_reason: string | null;
+}
+
+export interface Report {
+  readonly code: number | null;
+  readonly outcome: string;
+  readonly dry_run: boolean;
+  readonly reconcile: readonly StepReport[];
+  readonly dispatch: readonly StepReport[];
+  readonly skipped: readonly { ticket: string; because: string; evidence: unknown }[];
+}
+
+/** A hook that holds the launch of those tickets that `hold` names, until `letGo`. */
+export const HOLDING_HOOK = `before_run = { timeout_seconds = 50, argv = ["/bin/sh", "-c", '''
+n=$MC_PICKUP_STATE_DIR/notes; mkdir -p $n
+[ -e $n/$MC_TICKET_ID.held ] || exit 0
+echo $$ >>$n/$MC_TICKET_ID.inside
+while [ ! -e $n/$MC_TICKET_ID.on ]; do sleep 0.02; done
+'''] }`;
+
+export class Rig {
+  readonly box: Sandbox;
+
+  constructor(options: { readonly limits?: string; readonly project?: string; readonly more?: string } = {}) {
+    this.box = makeSandbox();
+    this.configure(options);
+  }
+
+  /** `project` adds lines to the one project, `more` adds tables. */
+  configure({ limits = LIMITS, project = '', more = '' }: ConstructorParameters<typeof Rig>[0] = {}): void {
+    this.box.configure(`${limits}
+[project.demo]
+repo = ${JSON.stringify(this.box.repo)}
+base = "main"
+fetch = false
+${project}
+
+[agent.scripted]
+kind = "command"
+argv = [${JSON.stringify(AGENT)}]
+${more}`);
+  }
+
+  add(behave: string, ...more: string[]): string {
+    const words = ['--project', 'demo', '--agent', 'scripted', '--title', `Do ${behave}`];
+    const done = this.box.run(['ticket', 'add', ...words, '--body', `behave: ${behave}`, '--json', ...more]);
+    expect(done).toMatchObject({ code: 0, err: '' });
+    return (JSON.parse(done.out) as { id: string }).id;
+  }
+
+  ticket(id: string): TicketRow {
+    const row = this.box.sql<TicketRow>('SELECT * FROM tickets WHERE id = ?', id)[0];
+    if (row === undefined) throw new Error(`no ${id}`);
+    return row;
+  }
+
+  runs(id: string): RunRow[] {
+    return this.box.sql<RunRow>('SELECT * FROM runtime_sessions WHERE ticket_id = ? ORDER BY seq', id);
+  }
+
+  live(id: string): RunRow | undefined {
+    return this.runs(id).find(({ ended_at_ms }) => ended_at_ms === null);
+  }
+
+  /** The living run of a ticket that must have one. */
+  run(id: string): RunRow {
+    const row = this.live(id);
+    if (row === undefined) throw new Error(`${id} has no living run`);
+    return row;
+  }
+
+  /** How many agents were ever started for a ticket. */
+  started(id: string): number {
+    return this.box.note(`${id}.started`).split('\n').filter(Boolean).length;
+  }
+
+  /** The agents of a ticket that live right now, by what the kernel says. */
+  agents(id: string): number[] {
+    const pids = this.box.note(`${id}.started`).split('\n').filter(Boolean);
+    return pids.map((line) => Number(line.split(' ')[1])).filter((pid) => this.lives(pid, id));
+  }
+
+  private lives(pid: number, id: string): boolean {
+    try {
+      const env = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+      return env.includes(`MC_PICKUP_STATE_DIR=${this.box.state}`) && env.includes(`MC_TICKET_ID=${id}`);
+    } catch {
+      return false;
+    }
+  }
+
+  tick(command = 'dispatch', ...more: string[]): Report {
+    const done = this.box.run([command, '--json', ...more]);
+    if (done.out === '') throw new Error(`${command}: exit ${done.code}: ${done.err}`);
+    return { ...(JSON.parse(done.out) as Report), code: done.code };
+  }
+
+  async settle(id: string, status: string): Promise<void> {
+    const reached = await until(() => this.ticket(id).status === status);
+    expect(reached, `${id} is ${this.ticket(id).status}, not ${status}`).toBe(true);
+  }
+
+  async working(id: string, count = 1): Promise<void> {
+    expect(await until(() => this.started(id) >= count), 'the agent never started').toBe(true);
+  }
+
+  /** Waits until the agent has read all it needs and holds. */
+  async holding(id: string): Promise<void> {
+    expect(await until(() => this.box.note(`${id}.holding`) !== ''), 'the agent never held').toBe(true);
+  }
+
+  /** Waits until the back-off of a ticket is over. */
+  async due(id: string): Promise<void> {
+    expect(await until(() => (this.ticket(id).not_before_at_ms ?? 0) <= Date.now())).toBe(true);
+  }
+
+  async kill(pid: number): Promise<void> {
+    process.kill(pid, 'SIGKILL');
+    await this.gone(pid);
+  }
+
+  async gone(pid: number): Promise<void> {
+    expect(await until(() => state(pid) === null || state(pid) === 'Z')).toBe(true);
+  }
+
+  /** A started tick that stands inside the launch of this ticket; `letGo` lets it go on. */
+  async heldTick(id: string, ...args: string[]): Promise<Running> {
+    this.box.signal(`${id}.held`);
+    const running = this.box.begin(['dispatch', '--json', ...args]);
+    expect(await until(() => this.box.note(`${id}.inside`) !== ''), 'the hook never ran').toBe(true);
+    return running;
+  }
+
+  letGo(id: string): void {
+    this.box.signal(`${id}.on`);
+  }
+
+  async report(running: Running): Promise<Report> {
+    const done = await running.done;
+    if (done.out === '') throw new Error(`exit ${done.code}: ${done.err}`);
+    return { ...(JSON.parse(done.out) as Report), code: done.code };
+  }
+
+  /**
+   * Takes a registered, living agent out of sight, as if it were not there yet: its pane's marks, the mark of its
+   * ticket and its run directory, which the returned function puts back just as registration left them.
+   */
+  hide(id: string): () => void {
+    const { box } = this;
+    const { mark, tmux_pane } = this.run(id);
+    const moves = [
+      [join(box.state, 'marks', `${id}.json`), join(box.dir, `${id}.mark`)],
+      [join(box.state, 'runs', mark), join(box.dir, `${id}.run`)],
+    ] as const;
+    for (const [from, to] of moves) renameSync(from, to);
+    for (const name of ['@mc_run', '@mc_ticket'])
+      expect(box.tmux('set-option', '-p', '-u', '-t', tmux_pane, name).code).toBe(0);
+    return () => {
+      for (const [from, to] of moves) renameSync(to, from);
+      box.tmux('set-option', '-p', '-t', tmux_pane, '@mc_run', mark);
+      expect(box.tmux('set-option', '-p', '-t', tmux_pane, '@mc_ticket', id).code).toBe(0);
+    };
+  }
+
+  /** The board restored from a backup of before the launch. */
+  lose(id: string): void {
+    this.box.sql('DELETE FROM runtime_sessions WHERE ticket_id = ?', id);
+    this.box.sql("UPDATE tickets SET status = 'todo', worker_pid = NULL WHERE id = ?", id);
+  }
+
+  /** Panes of our server that carry the ticket's mark: `pane pid dead`. */
+  panes(id: string): string[] {
+    const format = '#{@mc_ticket} #{pane_id} #{pane_pid} #{pane_dead}';
+    const lines = this.box.tmux('list-panes', '-a', '-F', format).out.split('\n');
+    return lines.filter((line) => line.startsWith(`${id} `)).map((line) => line.slice(id.length + 1));
+  }
+
+  runFiles(run: string): string[] {
+    return readdirSync(join(this.box.state, 'runs', run));
+  }
+
+  runFile(run: string, name: string): string {
+    return readFileSync(join(this.box.state, 'runs', run, name), 'utf8');
+  }
+}
+
+/** The kernel's state letter of a process; null = gone. */
+export function state(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).charAt(0);
+  } catch {
+    return null;
+  }
+}

@@ -31,10 +31,17 @@ export function claudeLevel(look: AgentLook): Level | null {
   // A dialog and an announced limit are told in words by the transcript only; it is read no further than its tail.
   const tail = readTail(claudeTranscript({ ...look, session: session ?? look.session }));
   const limited = tail.limited === null ? {} : { limited: tail.limited };
+  if (activity === 'idle' && isStarting(tail.message_at_ms, numberOf(row, 'startedAt')))
+    return { activity: 'unknown', ...known };
   if (activity !== 'waiting') return { activity, ...known, ...limited };
   const dialog = textOf(row, 'waitingFor') === 'dialog open' ? DIALOG : null;
   const question = tail.asks ?? tail.limited?.text ?? dialog;
   return { activity, ...(question === null ? {} : { question }), ...known, ...limited };
+}
+
+/** The client calls itself idle before it takes the prompt of its command line: no message is of this process yet. */
+function isStarting(message_at_ms: number | null, started_at_ms: number | null): boolean {
+  return started_at_ms !== null && (message_at_ms ?? 0) < started_at_ms;
 }
 
 /** Kernel ticks where both sides count in them; other systems tell the start in words of their own. */

@@ -5,7 +5,8 @@ import { PROMPT } from '../launcher.ts';
 import type { Adapter, AdapterContext, EventMeaning } from './adapter.ts';
 import { questionOf } from './claude-question.ts';
 import { claudeLevel } from './claude-registry.ts';
-import { announcedReset, claudeTranscript, claudeUsage, hasConversation } from './claude-transcript.ts';
+import { announcedReset, claudeTranscript, hasConversation } from './claude-transcript.ts';
+import { claudeUsage } from './claude-usage.ts';
 
 const HOOKS = [
   'SessionStart',
@@ -163,7 +164,7 @@ function failed(payload: Payload): EventMeaning {
   const text = textOf(payload, 'last_assistant_message') ?? `Claude Code: ${error}`;
   if (error === 'rate_limit') {
     // The payload has the reset in words only; the transcript has it as a number.
-    const until_ms = announcedReset(textOf(payload, 'transcript_path'));
+    const until_ms = announcedReset(textOf(payload, 'transcript_path'), text);
     return { activity: 'idle', limited: { until_ms, text } };
   }
   return NOT_READY.has(error) ? { activity: 'idle', not_ready: text } : { activity: 'idle' };

@@ -162,7 +162,7 @@ describe('the events of Claude Code', () => {
 
   it('tell a limit with the reset that the transcript announces', () => {
     const text = "You've hit your 5-hour limit · resets 10:33am (UTC)";
-    const path = transcript(user('go'), limitReached(text, 1795516387));
+    const path = transcript(user('go'), limitReached(text, 1795516387), user('on'), said('msg_2', 'done', 7));
     const failure = { error: 'rate_limit', last_assistant_message: text, transcript_path: path };
     expect(event('StopFailure', failure).limited).toEqual({ until_ms: 1795516387000, text });
     expect(event('StopFailure', { ...failure, transcript_path: '/none' }).limited).toEqual({
@@ -195,6 +195,15 @@ describe('the level of Claude Code', () => {
     }
     expect(claude.level?.(look({ pid_start: '4' }))).toBeNull();
     expect(claude.level?.(look({ pid: 12 }))).toBeNull();
+  });
+
+  it('is not idle before the prompt of the command line was taken', () => {
+    registry({ status: 'idle', startedAt: Date.parse('2026-11-24T08:00:00Z') });
+    expect(claude.level?.(look())).toEqual({ activity: 'unknown', session: SESSION });
+    transcript({ ...user('an earlier run'), timestamp: '2026-11-24T07:00:00.000Z' });
+    expect(claude.level?.(look())).toEqual({ activity: 'unknown', session: SESSION });
+    transcript({ ...user('this run'), timestamp: '2026-11-24T08:00:01.000Z' });
+    expect(claude.level?.(look())).toEqual({ activity: 'idle', session: SESSION });
   });
 
   it('is nothing where the registry is missing, broken or new', () => {

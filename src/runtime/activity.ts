@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Runtime } from '../model/runtime.ts';
+import type { Activity, Runtime } from '../model/runtime.ts';
 import type { ActivityView } from '../model/world.ts';
 import type { Adapter, AgentLook, Level } from './agents/adapter.ts';
 import { type Folded, foldEvents } from './events.ts';
@@ -48,17 +48,14 @@ export function agentLook(
 }
 
 /**
- * New events are believed at once. Where there is none, and the level says the same as a whole tick ago while the events
- * say something else, an event was lost: the level is believed. No clock decides, so none can mislead. `before` is what
- * the level said at the last tick.
+ * New events are believed at once, but for one: that a turn is over, while the level shows work (a sub-agent, a
+ * background command) or a dialog. Where there is no new event, and the level says the same as a whole tick ago while the
+ * events say something else, an event was lost: the level is believed. No clock decides, so none can mislead. `before`
+ * is what the level said at the last tick.
  */
 export function combine(folded: Folded, level: Level | null, before: string | null): ActivityView {
-  const { activity: told } = folded;
-  const lost = folded.fresh === 0 && level !== null && level.activity === before;
-  // A client that has come up is idle until its first prompt is in: that is no end of a turn.
-  const early = told === 'unknown' && level?.activity === 'idle' && folded.turn === 0;
-  const believed = level !== null && (lost || (told === 'unknown' && !early));
-  const activity = believed ? level.activity : told;
+  const said = level === null || level.activity === 'unknown' ? null : level.activity;
+  const activity = said === null ? folded.activity : believed(folded, said, before);
   const question = activity === 'waiting' ? (folded.question ?? level?.question ?? null) : null;
   return {
     ...folded,
@@ -66,6 +63,15 @@ export function combine(folded: Folded, level: Level | null, before: string | nu
     question,
     client_session: level?.session ?? folded.client_session,
     limited_until_ms: folded.limited_until_ms ?? level?.limited?.until_ms ?? null,
-    level: level?.activity ?? null,
+    not_ready: folded.not_ready ?? level?.not_ready ?? null,
+    level: said,
   };
+}
+
+function believed({ activity: told, fresh, turn }: Folded, said: Activity, before: string | null): Activity {
+  if (told === 'idle') return said;
+  const lost = fresh === 0 && said === before;
+  // A client that has come up is idle until its first prompt is in: that is no end of a turn.
+  if (told === 'unknown') return said === 'idle' && turn === 0 && !lost ? told : said;
+  return lost ? said : told;
 }

@@ -6,8 +6,10 @@ import { capturePane, type Tmux } from './tmux.ts';
 /** Keeps what a dead pane last showed as `screen.txt` of its run, for the next attempt and for people.
  *  Best effort: a screen that can't be kept is no reason to leave the pane. */
 export async function keepLastScreen(tmux: Tmux, pane: string, runDir: string): Promise<void> {
-  const text = await capturePane(tmux, pane, 200);
-  if (text === null) return;
+  const shown = await capturePane(tmux, pane, 200);
+  if (shown === null) return;
+  // tmux's own words stand at the bottom of the screen: of an agent that said little, they are all that its last lines hold.
+  const text = shown.replace(/\n?Pane is dead \([^\n]*\)\s*$/, '').trimEnd();
   try {
     writeFileSync(join(runDir, 'screen.txt'), clean(text), { mode: 0o600 });
   } catch {

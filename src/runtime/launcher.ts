@@ -159,7 +159,8 @@ function launchScript(
     ...(takesPrompt
       ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
       : []),
-    `exec ${words.join(' ')}${stage.headless ? ` </dev/null >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
+    // tmux takes a pane for dead once nobody holds its terminal open: descriptor 9 does.
+    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 </dev/null >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
 

@@ -44,7 +44,7 @@ for (const kind of chosenClients()) {
     /** Launches a ticket and waits until the model has its prompt. */
     const launched = async (one: Rig, body: string): Promise<string> => {
       const id = one.add(body);
-      const done = one.tick();
+      const done = await one.tick();
       expect(done).toMatchObject({ code: 0 });
       await began(one, id, 'real-work-marker-of-the-ticket', 1);
       return id;
@@ -53,7 +53,7 @@ for (const kind of chosenClients()) {
       try {
         await waitFor(() => one.prompts(text).length >= times, `prompt ${times}`, START_MS[kind]);
       } catch (error) {
-        throw new Error(`${String(error)}\n${one.tick().out}\n${one.screen(id)}`);
+        throw new Error(`${String(error)}\n${(await one.tick()).out}\n${one.screen(id)}`);
       }
     };
     const MARK = 'real-work-marker-of-the-ticket';
@@ -74,7 +74,7 @@ for (const kind of chosenClients()) {
       const id = await launched(one, `${MARK} [[hold turn]]`);
       await waitFor(() => one.stub.brain.held.has('turn'), 'the turn', 20_000);
       await one.ticking(() => live(one, id).activity === 'busy', 'busy', 20_000);
-      const sent = one.box.run(['send', id, 'not now']);
+      const sent = await one.run('send', id, 'not now');
       expect(sent.code).toBe(75);
       expect(sent.err).toContain('RuntimeBusyError');
       one.stub.brain.release('turn');
@@ -97,9 +97,9 @@ for (const kind of chosenClients()) {
       const row = await one.untilStatus(id, 'needs_input', 60_000);
       expect(row.reason).toBe('agent_waiting');
       expect(row.reason_text).toContain('mc-pickup report review');
-      const typed = one.box.run(['send', id, 'hello']);
+      const typed = await one.run('send', id, 'hello');
       expect(typed.code).toBe(75); // Enter would answer the dialog
-      const allowed = one.box.run(['answer', id, '--allow']);
+      const allowed = await one.run('answer', id, '--allow');
       expect(allowed).toMatchObject({ code: 0, err: '' });
       await waitFor(() => one.ticket(id).status === 'in_review', 'the report', 30_000);
       expect(one.ticket(id).reason_text).toBe('finished');
@@ -110,14 +110,14 @@ for (const kind of chosenClients()) {
       const one = await open('max_nudges = 0');
       const id = await launched(one, `${MARK} [[shell touch denied-file]]`);
       await one.untilStatus(id, 'needs_input', 60_000);
-      const denied = one.box.run(['answer', id, '--deny']);
+      const denied = await one.run('answer', id, '--deny');
       expect(denied).toMatchObject({ code: 0, err: '' });
       await one.ticking(
         () => ['idle', 'busy'].includes(live(one, id).activity),
         'the dialog to close',
         30_000,
       );
-      const again = one.box.run(['answer', id, '--allow']);
+      const again = await one.run('answer', id, '--allow');
       expect(again.code).toBe(75); // no dialog is open any more: nothing is pressed
       expect(existsSync(join(one.box.state, 'worktrees', 'demo', id, 'denied-file'))).toBe(false);
     });
@@ -129,7 +129,7 @@ for (const kind of chosenClients()) {
         `${MARK} [[shell mc-pickup report needs-input --message "Which colour?"]]`,
       );
       await one.untilStatus(id, 'needs_input', 60_000);
-      expect(one.box.run(['answer', id, '--allow'])).toMatchObject({ code: 0 });
+      expect(await one.run('answer', id, '--allow')).toMatchObject({ code: 0 });
       await waitFor(() => one.ticket(id).reason === 'asked', 'the question', 30_000);
       expect(one.ticket(id).reason_text).toBe('Which colour?');
       const lines = Array.from(
@@ -138,8 +138,8 @@ for (const kind of chosenClients()) {
       );
       const text = `!Blue-answer-marker\u001b[201~\u0007\n${lines.join('\n')}\nend-of-answer`;
       const answered = await waitFor(
-        () => {
-          const done = one.box.run(['answer', id], text);
+        async () => {
+          const done = await one.run('answer', id, text);
           return done.code === 75 ? null : done;
         },
         'the agent to be idle',
@@ -147,6 +147,7 @@ for (const kind of chosenClients()) {
       );
       expect(answered).toMatchObject({ code: 0, err: '' });
       expect(answered.out).toContain('delivered');
+      await waitFor(() => one.prompts('Blue-answer-marker').length > 0, 'the answer at the model', 20_000);
       const got = one.prompts('Blue-answer-marker');
       expect(got).toHaveLength(1);
       expect(got[0]).toContain('end-of-answer');
@@ -164,12 +165,12 @@ for (const kind of chosenClients()) {
       await one.untilStatus(id, 'needs_input', 60_000);
       process.kill(live(one, id).pid, 'SIGKILL');
       await waitFor(
-        () => one.box.run(['answer', id, 'kept-answer-marker']).out.includes('kept'),
+        async () => (await one.run('answer', id, 'kept-answer-marker')).out.includes('kept'),
         'the answer',
         20_000,
       );
       expect(one.ticket(id).status).toBe('todo');
-      one.tick();
+      await one.tick();
       await began(one, id, 'kept-answer-marker', 1);
       expect(one.prompts('kept-answer-marker')).toHaveLength(1);
     });
@@ -177,8 +178,8 @@ for (const kind of chosenClients()) {
     scenario('sent before the client is ready: refused, nothing lost', async () => {
       const one = await open();
       const id = one.add(`${MARK} [[hold first]]`);
-      expect(one.tick().code).toBe(0);
-      const early = one.box.run(['send', id, 'too-early-marker']);
+      expect((await one.tick()).code).toBe(0);
+      const early = await one.run('send', id, 'too-early-marker');
       expect([69, 75]).toContain(early.code);
       await began(one, id, MARK, 1);
       one.stub.brain.release('first');
@@ -197,7 +198,7 @@ for (const kind of chosenClients()) {
       expect(one.ticket(id)).toMatchObject({ attempts: 0 });
       expect(['in_progress', 'todo']).toContain(one.ticket(id).status);
       const second = one.add('second ticket');
-      expect(one.tick('--json').out).toContain('account_limited');
+      expect((await one.tick('--json')).out).toContain('account_limited');
       expect(one.ticket(second).status).toBe('todo');
       expect(one.prompts('reminder')).toEqual([]);
     });
@@ -262,14 +263,14 @@ for (const kind of chosenClients()) {
       const rows = () => one.box.sql<{ output_tokens: number; turns: number }>('SELECT * FROM usage');
       await one.ticking(() => (rows()[0]?.output_tokens ?? 0) > 0, 'use', 20_000);
       expect(rows()).toHaveLength(1);
-      expect(one.box.run(['agents']).out).toContain('tokens');
+      expect((await one.run('agents')).out).toContain('tokens');
     });
 
     scenario('stop ends all of it', async () => {
       const one = await open();
       const id = await launched(one, `${MARK} [[hold turn]]`);
       const { pid } = live(one, id);
-      expect(one.box.run(['stop', id])).toMatchObject({ code: 0 });
+      expect(await one.run('stop', id)).toMatchObject({ code: 0 });
       expect(one.ticket(id).status).toBe('needs_input');
       const state = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'utf8') : ') Z';
       expect(state).toMatch(/\) [ZX]/);

@@ -260,7 +260,7 @@ describe('an attempt', () => {
     expect(prompt).toMatch(/<<<ticket-data [0-9a-f]{16}\nthought (?:.*\n)*?out of words\n/);
   });
 
-  it('(open bug: they are lost) is told the last words of one that said little: blank lines are no words', async () => {
+  it('is told the last words of one that said little: blank lines are no words', async () => {
     expect(await secondPrompt('die')).toContain('out of luck');
   });
 

@@ -33,7 +33,7 @@ describe('a ticket whose state cannot be read', () => {
     },
   );
 
-  it('(open bug: its row is ended) with a status that no version knows is declined whether its agent lives or dies', async () => {
+  it('with a status that no version knows is declined whether its agent lives or dies', async () => {
     await declined('status', 'asleep', 'in_progress');
   });
 

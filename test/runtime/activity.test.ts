@@ -14,11 +14,14 @@ describe('two signals', () => {
     ['a level that stood for a tick without an event: one was lost', 'busy', 0, 'idle', 'idle', 'idle'],
     ['a lost question', 'busy', 0, 'waiting', 'waiting', 'waiting'],
     ['a lost answer', 'waiting', 0, 'busy', 'busy', 'busy'],
+    ['the end of a turn while a sub-agent works', 'idle', 1, 'busy', 'busy', 'busy'],
+    ['the end of a turn with a dialog open', 'idle', 1, 'waiting', 'busy', 'waiting'],
+    ['a level that cannot tell', 'idle', 1, 'unknown', null, 'idle'],
     ['no event was ever seen', 'unknown', 0, 'busy', null, 'busy'],
   ])('%s', (_name, told, fresh, level, before, expected) => {
     const seen = combine(folded(told, fresh), level === null ? null : { activity: level }, before);
     expect(seen.activity).toBe(expected);
-    expect(seen.level).toBe(level);
+    expect(seen.level).toBe(level === 'unknown' ? null : level);
   });
   it('a client that has come up and not begun is not through', () => {
     expect(combine(folded('unknown', 0, 0), { activity: 'idle' }, null).activity).toBe('unknown');

@@ -16,7 +16,6 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { judge } from '../../src/model/identity.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
 import { placesOf } from '../../src/paths.ts';
-import { claude } from '../../src/runtime/agents/claude.ts';
 import { command } from '../../src/runtime/agents/command.ts';
 import { foldEvents, pruneEvents } from '../../src/runtime/events.ts';
 import { ensureHostId, hostId, lookAt, lookAtSelf, parseStat } from '../../src/runtime/identity.ts';
@@ -155,33 +154,6 @@ test('events of many writers at once are each counted once, bad ones too', async
   writeFileSync(join(staged.events, 'idle.x'), '{"half');
   expect(foldEvents(staged.events, row, command)).toMatchObject({ activity: 'idle', fresh: 1 });
   expect(readdirSync(staged.events).sort()).toEqual(['.tmp.part', 'idle.x']);
-});
-
-test.each([
-  ['UserPromptSubmit', {}, { activity: 'busy', turn: true }],
-  ['PreToolUse', { tool_name: 'Bash' }, { activity: 'busy' }],
-  [
-    'PreToolUse',
-    { tool_name: 'AskUserQuestion', tool_input: { questions: [{ question: 'A?' }] } },
-    { activity: 'waiting', question: 'A?' },
-  ],
-  [
-    'PermissionRequest',
-    { tool_name: 'Bash', tool_input: { command: 'ls' } },
-    { activity: 'waiting', question: 'Permission for Bash: ls' },
-  ],
-  ['Notification', { notification_type: 'idle_prompt' }, { activity: 'idle' }],
-  [
-    'Notification',
-    { notification_type: 'permission_prompt', message: 'm' },
-    { activity: 'waiting', question: 'm' },
-  ],
-  ['Stop', { background_tasks: [] }, { activity: 'idle' }],
-  ['Stop', { background_tasks: [{ id: 'a' }] }, { activity: 'busy' }],
-  ['StopFailure', {}, { activity: 'idle' }],
-  ['SessionStart', { session_id: 's' }, { session: 's' }],
-])('claude %s %j', (kind, payload, meaning) => {
-  expect(claude.mapEvent(kind, payload)).toMatchObject(meaning);
 });
 
 test('stat with an evil name, a reused pid, a reboot', () => {

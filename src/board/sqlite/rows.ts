@@ -1,5 +1,5 @@
 import type { Runtime } from '../../model/runtime.ts';
-import type { Ticket } from '../../model/ticket.ts';
+import { TICKET_STATUSES, type Ticket } from '../../model/ticket.ts';
 
 /** A row of `tickets` as SQLite gives it. */
 export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trusted'> {
@@ -29,7 +29,9 @@ export const UNSETTLED = `status NOT IN ('in_review', 'done', 'cancelled', 'bloc
 
 export type { Runtime, Ticket };
 
+/** Throws where another program has written what no ticket can be. */
 export function toTicket(row: TicketRow): Ticket {
+  if (!TICKET_STATUSES.includes(row.status)) throw new Error(`not a status: ${JSON.stringify(row.status)}`);
   return {
     ...row,
     labels: strings(row.labels),

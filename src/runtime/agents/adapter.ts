@@ -67,6 +67,7 @@ export interface Level {
   readonly question?: string;
   readonly session?: string;
   readonly limited?: Limited;
+  readonly not_ready?: string;
 }
 
 /** What a client's session has used so far: totals of the whole session. */

@@ -322,6 +322,9 @@ function profile(change: Partial<AgentProfile> = {}): AgentProfile {
     permission_mode: '',
     prompt: null,
     on_idle: 'leave',
+    max_nudges: 2,
+    mode: 'interactive',
+    fallback: null,
     ...change,
   };
 }

@@ -30,6 +30,9 @@ const profile: AgentProfile = {
   permission_mode: 'acceptEdits',
   prompt: null,
   on_idle: 'needs_input',
+  max_nudges: 2,
+  mode: 'interactive',
+  fallback: null,
 };
 const context = {
   runDir: '/state/runs/r1',

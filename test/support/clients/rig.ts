@@ -78,7 +78,9 @@ export interface Rig {
   readonly stub: Stub;
   readonly kind: RealKind;
   add(body: string): string;
-  tick(...more: string[]): Ran;
+  /** The program, without holding up the stub, which lives in this process. */
+  run(...args: string[]): Promise<Ran>;
+  tick(...more: string[]): Promise<Ran>;
   ticket(id: string): Row;
   live(id: string): LiveRun | undefined;
   /** Ticks until a condition holds, with a bound. */
@@ -135,7 +137,8 @@ ${env.join('\n')}
       if (done.code !== 0) throw new Error(`ticket add: ${done.err}`);
       return (JSON.parse(done.out) as { id: string }).id;
     },
-    tick: (...more) => box.run(['dispatch', ...more]),
+    run: (...args) => box.start(args),
+    tick: (...more) => box.start(['dispatch', ...more]),
     ticket(id) {
       const row = box.sql<Row>('SELECT * FROM tickets WHERE id = ?', id)[0];
       if (row === undefined) throw new Error(`no ticket ${id}`);
@@ -145,8 +148,8 @@ ${env.join('\n')}
       box.sql<LiveRun>('SELECT * FROM runtime_sessions WHERE ticket_id = ? AND ended_at_ms IS NULL', id)[0],
     async ticking(probe, what, boundMs) {
       await waitFor(
-        () => {
-          rig.tick();
+        async () => {
+          await rig.tick();
           return probe();
         },
         what,
@@ -159,9 +162,9 @@ ${env.join('\n')}
         `${id} to be ${status}: ${JSON.stringify(rig.ticket(id))}\n${said.slice(-8).join('')}\n${rig.screen(id)}`;
       try {
         await waitFor(
-          () => {
+          async () => {
             if (rig.ticket(id).status === status) return true;
-            const done = rig.tick();
+            const done = await rig.tick();
             said.push(done.out + done.err);
             return rig.ticket(id).status === status;
           },
@@ -184,7 +187,7 @@ ${env.join('\n')}
       for (const { ticket_id } of box.sql<{ ticket_id: string }>(
         'SELECT ticket_id FROM runtime_sessions WHERE ended_at_ms IS NULL',
       ))
-        box.run(['stop', ticket_id, '--grace', '2']);
+        await box.start(['stop', ticket_id, '--grace', '2']);
       await stub.close();
       await box.destroy();
     },

@@ -68,16 +68,25 @@ interface Counted {
   readonly turns: number;
 }
 
-/** A message is written again whenever it grows: the last of each id counts. */
+/** A message is written again whenever it grows: the last of each id counts. After a cancelled turn the client
+ *  writes the whole history once more under other ids, without tokens, and then says what the history is. */
 function usageIn(text: string): Counted {
   const messages = new Map<string, Record<string, unknown>>();
+  let history = new Set<string>();
   for (const record of recordsOf(text)) {
-    const id = textOf(record, 'id');
-    if (id !== null) messages.set(id, record);
+    const replaced = asObject(record.$set)?.messages;
+    if (Array.isArray(replaced)) history = new Set();
+    for (const message of Array.isArray(replaced) ? replaced.map(asObject) : [record]) {
+      const id = textOf(message, 'id');
+      if (message === null || id === null) continue;
+      // A list of the whole history may repeat a message that had its tokens already.
+      if (asObject(message.tokens) !== null || !messages.has(id)) messages.set(id, message);
+      history.add(id);
+    }
   }
   let [input, output, cached, turns] = [0, 0, 0, 0];
-  for (const message of messages.values()) {
-    if (message.type === 'user' && isPrompt(message.content)) turns += 1;
+  for (const [id, message] of messages) {
+    if (message.type === 'user' && history.has(id) && isPrompt(message.content)) turns += 1;
     const tokens = asObject(message.tokens);
     const count = (key: string): number => numberOf(tokens, key) ?? 0;
     input += count('input') - count('cached') + count('tool');
@@ -87,10 +96,14 @@ function usageIn(text: string): Counted {
   return { input, output, cached, turns };
 }
 
-/** The results of tools go back to the model as a user's message too. */
+/** Results of tools go to the model as a user's message too, and so does what the client tells of the folder. */
 function isPrompt(content: unknown): boolean {
-  if (typeof content === 'string') return content !== '';
-  return Array.isArray(content) && content.every((part) => asObject(part)?.functionResponse === undefined);
+  if (!Array.isArray(content)) return typeof content === 'string' && content !== '';
+  const parts = content.map(asObject);
+  return (
+    parts.every((part) => part?.functionResponse === undefined) &&
+    parts.some((part) => !(textOf(part, 'text') ?? '').startsWith('<session_context>'))
+  );
 }
 
 function recordsOf(text: string): Record<string, unknown>[] {

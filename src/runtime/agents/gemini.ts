@@ -81,7 +81,10 @@ function meaningOf(kind: string, payload: Payload): EventMeaning | null {
   switch (kind) {
     case 'BeforeAgent':
       return { activity: 'busy', turn: true };
-    case 'BeforeTool':
+    case 'BeforeTool': {
+      const question = askedIn(asObject(payload.tool_input));
+      return question === null ? { activity: 'busy' } : { activity: 'waiting', question };
+    }
     case 'AfterTool':
       return { activity: 'busy' };
     case 'Notification':
@@ -93,15 +96,21 @@ function meaningOf(kind: string, payload: Payload): EventMeaning | null {
   }
 }
 
+/** A dialog has opened: nothing tells by an event how it was answered before the tool has run. */
 function notified(payload: Payload): EventMeaning | null {
   if (textOf(payload, 'notification_type') !== 'ToolPermission') return null;
   const details = asObject(payload.details);
-  const questions = Array.isArray(details?.questions) ? details.questions : [];
-  const asked = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
-  if (asked.length > 0) return { activity: 'waiting', question: asked.join('\n') };
+  if (textOf(details, 'type') === 'ask_user')
+    return { activity: 'waiting', question: 'The agent asks a question', vague: true };
+  const title = textOf(details, 'title') ?? 'a tool';
   const what = ['command', 'filePath', 'fileName', 'prompt', 'toolDisplayName', 'toolName']
     .map((key) => textOf(details, key))
     .find(Boolean);
-  const title = textOf(details, 'title') ?? 'a tool';
-  return { activity: 'waiting', question: what ? `Permission: ${title}: ${what}` : `Permission: ${title}` };
+  return { activity: 'waiting', question: what ? `${title}: ${what}` : title };
+}
+
+function askedIn(input: Payload | null): string | null {
+  const questions = Array.isArray(input?.questions) ? input.questions : [];
+  const texts = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
+  return texts.length === 0 ? null : texts.join('\n');
 }

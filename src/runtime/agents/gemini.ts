@@ -4,7 +4,8 @@ import { lookAt } from '../identity.ts';
 import { PROMPT } from '../launcher.ts';
 import type { Adapter, AgentLook, EventMeaning, Level } from './adapter.ts';
 import { homeFiles, startScript } from './gemini-home.ts';
-import { promptSince, sessionFile, sessionUsage } from './gemini-session.ts';
+import { limitIn } from './gemini-limit.ts';
+import { lastError, promptSince, sessionFile, sessionUsage } from './gemini-session.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -14,6 +15,9 @@ const MODES: Readonly<Record<string, string>> = {
   manual: 'default',
   bypassPermissions: 'yolo',
 };
+
+const LOG_IN =
+  'Gemini CLI is not logged in: run `gemini` once and log in, or give its profile GEMINI_API_KEY (pass_env)';
 
 /** Gemini CLI: its hooks come in by an extension of the run, in a home of links to the user's own (`gemini-home.ts`). */
 export const gemini: Adapter = {
@@ -62,7 +66,15 @@ export const gemini: Adapter = {
   quitKeys: ['C-c', 'C-c'],
 };
 
-const DIALOGS: readonly (readonly [string, string])[] = [];
+const DIALOGS: readonly (readonly [string, string])[] = [
+  ['How would you like to authenticate for this project?', LOG_IN],
+  ['Enter Gemini API Key', LOG_IN],
+  ['Enter the authorization code:', LOG_IN],
+  [
+    'Do you trust the files in this folder?',
+    'Gemini CLI asks whether it may trust the worktree: run `gemini` once in its parent folder and choose to trust it',
+  ],
+];
 
 /** The title is the client's own word on what it does; it stays when the process is gone, so that is looked at too. */
 function levelOf(look: AgentLook): Level | null {
@@ -72,9 +84,10 @@ function levelOf(look: AgentLook): Level | null {
   if (/^\u270b/u.test(title)) return { activity: 'waiting' };
   if (/^[\u2726\u23f2]/u.test(title)) return { activity: 'busy' };
   // "Ready" is also shown before the prompt of the command line is taken.
-  return /^\u25c7/u.test(title) && promptSince(look, join(look.runDir, 'prompt.md'))
-    ? { activity: 'idle' }
-    : null;
+  if (!/^\u25c7/u.test(title) || !promptSince(look, join(look.runDir, 'prompt.md'))) return null;
+  const error = lastError(look);
+  const limited = error === null ? null : limitIn(error.text, error.at_ms);
+  return limited === null ? { activity: 'idle' } : { activity: 'idle', limited };
 }
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {

@@ -89,7 +89,7 @@ function sample(schema: Json): unknown {
       return false;
     case 'number':
     case 'integer':
-      return 0;
+      return schema.minimum ?? 1;
     default:
       return 'ok';
   }

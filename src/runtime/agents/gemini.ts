@@ -55,11 +55,16 @@ export const gemini: Adapter = {
     const file = sessionFile(look);
     return file === null ? null : sessionUsage(file);
   },
-  resumable: (look) => look.session !== null && sessionFile(look) !== null,
+  // A session without a prompt is on record but cannot be resumed: the client would exit.
+  resumable(look) {
+    const file = sessionFile(look);
+    return file !== null && (sessionUsage(file)?.turns ?? 0) > 0;
+  },
   notReady(screen) {
     return DIALOGS.find(([shown]) => screen.includes(shown))?.[1] ?? null;
   },
-  permission: { shows: 'Allow execution of', allow: ['Enter'], deny: ['Escape'] },
+  // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
+  permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',
   versionArgv: ['gemini', '--version'],
   enterDelayMs: 500,

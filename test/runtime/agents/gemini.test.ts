@@ -272,6 +272,8 @@ describe('the title of the pane', () => {
 
   it('belongs to a session that can be resumed once its record is there', () => {
     expect(gemini.resumable?.(look({}))).toBe(false);
+    record(opened);
+    expect(gemini.resumable?.(look({}))).toBe(false);
     const path = record([...opened, user('a', 'Work'), updated]);
     // A resumed session leaves a second file, which stays empty.
     write(join(dirname(path), 'session-2026-11-24T09-23-f8d51baf.jsonl'), `${JSON.stringify(opened[0])}\n`);

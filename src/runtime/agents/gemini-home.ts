@@ -27,16 +27,30 @@ export function homeFiles(context: Pick<AdapterContext, 'runDir' | 'bin'>): read
   ];
 }
 
-const HOOKS = ['SessionStart', 'BeforeAgent', 'Notification', 'AfterTool', 'AfterAgent', 'SessionEnd'];
-/** Says nothing but that it happened; its payload is the whole output of a tool. */
-const BARE = 'AfterTool';
+/** Event, the tools that it is asked for, and whether its payload matters (AfterTool's is a tool's whole output).
+ *  AfterModel is not among them: it fires for each chunk of an answer. */
+const HOOKS: readonly {
+  readonly kind: string;
+  readonly matcher?: string;
+  readonly bare?: true;
+}[] = [
+  { kind: 'SessionStart' },
+  { kind: 'BeforeAgent' },
+  // Only here is the text of a question; the notification that follows has none.
+  { kind: 'BeforeTool', matcher: '^ask_user$' },
+  { kind: 'Notification' },
+  { kind: 'AfterTool', bare: true },
+  { kind: 'AfterAgent' },
+  { kind: 'SessionEnd' },
+];
 
 function hooksOf(event: string): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
-    HOOKS.map((kind) => {
+    HOOKS.map(({ kind, matcher, bare }) => {
       // A tool of the agent may be another Gemini CLI, which inherits this home but is not the agent.
-      const command = `[ -n "$GEMINI_CLI" ] || ${shellQuote(event)} ${kind}${kind === BARE ? ' </dev/null' : ''}`;
-      return [kind, [{ hooks: [{ name: `mc-pickup ${kind}`, type: 'command', command, timeout: 10_000 }] }]];
+      const command = `[ -n "$GEMINI_CLI" ] || ${shellQuote(event)} ${kind}${bare ? ' </dev/null' : ''}`;
+      const hook = { name: `mc-pickup ${kind}`, type: 'command', command, timeout: 10_000 };
+      return [kind, [{ ...(matcher === undefined ? {} : { matcher }), hooks: [hook] }]];
     }),
   );
 }

@@ -19,10 +19,10 @@ export function sessionFile(look: Look): string | null {
   for (const folder of folders) {
     if (textIn(join(tmp, folder, '.project_root'))?.trim() !== look.worktree) continue;
     const chats = join(tmp, folder, 'chats');
+    // A resumed session goes on in its first file; beside it the client leaves a second one that nothing is added to.
     const found = namesIn(chats)
       .filter((one) => one.startsWith('session-') && one.endsWith(end))
-      .sort()
-      .at(-1);
+      .sort((a, b) => sizeOf(join(chats, b)) - sizeOf(join(chats, a)))[0];
     if (found !== undefined) return join(chats, found);
   }
   return null;
@@ -41,6 +41,24 @@ export function promptSince(look: Look, file: string): boolean {
     return false;
   }
 }
+
+/** The error that the session's last turn ended with, as the client showed it; null = none. */
+export function lastError(look: Look): { readonly text: string; readonly at_ms: number } | null {
+  const session = sessionFile(look);
+  if (session === null) return null;
+  try {
+    const last = recordsOf(tailOf(session).text).filter((one) => LASTING.has(String(one.type)));
+    const error = last.at(-1);
+    const text = textOf(error ?? null, 'content');
+    if (error?.type !== 'error' || text === null) return null;
+    return { text, at_ms: Date.parse(textOf(error, 'timestamp') ?? '') };
+  } catch {
+    return null;
+  }
+}
+
+/** A remark of the client (`info`) may follow its error. */
+const LASTING: ReadonlySet<string> = new Set(['user', 'gemini', 'error']);
 
 /** Totals of a session and of its sub-agents, whose records lie in a folder named after it. */
 export function sessionUsage(file: string): Usage | null {
@@ -68,29 +86,47 @@ interface Counted {
   readonly turns: number;
 }
 
-/** A message is written again whenever it grows: the last of each id counts. */
+/** A message is written again whenever it grows: the last of each id counts. After a cancelled turn the client
+ *  writes the whole history once more under other ids, without tokens, and then says what the history is. */
 function usageIn(text: string): Counted {
   const messages = new Map<string, Record<string, unknown>>();
+  let history = new Set<string>();
   for (const record of recordsOf(text)) {
-    const id = textOf(record, 'id');
-    if (id !== null) messages.set(id, record);
+    const replaced = asObject(record.$set)?.messages;
+    if (Array.isArray(replaced)) history = new Set();
+    for (const message of Array.isArray(replaced) ? replaced.map(asObject) : [record]) {
+      const id = textOf(message, 'id');
+      if (message === null || id === null) continue;
+      // A list of the whole history may repeat a message that had its tokens already.
+      if (asObject(message.tokens) !== null || !messages.has(id)) messages.set(id, message);
+      history.add(id);
+    }
   }
-  let [input, output, cached, turns] = [0, 0, 0, 0];
-  for (const message of messages.values()) {
-    if (message.type === 'user' && isPrompt(message.content)) turns += 1;
+  let [input, output, cached, kept] = [0, 0, 0, 0];
+  const prompts = new Set<string>();
+  for (const [id, message] of messages) {
+    if (message.type === 'user' && isPrompt(message.content)) {
+      prompts.add(JSON.stringify(message.content));
+      if (history.has(id)) kept += 1;
+    }
     const tokens = asObject(message.tokens);
     const count = (key: string): number => numberOf(tokens, key) ?? 0;
     input += count('input') - count('cached') + count('tool');
     output += count('output') + count('thoughts');
     cached += count('cached');
   }
-  return { input, output, cached, turns };
+  // The history drops what was cancelled; the texts alone would count a repeated prompt once.
+  return { input, output, cached, turns: Math.max(kept, prompts.size) };
 }
 
-/** The results of tools go back to the model as a user's message too. */
+/** Results of tools go to the model as a user's message too, and so does what the client tells of the folder. */
 function isPrompt(content: unknown): boolean {
-  if (typeof content === 'string') return content !== '';
-  return Array.isArray(content) && content.every((part) => asObject(part)?.functionResponse === undefined);
+  if (!Array.isArray(content)) return typeof content === 'string' && content !== '';
+  const parts = content.map(asObject);
+  return (
+    parts.every((part) => part?.functionResponse === undefined) &&
+    parts.some((part) => !(textOf(part, 'text') ?? '').startsWith('<session_context>'))
+  );
 }
 
 function recordsOf(text: string): Record<string, unknown>[] {
@@ -122,6 +158,10 @@ function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function textIn(path: string): string | null {

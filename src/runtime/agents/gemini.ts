@@ -4,7 +4,8 @@ import { lookAt } from '../identity.ts';
 import { PROMPT } from '../launcher.ts';
 import type { Adapter, AgentLook, EventMeaning, Level } from './adapter.ts';
 import { homeFiles, startScript } from './gemini-home.ts';
-import { promptSince, sessionFile, sessionUsage } from './gemini-session.ts';
+import { limitIn } from './gemini-limit.ts';
+import { lastError, promptSince, sessionFile, sessionUsage } from './gemini-session.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -14,6 +15,9 @@ const MODES: Readonly<Record<string, string>> = {
   manual: 'default',
   bypassPermissions: 'yolo',
 };
+
+const LOG_IN =
+  'Gemini CLI is not logged in: run `gemini` once and log in, or give its profile GEMINI_API_KEY (pass_env)';
 
 /** Gemini CLI: its hooks come in by an extension of the run, in a home of links to the user's own (`gemini-home.ts`). */
 export const gemini: Adapter = {
@@ -51,18 +55,31 @@ export const gemini: Adapter = {
     const file = sessionFile(look);
     return file === null ? null : sessionUsage(file);
   },
-  resumable: (look) => look.session !== null && sessionFile(look) !== null,
+  // A session without a prompt is on record but cannot be resumed: the client would exit.
+  resumable(look) {
+    const file = sessionFile(look);
+    return file !== null && (sessionUsage(file)?.turns ?? 0) > 0;
+  },
   notReady(screen) {
     return DIALOGS.find(([shown]) => screen.includes(shown))?.[1] ?? null;
   },
-  permission: { shows: 'Allow execution of', allow: ['Enter'], deny: ['Escape'] },
+  // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
+  permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',
   versionArgv: ['gemini', '--version'],
   enterDelayMs: 500,
   quitKeys: ['C-c', 'C-c'],
 };
 
-const DIALOGS: readonly (readonly [string, string])[] = [];
+const DIALOGS: readonly (readonly [string, string])[] = [
+  ['How would you like to authenticate for this project?', LOG_IN],
+  ['Enter Gemini API Key', LOG_IN],
+  ['Enter the authorization code:', LOG_IN],
+  [
+    'Do you trust the files in this folder?',
+    'Gemini CLI asks whether it may trust the worktree: run `gemini` once in its parent folder and choose to trust it',
+  ],
+];
 
 /** The title is the client's own word on what it does; it stays when the process is gone, so that is looked at too. */
 function levelOf(look: AgentLook): Level | null {
@@ -72,16 +89,20 @@ function levelOf(look: AgentLook): Level | null {
   if (/^\u270b/u.test(title)) return { activity: 'waiting' };
   if (/^[\u2726\u23f2]/u.test(title)) return { activity: 'busy' };
   // "Ready" is also shown before the prompt of the command line is taken.
-  return /^\u25c7/u.test(title) && promptSince(look, join(look.runDir, 'prompt.md'))
-    ? { activity: 'idle' }
-    : null;
+  if (!/^\u25c7/u.test(title) || !promptSince(look, join(look.runDir, 'prompt.md'))) return null;
+  const error = lastError(look);
+  const limited = error === null ? null : limitIn(error.text, error.at_ms);
+  return limited === null ? { activity: 'idle' } : { activity: 'idle', limited };
 }
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {
   switch (kind) {
     case 'BeforeAgent':
       return { activity: 'busy', turn: true };
-    case 'BeforeTool':
+    case 'BeforeTool': {
+      const question = askedIn(asObject(payload.tool_input));
+      return question === null ? { activity: 'busy' } : { activity: 'waiting', question };
+    }
     case 'AfterTool':
       return { activity: 'busy' };
     case 'Notification':
@@ -93,15 +114,21 @@ function meaningOf(kind: string, payload: Payload): EventMeaning | null {
   }
 }
 
+/** A dialog has opened: nothing tells by an event how it was answered before the tool has run. */
 function notified(payload: Payload): EventMeaning | null {
   if (textOf(payload, 'notification_type') !== 'ToolPermission') return null;
   const details = asObject(payload.details);
-  const questions = Array.isArray(details?.questions) ? details.questions : [];
-  const asked = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
-  if (asked.length > 0) return { activity: 'waiting', question: asked.join('\n') };
+  if (textOf(details, 'type') === 'ask_user')
+    return { activity: 'waiting', question: 'The agent asks a question', vague: true };
+  const title = textOf(details, 'title') ?? 'a tool';
   const what = ['command', 'filePath', 'fileName', 'prompt', 'toolDisplayName', 'toolName']
     .map((key) => textOf(details, key))
     .find(Boolean);
-  const title = textOf(details, 'title') ?? 'a tool';
-  return { activity: 'waiting', question: what ? `Permission: ${title}: ${what}` : `Permission: ${title}` };
+  return { activity: 'waiting', question: what ? `${title}: ${what}` : title };
+}
+
+function askedIn(input: Payload | null): string | null {
+  const questions = Array.isArray(input?.questions) ? input.questions : [];
+  const texts = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
+  return texts.length === 0 ? null : texts.join('\n');
 }

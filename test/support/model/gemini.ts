@@ -58,10 +58,9 @@ const CONTEXT = /^<(session_context|hook_context)>[\s\S]*?<\/\1>\s*/;
 /** What the client itself says to a model that stopped without a word. */
 const GO_ON = 'System: Please continue.';
 
-/** A turn of the agent carries its tools; the client's side requests carry none or one forced function. */
+/** A turn of the agent carries its tools (without the shell where nobody could allow it); a side request none. */
 function hasTools(sent: Json): boolean {
-  const declared = arrayOf(sent.tools).flatMap((tool) => arrayOf(objectOf(tool).functionDeclarations));
-  return declared.some((one) => objectOf(one).name === 'run_shell_command');
+  return arrayOf(sent.tools).some((tool) => arrayOf(objectOf(tool).functionDeclarations).length > 0);
 }
 
 /** Gives what a schema requires, so that the client can go on with it. */
@@ -89,7 +88,7 @@ function sample(schema: Json): unknown {
       return false;
     case 'number':
     case 'integer':
-      return 0;
+      return schema.minimum ?? 1;
     default:
       return 'ok';
   }

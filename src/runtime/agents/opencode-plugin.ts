@@ -28,9 +28,10 @@ export const McPickup = async ({ client, serverUrl }) => {
   return {
     event: async ({ event }) => quietly(() => once(event) && seen(event.type, event.properties ?? {})),
     'chat.message': async (_input, output) => quietly(() => prompt(client, output.message)),
-    // The tools of the agent need no key to the server that answers its permissions.
+    // What the agent runs gets no key to the server that answers its permissions, and an OpenCode that it starts
+    // tells nothing in this run's name.
     'shell.env': async (_input, output) => quietly(() => {
-      output.env.OPENCODE_SERVER_PASSWORD = '';
+      for (const name of ['OPENCODE_SERVER_PASSWORD', 'OPENCODE_CONFIG_CONTENT', 'MC_OPENCODE_RESUME']) output.env[name] = '';
     }),
   };
 };
@@ -97,14 +98,16 @@ function seen(type, data) {
 function status(id, now) {
   if (now.type === 'idle') busy.delete(id);
   else busy.set(id, now);
-  // An interrupted turn takes its dialogs along.
-  if (now.type === 'idle') for (const [key, one] of waiting) if (one.id === id) waiting.delete(key);
-  const working = [...busy.keys()].some((other) => root(other) === root(id));
-  const state = now.type === 'retry' ? now : { type: working ? 'busy' : 'idle' };
+  const state = now.type === 'retry' ? now : { type: working(id) ? 'busy' : 'idle' };
   const word = JSON.stringify([root(id), state]);
+  // A dialog outlives even an aborted turn, and takes every key while it is there.
   if (waiting.size > 0 || word === last) return;
   last = word;
   tell('Status', id, { status: cut(state, 4000) });
+}
+
+function working(id) {
+  return [...busy.keys()].some((other) => root(other) === root(id));
 }
 
 function ask(id, request, kind, body) {
@@ -117,7 +120,7 @@ function answered(id, request) {
   waiting.delete(request);
   last = '';
   const [next] = waiting;
-  if (next === undefined) tell('Answered', id, { request });
+  if (next === undefined) tell('Answered', id, { request, working: working(id) });
   else tell(next[1].kind, next[1].id, { request: next[0], ...next[1].body });
 }
 

@@ -7,7 +7,7 @@
  *  every step of a turn. */
 export const PLUGIN = `// Written by mc-pickup for one run.
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const dir = process.env.MC_RUN_DIR ?? '';
@@ -21,6 +21,7 @@ const events = new Set();
 let turns = 0;
 let last = '';
 let handedOver = false;
+let stamp = 0;
 
 export const McPickup = async ({ client, serverUrl }) => {
   put('opencode-server.json', { pid: process.pid, url: String(serverUrl) });
@@ -174,16 +175,19 @@ function usage(id) {
 function tell(kind, id, body) {
   const unique = randomBytes(8).toString('hex');
   const text = JSON.stringify({ session_id: root(id), child: parents.get(id) ? true : undefined, at: Date.now(), ...body });
-  write(join(dir, 'events', '.tmp.' + unique), join(dir, 'events', kind + '.' + unique), text);
+  // Events are put in order by the time of their files, which the kernel gives in steps of some milliseconds.
+  stamp = Math.max(Date.now(), stamp + 1);
+  write(join(dir, 'events', '.tmp.' + unique), join(dir, 'events', kind + '.' + unique), text, stamp / 1000);
 }
 
 function put(name, value) {
   quietly(() => write(join(dir, '.' + name + '.tmp'), join(dir, name), JSON.stringify(value)));
 }
 
-function write(temp, path, text) {
+function write(temp, path, text, seconds) {
   if (dir === '') return;
   writeFileSync(temp, text, { mode: 0o600 });
+  if (seconds !== undefined) utimesSync(temp, seconds, seconds);
   renameSync(temp, path);
 }
 

@@ -20,7 +20,8 @@ function meanings(kind: string, payload: Payload): EventMeaning | null {
     case 'Prompt':
       return { activity: 'busy', turn: true };
     case 'Answered':
-      return { activity: 'busy' };
+      // The turn may have been aborted under the dialog.
+      return { activity: payload.working === false ? 'idle' : 'busy' };
     case 'Permission':
       return { activity: 'waiting', question: permissionQuestion(payload) };
     case 'Question':

@@ -7,7 +7,7 @@
  *  every step of a turn. */
 export const PLUGIN = `// Written by mc-pickup for one run.
 import { randomBytes } from 'node:crypto';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const dir = process.env.MC_RUN_DIR ?? '';
@@ -21,6 +21,7 @@ const events = new Set();
 let turns = 0;
 let last = '';
 let handedOver = false;
+let stamp = 0;
 
 export const McPickup = async ({ client, serverUrl }) => {
   put('opencode-server.json', { pid: process.pid, url: String(serverUrl) });
@@ -28,9 +29,10 @@ export const McPickup = async ({ client, serverUrl }) => {
   return {
     event: async ({ event }) => quietly(() => once(event) && seen(event.type, event.properties ?? {})),
     'chat.message': async (_input, output) => quietly(() => prompt(client, output.message)),
-    // The tools of the agent need no key to the server that answers its permissions.
+    // What the agent runs gets no key to the server that answers its permissions, and an OpenCode that it starts
+    // tells nothing in this run's name.
     'shell.env': async (_input, output) => quietly(() => {
-      output.env.OPENCODE_SERVER_PASSWORD = '';
+      for (const name of ['OPENCODE_SERVER_PASSWORD', 'OPENCODE_CONFIG_CONTENT', 'MC_OPENCODE_RESUME']) output.env[name] = '';
     }),
   };
 };
@@ -97,14 +99,16 @@ function seen(type, data) {
 function status(id, now) {
   if (now.type === 'idle') busy.delete(id);
   else busy.set(id, now);
-  // An interrupted turn takes its dialogs along.
-  if (now.type === 'idle') for (const [key, one] of waiting) if (one.id === id) waiting.delete(key);
-  const working = [...busy.keys()].some((other) => root(other) === root(id));
-  const state = now.type === 'retry' ? now : { type: working ? 'busy' : 'idle' };
+  const state = now.type === 'retry' ? now : { type: working(id) ? 'busy' : 'idle' };
   const word = JSON.stringify([root(id), state]);
+  // A dialog outlives even an aborted turn, and takes every key while it is there.
   if (waiting.size > 0 || word === last) return;
   last = word;
   tell('Status', id, { status: cut(state, 4000) });
+}
+
+function working(id) {
+  return [...busy.keys()].some((other) => root(other) === root(id));
 }
 
 function ask(id, request, kind, body) {
@@ -117,7 +121,7 @@ function answered(id, request) {
   waiting.delete(request);
   last = '';
   const [next] = waiting;
-  if (next === undefined) tell('Answered', id, { request });
+  if (next === undefined) tell('Answered', id, { request, working: working(id) });
   else tell(next[1].kind, next[1].id, { request: next[0], ...next[1].body });
 }
 
@@ -171,16 +175,19 @@ function usage(id) {
 function tell(kind, id, body) {
   const unique = randomBytes(8).toString('hex');
   const text = JSON.stringify({ session_id: root(id), child: parents.get(id) ? true : undefined, at: Date.now(), ...body });
-  write(join(dir, 'events', '.tmp.' + unique), join(dir, 'events', kind + '.' + unique), text);
+  // Events are put in order by the time of their files, which the kernel gives in steps of some milliseconds.
+  stamp = Math.max(Date.now(), stamp + 1);
+  write(join(dir, 'events', '.tmp.' + unique), join(dir, 'events', kind + '.' + unique), text, stamp / 1000);
 }
 
 function put(name, value) {
   quietly(() => write(join(dir, '.' + name + '.tmp'), join(dir, name), JSON.stringify(value)));
 }
 
-function write(temp, path, text) {
+function write(temp, path, text, seconds) {
   if (dir === '') return;
   writeFileSync(temp, text, { mode: 0o600 });
+  if (seconds !== undefined) utimesSync(temp, seconds, seconds);
   renameSync(temp, path);
 }
 

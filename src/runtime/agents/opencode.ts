@@ -10,6 +10,8 @@ import { PLUGIN } from './opencode-plugin.ts';
 import { PASSWORD_FILE, passwordOf, USAGE_FILE } from './opencode-server.ts';
 
 const SESSION = /^ses_[A-Za-z0-9]+$/;
+const BROKEN = /Config file at .+ is not valid JSON|Configuration is invalid/s;
+const FROM_PROMPT_FILE = ['/bin/sh', '-c', 'exec "$@" <"$MC_PROMPT_FILE"', 'sh'];
 const MAX_SCAN_BYTES = 64 * 1024 * 1024;
 
 /** OpenCode. A plugin of the run tells the events; the HTTP server that the TUI opens on loopback, behind a
@@ -21,7 +23,8 @@ export const opencode: Adapter = {
     const base = profile.argv.length > 0 ? profile.argv : ['opencode'];
     const resumed = context.resume === null ? [] : ['--session', context.resume];
     const words = [...resumed, ...modeOf(profile.permission_mode)];
-    if (context.headless) return [...base, 'run', '--format', 'json', ...words, '--', PROMPT];
+    // `run` puts a prompt of several words in quotes; from its stdin it takes every byte.
+    if (context.headless) return [...FROM_PROMPT_FILE, ...base, 'run', '--format', 'json', ...words];
     // 0 = a free port, and only a port that is named opens the server at all.
     const server = ['--hostname', '127.0.0.1', '--port', '0'];
     // Together with a session the prompt of the command line is lost: the plugin hands it over.
@@ -55,6 +58,11 @@ export const opencode: Adapter = {
     if (path === null || look.session === null || !SESSION.test(look.session)) return false;
     return holds(path, look.session) || holds(`${path}-wal`, look.session);
   },
+  // No dialog stands before the first prompt. Without any provider it takes its vendor's own free model.
+  notReady: (screen) =>
+    BROKEN.test(screen)
+      ? 'The configuration of OpenCode is broken: run "opencode debug config" as this user'
+      : null,
   permission: { shows: 'Permission required', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '1.18.33',
   versionArgv: ['--version'],

@@ -50,6 +50,9 @@ describe('what Gemini CLI is started with', () => {
     permission_mode: 'acceptEdits',
     prompt: null,
     on_idle: 'needs_input',
+    max_nudges: 0,
+    mode: 'interactive',
+    fallback: null,
   };
 
   it('is a new session of our id, with the prompt as its last word', () => {

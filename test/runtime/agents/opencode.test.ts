@@ -40,6 +40,9 @@ const profile: AgentProfile = {
   permission_mode: 'acceptEdits',
   prompt: null,
   on_idle: 'leave',
+  max_nudges: 0,
+  mode: 'interactive',
+  fallback: null,
 };
 
 describe('the launch', () => {

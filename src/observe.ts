@@ -38,8 +38,24 @@ export interface Eyes {
   readonly mono_ms: number;
   /** Whether a deleted tmux socket may be restored (SIGUSR1 to the recorded server): not in a dry run. */
   readonly repair: boolean;
+  /** A look that was begun already; who began it holds the tick lock. */
+  readonly look?: Look | null;
   /** Tickets that are looked at whatever comes before them in the queue. */
   readonly also?: readonly string[];
+}
+
+/** Who looks, and what tmux is about to answer. */
+export interface Look {
+  readonly me: ObserverIdentity;
+  readonly tmux: Promise<TmuxView>;
+}
+
+/** Asks tmux, so that its answer comes while there is something else to do. */
+export function beginLook({ places, tmux, repair }: Pick<Eyes, 'places' | 'tmux' | 'repair'>): Look {
+  const me = lookAtSelf(hostId(places.state) ?? 'h-unknown');
+  const asked = viewServer(tmux, { repair, self: me });
+  asked.catch(() => {}); // told where it is waited for, if the tick comes that far
+  return { me, tmux: asked };
 }
 
 /**
@@ -50,10 +66,9 @@ export interface Eyes {
  * ends a row, and what a launcher of a killed tick does meanwhile is judged by its process, never by a missing pane.
  */
 export async function observe(eyes: Eyes): Promise<World> {
-  const host_id = hostId(eyes.places.state) ?? 'h-unknown';
-  const me = lookAtSelf(host_id);
+  const { me, tmux: looking } = eyes.look ?? beginLook(eyes);
+  const { host_id } = me;
   const switches = readSwitches(eyes.places, eyes.env, eyes.now_ms);
-  const looking = viewServer(eyes.tmux, { repair: eyes.repair });
   const snapshot = await eyes.board.snapshot({
     host_id,
     now_ms: eyes.now_ms,

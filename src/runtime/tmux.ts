@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
@@ -63,13 +64,16 @@ const FIELDS = [
 ].join('|');
 
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
-export async function viewServer(tmux: Tmux, options: { readonly repair?: boolean } = {}): Promise<TmuxView> {
+export async function viewServer(
+  tmux: Tmux,
+  options: { readonly repair?: boolean; readonly self?: ObserverIdentity } = {},
+): Promise<TmuxView> {
   const length = Buffer.byteLength(tmux.socket);
   if (length > MAX_SOCKET_PATH) {
     const error = `${tmux.socket} is too long for a socket (${length} bytes of ${MAX_SOCKET_PATH} at most): choose a shorter state dir`;
     return { kind: 'unknown', error };
   }
-  const server = recordedServer(tmux);
+  const server = recordedServer(tmux, options.self);
   if (!existsSync(tmux.socket) && server.state === 'dead') {
     // Without the program the next launch would fail, and the one after it: nothing can be seen, so nothing is done.
     return findProgram(tmux.binary, process.env.PATH) === null
@@ -324,7 +328,7 @@ type Recorded =
   | { readonly state: 'dead' }
   | { readonly state: 'unknown' };
 
-function recordedServer(tmux: Tmux): Recorded {
+function recordedServer(tmux: Tmux, known?: ObserverIdentity): Recorded {
   const record = readObject(tmux.serverFile);
   const pid = numberOf(record, 'pid');
   const start = textOf(record, 'start');
@@ -332,7 +336,7 @@ function recordedServer(tmux: Tmux): Recorded {
   // A record that can't be read proves nothing.
   if (pid === null || start === null || boot === null)
     return { state: existsSync(tmux.serverFile) ? 'unknown' : 'dead' };
-  const self = lookAtSelf('');
+  const self = known ?? lookAtSelf('');
   if (self.boot_id === null) return { state: 'unknown' };
   if (self.boot_id !== boot) return { state: 'dead' };
   const look = lookAt(pid);

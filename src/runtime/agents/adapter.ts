@@ -1,6 +1,7 @@
 import type { AgentProfile } from '../../model/policy.ts';
 import type { Activity } from '../../model/runtime.ts';
 import type { PROMPT } from '../launcher.ts';
+import type { Trust } from './trust.ts';
 
 /** One word of an agent's command line: text, or the place of the prompt. */
 export type ArgvWord = string | typeof PROMPT;
@@ -106,6 +107,8 @@ export interface Adapter {
   resumable?(look: Omit<AgentLook, 'pid' | 'pid_start' | 'title'>): boolean;
   /** What a screen without any sign of life means: a first-run dialog, no login. null = nothing known. */
   notReady?(screen: string): string | null;
+  /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
+  trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
   readonly permission?: PermissionDialog;
   /** The oldest version that this adapter was tried with, and what prints the version. */
   readonly minVersion?: string;

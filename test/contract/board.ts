@@ -728,6 +728,13 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([fine.id]);
     });
 
+    it('does not register a run of an older epoch, whoever raised it', async ({ skip }) => {
+      if (it_.outside === undefined) skip();
+      await claim(await add());
+      sql(`UPDATE tickets SET claim_epoch = claim_epoch + 1 WHERE id = 'MC-1'`);
+      await loses(() => b.register(reg(), NOW));
+    });
+
     it('withstands resets by other programs, and heals after them', async ({ skip }) => {
       if (it_.outside === undefined) skip();
       const { t, r } = await working();

@@ -11,7 +11,7 @@ type Payload = Readonly<Record<string, unknown>>;
 
 /** Words of `permission_mode` that Codex has: what the sandbox allows, and when it asks. */
 const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'];
-const APPROVALS = ['untrusted', 'on-request', 'never'];
+const APPROVALS = ['on-request', 'never'];
 
 /**
  * Settings of the run, above the user's own file. The title is the one place that shows an open dialog, so its first

@@ -77,19 +77,21 @@ export async function observe(eyes: Eyes): Promise<World> {
     budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
     also: eyes.also ?? [],
   });
-  const tmux = await looking;
-  const panes = new Map(
-    tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '').map((pane) => [pane.run, pane]) : [],
-  );
+  const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
+  let tmux = await looking;
+  if (judged.some((one) => diedUnseen(one, tmux)))
+    tmux = await viewServer(eyes.tmux, { repair: eyes.repair, self: me, reap: true });
+  const panes = panesOf(tmux);
+  const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   return {
     now_ms: eyes.now_ms,
-    delta_ms: observedDelta(snapshot.last_tick, me, eyes),
+    delta_ms,
     host_id,
     boot_id: me.boot_id,
     tmux,
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
-      snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
+      judged.map((one) => observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes })),
     ),
     sightings: sightings(panes, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
@@ -166,20 +168,38 @@ function observedDelta(
   return Math.max(0, Math.min(mono_ms - last.mono_ms, 2 * policy.limits.interval_seconds * 1000));
 }
 
+interface Judged {
+  readonly row: Runtime;
+  readonly judgement: Judgement | null;
+}
+
+/** The process has ended, and tmux did not know it yet when it was asked: only then does it tell how. */
+function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
+  return judgement?.verdict === 'dead' && paneOf(row, panesOf(tmux))?.dead === false;
+}
+
+function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
+  const panes = tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '') : [];
+  return new Map(panes.map((pane) => [pane.run, pane]));
+}
+
 async function observeRuntime(
-  row: Runtime,
-  me: ObserverIdentity,
-  tmux: TmuxView,
-  pane: Pane | null,
-  eyes: Eyes,
+  { row, judgement }: Judged,
+  at: {
+    readonly me: ObserverIdentity;
+    readonly tmux: TmuxView;
+    readonly pane: Pane | null;
+    readonly delta_ms: number;
+    readonly eyes: Eyes;
+  },
 ): Promise<ObservedRuntime> {
+  const { me, tmux, pane, delta_ms, eyes } = at;
   const mine = row.host_id === me.host_id;
-  const judgement = judgeRow(row, me);
   const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
   const seen =
     adapter === null
       ? asRecorded(row)
-      : await lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter);
+      : await lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
   const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
   return {
     row,
@@ -223,9 +243,19 @@ export function kindOf(row: Runtime, places: Places, policy: Policy): AgentKind 
 }
 
 function asRecorded(row: Runtime): ActivityView {
-  const { activity, question, turn, client_session, events_cursor, level, limited_until_ms, not_ready } = row;
+  const {
+    activity,
+    question,
+    turn,
+    client_session,
+    events_cursor,
+    level,
+    level_ms,
+    limited_until_ms,
+    not_ready,
+  } = row;
   return {
-    ...{ activity, question, turn, client_session, level, limited_until_ms, not_ready },
+    ...{ activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready },
     fresh: 0,
     cursor: events_cursor,
   };

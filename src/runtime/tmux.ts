@@ -66,7 +66,12 @@ const FIELDS = [
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
 export async function viewServer(
   tmux: Tmux,
-  options: { readonly repair?: boolean; readonly self?: ObserverIdentity } = {},
+  options: {
+    readonly repair?: boolean;
+    readonly self?: ObserverIdentity;
+    /** A process of a pane is known to have ended: tmux is made to notice. */
+    readonly reap?: boolean;
+  } = {},
 ): Promise<TmuxView> {
   const length = Buffer.byteLength(tmux.socket);
   if (length > MAX_SOCKET_PATH) {
@@ -95,7 +100,7 @@ export async function viewServer(
     if (answer.kind === 'none')
       return { kind: 'unknown', error: `the tmux server ${server.pid} does not answer` };
   }
-  if (answer.kind === 'server' && answer.panes.some(unreaped)) {
+  if (answer.kind === 'server' && (options.reap === true || answer.panes.some(unreaped))) {
     // tmux does not reap a zombie before its next SIGCHLD.
     await command(tmux, ['run-shell', 'true']);
     answer = await list(tmux);

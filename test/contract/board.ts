@@ -400,6 +400,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         fresh: 3,
         cursor: 'e3',
         level: 'idle',
+        level_ms: 1234,
         limited_until_ms: 77,
         not_ready: 'log in',
       } as const;

@@ -227,11 +227,12 @@ export async function paneTitle(tmux: Tmux, pane: string): Promise<string | null
 }
 
 /** A format that is the number of the line on which the pane shows a text, or 0. For texts of our own: what means
- *  something in a format or a pattern is refused; `?` stands for any character. */
+ *  something in a format or a pattern is refused; `?` stands for any character, and so does a comma, which would end
+ *  the format's argument. */
 export function searched(text: string): string {
-  if (text === '' || /[#{},;'"\\*[\]\u0000-\u001f]/.test(text))
+  if (text === '' || /[#{};'"\\*[\]\u0000-\u001f]/.test(text))
     throw new Error(`not a text to search a pane for: ${JSON.stringify(text)}`);
-  return `#{C:${text}}`;
+  return `#{C:${text.replaceAll(',', '?')}}`;
 }
 
 /** Whether the pane shows a text now. */

@@ -102,7 +102,7 @@ for (const kind of chosenClients()) {
       const id = await launched(one, `${MARK} [[say that is all]]`);
       const row = await one.untilStatus(id, 'needs_input', 60_000);
       expect(row.reason).toBe('idle_without_report');
-      expect(one.prompts('reminder 1')).toHaveLength(1);
+      expect(one.prompts('reminder 1'), one.log(id)).toHaveLength(1);
       expect(one.prompts('reminder')).toHaveLength(1);
     });
 

@@ -90,6 +90,8 @@ export interface Rig {
   /** Prompts that the model got and that hold this text. */
   prompts(text: string): string[];
   screen(id: string): string;
+  /** What happened to the ticket, its deliveries and its screen: said where a test fails. */
+  log(id: string): string;
   /** What a person at the agent's terminal presses. */
   keys(id: string, ...keys: string[]): void;
   /** What of the user's own files has changed. */
@@ -187,6 +189,14 @@ ${env.join('\n')}
     screen(id) {
       const pane = rig.live(id)?.tmux_pane;
       return pane === undefined ? '(no pane)' : box.tmux('capture-pane', '-p', '-t', pane).out.trimEnd();
+    },
+    log(id) {
+      const rows = [
+        ...box.sql('SELECT at_ms, kind, because, text FROM activity ORDER BY id'),
+        ...box.sql('SELECT kind, outcome, ack_source FROM deliveries'),
+        ...box.sql('SELECT report FROM ticks ORDER BY started_at_ms DESC LIMIT 3'),
+      ];
+      return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n${rig.screen(id)}`;
     },
     keys(id, ...keys) {
       const done = box.tmux('send-keys', '-t', rig.live(id)?.tmux_pane ?? '', ...keys);

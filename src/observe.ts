@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { Board, Ready } from './board/port.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
@@ -97,6 +98,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
     spent: snapshot.spent,
     switches,
+    ramp: existsSync(eyes.places.gate) ? 1 : (snapshot.last_tick?.ramp ?? null),
     beyond: snapshot.beyond,
     early_deaths: snapshot.early_deaths,
     unreadable: snapshot.unreadable,

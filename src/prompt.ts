@@ -37,6 +37,8 @@ export interface PromptData {
   readonly resumed: boolean;
   /** What people answered since, the oldest first. */
   readonly answers: readonly string[];
+  /** The program by its full path, as a shell takes it: a client's login shell may have a PATH of its own. */
+  readonly program: string;
   /** A random token that nobody who writes tickets can know. */
   readonly fence: string;
 }
@@ -80,16 +82,22 @@ function head({ ticket, project, branch, worktree, attempt, max_attempts, fence 
   ].join('\n');
 }
 
-const REPORT = [
-  'Commit your work on the branch. Do not push. Then report, exactly once, by one of these commands:',
-  '',
-  '    mc-pickup report review --message "..."       the work is complete and committed: a person looks at it',
-  '    mc-pickup report needs-input --message "..."  you need an answer or a decision to go on: ask one clear question',
-  '    mc-pickup report done --message "..."         there is nothing to review (it was done already, or no change is needed)',
-  '    mc-pickup report blocked --message "..."      you cannot go on and no answer would help: say what is in the way',
-  '',
-  'The message says in a few sentences what you did and how you checked it, or what you need.',
-].join('\n');
+function howToReport({ program }: PromptData): string {
+  return [
+    'Commit your work on the branch. Do not push. Then report, exactly once, by one of these commands:',
+    '',
+    `    ${program} report review --message "..."`,
+    '        the work is complete and committed: a person looks at it',
+    `    ${program} report needs-input --message "..."`,
+    '        you need an answer or a decision to go on: ask one clear question',
+    `    ${program} report done --message "..."`,
+    '        there is nothing to review (it was done already, or no change is needed)',
+    `    ${program} report blocked --message "..."`,
+    '        you cannot go on and no answer would help: say what is in the way',
+    '',
+    'The message says in a few sentences what you did and how you checked it, or what you need.',
+  ].join('\n');
+}
 
 function valuesOf(data: PromptData): Record<Variable, string> {
   const { ticket, fence } = data;
@@ -105,7 +113,7 @@ function valuesOf(data: PromptData): Record<Variable, string> {
     attempt: String(data.attempt),
     max_attempts: String(data.max_attempts),
     previous: previousBlock(data),
-    report: REPORT,
+    report: howToReport(data),
     fence,
   };
 }

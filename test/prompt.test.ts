@@ -12,6 +12,7 @@ const data = {
   previous: { branch: 'mc/MC-1-t', reason: 'agent_dead (exit code 1)', words: 'last words' },
   resumed: false,
   answers: [],
+  program: '/s/bin/mc-pickup',
   fence: 'f00dfeed',
 };
 
@@ -21,7 +22,7 @@ test('the built-in prompt', () => {
   expect(text).toContain('Title: T {{fence}}');
   expect(text).toContain('B {{report}}[201~');
   for (const word of [
-    'report review --message',
+    '/s/bin/mc-pickup report review --message',
     'needs-input',
     'done',
     'blocked',

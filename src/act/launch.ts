@@ -20,7 +20,7 @@ import { renderPrompt } from '../prompt.ts';
 import { sentence } from '../report/sentences.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
 import { lookAt } from '../runtime/identity.ts';
-import { agentEnvironment, ensureTools, stageRun, writeMark } from '../runtime/launcher.ts';
+import { agentEnvironment, ensureTools, programWord, stageRun, writeMark } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
 import { startPane } from '../runtime/tmux.ts';
 import { lastLines, oneLine } from '../text.ts';
@@ -197,6 +197,7 @@ async function prepare(claimed: Claimed, hands: Hands): Promise<Prepared> {
     previous,
     resumed: resume !== null,
     answers: answers.map(({ text }) => text),
+    program: programWord(places),
     fence: randomBytes(8).toString('hex'),
   });
   ensureTools(places, hands.node, hands.bin);

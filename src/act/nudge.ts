@@ -3,6 +3,7 @@ import type { Runtime } from '../model/runtime.ts';
 import type { World } from '../model/world.ts';
 import { kindOf } from '../observe.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
+import { programWord } from '../runtime/launcher.ts';
 import { deliver } from './deliver.ts';
 import { cas, type Hands, outcome } from './index.ts';
 
@@ -20,7 +21,13 @@ export async function nudge(step: NudgeStep, world: World, hands: Hands): Promis
   const row = now === null ? null : asSeen(now, world);
   const adapter = row === null ? null : adapterOf(kindOf(row, places, policy));
   if (row === null || ticket === null || adapter === null) return outcome(step, run, 'declined', null, null);
-  const sent = await deliver(hands, { kind: 'nudge', ticket, row, adapter, text: textOf(step, row.nudges) });
+  const sent = await deliver(hands, {
+    kind: 'nudge',
+    ticket,
+    row,
+    adapter,
+    text: textOf(step, row.nudges, programWord(places)),
+  });
   if (sent.outcome === 'delivered') return outcome(step, run, 'done', 'in_progress', null);
   const why = 'why' in sent ? sent.why : 'nobody has acknowledged it';
   return outcome(step, run, 'declined', 'in_progress', why);
@@ -35,15 +42,15 @@ function asSeen(row: Runtime, { runtimes }: World): Runtime {
 }
 
 /** Our own fixed words first. The number makes each nudge of a run another text, so that one is not taken for another. */
-function textOf({ because }: NudgeStep, n: number): string {
+function textOf({ because }: NudgeStep, n: number, program: string): string {
   const start =
     because === 'limit_over'
       ? 'The limit that stopped you is over: go on where you were.'
       : 'Your turn has ended without a report: go on where you were.';
   return [
     `${start} (reminder ${n})`,
-    'If the work is complete and committed, run: mc-pickup report review --message "what you did".',
-    'If you need an answer to go on, run: mc-pickup report needs-input --message "your question".',
-    'If you cannot go on at all, run: mc-pickup report blocked --message "what is in the way".',
+    `If the work is complete and committed, run: ${program} report review --message "what you did".`,
+    `If you need an answer to go on, run: ${program} report needs-input --message "your question".`,
+    `If you cannot go on at all, run: ${program} report blocked --message "what is in the way".`,
   ].join(' ');
 }

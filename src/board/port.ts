@@ -21,7 +21,11 @@ export interface Snapshot {
   /** Tickets in `todo` beyond the limit. */
   readonly beyond: number;
   /** This host's last tick; null = never. */
-  readonly last_tick: { readonly boot_id: string | null; readonly mono_ms: number } | null;
+  readonly last_tick: {
+    readonly boot_id: string | null;
+    readonly mono_ms: number;
+    readonly ramp: number | null;
+  } | null;
   /** Distinct tickets whose run ended (for `agent_*` reasons) within 60 s of its registration, in the last 10 minutes. */
   readonly early_deaths: readonly string[];
   /** Tickets whose rows cannot be understood: nothing may be done about them. */
@@ -155,6 +159,8 @@ export interface TickRow {
   readonly started_at_ms: number;
   readonly finished_at_ms: number;
   readonly outcome: string;
+  /** How many launches this host's next tick may make, after a halt; null = as many as ever. */
+  readonly ramp: number | null;
   /** The object that `dispatch --json` prints, as JSON text. */
   readonly report: string;
 }
@@ -326,7 +332,7 @@ export interface Board {
    *  is counted once or not at all. Rows that ended meanwhile are left alone. Does NOT raise a row's version, so that
    *  a refresh never makes a heal lose its race. Returns the rows refreshed. */
   saveTick(row: TickRow, refresh: readonly Refresh[]): Promise<number>;
-  lastTick(host_id: string): Promise<TickRow | null>;
+  lastTick(host_id: string): Promise<Omit<TickRow, 'ramp'> | null>;
   /** Counts one continuation prompt, before it is sent: should the sender die meanwhile, it is not sent again. */
   nudge(
     ticket: string,

@@ -3,7 +3,8 @@ import { pruneSeen } from '../act/index.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
-import { halted, readSwitches, recordHalt, unreadable } from '../killswitch.ts';
+import { nextRamp } from '../decide/dispatch.ts';
+import { clearHalt, halted, readSwitches, recordHalt, unreadable } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
@@ -85,7 +86,7 @@ async function lookedAt(
       hands: dry ? null : { places, board, tmux, policy, env, node, bin, tick_id, clock: Date.now },
       tick_id,
     });
-    if (!dry) await keep(board, context, result, now_ms);
+    if (!dry) await keep(board, { context, policy, options, result, now_ms });
     return { code: show(context, result.report, options, result), result };
   } finally {
     board.close();
@@ -93,7 +94,22 @@ async function lookedAt(
 }
 
 /** Stores what the tick did and saw, for the next one. */
-async function keep(board: Board, context: Context, result: TickResult, now_ms: number): Promise<void> {
+async function keep(
+  board: Board,
+  {
+    context,
+    policy,
+    options,
+    result,
+    now_ms,
+  }: {
+    readonly context: Context;
+    readonly policy: Policy;
+    readonly options: Options;
+    readonly result: TickResult;
+    readonly now_ms: number;
+  },
+): Promise<void> {
   const { report, plan, world } = result;
   const { host_id, boot_id } = world;
   await board.saveTick(
@@ -106,10 +122,12 @@ async function keep(board: Board, context: Context, result: TickResult, now_ms: 
       started_at_ms: now_ms,
       finished_at_ms: Date.now(),
       outcome: report.outcome,
+      ramp: options.dispatch ? nextRamp(world, policy.limits) : world.ramp,
       report: JSON.stringify(report),
     },
     plan.refresh,
   );
+  clearHalt(context.places.gate); // counted: the ramp has begun
   pruneSeen(plan, world, context);
 }
 

@@ -1,11 +1,4 @@
-import {
-  clearHalt,
-  clearSwitch,
-  parseDuration,
-  readSwitches,
-  switchFile,
-  writeSwitch,
-} from '../killswitch.ts';
+import { clearSwitch, parseDuration, readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
 import { makeStateDir, stateFault } from '../state.ts';
@@ -46,7 +39,6 @@ export async function killswitchOff(context: Context, o: { readonly scope?: stri
   const fault = stateFault(context.places.state);
   if (fault !== null) throw new UserError(EXIT.config, fault);
   changing(context, (file) => clearSwitch(file, o.scope ?? null));
-  clearHalt(context.places.gate);
   return killswitchStatus(context);
 }
 

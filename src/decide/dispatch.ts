@@ -1,5 +1,5 @@
 import type { Skip, SkipBecause, Step } from '../model/plan.ts';
-import type { AgentProfile, Policy, Project } from '../model/policy.ts';
+import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Spent, World } from '../model/world.ts';
 import type { DecideOptions } from './index.ts';
@@ -26,7 +26,8 @@ export function decideDispatch(
       (route.ok ? null : route.because) ??
       spentUp(ticket, world, policy) ??
       (route.ok ? switchedOff(world, reconciled, route.project, route.profile) : null) ??
-      (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null);
+      (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null) ??
+      (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? 'ramping_up' : null);
     if (because !== null || !route.ok) {
       const evidence = because === 'not_before' ? { not_before_at_ms: ticket.not_before_at_ms } : {};
       skipped.push({ ticket: ticket.id, run: null, because: because ?? 'no_agent', evidence });
@@ -45,6 +46,14 @@ export function decideDispatch(
     });
   }
   return { steps, skipped };
+}
+
+/** How many launches the next tick may make. A switch for everything lets the work pile up; released, it begins anew by
+ *  ones, twos and fours, so that whatever was wrong hurts one agent and not all of them. */
+export function nextRamp({ ramp, switches, tmux }: World, limits: Limits): number | null {
+  if (switches.some(({ scope }) => scope === '*')) return 1;
+  if (ramp === null || tmux.kind === 'unknown') return ramp;
+  return ramp * 2 < limits.max_launches_per_tick ? ramp * 2 : null;
 }
 
 /** Priority, age, then number: `MC-2` before `MC-10`. */

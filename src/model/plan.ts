@@ -141,6 +141,7 @@ export type SkipBecause =
   | 'no_slot_project'
   | 'no_slot_agent'
   | 'launch_limit'
+  | 'ramping_up'
   | 'other_project'
   | 'killswitch'
   | 'reconcile_only'

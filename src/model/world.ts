@@ -134,6 +134,8 @@ export interface World {
   readonly sightings: readonly Sighting[];
   readonly accounts: readonly AccountView[];
   readonly switches: readonly Switch[];
+  /** After a halt: how many launches this tick may make; null = as many as ever. */
+  readonly ramp: number | null;
   /** Tickets in `todo` beyond the number that one tick looks at. */
   readonly beyond: number;
   /** Different tickets whose agents died within a minute of their start, in the last 10 minutes. */

@@ -58,6 +58,7 @@ const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evi
   no_slot_project: 'every slot of its project is taken',
   no_slot_agent: 'every slot of its agent profile is taken',
   launch_limit: 'this tick has launched as many as it may',
+  ramping_up: 'after a halt launches begin anew by ones, twos and fours: a later tick takes it',
   other_project: 'another project was asked for',
   reconcile_only: 'only the reconcile pass was asked for',
   launching: (e) =>

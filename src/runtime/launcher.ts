@@ -159,8 +159,9 @@ function launchScript(
     ...(takesPrompt
       ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
       : []),
-    // tmux takes a pane for dead once nobody holds its terminal open: descriptor 9 does.
-    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 </dev/null >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
+    // tmux hangs up a pane once nobody holds its terminal open. Standard input does; where a client takes that for its
+    // prompt, descriptor 9 does (but a client that replaces its own process may close that one).
+    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
 
@@ -203,6 +204,12 @@ if [ -t 0 ]; then printf '{}'; else cat; fi >"$temp" 2>/dev/null
 mv -f "$temp" "$MC_RUN_DIR/events/$1.\${temp##*.}" 2>/dev/null
 exit 0
 `;
+
+/** `mc-pickup` as an agent's shell takes it, by its full path. */
+export function programWord({ bin }: Places): string {
+  const path = join(bin, 'mc-pickup');
+  return /^[\w./-]+$/.test(path) ? path : shellQuote(path);
+}
 
 /** Puts `mc-pickup` and `mc-event` where every agent finds them; touches nothing that is already right. */
 export function ensureTools(places: Places, node: string, bin: string): void {

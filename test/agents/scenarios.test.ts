@@ -12,8 +12,13 @@ import {
 } from '../support/clients/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
+const QUESTION = 'a question by the tool of the client: its text is told, nothing is typed into its dialog';
+
 /** Limits of a client itself, stated instead of a pass: why, and what was seen. */
-const LIMITS_OF: Readonly<Record<string, string>> = {};
+const LIMITS_OF: Readonly<Record<string, string>> = {
+  [`codex: ${QUESTION}`]:
+    'it offers its question tool (request_user_input) to the model in plan mode alone; an agent asks by `report needs-input`',
+};
 
 /** The keys by which a person interrupts a turn. */
 const INTERRUPT: Readonly<Record<RealKind, readonly string[]>> = {
@@ -108,7 +113,10 @@ for (const kind of chosenClients()) {
 
     scenario('permission asked, allowed by a person, and the report', async () => {
       const one = await open();
-      const id = await launched(one, `${MARK} [[shell mc-pickup report review --message finished]]`);
+      const id = await launched(
+        one,
+        `${MARK} [[shell $MC_PICKUP_STATE_DIR/bin/mc-pickup report review --message finished]]`,
+      );
       const row = await one.untilStatus(id, 'needs_input', 60_000);
       expect(row.reason).toBe('agent_waiting');
       expect(row.reason_text).toContain('mc-pickup report review');
@@ -141,7 +149,7 @@ for (const kind of chosenClients()) {
       const one = await open('max_nudges = 0');
       const id = await launched(
         one,
-        `${MARK} [[shell mc-pickup report needs-input --message "Which colour?"]]`,
+        `${MARK} [[shell $MC_PICKUP_STATE_DIR/bin/mc-pickup report needs-input --message "Which colour?"]]`,
       );
       await one.untilStatus(id, 'needs_input', 60_000);
       expect(await one.run('answer', id, '--allow')).toMatchObject({ code: 0 });

@@ -410,7 +410,15 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const save = (id: string, at_ms: number, ...rows: Refresh[]) =>
         b.saveTick(
           {
-            ...{ id, host_id: 'h1', boot_id: 'b', mono_ms: 5, started_at_ms: at_ms, finished_at_ms: at_ms },
+            ...{
+              id,
+              host_id: 'h1',
+              boot_id: 'b',
+              mono_ms: 5,
+              ramp: null,
+              started_at_ms: at_ms,
+              finished_at_ms: at_ms,
+            },
             ...{ outcome: 'ok', report: '{}' },
           },
           rows,
@@ -530,15 +538,16 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         host_id: 'h1',
         boot_id: 'b',
         mono_ms: 5,
+        ramp: 1,
         started_at_ms: NOW,
         finished_at_ms: NOW,
       };
       await b.saveTick({ ...tick, outcome: 'ok', report: '{}' }, []);
-      const later = { id: 't2', mono_ms: 9, started_at_ms: NOW + 1, outcome: 'ok', report: '{}' };
+      const later = { id: 't2', mono_ms: 9, ramp: 2, started_at_ms: NOW + 1, outcome: 'ok', report: '{}' };
       await b.saveTick({ ...tick, ...later }, []);
       expect(await b.lastTick('h1')).toMatchObject({ id: 't2', mono_ms: 9 });
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
-      expect(look.last_tick).toEqual({ boot_id: 'b', mono_ms: 9 });
+      expect(look.last_tick).toEqual({ boot_id: 'b', mono_ms: 9, ramp: 2 });
       const delivery = {
         id: 'd1',
         run_id: 'r',

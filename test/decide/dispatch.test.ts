@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nextRamp } from '../../src/decide/dispatch.ts';
 import type { DecideOptions } from '../../src/decide/index.ts';
 import { decide } from '../../src/decide/index.ts';
 import type { Policy } from '../../src/model/policy.ts';
@@ -241,5 +242,28 @@ describe('slots', () => {
     ];
     const words = told({ ...world, tickets }, aPolicy({ limits: { max_agents: 1 } }));
     expect(words.filter((word) => word.startsWith('MC-1 '))).toEqual(takes ? ['MC-1 no_slot'] : GO);
+  });
+});
+
+describe('after a halt', () => {
+  const three = todo({ id: 'MC-1' }, { id: 'MC-2' }, { id: 'MC-3' });
+  const { limits } = aPolicy();
+
+  it('launches begin anew by ones, twos and fours, and the others are told why they wait', () => {
+    expect(told({ ...three, ramp: 1 })).toEqual([...GO, 'MC-2 ramping_up', 'MC-3 ramping_up']);
+    expect(told({ ...three, ramp: 2 })).toEqual([...GO, 'MC-2 launch robot', 'MC-3 ramping_up']);
+    expect(told({ ...three, ramp: null })).toHaveLength(3);
+  });
+
+  it('a tick under a switch for everything begins the ramp, each tick without one doubles it, the limit ends it', () => {
+    const on = (scope: string) => aWorld({ switches: [aSwitch({ scope })] });
+    const eight = { ...limits, max_launches_per_tick: 8 };
+    expect(nextRamp(on('*'), eight)).toBe(1);
+    expect(nextRamp(on('project:house'), eight)).toBeNull();
+    expect([1, 2, 4, 8].map((ramp) => nextRamp(aWorld({ ramp }), eight))).toEqual([2, 4, null, null]);
+  });
+
+  it('a tick that saw nothing does not count', () => {
+    expect(nextRamp(aWorld({ ramp: 2, tmux: { kind: 'unknown', error: 'EAGAIN' } }), limits)).toBe(2);
   });
 });

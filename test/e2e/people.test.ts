@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LIMITS } from '../../scripts/sandbox.ts';
 import { makeContext } from '../../src/commands/context.ts';
 import { move } from '../../src/commands/ticket.ts';
 import { Rig } from '../support/rig.ts';
@@ -125,5 +126,21 @@ describe('mass death', () => {
     expect(next.skipped).toContainEqual(expect.objectContaining({ ticket: waits, because: 'killswitch' }));
     rig.box.run(['killswitch', 'off']);
     expect(rig.tick('dispatch', '--max', '1').dispatch).toMatchObject([{ result: 'launched' }]);
+  });
+});
+
+describe('the killswitch, released', () => {
+  it.each([
+    ['all', 'a tick that ends at the gate'],
+    ['dispatch', 'a tick that only reconciles'],
+  ])('level %s (%s): the queue is taken up by one, two, four, not by all at once', (level) => {
+    rig.configure({ limits: LIMITS.replace(/max_agents = \d+/, 'max_agents = 50') });
+    rig.box.run(['killswitch', 'on', '--level', level, '--reason', 'release day']);
+    const ids = Array.from({ length: 9 }, () => rig.add('hold'));
+    expect(rig.box.run(['dispatch']).code).toBe(0);
+    rig.box.run(['killswitch', 'off']);
+    const launched = () => rig.tick().dispatch.filter(({ result }) => result === 'launched').length;
+    expect([launched(), launched(), launched(), launched()]).toEqual([1, 2, 4, 2]);
+    expect(rig.box.sql("SELECT id FROM tickets WHERE status = 'in_progress'")).toHaveLength(ids.length);
   });
 });

@@ -235,6 +235,7 @@ export function aWorld(over: Partial<World> = {}): World {
     sightings: [],
     accounts: [],
     switches: [],
+    ramp: null,
     beyond: 0,
     early_deaths: [],
     unreadable: [],

@@ -59,7 +59,7 @@ export function records(store: Store): Pick<Board, Records> {
       }),
     lastTick: async (host_id) =>
       store.read(() =>
-        store.get<TickRow>(
+        store.get<Omit<TickRow, 'ramp'>>(
           `SELECT id, host_id, boot_id, mono_ms, started_at_ms, finished_at_ms, outcome, report FROM ticks
            WHERE host_id = @host_id ORDER BY started_at_ms DESC, rowid DESC LIMIT 1`,
           { host_id },
@@ -100,13 +100,13 @@ function saveTick(store: Store, row: TickRow): void {
      VALUES (@id, @host_id, @boot_id, @mono_ms, @started_at_ms, @finished_at_ms, @outcome, @report)`,
     { ...row, mono_ms },
   );
-  const { host_id, boot_id, started_at_ms, finished_at_ms } = row;
+  const { host_id, boot_id, started_at_ms, finished_at_ms, ramp } = row;
   store.run(
-    `INSERT INTO hosts (host_id, first_seen_at_ms, last_seen_at_ms, boot_id, mono_ms)
-     VALUES (@host_id, @started_at_ms, @finished_at_ms, @boot_id, @mono_ms)
+    `INSERT INTO hosts (host_id, first_seen_at_ms, last_seen_at_ms, boot_id, mono_ms, ramp)
+     VALUES (@host_id, @started_at_ms, @finished_at_ms, @boot_id, @mono_ms, @ramp)
      ON CONFLICT (host_id) DO UPDATE SET last_seen_at_ms = excluded.last_seen_at_ms,
-       boot_id = excluded.boot_id, mono_ms = excluded.mono_ms`,
-    { host_id, boot_id, mono_ms, started_at_ms, finished_at_ms },
+       boot_id = excluded.boot_id, mono_ms = excluded.mono_ms, ramp = excluded.ramp`,
+    { host_id, boot_id, mono_ms, started_at_ms, finished_at_ms, ramp },
   );
 }
 

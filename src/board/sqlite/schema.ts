@@ -223,7 +223,8 @@ CREATE TABLE usage_totals (
 ) STRICT, WITHOUT ROWID;
 `;
 
-/** Schema 3: how long the second signal has said what it says. */
+/** Schema 3: how long the second signal has said what it says, and how many launches a tick may make after a halt. */
 export const SCHEMA_3 = `
 ALTER TABLE runtime_sessions ADD COLUMN level_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE hosts ADD COLUMN ramp INTEGER;
 `;

@@ -36,13 +36,13 @@ function look(store: Store, options: Options): Snapshot {
     return ticket ?? [];
   });
   const shown = rows.filter(({ status }) => status === 'todo').length;
-  const last = `SELECT boot_id, mono_ms FROM hosts WHERE host_id = @host_id`;
+  const last = `SELECT boot_id, mono_ms, ramp FROM hosts WHERE host_id = @host_id`;
   return {
     tickets: views(store, tickets, live, now_ms),
     runtimes,
     accounts,
     beyond: todo - shown,
-    last_tick: store.get<{ boot_id: string | null; mono_ms: number }>(last, { host_id }),
+    last_tick: store.get<NonNullable<Snapshot['last_tick']>>(last, { host_id }),
     early_deaths: earlyDeaths(store, now_ms),
     unreadable,
     spent: options.budget_day === null ? null : spent(store, options.budget_day, tickets),

@@ -201,6 +201,17 @@ function definePeople(program: Command, run: (work: Run) => Promise<void>): void
     .argument('<name>')
     .action((name) => run(async (c) => (await import('./commands/agents.ts')).agentReady(c, name)));
   program
+    .command('backup')
+    .description('a checked copy of the board, made while all goes on')
+    .option('--to <dir>', 'where (else backups/ in the state dir)')
+    .option('--keep <n>', 'how many stay there', count, 7)
+    .action((o) => run(async (c) => (await import('./commands/backup.ts')).backup(c, o)));
+  program
+    .command('restore')
+    .description("put a backup in the board's place; the board before it is kept")
+    .argument('<file>')
+    .action((file) => run(async (c) => (await import('./commands/backup.ts')).restore(c, file)));
+  program
     .command('doctor')
     .description('what is missing or wrong on this machine, each with what to do about it')
     .action(() => run(async (c) => (await import('./commands/doctor.ts')).doctor(c)));

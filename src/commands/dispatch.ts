@@ -4,13 +4,22 @@ import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { nextRamp } from '../decide/dispatch.ts';
-import { clearHalt, halted, readSwitches, recordHalt, unreadable } from '../killswitch.ts';
+import {
+  clearHalt,
+  halted,
+  readSwitches,
+  recordHalt,
+  switchFile,
+  unreadable,
+  writeSwitch,
+} from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type TickReport, tickLines } from '../report/tick.ts';
 import { stateFault } from '../state.ts';
+import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
 import { type Context, ensureHost, openBoard, readBoard } from './context.ts';
 
@@ -32,8 +41,37 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
   return (await runTick(context, options)).code;
 }
 
-/** One tick under the tick lock, or a dry one that takes no lock and writes nothing. */
+/** One tick under the tick lock, or a dry one that takes no lock and writes nothing. A board that is damaged switches
+ *  everything off: what is left of it may say anything. */
 export async function runTick(context: Context, options: Options): Promise<Done> {
+  try {
+    return await lockedTick(context, options);
+  } catch (error) {
+    if (options.dryRun !== true && error instanceof UserError && error.name === 'DamagedBoard')
+      switchOffDamaged(context, error);
+    throw error;
+  }
+}
+
+function switchOffDamaged({ places, env, out }: Context, { message }: UserError): void {
+  const now_ms = Date.now();
+  if (halted(readSwitches(places, env, now_ms)) !== null) return;
+  const switched = {
+    level: 'all',
+    scope: '*',
+    author: 'mc-pickup',
+    at_ms: now_ms,
+    expires_at_ms: null,
+  } as const;
+  try {
+    writeSwitch(switchFile(places, env), { ...switched, reason: oneLine(message, 300) });
+    out.warn('the killswitch is on for everything until a person has looked: mc-pickup killswitch off');
+  } catch {
+    // The error itself is told.
+  }
+}
+
+async function lockedTick(context: Context, options: Options): Promise<Done> {
   const { places, env } = context;
   const tick_id = newTickId();
   const dry = options.dryRun === true;

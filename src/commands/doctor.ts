@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { clientVersion } from '../act/versions.ts';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
@@ -124,7 +124,7 @@ async function boardFindings(context: Context, policy: Policy): Promise<Finding[
         client(one, accounts.get(one.name) ?? null, context, now),
       );
       return [
-        ok('board', context.places.board),
+        await checked(context.places.board),
         ...(await Promise.all(clients)),
         ...switches(context, now),
         await ticks(board, policy, context, now),
@@ -134,6 +134,22 @@ async function boardFindings(context: Context, policy: Policy): Promise<Finding[
     const says = error instanceof Error ? error.message : String(error);
     return [{ check: 'board', result: 'fail', says, fix: 'the line above says what to do' }];
   }
+}
+
+/** Every page of the board is read: what a tick never touches may be damaged too. */
+async function checked(path: string): Promise<Finding> {
+  const check = 'board';
+  if (!existsSync(path))
+    return { check, result: 'warn', says: `${path} is not there yet`, fix: 'mc-pickup init' };
+  const { quickCheck } = await import('../board/sqlite/index.ts');
+  const found = quickCheck(path);
+  if (found === null) return ok(check, path);
+  return {
+    check,
+    result: 'fail',
+    says: `${path} is damaged: ${found}`,
+    fix: 'mc-pickup restore FILE, a backup',
+  };
 }
 
 async function client(

@@ -1,5 +1,17 @@
 import { SqliteError } from 'better-sqlite3';
 import { EXIT, UserError } from '../../model/errors.ts';
+import { oneLine } from '../../text.ts';
+
+/** The file is there, and cannot be read as what it was. */
+export class DamagedBoard extends UserError {
+  override readonly name = 'DamagedBoard';
+  constructor(path: string, why: string) {
+    super(
+      EXIT.config,
+      `the board ${path} is damaged or no SQLite file (${oneLine(why, 200)}); restore it from a backup (mc-pickup restore FILE), or move it away`,
+    );
+  }
+}
 
 /** Whether SQLite refused because another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
@@ -19,10 +31,7 @@ export function explained(error: unknown, path: string): unknown {
     return new UserError(EXIT.busy, `the board ${path} is locked by another program; try again`);
   }
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
-    return new UserError(
-      EXIT.config,
-      `the board ${path} is damaged or no SQLite file (${message}); restore it from a backup, or move it away`,
-    );
+    return new DamagedBoard(path, message);
   }
   if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code)) {
     return new UserError(

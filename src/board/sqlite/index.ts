@@ -1,3 +1,5 @@
 /** The board in one SQLite file. Reached by a dynamic import only: it loads the native driver. */
+export { type Backup, backupBoard, checkBoard, restoreBoard } from './backup.ts';
+export { DamagedBoard } from './errors.ts';
 export { type TickLock, tryTickLock } from './lock.ts';
-export { openBoard, openBoardReadOnly } from './open.ts';
+export { openBoard, openBoardReadOnly, quickCheck } from './open.ts';

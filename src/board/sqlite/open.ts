@@ -48,6 +48,20 @@ export function openBoardReadOnly(path: string): Board {
   );
 }
 
+/** What is wrong with the pages of a board, or null. Reads all of it, and changes nothing on disk. */
+export function quickCheck(path: string): string | null {
+  let db: Database.Database | null = null;
+  try {
+    db = readOnly(path);
+    const found = db.pragma('quick_check(1)', { simple: true });
+    return found === 'ok' ? null : String(found);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    db?.close();
+  }
+}
+
 function opened(
   path: string,
   open: () => Database.Database,

@@ -1,0 +1,41 @@
+import { join, resolve } from 'node:path';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { hostId } from '../runtime/identity.ts';
+import type { Context } from './context.ts';
+import { betweenTicks } from './lock.ts';
+
+/** A checked copy of the board, made while ticks and agents go on. */
+export async function backup(
+  context: Context,
+  o: { readonly to?: string; readonly keep: number },
+): Promise<ExitCode> {
+  if (o.keep < 1) throw new UserError(EXIT.usage, '--keep must be at least 1');
+  const { places, out } = context;
+  const { backupBoard } = await import('../board/sqlite/index.ts');
+  const dir = resolve(o.to ?? join(places.state, 'backups'));
+  const made = await backupBoard(places.board, dir, o.keep, Date.now());
+  if (context.json) out.json(made);
+  else {
+    const gone = made.removed.length === 0 ? '' : `; ${made.removed.length} older removed`;
+    out.line(`${made.file} (${made.bytes} bytes, checked${gone})`);
+  }
+  return EXIT.ok;
+}
+
+/** Puts a backup in the board's place. Agents that were started since are found by the next ticks and adopted. */
+export async function restore(context: Context, file: string): Promise<ExitCode> {
+  const { places, out } = context;
+  const { restoreBoard } = await import('../board/sqlite/index.ts');
+  const { kept } = await betweenTicks(context, async () =>
+    restoreBoard(places.board, resolve(file), Date.now()),
+  );
+  if (context.json) out.json({ board: places.board, kept });
+  else {
+    out.line(
+      `${places.board} is now ${resolve(file)}${kept === null ? '' : `; the board before it is kept as ${kept}`}`,
+    );
+    if (hostId(places.state) !== null)
+      out.line('the next tick looks at what lives, and adopts what the board has lost');
+  }
+  return EXIT.ok;
+}

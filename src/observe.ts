@@ -1,4 +1,6 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Board, Ready } from './board/port.ts';
+import { monotonicMs } from './clock.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { AgentKind, Policy } from './model/policy.ts';
@@ -16,6 +18,7 @@ import type {
 import type { Places } from './paths.ts';
 import { lookAtActivity } from './runtime/activity.ts';
 import { type Adapter, adapterOf } from './runtime/agents/index.ts';
+import { UNANNOUNCED_MS } from './runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
 import { readMarks, readRunFile } from './runtime/launcher.ts';
 import { programStamp } from './runtime/programs.ts';
@@ -73,8 +76,11 @@ export async function observe(eyes: Eyes): Promise<World> {
     boot_id: me.boot_id,
     tmux,
     tickets: snapshot.tickets,
-    runtimes: await Promise.all(
-      snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
+    runtimes: await withExits(
+      await Promise.all(
+        snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
+      ),
+      eyes.tmux,
     ),
     sightings: sightings(panes, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
@@ -170,35 +176,78 @@ async function observeRuntime(
     row,
     judgement,
     pane,
-    seen: adapter === null ? seen : await firstSigns(seen, { row, judgement, pane, adapter, eyes }),
+    seen: adapter === null ? seen : await byScreen(seen, { row, judgement, pane, adapter, eyes }),
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
 }
 
+const EXIT_MS = 2000;
+
+/** The exit of a process that ended while we looked. A large client of many threads is a zombie for some 100 ms before
+ *  its last thread is gone, and only then tmux is told how it ended: without a second look each such end would pass for
+ *  a crash. Bounded; only where somebody has died. */
+async function withExits(runtimes: readonly ObservedRuntime[], tmux: Tmux): Promise<ObservedRuntime[]> {
+  const end = monotonicMs() + EXIT_MS;
+  let seen = [...runtimes];
+  while (seen.some(endsUnseen) && monotonicMs() < end) {
+    const now = await viewServer(tmux);
+    if (now.kind !== 'server') return seen;
+    const panes = new Map(now.panes.map((pane) => [pane.run, pane]));
+    seen = seen.map((one) => (endsUnseen(one) ? { ...one, pane: paneOf(one.row, panes) ?? one.pane } : one));
+    if (seen.some(endsUnseen)) await pause(50);
+  }
+  return seen;
+}
+
+function endsUnseen({ judgement, pane }: ObservedRuntime): boolean {
+  return judgement?.verdict === 'dead' && pane?.exit_code === null && pane.exit_signal === null;
+}
+
 /** How long a client may be without any sign of life before its screen is asked. */
 const SILENT_START_MS = 30_000;
 
-/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. The screen
- *  is the last thing to be asked, and only a hint. */
-async function firstSigns(
-  seen: ActivityView,
-  at: {
-    readonly row: Runtime;
-    readonly judgement: Judgement | null;
-    readonly pane: Pane | null;
-    readonly adapter: Adapter;
-    readonly eyes: Eyes;
-  },
-): Promise<ActivityView> {
+interface Shown {
+  readonly row: Runtime;
+  readonly judgement: Judgement | null;
+  readonly pane: Pane | null;
+  readonly adapter: Adapter;
+  readonly eyes: Eyes;
+}
+
+/** The screen is the last thing to be asked, and only a hint: before the first turn, and in a silent one. */
+function byScreen(seen: ActivityView, at: Shown): Promise<ActivityView> {
+  return seen.turn > 0 ? limitShown(seen, at) : firstSigns(seen, at);
+}
+
+/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. */
+async function firstSigns(seen: ActivityView, at: Shown): Promise<ActivityView> {
   const { row, judgement, pane, adapter, eyes } = at;
-  if (adapter.notReady === undefined || pane === null || seen.turn > 0 || seen.not_ready !== null)
-    return seen;
+  if (adapter.notReady === undefined || pane === null || seen.not_ready !== null) return seen;
   const dead = judgement?.verdict === 'dead';
   if (!dead && (judgement?.verdict !== 'alive' || seen.fresh > 0 || row.silent_ms < SILENT_START_MS))
     return seen;
   const screen = await capturePane(eyes.tmux, pane.pane, 60);
   return screen === null ? seen : { ...seen, not_ready: adapter.notReady(screen) };
+}
+
+/** How long a client that works may be without any output before its screen is asked: one that works shows that. */
+const SILENT_WORK_MS = 10_000;
+
+/** A client that says it works may wait in a dialog that tells of a limit. Once the limit is over, a person has to close
+ *  that dialog. */
+async function limitShown(
+  seen: ActivityView,
+  { row, judgement, pane, adapter, eyes }: Shown,
+): Promise<ActivityView> {
+  const asked = adapter.limitShown !== undefined && pane !== null && judgement?.verdict === 'alive';
+  if (!asked || seen.activity !== 'busy' || seen.fresh > 0 || row.silent_ms < SILENT_WORK_MS) return seen;
+  const until_ms = seen.limited_until_ms;
+  if (until_ms !== null && until_ms > eyes.now_ms) return seen;
+  const limit = adapter.limitShown((await capturePane(eyes.tmux, pane.pane, 60)) ?? '', eyes.now_ms);
+  if (limit === null) return seen;
+  if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
+  return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
 }
 
 /** The kind that the run was launched with: the profile may have become another since. */

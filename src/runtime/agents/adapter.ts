@@ -106,6 +106,8 @@ export interface Adapter {
   resumable?(look: Omit<AgentLook, 'pid' | 'pid_start' | 'title'>): boolean;
   /** What a screen without any sign of life means: a first-run dialog, no login. null = nothing known. */
   notReady?(screen: string): string | null;
+  /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
+  limitShown?(screen: string, now_ms: number): Limited | null;
   readonly permission?: PermissionDialog;
   /** The oldest version that this adapter was tried with, and what prints the version. */
   readonly minVersion?: string;

@@ -1,34 +1,107 @@
 #!/usr/bin/env node
 // The launcher: checks the version of Node before anything is loaded (the native SQLite module crashes an old
-// Node instead of refusing it), turns the compile cache on, and loads the one bundled file. Nothing else, and
-// nothing by a static import: importing `node:fs` into an ES module alone costs as much as the killswitch gate,
-// since every export is read, and with them the streams.
+// Node instead of refusing it), and runs the one bundled file from V8's code cache. Nothing else. CommonJS, since
+// importing `node:fs` into an ES module alone costs as much as the killswitch gate: every export is read, and with
+// them the streams.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
-if (major > 22 || (major === 22 && minor >= 13)) {
-  const { createRequire, enableCompileCache } = process.getBuiltinModule('node:module');
-  const require = createRequire(import.meta.url);
-  enableCompileCache(
-    process.getBuiltinModule('node:url').fileURLToPath(new URL('../dist/.compile-cache', import.meta.url)),
-  );
-  let bundle;
+if (major > 22 || (major === 22 && minor >= 13)) start(`${__dirname}/../dist`);
+else startWithOwnNode();
+
+async function start(dist) {
+  const file = `${dist}/main.cjs`;
+  const [head, tail] = ['(function (exports, require, module, __filename, __dirname) {', '\n})'];
+  let source;
   try {
-    bundle = require('../dist/main.cjs');
+    source = readBetween(head, file, tail);
   } catch (error) {
-    if (error.code !== 'MODULE_NOT_FOUND' || !String(error.message).includes('main.cjs')) throw error;
+    if (error.code !== 'ENOENT') throw error;
     process.stderr.write('mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n');
     process.exitCode = 78;
+    return;
   }
-  await bundle?.main(process.argv.slice(2), process.env);
-} else {
-  const { spawnSync } = await import('node:child_process');
-  const { existsSync } = await import('node:fs');
-  const { constants } = await import('node:os');
-  const { fileURLToPath } = await import('node:url');
-  // A checkout brings its own Node (a development dependency): the one on PATH may stay as old as it is.
-  const own = fileURLToPath(new URL('../node_modules/node/bin/node', import.meta.url));
+  if (process.env.MC_PICKUP_DEBUG) {
+    process.setSourceMapsEnabled(true); // a stack then names the lines of `src`
+    await require(file).main(process.argv.slice(2), process.env);
+    return;
+  }
+  // Node's own compile cache holds only what is compiled before the first line runs; V8's, taken at the end of a tick,
+  // holds every function that the tick called. The last line of the bundle is the hash of the rest: V8 itself would
+  // take a cache for the right one by the length of the source alone.
+  const cache = openCache(
+    `${dist}/.code-cache`,
+    `${source.slice(-20, -4)}-${process.version}-${process.arch}`,
+  );
+  const { Script } = require('node:vm');
+  const script = new Script(source, {
+    filename: file,
+    columnOffset: -head.length,
+    cachedData: cache.data,
+  });
+  const bundle = { exports: {} };
+  script.runInThisContext()(bundle.exports, require, bundle, file, dist);
+  const depth = await bundle.exports.main(process.argv.slice(2), process.env);
+  if (script.cachedDataRejected || depth > cache.depth) cache.save(depth, script);
+}
+
+/** A file between two texts, as one string from one buffer: strings of this size that are put together are copied, and
+ *  fill the young heap, which then has to be collected. The build makes the file plain ASCII. */
+function readBetween(head, file, tail) {
+  const { closeSync, fstatSync, openSync, readSync } = require('node:fs');
+  const fd = openSync(file);
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = Buffer.allocUnsafeSlow(head.length + size + tail.length);
+    bytes.latin1Write(head, 0);
+    const read = readSync(fd, bytes, head.length, size, 0);
+    if (read !== size) throw new Error(`${file}: ${read} bytes read of ${size}`);
+    bytes.latin1Write(tail, head.length + size);
+    return bytes.latin1Slice();
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The cache of this very bundle, by the deepest run that has left one: one that ran a tick with agents has more of
+ *  what a tick needs than one that printed the help. */
+function openCache(dir, name) {
+  const fs = require('node:fs');
+  const path = (depth) => `${dir}/${name}-${depth}`;
+  const save = (depth, script) => {
+    const temp = `${path(depth)}.tmp${process.pid}`;
+    try {
+      fs.mkdirSync(dir, { recursive: true });
+      const fd = fs.openSync(temp, 'wx', 0o600);
+      try {
+        fs.writeSync(fd, script.createCachedData());
+        fs.fsyncSync(fd); // V8 trusts the bytes: none may be missing after a power cut
+      } finally {
+        fs.closeSync(fd);
+      }
+      fs.renameSync(temp, path(depth));
+      for (let less = depth - 1; less >= 0; less--) fs.rmSync(path(less), { force: true });
+    } catch {
+      // Without a cache everything works, a little later.
+    }
+  };
+  for (let depth = 2; depth >= 0; depth--) {
+    try {
+      return { data: fs.readFileSync(path(depth)), depth, save };
+    } catch (error) {
+      if (error.code !== 'ENOENT') return { depth: 2, save }; // another user's
+    }
+  }
+  return { depth: -1, save };
+}
+
+/** A checkout brings its own Node (a development dependency): the one on PATH may stay as old as it is. */
+function startWithOwnNode() {
+  const { spawnSync } = require('node:child_process');
+  const { existsSync } = require('node:fs');
+  const { constants } = require('node:os');
+  const own = `${__dirname}/../node_modules/node/bin/node`;
   if (existsSync(own) && !process.env.MC_PICKUP_REEXEC) {
-    const child = spawnSync(own, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    const child = spawnSync(own, [__filename, ...process.argv.slice(2)], {
       stdio: 'inherit',
       env: { ...process.env, MC_PICKUP_REEXEC: '1' },
     });

@@ -1,15 +1,17 @@
 /** Bundles `src/main.ts` into the one file that `bin/mc-pickup.js` loads. CommonJS, because only there do
  *  the lazily imported parts keep their `require` calls lazy: an ES module bundle hoists every import. */
-import { readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { build, type Plugin } from 'esbuild';
+import { basename } from 'node:path';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 import pkg from '../package.json' with { type: 'json' };
 
 const require = createRequire(import.meta.url);
 
 /** Modules of Node that take milliseconds to load and that most ticks never call: each is loaded when one of its
  *  exports is first used, so that the source may import them like any other. */
-const LATE = /^node:(child_process|crypto|timers\/promises)$/;
+const LATE = /^node:(child_process|crypto|os|timers\/promises)$/;
 
 const lateBuiltins: Plugin = {
   name: 'late-builtins',
@@ -38,18 +40,49 @@ const sqliteBinding: Plugin = {
   },
 };
 
-await build({
-  entryPoints: ['src/main.ts'],
-  outfile: 'dist/main.cjs',
+const COMMON = {
   bundle: true,
   platform: 'node',
   format: 'cjs',
   target: 'node22.13',
-  external: ['better-sqlite3/package.json', '*.node'],
-  define: { 'import.meta.dirname': '__dirname', MC_PICKUP_VERSION: JSON.stringify(pkg.version) },
-  plugins: [lateBuiltins, sqliteBinding],
-  minifySyntax: true,
-  minifyWhitespace: true,
+  minify: true,
   legalComments: 'linked',
   logLevel: 'warning',
+  write: false,
+} satisfies BuildOptions;
+
+/** What only a launch loads is bundled by itself first and comes in as one closed function: of a function that is never
+ *  called, V8 keeps next to nothing, while the many of an ES module would all stand in the code cache by name. */
+const sealed: Plugin = {
+  name: 'sealed',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^execa$/ }, ({ path, namespace }) =>
+      namespace === 'sealed' ? undefined : { path, namespace: 'sealed' },
+    );
+    onLoad({ filter: /./, namespace: 'sealed' }, async ({ path }) => {
+      const stdin = { contents: `export * from ${JSON.stringify(path)};`, resolveDir: process.cwd() };
+      const { outputFiles } = await build({ ...COMMON, legalComments: 'inline', stdin });
+      return { contents: outputFiles[0]?.text ?? '', loader: 'js' };
+    });
+  },
+};
+
+const { outputFiles } = await build({
+  ...COMMON,
+  entryPoints: ['src/main.ts'],
+  outfile: 'dist/main.cjs',
+  sourcemap: 'linked',
+  external: ['better-sqlite3/package.json', '*.node'],
+  define: { 'import.meta.dirname': '__dirname', MC_PICKUP_VERSION: JSON.stringify(pkg.version) },
+  plugins: [sealed, lateBuiltins, sqliteBinding],
 });
+
+rmSync('dist', { recursive: true, force: true });
+mkdirSync('dist');
+for (const { path, text } of outputFiles) {
+  const name = basename(path);
+  // The launcher reads the bundle as Latin-1, and knows it by the hash in its last line.
+  if (name === 'main.cjs' && /[^\n -~\t]/.test(text)) throw new Error('the bundle is not plain ASCII');
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  writeFileSync(`dist/${name}`, name === 'main.cjs' ? `${text}//${hash}\n` : text);
+}

@@ -57,6 +57,7 @@ Examples:
     .description('make the state dir, the board and a configuration')
     .option('--project', 'add the git repository you stand in')
     .option('--name <name>', "with --project: the project's name (else the directory's)")
+    .option('--trust', 'with --project: say in the files of your agent clients that you trust it')
     .action((o) => run(async (c) => (await import('./commands/init.ts')).init(c, o)));
   program
     .command('dispatch')
@@ -199,6 +200,10 @@ function definePeople(program: Command, run: (work: Run) => Promise<void>): void
     .description('you have set the client up: launch this profile again')
     .argument('<name>')
     .action((name) => run(async (c) => (await import('./commands/agents.ts')).agentReady(c, name)));
+  program
+    .command('doctor')
+    .description('what is missing or wrong on this machine, each with what to do about it')
+    .action(() => run(async (c) => (await import('./commands/doctor.ts')).doctor(c)));
   program
     .command('attach')
     .description("the agent's own terminal")

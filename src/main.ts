@@ -6,20 +6,26 @@ import { isTerminal } from './report/terminal.ts';
 import { stateFault } from './state.ts';
 import { oneLine } from './text.ts';
 
+/** How much of a tick a run has been through: none, a tick, a tick with agents. The launcher keeps the compiled code of
+ *  the deepest. */
+export type Depth = 0 | 1 | 2;
+
 /** The whole program. Sets `process.exitCode`; never throws. A tick is stopped at the gate before the board, tmux,
  *  or even the command-line parser is loaded. */
-export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<void> {
+export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Depth> {
   process.umask(0o077);
   const tick = parsePlainTick(argv);
   if (tick !== null) {
     const places = placesOf(tick, env);
-    if (gate(places, env, tick.json)) return;
+    if (gate(places, env, tick.json)) return 0;
     // Certainly right as it stands: the command-line parser would cost as much as the tick.
-    process.exitCode = await (await import('./commands/plain-tick.ts')).plainTick(tick, env);
-    return;
+    const { code, depth } = await (await import('./commands/plain-tick.ts')).plainTick(tick, env);
+    process.exitCode = code;
+    return depth;
   }
   const { cli } = await import('./cli.ts');
   process.exitCode = await cli(argv, env);
+  return 0;
 }
 
 /** True = halted: one small file tells of it, and a person at a terminal is told. Where that file can't tell, or the

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Board, Ready } from './board/port.ts';
 import { monotonicMs } from './clock.ts';
 import { readSwitches } from './killswitch.ts';
@@ -41,8 +40,24 @@ export interface Eyes {
   readonly mono_ms: number;
   /** Whether a deleted tmux socket may be restored (SIGUSR1 to the recorded server): not in a dry run. */
   readonly repair: boolean;
+  /** A look that was begun already; who began it holds the tick lock. */
+  readonly look?: Look | null;
   /** Tickets that are looked at whatever comes before them in the queue. */
   readonly also?: readonly string[];
+}
+
+/** Who looks, and what tmux is about to answer. */
+export interface Look {
+  readonly me: ObserverIdentity;
+  readonly tmux: Promise<TmuxView>;
+}
+
+/** Asks tmux, so that its answer comes while there is something else to do. */
+export function beginLook({ places, tmux, repair }: Pick<Eyes, 'places' | 'tmux' | 'repair'>): Look {
+  const me = lookAtSelf(hostId(places.state) ?? 'h-unknown');
+  const asked = viewServer(tmux, { repair, self: me });
+  asked.catch(() => {}); // told where it is waited for, if the tick comes that far
+  return { me, tmux: asked };
 }
 
 /**
@@ -53,10 +68,9 @@ export interface Eyes {
  * ends a row, and what a launcher of a killed tick does meanwhile is judged by its process, never by a missing pane.
  */
 export async function observe(eyes: Eyes): Promise<World> {
-  const host_id = hostId(eyes.places.state) ?? 'h-unknown';
-  const me = lookAtSelf(host_id);
+  const { me, tmux: looking } = eyes.look ?? beginLook(eyes);
+  const { host_id } = me;
   const switches = readSwitches(eyes.places, eyes.env, eyes.now_ms);
-  const looking = viewServer(eyes.tmux, { repair: eyes.repair });
   const snapshot = await eyes.board.snapshot({
     host_id,
     now_ms: eyes.now_ms,
@@ -65,22 +79,25 @@ export async function observe(eyes: Eyes): Promise<World> {
     budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
     also: eyes.also ?? [],
   });
-  const tmux = await looking;
-  const panes = new Map(
-    tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '').map((pane) => [pane.run, pane]) : [],
-  );
+  const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
+  let tmux = await looking;
+  const bound = monotonicMs() + EXIT_MS;
+  while (judged.some((one) => diedUnseen(one, tmux)) && monotonicMs() < bound) {
+    tmux = await viewServer(eyes.tmux, { repair: eyes.repair, self: me, reap: true });
+    if (judged.some((one) => diedUnseen(one, tmux)))
+      await (await import('node:timers/promises')).setTimeout(50);
+  }
+  const panes = panesOf(tmux);
+  const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   return {
     now_ms: eyes.now_ms,
-    delta_ms: observedDelta(snapshot.last_tick, me, eyes),
+    delta_ms,
     host_id,
     boot_id: me.boot_id,
     tmux,
     tickets: snapshot.tickets,
-    runtimes: await withExits(
-      await Promise.all(
-        snapshot.runtimes.map((row) => observeRuntime(row, me, tmux, paneOf(row, panes), eyes)),
-      ),
-      eyes.tmux,
+    runtimes: await Promise.all(
+      judged.map((one) => observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes })),
     ),
     sightings: sightings(panes, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
@@ -157,20 +174,42 @@ function observedDelta(
   return Math.max(0, Math.min(mono_ms - last.mono_ms, 2 * policy.limits.interval_seconds * 1000));
 }
 
+interface Judged {
+  readonly row: Runtime;
+  readonly judgement: Judgement | null;
+}
+
+const EXIT_MS = 2000;
+
+/** The process has ended, and tmux does not know how. A large client of many threads is a zombie for some 100 ms before
+ *  its last thread is gone, and only then tmux is told: without another look each such end would pass for a crash. */
+function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
+  const pane = judgement?.verdict === 'dead' ? paneOf(row, panesOf(tmux)) : null;
+  return pane !== null && pane.exit_code === null && pane.exit_signal === null;
+}
+
+function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
+  const panes = tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '') : [];
+  return new Map(panes.map((pane) => [pane.run, pane]));
+}
+
 async function observeRuntime(
-  row: Runtime,
-  me: ObserverIdentity,
-  tmux: TmuxView,
-  pane: Pane | null,
-  eyes: Eyes,
+  { row, judgement }: Judged,
+  at: {
+    readonly me: ObserverIdentity;
+    readonly tmux: TmuxView;
+    readonly pane: Pane | null;
+    readonly delta_ms: number;
+    readonly eyes: Eyes;
+  },
 ): Promise<ObservedRuntime> {
+  const { me, tmux, pane, delta_ms, eyes } = at;
   const mine = row.host_id === me.host_id;
-  const judgement = judgeRow(row, me);
   const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
   const seen =
     adapter === null
       ? asRecorded(row)
-      : await lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter);
+      : await lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
   const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
   return {
     row,
@@ -180,28 +219,6 @@ async function observeRuntime(
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
-}
-
-const EXIT_MS = 2000;
-
-/** The exit of a process that ended while we looked. A large client of many threads is a zombie for some 100 ms before
- *  its last thread is gone, and only then tmux is told how it ended: without a second look each such end would pass for
- *  a crash. Bounded; only where somebody has died. */
-async function withExits(runtimes: readonly ObservedRuntime[], tmux: Tmux): Promise<ObservedRuntime[]> {
-  const end = monotonicMs() + EXIT_MS;
-  let seen = [...runtimes];
-  while (seen.some(endsUnseen) && monotonicMs() < end) {
-    const now = await viewServer(tmux);
-    if (now.kind !== 'server') return seen;
-    const panes = new Map(now.panes.map((pane) => [pane.run, pane]));
-    seen = seen.map((one) => (endsUnseen(one) ? { ...one, pane: paneOf(one.row, panes) ?? one.pane } : one));
-    if (seen.some(endsUnseen)) await pause(50);
-  }
-  return seen;
-}
-
-function endsUnseen({ judgement, pane }: ObservedRuntime): boolean {
-  return judgement?.verdict === 'dead' && pane?.exit_code === null && pane.exit_signal === null;
 }
 
 /** How long a client may be without any sign of life before its screen is asked. */
@@ -240,8 +257,8 @@ async function limitShown(
   seen: ActivityView,
   { row, judgement, pane, adapter, eyes }: Shown,
 ): Promise<ActivityView> {
-  const asked = adapter.limitShown !== undefined && pane !== null && judgement?.verdict === 'alive';
-  if (!asked || seen.activity !== 'busy' || seen.fresh > 0 || row.silent_ms < SILENT_WORK_MS) return seen;
+  if (adapter.limitShown === undefined || pane === null || judgement?.verdict !== 'alive') return seen;
+  if (seen.activity !== 'busy' || seen.fresh > 0 || row.silent_ms < SILENT_WORK_MS) return seen;
   const until_ms = seen.limited_until_ms;
   if (until_ms !== null && until_ms > eyes.now_ms) return seen;
   const limit = adapter.limitShown((await capturePane(eyes.tmux, pane.pane, 60)) ?? '', eyes.now_ms);
@@ -257,9 +274,19 @@ export function kindOf(row: Runtime, places: Places, policy: Policy): AgentKind 
 }
 
 function asRecorded(row: Runtime): ActivityView {
-  const { activity, question, turn, client_session, events_cursor, level, limited_until_ms, not_ready } = row;
+  const {
+    activity,
+    question,
+    turn,
+    client_session,
+    events_cursor,
+    level,
+    level_ms,
+    limited_until_ms,
+    not_ready,
+  } = row;
   return {
-    ...{ activity, question, turn, client_session, level, limited_until_ms, not_ready },
+    ...{ activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready },
     fresh: 0,
     cursor: events_cursor,
   };

@@ -41,10 +41,10 @@ it('the same question asked of an open tick does find the board: the check can f
 
 it('an old Node without a checkout of its own is told which version was found, where, and what is needed: exit 78', () => {
   mkdirSync(join(dir, 'bin'));
-  copyFileSync('bin/mc-pickup.js', join(dir, 'bin', 'mc-pickup.mjs'));
+  copyFileSync('bin/mc-pickup.js', join(dir, 'bin', 'mc-pickup.cjs'));
   const old = join(dir, 'old.mjs');
   writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '20.11.1' });");
-  const done = spawnSync(process.execPath, ['--import', old, join(dir, 'bin', 'mc-pickup.mjs'), 'status'], {
+  const done = spawnSync(process.execPath, ['--import', old, join(dir, 'bin', 'mc-pickup.cjs'), 'status'], {
     encoding: 'utf8',
   });
   expect(done.status).toBe(78);

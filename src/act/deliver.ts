@@ -100,7 +100,7 @@ export async function lookNow(
 ): Promise<ActivityView> {
   const title =
     adapter.level === undefined || row.tmux_pane === null ? null : await paneTitle(tmux, row.tmux_pane);
-  return lookAtActivity(places.runs, row, title, adapter);
+  return lookAtActivity(places.runs, row, title, adapter, 0);
 }
 
 /** Why nothing may be typed at this runtime now; null = it waits for a text. */

@@ -41,10 +41,13 @@ export async function act(plan: Plan, world: World, hands: Hands): Promise<Outco
   return outcomes;
 }
 
-/** Whether this runtime's record may tell of new use: something happened in it, or it has ended. */
+/** Observed time after its last sign of life in which a client's record may still be written to. */
+const RECORD_LAGS_MS = 120_000;
+
+/** Whether this runtime's record may tell of new use: something happened in it of late, or it has ended. */
 export function mayHaveUsed({ row, judgement, seen }: World['runtimes'][number]): boolean {
   if (row.kind === '' || row.kind === 'command' || row.ticket_id === null) return false;
-  return seen.fresh > 0 || judgement?.verdict === 'dead';
+  return seen.fresh > 0 || row.silent_ms < RECORD_LAGS_MS || judgement?.verdict === 'dead';
 }
 
 async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands): Promise<Outcome[]> {
@@ -98,7 +101,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
       return cas(step, step.runtime.run, 'needs_input', won);
     }
     case 'nudge':
-      return (await import('./nudge.ts')).nudge(step, hands);
+      return (await import('./nudge.ts')).nudge(step, world, hands);
     case 'limit': {
       const reason = sentence(step.because, step.evidence);
       const won = await board.limitAccount(step.agent, step.until_ms, reason, actor, now);

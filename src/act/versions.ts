@@ -11,22 +11,31 @@ const TIMEOUT_MS = 20_000;
 /** Says what is wrong with the version of a client, and marks its profile not ready; null = nothing, or it can't be told.
  *  A program is asked once: until its file changes, the answer is kept in the state dir. */
 export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Hands): Promise<string | null> {
-  const { minVersion, versionArgv } = adapter;
-  if (minVersion === undefined || versionArgv === undefined) return null;
   const stamp = programStamp(profile, hands.env);
-  const version = await versionOf(profile, versionArgv, stamp, hands);
-  if (version === null || !olderThan(version, minVersion)) return null;
-  const [word = profile.kind] = profile.argv;
-  const fix = `${word} is version ${version}, and ${minVersion} or newer is needed: update it`;
+  const { fix } = await clientVersion(profile, adapter, hands);
+  if (fix === null) return null;
   await hands.board.setReady(profile.name, fix, stamp, `tick:${hands.tick_id}`, hands.clock());
   return fix;
+}
+
+/** The version of a profile's client (null = it can't be told), and what to do if it is too old. */
+export async function clientVersion(
+  profile: AgentProfile,
+  { minVersion, versionArgv }: Adapter,
+  at: Pick<Hands, 'places' | 'env'>,
+): Promise<{ readonly version: string | null; readonly fix: string | null }> {
+  if (minVersion === undefined || versionArgv === undefined) return { version: null, fix: null };
+  const version = await versionOf(profile, versionArgv, programStamp(profile, at.env), at);
+  if (version === null || !olderThan(version, minVersion)) return { version, fix: null };
+  const [word = profile.kind] = profile.argv;
+  return { version, fix: `${word} is version ${version}, and ${minVersion} or newer is needed: update it` };
 }
 
 async function versionOf(
   profile: AgentProfile,
   versionArgv: readonly string[],
   stamp: string,
-  { places, env }: Hands,
+  { places, env }: Pick<Hands, 'places' | 'env'>,
 ): Promise<string | null> {
   const file = join(places.state, 'clients.json');
   const known = readObject(file) ?? {};

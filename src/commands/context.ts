@@ -5,6 +5,7 @@ import type { Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Places, placesOf } from '../paths.ts';
 import { type Out, outFor } from '../report/out.ts';
+import { ensureHostId } from '../runtime/identity.ts';
 import type { Tmux } from '../runtime/tmux.ts';
 import { makeStateDir, stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
@@ -37,18 +38,26 @@ export function makeContext(
 }
 
 /** Opens the board for writing, made and migrated if need be. */
-export async function openBoard({ places }: Context): Promise<Board> {
-  const { ensureHostId } = await import('../runtime/identity.ts');
+export async function openBoard(context: Context): Promise<Board> {
   const sqlite = await import('../board/sqlite/index.ts');
   let board: Board | null = null;
   try {
-    board = sqlite.openBoard(places.board);
-    ensureHostId(places.state);
+    board = sqlite.openBoard(context.places.board);
+    ensureHost(context);
     return board;
   } catch (error) {
-    makeStateDir(places.state); // asked only now, so that a tick that can work pays nothing for it
-    if (board === null) throw error;
-    board.close();
+    board?.close();
+    makeStateDir(context.places.state); // asked only now, so that a tick that can work pays nothing for it
+    throw error;
+  }
+}
+
+/** This host's id, made where there is none. */
+export function ensureHost({ places }: Context): string {
+  try {
+    return ensureHostId(places.state);
+  } catch (error) {
+    makeStateDir(places.state);
     const why = error instanceof Error ? error.message : String(error);
     throw new UserError(EXIT.config, `the host id ${places.host} can't be read or made (${why})`);
   }

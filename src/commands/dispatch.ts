@@ -1,16 +1,17 @@
+import { existsSync } from 'node:fs';
 import { pruneSeen } from '../act/index.ts';
+import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { halted, readSwitches, recordHalt, unreadable } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
-import { observe } from '../observe.ts';
+import { beginLook, type Look, observe } from '../observe.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type TickReport, tickLines } from '../report/tick.ts';
-import { lookAtSelf } from '../runtime/identity.ts';
 import { stateFault } from '../state.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
-import { type Context, openBoard, readBoard } from './context.ts';
+import { type Context, ensureHost, openBoard, readBoard } from './context.ts';
 
 interface Options {
   readonly dryRun?: boolean;
@@ -19,8 +20,19 @@ interface Options {
   readonly dispatch: boolean;
 }
 
-/** `dispatch` and `reconcile`: one tick under the tick lock, or a dry one that takes no lock and writes nothing. */
+interface Done {
+  readonly code: ExitCode;
+  /** null = halted, or another tick is running. */
+  readonly result: TickResult | null;
+}
+
+/** `dispatch` and `reconcile` by the command line. */
 export async function dispatch(context: Context, options: Options): Promise<ExitCode> {
+  return (await runTick(context, options)).code;
+}
+
+/** One tick under the tick lock, or a dry one that takes no lock and writes nothing. */
+export async function runTick(context: Context, options: Options): Promise<Done> {
   const { places, env } = context;
   const tick_id = newTickId();
   const dry = options.dryRun === true;
@@ -31,72 +43,74 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
     const fault = stateFault(places.state) ?? unreadable(places, env);
     if (fault !== null) context.out.warn(fault);
     const code = show(context, empty(tick_id, dry, 'halted', stop), options);
-    return fault === null ? code : EXIT.config;
+    return { code: fault === null ? code : EXIT.config, result: null };
   }
+  if (dry) return lookedAt(context, options, tick_id);
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  // In a state dir that is not known to be ours yet nothing is made before its board is known to be one.
+  if (!existsSync(places.lock)) (await openBoard(context)).close();
+  const lock = tryTickLock(places.lock);
+  if (lock === null)
+    return { code: show(context, empty(tick_id, dry, 'overlap', null), options), result: null };
+  try {
+    ensureHost(context);
+    const look = beginLook({ places, tmux: context.tmux, repair: true });
+    return await lookedAt(context, options, tick_id, look);
+  } finally {
+    lock.release();
+  }
+}
+
+/** The tick itself. `look`: begun already under the tick lock; without it, it is a dry run. */
+async function lookedAt(
+  context: Context,
+  options: Options,
+  tick_id: string,
+  look: Look | null = null,
+): Promise<Done> {
+  const { places, env, tmux, node, bin } = context;
+  const dry = look === null;
   const { policy } = loadPolicy(places.config, env);
   if (options.project !== undefined) knownProject(policy, options.project, places.config);
   const board = dry ? await readBoard(context) : await openBoard(context);
   try {
-    const lock = dry ? null : (await import('../board/sqlite/index.ts')).tryTickLock(places.lock);
-    if (!dry && lock === null) return show(context, empty(tick_id, dry, 'overlap', null), options);
-    try {
-      const mono_ms = monotonicMs();
-      const started_at_ms = Date.now();
-      const result = await tick({
-        policy,
-        options: { dispatch: options.dispatch, max: options.max ?? null, project: options.project ?? null },
-        observe: () =>
-          observe({
-            places,
-            board,
-            tmux: context.tmux,
-            policy,
-            project: options.project ?? null,
-            env,
-            now_ms: started_at_ms,
-            mono_ms,
-            repair: !dry,
-          }),
-        hands: dry
-          ? null
-          : {
-              places,
-              board,
-              tmux: context.tmux,
-              policy,
-              env,
-              node: context.node,
-              bin: context.bin,
-              tick_id,
-              clock: Date.now,
-            },
-        tick_id,
-      });
-      if (!dry) {
-        const { boot_id } = lookAtSelf(result.world.host_id);
-        await board.saveTick(
-          {
-            id: tick_id,
-            host_id: result.world.host_id,
-            boot_id,
-            // At the end: time spent in hooks and launches counts against nobody's deadline.
-            mono_ms: monotonicMs(),
-            started_at_ms,
-            finished_at_ms: Date.now(),
-            outcome: result.report.outcome,
-            report: JSON.stringify(result.report),
-          },
-          result.plan.refresh,
-        );
-        pruneSeen(result.plan, result.world, context);
-      }
-      return show(context, result.report, options, result);
-    } finally {
-      lock?.release();
-    }
+    const mono_ms = monotonicMs();
+    const now_ms = Date.now();
+    const { dispatch, max = null, project = null } = options;
+    const result = await tick({
+      policy,
+      options: { dispatch, max, project },
+      observe: () =>
+        observe({ places, board, tmux, policy, project, env, now_ms, mono_ms, repair: !dry, look }),
+      hands: dry ? null : { places, board, tmux, policy, env, node, bin, tick_id, clock: Date.now },
+      tick_id,
+    });
+    if (!dry) await keep(board, context, result, now_ms);
+    return { code: show(context, result.report, options, result), result };
   } finally {
     board.close();
   }
+}
+
+/** Stores what the tick did and saw, for the next one. */
+async function keep(board: Board, context: Context, result: TickResult, now_ms: number): Promise<void> {
+  const { report, plan, world } = result;
+  const { host_id, boot_id } = world;
+  await board.saveTick(
+    {
+      id: report.tick_id ?? '',
+      host_id,
+      boot_id,
+      // At the end: time spent in hooks and launches counts against nobody's deadline.
+      mono_ms: monotonicMs(),
+      started_at_ms: now_ms,
+      finished_at_ms: Date.now(),
+      outcome: report.outcome,
+      report: JSON.stringify(report),
+    },
+    plan.refresh,
+  );
+  pruneSeen(plan, world, context);
 }
 
 /** A misspelt project would launch nothing, quietly, for ever. A broken configuration has its own complaint. */

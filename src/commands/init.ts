@@ -4,7 +4,8 @@ import { basename, dirname, resolve } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
 import { NAME } from '../config/schema.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import type { Policy } from '../model/policy.ts';
+import type { AgentKind, Policy } from '../model/policy.ts';
+import { adapterOf, type Trust } from '../runtime/agents/index.ts';
 import { ensureTools } from '../runtime/launcher.ts';
 import { brokenLine, type Context, withBoard } from './context.ts';
 
@@ -24,11 +25,13 @@ kind = "claude"
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
 export async function init(
   context: Context,
-  o: { readonly project?: boolean; readonly name?: string },
+  o: { readonly project?: boolean; readonly name?: string; readonly trust?: boolean },
 ): Promise<ExitCode> {
   const { places, out } = context;
   if (o.name !== undefined && o.project !== true)
     throw new UserError(EXIT.usage, '--name goes with --project: it names the repository you stand in');
+  if (o.trust === true && o.project !== true)
+    throw new UserError(EXIT.usage, '--trust goes with --project: it is about the repository you stand in');
   await withBoard(context, async () => undefined);
   ensureTools(places, context.node, context.bin);
   const made: string[] = [`ready: ${places.board}`];
@@ -45,15 +48,43 @@ export async function init(
     );
   const project = o.project === true ? addProject(context, policy, o.name ?? null) : null;
   if (project !== null) made.push(project.said);
+  const trusts = project !== null && o.trust === true ? clientsTrust(policy, project.repo, context.env) : [];
+  for (const one of trusts) made.push(...said(one, project?.repo ?? ''));
   if (context.json)
     out.json({
       state_dir: places.state,
       config: places.config,
       board: places.board,
       ...(project === null ? {} : { project: project.name }),
+      ...(o.trust === true
+        ? { trust: trusts.map(({ kind, file, state }) => ({ kind, file, was: state })) }
+        : {}),
     });
   else for (const one of made) out.line(one);
-  return EXIT.ok;
+  const failed = trusts.flatMap((one) => (one.state === 'trusted' ? [] : (one.write() ?? [])));
+  for (const why of failed) out.warn(`not trusted: ${why}`);
+  return failed.length > 0 ? EXIT.config : EXIT.ok;
+}
+
+interface ClientTrust extends Trust {
+  readonly kind: AgentKind;
+}
+
+/** Where the clients of the profiles say whether they trust a repository, each file once. */
+export function clientsTrust(policy: Policy, repo: string, env: NodeJS.ProcessEnv): ClientTrust[] {
+  const found = new Map<string, ClientTrust>();
+  for (const { kind, env: own } of policy.agents.values()) {
+    const trust = adapterOf(kind).trust?.(real(repo), { ...env, ...own });
+    if (trust !== undefined) found.set(trust.file, { kind, ...trust });
+  }
+  return [...found.values()];
+}
+
+/** Said before anything is written. */
+function said({ kind, file, state }: ClientTrust, repo: string): string[] {
+  if (state === 'trusted') return [`${kind} trusts ${repo} already (${file})`];
+  if (state !== 'untrusted') return [];
+  return [`writing into ${file} that ${kind} may trust ${repo}: that covers its worktrees as well`];
 }
 
 /** Adds the repository you stand in. One that is there already stays as it is, under whatever name; a name that
@@ -62,13 +93,13 @@ function addProject(
   context: Context,
   policy: Policy,
   wanted: string | null,
-): { readonly name: string; readonly said: string } {
+): { readonly name: string; readonly repo: string; readonly said: string } {
   const { config } = context.places;
   const { repo, base, directory } = here();
   const known = [...policy.projects.values()].filter((one) => same(one.repo, repo));
   const there = wanted === null ? known[0] : known.find(({ name }) => name === wanted);
   if (there !== undefined)
-    return { name: there.name, said: `project ${there.name} is in ${config} already (${repo})` };
+    return { name: there.name, repo, said: `project ${there.name} is in ${config} already (${repo})` };
   const taken = policy.projects.get(wanted ?? directory);
   if (wanted !== null && taken !== undefined)
     throw new UserError(
@@ -89,7 +120,7 @@ function addProject(
     taken === undefined
       ? ''
       : `; ${directory} is ${taken.repo} (--name chooses another name, edit ${config} to rename)`;
-  return { name, said: `ready: project ${name} (${repo})${why}` };
+  return { name, repo, said: `ready: project ${name} (${repo})${why}` };
 }
 
 function freeName(directory: string, { projects }: Policy): string {
@@ -118,14 +149,16 @@ function toml(text: string): string {
 }
 
 function same(a: string, b: string): boolean {
-  const real = (path: string): string => {
-    try {
-      return realpathSync(path);
-    } catch {
-      return resolve(path);
-    }
-  };
   return real(a) === real(b);
+}
+
+/** The path without symbolic links, as the clients write it. */
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return resolve(path);
+  }
 }
 
 function here(): { repo: string; base: string; directory: string } {

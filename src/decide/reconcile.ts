@@ -245,13 +245,13 @@ class Pass implements Reconciled {
     this.after.set(ticket.id, { ...ticket, status, version: ticket.version + 1 });
   }
 
-  /** What a turn that ended without a report comes to. A continuation prompt is sent at most once for a turn: one whose
+  /** What a turn that ended without a report comes to; of a headless run its process tells, a moment later. A continuation prompt is sent at most once for a turn: one whose
    *  arrival was never seen is not followed by another. */
   #throughOr({ row, seen, has_commits }: ObservedRuntime): 'submit' | 'nudge' | 'ask' | 'leave' {
+    if (row.headless === 1) return 'leave';
     const profile = this.#profile(row);
     const on_idle = profile?.on_idle ?? 'needs_input';
-    // The turn of a headless run is over when its process is: `#through`.
-    if (on_idle === 'leave' || row.headless === 1) return 'leave';
+    if (on_idle === 'leave') return 'leave';
     const may =
       row.nudges < (profile?.max_nudges ?? 0) && (row.nudged_turn === null || seen.turn > row.nudged_turn);
     if (seen.limited_until_ms !== null && may) return 'nudge'; // cut off by a limit that is over now

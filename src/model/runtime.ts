@@ -62,6 +62,8 @@ export interface Runtime {
   readonly resumed: string | null;
   /** What the second signal said at the last tick. */
   readonly level: Activity | null;
+  /** Observed time for which it has said so, without an event. */
+  readonly level_ms: number;
   /** The account's limit that this runtime met; null = none, or over. */
   readonly limited_until_ms: number | null;
   /** What a person has to do before this client can work at all. */

@@ -7,17 +7,19 @@ import { type RunFile, readRunFile } from './launcher.ts';
 
 /**
  * What a runtime does now, from two signals that fail differently: the client's events, which are exact and can be
- * lost, and a level that can be read at any time and may lag by a moment. Reads only.
+ * lost, and a level that can be read at any time and may lag by a moment. `delta_ms` is the observed time since the row
+ * was last refreshed. Reads only.
  */
 export async function lookAtActivity(
   runs: string,
   row: Runtime,
   title: string | null,
   adapter: Adapter,
+  delta_ms: number,
 ): Promise<ActivityView> {
   const folded = foldEvents(join(runs, row.mark, 'events'), row, adapter);
   if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless === 1)
-    return { ...folded, level: null };
+    return { ...folded, level: null, level_ms: 0 };
   const look = agentLook(runs, row, readRunFile(runs, row.mark), title, folded.client_session);
   let level: Level | null = null;
   try {
@@ -25,7 +27,7 @@ export async function lookAtActivity(
   } catch {
     // The second signal is silent; the first one stands.
   }
-  return combine(folded, level, row.level);
+  return combine(folded, level, row, delta_ms);
 }
 
 /** Where the signals of a run are looked for. */
@@ -49,13 +51,20 @@ export function agentLook(
 
 /**
  * New events are believed at once, but for one: that a turn is over, while the level shows work (a sub-agent, a
- * background command) or a dialog. Where there is no new event, and the level says the same as a whole tick ago while the
- * events say something else, an event was lost: the level is believed. No clock decides, so none can mislead. `before`
- * is what the level said at the last tick.
+ * background command) or a dialog. Where there is no new event, and the level has stood still for a while and says
+ * something else than the events, an event was lost: the level is believed. Only observed time counts for that, so no
+ * clock can mislead, and two looks within a moment take no lag for a loss. `before` is what the last tick has kept.
  */
-export function combine(folded: Folded, level: Level | null, before: string | null): ActivityView {
+export function combine(
+  folded: Folded,
+  level: Level | null,
+  before: Pick<Runtime, 'level' | 'level_ms'>,
+  delta_ms: number,
+): ActivityView {
   const said = level === null || level.activity === 'unknown' ? null : level.activity;
-  const activity = said === null ? folded.activity : believed(folded, said, before);
+  const same = said !== null && said === before.level && folded.fresh === 0;
+  const level_ms = same ? before.level_ms + delta_ms : 0;
+  const activity = said === null ? folded.activity : believed(folded, said, level_ms >= STANDS_MS);
   const question = activity === 'waiting' ? (folded.question ?? level?.question ?? null) : null;
   return {
     ...folded,
@@ -65,12 +74,15 @@ export function combine(folded: Folded, level: Level | null, before: string | nu
     limited_until_ms: folded.limited_until_ms ?? level?.limited?.until_ms ?? null,
     not_ready: folded.not_ready ?? level?.not_ready ?? null,
     level: said,
+    level_ms,
   };
 }
 
-function believed({ activity: told, fresh, turn }: Folded, said: Activity, before: string | null): Activity {
+/** Longer than any level was seen to lag behind its event (a registry file, a title, a record that is flushed). */
+const STANDS_MS = 2000;
+
+function believed({ activity: told, turn }: Folded, said: Activity, lost: boolean): Activity {
   if (told === 'idle') return said;
-  const lost = fresh === 0 && said === before;
   // A client that has come up is idle until its first prompt is in: that is no end of a turn.
   if (told === 'unknown') return said === 'idle' && turn === 0 && !lost ? told : said;
   return lost ? said : told;

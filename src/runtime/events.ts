@@ -20,7 +20,7 @@ interface EventFile {
 }
 
 /** What the events say; the second signal is another's part. */
-export type Folded = Omit<ActivityView, 'level'>;
+export type Folded = Omit<ActivityView, 'level' | 'level_ms'>;
 
 export type FoldedRow = Pick<
   Runtime,

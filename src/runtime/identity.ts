@@ -24,9 +24,9 @@ export function lookAtSelf(hostId: string, proc: Proc = PROC): ObserverIdentity 
     const boot_id = boot.status === 0 ? boot.stdout.trim() || null : null;
     return { host_id: hostId, boot_id, pid_ns: null, self_readable: lookAt(process.pid).kind === 'present' };
   }
-  const boot_id = attempt(() => readFileSync(join(proc.root, 'sys/kernel/random/boot_id'), 'utf8').trim());
-  const pid_ns = attempt(() => readlinkSync(join(proc.root, 'self/ns/pid')));
-  const stat = attempt(() => readFileSync(join(proc.root, 'self/stat'), 'latin1'));
+  const boot_id = attempt(() => readFileSync(`${proc.root}/sys/kernel/random/boot_id`, 'utf8').trim());
+  const pid_ns = attempt(() => readlinkSync(`${proc.root}/self/ns/pid`));
+  const stat = attempt(() => readFileSync(`${proc.root}/self/stat`, 'utf8'));
   const self_readable = stat !== null && parseStat(stat) !== null;
   return { host_id: hostId, boot_id: boot_id || null, pid_ns, self_readable };
 }
@@ -36,7 +36,7 @@ export function lookAt(pid: number, proc: Proc = PROC): ProcessLook {
   if (!Number.isSafeInteger(pid) || pid <= 0) return { kind: 'unreadable', error: `not a pid: ${pid}` };
   if (MAC && proc === PROC) return lookByPs(pid);
   try {
-    const stat = parseStat(readFileSync(join(proc.root, String(pid), 'stat'), 'latin1'));
+    const stat = parseStat(readFileSync(`${proc.root}/${pid}/stat`, 'utf8'));
     if (stat === null) return { kind: 'unreadable', error: 'malformed stat' };
     return { kind: 'present', state: stat.state, start: stat.start, ppid: stat.ppid };
   } catch (error) {
@@ -53,16 +53,17 @@ export function lookAtMany(pids: Iterable<number>, proc: Proc = PROC): Map<numbe
   return looks;
 }
 
-/** Reads /proc/PID/stat. The name may hold spaces, parentheses and newlines: all counts from the last `)`. */
+/** Reads /proc/PID/stat. The name may hold spaces, parentheses, newlines and bytes that are no text: all counts from
+ *  the last `)`. (Read as UTF-8, since Node does that in one call, and any other encoding in five.) */
 export function parseStat(
   text: string,
 ): { readonly state: string; readonly ppid: number; readonly start: string } | null {
   const end = text.lastIndexOf(')');
   if (end < 0) return null;
   const fields = text
-    .slice(end + 1)
-    .trim()
-    .split(/\s+/);
+    .slice(end + 2)
+    .trimEnd()
+    .split(' ');
   const [state, parent] = fields;
   const start = fields[19];
   if (state === undefined || !/^[A-Za-z]$/.test(state)) return null;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
@@ -63,13 +64,21 @@ const FIELDS = [
 ].join('|');
 
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
-export async function viewServer(tmux: Tmux, options: { readonly repair?: boolean } = {}): Promise<TmuxView> {
+export async function viewServer(
+  tmux: Tmux,
+  options: {
+    readonly repair?: boolean;
+    readonly self?: ObserverIdentity;
+    /** A process of a pane is known to have ended: tmux is made to notice. */
+    readonly reap?: boolean;
+  } = {},
+): Promise<TmuxView> {
   const length = Buffer.byteLength(tmux.socket);
   if (length > MAX_SOCKET_PATH) {
     const error = `${tmux.socket} is too long for a socket (${length} bytes of ${MAX_SOCKET_PATH} at most): choose a shorter state dir`;
     return { kind: 'unknown', error };
   }
-  const server = recordedServer(tmux);
+  const server = recordedServer(tmux, options.self);
   if (!existsSync(tmux.socket) && server.state === 'dead') {
     // Without the program the next launch would fail, and the one after it: nothing can be seen, so nothing is done.
     return findProgram(tmux.binary, process.env.PATH) === null
@@ -91,7 +100,7 @@ export async function viewServer(tmux: Tmux, options: { readonly repair?: boolea
     if (answer.kind === 'none')
       return { kind: 'unknown', error: `the tmux server ${server.pid} does not answer` };
   }
-  if (answer.kind === 'server' && answer.panes.some(unreaped)) {
+  if (answer.kind === 'server' && (options.reap === true || answer.panes.some(unreaped))) {
     // tmux does not reap a zombie before its next SIGCHLD.
     await command(tmux, ['run-shell', 'true']);
     answer = await list(tmux);
@@ -218,11 +227,12 @@ export async function paneTitle(tmux: Tmux, pane: string): Promise<string | null
 }
 
 /** A format that is the number of the line on which the pane shows a text, or 0. For texts of our own: what means
- *  something in a format or a pattern is refused; `?` stands for any character. */
+ *  something in a format or a pattern is refused; `?` stands for any character, and so does a comma, which would end
+ *  the format's argument. */
 export function searched(text: string): string {
-  if (text === '' || /[#{},;'"\\*[\]\u0000-\u001f]/.test(text))
+  if (text === '' || /[#{};'"\\*[\]\u0000-\u001f]/.test(text))
     throw new Error(`not a text to search a pane for: ${JSON.stringify(text)}`);
-  return `#{C:${text}}`;
+  return `#{C:${text.replaceAll(',', '?')}}`;
 }
 
 /** Whether the pane shows a text now. */
@@ -324,7 +334,7 @@ type Recorded =
   | { readonly state: 'dead' }
   | { readonly state: 'unknown' };
 
-function recordedServer(tmux: Tmux): Recorded {
+function recordedServer(tmux: Tmux, known?: ObserverIdentity): Recorded {
   const record = readObject(tmux.serverFile);
   const pid = numberOf(record, 'pid');
   const start = textOf(record, 'start');
@@ -332,7 +342,7 @@ function recordedServer(tmux: Tmux): Recorded {
   // A record that can't be read proves nothing.
   if (pid === null || start === null || boot === null)
     return { state: existsSync(tmux.serverFile) ? 'unknown' : 'dead' };
-  const self = lookAtSelf('');
+  const self = known ?? lookAtSelf('');
   if (self.boot_id === null) return { state: 'unknown' };
   if (self.boot_id !== boot) return { state: 'dead' };
   const look = lookAt(pid);

@@ -2,11 +2,26 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { chosenClients, type LiveRun, makeRig, type Rig, START_MS } from '../support/clients/rig.ts';
+import {
+  chosenClients,
+  type LiveRun,
+  makeRig,
+  type RealKind,
+  type Rig,
+  START_MS,
+} from '../support/clients/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** Limits of a client itself, stated instead of a pass: why, and what was seen. */
 const LIMITS_OF: Readonly<Record<string, string>> = {};
+
+/** The keys by which a person interrupts a turn. */
+const INTERRUPT: Readonly<Record<RealKind, readonly string[]>> = {
+  claude: ['Escape'],
+  codex: ['Escape'],
+  opencode: ['Escape', 'Escape'],
+  gemini: ['Escape'],
+};
 
 let rig: Rig | undefined;
 afterEach(async () => {
@@ -32,8 +47,8 @@ for (const kind of chosenClients()) {
         }
       });
     };
-    const open = async (profile = ''): Promise<Rig> => {
-      rig = await makeRig(kind, profile);
+    const open = async (...how: Parameters<typeof makeRig> extends [unknown, ...infer R] ? R : never) => {
+      rig = await makeRig(kind, ...how);
       return rig;
     };
     const live = (one: Rig, id: string): LiveRun => {
@@ -87,7 +102,7 @@ for (const kind of chosenClients()) {
       const id = await launched(one, `${MARK} [[say that is all]]`);
       const row = await one.untilStatus(id, 'needs_input', 60_000);
       expect(row.reason).toBe('idle_without_report');
-      expect(one.prompts('reminder 1')).toHaveLength(1);
+      expect(one.prompts('reminder 1'), one.log(id)).toHaveLength(1);
       expect(one.prompts('reminder')).toHaveLength(1);
     });
 
@@ -265,6 +280,74 @@ for (const kind of chosenClients()) {
       expect(rows()).toHaveLength(1);
       expect((await one.run('agents')).out).toContain('tokens');
     });
+
+    scenario(
+      'a question by the tool of the client: its text is told, nothing is typed into its dialog',
+      async () => {
+        const one = await open();
+        const id = await launched(one, `${MARK} [[ask Which colour? | red | blue]]`);
+        const row = await one.untilStatus(id, 'needs_input', 60_000);
+        expect(row.reason).toBe('agent_waiting');
+        expect(row.reason_text).toContain('Which colour?');
+        expect((await one.run('send', id, 'typed-into-a-dialog')).code).toBe(75);
+        expect((await one.run('answer', id, 'typed-into-a-dialog')).code).toBe(75);
+        one.keys(id, 'Enter'); // a person at the terminal takes the first choice
+        await one.ticking(() => live(one, id).activity !== 'waiting', 'the dialog to close', 30_000);
+        expect(one.prompts('typed-into-a-dialog')).toEqual([]);
+      },
+    );
+
+    scenario('a person interrupts the turn at the terminal: idle, though no hook may tell', async () => {
+      const one = await open('on_idle = "needs_input"');
+      const id = await launched(one, `${MARK} [[hold turn]]`);
+      await waitFor(() => one.stub.brain.held.has('turn'), 'the turn', 20_000);
+      await one.ticking(() => live(one, id).activity === 'busy', 'busy', 20_000);
+      one.keys(id, ...INTERRUPT[kind]);
+      const row = await one.untilStatus(id, 'needs_input', 60_000);
+      expect(row.reason).toBe('idle_without_report');
+      expect(one.prompts(MARK)).toHaveLength(1);
+    });
+
+    scenario(
+      'kill -9 while a tool runs: one attempt more, one agent, and what the tool left blocks nothing',
+      async () => {
+        const one = await open();
+        const id = await launched(one, `${MARK} [[shell echo begun >begun; sleep 300]]`);
+        await one.untilStatus(id, 'needs_input', 60_000);
+        expect(await one.run('answer', id, '--allow')).toMatchObject({ code: 0 });
+        const begun = join(one.box.state, 'worktrees', 'demo', id, 'begun');
+        await waitFor(() => existsSync(begun), 'the tool', 20_000);
+        await one.ticking(() => one.ticket(id).status === 'in_progress', 'in_progress', 30_000);
+        const first = live(one, id);
+        process.kill(first.pid, 'SIGKILL');
+        const next = () => one.live(id) !== undefined && one.live(id)?.id !== first.id;
+        await one.ticking(next, 'the next attempt', 60_000);
+        expect(one.ticket(id)).toMatchObject({ attempts: 1 });
+        expect(one.box.sql('SELECT id FROM runtime_sessions WHERE ended_at_ms IS NULL')).toHaveLength(1);
+      },
+    );
+
+    scenario(
+      'a client that cannot work: the profile is not ready, with what to do; tickets are not tried in turn',
+      async () => {
+        let says = '';
+        const one = await open('', (client, setup) => {
+          says = client.unready(setup);
+        });
+        const id = one.add('first');
+        await one.tick();
+        const account = () =>
+          one.box.sql<{ not_ready: string | null }>('SELECT not_ready FROM accounts')[0]?.not_ready ?? '';
+        await one.ticking(() => account() !== '', 'the profile to be not ready', 90_000);
+        expect(account()).toContain(says);
+        const second = one.add('second');
+        expect((await one.tick('--json')).out).toContain('profile_not_ready');
+        expect(one.ticket(second)).toMatchObject({ status: 'todo', attempts: 0 });
+        expect(one.ticket(id).attempts).toBe(0);
+        expect((await one.run('agents')).out).toContain('NOT READY');
+        expect(one.stub.brain.prompts).toEqual([]);
+      },
+    );
 
     scenario('stop ends all of it', async () => {
       const one = await open();

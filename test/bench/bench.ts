@@ -276,9 +276,13 @@ async function main(): Promise<number> {
     show(row);
   };
   try {
-    add(measure('gate', 1.35, await closedGate(root), pairs));
-    add(measure('idle-empty', 2, await emptyBoard(root), pairs));
+    const gate = await closedGate(root);
+    const empty = await emptyBoard(root);
     const busy = await busyBoard(root, (one) => started.push(one));
+    // As on a machine in use: the compiled code that is kept is that of a tick with agents, for the gate as well.
+    program(busy, 'dispatch');
+    add(measure('gate', 1.35, gate, pairs));
+    add(measure('idle-empty', 2, empty, pairs));
     add(measure('idle-100-10', 2, busy, pairs));
     await stillIdle(busy);
   } finally {

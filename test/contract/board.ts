@@ -400,6 +400,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         fresh: 3,
         cursor: 'e3',
         level: 'idle',
+        level_ms: 1234,
         limited_until_ms: 77,
         not_ready: 'log in',
       } as const;
@@ -726,6 +727,13 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
       expect(look.unreadable).toEqual([broken.id]);
       expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([fine.id]);
+    });
+
+    it('does not register a run of an older epoch, whoever raised it', async ({ skip }) => {
+      if (it_.outside === undefined) skip();
+      await claim(await add());
+      sql(`UPDATE tickets SET claim_epoch = claim_epoch + 1 WHERE id = 'MC-1'`);
+      await loses(() => b.register(reg(), NOW));
     });
 
     it('withstands resets by other programs, and heals after them', async ({ skip }) => {

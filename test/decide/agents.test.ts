@@ -124,23 +124,28 @@ describe('a client that is not ready', () => {
   });
 });
 
-describe('a headless run that has ended', () => {
+describe('a headless run', () => {
   const ended = (has_commits: boolean, exit_code = 0) =>
     observed(aRuntime({ headless: 1 }), {
       judgement: JUDGED.dead,
       pane: aPane({ dead: true, exit_code }),
       has_commits,
     });
-  it('with commits goes to review', () => {
+  it('that has ended with commits goes to review', () => {
     expect(told(plan({}, ended(true)))).toEqual(['submit finished_without_report']);
   });
-  it('without commits has failed', () => {
+  it('that has ended without commits has failed', () => {
     expect(told(plan({}, ended(false)))).toEqual(['retry agent_exited', 'skip not_before']);
   });
-  it('is asked of a person where so configured', () => {
+  it('that has ended is asked of a person where so configured', () => {
     expect(told(plan({ on_idle: 'needs_input' }, ended(true)))).toEqual(['ask finished_without_report']);
   });
-  it('with an error has failed, commits or not', () => {
+  it('is waited for while it lives, though its turn is over: nobody can type at it, and its end says more', () => {
+    const idle = observed(aRuntime({ headless: 1 }), { seen: { activity: 'idle' }, has_commits: true });
+    for (const on_idle of ['auto', 'review', 'nudge', 'needs_input'] as const)
+      expect(told(plan({ on_idle, max_nudges: 2 }, idle))).toEqual([]);
+  });
+  it('that has ended with an error has failed, commits or not', () => {
     expect(told(plan({}, ended(true, 1)))).toEqual(['retry agent_exited', 'skip not_before']);
   });
 });

@@ -381,6 +381,18 @@ describe('what is not ours', () => {
     }
   });
 
+  it.each(['launching', 'registered', 'running', 'parked'] as const)(
+    "leaves another host's %s runtime to that host, however long it takes and whatever our kernel says of its pid",
+    (phase) => {
+      const theirs = aRuntime({ phase, host_id: 'h-other', launching_ms: 500 * MINUTE });
+      for (const judgement of [null, ...Object.values(JUDGED)]) {
+        const made = plan(pair({ status: 'in_progress' }, observed(theirs, { judgement })));
+        expect(told(made)).toEqual(['skip not_mine']);
+        expect(made.refresh).toEqual([]);
+      }
+    },
+  );
+
   it.each(['alive', 'dead', 'unknown'] as const)(
     'declines a ticket that could not be read (agent %s)',
     (verdict) => {

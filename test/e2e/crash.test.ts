@@ -43,6 +43,28 @@ async function finishes(id: string): Promise<void> {
 }
 
 describe('a tick that is killed', () => {
+  it('while its hook runs: nothing is launched beside that hook, and no attempt spent, until it is through', async () => {
+    const id = rig.add('hold');
+    const running = await rig.heldTick(id);
+    running.kill();
+    await running.done;
+    await ticksUntil(id, () => rig.ticket(id).attempts === 1);
+
+    await rig.due(id);
+    const beside = rig.tick();
+    expect(beside.dispatch).toMatchObject([
+      { ticket: id, result: 'failed', after: 'todo', error: expect.stringContaining('still runs') },
+    ]);
+    expect(rig.box.note(`${id}.inside`).trim().split('\n')).toHaveLength(1);
+    expect(rig.started(id)).toBe(0);
+    expect(rig.ticket(id).attempts).toBe(1);
+
+    rig.letGo(id);
+    await ticksUntil(id, () => rig.live(id)?.phase === 'running');
+    expect(rig.started(id)).toBe(1);
+    await finishes(id);
+  });
+
   it('between claim and launch: after the deadline the retry table, then one agent; its own launcher, late, loses', async () => {
     const id = rig.add('hold');
     const running = await rig.heldTick(id);

@@ -1,9 +1,10 @@
 /** What a tick sees of time, of lost servers, and of processes that are not what was recorded. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS, until } from '../../scripts/sandbox.ts';
-import { Rig, state } from '../support/rig.ts';
+import { type Report, Rig, state } from '../support/rig.ts';
 import { neverReaped } from '../support/zombie.ts';
 
 let rig: Rig;
@@ -165,5 +166,31 @@ describe('a recorded process', () => {
     expect(rig.live(id)).toBeUndefined();
     expect(state(pid)).toBe('S');
     expect(startOf(pid)).toBe(start);
+  });
+});
+
+describe('a process that ends between the two looks', () => {
+  it('is told with how it ended: tmux, which still shows its pane as living, is asked once more', async () => {
+    const id = await held();
+    const { box } = rig;
+    // A tmux that answers the first question with what it was before, and from then on with what is.
+    const fake = join(box.dir, 'fake');
+    mkdirSync(fake);
+    const real = spawnSync('which', ['tmux'], { encoding: 'utf8' }).stdout.trim();
+    const script = `#!/bin/sh
+case " $* " in *" list-panes "*)
+  if [ ! -e ${fake}/asked ]; then touch ${fake}/asked; exec cat ${fake}/before; fi ;;
+esac
+exec ${real} "$@"
+`;
+    writeFileSync(join(fake, 'tmux'), `#!/bin/sh\n${real} "$@" | tee ${fake}/before\n`, { mode: 0o755 });
+    box.run(['dispatch'], '', { PATH: `${fake}:${box.env.PATH}` });
+    writeFileSync(join(fake, 'tmux'), script, { mode: 0o755 });
+    await rig.kill(rig.run(id).pid);
+
+    const done = box.run(['dispatch', '--json'], '', { PATH: `${fake}:${box.env.PATH}` });
+    const { reconcile } = JSON.parse(done.out) as Report;
+    const evidence = { exit_signal: 9 };
+    expect(reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_killed', evidence });
   });
 });

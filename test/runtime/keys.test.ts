@@ -2,6 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AGENT_KINDS } from '../../src/model/policy.ts';
+import { adapterOf } from '../../src/runtime/agents/index.ts';
 import { pressEnter, pressKeys } from '../../src/runtime/deliver.ts';
 import { command, paneTitle, searched, showsText, startPane, type Tmux } from '../../src/runtime/tmux.ts';
 import { waitFor } from '../support/wait.ts';
@@ -18,7 +20,7 @@ afterEach(async () => {
 });
 
 it('keys answer a dialog only while the pane shows it and is of that run', async () => {
-  const script = 'echo "May it? ❯ 1. Yes (y)"; read -r a; clear; echo "got $a" | tee got; exec sleep 300';
+  const script = 'echo "May it? ❯ 1. Yes, go (y)"; read -r a; clear; echo "got $a" | tee got; exec sleep 300';
   const made = await startPane(tmux, {
     name: 'r',
     run: 'r-1',
@@ -27,7 +29,7 @@ it('keys answer a dialog only while the pane shows it and is of that run', async
     argv: ['sh', '-c', script],
   });
   if (!made.ok) throw new Error(made.error);
-  const at = { pane: made.pane, run: 'r-1', shows: '❯ 1. Yes (y)', keys: ['y', 'Enter'] };
+  const at = { pane: made.pane, run: 'r-1', shows: '❯ 1. Yes, go (y)', keys: ['y', 'Enter'] };
   await waitFor(() => showsText(tmux, made.pane, at.shows), 'the dialog');
   expect(await pressKeys(tmux, { ...at, shows: 'Another dialog' })).toBe('refused');
   expect(await pressKeys(tmux, { ...at, run: 'r-2' })).toBe('refused');
@@ -54,5 +56,21 @@ it('a title is text, whatever it holds; a search is for words of ours alone', as
       async () => (await paneTitle(tmux, made.pane))?.startsWith('a|b') && paneTitle(tmux, made.pane),
     ),
   ).toBe('a|b #{pid} x');
-  for (const bad of ['', 'a#{b}', 'x,y', '*', "it's", 'a\nb']) expect(() => searched(bad)).toThrow();
+  for (const bad of ['', 'a#{b}', 'x;y', '*', "it's", 'a\nb']) expect(() => searched(bad)).toThrow();
+});
+
+it.each(AGENT_KINDS)('the permission dialog of %s can be searched for on a pane', async (kind) => {
+  const { permission } = adapterOf(kind);
+  if (permission === undefined) return expect(kind).toBe('command');
+  const made = await startPane(tmux, {
+    name: 'r',
+    run: 'r-1',
+    ticket: 'T-1',
+    cwd: dir,
+    argv: ['sh', '-c', 'printf "%s\\n" "$1"; exec sleep 300', 'sh', permission.shows],
+  });
+  if (!made.ok) throw new Error(made.error);
+  await waitFor(() => showsText(tmux, made.pane, permission.shows), 'the dialog');
+  for (const keys of [permission.allow, permission.deny])
+    expect(keys.every((key) => /^[A-Za-z0-9-]+$/.test(key))).toBe(true);
 });

@@ -109,7 +109,14 @@ export function aRuntime(over: Partial<Runtime> = {}): Runtime {
     end_reason: null,
     exit_code: null,
     exit_signal: null,
-    ...{ kind: '' as const, headless: 0 as const, resumed: null, level: null, limited_until_ms: null },
+    ...{
+      kind: '' as const,
+      headless: 0 as const,
+      resumed: null,
+      level: null,
+      level_ms: 0,
+      limited_until_ms: null,
+    },
     ...{ not_ready: null, nudges: 0, nudged_turn: null },
     ...over,
   };
@@ -194,6 +201,7 @@ export function observed(
       turn: row.turn,
       client_session: row.client_session,
       level: row.level,
+      level_ms: row.level_ms,
       limited_until_ms: row.limited_until_ms,
       not_ready: row.not_ready,
       fresh: 0,
@@ -300,7 +308,7 @@ export function applyPlan(world: World, plan: Plan): World {
     const refresh = refreshed.get(seen.row.id);
     if (refresh === undefined) return seen;
     const { phase, silent_ms, launching_ms, output_at_s } = refresh;
-    const { activity, question, turn, level, limited_until_ms, not_ready } = refresh.seen;
+    const { activity, question, turn, level, level_ms, limited_until_ms, not_ready } = refresh.seen;
     const row: Runtime = {
       ...seen.row,
       phase,
@@ -310,7 +318,7 @@ export function applyPlan(world: World, plan: Plan): World {
       activity,
       question,
       turn,
-      ...{ level, limited_until_ms, not_ready },
+      ...{ level, level_ms, limited_until_ms, not_ready },
     };
     return { ...seen, row, seen: { ...seen.seen, fresh: 0 } };
   });

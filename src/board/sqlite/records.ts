@@ -113,13 +113,23 @@ function saveTick(store: Store, row: TickRow): void {
 /** The phase only ever goes from registered to running here: every other change is a guarded step's. */
 function refreshRow(store: Store, row: Refresh, now_ms: number): number {
   const { run, phase, seen, silent_ms, launching_ms, output_at_s, alive } = row;
-  const { activity, question, turn, client_session, fresh, cursor, level, limited_until_ms, not_ready } =
-    seen;
+  const {
+    activity,
+    question,
+    turn,
+    client_session,
+    fresh,
+    cursor,
+    level,
+    level_ms,
+    limited_until_ms,
+    not_ready,
+  } = seen;
   return store.run(
     `UPDATE runtime_sessions SET
        phase = CASE WHEN phase = 'registered' AND @phase = 'running' THEN 'running' ELSE phase END,
        activity = @activity, question = @question, turn = @turn,
-       client_session = coalesce(@client_session, client_session), level = @level,
+       client_session = coalesce(@client_session, client_session), level = @level, level_ms = @level_ms,
        limited_until_ms = @limited_until_ms, not_ready = @not_ready,
        events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
        silent_ms = @silent_ms, launching_ms = @launching_ms, output_at_s = @output_at_s,
@@ -131,7 +141,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
       activity,
       question,
       turn,
-      ...{ client_session, level, limited_until_ms, not_ready },
+      ...{ client_session, level, level_ms: Math.round(level_ms), limited_until_ms, not_ready },
       fresh,
       cursor,
       silent_ms: Math.round(silent_ms),

@@ -222,3 +222,8 @@ CREATE TABLE usage_totals (
   cost_usd REAL
 ) STRICT, WITHOUT ROWID;
 `;
+
+/** Schema 3: how long the second signal has said what it says. */
+export const SCHEMA_3 = `
+ALTER TABLE runtime_sessions ADD COLUMN level_ms INTEGER NOT NULL DEFAULT 0;
+`;

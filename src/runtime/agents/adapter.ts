@@ -1,6 +1,7 @@
 import type { AgentProfile } from '../../model/policy.ts';
 import type { Activity } from '../../model/runtime.ts';
 import type { PROMPT } from '../launcher.ts';
+import type { Trust } from './trust.ts';
 
 /** One word of an agent's command line: text, or the place of the prompt. */
 export type ArgvWord = string | typeof PROMPT;
@@ -108,6 +109,8 @@ export interface Adapter {
   notReady?(screen: string): string | null;
   /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
   limitShown?(screen: string, now_ms: number): Limited | null;
+  /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
+  trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
   readonly permission?: PermissionDialog;
   /** The oldest version that this adapter was tried with, and what prints the version. */
   readonly minVersion?: string;

@@ -7,6 +7,7 @@ import { questionOf } from './claude-question.ts';
 import { claudeLevel } from './claude-registry.ts';
 import { announcedReset, claudeTranscript, hasConversation } from './claude-transcript.ts';
 import { claudeUsage } from './claude-usage.ts';
+import { claudeTrust } from './trust.ts';
 
 const HOOKS = [
   'SessionStart',
@@ -43,7 +44,7 @@ const NOT_READY: ReadonlySet<string> = new Set([
 const DIALOGS: readonly (readonly [shows: RegExp, fix: string])[] = [
   [
     /I trust this folder/,
-    'Claude Code asks whether it may trust the folder: start it once in the main checkout and accept',
+    'Claude Code asks whether it may trust the folder: mc-pickup init --project --trust in the main checkout, or start it there once and accept',
   ],
   [
     /Detected a custom API key/,
@@ -101,6 +102,7 @@ export const claude: Adapter = {
   usage: claudeUsage,
   resumable: hasConversation,
   notReady: (screen) => DIALOGS.find(([shows]) => shows.test(screen))?.[1] ?? null,
+  trust: claudeTrust,
   permission: { shows: '❯ 1. Yes', allow: ['1'], deny: ['Escape'] },
   minVersion: '2.1.330',
   versionArgv: ['--version'],

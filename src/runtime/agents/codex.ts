@@ -5,12 +5,13 @@ import { hookFlags } from './codex-hooks.ts';
 import { codexLevel } from './codex-level.ts';
 import { askedIn, permissionText } from './codex-question.ts';
 import { codexUsage, findRollout, rolloutOf } from './codex-rollout.ts';
+import { codexTrust } from './trust.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
 /** Words of `permission_mode` that Codex has: what the sandbox allows, and when it asks. */
 const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'];
-const APPROVALS = ['untrusted', 'on-request', 'never'];
+const APPROVALS = ['on-request', 'never'];
 
 /**
  * Settings of the run, above the user's own file. The title is the one place that shows an open dialog, so its first
@@ -51,6 +52,7 @@ export const codex: Adapter = {
   usage: (look) => codexUsage(findRollout(look)),
   resumable: (look) => look.session !== null && rolloutOf(look.env, look.session) !== null,
   notReady,
+  trust: codexTrust,
   permission: { shows: 'Yes, proceed (y)', allow: ['y'], deny: ['Escape'] },
   minVersion: '0.169.0',
   versionArgv: ['--version'],
@@ -98,7 +100,7 @@ function modeSettings(mode: string): string[] {
 function notReady(screen: string): string | null {
   if (screen.includes('Sign in with ChatGPT')) return 'Codex is not logged in: run `codex login`';
   if (screen.includes('Trust and continue'))
-    return 'Codex does not trust this repository: start `codex` once in its main checkout and trust it';
+    return 'Codex does not trust this repository: mc-pickup init --project --trust in its main checkout, or start `codex` there once and trust it';
   if (screen.includes('Hooks need review'))
     return 'Codex has hooks that nobody has reviewed: start `codex` once in the main checkout and review them';
   return null;

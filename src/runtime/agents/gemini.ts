@@ -65,7 +65,7 @@ export const gemini: Adapter = {
   },
   limitShown: limitOnScreen,
   // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
-  permission: { shows: 'No? suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
+  permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',
   versionArgv: ['gemini', '--version'],
   enterDelayMs: 500,

@@ -14,3 +14,4 @@ export function adapterOf(kind: AgentKind): Adapter {
 }
 
 export type { Adapter, AdapterContext, ArgvWord, EventMeaning, StagedFile } from './adapter.ts';
+export type { Trust } from './trust.ts';

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestClient } from './client.ts';
 
@@ -34,6 +34,14 @@ export const claudeClient: TestClient = {
         CLAUDE_CODE_MAX_RETRIES: '1',
       },
     };
+  },
+  unready({ home }) {
+    const file = join(home, '.claude.json');
+    writeFileSync(
+      file,
+      JSON.stringify({ ...(JSON.parse(readFileSync(file, 'utf8')) as object), projects: {} }),
+    );
+    return 'may trust the folder';
   },
   untouched: ['.claude/settings.json'],
 };

@@ -13,6 +13,8 @@ export interface TestClient {
     readonly argv: readonly string[];
     readonly env: Readonly<Record<string, string>>;
   };
+  /** Takes away from a prepared HOME what the client cannot work without; a part of what is then said to a person. */
+  unready(setup: ClientSetup): string;
   /** Files in the HOME that must not change by a run (the user's settings): relative paths. */
   readonly untouched: readonly string[];
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestClient } from './client.ts';
 
@@ -15,6 +15,14 @@ export const codexClient: TestClient = {
       argv: [join(cache, 'node_modules', '.bin', 'codex')],
       env: { HOME: home, CODEX_HOME: folder, MC_STUB_KEY: 'stub' },
     };
+  },
+  unready({ home, repo }) {
+    const file = join(home, '.codex', 'config.toml');
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(`[projects.${JSON.stringify(repo)}]\ntrust_level = "trusted"\n`, ''),
+    );
+    return 'does not trust this repository';
   },
   untouched: ['.codex/config.toml'],
 };

@@ -16,6 +16,11 @@ export const geminiClient: TestClient = {
       env: { HOME: home, GEMINI_API_KEY: 'stub', GOOGLE_GEMINI_BASE_URL: api, NO_BROWSER: 'true' },
     };
   },
+  unready({ home }) {
+    const settings = { ...SETTINGS, security: {} };
+    writeFileSync(join(home, '.gemini', 'settings.json'), `${JSON.stringify(settings, null, 2)}\n`);
+    return 'not logged in';
+  },
   untouched: ['.gemini/settings.json'],
 };
 

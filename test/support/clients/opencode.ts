@@ -24,6 +24,10 @@ export const opencodeClient: TestClient = {
       },
     };
   },
+  unready({ home }) {
+    writeFileSync(join(home, '.config/opencode/opencode.json'), '{ "model": ');
+    return 'configuration of OpenCode is broken';
+  },
   untouched: ['.config/opencode/opencode.json'],
 };
 

@@ -7,7 +7,7 @@ import type { Stub } from '../model/stub.ts';
 import { startStub } from '../model/stub.ts';
 import { waitFor } from '../wait.ts';
 import { claudeClient } from './claude.ts';
-import type { TestClient } from './client.ts';
+import type { ClientSetup, TestClient } from './client.ts';
 import { codexClient } from './codex.ts';
 import { geminiClient } from './gemini.ts';
 import { opencodeClient } from './opencode.ts';
@@ -90,6 +90,10 @@ export interface Rig {
   /** Prompts that the model got and that hold this text. */
   prompts(text: string): string[];
   screen(id: string): string;
+  /** What happened to the ticket, its deliveries and its screen: said where a test fails. */
+  log(id: string): string;
+  /** What a person at the agent's terminal presses. */
+  keys(id: string, ...keys: string[]): void;
   /** What of the user's own files has changed. */
   touched(): string[];
   destroy(): Promise<void>;
@@ -97,19 +101,24 @@ export interface Rig {
 
 const MODES: Readonly<Partial<Record<RealKind, string>>> = {
   claude: 'manual',
-  codex: 'untrusted',
+  codex: 'on-request',
   gemini: 'manual',
 };
 
-export async function makeRig(kind: RealKind, profile: string = ''): Promise<Rig> {
+export async function makeRig(
+  kind: RealKind,
+  profile: string = '',
+  prepared: (client: TestClient, setup: ClientSetup) => void = () => undefined,
+): Promise<Rig> {
   const cache = installed(kind);
   const stub = await startStub(kind);
   const box = makeSandbox();
   const home = box.env.HOME ?? '';
   const client = CLIENTS[kind];
-  const made = client.prepare({
-    ...{ home, repo: box.repo, worktrees: join(box.state, 'worktrees', 'demo'), cache, api: stub.url },
-  });
+  const worktrees = join(box.state, 'worktrees', 'demo');
+  const setup = { home, repo: box.repo, worktrees, cache, api: stub.url };
+  const made = client.prepare(setup);
+  prepared(client, setup);
   const pictures = new Map(client.untouched.map((file) => [file, readFileSync(join(home, file), 'utf8')]));
   const env = Object.entries(made.env).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
   box.configure(`${LIMITS.replace('launch_deadline_seconds = 0.5', 'launch_deadline_seconds = 60')}
@@ -180,6 +189,18 @@ ${env.join('\n')}
     screen(id) {
       const pane = rig.live(id)?.tmux_pane;
       return pane === undefined ? '(no pane)' : box.tmux('capture-pane', '-p', '-t', pane).out.trimEnd();
+    },
+    log(id) {
+      const rows = [
+        ...box.sql('SELECT at_ms, kind, because, text FROM activity ORDER BY id'),
+        ...box.sql('SELECT kind, outcome, ack_source FROM deliveries'),
+        ...box.sql('SELECT report FROM ticks ORDER BY started_at_ms DESC LIMIT 3'),
+      ];
+      return `${rows.map((row) => JSON.stringify(row)).join('\n')}\n${rig.screen(id)}`;
+    },
+    keys(id, ...keys) {
+      const done = box.tmux('send-keys', '-t', rig.live(id)?.tmux_pane ?? '', ...keys);
+      if (done.code !== 0) throw new Error(`send-keys: ${done.err}`);
     },
     touched: () =>
       [...pictures].flatMap(([file, text]) => (readFileSync(join(home, file), 'utf8') === text ? [] : file)),

@@ -1,0 +1,115 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mc-launcher-'));
+  mkdirSync(join(dir, 'dist'));
+  cpSync('bin', join(dir, 'bin'), { recursive: true });
+  cpSync('dist/main.cjs', join(dir, 'dist', 'main.cjs'));
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+  symlinkSync(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
+  writeFileSync(join(dir, 'config.toml'), '');
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** One run of the copied program; what it left in its cache of compiled code. */
+function run(
+  command: string | readonly string[],
+  env: NodeJS.ProcessEnv = {},
+): { status: number | null; said: string } {
+  const places = ['--state-dir', join(dir, 'state'), '--config', join(dir, 'config.toml')];
+  const done = spawnSync(
+    process.execPath,
+    [join(dir, 'bin', 'mc-pickup.js'), ...[command].flat(), ...places],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: dir, ...env },
+    },
+  );
+  return { status: done.status, said: done.stdout + done.stderr };
+}
+
+const CACHE = () => join(dir, 'dist', '.code-cache');
+const cached = (): string[] => (existsSync(CACHE()) ? readdirSync(CACHE()) : []);
+const bytesOf = (name: string): Buffer => readFileSync(join(CACHE(), name));
+
+it('keeps the compiled code of the deepest run, and leaves it alone when it is used', () => {
+  expect(run('status').status).toBe(0);
+  expect(cached()).toEqual([expect.stringMatching(/-0$/)]);
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  const [tick = ''] = cached();
+  expect(cached()).toEqual([expect.stringMatching(/-1$/)]);
+  const before = bytesOf(tick);
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  expect(run('status').status).toBe(0);
+  expect(cached()).toEqual([tick]);
+  expect(bytesOf(tick).equals(before)).toBe(true);
+});
+
+it('refuses compiled code that is cut short or is none, works all the same, and makes it anew', () => {
+  run('dispatch');
+  const [tick = ''] = cached();
+  const whole = bytesOf(tick);
+  for (const broken of [whole.subarray(0, 1000), Buffer.alloc(0), Buffer.alloc(whole.length)]) {
+    writeFileSync(join(CACHE(), tick), broken);
+    expect(run('dispatch')).toEqual({ status: 0, said: '' });
+    expect(bytesOf(tick).length).toBeGreaterThan(100_000);
+  }
+});
+
+it('never runs the compiled code of another build, even of one with as many bytes', () => {
+  expect(run('--help').said).toContain('the board, the living agents');
+  const file = join(dir, 'dist', 'main.cjs');
+  const other = readFileSync(file, 'latin1')
+    .replace('the board, the living agents', 'THE BOARD, THE LIVING AGENTS')
+    .replace(/[0-9a-f]{16}\n$/, '0123456789abcdef\n');
+  writeFileSync(file, other);
+  expect(run('--help').said).toContain('THE BOARD, THE LIVING AGENTS');
+});
+
+it('the hash in the last line of the bundle is there: without it two builds would share compiled code', () => {
+  expect(readFileSync('dist/main.cjs', 'latin1')).toMatch(/\n\/\/[0-9a-f]{16}\n$/);
+});
+
+it('works where it may not write beside itself', () => {
+  writeFileSync(CACHE(), 'a file where the directory would be');
+  chmodSync(join(dir, 'dist'), 0o500);
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  chmodSync(join(dir, 'dist'), 0o700);
+});
+
+it('names the lines of the source in a stack, and uses no compiled code, when asked to debug', () => {
+  cpSync('dist/main.cjs.map', join(dir, 'dist', 'main.cjs.map'));
+  const bug = { NODE_OPTIONS: `--import "data:text/javascript,Date.now=()=>{throw Error('broken')}"` };
+  expect(run(['killswitch', 'on'], bug)).toMatchObject({
+    status: 1,
+    said: expect.not.stringContaining(' at '),
+  });
+  rmSync(CACHE(), { recursive: true });
+  const { said } = run(['killswitch', 'on'], { ...bug, MC_PICKUP_DEBUG: '1' });
+  expect(said).toMatch(/ at .+src\/commands\/killswitch\.ts:\d+:\d+/);
+  expect(cached()).toEqual([]);
+});
+
+it('says so when the bundle is missing: exit 78', () => {
+  rmSync(join(dir, 'dist', 'main.cjs'));
+  expect(run('status')).toEqual({
+    status: 78,
+    said: 'mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n',
+  });
+});

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Board, Ready } from './board/port.ts';
+import { monotonicMs } from './clock.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { AgentKind, Policy } from './model/policy.ts';
@@ -17,6 +18,7 @@ import type {
 import type { Places } from './paths.ts';
 import { lookAtActivity } from './runtime/activity.ts';
 import { type Adapter, adapterOf } from './runtime/agents/index.ts';
+import { UNANNOUNCED_MS } from './runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
 import { readMarks, readRunFile } from './runtime/launcher.ts';
 import { programStamp } from './runtime/programs.ts';
@@ -80,8 +82,12 @@ export async function observe(eyes: Eyes): Promise<World> {
   });
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
   let tmux = await looking;
-  if (judged.some((one) => diedUnseen(one, tmux)))
+  const bound = monotonicMs() + EXIT_MS;
+  while (judged.some((one) => diedUnseen(one, tmux)) && monotonicMs() < bound) {
     tmux = await viewServer(eyes.tmux, { repair: eyes.repair, self: me, reap: true });
+    if (judged.some((one) => diedUnseen(one, tmux)))
+      await (await import('node:timers/promises')).setTimeout(50);
+  }
   const panes = panesOf(tmux);
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   return {
@@ -175,9 +181,13 @@ interface Judged {
   readonly judgement: Judgement | null;
 }
 
-/** The process has ended, and tmux did not know it yet when it was asked: only then does it tell how. */
+const EXIT_MS = 2000;
+
+/** The process has ended, and tmux does not know how. A large client of many threads is a zombie for some 100 ms before
+ *  its last thread is gone, and only then tmux is told: without another look each such end would pass for a crash. */
 function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
-  return judgement?.verdict === 'dead' && paneOf(row, panesOf(tmux))?.dead === false;
+  const pane = judgement?.verdict === 'dead' ? paneOf(row, panesOf(tmux)) : null;
+  return pane !== null && pane.exit_code === null && pane.exit_signal === null;
 }
 
 function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
@@ -207,7 +217,7 @@ async function observeRuntime(
     row,
     judgement,
     pane,
-    seen: adapter === null ? seen : await firstSigns(seen, { row, judgement, pane, adapter, eyes }),
+    seen: adapter === null ? seen : await byScreen(seen, { row, judgement, pane, adapter, eyes }),
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
@@ -216,26 +226,47 @@ async function observeRuntime(
 /** How long a client may be without any sign of life before its screen is asked. */
 const SILENT_START_MS = 30_000;
 
-/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. The screen
- *  is the last thing to be asked, and only a hint. */
-async function firstSigns(
-  seen: ActivityView,
-  at: {
-    readonly row: Runtime;
-    readonly judgement: Judgement | null;
-    readonly pane: Pane | null;
-    readonly adapter: Adapter;
-    readonly eyes: Eyes;
-  },
-): Promise<ActivityView> {
+interface Shown {
+  readonly row: Runtime;
+  readonly judgement: Judgement | null;
+  readonly pane: Pane | null;
+  readonly adapter: Adapter;
+  readonly eyes: Eyes;
+}
+
+/** The screen is the last thing to be asked, and only a hint: before the first turn, and in a silent one. */
+function byScreen(seen: ActivityView, at: Shown): Promise<ActivityView> {
+  return seen.turn > 0 ? limitShown(seen, at) : firstSigns(seen, at);
+}
+
+/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. */
+async function firstSigns(seen: ActivityView, at: Shown): Promise<ActivityView> {
   const { row, judgement, pane, adapter, eyes } = at;
-  if (adapter.notReady === undefined || pane === null || seen.turn > 0 || seen.not_ready !== null)
-    return seen;
+  if (adapter.notReady === undefined || pane === null || seen.not_ready !== null) return seen;
   const dead = judgement?.verdict === 'dead';
   if (!dead && (judgement?.verdict !== 'alive' || seen.fresh > 0 || row.silent_ms < SILENT_START_MS))
     return seen;
   const screen = await capturePane(eyes.tmux, pane.pane, 60);
   return screen === null ? seen : { ...seen, not_ready: adapter.notReady(screen) };
+}
+
+/** How long a client that works may be without any output before its screen is asked: one that works shows that. */
+const SILENT_WORK_MS = 10_000;
+
+/** A client that says it works may wait in a dialog that tells of a limit. Once the limit is over, a person has to close
+ *  that dialog. */
+async function limitShown(
+  seen: ActivityView,
+  { row, judgement, pane, adapter, eyes }: Shown,
+): Promise<ActivityView> {
+  if (adapter.limitShown === undefined || pane === null || judgement?.verdict !== 'alive') return seen;
+  if (seen.activity !== 'busy' || seen.fresh > 0 || row.silent_ms < SILENT_WORK_MS) return seen;
+  const until_ms = seen.limited_until_ms;
+  if (until_ms !== null && until_ms > eyes.now_ms) return seen;
+  const limit = adapter.limitShown((await capturePane(eyes.tmux, pane.pane, 60)) ?? '', eyes.now_ms);
+  if (limit === null) return seen;
+  if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
+  return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
 }
 
 /** The kind that the run was launched with: the profile may have become another since. */

@@ -16,6 +16,7 @@ interface Options {
 }
 
 const ACK_MS = 10_000;
+const DYING_MS = 2000;
 
 /** A person's answer: a text to the agent that asked, or its permission. A text is kept until a run has it for certain:
  *  if the agent is gone, the ticket goes back to `todo`, and the next attempt is told. */
@@ -63,6 +64,11 @@ async function keep(
   if (SETTLED.has(ticket.status) && ticket.status !== 'blocked')
     throw new UserError(EXIT.usage, `${ticket.id} is ${ticket.status}: there is nothing to answer`);
   await board.keepAnswer(ticket.id, text, actor, Date.now());
+  return handToNext(context, board, ticket, actor);
+}
+
+/** The answer is on the board: the ticket goes back to `todo`, so that there is a next attempt. */
+async function handToNext(context: Context, board: Board, ticket: Ticket, actor: string): Promise<ExitCode> {
   const moves = ticket.status === 'needs_input' || ticket.status === 'blocked';
   if (
     moves &&
@@ -103,6 +109,9 @@ async function tell(
   if (sent.outcome === 'busy' || sent.outcome === 'open') await board.takeAnswers([kept], 'withdrawn');
   await noteSent(board, ticket, row, sent);
   if (sent.outcome === 'refused') {
+    // It was dying when it was judged alive: a large process takes a while to be gone after its terminal is.
+    const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');
+    if (row.headless === 0 && (await until(dead, DYING_MS))) return handToNext(context, board, ticket, actor);
     context.out.line(`${ticket.id}: not delivered (${sent.why}); the answer is kept for the next attempt`);
     return EXIT.unavailable;
   }

@@ -314,7 +314,7 @@ class Pass implements Reconciled {
     // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
     const elsewhere = this.#sighting(ticket) !== null;
     if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket) && !elsewhere) {
-      if (this.#through(seen, ticket, exit.exit_code)) return;
+      if (this.#through(seen, ticket, exit)) return;
       const limited = this.#limited(seen.seen);
       this.#account(seen);
       const lived_ms = this.#world.now_ms - (row.registered_at_ms ?? 0);
@@ -338,9 +338,15 @@ class Pass implements Reconciled {
 
   /** The end of a headless run is the end of its turn: work that is committed goes to review, or a person is asked; what
    *  is left is a failed attempt. The row ends with the next tick. */
-  #through(observed: ObservedRuntime, ticket: Ticket, exit_code: number | null): boolean {
+  #through(
+    observed: ObservedRuntime,
+    ticket: Ticket,
+    { exit_code, exit_signal }: Omit<EndInfo, 'end_reason'>,
+  ): boolean {
     const { row, seen, has_commits } = observed;
-    if (row.headless === 0 || exit_code !== 0) return false;
+    // Where nobody saw the exit, the client's own word that its turn is over stands for it.
+    const well = exit_code === 0 || (exit_code === null && exit_signal === null && seen.activity === 'idle');
+    if (row.headless === 0 || !well) return false;
     const on_idle = this.#profile(row)?.on_idle ?? 'needs_input';
     const base = {
       ...{ ticket: ticket.id, guard: guardOf(ticket), because: 'finished_without_report' as const },

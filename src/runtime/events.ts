@@ -8,7 +8,8 @@ import { asObject } from './files.ts';
 const MAX_EVENTS = 10_000;
 const MAX_BYTES = 1024 * 1024;
 const MAX_QUESTION = 4000;
-const UNANNOUNCED_MS = 15 * 60_000;
+/** After how long a limit whose end nobody announced is tried again. */
+export const UNANNOUNCED_MS = 15 * 60_000;
 const EVENT_NAME = /^([A-Za-z][A-Za-z0-9_-]*)\.[A-Za-z0-9_.-]+$/;
 
 interface EventFile {
@@ -65,7 +66,6 @@ export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, '
   };
 }
 
-/** A limit whose end nobody announced is tried again after a while. */
 function limitOf({ until_ms }: Limited, file: EventFile): number {
   return until_ms ?? Number(file.mtimeNs / 1_000_000n) + UNANNOUNCED_MS;
 }

@@ -107,6 +107,8 @@ export interface Adapter {
   resumable?(look: Omit<AgentLook, 'pid' | 'pid_start' | 'title'>): boolean;
   /** What a screen without any sign of life means: a first-run dialog, no login. null = nothing known. */
   notReady?(screen: string): string | null;
+  /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
+  limitShown?(screen: string, now_ms: number): Limited | null;
   /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
   trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
   readonly permission?: PermissionDialog;

@@ -4,7 +4,7 @@ import { lookAt } from '../identity.ts';
 import { PROMPT } from '../launcher.ts';
 import type { Adapter, AgentLook, EventMeaning, Level } from './adapter.ts';
 import { homeFiles, startScript } from './gemini-home.ts';
-import { limitIn } from './gemini-limit.ts';
+import { limitIn, limitOnScreen } from './gemini-limit.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './gemini-session.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -63,6 +63,7 @@ export const gemini: Adapter = {
   notReady(screen) {
     return DIALOGS.find(([shown]) => screen.includes(shown))?.[1] ?? null;
   },
+  limitShown: limitOnScreen,
   // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
   permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',

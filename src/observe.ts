@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Board, Ready } from './board/port.ts';
 import { monotonicMs } from './clock.ts';
 import { readSwitches } from './killswitch.ts';
@@ -81,13 +82,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     also: eyes.also ?? [],
   });
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
-  let tmux = await looking;
-  const bound = monotonicMs() + EXIT_MS;
-  while (judged.some((one) => diedUnseen(one, tmux)) && monotonicMs() < bound) {
-    tmux = await viewServer(eyes.tmux, { repair: eyes.repair, self: me, reap: true });
-    if (judged.some((one) => diedUnseen(one, tmux)))
-      await (await import('node:timers/promises')).setTimeout(50);
-  }
+  const tmux = await withExits(await looking, judged, me, eyes);
   const panes = panesOf(tmux);
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   return {
@@ -182,6 +177,22 @@ interface Judged {
 }
 
 const EXIT_MS = 2000;
+
+/** Asks tmux again, with a bound, while a process has ended and tmux does not know how. */
+async function withExits(
+  first: TmuxView,
+  judged: readonly Judged[],
+  me: ObserverIdentity,
+  eyes: Eyes,
+): Promise<TmuxView> {
+  let tmux = first;
+  for (const end = monotonicMs() + EXIT_MS; judged.some((one) => diedUnseen(one, tmux)); await pause(50)) {
+    if (monotonicMs() >= end) break;
+    tmux = await viewServer(eyes.tmux, { repair: eyes.repair, self: me, reap: true });
+    if (!judged.some((one) => diedUnseen(one, tmux))) break;
+  }
+  return tmux;
+}
 
 /** The process has ended, and tmux does not know how. A large client of many threads is a zombie for some 100 ms before
  *  its last thread is gone, and only then tmux is told: without another look each such end would pass for a crash. */

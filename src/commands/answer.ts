@@ -16,7 +16,7 @@ interface Options {
 }
 
 const ACK_MS = 10_000;
-const DYING_MS = 2000;
+const DYING_MS = 5000;
 
 /** A person's answer: a text to the agent that asked, or its permission. A text is kept until a run has it for certain:
  *  if the agent is gone, the ticket goes back to `todo`, and the next attempt is told. */

@@ -145,6 +145,17 @@ describe('a headless run', () => {
     for (const on_idle of ['auto', 'review', 'nudge', 'needs_input'] as const)
       expect(told(plan({ on_idle, max_nudges: 2 }, idle))).toEqual([]);
   });
+  it('that has ended unseen is through where its client had told that the turn was over, else it has failed', () => {
+    const unseen = (activity: 'busy' | 'idle') =>
+      observed(aRuntime({ headless: 1 }), {
+        judgement: JUDGED.dead,
+        pane: aPane({ dead: true }),
+        has_commits: true,
+        seen: { activity },
+      });
+    expect(told(plan({}, unseen('idle')))).toEqual(['submit finished_without_report']);
+    expect(told(plan({}, unseen('busy')))).toEqual(['retry agent_dead', 'skip not_before']);
+  });
   it('that has ended with an error has failed, commits or not', () => {
     expect(told(plan({}, ended(true, 1)))).toEqual(['retry agent_exited', 'skip not_before']);
   });

@@ -170,16 +170,20 @@ describe('a recorded process', () => {
 });
 
 describe('a process that ends between the two looks', () => {
-  it('is told with how it ended: tmux, which still shows its pane as living, is asked once more', async () => {
+  it.each([
+    ['which still shows its pane as living, is asked once more', 1],
+    ['which learns it only when the last thread is gone, is asked until it knows', 4],
+  ])('is told with how it ended: tmux, %s', async (_name, late) => {
     const id = await held();
     const { box } = rig;
-    // A tmux that answers the first question with what it was before, and from then on with what is.
+    // A tmux that answers the first questions with what it was before, and from then on with what is.
     const fake = join(box.dir, 'fake');
     mkdirSync(fake);
     const real = spawnSync('which', ['tmux'], { encoding: 'utf8' }).stdout.trim();
     const script = `#!/bin/sh
 case " $* " in *" list-panes "*)
-  if [ ! -e ${fake}/asked ]; then touch ${fake}/asked; exec cat ${fake}/before; fi ;;
+  echo asked >>${fake}/asked
+  if [ $(wc -l <${fake}/asked) -le ${late} ]; then exec cat ${fake}/before; fi ;;
 esac
 exec ${real} "$@"
 `;
@@ -192,5 +196,57 @@ exec ${real} "$@"
     const { reconcile } = JSON.parse(done.out) as Report;
     const evidence = { exit_signal: 9 };
     expect(reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_killed', evidence });
+  });
+});
+
+describe('a client that waits in a dialog and calls it work', () => {
+  /** Gemini CLI at its limit, as 0.61.0 shows it. */
+  const LIMITED = `#!/bin/sh
+[ "$1" = --version ] && echo 0.61.0 && exit
+printf '\\033]2;\\342\\234\\246  Working\\342\\200\\246 (wt)\\033\\\\'
+echo '{"session_id":"s"}' | mc-event BeforeAgent
+cat <<'END'
+│ Usage limit reached for gemini-3.8-flash.   │
+│ Access resets at HH:MM PM UTC.               │
+│ ● 1. Keep trying                            │
+│   2. Stop                                   │
+END
+exec sleep 1000
+`;
+  const silence = () => rig.box.sql('UPDATE runtime_sessions SET silent_ms = 60000');
+
+  it('has the limit that its silent screen tells of; once that is over, a person is asked to close the dialog', async () => {
+    const at = new Date(Date.now() + 3_600_000);
+    const clock = `${at.getUTCHours() % 12 || 12}:${String(at.getUTCMinutes()).padStart(2, '0')} ${at.getUTCHours() < 12 ? 'AM' : 'PM'}`;
+    const program = join(rig.box.dir, 'gemini.sh');
+    writeFileSync(program, LIMITED.replace('HH:MM PM', clock), { mode: 0o755 });
+    rig.configure({ more: `\n[agent.gem]\nkind = "gemini"\nargv = [${JSON.stringify(program)}]\n` });
+    const id = rig.add('work', '--agent', 'gem');
+    rig.tick();
+    const activity = () =>
+      rig.box.sql<{ activity: string }>('SELECT activity FROM runtime_sessions')[0]?.activity;
+    expect(
+      await until(() => {
+        rig.tick();
+        return activity() === 'busy';
+      }),
+    ).toBe(true);
+    expect(rig.tick().reconcile).toEqual([]); // it has shown something a moment ago
+    silence();
+    expect(rig.tick().reconcile).toMatchObject([{ kind: 'limit', ticket: id, because: 'rate_limited' }]);
+    const [{ until: reset }] = rig.box.sql<{ until: number }>(
+      'SELECT not_before_at_ms AS until FROM accounts',
+    ) as [{ until: number }];
+    expect(Math.abs(reset - at.getTime())).toBeLessThan(60_000);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', attempts: 0 });
+
+    silence();
+    rig.box.sql('UPDATE runtime_sessions SET limited_until_ms = 1');
+    expect(rig.tick().reconcile).toMatchObject([{ kind: 'ask', ticket: id, because: 'agent_waiting' }]);
+    expect(rig.ticket(id)).toMatchObject({
+      status: 'needs_input',
+      reason_text: 'Usage limit reached for gemini-3.8-flash.',
+    });
+    expect(rig.agents(id)).toEqual([]); // the scripted agent was not used at all
   });
 });

@@ -119,3 +119,26 @@ it('delivers no text twice: the same one is refused until a turn shows that the 
   expect(box.run(['send', id, 'other'])).toMatchObject({ code: 0, err: '' }); // on purpose, a second time
   expect(box.note('typed')).toBe('hello\nother\nother\n');
 });
+
+/** Asks, and lives until it is told to end. */
+const DYING = `#!/bin/sh
+mc-pickup report needs-input --message 'Which colour?'
+mc-event idle </dev/null
+while [ ! -e "$MC_PICKUP_STATE_DIR/notes/end" ]; do sleep 0.05; done
+`;
+
+it('an answer to an agent that dies at that moment is kept, and its ticket goes to the next attempt', async () => {
+  const id = launch('command', DYING);
+  const status = () => box.sql<{ status: string }>('SELECT status FROM tickets WHERE id = ?', id)[0]?.status;
+  expect(await until(() => status() === 'needs_input')).toBe(true);
+  // Its pane takes nothing any more, and its process is still there: so it is with a client of a gigabyte.
+  expect(box.tmux('set-option', '-p', '-t', '%0', '@mc_run', 'gone').code).toBe(0);
+  const answering = box.start(['answer', id, 'Blue']);
+  const refused = "SELECT 1 FROM deliveries WHERE kind = 'answer' AND outcome = 'refused'";
+  expect(await until(() => box.sql(refused).length === 1)).toBe(true);
+  box.signal('end');
+  const answered = await answering;
+  expect(answered).toMatchObject({ code: 0, err: '' });
+  expect(answered.out).toContain('the ticket is in todo');
+  expect(status()).toBe('todo');
+});

@@ -21,7 +21,7 @@ export function limitIn(text: string, at_ms: number): Limited | null {
  * hook nor the session's record knows. The time of day is only read where it is told in UTC.
  */
 export function limitOnScreen(screen: string, now_ms: number): Limited | null {
-  const shown = /Usage limit reached for [^\n]*?\./.exec(screen)?.[0];
+  const shown = /Usage limit reached for [^\n]*?\.(?=\s|$)/.exec(screen)?.[0];
   if (shown === undefined) return null;
   const [, hours, minutes, half] = CLOCK.exec(screen) ?? [];
   if (hours === undefined) return { until_ms: null, text: shown };

@@ -67,7 +67,7 @@ export const gemini: Adapter = {
   // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
   permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',
-  versionArgv: ['gemini', '--version'],
+  versionArgv: ['--version'],
   enterDelayMs: 500,
   quitKeys: ['C-c', 'C-c'],
 };

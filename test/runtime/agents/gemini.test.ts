@@ -319,6 +319,11 @@ describe('limits and first-run dialogs', () => {
       text: 'Usage limit reached for all Pro models.',
     });
     expect(limitOnScreen('all is well', now)).toBeNull();
+    // As 0.61.0 shows it for a model with a dot in its name.
+    expect(limitOnScreen('│ Usage limit reached for gemini-3.8-flash.        │', now)).toEqual({
+      until_ms: null,
+      text: 'Usage limit reached for gemini-3.8-flash.',
+    });
   });
 
   it('knows the dialogs that only a person can settle', () => {

@@ -102,6 +102,7 @@ function write(clients: readonly RealKind[], results: readonly Result[]): void {
   const kinds = (Object.keys(CLIENTS) as RealKind[]).filter((kind) => all.some((one) => one.kind === kind));
   const text = tableOf(kinds, all).trimEnd();
   writeFileSync(DOCS, `${before.slice(0, from + BEGIN.length)}\n\n${text}\n\n${before.slice(to)}`);
+  spawnSync('biome', ['format', '--write', DOCS], { stdio: ['ignore', 'ignore', 'inherit'] });
   console.log(`written: ${DOCS}`);
 }
 

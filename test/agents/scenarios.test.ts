@@ -132,6 +132,9 @@ for (const kind of chosenClients()) {
       await one.untilStatus(id, 'needs_input', 60_000);
       const denied = await one.run('answer', id, '--deny');
       expect(denied).toMatchObject({ code: 0, err: '' });
+      expect(one.box.sql("SELECT outcome FROM deliveries WHERE kind = 'permission'")).toEqual([
+        { outcome: 'delivered' },
+      ]);
       await one.ticking(
         () => ['idle', 'busy'].includes(live(one, id).activity),
         'the dialog to close',
@@ -378,7 +381,7 @@ for (const kind of chosenClients()) {
       await waitFor(() => existsSync(begun), 'the tool', 20_000);
       const { mark } = live(one, id);
       expect(one.processes(mark).length).toBeGreaterThan(1);
-      expect(await one.run('stop', id)).toMatchObject({ code: 0 });
+      expect(await one.run('stop', id, '--grace', '3')).toMatchObject({ code: 0 });
       expect(one.ticket(id).status).toBe('needs_input');
       expect(one.processes(mark)).toEqual([]);
     });

@@ -48,7 +48,8 @@ export function installed(kind: RealKind, env: NodeJS.ProcessEnv = process.env):
   // npm writes this file last: an installation that was cut off has none.
   if (existsSync(join(cache, 'node_modules', '.package-lock.json'))) return cache;
   mkdirSync(cache, { recursive: true });
-  const words = ['install', '--prefix', cache, '--no-fund', '--no-audit', '--no-save', `${pkg}@${version}`];
+  const quiet = ['--no-fund', '--no-audit', '--loglevel', 'error'];
+  const words = ['install', '--prefix', cache, ...quiet, '--no-save', `${pkg}@${version}`];
   const done = spawnSync('npm', words, { encoding: 'utf8', timeout: 300_000 });
   if (done.status === 0) return cache;
   const said = /npm error (?!code|errno|syscall)(.+)/.exec(done.stderr ?? '')?.[1];

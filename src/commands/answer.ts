@@ -167,7 +167,10 @@ async function permit(
   }
   const gone = await until(async () => {
     const now = await lookNow(hands, row, adapter);
-    return now.fresh > before.fresh || (now.activity !== 'waiting' && now.level !== 'waiting');
+    if (now.fresh > before.fresh) return true;
+    // No event tells of a dialog that Escape has closed (Claude Code): the level that showed it does.
+    if (before.level === 'waiting') return now.level !== null && now.level !== 'waiting';
+    return now.activity !== 'waiting' && now.level !== 'waiting';
   }, ACK_MS);
   const outcome = gone ? 'delivered' : 'indeterminate';
   await board.setDelivery(delivery, outcome, gone ? 'event' : `turn:${before.turn}`);

@@ -71,7 +71,8 @@ export function combine(
     activity,
     question,
     client_session: level?.session ?? folded.client_session,
-    limited_until_ms: folded.limited_until_ms ?? level?.limited?.until_ms ?? null,
+    // The event of a limit may come before the client has written down when it ends: then that was a guess.
+    limited_until_ms: level?.limited?.until_ms ?? folded.limited_until_ms,
     not_ready: folded.not_ready ?? level?.not_ready ?? null,
     level: said,
     level_ms,

@@ -45,4 +45,14 @@ describe('two signals', () => {
     const seen = combine(folded('busy', 0), { activity: 'waiting', question: 'may I?' }, stood('waiting'), 0);
     expect(seen.question).toBe('may I?');
   });
+  it('the announced end of a limit stands above the guess of an event that came before it was written', () => {
+    const guessed = { ...folded('idle', 1), limited_until_ms: 900_000 };
+    const told = (until_ms: number | null) => ({
+      activity: 'idle' as const,
+      limited: { until_ms, text: 'limit' },
+    });
+    expect(combine(guessed, told(3_600_000), stood('idle'), 0).limited_until_ms).toBe(3_600_000);
+    expect(combine(guessed, told(null), stood('idle'), 0).limited_until_ms).toBe(900_000);
+    expect(combine(guessed, { activity: 'idle' }, stood('idle'), 0).limited_until_ms).toBe(900_000);
+  });
 });

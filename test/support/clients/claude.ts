@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestClient } from './client.ts';
+import { LOOPBACK_ONLY, type TestClient } from './client.ts';
 
-const KEY = 'sk-ant-api03-stub-key-for-a-local-test-AA';
+const TOKEN = 'sk-ant-oat01-stub-token-for-a-local-test-AA';
 
 /** Claude Code. Its Node engine wants 22 or newer at the installation: npm takes an old version on Node 20. */
 export const claudeClient: TestClient = {
@@ -14,7 +14,6 @@ export const claudeClient: TestClient = {
     // Trust in the main checkout covers its worktrees.
     const state = {
       hasCompletedOnboarding: true,
-      customApiKeyResponses: { approved: [KEY.slice(-20)], rejected: [] },
       projects: { [repo]: { hasTrustDialogAccepted: true } },
     };
     writeFileSync(join(home, '.claude.json'), JSON.stringify(state));
@@ -23,7 +22,9 @@ export const claudeClient: TestClient = {
       argv: [join(cache, 'node_modules', '.bin', 'claude')],
       env: {
         HOME: home,
-        ANTHROPIC_API_KEY: KEY,
+        ...LOOPBACK_ONLY,
+        // As after a login with a subscription: an API key has no limit whose reset is told.
+        CLAUDE_CODE_OAUTH_TOKEN: TOKEN,
         ANTHROPIC_BASE_URL: api,
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
         DISABLE_AUTOUPDATER: '1',

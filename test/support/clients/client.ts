@@ -29,3 +29,9 @@ export interface ClientSetup {
   readonly cache: string;
   readonly api: string;
 }
+
+/** Whatever a client wants from anywhere but this machine fails at once, instead of leaving it. */
+export const LOOPBACK_ONLY: Readonly<Record<string, string>> = Object.fromEntries([
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'].map((name) => [name, 'http://127.0.0.1:9']),
+  ...['NO_PROXY', 'no_proxy'].map((name) => [name, '127.0.0.1,localhost']),
+]);

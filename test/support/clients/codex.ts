@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestClient } from './client.ts';
+import { LOOPBACK_ONLY, type TestClient } from './client.ts';
 
 /** Codex with a model provider of its own in an isolated HOME: no login, no daemon, no updates, no telemetry. */
 export const codexClient: TestClient = {
@@ -13,7 +13,7 @@ export const codexClient: TestClient = {
     writeFileSync(join(folder, 'config.toml'), configText(repo, api), { mode: 0o600 });
     return {
       argv: [join(cache, 'node_modules', '.bin', 'codex')],
-      env: { HOME: home, CODEX_HOME: folder, MC_STUB_KEY: 'stub' },
+      env: { HOME: home, CODEX_HOME: folder, MC_STUB_KEY: 'stub', ...LOOPBACK_ONLY },
     };
   },
   unready({ home, repo }) {
@@ -33,6 +33,7 @@ function configText(repo: string, api: string): string {
 model = "gpt-5.5-codex"
 model_provider = "stub"
 check_for_update_on_startup = false
+suppress_unstable_features_warning = true
 
 [model_providers.stub]
 name = "stub"
@@ -44,6 +45,9 @@ stream_max_retries = 1
 
 [projects.${JSON.stringify(repo)}]
 trust_level = "trusted"
+
+[features]
+default_mode_request_user_input = true
 
 [analytics]
 enabled = false

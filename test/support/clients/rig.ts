@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { LIMITS, makeSandbox, type Ran, type Sandbox } from '../../../scripts/sandbox.ts';
@@ -41,16 +41,19 @@ export function chosenClients(env: NodeJS.ProcessEnv = process.env): RealKind[] 
   return words.length === 0 ? all : all.filter((kind) => words.includes(kind));
 }
 
-/** Installs the pinned version into the cache folder, once; the folder. */
+/** Installs the pinned version into the cache folder, once; the folder. Throws with npm's own reason. */
 export function installed(kind: RealKind, env: NodeJS.ProcessEnv = process.env): string {
   const { pkg, version } = CLIENTS[kind];
   const cache = join(env.MC_AGENTS_CACHE ?? join(ROOT, '.clients'), `${kind}-${version}`);
-  const manifest = join(cache, 'node_modules', pkg, 'package.json');
-  if (existsSync(manifest)) return cache;
+  // npm writes this file last: an installation that was cut off has none.
+  if (existsSync(join(cache, 'node_modules', '.package-lock.json'))) return cache;
   mkdirSync(cache, { recursive: true });
-  const words = ['install', '--prefix', cache, '--no-fund', '--no-audit', '--no-save', `${pkg}@${version}`];
-  execFileSync('npm', words, { stdio: ['ignore', 'ignore', 'inherit'], timeout: 300_000 });
-  return cache;
+  const quiet = ['--no-fund', '--no-audit', '--loglevel', 'error'];
+  const words = ['install', '--prefix', cache, ...quiet, '--no-save', `${pkg}@${version}`];
+  const done = spawnSync('npm', words, { encoding: 'utf8', timeout: 300_000 });
+  if (done.status === 0) return cache;
+  const said = /npm error (?!code|errno|syscall)(.+)/.exec(done.stderr ?? '')?.[1];
+  throw new Error(said ?? done.error?.message ?? `npm ended with ${done.status ?? done.signal}`);
 }
 
 interface Row {
@@ -94,6 +97,8 @@ export interface Rig {
   log(id: string): string;
   /** What a person at the agent's terminal presses. */
   keys(id: string, ...keys: string[]): void;
+  /** Every living process of a run, by the run's mark in its environment. */
+  processes(mark: string): number[];
   /** What of the user's own files has changed. */
   touched(): string[];
   destroy(): Promise<void>;
@@ -156,14 +161,16 @@ ${env.join('\n')}
     live: (id) =>
       box.sql<LiveRun>('SELECT * FROM runtime_sessions WHERE ticket_id = ? AND ended_at_ms IS NULL', id)[0],
     async ticking(probe, what, boundMs) {
-      await waitFor(
-        async () => {
-          await rig.tick();
-          return probe();
-        },
-        what,
-        boundMs,
-      );
+      const ticked = async () => {
+        await rig.tick();
+        return probe();
+      };
+      try {
+        await waitFor(ticked, what, boundMs);
+      } catch (error) {
+        const row = box.sql('SELECT * FROM runtime_sessions ORDER BY seq DESC LIMIT 1')[0];
+        throw new Error(`${String(error)}\n${JSON.stringify(row)}\n${rig.log(String(row?.ticket_id))}`);
+      }
     },
     async untilStatus(id, status, boundMs = 30_000) {
       const said: string[] = [];
@@ -202,6 +209,10 @@ ${env.join('\n')}
       const done = box.tmux('send-keys', '-t', rig.live(id)?.tmux_pane ?? '', ...keys);
       if (done.code !== 0) throw new Error(`send-keys: ${done.err}`);
     },
+    processes: (mark) =>
+      readdirSync('/proc')
+        .map(Number)
+        .filter((pid) => pid > 0 && environOf(pid).includes(`MC_RUN_ID=${mark}`)),
     touched: () =>
       [...pictures].flatMap(([file, text]) => (readFileSync(join(home, file), 'utf8') === text ? [] : file)),
     async destroy() {
@@ -214,4 +225,13 @@ ${env.join('\n')}
     },
   };
   return rig;
+}
+
+/** Nothing of a process that is gone, or a zombie. */
+function environOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
+  } catch {
+    return [];
+  }
 }

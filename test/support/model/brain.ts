@@ -24,12 +24,16 @@ export interface Asked {
  *
  *   [[say TEXT]]  [[shell COMMAND]]  [[ask QUESTION | option | option]]
  *   [[fail STATUS]]  [[fail 429 reset SECONDS]]  [[fail 529 times 2]]   an error, each time or so many times
+ *                    `reset +10`: ten seconds after the first such error
  *   [[hold NAME]]   the response is begun and goes on when the test calls `release(NAME)`
  */
 export class Brain {
   /** Every prompt that was answered, in order; a request that only goes on with a turn adds none. */
   readonly prompts: string[] = [];
+  /** What was answered, in order. */
+  readonly acts: Act[] = [];
   readonly #failed = new Map<string, number>();
+  readonly #resets = new Map<string, number>();
   readonly #released = new Set<string>();
   /** Names of the holds that a response waits at, or waited at. */
   readonly held = new Set<string>();
@@ -37,6 +41,12 @@ export class Brain {
 
   /** Call it once for each request for a response. The acts of the response; a `hold` before them has passed. */
   async decide(asked: Asked): Promise<Act> {
+    const act = await this.#decide(asked);
+    this.acts.push(act);
+    return act;
+  }
+
+  async #decide(asked: Asked): Promise<Act> {
     if (asked.responses === 0 && this.prompts.at(-1) !== asked.prompt) this.prompts.push(asked.prompt);
     const [verb = 'say', rest = 'done'] = directives(asked.prompt)[asked.responses] ?? [];
     switch (verb) {
@@ -67,12 +77,20 @@ export class Brain {
 
   #fail(asked: Asked, rest: string): Act {
     const [, status = '500', reset, times] =
-      /^(\d{3})(?:\s+reset\s+(\d+))?(?:\s+times\s+(\d+))?$/.exec(rest) ?? [];
+      /^(\d{3})(?:\s+reset\s+(\+?\d+))?(?:\s+times\s+(\d+))?$/.exec(rest) ?? [];
     const key = `${asked.prompt}\n${asked.responses}`;
     const count = (this.#failed.get(key) ?? 0) + 1;
     this.#failed.set(key, count);
     if (times !== undefined && count > Number(times)) return { kind: 'say', text: 'done' };
-    return { kind: 'fail', status: Number(status), reset_s: reset === undefined ? null : Number(reset) };
+    return { kind: 'fail', status: Number(status), reset_s: this.#resetAt(key, reset) };
+  }
+
+  #resetAt(key: string, reset: string | undefined): number | null {
+    if (reset === undefined) return null;
+    const from = reset.startsWith('+') ? Math.ceil(Date.now() / 1000) : 0;
+    const at = this.#resets.get(key) ?? from + Number(reset);
+    this.#resets.set(key, at);
+    return at;
   }
 
   async #hold(name: string): Promise<void> {

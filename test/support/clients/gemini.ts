@@ -28,6 +28,7 @@ const SETTINGS = {
   security: { auth: { selectedType: 'gemini-api-key' } },
   privacy: { usageStatisticsEnabled: false },
   telemetry: { enabled: false },
-  // Ten attempts with growing pauses take four minutes.
+  // A model by name: the automatic choice makes ten attempts with growing pauses whatever the settings say.
+  model: { name: 'gemini-2.5-flash' },
   general: { enableAutoUpdate: false, enableAutoUpdateNotification: false, maxAttempts: 2 },
 };

@@ -73,7 +73,7 @@ export interface PlainTick {
 
 /** Recognises `dispatch` and `reconcile` with options that are certainly right; null = let the real parser
  *  look at it. A dry run is left to the real parser too: it reports a halt without recording one. */
-function parsePlainTick(argv: readonly string[]): PlainTick | null {
+export function parsePlainTick(argv: readonly string[]): PlainTick | null {
   const found: PlainTick = { json: false, quiet: false, color: true, dispatch: true };
   let command: string | null = null;
   for (let i = 0; i < argv.length; i++) {

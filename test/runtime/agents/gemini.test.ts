@@ -315,9 +315,13 @@ describe('limits and first-run dialogs', () => {
     const screen = '│ Usage limit reached for all Pro models.  │\n│ Access resets at 5:46 PM UTC.  │';
     const now = Date.UTC(2026, 10, 24, 18, 0);
     expect(limitOnScreen(screen, now)).toEqual({
-      until_ms: Date.UTC(2026, 10, 25, 17, 46),
+      until_ms: Date.UTC(2026, 10, 25, 17, 47),
       text: 'Usage limit reached for all Pro models.',
     });
+    // Within the very minute that is shown, the reset may be still to come.
+    expect(limitOnScreen(screen, Date.UTC(2026, 10, 24, 17, 46, 30))?.until_ms).toBe(
+      Date.UTC(2026, 10, 24, 17, 47),
+    );
     expect(limitOnScreen('all is well', now)).toBeNull();
     // As 0.61.0 shows it for a model with a dot in its name.
     expect(limitOnScreen('│ Usage limit reached for gemini-3.8-flash.        │', now)).toEqual({

@@ -27,7 +27,8 @@ export function limitOnScreen(screen: string, now_ms: number): Limited | null {
   if (shown === undefined) return null;
   const [, hours, minutes, half] = CLOCK.exec(screen) ?? [];
   if (hours === undefined) return { until_ms: null, text: shown };
-  const ofDay = ((Number(hours) % 12) + (half === 'PM' ? 12 : 0)) * 3_600_000 + (Number(minutes) + 1) * MINUTE_MS;
+  const ofDay =
+    ((Number(hours) % 12) + (half === 'PM' ? 12 : 0)) * 3_600_000 + (Number(minutes) + 1) * MINUTE_MS;
   const today = Math.floor(now_ms / DAY_MS) * DAY_MS + ofDay;
   return { until_ms: today > now_ms ? today : today + DAY_MS, text: shown };
 }

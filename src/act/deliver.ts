@@ -7,6 +7,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
+import type { Because } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { ActivityView } from '../model/world.ts';
@@ -152,4 +153,18 @@ export async function until(probe: () => Promise<boolean>, bound_ms: number): Pr
     await pause(50);
   }
   return true;
+}
+
+/** Our own fixed words first. The number makes each nudge of a run another text, so that one is not taken for another. */
+export function nudgeText(because: Because, n: number, program: string): string {
+  const start =
+    because === 'limit_over'
+      ? 'The limit that stopped you is over: go on where you were.'
+      : 'Your turn has ended without a report: go on where you were.';
+  return [
+    `${start} (reminder ${n})`,
+    `If the work is complete and committed, run: ${program} report review --message "what you did".`,
+    `If you need an answer to go on, run: ${program} report needs-input --message "your question".`,
+    `If you cannot go on at all, run: ${program} report blocked --message "what is in the way".`,
+  ].join(' ');
 }

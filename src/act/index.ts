@@ -1,30 +1,18 @@
-import { join } from 'node:path';
 import type { Board, Cas } from '../board/port.ts';
-import { readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
 import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';
 import type { World } from '../model/world.ts';
-import type { Places } from '../paths.ts';
 import { sentence } from '../report/sentences.ts';
-import { pruneEvents } from '../runtime/events.ts';
-import { keepLastScreen } from '../runtime/last-screen.ts';
-import { removeMark, writeMark } from '../runtime/launcher.ts';
-import { closeDeadPane, type Tmux } from '../runtime/tmux.ts';
-import type { Claimed } from './launch.ts';
+import type { Claimed, Outside } from './outside.ts';
 import { unreachable } from './unreachable.ts';
 
 export interface Hands {
-  readonly places: Places;
   readonly board: Board;
-  readonly tmux: Tmux;
   readonly policy: Policy;
-  readonly env: NodeJS.ProcessEnv;
-  /** The Node and the script that launchers and agents call back. */
-  readonly node: string;
-  readonly bin: string;
   readonly tick_id: string;
   readonly clock: () => number;
+  readonly outside: Outside;
 }
 
 /**
@@ -37,7 +25,7 @@ export async function act(plan: Plan, world: World, hands: Hands): Promise<Outco
   for (const step of plan.reconcile) outcomes.push(await attempt(step, world, hands));
   const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
   if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, tripped, world, hands)));
-  if (world.runtimes.some(mayHaveUsed)) await (await import('./usage.ts')).recordUsage(world, hands);
+  if (world.runtimes.some(mayHaveUsed)) await hands.outside.recordUsage(world);
   return outcomes;
 }
 
@@ -52,13 +40,13 @@ export function mayHaveUsed({ row, judgement, seen }: World['runtimes'][number])
 
 async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands): Promise<Outcome[]> {
   // Loaded only now: a tick without launches needs none of it.
-  const { claim, launch, unlaunchable } = await import('./launch.ts');
+  const { claim, launch } = await import('./launch.ts');
   const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
   const claimed: (Claimed | Outcome)[] = [];
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;
     const halted = outcome(step, null, 'halted', null, null);
-    const error = await unlaunchable(step, hands);
+    const error = await hands.outside.unlaunchable(step);
     if (error !== null) claimed.push(outcome(step, null, 'failed', null, error));
     else claimed.push(tripped ? halted : await guarded(step, () => claim(step, world, hands)));
   }
@@ -117,7 +105,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
     }
     case 'end': {
       const won = await board.end(step.runtime, step.end, actor, now);
-      if (won === 'won') forget(step.ticket, step.runtime.run, world, hands);
+      if (won === 'won') await forget(step.ticket, step.runtime.run, world, hands);
       return cas(step, step.runtime.run, null, won);
     }
     case 'retry': {
@@ -133,7 +121,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
         actor,
         now,
       );
-      if (won === 'won' && step.runtime !== null) forget(step.ticket, step.runtime.run, world, hands);
+      if (won === 'won' && step.runtime !== null) await forget(step.ticket, step.runtime.run, world, hands);
       return cas(step, step.runtime?.run ?? null, step.to.status, won);
     }
     case 'adopt': {
@@ -150,7 +138,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
         actor,
         now,
       );
-      if (won === 'won') writeMark(hands.places.marks, step.ticket, sighting);
+      if (won === 'won') await hands.outside.mark(step.ticket, sighting);
       return won === 'won'
         ? outcome(step, sighting.run, 'adopted', 'in_progress', null)
         : cas(step, null, null, won);
@@ -159,24 +147,13 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
       // Only once its run has ended on the board as well: a step before this one may have lost its race.
       const row = await board.runtimeByMark(step.run);
       if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
-      await keepLastScreen(hands.tmux, step.pane, join(hands.places.runs, step.run));
-      await closeDeadPane(hands.tmux, step.pane, step.run);
+      await hands.outside.closePane(step.run, step.pane);
       return outcome(step, step.run, 'done', null, null);
     }
-    case 'trip':
-      // A person who was faster may have switched off more than this would.
-      if (readSwitches(hands.places, hands.env, now).some(({ scope }) => scope === '*')) {
-        return outcome(step, null, 'lost_race', null, null);
-      }
-      writeSwitch(switchFile(hands.places, hands.env), {
-        level: step.level,
-        scope: '*',
-        reason: sentence(step.because, step.evidence),
-        author: 'mc-pickup',
-        at_ms: now,
-        expires_at_ms: null,
-      });
-      return outcome(step, null, 'done', null, null);
+    case 'trip': {
+      const off = hands.outside.switchOff(step.level, sentence(step.because, step.evidence));
+      return outcome(step, null, off ? 'done' : 'lost_race', null, null);
+    }
     case 'launch':
       return outcome(step, null, 'declined', null, 'a launch is no heal');
     default:
@@ -184,18 +161,8 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
   }
 }
 
-/** Takes away the events that the board has taken in: only once `saveTick` has committed the cursors. */
-export function pruneSeen(plan: Plan, world: World, { places }: Pick<Hands, 'places'>): void {
-  const marks = new Map(world.runtimes.map(({ row }) => [row.id, row.mark]));
-  for (const { run, seen } of plan.refresh) {
-    if (seen.fresh > 0) pruneEvents(join(places.runs, marks.get(run) ?? run, 'events'), seen.cursor);
-  }
-}
-
-/** The mark of a dead agent is evidence of nothing any more. */
-function forget(ticket: string, run: string, world: World, { places }: Hands): void {
-  const mark = world.runtimes.find(({ row }) => row.id === run)?.row.mark ?? run;
-  removeMark(places.marks, ticket, mark);
+async function forget(ticket: string, run: string, world: World, { outside }: Hands): Promise<void> {
+  await outside.forget(ticket, world.runtimes.find(({ row }) => row.id === run)?.row.mark ?? run);
 }
 
 export function cas(step: Step, run: string | null, after: TicketStatus | null, won: Cas): Outcome {

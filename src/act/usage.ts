@@ -3,10 +3,11 @@ import { dayOf, kindOf } from '../observe.ts';
 import { agentLook } from '../runtime/activity.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { readRunFile } from '../runtime/launcher.ts';
-import { type Hands, mayHaveUsed } from './index.ts';
+import { mayHaveUsed } from './index.ts';
+import type { Here } from './real.ts';
 
 /** Reads what the clients' own records say was used, and counts what is new. A record that can't be read costs no tick. */
-export async function recordUsage(world: World, hands: Hands): Promise<void> {
+export async function recordUsage(world: World, hands: Here): Promise<void> {
   const { board, places, policy } = hands;
   for (const one of world.runtimes.filter(mayHaveUsed)) {
     const { row, seen } = one;

@@ -4,13 +4,13 @@ import type { Adapter } from '../runtime/agents/index.ts';
 import { readObject, textOf, writeAtomic } from '../runtime/files.ts';
 import { programStamp } from '../runtime/programs.ts';
 import { run } from '../runtime/spawn.ts';
-import type { Hands } from './index.ts';
+import type { Here } from './real.ts';
 
 const TIMEOUT_MS = 20_000;
 
 /** Says what is wrong with the version of a client, and marks its profile not ready; null = nothing, or it can't be told.
  *  A program is asked once: until its file changes, the answer is kept in the state dir. */
-export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Hands): Promise<string | null> {
+export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Here): Promise<string | null> {
   const stamp = programStamp(profile, hands.env);
   const { fix } = await clientVersion(profile, adapter, hands);
   if (fix === null) return null;
@@ -22,7 +22,7 @@ export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Han
 export async function clientVersion(
   profile: AgentProfile,
   { minVersion, versionArgv }: Adapter,
-  at: Pick<Hands, 'places' | 'env'>,
+  at: Pick<Here, 'places' | 'env'>,
 ): Promise<{ readonly version: string | null; readonly fix: string | null }> {
   if (minVersion === undefined || versionArgv === undefined) return { version: null, fix: null };
   const version = await versionOf(profile, versionArgv, programStamp(profile, at.env), at);
@@ -35,7 +35,7 @@ async function versionOf(
   profile: AgentProfile,
   versionArgv: readonly string[],
   stamp: string,
-  { places, env }: Pick<Hands, 'places' | 'env'>,
+  { places, env }: Pick<Here, 'places' | 'env'>,
 ): Promise<string | null> {
   const file = join(places.state, 'clients.json');
   const known = readObject(file) ?? {};

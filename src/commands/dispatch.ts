@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { pruneSeen } from '../act/index.ts';
+import { pruneSeen, realOutside } from '../act/real.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
@@ -115,13 +115,15 @@ async function lookedAt(
   try {
     const mono_ms = monotonicMs();
     const now_ms = Date.now();
+    const clock = Date.now;
+    const here = { places, board, tmux, policy, env, node, bin, tick_id, clock };
     const { dispatch, max = null, project = null } = options;
     const result = await tick({
       policy,
       options: { dispatch, max, project },
       observe: () =>
         observe({ places, board, tmux, policy, project, env, now_ms, mono_ms, repair: !dry, look }),
-      hands: dry ? null : { places, board, tmux, policy, env, node, bin, tick_id, clock: Date.now },
+      hands: dry ? null : { board, policy, tick_id, clock, outside: realOutside(here) },
       tick_id,
     });
     if (!dry) await keep(board, { context, policy, options, result, now_ms });

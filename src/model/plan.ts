@@ -87,6 +87,9 @@ export type Step =
     })
   | (Base & { readonly kind: 'trip'; readonly level: 'dispatch' });
 
+export type LaunchStep = Extract<Step, { kind: 'launch' }>;
+export type NudgeStep = Extract<Step, { kind: 'nudge' }>;
+
 export type Because =
   // normalize
   | 'agent_alive'

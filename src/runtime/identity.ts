@@ -46,6 +46,12 @@ export function lookAt(pid: number, proc: Proc = PROC): ProcessLook {
   }
 }
 
+/** When a process was started, in the words of the kernel; null = there is none. */
+export function startOf(pid: number): string | null {
+  const look = lookAt(pid);
+  return look.kind === 'present' && look.state !== 'Z' ? look.start : null;
+}
+
 /** One look at each of several pids. */
 export function lookAtMany(pids: Iterable<number>, proc: Proc = PROC): Map<number, ProcessLook> {
   const looks = new Map<number, ProcessLook>();

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { act, type Hands } from '../../src/act/index.ts';
-import { claim, type LaunchStep } from '../../src/act/launch.ts';
+import { claim } from '../../src/act/launch.ts';
+import { realOutside } from '../../src/act/real.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import type { Step } from '../../src/model/plan.ts';
+import type { LaunchStep, Step } from '../../src/model/plan.ts';
 import { placesOf } from '../../src/paths.ts';
 import { startPane, type Tmux, viewServer } from '../../src/runtime/tmux.ts';
 import { aPolicy, aWorld, NOW } from '../support/builders.ts';
@@ -29,10 +30,9 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
   const { id, status, owner, claim_epoch, version } = await board.addTicket({ ...ticket, ...from }, NOW);
-  const hands: Hands = {
-    ...{ places, board, tmux, policy: aPolicy(), env: {}, node: process.execPath, bin: 'bin' },
-    ...{ tick_id: 't-1', clock: () => NOW },
-  };
+  const known = { board, policy: aPolicy(), tick_id: 't-1', clock: () => NOW };
+  const here = { ...known, places, tmux, env: {}, node: process.execPath, bin: 'bin' };
+  const hands: Hands = { ...known, outside: realOutside(here) };
   const step: LaunchStep = {
     ...{
       kind: 'launch',

@@ -2,6 +2,7 @@
  *  one look at the board, what the decision says. Prints what it won and how often it came too late. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { claim } from '../../src/act/launch.ts';
+import { realOutside } from '../../src/act/real.ts';
 import { openBoard, tryTickLock } from '../../src/board/sqlite/index.ts';
 import { decide } from '../../src/decide/index.ts';
 import { observe } from '../../src/observe.ts';
@@ -13,10 +14,9 @@ const places = placesOf({ stateDir, config: `${stateDir}/config.toml` }, {});
 const policy = aPolicy({ limits: { max_agents: Number(cap), max_launches_per_tick: 1000 } });
 const tmux = { socket: places.socket, serverFile: places.server, binary: 'tmux' };
 const board = openBoard(places.board);
-const hands = {
-  ...{ places, board, tmux, policy, env: {}, node: process.execPath, bin: 'bin' },
-  ...{ tick_id: `t-${process.pid}`, clock: Date.now },
-};
+const known = { board, policy, tick_id: `t-${process.pid}`, clock: Date.now };
+const here = { ...known, places, tmux, env: {}, node: process.execPath, bin: 'bin' };
+const hands = { ...known, outside: realOutside(here) };
 const won: string[] = [];
 let overlaps = 0;
 

@@ -1,0 +1,73 @@
+import type { LaunchStep, NudgeStep } from '../model/plan.ts';
+import type { AgentProfile, Project } from '../model/policy.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { Ticket } from '../model/ticket.ts';
+import type { Sighting, World } from '../model/world.ts';
+import type { Delivered } from './deliver.ts';
+
+/** A ticket that this tick has taken: nothing runs for it yet. */
+export interface Claimed {
+  readonly step: LaunchStep;
+  readonly run: string;
+  readonly ticket: Ticket;
+  readonly project: Project;
+  readonly profile: AgentProfile;
+}
+
+export type Prepared =
+  | {
+      readonly ok: true;
+      readonly worktree: string;
+      readonly command: readonly string[];
+      readonly sha256: string;
+      readonly bytes: number;
+      /** What people answered, as it stands in the prompt. */
+      readonly answers: readonly number[];
+    }
+  | { readonly ok: false; readonly because: 'launch_failed' | 'environment'; readonly error: string };
+
+export type Place = Extract<Prepared, { ok: true }>;
+
+export type Started =
+  | { readonly ok: true; readonly pid: number }
+  /** `untouched`: certainly nothing was started; otherwise it may have been all the same. */
+  | { readonly ok: false; readonly untouched?: true; readonly error: string };
+
+export type Neighbours =
+  | { readonly ok: true; readonly sightings: readonly Sighting[] }
+  | { readonly ok: false; readonly error: string };
+
+/**
+ * All that a plan touches besides the board: files, processes, tmux, git. The protocol (which of these happens after
+ * which write, and what follows when one fails) is `act`'s alone, and is proven over this interface; what stands
+ * behind it decides nothing.
+ */
+export interface Outside {
+  /** Eight hex digits, for a name that is used once. */
+  token(): string;
+  /** Whether the killswitch forbids this launch now. */
+  halted(project: string, agent: string): boolean;
+  /** Switches all launches off; false = a person was faster, and may have switched off more. */
+  switchOff(level: 'dispatch', reason: string): boolean;
+  /** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt
+   *  is spent on it. null = nothing. */
+  unlaunchable(step: LaunchStep): Promise<string | null>;
+  /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. */
+  prepare(claimed: Claimed): Promise<Prepared>;
+  /** Runtimes other than `run` that are seen, now, on this ticket or in this worktree. */
+  neighbours(ticket: string, run: string, worktree: string, host_id: string): Promise<Neighbours>;
+  /** Starts the launcher in a pane of its own. */
+  start(run: string, ticket: string, place: Place): Promise<Started>;
+  /** Waits, with a bound, until the launcher has registered or is gone. Only what the tick says depends on it. */
+  registered(run: string, pid: number): Promise<boolean>;
+  /** Delivers one continuation prompt; null = the client of this run is not known. */
+  nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered | null>;
+  /** The second witness of a living agent, beside its row. */
+  mark(ticket: string, sighting: Sighting): Promise<void>;
+  /** The mark of a dead agent is evidence of nothing any more. */
+  forget(ticket: string, mark: string): Promise<void>;
+  /** Keeps the last screen of a dead pane and closes it. */
+  closePane(run: string, pane: string): Promise<void>;
+  /** Counts what the clients' own records say was used. */
+  recordUsage(world: World): Promise<void>;
+}

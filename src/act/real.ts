@@ -1,0 +1,112 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Board } from '../board/port.ts';
+import { monotonicMs } from '../clock.ts';
+import { blocks, readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
+import type { Plan } from '../model/plan.ts';
+import type { Policy } from '../model/policy.ts';
+import type { World } from '../model/world.ts';
+import { kindOf } from '../observe.ts';
+import type { Places } from '../paths.ts';
+import { adapterOf } from '../runtime/agents/index.ts';
+import { pruneEvents } from '../runtime/events.ts';
+import { lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { keepLastScreen } from '../runtime/last-screen.ts';
+import { programWord, removeMark, writeMark } from '../runtime/launcher.ts';
+import { sightPane } from '../runtime/sighting.ts';
+import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
+import type { Neighbours, Outside } from './outside.ts';
+
+/** This machine, and what a tick knows of itself. */
+export interface Here {
+  readonly places: Places;
+  readonly board: Board;
+  readonly tmux: Tmux;
+  readonly policy: Policy;
+  readonly env: NodeJS.ProcessEnv;
+  /** The Node and the script that launchers and agents call back. */
+  readonly node: string;
+  readonly bin: string;
+  readonly tick_id: string;
+  readonly clock: () => number;
+}
+
+/** The files, the processes, the tmux server and the repositories of this machine. What only a launch needs is loaded by
+ *  the first one. */
+export function realOutside(here: Here): Outside {
+  const { places, tmux, env, clock } = here;
+  return {
+    token: () => randomBytes(4).toString('hex'),
+    halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
+    switchOff: (level, reason) => switchOff(level, reason, here),
+    unlaunchable: async (step) => (await import('./prepare.ts')).unlaunchable(step, here),
+    prepare: async (claimed) => (await import('./prepare.ts')).prepare(claimed, here),
+    neighbours: (...which) => neighbours(...which, here),
+    start: (run, ticket, { worktree: cwd, command: argv }) =>
+      startPane(tmux, { name: run, run, ticket, cwd, argv }),
+    registered: (run, pid) => registered(run, pid, here),
+    nudge: async ({ because }, ticket, row) => {
+      const adapter = adapterOf(kindOf(row, places, here.policy));
+      if (adapter === null) return null;
+      const { deliver, nudgeText } = await import('./deliver.ts');
+      const text = nudgeText(because, row.nudges, programWord(places));
+      return deliver(here, { kind: 'nudge', ticket, row, adapter, text });
+    },
+    mark: async (ticket, sighting) => void writeMark(places.marks, ticket, sighting),
+    forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
+    closePane: async (run, pane) => {
+      await keepLastScreen(tmux, pane, join(places.runs, run));
+      await closeDeadPane(tmux, pane, run);
+    },
+    recordUsage: async (world) => (await import('./usage.ts')).recordUsage(world, here),
+  };
+}
+
+/** Takes away the events that the board has taken in: only once `saveTick` has committed the cursors. */
+export function pruneSeen(plan: Plan, world: World, { places }: Pick<Here, 'places'>): void {
+  const marks = new Map(world.runtimes.map(({ row }) => [row.id, row.mark]));
+  for (const { run, seen } of plan.refresh) {
+    if (seen.fresh > 0) pruneEvents(join(places.runs, marks.get(run) ?? run, 'events'), seen.cursor);
+  }
+}
+
+function switchOff(level: 'dispatch', reason: string, { places, env, clock }: Here): boolean {
+  const at_ms = clock();
+  if (readSwitches(places, env, at_ms).some(({ scope }) => scope === '*')) return false;
+  writeSwitch(switchFile(places, env), {
+    ...{ level, scope: '*', reason, author: 'mc-pickup', at_ms, expires_at_ms: null },
+  });
+  return true;
+}
+
+async function neighbours(
+  ticket: string,
+  run: string,
+  worktree: string,
+  host_id: string,
+  { tmux, places }: Here,
+): Promise<Neighbours> {
+  const view = await viewServer(tmux, { repair: true });
+  if (view.kind === 'unknown') return { ok: false, error: view.error };
+  if (view.kind === 'none') return { ok: true, sightings: [] };
+  const me = lookAtSelf(host_id);
+  const sightings = view.panes
+    .filter((pane) => !pane.dead && pane.run !== '' && pane.run !== run)
+    .map((pane) => sightPane(pane, me, places.runs))
+    .filter((one) => one.ticket === ticket || one.worktree === worktree);
+  return { ok: true, sightings };
+}
+
+async function registered(run: string, pid: number, { board, policy }: Here): Promise<boolean> {
+  const end = monotonicMs() + policy.limits.register_wait_seconds * 1000;
+  for (;;) {
+    const row = await board.runtime(run);
+    if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
+    if (monotonicMs() >= end) return false;
+    const look = lookAt(pid);
+    const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
+    if (gone) return (await board.runtime(run))?.registered_at_ms != null;
+    await pause(20);
+  }
+}

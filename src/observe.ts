@@ -149,7 +149,7 @@ function sameProgram(account: AccountView, { policy, env }: Eyes): AccountView {
 
 /** The pane with the run's mark, if its process is the one that registered: a mark on another pane is no word on
  *  this runtime. */
-function paneOf(row: Runtime, panes: ReadonlyMap<string, Pane>): Pane | null {
+export function paneOf(row: Runtime, panes: ReadonlyMap<string, Pane>): Pane | null {
   const pane = panes.get(row.mark);
   return pane === undefined || (row.pid !== null && pane.pid !== row.pid) ? null : pane;
 }
@@ -201,7 +201,7 @@ function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
   return pane !== null && pane.exit_code === null && pane.exit_signal === null;
 }
 
-function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
+export function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
   const panes = tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '') : [];
   return new Map(panes.map((pane) => [pane.run, pane]));
 }
@@ -306,7 +306,7 @@ function asRecorded(row: Runtime): ActivityView {
 }
 
 /** The server that the runtime was started under is gone: its death says nothing against the agent. */
-function serverLost(row: Runtime, tmux: TmuxView): boolean {
+export function serverLost(row: Runtime, tmux: TmuxView): boolean {
   if (row.tmux_server_pid === null || tmux.kind === 'unknown') return false;
   if (tmux.kind === 'none') return true;
   return row.tmux_server_pid !== tmux.server_pid || row.tmux_server_start !== tmux.server_start;

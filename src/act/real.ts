@@ -13,8 +13,8 @@ import { adapterOf } from '../runtime/agents/index.ts';
 import { pruneEvents } from '../runtime/events.ts';
 import { lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
-import { programWord, removeMark, writeMark } from '../runtime/launcher.ts';
-import { sightPane } from '../runtime/sighting.ts';
+import { programWord, readMarks, removeMark, writeMark } from '../runtime/launcher.ts';
+import { sightMark, sightPane } from '../runtime/sighting.ts';
 import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
 import type { Neighbours, Outside } from './outside.ts';
 
@@ -89,12 +89,17 @@ async function neighbours(
 ): Promise<Neighbours> {
   const view = await viewServer(tmux, { repair: true });
   if (view.kind === 'unknown') return { ok: false, error: view.error };
-  if (view.kind === 'none') return { ok: true, sightings: [] };
   const me = lookAtSelf(host_id);
-  const sightings = view.panes
-    .filter((pane) => !pane.dead && pane.run !== '' && pane.run !== run)
-    .map((pane) => sightPane(pane, me, places.runs))
-    .filter((one) => one.ticket === ticket || one.worktree === worktree);
+  const panes = view.kind === 'server' ? view.panes : [];
+  const seen = panes
+    .filter((pane) => !pane.dead && pane.run !== '')
+    .map((pane) => sightPane(pane, me, places.runs));
+  // An agent that has outlived its tmux server, and that the board has lost, is known by its mark alone.
+  const runs = new Set(seen.map((one) => one.run));
+  const marks = readMarks(places.marks).filter((mark) => !runs.has(mark.run));
+  const sightings = [...seen, ...marks.map((mark) => sightMark(mark, me, places.runs))].filter(
+    (one) => one.run !== run && (one.ticket === ticket || one.worktree === worktree),
+  );
   return { ok: true, sightings };
 }
 

@@ -11,6 +11,7 @@ import { openBoard, openBoardReadOnly, tryTickLock } from '../../src/board/sqlit
 import { SCHEMA_1 } from '../../src/board/sqlite/schema.ts';
 import { EXIT } from '../../src/model/errors.ts';
 import { boardContract, type Opened } from '../contract/board.ts';
+import { memoryBoard } from '../explorer/board.ts';
 import { NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -49,6 +50,16 @@ beforeEach(() => {
   path = join(dir, 'state', 'board.sqlite');
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+boardContract('sqlite in memory, as the explorer has it', async (): Promise<Opened> => {
+  const { db, board } = memoryBoard();
+  return {
+    board,
+    reopen: async () => board,
+    outside: (sql) => void db.exec(sql),
+    cleanup: async () => board.close(),
+  };
+});
 
 boardContract('sqlite', async (): Promise<Opened> => {
   const open: Board[] = [openBoard(path)];

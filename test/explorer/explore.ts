@@ -1,0 +1,573 @@
+/*
+ * Explicit-state search. A state is: the board, the machine, how far each of the running ticks is, and what may still
+ * happen. Every interleaving of ticks, launchers, crashes and events up to the bounds is walked, breadth first, so that
+ * a counterexample is a shortest one.
+ */
+import { HOST, NOW } from '../support/builders.ts';
+import { Boards, type Result, type Rows, type Without } from './board.ts';
+import {
+  agents,
+  become,
+  becomeAgent,
+  exit,
+  FIRST,
+  killServer,
+  type Machine,
+  type Process,
+  paneOf,
+  reboot,
+  serverPid,
+  startPane,
+} from './machine.ts';
+import { AGENT, type Blind, bootName, type Look, type Op, PROJECT, sighting, Ticks } from './ticks.ts';
+
+export interface Bounds {
+  /** Ticks in all, and how many of them at once. */
+  readonly ticks: number;
+  readonly overlap: number;
+  readonly crashes: number;
+  readonly events: number;
+  /** The search is cut off here; Infinity = it is exhaustive within the other bounds. */
+  readonly states: number;
+}
+
+/** A rule taken out: of the SQL, of what ticks see, or of the launcher. */
+export interface Ablation {
+  readonly sql?: Without;
+  readonly blind?: Blind;
+  /** The launcher becomes the agent whatever its registration answers. */
+  readonly launcherIgnoresRegistration?: boolean;
+  /** The launcher becomes the agent without registering. */
+  readonly launcherDoesNotRegister?: boolean;
+}
+
+export interface Found {
+  readonly what: string;
+  readonly trace: readonly string[];
+}
+
+export interface Explored {
+  readonly states: number;
+  readonly transitions: number;
+  readonly boards: number;
+  readonly machines: number;
+  readonly executed: number;
+  readonly nodes: number;
+  /** Pairs of board and machine from which three clean ticks were run. */
+  readonly settled: number;
+  readonly exhausted: boolean;
+  readonly found: Found | null;
+}
+
+interface State {
+  readonly board: number;
+  readonly machine: number;
+  readonly ticks: readonly number[];
+  readonly left: { readonly ticks: number; readonly crashes: number; readonly events: number };
+}
+
+interface Move {
+  readonly label: string;
+  readonly to: State;
+  readonly fault: string | null;
+}
+
+class Fault extends Error {}
+
+export class Explorer {
+  readonly #boards: Boards;
+  readonly #ticks: Ticks;
+  readonly #ablation: Ablation;
+  readonly #machines: Machine[] = [];
+  readonly #machineNumbers = new Map<string, number>();
+  readonly #labels = new Map<string, string>();
+  readonly #agreed = new Map<string, Found | null>();
+
+  constructor(ablation: Ablation = {}) {
+    this.#ablation = ablation;
+    this.#boards = new Boards(NOW, ablation.sql ?? {});
+    this.#ticks = new Ticks(ablation.blind ?? {});
+  }
+
+  async explore(bounds: Bounds): Promise<Explored> {
+    const board = await this.#boards.first((empty) => empty.addTicket(TICKET, NOW));
+    const { ticks, crashes, events } = bounds;
+    const first: State = { board, machine: this.#number(FIRST), ticks: [], left: { ticks, crashes, events } };
+    const queue: State[] = [first];
+    const seen = new Set([keyOf(first)]);
+    const from: number[] = [-1];
+    const labels: string[] = [''];
+    let transitions = 0;
+    let found: Found | null = null;
+    const trace = (at: number, last: string[]): string[] => {
+      const lines: string[] = last;
+      for (let i = at; i > 0; i = from[i] ?? 0) lines.unshift(labels[i] ?? '');
+      return lines;
+    };
+    for (let at = 0; at < queue.length && found === null; at++) {
+      const state = queue[at] as State;
+      const stuck = await this.#settles(state);
+      if (stuck !== null) found = { what: stuck.what, trace: trace(at, [...stuck.trace]) };
+      for (const move of found === null ? await this.#moves(state, bounds) : []) {
+        transitions += 1;
+        if (move.fault !== null) {
+          found = { what: move.fault, trace: trace(at, [move.label]) };
+          break;
+        }
+        const key = keyOf(move.to);
+        if (seen.has(key) || queue.length >= bounds.states) continue;
+        seen.add(key);
+        queue.push(move.to);
+        from.push(at);
+        labels.push(this.#once(move.label));
+      }
+    }
+    const result = {
+      states: queue.length,
+      transitions,
+      boards: this.#boards.size,
+      machines: this.#machines.length,
+      executed: this.#boards.executed,
+      nodes: this.#ticks.size,
+      settled: this.#agreed.size,
+      exhausted: queue.length < bounds.states,
+      found,
+    };
+    this.#boards.close();
+    return result;
+  }
+
+  /** The same words again and again: a million states share them. */
+  #once(label: string): string {
+    const known = this.#labels.get(label);
+    if (known !== undefined) return known;
+    this.#labels.set(label, label);
+    return label;
+  }
+
+  #number(machine: Machine): number {
+    const key = JSON.stringify(machine);
+    const known = this.#machineNumbers.get(key);
+    if (known !== undefined) return known;
+    this.#machineNumbers.set(key, this.#machines.length);
+    return this.#machines.push(machine) - 1;
+  }
+
+  #machine(number: number): Machine {
+    const machine = this.#machines[number];
+    if (machine === undefined) throw new Error(`no machine ${number}`);
+    return machine;
+  }
+
+  /** Everything that may happen next. */
+  async #moves(state: State, bounds: Bounds): Promise<Move[]> {
+    const moves: Move[] = [];
+    const { left } = state;
+    const machine = this.#machine(state.machine);
+    for (const [i, id] of state.ticks.entries()) {
+      const others = state.ticks.filter((_, n) => n !== i);
+      const { op } = this.#ticks.node(id);
+      if (op === null) continue;
+      for (const one of await this.#answers(op, state)) {
+        const next = await this.#ticks.after(id, one.answer);
+        const node = this.#ticks.node(next);
+        const ticks = node.op === null ? others : [...others, next].sort((a, b) => a - b);
+        const to: State = {
+          board: one.board,
+          machine: this.#number(one.machine),
+          ticks,
+          left: one.costs ? { ...left, events: left.events - 1 } : left,
+        };
+        const label = `tick ${id}: ${told(op)}${one.note}`;
+        moves.push({ label, to, fault: node.fault ?? this.#faultOfTick(state, to, op) });
+      }
+      if (left.crashes > 0) {
+        const to = { ...state, ticks: others, left: { ...left, crashes: left.crashes - 1 } };
+        moves.push({ label: `tick ${id} is killed before ${op.name}`, to, fault: null });
+        const next = op.name.startsWith('board.') ? await this.#ticks.after(id, BUSY) : null;
+        if (next !== null) {
+          const over = this.#ticks.node(next).op === null;
+          moves.push({
+            label: `tick ${id}: ${op.name} is refused (SQLITE_BUSY)`,
+            to: { ...to, ticks: over ? others : [...others, next].sort((a, b) => a - b) },
+            fault: null,
+          });
+        }
+      }
+    }
+    if (left.ticks > 0 && state.ticks.length < bounds.overlap) {
+      const ticks = [...state.ticks, await this.#ticks.begin()].sort((a, b) => a - b);
+      moves.push({
+        label: 'a tick begins',
+        to: { ...state, ticks, left: { ...left, ticks: left.ticks - 1 } },
+        fault: null,
+      });
+    }
+    for (const process of machine.processes) {
+      const moved = await this.#launcher(state, machine, process);
+      if (moved !== null) moves.push(moved);
+    }
+    if (left.events > 0) moves.push(...(await this.#events(state, machine)));
+    return moves;
+  }
+
+  /** The launcher's own next step. */
+  async #launcher(state: State, machine: Machine, process: Process): Promise<Move | null> {
+    if (process.as === 'registered') {
+      const to = { ...state, machine: this.#number(becomeAgent(machine, process)) };
+      return { label: `launcher of ${process.run} becomes the agent`, to, fault: this.#safe(to) };
+    }
+    if (process.as !== 'new') return null;
+    if (this.#ablation.launcherDoesNotRegister) {
+      const as = become(machine, process, 'agent');
+      const activity = { ...as.activity, [process.run]: { activity: 'busy' as const, turn: 1 } };
+      const to = { ...state, machine: this.#number({ ...as, activity }) };
+      return {
+        label: `launcher of ${process.run} becomes the agent unregistered`,
+        to,
+        fault: this.#safe(to),
+      };
+    }
+    const request = {
+      run: process.run,
+      ...{
+        host_id: HOST,
+        boot_id: bootName(machine.boot),
+        pid_ns: null,
+        pid: process.pid,
+        pid_start: process.start,
+      },
+      ...{ tmux_server_pid: serverPid(machine.servers), tmux_server_start: `v${machine.servers}` },
+      ...{ tmux_session: process.run, tmux_pane: paneOf(process.pid) },
+    };
+    const { board, answer } = await this.#boards.apply(state.board, 'register', [request, NOW]);
+    const won = answer === WON || this.#ablation.launcherIgnoresRegistration === true;
+    const after = won ? become(machine, process, 'registered') : exit(machine, process);
+    const to = { ...state, board, machine: this.#number(after) };
+    return { label: `launcher of ${process.run} registers: ${answer}`, to, fault: this.#safe(to) };
+  }
+
+  async #events(state: State, machine: Machine): Promise<Move[]> {
+    const moves: Move[] = [];
+    const left = { ...state.left, events: state.left.events - 1 };
+    const on = (label: string, change: Partial<State>): void => {
+      const to = { ...state, left, ...change };
+      moves.push({ label, to, fault: this.#safe(to) });
+    };
+    const world = (label: string, changed: Machine): void => on(label, { machine: this.#number(changed) });
+    for (const process of machine.processes) {
+      if (process.as === 'stranger') continue;
+      world(`process ${process.pid} of ${process.run} ends`, exit(machine, process));
+      if (process.as !== 'agent') continue;
+      const { run } = process;
+      const told = machine.activity[run] ?? { activity: 'busy', turn: 1 };
+      const acts = (activity: 'busy' | 'waiting' | 'idle', turn: number): Machine => ({
+        ...machine,
+        activity: { ...machine.activity, [run]: { activity, turn } },
+      });
+      for (const to of ['needs_input', 'in_review'] as const) {
+        const request = { run, to, message: 'm', turn: told.turn };
+        const { board } = await this.#boards.apply(state.board, 'report', [request, NOW]);
+        if (board !== state.board) on(`agent ${run} reports ${to}`, { board });
+      }
+      if (told.activity === 'busy') {
+        world(`agent ${run} opens a dialog`, acts('waiting', told.turn));
+        world(`agent ${run} ends its turn`, acts('idle', told.turn));
+      } else world(`agent ${run} works again`, acts('busy', told.turn + 1));
+    }
+    const { ticket, runtimes } = this.#boards.rows(state.board);
+    for (const to of ['todo', 'in_progress', 'in_review', 'cancelled'] as const) {
+      if (ticket.status === to) continue;
+      const move = { to, why: 'w', trusted: true };
+      const { board } = await this.#boards.apply(state.board, 'move', [
+        'MC-1',
+        ticket.version,
+        move,
+        'ann',
+        NOW,
+      ]);
+      on(`a person moves the ticket to ${to}`, { board });
+    }
+    if (machine.up) {
+      world('the tmux server is killed, and its agents with it', killServer(machine, false));
+      if (machine.processes.some((one) => one.as === 'agent' && one.server === machine.servers))
+        world('the tmux server is killed, and its agents live on', killServer(machine, true));
+    }
+    on('reboot', { machine: this.#number(reboot(machine)), ticks: [] });
+    for (const { pid, ended_at_ms } of runtimes) {
+      if (pid === null || ended_at_ms !== null || machine.processes.some((one) => one.pid === pid)) continue;
+      const stranger: Process = { pid, start: `x${pid}`, run: '', as: 'stranger', server: null };
+      world(`pid ${pid} is given to a stranger`, { ...machine, processes: [...machine.processes, stranger] });
+    }
+    for (const [label, sql] of OUTSIDERS) {
+      // One program that ends an agent's row by hand and another that then starts its own: no dispatcher can help that.
+      if (label.includes('starts') && runtimes.some(({ end_reason }) => end_reason === 'by_hand')) continue;
+      const { board, answer } = await this.#boards.apply(state.board, 'sql', [sql]);
+      if (board === state.board || answer.includes('error')) continue;
+      const started = label.includes('starts') ? this.#number(startPane(machine, 'foreign')) : state.machine;
+      on(label, { board, machine: started });
+    }
+    return moves;
+  }
+
+  /** What an operation may answer, and what it does. What costs is an event. */
+  async #answers(
+    { name, args }: Op,
+    state: State,
+  ): Promise<{ board: number; machine: Machine; answer: string; note: string; costs: boolean }[]> {
+    const machine = this.#machine(state.machine);
+    const may = state.left.events > 0;
+    const plain = (value: unknown, after: Machine = machine, note = '', costs = false) => ({
+      ...{ board: state.board, machine: after, answer: JSON.stringify({ value }), note, costs },
+    });
+    if (name.startsWith('board.')) {
+      const result: Result = await this.#boards.apply(state.board, name.slice(6) as 'claim', args);
+      const note = name === 'board.snapshot' ? '' : ` -> ${result.answer}`;
+      return [{ ...result, machine, note, costs: false }];
+    }
+    switch (name) {
+      case 'tmux': {
+        const fails = may
+          ? [plain({ kind: 'unknown', error: 'timeout' }, machine, ' (no answer)', true)]
+          : [];
+        return [plain(viewOf(machine)), ...fails];
+      }
+      case 'look': {
+        const fails = may ? [plain(lookOf(machine, false), machine, ' (/proc unreadable)', true)] : [];
+        return [plain(lookOf(machine, true)), ...fails];
+      }
+      case 'neighbours': {
+        const fails = may ? [plain({ ok: false, error: 'timeout' }, machine, ' (no answer)', true)] : [];
+        return [plain({ ok: true, sightings: this.#neighbours(machine, String(args[1])) }), ...fails];
+      }
+      case 'prepare': {
+        const failed = { ok: false, because: 'launch_failed', error: 'git' };
+        return [plain(null), ...(may ? [plain(failed, machine, ' (fails)', true)] : [])];
+      }
+      case 'start': {
+        const after = startPane(machine, String(args[0]));
+        const pid = machine.next_pid;
+        const late = { ok: false, error: 'timeout' };
+        return [
+          plain({ ok: true, pid }, after),
+          ...(may
+            ? [
+                plain(late, after, ' (no answer, but started)', true),
+                plain(late, machine, ' (no answer, not started)', true),
+                plain({ ...late, untouched: true }, machine, ' (refused)', true),
+              ]
+            : []),
+        ];
+      }
+      case 'registered': {
+        const row = this.#boards.rows(state.board).runtimes.find(({ id }) => id === args[0]);
+        return [plain(row !== undefined && row.registered_at_ms !== null)];
+      }
+      case 'mark': {
+        const [, run, pid, start] = args as [string, string, number, string];
+        return [plain(null, { ...machine, mark: { run, pid, start, boot: machine.boot } })];
+      }
+      case 'forget':
+        return [plain(null, machine.mark?.run === args[1] ? { ...machine, mark: null } : machine)];
+      case 'closePane':
+        return [plain(null, { ...machine, dead: machine.dead.filter(({ run }) => run !== args[0]) })];
+      default:
+        throw new Error(`no operation ${name}`);
+    }
+  }
+
+  #neighbours(machine: Machine, but: string): unknown[] {
+    const blind = this.#ablation.blind ?? {};
+    if (blind.runtimeNotBelieved) return [];
+    const { mark, registered } = machine;
+    const me = { host_id: HOST, boot_id: bootName(machine.boot), pid_ns: null, self_readable: true };
+    const look = lookOf(machine, true);
+    const panes = machine.processes
+      .filter(({ server, run }) => machine.up && server === machine.servers && run !== but)
+      .map(({ run, pid }) =>
+        sighting(run, pid, registered[run] ?? null, me, look, blind, { pane: paneOf(pid) }),
+      );
+    if (mark === null || mark.run === but || panes.some(({ run }) => run === mark.run)) return panes;
+    return [...panes, sighting(mark.run, mark.pid, mark, me, look, blind, null)];
+  }
+
+  /** At most one agent, whatever moved. */
+  #safe({ board, machine }: State): string | null {
+    const living = agents(this.#machine(machine));
+    if (living.length > 1) return `two agents live: ${living.map(({ run }) => run).join(' and ')}`;
+    const live = this.#boards.rows(board).runtimes.filter(({ ended_at_ms }) => ended_at_ms === null);
+    return live.length > 1 ? `two live rows: ${live.map(({ id }) => id).join(' and ')}` : null;
+  }
+
+  /** What a tick may never do. */
+  #faultOfTick(before: State, after: State, op: Op): string | null {
+    const safe = this.#safe(after);
+    if (safe !== null) return safe;
+    if (op.name === 'start') {
+      const row = this.#boards.rows(before.board).runtimes.find(({ id }) => id === op.args[0]);
+      if (row === undefined) return `${String(op.args[0])} is launched without a claim`;
+    }
+    if (before.board === after.board) return null;
+    const [old, now] = [this.#boards.rows(before.board), this.#boards.rows(after.board)];
+    if (SETTLED.has(old.ticket.status) && now.ticket.status !== old.ticket.status)
+      return `a tick moved the ticket from ${old.ticket.status} back to ${now.ticket.status}`;
+    for (const row of now.runtimes) {
+      const was = old.runtimes.find(({ id }) => id === row.id);
+      if (was === undefined || row.ended_at_ms === null) continue;
+      if (was.ended_at_ms !== null) {
+        if (JSON.stringify(was) !== JSON.stringify(row)) return `the ended row of ${row.id} was changed`;
+      } else if (this.#lives(before, row)) return `the row of ${row.id} was ended while its process lives`;
+    }
+    return null;
+  }
+
+  #lives(state: State, row: Rows['runtimes'][number]): boolean {
+    const machine = this.#machine(state.machine);
+    return machine.processes.some(
+      ({ pid, start, run, as }) =>
+        (row.pid === pid && row.pid_start === start && row.boot_id === bootName(machine.boot)) ||
+        (run === row.id && as === 'agent'),
+    );
+  }
+
+  /** From here three clean ticks, each followed by what it launched, bring board and machine to agree. */
+  async #settles(state: State): Promise<Found | null> {
+    const key = `${state.board},${state.machine}`;
+    const known = this.#agreed.get(key);
+    if (known !== undefined) return known;
+    const left = { ticks: 0, crashes: 0, events: 0 };
+    const path: string[] = [];
+    let what: string | null;
+    try {
+      let now = await this.#launched({ ...state, ticks: [], left }, path);
+      for (let n = 0; n < 3; n++) now = await this.#launched(await this.#cleanTick(now, path), path);
+      what = this.#disagree(now);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      what = error.message;
+    }
+    const found = what === null ? null : { what, trace: ['from here on nothing goes wrong:', ...path] };
+    this.#agreed.set(key, found);
+    return found;
+  }
+
+  async #cleanTick(state: State, path: string[]): Promise<State> {
+    let now: State = state;
+    for (let id = await this.#ticks.begin(); ; ) {
+      const { op } = this.#ticks.node(id);
+      if (op === null) return now;
+      // A tick waits for its launcher to register.
+      if (op.name === 'registered') now = await this.#launched(now, path);
+      const [one] = await this.#answers(op, now);
+      if (one === undefined) throw new Error(`${op.name} has no answer`);
+      const to = { ...now, board: one.board, machine: this.#number(one.machine) };
+      path.push(`tick ${id}: ${told(op)}${one.note}`);
+      id = await this.#ticks.after(id, one.answer);
+      const fault = this.#ticks.node(id).fault ?? this.#faultOfTick(now, to, op);
+      if (fault !== null) throw new Fault(fault);
+      now = to;
+    }
+  }
+
+  /** Launchers that were started do what they do, however late. */
+  async #launched(state: State, path: string[]): Promise<State> {
+    let now = state;
+    for (;;) {
+      const machine = this.#machine(now.machine);
+      const process = machine.processes.find(({ as }) => as === 'new' || as === 'registered');
+      if (process === undefined) return now;
+      const move = await this.#launcher(now, machine, process);
+      if (move === null) return now;
+      path.push(move.label);
+      if (move.fault !== null) throw new Fault(move.fault);
+      now = move.to;
+    }
+  }
+
+  #disagree(state: State): string | null {
+    const { ticket, runtimes } = this.#boards.rows(state.board);
+    const live = runtimes.find(({ ended_at_ms }) => ended_at_ms === null);
+    const [agent] = agents(this.#machine(state.machine));
+    const after = 'after three clean ticks';
+    if (agent === undefined) {
+      if (live !== undefined) return `${after} the row of ${live.id} lives, and no agent does`;
+      const held = ticket.status === 'in_progress' && ticket.worker_pid !== null;
+      return held ? `${after} the ticket is in_progress, and no agent lives` : null;
+    }
+    if (live === undefined)
+      return ticket.status === 'todo' || ticket.status === 'in_progress'
+        ? `${after} agent ${agent.run} lives without a row, and the ticket is ${ticket.status}`
+        : null;
+    if (live.pid !== agent.pid || live.pid_start !== agent.start)
+      return `${after} agent ${agent.run} lives, and the row is that of ${live.id}`;
+    return ticket.status === 'todo' ? `${after} the ticket is todo while agent ${agent.run} lives` : null;
+  }
+}
+
+const WON = JSON.stringify({ value: 'won' });
+const BUSY = JSON.stringify({ error: 'SQLITE_BUSY: database is locked' });
+const SETTLED: ReadonlySet<string> = new Set(['in_review', 'done', 'cancelled', 'blocked']);
+
+/** What other programs do to the file, with the rules of the schema as their only guard. */
+const OUTSIDERS = [
+  [
+    'another program ends the live row',
+    `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'by_hand' WHERE ended_at_ms IS NULL;
+     UPDATE tickets SET status = 'todo', version = version + 1 WHERE changes() > 0 AND status = 'in_progress'`,
+  ],
+  [
+    'another dispatcher claims without looking, and starts a launcher',
+    `UPDATE tickets SET status = 'in_progress', version = version + 1;
+     INSERT INTO runtime_sessions (id, mark, ticket_id, claim_epoch, phase, host_id, boot_id, agent, project, claimed_at_ms)
+       SELECT 'foreign', 'foreign', id, claim_epoch, 'launching', '${HOST}', 'b-1', '${AGENT}', '${PROJECT}', ${NOW} FROM tickets`,
+  ],
+] as const;
+
+const TICKET = {
+  ...({
+    title: 't',
+    body: '',
+    status: 'todo',
+    priority: 2,
+    project: PROJECT,
+    labels: [],
+    agent: null,
+  } as const),
+  ...{ owner: null, author: 'ann', trusted: true, depends_on: [] },
+};
+
+function keyOf({ board, machine, ticks, left }: State): string {
+  return `${board},${machine},${ticks.join('+')},${left.ticks},${left.crashes},${left.events}`;
+}
+
+function told({ name, args }: Op): string {
+  if (name === 'board.saveTick' || name === 'board.snapshot' || name === 'look') return name;
+  return `${name} ${JSON.stringify(args).slice(0, 160)}`;
+}
+
+function viewOf(m: Machine): unknown {
+  if (!m.up) return { kind: 'none' };
+  const base = { session: '', exit_signal: null, ticket: 'MC-1', output_at_s: null, title: '' };
+  const living = m.processes
+    .filter(({ server }) => server === m.servers)
+    .map(({ pid, run }) => ({
+      ...base,
+      session: run,
+      pane: paneOf(pid),
+      pid,
+      run,
+      dead: false,
+      exit_code: null,
+    }));
+  const dead = m.dead.map(({ pid, run }) => ({
+    ...{ ...base, session: run, pane: paneOf(pid), pid, run, dead: true, exit_code: 1 },
+  }));
+  const server = { server_pid: serverPid(m.servers), server_start: `v${m.servers}` };
+  return { kind: 'server', ...server, panes: [...living, ...dead] };
+}
+
+function lookOf(m: Machine, readable: boolean): Look {
+  const processes = m.processes.map(({ pid, start }) => ({ pid, start }));
+  const { boot, mark, registered, activity } = m;
+  return { boot, readable, processes, mark, registered, activity };
+}

@@ -1,0 +1,322 @@
+/*
+ * A tick of the explorer: the product's `decide` and `act`, stopped before every operation on the outside. What it does
+ * next depends only on the answers it had so far, so each prefix of answers is run once and remembered.
+ */
+import { act, type Hands } from '../../src/act/index.ts';
+import type { Outside } from '../../src/act/outside.ts';
+import type { Board, Snapshot } from '../../src/board/port.ts';
+import { decide } from '../../src/decide/index.ts';
+import { judge, type ObserverIdentity, type ProcessLook } from '../../src/model/identity.ts';
+import type { Plan } from '../../src/model/plan.ts';
+import { identityOf, type Runtime } from '../../src/model/runtime.ts';
+import type {
+  ActivityView,
+  ObservedRuntime,
+  Pane,
+  Sighting,
+  TmuxView,
+  World,
+} from '../../src/model/world.ts';
+import { panesOf, paneOf as panesPane, serverLost } from '../../src/observe.ts';
+import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
+import type { Identity, Machine } from './machine.ts';
+
+/** What a tick asks of the outside. */
+export interface Op {
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+export interface Node {
+  readonly id: number;
+  readonly answers: readonly string[];
+  /** null = the tick is over. */
+  readonly op: Op | null;
+  /** What the plan itself does wrong, whatever comes of it. */
+  readonly fault: string | null;
+  readonly next: Map<string, number>;
+}
+
+/** What one look at the machine shows. */
+export interface Look {
+  readonly boot: number;
+  readonly readable: boolean;
+  readonly processes: readonly { readonly pid: number; readonly start: string }[];
+  readonly mark: Machine['mark'];
+  readonly registered: Machine['registered'];
+  readonly activity: Machine['activity'];
+}
+
+/** Rules that are taken out of what a tick sees. */
+export interface Blind {
+  readonly unknownIsDead?: boolean;
+  readonly startIgnored?: boolean;
+  /** Neither a pane nor a mark without a row is believed. */
+  readonly runtimeNotBelieved?: boolean;
+}
+
+export const AGENT = 'robot';
+export const PROJECT = 'house';
+const LIMITS = {
+  launch_deadline_seconds: 60,
+  retry_base_seconds: 0,
+  retry_max_seconds: 0,
+  max_attempts: 3,
+} as const;
+export const POLICY = aPolicy({
+  limits: LIMITS,
+  agents: [aProfile({ name: AGENT, kind: 'command', on_idle: 'needs_input' })],
+  projects: [aProject({ name: PROJECT })],
+  default_agent: AGENT,
+});
+const READY = {
+  authors: [],
+  max_attempts: 3,
+  projects: { [PROJECT]: { max_agents: null, agent: AGENT } },
+  agents: { [AGENT]: { max_agents: null } },
+};
+export const SNAPSHOT = { host_id: HOST, now_ms: NOW, limit: 10, ready: READY, budget_day: null, also: [] };
+const PLACE = {
+  ok: true,
+  worktree: '/wt',
+  command: ['/bin/sh', 'launch'],
+  sha256: 'x',
+  bytes: 1,
+  answers: [],
+};
+/** Of no consequence for the ticket or the runtime: no state of their own. */
+const WITHOUT_STATE: ReadonlySet<string> = new Set(['saveDelivery', 'setDelivery', 'takeAnswers', 'log']);
+
+export class Ticks {
+  readonly #nodes: Node[] = [];
+  readonly #blind: Blind;
+
+  constructor(blind: Blind) {
+    this.#blind = blind;
+  }
+
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  node(id: number): Node {
+    const node = this.#nodes[id];
+    if (node === undefined) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  async begin(): Promise<number> {
+    return this.#nodes.length === 0 ? this.#grow([]) : 0;
+  }
+
+  /** The node after this answer. */
+  async after(id: number, answer: string): Promise<number> {
+    const node = this.node(id);
+    const known = node.next.get(answer);
+    if (known !== undefined) return known;
+    const made = await this.#grow([...node.answers, answer]);
+    node.next.set(answer, made);
+    return made;
+  }
+
+  async #grow(answers: readonly string[]): Promise<number> {
+    const { op, fault } = await runTick(answers, this.#blind);
+    const id = this.#nodes.length;
+    this.#nodes.push({ id, answers, op, fault, next: new Map() });
+    return id;
+  }
+}
+
+/** Runs a tick on these answers until it asks for one more, or ends. */
+function runTick(
+  answers: readonly string[],
+  blind: Blind,
+): Promise<{ readonly op: Op | null; readonly fault: string | null }> {
+  return new Promise((resolve, reject) => {
+    let used = 0;
+    let fault: string | null = null;
+    const ask = (name: string, args: readonly unknown[]): Promise<unknown> => {
+      const answer = answers[used++];
+      if (answer === undefined) {
+        resolve({ op: { name, args }, fault });
+        return new Promise(() => {});
+      }
+      const { value, error } = JSON.parse(answer) as { value?: unknown; error?: string };
+      return error === undefined ? Promise.resolve(value) : Promise.reject(new Error(error));
+    };
+    const found = (what: string | null): void => {
+      fault = what;
+    };
+    tick(ask, blind, found).then(
+      () => resolve({ op: null, fault }),
+      // A board that throws where nothing catches it ends the tick, as it does in the product.
+      (error: unknown) =>
+        String(error).includes('SQLITE_BUSY') ? resolve({ op: null, fault }) : reject(error),
+    );
+  });
+}
+
+type Ask = (name: string, args: readonly unknown[]) => Promise<unknown>;
+
+async function tick(ask: Ask, blind: Blind, found: (fault: string | null) => void): Promise<void> {
+  const board = new Proxy({} as Board, {
+    get: (_, name) =>
+      WITHOUT_STATE.has(String(name))
+        ? async () => undefined
+        : (...args: unknown[]) => ask(`board.${String(name)}`, args),
+  });
+  const tmux = (await ask('tmux', [])) as TmuxView;
+  const snapshot = (await board.snapshot(SNAPSHOT)) as Snapshot;
+  const look = (await ask('look', [])) as Look;
+  const world = worldOf(tmux, snapshot, look, blind);
+  const plan = decide(world, POLICY, { dispatch: true, max: null, project: null });
+  found(faultOf(plan, world));
+  const hands: Hands = { board, policy: POLICY, tick_id: 't', clock: () => NOW, outside: outsideOf(ask) };
+  await act(plan, world, hands);
+  const { host_id } = world;
+  const row = { id: 't', host_id, boot_id: 'b', mono_ms: 0, started_at_ms: NOW, finished_at_ms: NOW };
+  await board.saveTick({ ...row, outcome: 'ok', ramp: null, report: '{}' }, plan.refresh);
+}
+
+function outsideOf(ask: Ask): Outside {
+  return {
+    token: () => '0',
+    halted: () => false,
+    switchOff: () => true,
+    unlaunchable: async () => null,
+    prepare: async () => ((await ask('prepare', [])) as never) ?? PLACE,
+    neighbours: (...args) => ask('neighbours', args) as never,
+    start: (...args) => ask('start', args) as never,
+    registered: (...args) => ask('registered', args) as never,
+    nudge: async () => null,
+    mark: (ticket, { run, pid, pid_start }) => ask('mark', [ticket, run, pid, pid_start]) as never,
+    forget: (...args) => ask('forget', args) as never,
+    closePane: (...args) => ask('closePane', args) as never,
+    recordUsage: async () => {},
+  };
+}
+
+/** No step may touch a runtime of which nothing is known. */
+function faultOf(plan: Plan, { runtimes }: World): string | null {
+  for (const { row, judgement } of runtimes) {
+    if (judgement === null || judgement.verdict === 'alive' || judgement.verdict === 'dead') continue;
+    const step = plan.reconcile.find((one) => 'runtime' in one && one.runtime?.run === row.id);
+    if (step !== undefined) return `${step.kind} though the verdict is ${judgement.verdict}`;
+  }
+  return null;
+}
+
+export const bootName = (boot: number): string => `b-${boot}`;
+
+function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): World {
+  const me: ObserverIdentity = {
+    host_id: HOST,
+    boot_id: bootName(look.boot),
+    pid_ns: null,
+    self_readable: look.readable,
+  };
+  const panes = panesOf(tmux);
+  const runtimes = snapshot.runtimes.map((row): ObservedRuntime => {
+    const identity = identityOf(row);
+    const judgement =
+      identity === null ? null : judge(identity, me, lookAt(identity.pid, identity.pid_start, look, blind));
+    return {
+      row,
+      judgement:
+        blind.unknownIsDead && judgement?.verdict === 'unknown'
+          ? { ...judgement, verdict: 'dead' }
+          : judgement,
+      pane: panesPane(row, panes),
+      seen: seenOf(row, look),
+      server_lost: serverLost(row, tmux),
+      has_commits: false,
+    };
+  });
+  return {
+    now_ms: NOW,
+    delta_ms: 60_000,
+    host_id: HOST,
+    boot_id: me.boot_id,
+    tmux,
+    tickets: snapshot.tickets,
+    runtimes,
+    sightings: blind.runtimeNotBelieved ? [] : sightings(panes, snapshot.runtimes, me, look, blind),
+    accounts: [],
+    switches: [],
+    ramp: null,
+    beyond: 0,
+    early_deaths: [],
+    unreadable: snapshot.unreadable,
+    spent: null,
+  };
+}
+
+function lookAt(pid: number, start: string, look: Look, blind: Blind): ProcessLook {
+  if (!look.readable) return { kind: 'unreadable', error: 'EACCES' };
+  const found = look.processes.find((one) => one.pid === pid);
+  if (found === undefined) return { kind: 'gone' };
+  return { kind: 'present', state: 'S', start: blind.startIgnored ? start : found.start, ppid: 1 };
+}
+
+function seenOf(row: Runtime, look: Look): ActivityView {
+  const told = look.activity[row.mark];
+  const { activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready } = row;
+  const before = { activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready };
+  if (told === undefined) return { ...before, fresh: 0, cursor: null };
+  const fresh = told.turn > turn || told.activity !== activity ? 1 : 0;
+  return { ...before, activity: told.activity, turn: told.turn, fresh, cursor: null };
+}
+
+function sightings(
+  panes: ReadonlyMap<string, Pane>,
+  rows: readonly Runtime[],
+  me: ObserverIdentity,
+  look: Look,
+  blind: Blind,
+): Sighting[] {
+  const live = new Set(rows.map(({ mark }) => mark));
+  const pids = new Set(rows.map(({ pid }) => pid));
+  const free = (one: { readonly run: string; readonly pid: number }) =>
+    !live.has(one.run) && !pids.has(one.pid);
+  const lost = [...panes.values()].filter((pane) => !pane.dead && free(pane));
+  const marks =
+    look.mark !== null && free(look.mark) && !lost.some(({ run }) => run === look.mark?.run)
+      ? [look.mark]
+      : [];
+  return [
+    ...lost.map((pane) =>
+      sighting(pane.run, pane.pid, look.registered[pane.run] ?? null, me, look, blind, pane),
+    ),
+    ...marks.map((mark) => sighting(mark.run, mark.pid, mark, me, look, blind, null)),
+  ];
+}
+
+/** As the product sees a pane or a mark: judged by the process that registered; of one that did not, nothing is known. */
+export function sighting(
+  run: string,
+  pid: number,
+  registered: Identity | null,
+  me: ObserverIdentity,
+  look: Look,
+  blind: Blind,
+  pane: { readonly pane: string } | null,
+): Sighting {
+  const identity = {
+    host_id: me.host_id,
+    boot_id: bootName(registered?.boot ?? look.boot),
+    pid_ns: null,
+    pid: registered?.pid ?? pid,
+    pid_start: registered?.start ?? '',
+  };
+  return {
+    ...identity,
+    ...{ ticket: 'MC-1', run, owner: null, agent: AGENT, project: PROJECT, kind: 'command', headless: false },
+    ...{ worktree: '/wt', branch: 'br', ticket_created_at_ms: null, client_session: null },
+    judgement:
+      registered === null
+        ? { verdict: 'unknown', because: 'unregistered' }
+        : judge(identity, me, lookAt(identity.pid, identity.pid_start, look, blind)),
+    session: pane === null ? null : run,
+    pane: pane?.pane ?? null,
+  };
+}

@@ -29,6 +29,21 @@ describe('a busy runtime that appears between the look and the launch (409)', ()
     return { agent, reveal };
   }
 
+  it('is adopted by its mark alone: its tmux server is gone, and it lives on', async () => {
+    const id = rig.add('hold');
+    const { agent, reveal } = await lost(id);
+    const running = await rig.heldTick(id);
+    reveal();
+    // As after the death of a server whose hang-up it ignores: no pane of ours shows it any more.
+    for (const name of ['@mc_run', '@mc_ticket'])
+      expect(rig.box.tmux('set-option', '-p', '-u', '-t', agent.tmux_pane, name).code).toBe(0);
+    rig.letGo(id);
+    expect((await rig.report(running)).dispatch).toMatchObject([{ ticket: id, result: 'adopted' }]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: agent.pid, attempts: 0 });
+    expect(rig.run(id)).toMatchObject({ pid: agent.pid, pid_start: agent.pid_start, tmux_pane: null });
+    expect(rig.started(id)).toBe(1);
+  });
+
   it('is adopted: the ticket stays in_progress, its pid is recorded, nothing is sent twice, one agent', async () => {
     const id = rig.add('hold');
     const { agent, reveal } = await lost(id);

@@ -1,7 +1,7 @@
 /** Bundles `src/main.ts` into the one file that `bin/mc-pickup.js` loads. CommonJS, because only there do
  *  the lazily imported parts keep their `require` calls lazy: an ES module bundle hoists every import. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
@@ -67,22 +67,31 @@ const sealed: Plugin = {
   },
 };
 
+/** `--failpoints`: the same program with its failpoints, for `npm run test:crash` alone. */
+const FAILPOINTS = process.argv.includes('--failpoints');
+const DIST = FAILPOINTS ? '.cache/failpoints/dist' : 'dist';
+
 const { outputFiles } = await build({
   ...COMMON,
   entryPoints: ['src/main.ts'],
   outfile: 'dist/main.cjs',
   sourcemap: 'linked',
   external: ['better-sqlite3/package.json', '*.node'],
-  define: { 'import.meta.dirname': '__dirname', MC_PICKUP_VERSION: JSON.stringify(pkg.version) },
+  define: {
+    'import.meta.dirname': '__dirname',
+    MC_PICKUP_VERSION: JSON.stringify(pkg.version),
+    MC_PICKUP_FAILPOINTS: String(FAILPOINTS),
+  },
   plugins: [sealed, lateBuiltins, sqliteBinding],
 });
 
-rmSync('dist', { recursive: true, force: true });
-mkdirSync('dist');
+rmSync(DIST, { recursive: true, force: true });
+mkdirSync(DIST, { recursive: true });
+if (FAILPOINTS) cpSync('bin', `${DIST}/../bin`, { recursive: true });
 for (const { path, text } of outputFiles) {
   const name = basename(path);
   // The launcher reads the bundle as Latin-1, and knows it by the hash in its last line.
   if (name === 'main.cjs' && /[^\n -~\t]/.test(text)) throw new Error('the bundle is not plain ASCII');
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  writeFileSync(`dist/${name}`, name === 'main.cjs' ? `${text}//${hash}\n` : text);
+  writeFileSync(`${DIST}/${name}`, name === 'main.cjs' ? `${text}//${hash}\n` : text);
 }

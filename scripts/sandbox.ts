@@ -52,6 +52,8 @@ export interface Sandbox {
   /** Lets an agent that holds go on. */
   signal(name: string): void;
   tmux(...args: string[]): Ran;
+  /** Every process that carries this sandbox in its environment, where there is a /proc. */
+  processes(): number[];
   destroy(): Promise<void>;
 }
 
@@ -139,6 +141,7 @@ export function makeSandbox(limits: string = LIMITS): Sandbox {
       });
       return { code: done.status, out: done.stdout, err: done.stderr };
     },
+    processes: () => leftover(state),
     async destroy() {
       const rows = existsSync(join(state, 'board.sqlite'))
         ? sandbox.sql<{ pid: number }>('SELECT pid FROM runtime_sessions WHERE pid IS NOT NULL')

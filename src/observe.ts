@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Board, Ready } from './board/port.ts';
 import { monotonicMs } from './clock.ts';
+import { failpoint } from './failpoint.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { AgentKind, Policy } from './model/policy.ts';
@@ -81,8 +82,10 @@ export async function observe(eyes: Eyes): Promise<World> {
     budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
     also: eyes.also ?? [],
   });
+  failpoint('observe-snapshot-read');
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
   const tmux = await withExits(await looking, judged, me, eyes);
+  failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   return {

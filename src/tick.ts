@@ -2,6 +2,7 @@ import type { Hands } from './act/index.ts';
 import { act } from './act/index.ts';
 import { monotonicMs } from './clock.ts';
 import { type DecideOptions, decide } from './decide/index.ts';
+import { failpoint } from './failpoint.ts';
 import { uniqueName } from './model/hash.ts';
 import type { Outcome, Plan } from './model/plan.ts';
 import type { Policy } from './model/policy.ts';
@@ -28,7 +29,9 @@ export interface TickResult {
 export async function tick({ policy, options, observe, hands, tick_id }: TickInput): Promise<TickResult> {
   const start = monotonicMs();
   const world = await observe();
+  failpoint('observe-done');
   const plan = decide(world, policy, options);
+  failpoint('tick-decided');
   const outcomes = hands === null ? null : await act(plan, world, hands);
   const head = {
     tick_id,

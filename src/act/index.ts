@@ -1,4 +1,5 @@
 import type { Board, Cas } from '../board/port.ts';
+import { failpoint } from '../failpoint.ts';
 import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';
@@ -22,7 +23,11 @@ export interface Hands {
  */
 export async function act(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
-  for (const step of plan.reconcile) outcomes.push(await attempt(step, world, hands));
+  for (const step of plan.reconcile) {
+    failpoint('heal-before');
+    outcomes.push(await attempt(step, world, hands));
+    failpoint('heal-done');
+  }
   const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
   if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, tripped, world, hands)));
   if (world.runtimes.some(mayHaveUsed)) await hands.outside.recordUsage(world);
@@ -162,6 +167,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
 }
 
 async function forget(ticket: string, run: string, world: World, { outside }: Hands): Promise<void> {
+  failpoint('heal-committed');
   await outside.forget(ticket, world.runtimes.find(({ row }) => row.id === run)?.row.mark ?? run);
 }
 

@@ -4,6 +4,8 @@
  * becomes the agent by exec. So whatever kills this process, at any line, leaves either a row that a later
  * tick ends after the deadline, with a launcher that can't register any more, or a registered agent.
  */
+
+import { failpoint } from '../failpoint.ts';
 import type { LaunchStep, Outcome } from '../model/plan.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { World } from '../model/world.ts';
@@ -19,6 +21,7 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
   if (project === undefined || profile === undefined) return outcome(step, null, 'lost_race', null, null);
   if (hands.outside.halted(step.project, step.agent)) return outcome(step, null, 'halted', null, null);
   const run = `${step.ticket}-e${step.guard.claim_epoch + 1}-${hands.outside.token()}`;
+  failpoint('claim-before');
   const won = await hands.board.claim(
     {
       ticket: step.ticket,
@@ -36,8 +39,10 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
     hands.clock(),
   );
   if (won === 'lost') return outcome(step, null, 'lost_race', null, null);
+  failpoint('claim-committed');
   const ticket = await hands.board.ticket(step.ticket);
   if (ticket === null) return outcome(step, run, 'lost_race', null, null);
+  failpoint('claim-read');
   return { step, run, ticket, project, profile };
 }
 
@@ -47,7 +52,9 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   const place = await hands.outside.prepare(claimed);
   if (!place.ok) return release(claimed, hands, place.because, place.error);
 
+  failpoint('launch-look-before');
   const seen = await hands.outside.neighbours(step.ticket, run, place.worktree, world.host_id);
+  failpoint('launch-look-done');
   const busy = findBusy(claimed.ticket, run, seen);
   if (busy !== null) {
     if (busy.do === 'adopt') {
@@ -61,6 +68,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   }
 
   if (hands.outside.halted(step.project, step.agent)) return release(claimed, hands, 'killswitch', null);
+  failpoint('launch-switch-read');
   const delivery = `${run}-prompt`;
   await hands.board.saveDelivery({
     id: delivery,
@@ -74,16 +82,21 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
     ack_source: null,
     at_ms: hands.clock(),
   });
+  failpoint('launch-delivery-saved');
   const pane = await hands.outside.start(run, step.ticket, place);
   if (!pane.ok && pane.untouched) return release(claimed, hands, 'environment', pane.error);
   if (!pane.ok) {
     // tmux may have started it all the same (a timeout): only the launcher's own registration tells.
     return outcome(step, run, 'failed', 'in_progress', pane.error);
   }
+  failpoint('launch-pane-known');
   const registered = await hands.outside.registered(run, pane.pid);
   if (!registered) return outcome(step, run, 'launching', 'in_progress', null);
+  failpoint('launch-registered-seen');
   await hands.board.setDelivery(delivery, 'started', 'registered');
+  failpoint('launch-acknowledged');
   await hands.board.takeAnswers(place.answers, run);
+  failpoint('launch-answers-taken');
   return outcome(step, run, 'launched', 'in_progress', null);
 }
 

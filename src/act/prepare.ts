@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { failpoint } from '../failpoint.ts';
 import type { LaunchStep } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -51,6 +52,7 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
   const { places, board, policy } = hands;
   const adapter = adapterOf(profile.kind);
   if (adapter === null) return failed(`no adapter for ${profile.kind}`);
+  failpoint('prepare-before');
   const workspace = await import('../workspace/index.ts');
   const made = await workspace.prepareWorkspace({
     project,
@@ -61,6 +63,7 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     const because = NOT_THE_TICKETS.has(made.because) ? 'environment' : 'launch_failed';
     return failed(`${made.because}: ${made.error}`, because);
   }
+  failpoint('prepare-worktree-ready');
   const left = await workspace.hookLeft(made.worktree, startOf);
   if (left !== null) return failed(left, 'environment');
   for (const warning of made.warnings) await warn(step.ticket, run, warning, hands);
@@ -71,6 +74,7 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
   const previous = await lastAttempt(ticket, run, hands);
   const resume = previous === null ? null : sessionToContinue(previous.row, claimed, adapter, env, hands);
   const client_session = resume ?? randomUUID();
+  failpoint('prepare-previous-read');
   const answers = await board.openAnswers(ticket.id);
   const prompt = renderPrompt(profile.prompt, {
     ticket,
@@ -85,7 +89,9 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     program: programWord(places),
     fence: randomBytes(8).toString('hex'),
   });
+  failpoint('prepare-prompt-rendered');
   ensureTools(places, hands.node, hands.bin);
+  failpoint('prepare-tools-written');
   const staged = stageRun({
     places,
     run,
@@ -106,6 +112,7 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     node: hands.node,
     bin: hands.bin,
   });
+  failpoint('prepare-run-written');
   if (project.after_create !== null && (await workspace.hookPending(made.worktree))) {
     const spec = project.after_create;
     const ran = await workspace.runHook({
@@ -115,8 +122,10 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
       env,
       startOf,
     });
+    failpoint('prepare-hook-ran');
     if (!ran.ok) return failed(`hook after_create: ${ran.error ?? 'failed'} (output in ${logs})`);
     await workspace.hookDone(made.worktree);
+    failpoint('prepare-hook-noted');
   }
   if (project.before_run !== null) {
     const spec = project.before_run;
@@ -130,10 +139,12 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     if (!ran.ok)
       await warn(step.ticket, run, `hook before_run: ${ran.error ?? 'failed'} (output in ${logs})`, hands);
   }
+  failpoint('prepare-hooks-done');
   await board.staged(run, {
     ...{ worktree: made.worktree, branch: made.branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),
   });
+  failpoint('prepare-staged');
   return { ok: true, worktree: made.worktree, answers: answers.map(({ id }) => id), ...staged };
 }
 

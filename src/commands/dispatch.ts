@@ -4,6 +4,7 @@ import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { nextRamp } from '../decide/dispatch.ts';
+import { failpoint } from '../failpoint.ts';
 import {
   clearHalt,
   halted,
@@ -76,6 +77,7 @@ async function lockedTick(context: Context, options: Options): Promise<Done> {
   const tick_id = newTickId();
   const dry = options.dryRun === true;
   const now_ms = Date.now();
+  failpoint('tick-gate');
   const stop = halted(readSwitches(places, env, now_ms));
   if (stop !== null) {
     if (!dry) recordHalt(places.gate, stop, now_ms);
@@ -88,11 +90,14 @@ async function lockedTick(context: Context, options: Options): Promise<Done> {
   const { tryTickLock } = await import('../board/sqlite/index.ts');
   // In a state dir that is not known to be ours yet nothing is made before its board is known to be one.
   if (!existsSync(places.lock)) (await openBoard(context)).close();
+  failpoint('tick-lock-before');
   const lock = tryTickLock(places.lock);
   if (lock === null)
     return { code: show(context, empty(tick_id, dry, 'overlap', null), options), result: null };
   try {
+    failpoint('tick-lock-held');
     ensureHost(context);
+    failpoint('tick-host-known');
     const look = beginLook({ places, tmux: context.tmux, repair: true });
     return await lookedAt(context, options, tick_id, look);
   } finally {
@@ -111,8 +116,10 @@ async function lookedAt(
   const dry = look === null;
   const { policy } = loadPolicy(places.config, env);
   if (options.project !== undefined) knownProject(policy, options.project, places.config);
+  failpoint('tick-policy-read');
   const board = dry ? await readBoard(context) : await openBoard(context);
   try {
+    failpoint('tick-board-open');
     const mono_ms = monotonicMs();
     const now_ms = Date.now();
     const clock = Date.now;
@@ -127,7 +134,9 @@ async function lookedAt(
       tick_id,
     });
     if (!dry) await keep(board, { context, policy, options, result, now_ms });
-    return { code: show(context, result.report, options, result), result };
+    const code = show(context, result.report, options, result);
+    failpoint('keep-reported');
+    return { code, result };
   } finally {
     board.close();
   }
@@ -152,6 +161,7 @@ async function keep(
 ): Promise<void> {
   const { report, plan, world } = result;
   const { host_id, boot_id } = world;
+  failpoint('keep-before');
   await board.saveTick(
     {
       id: report.tick_id ?? '',
@@ -167,8 +177,11 @@ async function keep(
     },
     plan.refresh,
   );
+  failpoint('keep-saved');
   clearHalt(context.places.gate); // counted: the ramp has begun
+  failpoint('keep-halt-cleared');
   pruneSeen(plan, world, context);
+  failpoint('keep-pruned');
 }
 
 /** A misspelt project would launch nothing, quietly, for ever. A broken configuration has its own complaint. */

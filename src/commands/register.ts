@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { readRunFile, runDir, writeMark, writeRegistered } from '../runtime/launcher.ts';
@@ -6,6 +7,7 @@ import { type Context, withBoard } from './context.ts';
 
 /** Internal: the launcher registers itself before it becomes the agent. Exit 75 = lost; no agent may run. */
 export async function register(context: Context, run: string, word: string): Promise<ExitCode> {
+  failpoint('register-begin');
   const pid = Number(word);
   if (!Number.isSafeInteger(pid) || pid <= 1) throw new UserError(EXIT.usage, `"${word}" is no pid`);
   const host_id = hostId(context.places.state);
@@ -15,6 +17,7 @@ export async function register(context: Context, run: string, word: string): Pro
     throw new UserError(EXIT.unavailable, `can't read the identity of process ${pid}`);
   }
   const { boot_id, pid_ns } = me;
+  failpoint('register-identified');
   const server = tmuxServer(context);
   return withBoard(context, async (board) => {
     const identity = { host_id, boot_id: boot_id ?? '', pid_ns, pid, pid_start: look.start };
@@ -29,12 +32,14 @@ export async function register(context: Context, run: string, word: string): Pro
       },
       Date.now(),
     );
+    failpoint('register-committed');
     if (won === 'lost') throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
     try {
       writeRegistered(runDir(context.places.runs, run), identity);
     } catch {
       // Without it the run's pane can't be told from a shell that took the agent's place: it will then be left alone.
     }
+    failpoint('register-file-written');
     const ticket = readRunFile(context.places.runs, run)?.ticket;
     if (ticket !== undefined) {
       try {
@@ -43,6 +48,7 @@ export async function register(context: Context, run: string, word: string): Pro
         // Only a second witness: the board's row is the first, and it is committed.
       }
     }
+    failpoint('register-marked');
     return EXIT.ok;
   });
 }

@@ -93,6 +93,7 @@ export function stageRun(stage: StageRun): StagedRun {
   const env = { ...stage.env, ...stage.adapter.env(context) };
   mkdirSync(events, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
+  failpoint('prepare-run-dir-made');
   const { run, ticket, owner, project, claim_epoch, worktree, branch, ticket_created_at_ms } = stage;
   const record: RunFile = {
     run,
@@ -110,7 +111,9 @@ export function stageRun(stage: StageRun): StagedRun {
     env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACES_OF_CLIENTS.test(name))),
   };
   writeAtomic(promptFile, stage.prompt);
+  failpoint('prepare-prompt-written');
   writeAtomic(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  failpoint('prepare-run-file-written');
   for (const file of stage.adapter.stageFiles(context)) writeAtomic(file.path, file.text);
   writeAtomic(launch, launchScript(stage, promptFile, argv, env), 0o700);
   return {
@@ -275,3 +278,5 @@ export {
   writeMark,
   writeRegistered,
 } from './marks.ts';
+
+import { failpoint } from '../failpoint.ts';

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { failpoint } from '../failpoint.ts';
 import type { ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
@@ -147,6 +148,7 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
     ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_run', start.run],
     ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_ticket', start.ticket],
   ];
+  failpoint('launch-pane-before');
   const answer = await run(
     '/bin/sh',
     ['-c', 'umask 077; exec "$@"', 'sh', tmux.binary, '-S', tmux.socket, '-f', '/dev/null', ...words],
@@ -159,7 +161,9 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
   const [, session, pane, pid, server_pid] = match ?? [];
   if (session === undefined || pane === undefined)
     return { ok: false, error: `tmux answered ${JSON.stringify(answer.stdout.slice(0, 200))}` };
+  failpoint('launch-pane-started');
   recordServer(tmux, Number(server_pid));
+  failpoint('launch-server-recorded');
   return { ok: true, session, pane, pid: Number(pid), server_pid: Number(server_pid) };
 }
 

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { failpoint } from '../failpoint.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
@@ -82,6 +83,7 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
   const repo = await git(project.repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
   if (repo.missing) return no('git_missing', repo.error);
   if (!repo.ok) return no('repo_missing', `${project.repo}: ${repo.error}`);
+  failpoint('prepare-repo-found');
   const common = realpathSync(repo.stdout);
 
   if (project.worktrees !== null && lstatSync(project.worktrees, { throwIfNoEntry: false }) === undefined) {
@@ -184,12 +186,14 @@ function beingMade(common: string, id: string): boolean {
 
 async function addWorktree(common: string, id: string, args: readonly string[]): Promise<GitResult> {
   const note = noteOf(common, id);
+  failpoint('prepare-worktree-before');
   try {
     return await git(common, ['worktree', 'add', ...args], ADD_MS, (pid) =>
       writeFileSync(note, `${pid}`, { mode: 0o600 }),
     );
   } finally {
     rmSync(note, { force: true });
+    failpoint('prepare-worktree-added');
   }
 }
 

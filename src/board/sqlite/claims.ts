@@ -1,3 +1,4 @@
+import { failpoint } from '../../failpoint.ts';
 import type { AdoptRequest, Board, Cas, ClaimRequest, RegisterRequest } from '../port.ts';
 import { TICKET_GUARD } from './rows.ts';
 import type { Store } from './store.ts';
@@ -31,6 +32,7 @@ function claim(store: Store, request: ClaimRequest, actor: string, now_ms: numbe
        WHERE ${TICKET_GUARD} AND status = 'todo'`,
       { ticket, ...guard, now_ms },
     );
+    failpoint('claim-ticket-updated');
     store.run(
       `INSERT INTO runtime_sessions
          (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, kind,
@@ -63,6 +65,7 @@ function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
        WHERE id = @run AND phase = 'launching'`,
       { ...request, now_ms },
     );
+    failpoint('register-row-updated');
     store.must(
       `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
        FROM runtime_sessions AS r

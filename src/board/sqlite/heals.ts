@@ -1,3 +1,4 @@
+import { failpoint } from '../../failpoint.ts';
 import type { EndInfo, RuntimeGuard } from '../../model/plan.ts';
 import type { Board } from '../port.ts';
 import { TICKET_GUARD, UNSETTLED } from './rows.ts';
@@ -14,6 +15,7 @@ export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'nudge' |
            WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${LIVE_AND_OURS}`,
           { ticket, ...guard, ...named(runtime), pid, now_ms },
         );
+        failpoint('heal-ticket-updated');
         store.must(
           `UPDATE runtime_sessions SET phase = 'running', heartbeat_at_ms = @now_ms, version = version + 1
            WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND phase <> 'launching'`,

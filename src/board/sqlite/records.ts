@@ -1,3 +1,4 @@
+import { failpoint } from '../../failpoint.ts';
 import type { Refresh } from '../../model/plan.ts';
 import type { ActivityRow, Board, DeliveryRow, TickRow } from '../port.ts';
 import { RUNTIME, type Runtime } from './rows.ts';
@@ -55,6 +56,7 @@ export function records(store: Store): Pick<Board, Records> {
     saveTick: async (row, refresh) =>
       store.write(() => {
         saveTick(store, row);
+        failpoint('keep-tick-written');
         return refresh.reduce((done, one) => done + refreshRow(store, one, row.started_at_ms), 0);
       }),
     lastTick: async (host_id) =>

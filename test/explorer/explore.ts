@@ -4,6 +4,7 @@
  * a counterexample is a shortest one.
  */
 import { HOST, NOW } from '../support/builders.ts';
+import { answerOf, lookOf, viewOf } from './answers.ts';
 import { Boards, type Result, type Rows, type Without } from './board.ts';
 import {
   agents,
@@ -19,7 +20,7 @@ import {
   serverPid,
   startPane,
 } from './machine.ts';
-import { AGENT, type Blind, bootName, type Look, type Op, PROJECT, sighting, Ticks } from './ticks.ts';
+import { AGENT, type Blind, bootName, type Op, PROJECT, Ticks } from './ticks.ts';
 
 export interface Bounds {
   /** Ticks in all, and how many of them at once. */
@@ -338,7 +339,7 @@ export class Explorer {
       }
       case 'neighbours': {
         const fails = may ? [plain({ ok: false, error: 'timeout' }, machine, ' (no answer)', true)] : [];
-        return [plain({ ok: true, sightings: this.#neighbours(machine, String(args[1])) }), ...fails];
+        return [plain(answerOf({ name, args }, machine, this.#ablation.blind ?? {}).value), ...fails];
       }
       case 'prepare': {
         const failed = { ok: false, because: 'launch_failed', error: 'git' };
@@ -363,32 +364,11 @@ export class Explorer {
         const row = this.#boards.rows(state.board).runtimes.find(({ id }) => id === args[0]);
         return [plain(row !== undefined && row.registered_at_ms !== null)];
       }
-      case 'mark': {
-        const [, run, pid, start] = args as [string, string, number, string];
-        return [plain(null, { ...machine, mark: { run, pid, start, boot: machine.boot } })];
+      default: {
+        const { value, machine: after } = answerOf({ name, args }, machine, this.#ablation.blind ?? {});
+        return [plain(value, after)];
       }
-      case 'forget':
-        return [plain(null, machine.mark?.run === args[1] ? { ...machine, mark: null } : machine)];
-      case 'closePane':
-        return [plain(null, { ...machine, dead: machine.dead.filter(({ run }) => run !== args[0]) })];
-      default:
-        throw new Error(`no operation ${name}`);
     }
-  }
-
-  #neighbours(machine: Machine, but: string): unknown[] {
-    const blind = this.#ablation.blind ?? {};
-    if (blind.runtimeNotBelieved) return [];
-    const { mark, registered } = machine;
-    const me = { host_id: HOST, boot_id: bootName(machine.boot), pid_ns: null, self_readable: true };
-    const look = lookOf(machine, true);
-    const panes = machine.processes
-      .filter(({ server, run }) => machine.up && server === machine.servers && run !== but)
-      .map(({ run, pid }) =>
-        sighting(run, pid, registered[run] ?? null, me, look, blind, { pane: paneOf(pid) }),
-      );
-    if (mark === null || mark.run === but || panes.some(({ run }) => run === mark.run)) return panes;
-    return [...panes, sighting(mark.run, mark.pid, mark, me, look, blind, null)];
   }
 
   /** At most one agent, whatever moved. */
@@ -543,31 +523,4 @@ function keyOf({ board, machine, ticks, left }: State): string {
 function told({ name, args }: Op): string {
   if (name === 'board.saveTick' || name === 'board.snapshot' || name === 'look') return name;
   return `${name} ${JSON.stringify(args).slice(0, 160)}`;
-}
-
-function viewOf(m: Machine): unknown {
-  if (!m.up) return { kind: 'none' };
-  const base = { session: '', exit_signal: null, ticket: 'MC-1', output_at_s: null, title: '' };
-  const living = m.processes
-    .filter(({ server }) => server === m.servers)
-    .map(({ pid, run }) => ({
-      ...base,
-      session: run,
-      pane: paneOf(pid),
-      pid,
-      run,
-      dead: false,
-      exit_code: null,
-    }));
-  const dead = m.dead.map(({ pid, run }) => ({
-    ...{ ...base, session: run, pane: paneOf(pid), pid, run, dead: true, exit_code: 1 },
-  }));
-  const server = { server_pid: serverPid(m.servers), server_start: `v${m.servers}` };
-  return { kind: 'server', ...server, panes: [...living, ...dead] };
-}
-
-function lookOf(m: Machine, readable: boolean): Look {
-  const processes = m.processes.map(({ pid, start }) => ({ pid, start }));
-  const { boot, mark, registered, activity } = m;
-  return { boot, readable, processes, mark, registered, activity };
 }

@@ -16,6 +16,8 @@ export interface Identity {
   readonly boot: number;
 }
 
+export type Mark = Identity & { readonly run: string };
+
 export interface Machine {
   readonly boot: number;
   /** How many tmux servers there were; the last one is up or not. */
@@ -24,8 +26,8 @@ export interface Machine {
   readonly processes: readonly Process[];
   /** Dead panes of the server that is up. */
   readonly dead: readonly { readonly run: string; readonly pid: number }[];
-  /** The mark file of the ticket. */
-  readonly mark: (Identity & { readonly run: string }) | null;
+  /** The mark files, by ticket. */
+  readonly marks: Readonly<Record<string, Mark>>;
   /** `registered.json` of the runs. */
   readonly registered: Readonly<Record<string, Identity>>;
   /** What the events of the runs say. */
@@ -41,12 +43,14 @@ export const FIRST: Machine = {
   up: false,
   processes: [],
   dead: [],
-  mark: null,
+  marks: {},
   registered: {},
   activity: {},
   next_pid: 1001,
 };
 
+/** Runs are named after their ticket; the one that another dispatcher starts is the first ticket's. */
+export const ticketOf = (run: string): string => /^(MC-\d+)-/.exec(run)?.[1] ?? 'MC-1';
 export const serverPid = (servers: number): number => 100 + servers;
 export const paneOf = (pid: number): string => `%${pid}`;
 
@@ -75,7 +79,7 @@ export function becomeAgent(m: Machine, old: Process): Machine {
   const identity = { pid, start, boot: m.boot };
   return {
     ...become(m, old, 'agent'),
-    mark: { run, ...identity },
+    marks: { ...m.marks, [ticketOf(run)]: { run, ...identity } },
     registered: { ...m.registered, [run]: identity },
     activity: { ...m.activity, [run]: { activity: 'busy', turn: 1 } },
   };

@@ -19,7 +19,7 @@ import type {
 } from '../../src/model/world.ts';
 import { panesOf, paneOf as panesPane, serverLost } from '../../src/observe.ts';
 import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
-import type { Identity, Machine } from './machine.ts';
+import { type Identity, type Machine, ticketOf } from './machine.ts';
 
 /** What a tick asks of the outside. */
 export interface Op {
@@ -42,7 +42,7 @@ export interface Look {
   readonly boot: number;
   readonly readable: boolean;
   readonly processes: readonly { readonly pid: number; readonly start: string }[];
-  readonly mark: Machine['mark'];
+  readonly marks: Machine['marks'];
   readonly registered: Machine['registered'];
   readonly activity: Machine['activity'];
 }
@@ -156,9 +156,10 @@ function runTick(
   });
 }
 
-type Ask = (name: string, args: readonly unknown[]) => Promise<unknown>;
+export type Ask = (name: string, args: readonly unknown[]) => Promise<unknown>;
 
-async function tick(ask: Ask, blind: Blind, found: (fault: string | null) => void): Promise<void> {
+/** One tick of the product, over whatever answers. */
+export async function tick(ask: Ask, blind: Blind, found: (fault: string | null) => void): Promise<void> {
   const board = new Proxy({} as Board, {
     get: (_, name) =>
       WITHOUT_STATE.has(String(name))
@@ -184,7 +185,8 @@ function outsideOf(ask: Ask): Outside {
     halted: () => false,
     switchOff: () => true,
     unlaunchable: async () => null,
-    prepare: async () => ((await ask('prepare', [])) as never) ?? PLACE,
+    prepare: async ({ ticket }) =>
+      ((await ask('prepare', [])) as never) ?? { ...PLACE, worktree: `/wt/${ticket.id}` },
     neighbours: (...args) => ask('neighbours', args) as never,
     start: (...args) => ask('start', args) as never,
     registered: (...args) => ask('registered', args) as never,
@@ -279,10 +281,8 @@ function sightings(
   const free = (one: { readonly run: string; readonly pid: number }) =>
     !live.has(one.run) && !pids.has(one.pid);
   const lost = [...panes.values()].filter((pane) => !pane.dead && free(pane));
-  const marks =
-    look.mark !== null && free(look.mark) && !lost.some(({ run }) => run === look.mark?.run)
-      ? [look.mark]
-      : [];
+  const seen = new Set(lost.map(({ run }) => run));
+  const marks = Object.values(look.marks).filter((mark) => free(mark) && !seen.has(mark.run));
   return [
     ...lost.map((pane) =>
       sighting(pane.run, pane.pid, look.registered[pane.run] ?? null, me, look, blind, pane),
@@ -310,8 +310,16 @@ export function sighting(
   };
   return {
     ...identity,
-    ...{ ticket: 'MC-1', run, owner: null, agent: AGENT, project: PROJECT, kind: 'command', headless: false },
-    ...{ worktree: '/wt', branch: 'br', ticket_created_at_ms: null, client_session: null },
+    ...{
+      ticket: ticketOf(run),
+      run,
+      owner: null,
+      agent: AGENT,
+      project: PROJECT,
+      kind: 'command',
+      headless: false,
+    },
+    ...{ worktree: `/wt/${ticketOf(run)}`, branch: 'br', ticket_created_at_ms: null, client_session: null },
     judgement:
       registered === null
         ? { verdict: 'unknown', because: 'unregistered' }

@@ -326,6 +326,16 @@ const COMMANDS: fc.Arbitrary<Command>[] = [
       if (running !== undefined) await world.step(running, fault, n);
     }),
   ),
+  fc.constantFrom(...FAULTS).map((fault) =>
+    command(`tick ${fault}`, async (world) => {
+      await world.begin();
+      const running = world.ticks.at(-1);
+      while (running !== undefined && !running.over) {
+        const hit = fault === 'busy' || running.asks[0]?.name === fault.replace('-late', '');
+        await world.step(running, hit ? fault : 'none');
+      }
+    }),
+  ),
   at.map((n) =>
     command(`crash ${n}`, (world) => {
       const running = nth(world.ticks, n);

@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
 import { EXIT, UserError } from '../../model/errors.ts';
 import { oneLine } from '../../text.ts';
@@ -40,10 +42,17 @@ export function explained(error: unknown, path: string): unknown {
     );
   }
   if (/^SQLITE_(FULL|IOERR)/.test(code)) {
-    return new UserError(
-      EXIT.unavailable,
-      `the disk refused the board ${path} (${message}); nothing was changed`,
-    );
+    const what = isFull(path) ? 'is full: make room on it' : 'refused the board';
+    return new UserError(EXIT.unavailable, `the disk of ${path} ${what} (${message}); nothing was changed`);
   }
   return error;
+}
+
+/** SQLite often says no more than "disk I/O error" of a disk without room. */
+function isFull(path: string): boolean {
+  try {
+    return statfsSync(dirname(path)).bavail === 0;
+  } catch {
+    return false;
+  }
 }

@@ -3,7 +3,7 @@ import type { Context } from './commands/context.ts';
 import { makeContext } from './commands/context.ts';
 import { EXIT, type ExitCode, UserError } from './model/errors.ts';
 import { explainError } from './report/errors.ts';
-import { calmStdout } from './report/out.ts';
+import { calmStdout, complain } from './report/out.ts';
 
 /** Put in by the build, from package.json. */
 declare const MC_PICKUP_VERSION: string;
@@ -39,6 +39,7 @@ function define(program: Command, run: (work: Run) => Promise<void>): void {
     .option('--quiet', 'only errors')
     .version(MC_PICKUP_VERSION, '--version', 'print the version')
     .exitOverride()
+    .configureOutput({ writeErr: complain })
     .showHelpAfterError('(see mc-pickup --help)')
     .addHelpText(
       'after',

@@ -86,6 +86,12 @@ it('the hash in the last line of the bundle is there: without it two builds woul
   expect(readFileSync('dist/main.cjs', 'latin1')).toMatch(/\n\/\/[0-9a-f]{16}\n$/);
 });
 
+it('nothing is left of the failpoints in the bundle that is shipped', () => {
+  const text = readFileSync('dist/main.cjs', 'latin1');
+  expect(readFileSync('src/act/launch.ts', 'utf8')).toContain("failpoint('claim-committed')");
+  expect(text).not.toMatch(/MC_PICKUP_FAILPOINT|claim-committed|launch-pane-started|register-committed/);
+});
+
 it('works where it may not write beside itself', () => {
   writeFileSync(CACHE(), 'a file where the directory would be');
   chmodSync(join(dir, 'dist'), 0o500);

@@ -36,6 +36,11 @@ export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.
   };
 }
 
+/** A complaint of the command-line parser: it repeats what was typed, or what a script put there. */
+export function complain(text: string): void {
+  process.stderr.write(clean(text));
+}
+
 /** Node revives a stdout that failed, and so forgets it. */
 let readerGone = false;
 

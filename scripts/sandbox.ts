@@ -38,6 +38,8 @@ export interface Sandbox {
   readonly state: string;
   readonly repo: string;
   readonly socket: string;
+  /** The board's file: in the state dir, or a server's. */
+  boardFile: string;
   readonly env: NodeJS.ProcessEnv;
   /** Runs the real program to its end. */
   run(args: readonly string[], input?: string, env?: NodeJS.ProcessEnv): Ran;
@@ -90,6 +92,7 @@ export function makeSandbox(limits: string = LIMITS): Sandbox {
     state,
     repo,
     socket: join(state, 'tmux.sock'),
+    boardFile: join(state, 'board.sqlite'),
     env,
     run(args, input = '', extra = {}) {
       const done = spawnSync(process.execPath, [BIN, ...args], {
@@ -115,7 +118,7 @@ export function makeSandbox(limits: string = LIMITS): Sandbox {
     },
     configure: (toml) => writeFileSync(config, toml),
     sql(query, ...values) {
-      const db = new Database(join(state, 'board.sqlite'), { timeout: 5000 });
+      const db = new Database(sandbox.boardFile, { timeout: 5000 });
       try {
         const statement = db.prepare<unknown[], never>(query);
         if (statement.reader) return statement.all(...values);
@@ -143,7 +146,7 @@ export function makeSandbox(limits: string = LIMITS): Sandbox {
     },
     processes: () => leftover(state),
     async destroy() {
-      const rows = existsSync(join(state, 'board.sqlite'))
+      const rows = existsSync(sandbox.boardFile)
         ? sandbox.sql<{ pid: number }>('SELECT pid FROM runtime_sessions WHERE pid IS NOT NULL')
         : [];
       sandbox.tmux('kill-server');

@@ -25,6 +25,18 @@ export function makeStateDir(dir: string): void {
   }
 }
 
+/** Whoever else may write to the state dir or the board in it could have agents started in the owner's name. */
+export function refuseOpenToOthers(...paths: readonly string[]): void {
+  for (const path of paths) {
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+    if ((mode & 0o022) === 0) continue;
+    throw new UserError(
+      EXIT.config,
+      `${path} may be written by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}): look at what is in it, then run chmod go-w ${path}`,
+    );
+  }
+}
+
 const ELSEWHERE = 'name another one with --state-dir or MC_PICKUP_STATE_DIR, or move that file away';
 
 function cannot(what: 'read' | 'written', dir: string, error: unknown): string {

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
@@ -7,7 +9,7 @@ import { type Places, placesOf } from '../paths.ts';
 import { type Out, outFor } from '../report/out.ts';
 import { ensureHostId } from '../runtime/identity.ts';
 import type { Tmux } from '../runtime/tmux.ts';
-import { makeStateDir, stateFault } from '../state.ts';
+import { makeStateDir, refuseOpenToOthers, stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 
 export interface Context {
@@ -39,6 +41,15 @@ export function makeContext(
 
 /** Opens the board for writing, made and migrated if need be. */
 export async function openBoard(context: Context): Promise<Board> {
+  const { places } = context;
+  const server = await serverOf(context);
+  if (server !== null) {
+    makeStateDir(places.state);
+    refuseOpenToOthers(places.state);
+    ensureHost(context);
+    return (await import('../board/http/board.ts')).httpBoard(server);
+  }
+  refuseUnusable(() => refuseOpenToOthers(places.state, places.board));
   const sqlite = await import('../board/sqlite/index.ts');
   let board: Board | null = null;
   try {
@@ -49,6 +60,28 @@ export async function openBoard(context: Context): Promise<Board> {
     board?.close();
     makeStateDir(context.places.state); // asked only now, so that a tick that can work pays nothing for it
     throw error;
+  }
+}
+
+/** The Mission Control server of the configuration; null = the board is the file in the state dir. Most configurations say
+ *  nothing of it: only one that may is understood whole. */
+async function serverOf({ places, env }: Context): Promise<Server | null> {
+  let text: string;
+  try {
+    text = readFileSync(places.config, 'utf8');
+  } catch {
+    return null;
+  }
+  if (!/^[ \t]*(\[[ \t]*['"]?board\b|['"]?board['"]?[ \t]*[.=])/m.test(text)) return null;
+  return (await import('../config/board.ts')).boardServer(places.config, text, env);
+}
+
+/** A path that can't be looked at is told of by whoever opens it. */
+function refuseUnusable(check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
   }
 }
 
@@ -64,7 +97,11 @@ export function ensureHost({ places }: Context): string {
 }
 
 /** Opens the board so that not a byte of the state dir changes. */
-export async function readBoard({ places }: Context): Promise<Board> {
+export async function readBoard(context: Context): Promise<Board> {
+  const { places } = context;
+  const server = await serverOf(context);
+  if (server !== null) return (await import('../board/http/board.ts')).httpBoard(server);
+  refuseUnusable(() => refuseOpenToOthers(places.state, places.board));
   const sqlite = await import('../board/sqlite/index.ts');
   try {
     return sqlite.openBoardReadOnly(places.board);

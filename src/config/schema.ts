@@ -126,7 +126,18 @@ export const ROUTE = v.object(
   'must be a table, such as [[route]]',
 );
 
+export const BOARD = v.object(
+  {
+    kind: v.picklist(['sqlite', 'mission-control'], 'must be sqlite or mission-control'),
+    url: v.optional(text('must be an address', (s) => s !== '')),
+    token_file: v.optional(text('must be a path', (s) => s !== '')),
+    token_env: v.optional(variable),
+  },
+  TABLE,
+);
+
 export const TOP = v.object({
+  board: v.optional(BOARD),
   default_agent: v.optional(name),
   default_project: v.optional(name),
   trusted_authors: v.optional(

@@ -5,6 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BIN, git, LIMITS, type Ran, type Running, until } from '../../scripts/sandbox.ts';
+import type { Served } from '../support/mission-control/served.ts';
 import { Rig, state } from '../support/rig.ts';
 
 export const KINDS = ['kill', 'throw', 'stop', 'enospc', 'busy'] as const;
@@ -22,8 +23,8 @@ const HOOKS = `after_create = { argv = ["/bin/true"], timeout_seconds = 20 }
 before_run = { argv = ["/bin/true"], timeout_seconds = 20 }`;
 
 /** What is wrong after this cell; null = nothing. Every process that it started has ended. */
-export async function runCell(cell: Cell): Promise<string | null> {
-  const rig = new Rig({ project: HOOKS });
+export async function runCell(cell: Cell, server?: Served): Promise<string | null> {
+  const rig = new Rig({ project: HOOKS, ...(server === undefined ? {} : { server }) });
   try {
     return await judged(rig, cell);
   } catch (error) {

@@ -1,9 +1,10 @@
 /** What the end-to-end tests say about a sandbox: tickets, runs, agents and ticks of the real program. */
-import { readdirSync, readFileSync, renameSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from '../../scripts/sandbox.ts';
 import type { StepReport } from '../../src/report/tick.ts';
+import type { Served } from './mission-control/served.ts';
 
 export interface TicketRow {
   readonly id: string;
@@ -53,15 +54,36 @@ while [ ! -e $n/$MC_TICKET_ID.on ]; do sleep 0.02; done
 export class Rig {
   readonly box: Sandbox;
 
-  constructor(options: { readonly limits?: string; readonly project?: string; readonly more?: string } = {}) {
+  #board = '';
+
+  constructor(
+    options: {
+      readonly limits?: string;
+      readonly project?: string;
+      readonly more?: string;
+      /** A Mission Control server in place of the file. */
+      readonly server?: Served;
+    } = {},
+  ) {
     this.box = makeSandbox();
+    const { server } = options;
+    if (server !== undefined) {
+      const token = join(this.box.dir, 'token');
+      writeFileSync(token, `${server.token}\n`, { mode: 0o600 });
+      this.#board = `[board]
+kind = "mission-control"
+url = ${JSON.stringify(server.url)}
+token_file = ${JSON.stringify(token)}
+`;
+      this.box.boardFile = server.file;
+    }
     this.configure(options);
   }
 
   /** `project` adds lines to the one project, `more` adds tables. */
   configure({ limits = LIMITS, project = '', more = '' }: ConstructorParameters<typeof Rig>[0] = {}): void {
     this.box.configure(`${limits}
-[project.demo]
+${this.#board}[project.demo]
 repo = ${JSON.stringify(this.box.repo)}
 base = "main"
 fetch = false

@@ -1,5 +1,4 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import { monotonicMs } from '../../clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
@@ -18,7 +17,6 @@ export function openBoard(path: string): Board {
   return opened(
     path,
     () => {
-      refuseOpenToOthers(path);
       createPrivate(path);
       return openDatabase(path, { timeout: BUSY_MS });
     },
@@ -38,10 +36,7 @@ export function openBoard(path: string): Board {
 export function openBoardReadOnly(path: string): Board {
   return opened(
     path,
-    () => {
-      refuseOpenToOthers(path);
-      return readOnly(path);
-    },
+    () => readOnly(path),
     (db) => {
       if (refuseForeign(db, path) < SCHEMA_VERSION) {
         throw new UserError(
@@ -51,18 +46,6 @@ export function openBoardReadOnly(path: string): Board {
       }
     },
   );
-}
-
-/** Whoever else may write to the board or beside it could have agents started in the owner's name. */
-function refuseOpenToOthers(path: string): void {
-  for (const one of [dirname(path), path]) {
-    const mode = statSync(one, { throwIfNoEntry: false })?.mode ?? 0;
-    if ((mode & 0o022) === 0) continue;
-    throw new UserError(
-      EXIT.config,
-      `${one} may be written by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}): look at what is in it, then run chmod go-w ${one}`,
-    );
-  }
 }
 
 /** What is wrong with the pages of a board, or null. Reads all of it, and changes nothing on disk. */

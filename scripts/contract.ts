@@ -1,0 +1,108 @@
+/**
+ * Writes `src/board/http/contract.ts` from `docs/mission-control.openapi.yaml`: a valibot schema for each of its own, and
+ * the type that follows from it. `--check` writes nothing and fails if the file is not what would be written.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parse } from 'yaml';
+
+const SOURCE = 'docs/mission-control.openapi.yaml';
+const TARGET = 'src/board/http/contract.ts';
+
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly (string | number | null)[];
+  readonly items?: Schema;
+  readonly oneOf?: readonly Schema[];
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly additionalProperties?: Schema | boolean;
+  readonly description?: string;
+}
+
+const document = parse(readFileSync(SOURCE, 'utf8')) as {
+  readonly info: { readonly version: string };
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+};
+const { schemas } = document.components;
+
+const nameOf = (ref: string): string => ref.replace('#/components/schemas/', '');
+const nullable = (code: string, yes: boolean): string => (yes ? `v.nullable(${code})` : code);
+
+function code(schema: Schema): string {
+  if (schema.$ref !== undefined) return nameOf(schema.$ref);
+  if (schema.oneOf !== undefined) {
+    const [first] = schema.oneOf.filter(({ type }) => type !== 'null');
+    return nullable(
+      code(first ?? {}),
+      schema.oneOf.some(({ type }) => type === 'null'),
+    );
+  }
+  const types = [schema.type ?? 'object'].flat();
+  const open = types.includes('null');
+  if (schema.enum !== undefined)
+    return nullable(`v.picklist(${JSON.stringify(schema.enum.filter((one) => one !== null))})`, open);
+  switch (types.find((one) => one !== 'null')) {
+    case 'string':
+      return nullable('v.string()', open);
+    case 'integer':
+      return nullable('Integer', open);
+    case 'number':
+      return nullable('Finite', open);
+    case 'boolean':
+      return nullable('v.boolean()', open);
+    case 'array':
+      return nullable(`v.array(${code(schema.items ?? {})})`, open);
+    default:
+      return nullable(objectCode(schema), open);
+  }
+}
+
+function objectCode({ properties, required = [], additionalProperties }: Schema): string {
+  if (properties === undefined)
+    return `v.record(v.string(), ${code(typeof additionalProperties === 'object' ? additionalProperties : {})})`;
+  const lines = Object.entries(properties).map(([name, one]) =>
+    required.includes(name) ? `${name}: ${code(one)},` : `${name}: v.optional(${code(one)}),`,
+  );
+  return `v.object({ ${lines.join(' ')} })`;
+}
+
+/** Each after what it refers to. */
+function inOrder(): string[] {
+  const done = new Set<string>();
+  const visit = (name: string): void => {
+    if (done.has(name)) return;
+    for (const [, other] of JSON.stringify(schemas[name]).matchAll(/#\/components\/schemas\/(\w+)/g))
+      visit(other ?? '');
+    done.add(name);
+  };
+  for (const name of Object.keys(schemas)) visit(name);
+  return [...done];
+}
+
+const text = [
+  `/* Made by scripts/contract.ts from ${SOURCE}: change that, then run npm run contract. */`,
+  `import * as v from 'valibot';`,
+  '',
+  `export const CONTRACT = ${JSON.stringify(document.info.version)};`,
+  '',
+  'const Integer = v.pipe(v.number(), v.safeInteger());',
+  'const Finite = v.pipe(v.number(), v.finite());',
+  ...inOrder().map((name) => {
+    const { description } = schemas[name] ?? {};
+    const doc = description === undefined ? '' : `/** ${description} */\n`;
+    return `\n${doc}export const ${name} = ${code(schemas[name] ?? {})};\nexport type ${name} = v.InferOutput<typeof ${name}>;`;
+  }),
+  '',
+].join('\n');
+const formatted = execFileSync('biome', ['format', `--stdin-file-path=${TARGET}`], {
+  input: text,
+  encoding: 'utf8',
+});
+
+if (!process.argv.includes('--check')) writeFileSync(TARGET, formatted);
+else if (readFileSync(TARGET, 'utf8') !== formatted) {
+  process.stderr.write(`${TARGET} is not made from ${SOURCE} as it is: run npm run contract\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,207 @@
+/*
+ * HTTP as the contract has it: one origin, bounded in time and size, every answer checked. What is tried again is a read,
+ * or a write under the key that it had the first time, so that an answer that was lost is asked for and nothing done twice.
+ */
+import { randomInt, randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import * as v from 'valibot';
+import { monotonicMs } from '../../clock.ts';
+import { EXIT, UserError } from '../../model/errors.ts';
+import { oneLine } from '../../text.ts';
+
+export interface Server {
+  /** Origin and path, such as `https://mission.example/v1`. */
+  readonly url: string;
+  readonly token: string | null;
+  readonly limits: Limits;
+}
+
+export interface Limits {
+  /** Until the first byte of an answer, connecting included. */
+  readonly response_ms: number;
+  /** One call, with all its retries. */
+  readonly total_ms: number;
+  readonly bytes: number;
+  readonly tries: number;
+}
+
+export const LIMITS: Limits = { response_ms: 5000, total_ms: 20_000, bytes: 32 * 1024 * 1024, tries: 4 };
+
+export interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  /** Each part is escaped. */
+  readonly path: readonly string[];
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
+  readonly body?: unknown;
+  /** The version that was observed. */
+  readonly version?: number;
+}
+
+/** An answer that is no success: its status, and what it says. */
+export interface Refusal {
+  readonly status: number;
+  readonly type: string;
+  readonly detail: string;
+  readonly body: unknown;
+}
+
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly refusal: Refusal };
+
+const AGAIN: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+const Problem = v.object({
+  type: v.optional(v.string(), ''),
+  title: v.optional(v.string(), ''),
+  detail: v.optional(v.string(), ''),
+});
+
+/** Asks the server. Answers of 404, 409, 412 and 422 are told; whatever else is no success is an error for the person:
+ *  exit 69 where the server cannot be reached or is not itself, 78 where the token is not right. */
+export async function ask<T>(
+  server: Server,
+  call: Call,
+  schema: v.GenericSchema<unknown, T> | null,
+): Promise<Answer<T>> {
+  const key = call.method === 'GET' ? null : randomUUID();
+  const end = monotonicMs() + server.limits.total_ms;
+  for (let tries = 1; ; tries++) {
+    const last = tries >= server.limits.tries;
+    const got = await once(server, call, key, end);
+    if ('error' in got) {
+      if (last || monotonicMs() >= end) throw unreachable(server, got.error);
+      await wait(tries, null, end);
+      continue;
+    }
+    const { status, text, retry_after_s } = got;
+    if (AGAIN.has(status) && !last && monotonicMs() < end) {
+      await wait(tries, retry_after_s, end);
+      continue;
+    }
+    if (status >= 200 && status < 300) return { ok: true, value: read(server, call, schema, text) };
+    const body = parsed(text);
+    const problem = v.safeParse(Problem, body);
+    const { type, title, detail } = problem.success ? problem.output : { type: '', title: '', detail: '' };
+    if (status === 404 || status === 409 || status === 412 || status === 422)
+      return { ok: false, refusal: { status, type, detail: detail || title, body } };
+    throw refused(server, call, status, detail || title);
+  }
+}
+
+type Got =
+  | { readonly status: number; readonly text: string; readonly retry_after_s: number | null }
+  | { readonly error: string };
+
+async function once(server: Server, call: Call, key: string | null, end: number): Promise<Got> {
+  const stop = new AbortController();
+  const left = Math.max(1, end - monotonicMs());
+  const timers = [
+    setTimeout(() => stop.abort(new Error('no answer in time')), Math.min(server.limits.response_ms, left)),
+    setTimeout(() => stop.abort(new Error('the answer did not end in time')), left),
+  ];
+  try {
+    const answer = await fetch(urlOf(server, call), {
+      method: call.method,
+      headers: headersOf(server, call, key),
+      body: call.body === undefined ? null : JSON.stringify(call.body),
+      redirect: 'error',
+      signal: stop.signal,
+    });
+    clearTimeout(timers[0]);
+    const text = await textOf(answer, server.limits.bytes);
+    const after = Number(answer.headers.get('retry-after') ?? Number.NaN);
+    return {
+      status: answer.status,
+      text,
+      retry_after_s: Number.isFinite(after) && after >= 0 ? after : null,
+    };
+  } catch (error) {
+    return { error: reasonOf(error) };
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
+  }
+}
+
+function urlOf({ url }: Server, { path, query = {} }: Call): URL {
+  const made = new URL(`${url.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}`);
+  for (const [name, value] of Object.entries(query))
+    for (const one of Array.isArray(value) ? value : [value])
+      if (one !== undefined) made.searchParams.append(name, String(one));
+  return made;
+}
+
+function headersOf({ token }: Server, { body, version }: Call, key: string | null): Record<string, string> {
+  return {
+    accept: 'application/json, application/problem+json',
+    ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(key === null ? {} : { 'idempotency-key': key }),
+    ...(version === undefined ? {} : { 'if-match': `"${version}"` }),
+  };
+}
+
+/** The body, as long as it stays within its bound. */
+async function textOf(answer: Response, bytes: number): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let read = 0;
+  let text = '';
+  for await (const chunk of answer.body ?? []) {
+    read += chunk.byteLength;
+    if (read > bytes) throw new Error(`the answer is larger than ${bytes} bytes`);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function read<T>(server: Server, call: Call, schema: v.GenericSchema<unknown, T> | null, text: string): T {
+  if (schema === null) return undefined as T;
+  const found = v.safeParse(schema, parsed(text));
+  if (found.success) return found.output;
+  const [issue] = found.issues;
+  const where = v.getDotPath(issue) ?? 'it';
+  throw new UserError(
+    EXIT.unavailable,
+    `${server.url} does not speak the contract: ${call.method} /${call.path.join('/')}: ${where}: ${oneLine(issue.message, 200)}`,
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** Exponential, with jitter, so that hosts that failed together do not come back together. */
+async function wait(tries: number, retry_after_s: number | null, end: number): Promise<void> {
+  const base = 100 * 2 ** (tries - 1);
+  const ms = retry_after_s === null ? base + randomInt(base) : retry_after_s * 1000;
+  await pause(Math.max(0, Math.min(ms, end - monotonicMs())));
+}
+
+function unreachable({ url }: Server, why: string): UserError {
+  return new UserError(EXIT.unavailable, `the board ${url} cannot be reached (${oneLine(why, 200)})`);
+}
+
+function refused({ url }: Server, { method, path }: Call, status: number, what: string): UserError {
+  if (status === 401 || status === 403)
+    return new UserError(
+      EXIT.config,
+      `the board ${url} refuses the token (${status}): look at board.token_file or board.token_env`,
+    );
+  const said = what === '' ? '' : `: ${oneLine(what, 200)}`;
+  return new UserError(
+    EXIT.unavailable,
+    `the board ${url} answered ${status} to ${method} /${path.join('/')}${said}`,
+  );
+}
+
+/** fetch hides what happened in the cause of its error. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return cause instanceof Error
+    ? cause.message || (cause as NodeJS.ErrnoException).code || error.message
+    : error.message;
+}

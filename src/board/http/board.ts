@@ -1,0 +1,197 @@
+import type * as v from 'valibot';
+import { EXIT, UserError } from '../../model/errors.ts';
+import type { TicketGuard } from '../../model/plan.ts';
+import type { Board, Cas, Snapshot } from '../port.ts';
+import { ask, type Call, type Server } from './api.ts';
+import * as c from './contract.ts';
+
+const PAGE = 200;
+const lost = 'lost' as const;
+
+/** The port over a Mission Control server: the same rules, kept by the server. */
+export function httpBoard(server: Server): Board {
+  const get = async <T>(
+    path: readonly string[],
+    schema: v.GenericSchema<unknown, T>,
+    query: Call['query'] = {},
+  ): Promise<T> => {
+    const answer = await ask(server, { method: 'GET', path, query }, schema);
+    if (answer.ok) return answer.value;
+    throw refused(server, path, answer.refusal.status, answer.refusal.detail);
+  };
+  const find = async <T>(
+    path: readonly string[],
+    schema: v.GenericSchema<unknown, T>,
+    query: Call['query'] = {},
+  ): Promise<T | null> => {
+    const answer = await ask(server, { method: 'GET', path, query }, schema);
+    if (answer.ok) return answer.value;
+    if (answer.refusal.status === 404) return null;
+    throw refused(server, path, answer.refusal.status, answer.refusal.detail);
+  };
+  /** A guarded write. Someone else was first: a conflict, another version, or nothing there any more. */
+  const swap = async (
+    path: readonly string[],
+    body: unknown,
+    version?: number,
+    method: Call['method'] = 'POST',
+  ): Promise<Cas> => {
+    const call = { method, path, body, ...(version === undefined ? {} : { version }) };
+    const answer = await ask(server, call, c.Won);
+    if (answer.ok) return 'won';
+    if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
+    return lost;
+  };
+  const write = async <T>(
+    call: Omit<Call, 'method'> & { readonly method?: Call['method'] },
+    schema: v.GenericSchema<unknown, T> | null,
+  ): Promise<T> => {
+    const answer = await ask(server, { method: 'POST', ...call }, schema);
+    if (answer.ok) return answer.value;
+    if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
+    throw refused(server, call.path, answer.refusal.status, answer.refusal.detail);
+  };
+  const runtimes = async (query: NonNullable<Call['query']>, most: number): Promise<c.Runtime[]> => {
+    const found: c.Runtime[] = [];
+    for (let cursor: string | null = ''; cursor !== null && found.length < most; ) {
+      const page: c.RuntimePage = await get(['runtimes'], c.RuntimePage, {
+        ...query,
+        limit: Math.min(PAGE, most - found.length),
+        cursor: cursor || undefined,
+      });
+      found.push(...page.items);
+      cursor = page.next;
+    }
+    return found;
+  };
+  const bySeq = async (query: NonNullable<Call['query']>): Promise<c.Runtime[]> =>
+    (await runtimes(query, Number.POSITIVE_INFINITY)).reverse();
+  const transition = (ticket: string, guard: TicketGuard, body: Omit<c.Transition, 'guard'>): Promise<Cas> =>
+    swap(['tickets', ticket, 'transition'], { ...body, guard: guardOf(guard) }, guard.version);
+
+  return {
+    snapshot: (options) => snapshot(options),
+    claim: ({ ticket, guard, ...rest }, actor, now_ms) =>
+      swap(['tickets', ticket, 'claim'], { ...rest, guard: guardOf(guard), actor, now_ms }, guard.version),
+    staged: (run, where) => swap(['runtimes', run, 'staged'], where),
+    register: ({ run, ...rest }, now_ms) => swap(['runtimes', run, 'register'], { ...rest, now_ms }),
+    adopt: (request, actor, now_ms) => {
+      const { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start } = request;
+      const { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session } = request;
+      const who = { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start };
+      const where = { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session };
+      const { ticket, guard } = request;
+      return swap(
+        ['tickets', ticket, 'adopt'],
+        { ...who, ...where, guard: guardOf(guard), actor, now_ms },
+        guard.version,
+      );
+    },
+    normalize: (ticket, guard, runtime, pid, because, actor, now_ms) =>
+      transition(ticket, guard, { kind: 'normalize', runtime, pid, because, actor, now_ms }),
+    ask: (ticket, guard, runtime, what, actor, now_ms) =>
+      transition(ticket, guard, { kind: 'ask', runtime, what, actor, now_ms }),
+    nudge: (ticket, guard, runtime, turn, actor, now_ms) =>
+      transition(ticket, guard, { kind: 'nudge', runtime, turn, actor, now_ms }),
+    submit: (ticket, guard, runtime, because, actor, now_ms) =>
+      transition(ticket, guard, { kind: 'submit', runtime, because, actor, now_ms }),
+    retry: (ticket, guard, runtime, end, to, why, actor, now_ms) => {
+      const { status, attempts, not_before_at_ms } = to;
+      const goes = { status, attempts, not_before_at_ms };
+      return transition(ticket, guard, { kind: 'retry', runtime, end, to: goes, why, actor, now_ms });
+    },
+    end: (guard, end, actor, now_ms) => swap(['runtimes', guard.run, 'end'], { guard, end, actor, now_ms }),
+    report: ({ run, to, message, turn }, now_ms) =>
+      swap(['runtimes', run, 'report'], { to, message, turn, now_ms }),
+
+    addTicket: (ticket, now_ms) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
+    ticket: (id) => find(['tickets', id], c.Ticket),
+    tickets: async ({ status, project, limit }) => {
+      const found: c.Ticket[] = [];
+      for (let cursor: string | null = ''; cursor !== null && found.length < limit; ) {
+        const query = {
+          status,
+          project,
+          limit: Math.min(PAGE, limit - found.length),
+          cursor: cursor || undefined,
+        };
+        const page: c.TicketPage = await get(['tickets'], c.TicketPage, query);
+        found.push(...page.items);
+        cursor = page.next;
+      }
+      return found;
+    },
+    counts: () => get(['tickets', 'counts'], c.Counts),
+    move: (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
+      swap(['tickets', id, 'move'], { to, why, trusted, takes, actor, now_ms }, version),
+    edit: (id, version, change, actor, now_ms) =>
+      swap(['tickets', id], { change, actor, now_ms }, version, 'PATCH'),
+    log: (row) => write({ path: ['activity'], body: row }, null),
+    activity: async ({ ticket, after, limit }) =>
+      limit < 1
+        ? []
+        : (await get(['activity'], c.ActivityList, { ticket, after, limit: Math.min(1000, limit) })).items,
+
+    runtime: (run) => find(['runtimes', run], c.Runtime),
+    runtimeByMark: async (mark) => {
+      const [live] = await runtimes({ mark, live: true }, 1);
+      return live ?? (await runtimes({ mark }, 1))[0] ?? null;
+    },
+    liveRuntime: async (ticket) => (await runtimes({ ticket, live: true }, 1))[0] ?? null,
+    liveRuntimes: () => bySeq({ live: true }),
+    runtimesOf: (ticket, limit) => runtimes({ ticket }, Math.max(0, limit)),
+
+    saveTick: async (tick, refresh) =>
+      (await write({ path: ['hosts', tick.host_id, 'ticks'], body: { tick, refresh } }, c.Refreshed))
+        .refreshed,
+    lastTick: (host_id) => find(['hosts', host_id, 'ticks', 'last'], c.Tick),
+
+    limitAccount: (name, until_ms, reason, actor, now_ms) =>
+      swap(['accounts', name, 'limit'], { until_ms, reason, actor, now_ms }),
+    setReady: (name, fix, stamp, actor, now_ms) =>
+      swap(['accounts', name, 'ready'], { fix, stamp, actor, now_ms }),
+    accounts: async () => (await get(['accounts'], c.AccountList)).items,
+
+    keepAnswer: async (ticket, text, author, now_ms) =>
+      (await write({ path: ['tickets', ticket, 'answers'], body: { text, author, now_ms } }, c.AnswerId)).id,
+    openAnswers: async (ticket) => (await find(['tickets', ticket, 'answers'], c.AnswerList))?.items ?? [],
+    takeAnswers: async (ids, run) => {
+      if (ids.length > 0) await write({ path: ['answers', 'taken'], body: { ids, run } }, null);
+    },
+
+    recordUsage: (record) => write({ path: ['usage'], body: record }, null),
+    usage: async (filter) => (await get(['usage'], c.UsageList, { ...filter })).items,
+
+    saveDelivery: (row) => write({ method: 'PUT', path: ['deliveries', row.id], body: row }, null),
+    setDelivery: (id, outcome, ack_source) =>
+      write({ method: 'PATCH', path: ['deliveries', id], body: { outcome, ack_source } }, null),
+    lastDelivery: (run, ...kind) => find(['runtimes', run, 'deliveries', 'last'], c.Delivery, { kind }),
+    close: () => {},
+  };
+
+  /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */
+  async function snapshot(options: Parameters<Board['snapshot']>[0]): Promise<Snapshot> {
+    const body = { ...options };
+    const first = await write({ path: ['candidates'], body }, c.Candidates);
+    const tickets = [...first.tickets];
+    for (let { next } = first; next !== null; ) {
+      const page = await write({ path: ['candidates'], query: { cursor: next }, body }, c.Candidates);
+      tickets.push(...page.tickets);
+      next = page.next;
+    }
+    const live = await bySeq({ live: true });
+    const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = first;
+    return { tickets, runtimes: live, accounts, beyond, last_tick, early_deaths, unreadable, spent };
+  }
+}
+
+function guardOf({ status, owner, claim_epoch, version }: TicketGuard): TicketGuard {
+  return { status, owner, claim_epoch, version };
+}
+
+function refused({ url }: Server, path: readonly string[], status: number, detail: string): UserError {
+  return new UserError(
+    EXIT.unavailable,
+    `the board ${url} answered ${status} to /${path.join('/')}: ${detail}`,
+  );
+}

@@ -1,0 +1,175 @@
+/** The whole program against a Mission Control server, over real HTTP, with real tmux and git. */
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { git, until } from '../../scripts/sandbox.ts';
+import { runCell } from '../crash/cell.ts';
+import { Served } from '../support/mission-control/served.ts';
+import { Rig, state } from '../support/rig.ts';
+
+let server: Served;
+let rig: Rig;
+beforeEach(async () => {
+  server = await Served.start();
+  rig = new Rig({ server });
+});
+afterEach(async () => {
+  await rig.box.destroy();
+  expect(await server.destroy()).toEqual([]);
+});
+
+describe('the whole tick over HTTP', () => {
+  it('takes tickets from todo to in_review, and makes no board of its own', async () => {
+    const ids = [rig.add('review'), rig.add('review'), rig.add('review')];
+    expect(rig.tick()).toMatchObject({ code: 0, outcome: 'ok' });
+    for (const id of ids) await rig.settle(id, 'in_review');
+    for (const id of ids) {
+      await rig.gone(rig.run(id).pid);
+      expect(git(rig.box, 'log', '--format=%s', '-1', `mc/${id}-do-review`).trim()).toBe(`Work on ${id}`);
+    }
+    rig.tick();
+    for (const id of ids) expect([rig.started(id), rig.live(id)]).toEqual([1, undefined]);
+    expect(existsSync(join(rig.box.state, 'board.sqlite'))).toBe(false);
+  });
+
+  it('heals a split brain within one tick: the living agent is believed, no second one starts', async () => {
+    const id = rig.add('hold');
+    rig.tick();
+    await rig.holding(id);
+    const { pid } = rig.run(id);
+    rig.box.sql("UPDATE tickets SET status = 'todo', version = version + 1 WHERE id = ?", id);
+    expect(rig.tick()).toMatchObject({
+      reconcile: [{ kind: 'normalize', ticket: id, result: 'done' }],
+      dispatch: [],
+    });
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid });
+    expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+  });
+
+  it('a dead agent is retried, and its question is asked and answered', async () => {
+    const [died, asks] = [rig.add('hold'), rig.add('ask')];
+    rig.tick();
+    await rig.holding(died);
+    await rig.settle(asks, 'needs_input');
+    await rig.kill(rig.run(died).pid);
+    expect(rig.box.run(['answer', asks, 'blue'])).toMatchObject({ code: 0 });
+    await rig.settle(asks, 'in_review');
+    expect(rig.box.note(`${asks}.answers`)).toBe('blue\n');
+    rig.tick();
+    await rig.due(died);
+    expect(
+      await until(() => {
+        rig.tick();
+        return rig.started(died) === 2;
+      }),
+    ).toBe(true);
+    expect(rig.agents(died)).toHaveLength(1);
+  });
+
+  it('dry run, status, explain and log read from the server, and a dry run writes nothing to it', () => {
+    const id = rig.add('hold');
+    const before = rig.box.sql('SELECT * FROM tickets');
+    expect(rig.box.run(['dispatch', '--dry-run']).out).toContain(id);
+    for (const args of [
+      ['status'],
+      ['explain', id],
+      ['log'],
+      ['ticket', 'show', id],
+      ['ticket', 'list'],
+      ['agents'],
+    ])
+      expect(rig.box.run(args), args.join(' ')).toMatchObject({ code: 0, err: '' });
+    expect(rig.box.sql('SELECT * FROM tickets')).toEqual(before);
+    expect(rig.box.sql('SELECT * FROM ticks')).toEqual([]);
+  });
+});
+
+describe('a server that is not there', () => {
+  it('is seen and no more: exit 69, one line, nothing launched, agents work on; when it is back all is as it was', async () => {
+    const id = rig.add('hold');
+    rig.tick();
+    await rig.holding(id);
+    rig.add('hold');
+    const { pid } = rig.run(id);
+    await server.kill();
+    const done = rig.box.run(['dispatch']);
+    expect(done.code).toBe(69);
+    expect(`${done.out}${done.err}`.trim().split('\n')).toHaveLength(1);
+    expect(done.err).toContain('cannot be reached');
+    expect(state(pid)).not.toBeNull();
+    await server.up();
+    const report = rig.tick();
+    expect(report).toMatchObject({ code: 0, reconcile: [], dispatch: [{ result: 'launched' }] });
+    expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+  });
+
+  it('while a launcher wants to register: no agent ever runs, and the ticket is tried again', async () => {
+    const id = rig.add('hold');
+    await server.fail({ kind: 503, times: 99, operation: 'register' });
+    expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launching' }]);
+    expect(rig.started(id)).toBe(0);
+    await server.kill();
+    await server.up();
+    expect(
+      await until(() => {
+        rig.tick();
+        return rig.started(id) === 1;
+      }),
+    ).toBe(true);
+    expect(rig.agents(id)).toHaveLength(1);
+  });
+});
+
+describe('crash cells, over HTTP', () => {
+  it.each([
+    ['claim-committed', 'kill'],
+    ['claim-before', 'stop'],
+    ['prepare-staged', 'kill'],
+    ['launch-delivery-saved', 'kill'],
+    ['launch-pane-started', 'kill'],
+    ['launch-pane-started', 'stop'],
+    ['register-committed', 'kill'],
+    ['register-identified', 'stop'],
+    ['launch-registered-seen', 'busy'],
+    ['heal-before', 'kill'],
+    ['keep-before', 'kill'],
+    ['keep-saved', 'enospc'],
+  ] as const)('%s, %s: three clean ticks restore everything', async (point, kind) => {
+    expect(await runCell({ point, kind, overlap: false }, server)).toBeNull();
+  });
+});
+
+describe('two hosts on one server', () => {
+  it('neither judges the runtimes of the other, and no ticket gets two agents', async () => {
+    const other = new Rig({ server });
+    try {
+      const ids = Array.from({ length: 6 }, () => rig.add('hold'));
+      const [one, two] = [
+        rig.box.begin(['dispatch', '--json', '--max', '3']),
+        other.box.begin(['dispatch', '--json', '--max', '3']),
+      ];
+      await Promise.all([one.done, two.done]);
+      expect(
+        await until(() => {
+          rig.tick();
+          other.tick();
+          return ids.every((id) => rig.started(id) + other.started(id) === 1);
+        }),
+      ).toBe(true);
+      const mine = ids.filter((id) => rig.started(id) === 1);
+      for (const id of mine) await rig.holding(id);
+      const victim = mine[0] ?? '';
+      expect(victim).not.toBe('');
+      const { pid, id: run } = rig.run(victim);
+      await rig.kill(pid);
+      expect(other.tick().skipped).toContainEqual(
+        expect.objectContaining({ ticket: victim, because: 'not_mine' }),
+      );
+      expect(rig.live(victim)).toMatchObject({ id: run });
+      expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', ticket: victim });
+    } finally {
+      await other.box.destroy();
+    }
+  });
+});

@@ -1,0 +1,167 @@
+/** What the server or the network does wrong, each for real: the write is done once, or not at all, and it is told. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LIMITS } from '../../src/board/http/api.ts';
+import { httpBoard } from '../../src/board/http/board.ts';
+import type { Board } from '../../src/board/port.ts';
+import type { Ticket } from '../../src/model/ticket.ts';
+import { guardOf } from '../contract/board.ts';
+import { HOST, NOW } from '../support/builders.ts';
+import { type Fault, type MissionControl, missionControl } from '../support/mission-control/server.ts';
+
+let dir: string;
+let server: MissionControl;
+let board: Board;
+const QUICK = { ...LIMITS, response_ms: 150, total_ms: 1500, bytes: 4 * 1024 * 1024, tries: 3 };
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), 'mc-http-'));
+  server = await missionControl(join(dir, 'server.sqlite'));
+  board = httpBoard({ url: server.url, token: server.token, limits: QUICK });
+});
+afterEach(async () => {
+  await server.close();
+  rmSync(dir, { recursive: true, force: true });
+  expect(server.broken).toEqual([]);
+});
+
+const add = (): Promise<Ticket> =>
+  server.board.addTicket(
+    {
+      ...({
+        title: 't',
+        body: '',
+        status: 'todo',
+        priority: 2,
+        project: 'p',
+        labels: [],
+        agent: null,
+      } as const),
+      ...{ owner: null, author: 'ann', trusted: true, depends_on: [] },
+    },
+    NOW,
+  );
+const claim = (ticket: Ticket, run = 'r1') =>
+  board.claim(
+    {
+      ...{ ticket: ticket.id, guard: guardOf(ticket), run, agent: 'robot', project: 'p', attempt: 1 },
+      ...{ host_id: HOST, boot_id: 'b', kind: 'command', headless: false },
+    },
+    'tick:1',
+    NOW,
+  );
+const fail = (kind: Fault['kind'], times: number, operation = 'claim'): void =>
+  server.fail({ kind, times, operation });
+
+describe('a write whose answer', () => {
+  it.each(['reset', 'reset-after', 'half', 'slow', 500, 503, 429] as const)(
+    'is spoilt once (%s) is asked for again under its key: won, and done once',
+    async (kind) => {
+      const ticket = await add();
+      fail(kind, 1);
+      expect(await claim(ticket)).toBe('won');
+      expect(await server.board.ticket(ticket.id)).toMatchObject({
+        status: 'in_progress',
+        claim_epoch: 1,
+        version: 2,
+      });
+      expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+    },
+  );
+
+  it.each(['reset-after', 'half'] as const)(
+    'never comes (%s): an error, and the claim stands under its run, once',
+    async (kind) => {
+      const ticket = await add();
+      fail(kind, 99);
+      await expect(claim(ticket)).rejects.toMatchObject({ exit: 69 });
+      expect(await server.board.runtimesOf(ticket.id, 9)).toMatchObject([{ id: 'r1', phase: 'launching' }]);
+      expect(await server.board.ticket(ticket.id)).toMatchObject({ claim_epoch: 1 });
+    },
+  );
+
+  it.each(['loris', 'slow', 'reset', 'huge', 'redirect', 'html', 'wrong', 500, 503, 429] as const)(
+    'is none (%s): an error within the time that was set, and nothing was done',
+    async (kind) => {
+      const ticket = await add();
+      fail(kind, 99);
+      const start = performance.now();
+      await expect(claim(ticket)).rejects.toMatchObject({ exit: 69 });
+      expect(performance.now() - start).toBeLessThan(QUICK.total_ms + 1500);
+      expect(await server.board.ticket(ticket.id)).toMatchObject({ status: 'todo', version: 1 });
+      expect(await server.board.runtimesOf(ticket.id, 9)).toEqual([]);
+    },
+  );
+});
+
+describe('a read', () => {
+  it.each(['reset', 'half', 500, 503, 429] as const)('that fails once (%s) is done again', async (kind) => {
+    const ticket = await add();
+    fail(kind, 1, 'ticket');
+    expect(await board.ticket(ticket.id)).toEqual(ticket);
+  });
+
+  it.each(['html', 'wrong', 'redirect', 'huge', 'loris', 'slow'] as const)(
+    'that is not as the contract says (%s) is an error, and never an empty board',
+    async (kind) => {
+      await add();
+      fail(kind, 99, 'runtimes');
+      await expect(board.liveRuntimes()).rejects.toMatchObject({ exit: 69 });
+    },
+  );
+});
+
+it('a person who changes the ticket in between: the claim is lost, the change stands', async () => {
+  const ticket = await add();
+  await server.board.move(
+    ticket.id,
+    ticket.version,
+    { to: 'blocked', why: 'wait', trusted: true },
+    'ann',
+    NOW,
+  );
+  expect(await claim(ticket)).toBe('lost');
+  expect(await server.board.ticket(ticket.id)).toMatchObject({ status: 'blocked' });
+});
+
+it('two hosts that claim at once: one wins', async () => {
+  const ticket = await add();
+  const won = await Promise.all(Array.from({ length: 8 }, (_, n) => claim(ticket, `r${n}`)));
+  expect(won.filter((one) => one === 'won')).toHaveLength(1);
+  expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+});
+
+it('a token that is not right: exit 78, and the token is in no message', async () => {
+  const wrong = httpBoard({ url: server.url, token: 'not-the-right-token', limits: QUICK });
+  const error = await wrong.accounts().then(
+    () => null,
+    (one: Error) => one,
+  );
+  expect(error).toMatchObject({ exit: 78 });
+  expect(error?.message).toContain('token');
+  expect(error?.message).not.toContain('not-the-right-token');
+});
+
+it('nobody there: exit 69, one line that names the server', async () => {
+  await server.close();
+  const gone = board.accounts();
+  await expect(gone).rejects.toMatchObject({
+    exit: 69,
+    message: expect.stringContaining(`${server.url} cannot be reached`),
+  });
+  server = await missionControl(join(dir, 'server.sqlite'));
+});
+
+it('many tickets and runtimes come in pages, all of them', async () => {
+  const all = [];
+  for (let n = 0; n < 120; n++) all.push(await add());
+  for (const [n, ticket] of all.slice(0, 110).entries()) expect(await claim(ticket, `r${n}`)).toBe('won');
+  const snapshot = await board.snapshot({
+    ...{ host_id: HOST, now_ms: NOW, limit: 500, budget_day: null, also: [] },
+    ready: { authors: [], max_attempts: 3, projects: {}, agents: {} },
+  });
+  expect(snapshot.tickets).toHaveLength(120);
+  expect(snapshot.runtimes).toHaveLength(110);
+  expect(snapshot.runtimes.map(({ id }) => id)).toEqual(all.slice(0, 110).map((_, n) => `r${n}`));
+});

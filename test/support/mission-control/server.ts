@@ -1,0 +1,454 @@
+/*
+ * A reference Mission Control: real HTTP on loopback over a real SQLite file. It takes no request and gives no answer
+ * that is not what the OpenAPI document says, keeps idempotency keys, and can be told to misbehave.
+ */
+import { randomUUID } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Board, Cas, Snapshot } from '../../../src/board/port.ts';
+import { openBoard } from '../../../src/board/sqlite/index.ts';
+import { UserError } from '../../../src/model/errors.ts';
+import { type Asked, Contract } from './contract.ts';
+
+export interface Fault {
+  /** Of which operations; absent = all. */
+  readonly operation?: string;
+  /** How many requests it hits. */
+  readonly times: number;
+  readonly kind:
+    | 'reset' // the connection is closed before anything is done
+    | 'reset-after' // it is done, and the answer is lost
+    | 'half' // it is done, and the answer ends in the middle
+    | 'slow' // no answer ever comes
+    | 'loris' // a byte now and then, without end
+    | 'huge' // an answer without end
+    | 'redirect'
+    | 'html'
+    | 'wrong' // JSON that the contract does not know
+    | 500
+    | 503
+    | 429;
+}
+
+export interface MissionControl {
+  readonly url: string;
+  readonly token: string;
+  /** The board behind it: what another client, or a person there, does. */
+  readonly board: Board;
+  readonly requests: { readonly operation: string; readonly status: number }[];
+  /** Requests or answers that were not what the document says. */
+  readonly broken: string[];
+  fail(fault: Fault): void;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export async function missionControl(
+  path: string,
+  at = 0,
+  token = `t-${randomUUID()}`,
+): Promise<MissionControl> {
+  const contract = new Contract();
+  const board = openBoard(path);
+  const broken: string[] = [];
+  const requests: { operation: string; status: number }[] = [];
+  const faults: (Fault & { left: number })[] = [];
+  const keys = new Map<string, Answer>();
+  const pages = new Map<string, Snapshot>();
+
+  const server = createServer((request, response) => {
+    handle(request, response).catch((error: unknown) => {
+      broken.push(String(error));
+      response.destroy();
+    });
+  });
+
+  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://localhost');
+    const text = await bodyOf(request);
+    const body: unknown = text === '' ? null : JSON.parse(text);
+    const route = url.pathname.replace(/^\/v1/, '');
+    const asked = contract.read(request.method ?? '', route, url.searchParams, request.headers, body);
+    if (typeof asked === 'string') {
+      broken.push(`${request.method} ${route}: ${asked}`);
+      return give(response, problem(400, 'invalid', asked));
+    }
+    const fault = faults.find(
+      (one) => one.left > 0 && (one.operation ?? asked.operation) === asked.operation,
+    );
+    if (fault !== undefined) fault.left -= 1;
+    if (fault !== undefined && before(fault, response)) {
+      requests.push({ operation: asked.operation, status: typeof fault.kind === 'number' ? fault.kind : 0 });
+      return;
+    }
+    const answer =
+      request.headers.authorization === `Bearer ${token}` ? await once(asked, body, request) : UNAUTHORIZED;
+    const wrong = contract.answer(asked.operation, answer.status, answer.body);
+    if (wrong !== null) broken.push(`${asked.operation} ${answer.status}: ${wrong}`);
+    requests.push({ operation: asked.operation, status: answer.status });
+    if (fault?.kind === 'reset-after') return void response.destroy();
+    if (fault?.kind === 'half') {
+      const whole = JSON.stringify(answer.body);
+      response.writeHead(answer.status, {
+        'content-type': 'application/json',
+        'content-length': whole.length,
+      });
+      response.write(whole.slice(0, whole.length / 2), () => response.destroy());
+      return;
+    }
+    give(response, answer);
+  }
+
+  /** A write under a key is done once. */
+  async function once(asked: Asked, body: unknown, request: IncomingMessage): Promise<Answer> {
+    const key = request.headers['idempotency-key'];
+    const known = typeof key === 'string' ? keys.get(`${asked.operation} ${key}`) : undefined;
+    if (known !== undefined) return known;
+    const answer = await act(asked, body, request);
+    if (typeof key === 'string') keys.set(`${asked.operation} ${key}`, answer);
+    return answer;
+  }
+
+  async function act(
+    { operation, path: at, query }: Asked,
+    raw: unknown,
+    request: IncomingMessage,
+  ): Promise<Answer> {
+    // Already checked against the document.
+    const body = raw as never as Record<string, never>;
+    const { id = '', run = '', host = '', name = '' } = at as Readonly<Record<string, string | undefined>>;
+    const { actor, now_ms, ...rest } = body ?? {};
+    const cas = async (won: Promise<Cas>, ticket: string | null): Promise<Answer> => {
+      if ((await won) === 'won') return ok({ won: true });
+      const now = ticket === null ? null : await board.ticket(ticket);
+      if (ticket !== null && now === null) return problem(404, 'missing', `no ticket ${ticket}`);
+      return { ...problem(409, 'lost-race', 'someone else was first', now === null ? {} : { ticket: now }) };
+    };
+    const stale = async (): Promise<Answer | null> => {
+      const now = await board.ticket(id);
+      if (now === null) return problem(404, 'missing', `no ticket ${id}`);
+      if (request.headers['if-match'] === `"${now.version}"`) return null;
+      return problem(412, 'stale', 'another version', { ticket: now });
+    };
+    const ofTicket = async (write: () => Promise<Cas>): Promise<Answer> =>
+      (await stale()) ?? cas(write(), id);
+    const ofRun = async (write: Promise<Cas>): Promise<Answer> =>
+      (await board.runtimeByMark(run)) === null && (await board.runtime(run)) === null
+        ? problem(404, 'missing', `no runtime ${run}`)
+        : cas(write, null);
+    try {
+      switch (operation) {
+        case 'meta':
+          return ok({ contract: contract.version, server_id: 'reference', now_ms: Date.now() });
+        case 'candidates':
+          return ok(await candidates(body as never, query.cursor as string | undefined));
+        case 'runtimes':
+          return ok(await runtimePage(query));
+        case 'runtime':
+          return found(await board.runtime(run));
+        case 'staged':
+          return ofRun(board.staged(run, body as never));
+        case 'register':
+          return ofRun(board.register({ ...rest, run } as never, now_ms as never));
+        case 'end':
+          return ofRun(board.end(body.guard as never, body.end as never, actor as never, now_ms as never));
+        case 'report':
+          return ofRun(board.report({ ...rest, run } as never, now_ms as never));
+        case 'tickets': {
+          const { status, project, limit = 100, cursor = '0' } = query;
+          const from = Number(cursor);
+          const filter = {
+            limit: from + Number(limit) + 1,
+            ...(status ? { status } : {}),
+            ...(project ? { project } : {}),
+          };
+          const all = await board.tickets(filter as never);
+          const items = all.slice(from, from + Number(limit));
+          return ok({ items, next: all.length > from + items.length ? String(from + items.length) : null });
+        }
+        case 'addTicket': {
+          const ticket = await board.addTicket(rest as never, now_ms as never);
+          return { status: 201, body: ticket };
+        }
+        case 'counts':
+          return ok(await board.counts());
+        case 'ticket':
+          return found(await board.ticket(id));
+        case 'edit':
+          return ofTicket(() =>
+            board.edit(id, versionOf(request), body.change as never, actor as never, now_ms as never),
+          );
+        case 'move':
+          return ofTicket(() =>
+            board.move(id, versionOf(request), rest as never, actor as never, now_ms as never),
+          );
+        case 'claim':
+          return ofTicket(() =>
+            board.claim({ ...rest, ticket: id } as never, actor as never, now_ms as never),
+          );
+        case 'adopt':
+          return ofTicket(() =>
+            board.adopt({ ...rest, ticket: id } as never, actor as never, now_ms as never),
+          );
+        case 'transition':
+          return ofTicket(() => transition(id, body as never));
+        case 'openAnswers':
+          return ok({ items: await board.openAnswers(id) });
+        case 'keepAnswer':
+          return {
+            status: 201,
+            body: {
+              id: await board.keepAnswer(id, body.text as never, body.author as never, now_ms as never),
+            },
+          };
+        case 'takeAnswers':
+          return none(board.takeAnswers(body.ids as never, body.run as never));
+        case 'activity':
+          return ok({ items: await board.activity({ limit: 1000, ...query } as never) });
+        case 'log':
+          return none(board.log(body as never));
+        case 'saveTick':
+          return ok({ refreshed: await board.saveTick(body.tick as never, body.refresh as never) });
+        case 'lastTick':
+          return found(await board.lastTick(host));
+        case 'saveDelivery':
+          return none(board.saveDelivery(body as never));
+        case 'setDelivery':
+          return none(board.setDelivery(id, body.outcome as never, body.ack_source as never));
+        case 'lastDelivery':
+          return found(
+            await board.lastDelivery(
+              run,
+              ...(([] as string[]).concat((query.kind as string[]) ?? []) as never[]),
+            ),
+          );
+        case 'accounts':
+          return ok({ items: await board.accounts() });
+        case 'limitAccount':
+          return cas(
+            board.limitAccount(
+              name,
+              body.until_ms as never,
+              body.reason as never,
+              actor as never,
+              now_ms as never,
+            ),
+            null,
+          );
+        case 'setReady':
+          return cas(
+            board.setReady(name, body.fix as never, body.stamp as never, actor as never, now_ms as never),
+            null,
+          );
+        case 'usage':
+          return ok({ items: await board.usage(query as never) });
+        case 'recordUsage':
+          return none(board.recordUsage(body as never));
+        default:
+          return problem(404, 'missing', `${operation} is not there`);
+      }
+    } catch (error) {
+      if (error instanceof UserError) return problem(422, 'refused', error.message);
+      if (error instanceof Error && /constraint/i.test(error.message))
+        return problem(422, 'refused', error.message);
+      throw error;
+    }
+  }
+
+  function transition(id: string, body: Record<string, never>): Promise<Cas> {
+    const { kind, guard, runtime, because, pid, what, turn, end, to, why, actor, now_ms } = body;
+    switch (String(kind)) {
+      case 'normalize':
+        return board.normalize(
+          id,
+          guard as never,
+          runtime as never,
+          pid as never,
+          because as never,
+          actor as never,
+          now_ms as never,
+        );
+      case 'ask':
+        return board.ask(
+          id,
+          guard as never,
+          runtime as never,
+          what as never,
+          actor as never,
+          now_ms as never,
+        );
+      case 'nudge':
+        return board.nudge(
+          id,
+          guard as never,
+          runtime as never,
+          turn as never,
+          actor as never,
+          now_ms as never,
+        );
+      case 'submit':
+        return board.submit(
+          id,
+          guard as never,
+          runtime as never,
+          because as never,
+          actor as never,
+          now_ms as never,
+        );
+      default:
+        return board.retry(
+          id,
+          guard as never,
+          runtime as never,
+          (end ?? null) as never,
+          to as never,
+          why as never,
+          actor as never,
+          now_ms as never,
+        );
+    }
+  }
+
+  async function candidates(
+    query: Parameters<Board['snapshot']>[0],
+    cursor: string | undefined,
+  ): Promise<unknown> {
+    const [name = randomUUID(), from = '0'] = (cursor ?? '').split(':').filter(Boolean);
+    const snapshot = pages.get(name) ?? (await board.snapshot(query));
+    pages.set(name, snapshot);
+    const end = Number(from) + PAGE;
+    const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = snapshot;
+    const next = snapshot.tickets.length > end ? `${name}:${end}` : null;
+    return {
+      tickets: snapshot.tickets.slice(Number(from), end),
+      next,
+      accounts,
+      beyond,
+      last_tick,
+      early_deaths,
+      unreadable,
+      spent,
+    };
+  }
+
+  async function runtimePage(query: Asked['query']): Promise<unknown> {
+    const { live, ticket, mark, host, limit = PAGE, cursor = '0' } = query;
+    const all =
+      live === true
+        ? (await board.liveRuntimes()).reverse()
+        : ticket !== undefined
+          ? await board.runtimesOf(String(ticket), 100_000)
+          : [await board.runtimeByMark(String(mark ?? ''))].filter((one) => one !== null);
+    const right = all.filter(
+      (one) =>
+        (ticket === undefined || one.ticket_id === ticket) &&
+        (mark === undefined || one.mark === mark) &&
+        (host === undefined || one.host_id === host),
+    );
+    const end = Number(cursor) + Number(limit);
+    return { items: right.slice(Number(cursor), end), next: right.length > end ? String(end) : null };
+  }
+
+  await new Promise<void>((listening) => server.listen(at, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    token,
+    board,
+    requests,
+    broken,
+    fail: (fault) => void faults.push({ ...fault, left: fault.times }),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+      board.close();
+    },
+  };
+}
+
+const PAGE = 50;
+const UNAUTHORIZED = problem(401, 'unauthorized', 'no token, or not a right one');
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+async function none(work: Promise<void>): Promise<Answer> {
+  await work;
+  return { status: 204, body: null };
+}
+
+function found(body: unknown): Answer {
+  return body === null ? problem(404, 'missing', 'there is none') : ok(body);
+}
+
+function problem(status: number, type: string, detail: string, more: object = {}): Answer {
+  return { status, body: { type, title: type, status, detail, ...more } };
+}
+
+function versionOf(request: IncomingMessage): number {
+  return Number((request.headers['if-match'] ?? '').replaceAll('"', ''));
+}
+
+function give(response: ServerResponse, { status, body, headers = {} }: Answer): void {
+  const type = status >= 400 ? 'application/problem+json' : 'application/json';
+  response.writeHead(status, body === null ? headers : { 'content-type': type, ...headers });
+  response.end(body === null ? undefined : JSON.stringify(body));
+}
+
+/** What a fault does in place of an answer; false = the request is carried out first. */
+function before({ kind }: Fault, response: ServerResponse): boolean {
+  switch (kind) {
+    case 'reset':
+      response.destroy();
+      return true;
+    case 'slow':
+      return true;
+    case 'loris': {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const drip = setInterval(() => response.write(' '), 50);
+      response.once('close', () => clearInterval(drip));
+      return true;
+    }
+    case 'huge': {
+      response.writeHead(200, { 'content-type': 'application/json' });
+      const chunk = ' '.repeat(1024 * 1024);
+      const pour = (): void => {
+        while (!response.destroyed && response.write(chunk));
+        if (!response.destroyed) response.once('drain', pour);
+      };
+      pour();
+      return true;
+    }
+    case 'redirect':
+      response.writeHead(302, { location: 'http://127.0.0.1:9/elsewhere' }).end();
+      return true;
+    case 'html':
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Please log in</h1>');
+      return true;
+    case 'wrong':
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{"tickets":7}');
+      return true;
+    case 500:
+    case 503:
+    case 429:
+      give(response, {
+        ...problem(kind, 'trouble', 'told to'),
+        headers: kind === 500 ? {} : { 'retry-after': '0' },
+      });
+      return true;
+    default:
+      return false;
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return text;
+}

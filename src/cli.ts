@@ -59,6 +59,8 @@ Examples:
     .option('--project', 'add the git repository you stand in')
     .option('--name <name>', "with --project: the project's name (else the directory's)")
     .option('--trust', 'with --project: say in the files of your agent clients that you trust it')
+    .option('--mission-control <url>', 'the board is a Mission Control server, not a file')
+    .option('--token-file <file>', 'with --mission-control: holds its token, mode 0600')
     .action((o) => run(async (c) => (await import('./commands/init.ts')).init(c, o)));
   program
     .command('dispatch')

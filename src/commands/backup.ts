@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId } from '../runtime/identity.ts';
-import type { Context } from './context.ts';
+import { type Context, serverOf } from './context.ts';
 import { betweenTicks } from './lock.ts';
 
 /** A checked copy of the board, made while ticks and agents go on. */
@@ -11,6 +11,7 @@ export async function backup(
 ): Promise<ExitCode> {
   if (o.keep < 1) throw new UserError(EXIT.usage, '--keep must be at least 1');
   const { places, out } = context;
+  await refuseServer(context);
   const { backupBoard } = await import('../board/sqlite/index.ts');
   const dir = resolve(o.to ?? join(places.state, 'backups'));
   const made = await backupBoard(places.board, dir, o.keep, Date.now());
@@ -25,6 +26,7 @@ export async function backup(
 /** Puts a backup in the board's place. Agents that were started since are found by the next ticks and adopted. */
 export async function restore(context: Context, file: string): Promise<ExitCode> {
   const { places, out } = context;
+  await refuseServer(context);
   const { restoreBoard } = await import('../board/sqlite/index.ts');
   const { kept } = await betweenTicks(context, async () =>
     restoreBoard(places.board, resolve(file), Date.now()),
@@ -38,4 +40,10 @@ export async function restore(context: Context, file: string): Promise<ExitCode>
       out.line('the next tick looks at what lives, and adopts what the board has lost');
   }
   return EXIT.ok;
+}
+
+async function refuseServer(context: Context): Promise<void> {
+  const server = await serverOf(context);
+  if (server !== null)
+    throw new UserError(EXIT.usage, `the board is ${server.url}: it is backed up and restored there`);
 }

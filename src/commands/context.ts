@@ -65,7 +65,7 @@ export async function openBoard(context: Context): Promise<Board> {
 
 /** The Mission Control server of the configuration; null = the board is the file in the state dir. Most configurations say
  *  nothing of it: only one that may is understood whole. */
-async function serverOf({ places, env }: Context): Promise<Server | null> {
+export async function serverOf({ places, env }: Pick<Context, 'places' | 'env'>): Promise<Server | null> {
   let text: string;
   try {
     text = readFileSync(places.config, 'utf8');

@@ -11,7 +11,7 @@ import { adapterOf } from '../runtime/agents/index.ts';
 import { hostId } from '../runtime/identity.ts';
 import { findProgram } from '../runtime/programs.ts';
 import { oneLine } from '../text.ts';
-import { type Context, withReader } from './context.ts';
+import { type Context, serverOf, withReader } from './context.ts';
 import { clientsTrust } from './init.ts';
 import { age } from './status.ts';
 
@@ -124,7 +124,7 @@ async function boardFindings(context: Context, policy: Policy): Promise<Finding[
         client(one, accounts.get(one.name) ?? null, context, now),
       );
       return [
-        await checked(context.places.board),
+        await checked(context),
         ...(await Promise.all(clients)),
         ...switches(context, now),
         await ticks(board, policy, context, now),
@@ -136,8 +136,28 @@ async function boardFindings(context: Context, policy: Policy): Promise<Finding[
   }
 }
 
+/** A difference of the clocks that moves back-offs and limits by more than a tick. Nothing else depends on it. */
+const CLOCKS_MS = 60_000;
+
+async function checked(context: Context): Promise<Finding> {
+  const server = await serverOf(context);
+  if (server === null) return checkedFile(context.places.board);
+  const check = 'board';
+  const { meetServer } = await import('../board/http/board.ts');
+  const { contract, ahead_ms } = await meetServer(server, Date.now);
+  const says = `${server.url}, contract ${contract}${server.token === null ? ', without a token' : ''}`;
+  if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);
+  const clock = `${says}; its clock is ${age(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
+  return {
+    check,
+    result: 'warn',
+    says: clock,
+    fix: 'set both clocks by NTP: back-offs and limits are told in time',
+  };
+}
+
 /** Every page of the board is read: what a tick never touches may be damaged too. */
-async function checked(path: string): Promise<Finding> {
+async function checkedFile(path: string): Promise<Finding> {
   const check = 'board';
   if (!existsSync(path))
     return { check, result: 'warn', says: `${path} is not there yet`, fix: 'mc-pickup init' };

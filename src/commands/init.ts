@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { AgentKind, Policy } from '../model/policy.ts';
 import { adapterOf, type Trust } from '../runtime/agents/index.ts';
 import { ensureTools } from '../runtime/launcher.ts';
-import { brokenLine, type Context, withBoard } from './context.ts';
+import { brokenLine, type Context, serverOf, withBoard } from './context.ts';
 
 const HEADER = `# mc-pickup: what is dispatched where, and to whom. Every key is described in README.md.
 
@@ -25,16 +25,31 @@ kind = "claude"
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
 export async function init(
   context: Context,
-  o: { readonly project?: boolean; readonly name?: string; readonly trust?: boolean },
+  o: {
+    readonly project?: boolean;
+    readonly name?: string;
+    readonly trust?: boolean;
+    /** The address of a server that has the board. */
+    readonly missionControl?: string;
+    readonly tokenFile?: string;
+  },
 ): Promise<ExitCode> {
   const { places, out } = context;
   if (o.name !== undefined && o.project !== true)
     throw new UserError(EXIT.usage, '--name goes with --project: it names the repository you stand in');
   if (o.trust === true && o.project !== true)
     throw new UserError(EXIT.usage, '--trust goes with --project: it is about the repository you stand in');
+  if (o.tokenFile !== undefined && o.missionControl === undefined)
+    throw new UserError(
+      EXIT.usage,
+      '--token-file goes with --mission-control: it is the token for that server',
+    );
+  if (o.missionControl !== undefined) await useServer(context, o.missionControl, o.tokenFile ?? null);
   await withBoard(context, async () => undefined);
+  const server = await serverOf(context);
+  const board = server?.url ?? places.board;
   ensureTools(places, context.node, context.bin);
-  const made: string[] = [`ready: ${places.board}`];
+  const made: string[] = [`ready: ${board}`];
   if (!existsSync(places.config)) {
     mkdirSync(dirname(places.config), { recursive: true, mode: 0o700 });
     writeFileSync(places.config, HEADER, { mode: 0o600, flag: 'wx' });
@@ -44,7 +59,7 @@ export async function init(
   if (policy.broken.length > 0)
     throw new UserError(
       EXIT.config,
-      `the board ${places.board} is ready, but the configuration can't be used${o.project ? ', and no project was added' : ''}: ${brokenLine(policy)}`,
+      `the board ${board} is ready, but the configuration can't be used${o.project ? ', and no project was added' : ''}: ${brokenLine(policy)}`,
     );
   const project = o.project === true ? addProject(context, policy, o.name ?? null) : null;
   if (project !== null) made.push(project.said);
@@ -54,7 +69,7 @@ export async function init(
     out.json({
       state_dir: places.state,
       config: places.config,
-      board: places.board,
+      board,
       ...(project === null ? {} : { project: project.name }),
       ...(o.trust === true
         ? { trust: trusts.map(({ kind, file, state }) => ({ kind, file, was: state })) }
@@ -64,6 +79,26 @@ export async function init(
   const failed = trusts.flatMap((one) => (one.state === 'trusted' ? [] : (one.write() ?? [])));
   for (const why of failed) out.warn(`not trusted: ${why}`);
   return failed.length > 0 ? EXIT.config : EXIT.ok;
+}
+
+/** Names the server in the configuration, once it has answered: before that nothing is written. */
+async function useServer(context: Context, url: string, tokenFile: string | null): Promise<void> {
+  const { places, env } = context;
+  const token = tokenFile === null ? '' : `token_file = ${toml(resolve(tokenFile))}\n`;
+  const table = `[board]\nkind = "mission-control"\nurl = ${toml(url)}\n${token}`;
+  const { boardServer } = await import('../config/board.ts');
+  const server = boardServer('--mission-control', table, env);
+  const there = await serverOf(context);
+  if (there !== null && there.url !== server?.url)
+    throw new UserError(EXIT.config, `the board of ${places.config} is ${there.url}: change it there`);
+  if (server === null || there !== null) return;
+  const { meetServer } = await import('../board/http/board.ts');
+  await meetServer(server, Date.now);
+  if (existsSync(places.config)) append(context, table);
+  else {
+    mkdirSync(dirname(places.config), { recursive: true, mode: 0o700 });
+    writeFileSync(places.config, `${HEADER}\n${table}`, { mode: 0o600, flag: 'wx' });
+  }
 }
 
 interface ClientTrust extends Trust {
@@ -139,7 +174,7 @@ function append({ places, env }: Context, table: string): void {
   writeFileSync(places.config, text);
   throw new UserError(
     EXIT.config,
-    `the project does not fit into ${places.config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,
+    `this does not fit into ${places.config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,
   );
 }
 

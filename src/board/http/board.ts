@@ -8,6 +8,23 @@ import * as c from './contract.ts';
 const PAGE = 200;
 const lost = 'lost' as const;
 
+/** Who the server is, and how far its clock is from ours (positive = ahead). The contract's first number must be ours. */
+export async function meetServer(
+  server: Server,
+  now: () => number,
+): Promise<{ readonly contract: string; readonly ours: string; readonly ahead_ms: number }> {
+  const asked = now();
+  const answer = await ask(server, { method: 'GET', path: ['meta'] }, c.Meta);
+  if (!answer.ok) throw refused(server, ['meta'], answer.refusal.status, answer.refusal.detail);
+  const { contract, now_ms } = answer.value;
+  if (contract.split('.')[0] !== c.CONTRACT.split('.')[0])
+    throw new UserError(
+      EXIT.config,
+      `${server.url} speaks contract ${contract}, and this mc-pickup ${c.CONTRACT}: update the older of the two`,
+    );
+  return { contract, ours: c.CONTRACT, ahead_ms: Math.round(now_ms - (asked + now()) / 2) };
+}
+
 /** The port over a Mission Control server: the same rules, kept by the server. */
 export function httpBoard(server: Server): Board {
   const get = async <T>(

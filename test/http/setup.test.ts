@@ -1,0 +1,106 @@
+/** Setting a server up as a person does: init, doctor, and what they say when something is not right. */
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
+import { Served } from '../support/mission-control/served.ts';
+
+let server: Served;
+let box: Sandbox;
+let config: string;
+let token: string;
+beforeEach(async () => {
+  server = await Served.start();
+  box = makeSandbox();
+  box.boardFile = server.file;
+  config = join(box.dir, 'config.toml');
+  token = join(box.dir, 'token');
+  writeFileSync(token, `${server.token}\n`, { mode: 0o600 });
+});
+afterEach(async () => {
+  await box.destroy();
+  await server.destroy();
+});
+
+const init = (...more: string[]) =>
+  box.run(['init', '--mission-control', server.url, '--token-file', token, ...more]);
+
+describe('init --mission-control', () => {
+  it('writes a configuration once the server has answered; the same again changes nothing', () => {
+    rmSync(config);
+    expect(init()).toMatchObject({ code: 0, out: expect.stringContaining(server.url) });
+    const text = readFileSync(config, 'utf8');
+    expect(text).toContain(`url = "${server.url}"`);
+    expect(text).not.toContain(server.token);
+    expect(init()).toMatchObject({ code: 0 });
+    expect(readFileSync(config, 'utf8')).toBe(text);
+    expect(box.run(['ticket', 'add', '--title', 'x', '--project', 'p', '--json'])).toMatchObject({ code: 0 });
+    expect(box.sql('SELECT title FROM tickets')).toEqual([{ title: 'x' }]);
+  });
+
+  it('adds the server to a configuration that is there, and names the one that is in it already', () => {
+    expect(init()).toMatchObject({ code: 0 });
+    expect(readFileSync(config, 'utf8')).toContain('[project.demo]');
+    const other = box.run(['init', '--mission-control', 'http://127.0.0.1:1/v1']);
+    expect(other).toMatchObject({ code: 78, err: expect.stringContaining(server.url) });
+  });
+
+  it.each([
+    ['http://example.com/v1', 78, 'https'],
+    ['ftp://127.0.0.1/v1', 78, 'http'],
+    ['https://user:word@example.com/v1', 78, 'password'],
+    ['not an address', 78, 'address'],
+    ['http://127.0.0.1:1/v1', 69, 'cannot be reached'],
+  ])('%s: exit %i, and nothing is written', (url, code, says) => {
+    const before = readFileSync(config, 'utf8');
+    const done = box.run(['init', '--mission-control', url]);
+    expect(done.code).toBe(code);
+    expect(done.err).toContain(says);
+    expect(readFileSync(config, 'utf8')).toBe(before);
+  });
+});
+
+describe('doctor', () => {
+  it('knows a server that is right, one without the right token, and one that is not there', async () => {
+    init();
+    expect(box.run(['doctor']).out).toMatch(new RegExp(`ok +board +${server.url}, contract 1\\.`));
+    writeFileSync(token, 'another-token\n', { mode: 0o600 });
+    expect(box.run(['doctor'])).toMatchObject({
+      code: 78,
+      out: expect.stringContaining('refuses the token'),
+    });
+    writeFileSync(token, `${server.token}\n`);
+    await server.kill();
+    expect(box.run(['doctor'])).toMatchObject({
+      code: 78,
+      out: expect.stringContaining('cannot be reached'),
+    });
+    await server.up();
+  });
+
+  it('finds a token that others may read, or that is none: exit 78', () => {
+    init();
+    chmodSync(token, 0o644);
+    expect(box.run(['dispatch'])).toMatchObject({
+      code: 78,
+      err: expect.stringContaining(`chmod 600 ${token}`),
+    });
+    chmodSync(token, 0o600);
+    writeFileSync(token, 'two words\n');
+    expect(box.run(['dispatch'])).toMatchObject({ code: 78, err: expect.stringContaining('no token') });
+  });
+});
+
+it('a board that is broken in the configuration is never taken for the file: exit 78, and no file is made', () => {
+  init();
+  writeFileSync(config, `${readFileSync(config, 'utf8')}\nnot toml at all [`);
+  const done = box.run(['dispatch']);
+  expect(done).toMatchObject({ code: 78, err: expect.stringContaining('board') });
+  expect(box.run(['backup'])).toMatchObject({ code: 78 });
+});
+
+it('backup and restore are told to the server: exit 2', () => {
+  init();
+  for (const args of [['backup'], ['restore', '/nowhere']])
+    expect(box.run(args)).toMatchObject({ code: 2, err: expect.stringContaining(server.url) });
+});

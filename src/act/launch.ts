@@ -10,7 +10,7 @@ import type { LaunchStep, Outcome } from '../model/plan.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { World } from '../model/world.ts';
 import { sentence } from '../report/sentences.ts';
-import { findBusy } from './busy.ts';
+import { type Busy, findBusy } from './busy.ts';
 import { type Hands, outcome } from './index.ts';
 import type { Claimed } from './outside.ts';
 
@@ -56,16 +56,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   const seen = await hands.outside.neighbours(step.ticket, run, place.worktree, world.host_id);
   failpoint('launch-look-done');
   const busy = findBusy(claimed.ticket, run, seen);
-  if (busy !== null) {
-    if (busy.do === 'adopt') {
-      const won = await hands.board.adopt(busy.request, `tick:${hands.tick_id}`, hands.clock());
-      if (won === 'lost') return outcome(step, run, 'lost_race', null, null);
-      await hands.outside.mark(step.ticket, busy.sighting);
-      return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
-    }
-    if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
-    return outcome(step, run, 'declined', 'in_progress', busy.because);
-  }
+  if (busy !== null) return believe(busy, claimed, hands);
 
   if (hands.outside.halted(step.project, step.agent)) return release(claimed, hands, 'killswitch', null);
   failpoint('launch-switch-read');
@@ -84,6 +75,12 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   });
   failpoint('launch-delivery-saved');
   const pane = await hands.outside.start(run, step.ticket, place);
+  if (!pane.ok && 'busy' in pane) {
+    await hands.board.setDelivery(delivery, 'busy', null);
+    const said = findBusy(claimed.ticket, run, { ok: true, sightings: [pane.busy] });
+    // Who is said to be busy and is dead here: the server will know by the next tick.
+    return believe(said ?? { do: 'release', because: 'busy_and_dead' }, claimed, hands);
+  }
   if (!pane.ok && pane.untouched) return release(claimed, hands, 'environment', pane.error);
   if (!pane.ok) {
     // tmux may have started it all the same (a timeout): only the launcher's own registration tells.
@@ -98,6 +95,17 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   await hands.board.takeAnswers(place.answers, run);
   failpoint('launch-answers-taken');
   return outcome(step, run, 'launched', 'in_progress', null);
+}
+
+/** The answer to a runtime that lives where we meant to start one: it is believed. */
+async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outcome> {
+  const { step, run } = claimed;
+  if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
+  if (busy.do === 'leave') return outcome(step, run, 'declined', 'in_progress', busy.because);
+  const won = await hands.board.adopt(busy.request, `tick:${hands.tick_id}`, hands.clock());
+  if (won === 'lost') return outcome(step, run, 'lost_race', null, null);
+  await hands.outside.mark(step.ticket, busy.sighting);
+  return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
 }
 
 /** Gives a claim back before anything was launched for it. */

@@ -31,7 +31,9 @@ export type Place = Extract<Prepared, { ok: true }>;
 export type Started =
   | { readonly ok: true; readonly pid: number }
   /** `untouched`: certainly nothing was started; otherwise it may have been all the same. */
-  | { readonly ok: false; readonly untouched?: true; readonly error: string };
+  | { readonly ok: false; readonly untouched?: true; readonly error: string }
+  /** The 409 of a server that starts the runtimes: nothing was started, since this one lives. */
+  | { readonly ok: false; readonly busy: Sighting };
 
 export type Neighbours =
   | { readonly ok: true; readonly sightings: readonly Sighting[] }

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { blocks, readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
@@ -11,12 +13,12 @@ import { kindOf } from '../observe.ts';
 import type { Places } from '../paths.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { pruneEvents } from '../runtime/events.ts';
-import { lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
-import { programWord, readMarks, removeMark, writeMark } from '../runtime/launcher.ts';
-import { sightMark, sightPane } from '../runtime/sighting.ts';
+import { programWord, readMarks, removeMark, runDir, writeMark } from '../runtime/launcher.ts';
+import { sightMark, sightPane, sightRow } from '../runtime/sighting.ts';
 import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
-import type { Neighbours, Outside } from './outside.ts';
+import type { Neighbours, Outside, Started } from './outside.ts';
 
 /** This machine, and what a tick knows of itself. */
 export interface Here {
@@ -30,6 +32,8 @@ export interface Here {
   readonly bin: string;
   readonly tick_id: string;
   readonly clock: () => number;
+  /** The server that starts the runtimes; absent = we start them. */
+  readonly sender?: Server | null;
 }
 
 /** The files, the processes, the tmux server and the repositories of this machine. What only a launch needs is loaded by
@@ -44,7 +48,9 @@ export function realOutside(here: Here): Outside {
     prepare: async (claimed) => (await import('./prepare.ts')).prepare(claimed, here),
     neighbours: (...which) => neighbours(...which, here),
     start: (run, ticket, { worktree: cwd, command: argv }) =>
-      startPane(tmux, { name: run, run, ticket, cwd, argv }),
+      here.sender
+        ? sent(run, ticket, here, here.sender)
+        : startPane(tmux, { name: run, run, ticket, cwd, argv }),
     registered: (run, pid) => registered(run, pid, here),
     nudge: async ({ because }, ticket, row) => {
       const adapter = adapterOf(kindOf(row, places, here.policy));
@@ -101,6 +107,25 @@ async function neighbours(
     (one) => one.run !== run && (one.ticket === ticket || one.worktree === worktree),
   );
   return { ok: true, sightings };
+}
+
+/** The server starts the runtime, or says who is busy: that one is judged here, by the kernel. */
+async function sent(run: string, ticket: string, { places, clock }: Here, server: Server): Promise<Started> {
+  const text = readFileSync(join(runDir(places.runs, run), 'prompt.md'), 'utf8');
+  const { send } = await import('../board/http/send.ts');
+  const answer = await send(server, ticket, { run, text, nonce: `${run}-prompt`, now_ms: clock() });
+  switch (answer.kind) {
+    case 'accepted':
+      return { ok: true, pid: 0 };
+    case 'busy': {
+      const me = lookAtSelf(hostId(places.state) ?? '');
+      return { ok: false, busy: sightRow(answer.runtime, me) };
+    }
+    case 'refused':
+      return { ok: false, untouched: true, error: answer.why };
+    case 'unknown':
+      return { ok: false, error: answer.why };
+  }
 }
 
 async function registered(run: string, pid: number, { board, policy }: Here): Promise<boolean> {

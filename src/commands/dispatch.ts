@@ -22,7 +22,7 @@ import { type TickReport, tickLines } from '../report/tick.ts';
 import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
-import { type Context, ensureHost, openBoard, readBoard } from './context.ts';
+import { type Context, ensureHost, openBoard, readBoard, serverOf } from './context.ts';
 
 interface Options {
   readonly dryRun?: boolean;
@@ -123,7 +123,9 @@ async function lookedAt(
     const mono_ms = monotonicMs();
     const now_ms = Date.now();
     const clock = Date.now;
-    const here = { places, board, tmux, policy, env, node, bin, tick_id, clock };
+    const server = dry ? null : await serverOf(context);
+    const sender = server?.sends === true ? server : null;
+    const here = { places, board, tmux, policy, env, node, bin, tick_id, clock, sender };
     const { dispatch, max = null, project = null } = options;
     const result = await tick({
       policy,

@@ -26,11 +26,16 @@ export function boardServer(file: string, text: string, env: NodeJS.ProcessEnv):
     const [issue] = found.issues;
     throw wrong(`${v.getDotPath(issue) ?? 'it'} ${issue.message}`);
   }
-  const { kind, url, token_file, token_env } = found.output;
+  const { kind, url, token_file, token_env, runtimes } = found.output;
   if (kind === 'sqlite') return null;
   if (url === undefined) throw wrong('url is missing: where is the server?');
   if (token_file !== undefined && token_env !== undefined) throw wrong('token_file or token_env, not both');
-  return { url: origin(url, wrong), token: tokenOf({ token_file, token_env }, env, wrong), limits: LIMITS };
+  return {
+    url: origin(url, wrong),
+    token: tokenOf({ token_file, token_env }, env, wrong),
+    limits: LIMITS,
+    sends: runtimes === 'server',
+  };
 }
 
 /** https, or http on this machine: a token never crosses a network in the clear. */

@@ -132,6 +132,7 @@ export const BOARD = v.object(
     url: v.optional(text('must be an address', (s) => s !== '')),
     token_file: v.optional(text('must be a path', (s) => s !== '')),
     token_env: v.optional(variable),
+    runtimes: v.optional(v.picklist(['here', 'server'], 'must be here or server'), 'here'),
   },
   TABLE,
 );

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { type Judgement, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
+import { identityOf, type Runtime } from '../model/runtime.ts';
 import type { Pane, Sighting } from '../model/world.ts';
 import { lookAt } from './identity.ts';
 import { readRegistered, readRunFile } from './launcher.ts';
@@ -49,6 +50,34 @@ export function sightMark(
     judgement: judge(mark, me, lookAt(pid)),
     session: null,
     pane: null,
+  };
+}
+
+/** A runtime that somebody else names, judged by the process that it was recorded with. */
+export function sightRow(row: Runtime, me: ObserverIdentity): Sighting {
+  const {
+    owner,
+    agent,
+    project,
+    tmux_session: session,
+    tmux_pane: pane,
+    worktree,
+    branch,
+    client_session,
+  } = row;
+  const identity = identityOf(row);
+  return {
+    ...{ owner, agent, project, session, pane, worktree, branch, client_session },
+    ...{ ticket: row.ticket_id ?? '', run: row.mark, kind: row.kind, headless: row.headless === 1 },
+    ...(identity ?? {
+      host_id: row.host_id,
+      boot_id: row.boot_id ?? '',
+      pid_ns: row.pid_ns,
+      pid: row.pid ?? 0,
+    }),
+    pid_start: row.pid_start ?? '',
+    ticket_created_at_ms: null,
+    judgement: identity === null ? UNREGISTERED : judge(identity, me, lookAt(identity.pid)),
   };
 }
 

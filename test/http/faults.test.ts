@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
 import type { Board } from '../../src/board/port.ts';
@@ -51,6 +51,13 @@ const claim = (ticket: Ticket, run = 'r1') =>
     'tick:1',
     NOW,
   );
+/** Fault x outcome, printed at the end and kept in docs/verification.md. */
+const table: string[] = [];
+const outcome = (fault: string, what: string): void => void table.push(`| ${fault} | ${what} |`);
+afterAll(() => {
+  process.stdout.write(`\n| fault | outcome |\n| --- | --- |\n${table.join('\n')}\n`);
+});
+
 const fail = (kind: Fault['kind'], times: number, operation = 'claim'): void =>
   server.fail({ kind, times, operation });
 
@@ -67,6 +74,7 @@ describe('a write whose answer', () => {
         version: 2,
       });
       expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+      outcome(`${kind}, once, at a claim`, 'tried again under its key: won, done once');
     },
   );
 
@@ -78,6 +86,10 @@ describe('a write whose answer', () => {
       await expect(claim(ticket)).rejects.toMatchObject({ exit: 69 });
       expect(await server.board.runtimesOf(ticket.id, 9)).toMatchObject([{ id: 'r1', phase: 'launching' }]);
       expect(await server.board.ticket(ticket.id)).toMatchObject({ claim_epoch: 1 });
+      outcome(
+        `${kind}, for ever, at a claim`,
+        'exit 69; the claim stands once, and ends with the launch deadline',
+      );
     },
   );
 
@@ -91,6 +103,7 @@ describe('a write whose answer', () => {
       expect(performance.now() - start).toBeLessThan(QUICK.total_ms + 1500);
       expect(await server.board.ticket(ticket.id)).toMatchObject({ status: 'todo', version: 1 });
       expect(await server.board.runtimesOf(ticket.id, 9)).toEqual([]);
+      outcome(`${kind}, for ever, before a claim`, 'exit 69 in time, nothing done');
     },
   );
 });
@@ -100,6 +113,7 @@ describe('a read', () => {
     const ticket = await add();
     fail(kind, 1, 'ticket');
     expect(await board.ticket(ticket.id)).toEqual(ticket);
+    outcome(`${kind}, once, at a read`, 'read again');
   });
 
   it.each(['html', 'wrong', 'redirect', 'huge', 'loris', 'slow'] as const)(
@@ -108,6 +122,7 @@ describe('a read', () => {
       await add();
       fail(kind, 99, 'runtimes');
       await expect(board.liveRuntimes()).rejects.toMatchObject({ exit: 69 });
+      outcome(`${kind}, for ever, at a read`, 'exit 69, never taken for an empty board');
     },
   );
 });
@@ -123,6 +138,7 @@ it('a person who changes the ticket in between: the claim is lost, the change st
   );
   expect(await claim(ticket)).toBe('lost');
   expect(await server.board.ticket(ticket.id)).toMatchObject({ status: 'blocked' });
+  outcome('a person moves the ticket in between', 'the claim is lost, the move stands');
 });
 
 it('two hosts that claim at once: one wins', async () => {
@@ -130,6 +146,7 @@ it('two hosts that claim at once: one wins', async () => {
   const won = await Promise.all(Array.from({ length: 8 }, (_, n) => claim(ticket, `r${n}`)));
   expect(won.filter((one) => one === 'won')).toHaveLength(1);
   expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+  outcome('eight claims at once', 'one wins');
 });
 
 it('a token that is not right: exit 78, and the token is in no message', async () => {

@@ -63,6 +63,8 @@ export class Rig {
       readonly more?: string;
       /** A Mission Control server in place of the file. */
       readonly server?: Served;
+      /** That server starts the runtimes. */
+      readonly sends?: boolean;
     } = {},
   ) {
     this.box = makeSandbox();
@@ -74,7 +76,7 @@ export class Rig {
 kind = "mission-control"
 url = ${JSON.stringify(server.url)}
 token_file = ${JSON.stringify(token)}
-`;
+${options.sends ? 'runtimes = "server"\n' : ''}`;
       this.box.boardFile = server.file;
     }
     this.configure(options);

@@ -68,18 +68,29 @@ export function httpBoard(server: Server): Board {
     if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
     throw refused(server, call.path, answer.refusal.status, answer.refusal.detail);
   };
-  const runtimes = async (query: NonNullable<Call['query']>, most: number): Promise<c.Runtime[]> => {
-    const found: c.Runtime[] = [];
+  /** Every page, or so many items. A server that leads in a circle is not followed. */
+  const pages = async <T>(
+    page: (
+      cursor: string | undefined,
+    ) => Promise<{ readonly items: readonly T[]; readonly next: string | null }>,
+    most = Number.POSITIVE_INFINITY,
+  ): Promise<T[]> => {
+    const found: T[] = [];
+    const seen = new Set<string>();
     for (let cursor: string | null = ''; cursor !== null && found.length < most; ) {
-      const page: c.RuntimePage = await get(['runtimes'], c.RuntimePage, {
-        ...query,
-        limit: Math.min(PAGE, most - found.length),
-        cursor: cursor || undefined,
-      });
-      found.push(...page.items);
-      cursor = page.next;
+      if (seen.has(cursor)) throw new UserError(EXIT.unavailable, `${server.url} gives the same page twice`);
+      seen.add(cursor);
+      const { items, next } = await page(cursor || undefined);
+      found.push(...items);
+      cursor = next;
     }
     return found;
+  };
+  const runtimes = async (query: NonNullable<Call['query']>, most: number): Promise<c.Runtime[]> => {
+    return pages(
+      (cursor) => get(['runtimes'], c.RuntimePage, { ...query, limit: Math.min(PAGE, most), cursor }),
+      most,
+    ).then((found) => found.slice(0, most));
   };
   const bySeq = async (query: NonNullable<Call['query']>): Promise<c.Runtime[]> =>
     (await runtimes(query, Number.POSITIVE_INFINITY)).reverse();
@@ -124,19 +135,9 @@ export function httpBoard(server: Server): Board {
     addTicket: (ticket, now_ms) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
     ticket: (id) => find(['tickets', id], c.Ticket),
     tickets: async ({ status, project, limit }) => {
-      const found: c.Ticket[] = [];
-      for (let cursor: string | null = ''; cursor !== null && found.length < limit; ) {
-        const query = {
-          status,
-          project,
-          limit: Math.min(PAGE, limit - found.length),
-          cursor: cursor || undefined,
-        };
-        const page: c.TicketPage = await get(['tickets'], c.TicketPage, query);
-        found.push(...page.items);
-        cursor = page.next;
-      }
-      return found;
+      const query = { status, project, limit: Math.max(1, Math.min(PAGE, limit)) };
+      const found = await pages((cursor) => get(['tickets'], c.TicketPage, { ...query, cursor }), limit);
+      return found.slice(0, Math.max(0, limit));
     },
     counts: () => get(['tickets', 'counts'], c.Counts),
     move: (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
@@ -189,13 +190,14 @@ export function httpBoard(server: Server): Board {
   /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */
   async function snapshot(options: Parameters<Board['snapshot']>[0]): Promise<Snapshot> {
     const body = { ...options };
-    const first = await write({ path: ['candidates'], body }, c.Candidates);
-    const tickets = [...first.tickets];
-    for (let { next } = first; next !== null; ) {
-      const page = await write({ path: ['candidates'], query: { cursor: next }, body }, c.Candidates);
-      tickets.push(...page.tickets);
-      next = page.next;
-    }
+    const all: c.Candidates[] = [];
+    const tickets = await pages(async (cursor) => {
+      const page = await write({ path: ['candidates'], query: { cursor }, body }, c.Candidates);
+      all.push(page);
+      return { items: page.tickets, next: page.next };
+    });
+    const [first] = all;
+    if (first === undefined) throw new Error('no first page');
     const live = await bySeq({ live: true });
     const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = first;
     return { tickets, runtimes: live, accounts, beyond, last_tick, early_deaths, unreadable, spent };

@@ -1,9 +1,9 @@
-/* The reference server as a process of its own: `serve.ts FILE`. Its first line tells where it is; each line on its input is
+/* The reference server as a process of its own: `serve.ts FILE OPTIONS`. Its first line tells where it is; each line on its input is
  *  a fault, as JSON; it ends with its input. */
 import { createInterface } from 'node:readline';
-import { type Fault, missionControl } from './server.ts';
+import { type Fault, missionControl, type Options } from './server.ts';
 
-const server = await missionControl(process.argv[2] ?? '', Number(process.argv[3] ?? 0), process.argv[4]);
+const server = await missionControl(process.argv[2] ?? '', JSON.parse(process.argv[3] ?? '{}') as Options);
 process.stdout.write(`${JSON.stringify({ url: server.url, token: server.token })}\n`);
 for await (const line of createInterface({ input: process.stdin })) {
   server.fail(JSON.parse(line) as Fault);

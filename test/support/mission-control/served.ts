@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../../scripts/sandbox.ts';
-import type { Fault } from './server.ts';
+import type { Fault, Options } from './server.ts';
 
 /** A Mission Control in a process of its own, since the tests wait for their ticks without turning their event loop. */
 export class Served {
@@ -14,22 +14,24 @@ export class Served {
   #child: ChildProcess | null = null;
   #starts = 0;
 
-  static async start(): Promise<Served> {
-    const served = new Served();
+  readonly #options: Options;
+
+  private constructor(options: Options) {
+    this.#options = options;
+  }
+
+  static async start(options: Options = {}): Promise<Served> {
+    const served = new Served(options);
     await served.up();
     return served;
   }
 
   /** Starts it (again, at the same place and with the same token). */
-  async up(): Promise<void> {
+  async up(more: Options = {}): Promise<void> {
     const out = openSync(this.#log(++this.#starts), 'w');
-    const port = this.url === '' ? '0' : new URL(this.url).port;
-    const args = [
-      join(import.meta.dirname, 'serve.ts'),
-      this.file,
-      port,
-      ...(this.token === '' ? [] : [this.token]),
-    ];
+    const same = this.url === '' ? {} : { port: Number(new URL(this.url).port), token: this.token };
+    const options = JSON.stringify({ ...this.#options, ...same, ...more });
+    const args = [join(import.meta.dirname, 'serve.ts'), this.file, options];
     this.#child = spawn(process.execPath, args, { stdio: ['pipe', out, 'inherit'] });
     closeSync(out);
     if (!(await until(() => this.#said().length > 0))) throw new Error('the server never came up');

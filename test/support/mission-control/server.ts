@@ -2,12 +2,17 @@
  * A reference Mission Control: real HTTP on loopback over a real SQLite file. It takes no request and gives no answer
  * that is not what the OpenAPI document says, keeps idempotency keys, and can be told to misbehave.
  */
+
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import type { Board, Cas, Snapshot } from '../../../src/board/port.ts';
 import { openBoard } from '../../../src/board/sqlite/index.ts';
 import { UserError } from '../../../src/model/errors.ts';
+import { startOf } from '../../../src/runtime/identity.ts';
 import { type Asked, Contract } from './contract.ts';
 
 export interface Fault {
@@ -48,10 +53,23 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** How this server starts runtimes on its own host. */
+export interface Runner {
+  readonly argv: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface Options {
+  readonly port?: number | undefined;
+  readonly token?: string | undefined;
+  readonly runner?: Runner | undefined;
+  /** How far its clock is ahead. */
+  readonly ahead_ms?: number | undefined;
+}
+
 export async function missionControl(
   path: string,
-  at = 0,
-  token = `t-${randomUUID()}`,
+  { port: at = 0, token = `t-${randomUUID()}`, runner, ahead_ms = 0 }: Options = {},
 ): Promise<MissionControl> {
   const contract = new Contract();
   const board = openBoard(path);
@@ -144,7 +162,7 @@ export async function missionControl(
     try {
       switch (operation) {
         case 'meta':
-          return ok({ contract: contract.version, server_id: 'reference', now_ms: Date.now() });
+          return ok({ contract: contract.version, server_id: 'reference', now_ms: Date.now() + ahead_ms });
         case 'candidates':
           return ok(await candidates(body as never, query.cursor as string | undefined));
         case 'runtimes':
@@ -197,6 +215,8 @@ export async function missionControl(
           );
         case 'transition':
           return ofTicket(() => transition(id, body as never));
+        case 'send':
+          return sendTo(id, body as never);
         case 'openAnswers':
           return ok({ items: await board.openAnswers(id) });
         case 'keepAnswer':
@@ -258,6 +278,63 @@ export async function missionControl(
         return problem(422, 'refused', error.message);
       throw error;
     }
+  }
+
+  const started = new Map<string, { run: string; pid: number; start: string }>();
+
+  /** A runtime that lives is busy, whatever the board says of it. Another one registers before it becomes the agent. */
+  async function sendTo(ticket: string, body: { run: string; text: string }): Promise<Answer> {
+    if (runner === undefined) return problem(422, 'refused', 'this server starts no runtimes');
+    const known = started.get(ticket);
+    if (known !== undefined && startOf(known.pid) === known.start) {
+      const row = await board.runtimeByMark(known.run);
+      return { status: 409, body: { type: 'RuntimeBusyError', title: 'busy', status: 409, runtime: row } };
+    }
+    const row = await board.runtime(body.run);
+    if (row === null || row.phase !== 'launching')
+      return problem(422, 'refused', `${body.run} is not launching`);
+    const dir = mkdtempSync(join(dirname(path), 'run-'));
+    const prompt = join(dir, 'prompt.md');
+    writeFileSync(prompt, body.text, { mode: 0o600 });
+    const child = spawn('/bin/sh', ['-c', 'read go && exec "$@"', 'sh', ...runner.argv], {
+      cwd: row.worktree ?? dir,
+      env: {
+        ...runner.env,
+        MC_RUN_ID: body.run,
+        MC_TICKET_ID: ticket,
+        MC_PROMPT_FILE: prompt,
+        MC_RUN_DIR: dir,
+      },
+      stdio: ['pipe', 'ignore', 'ignore'],
+    });
+    const pid = child.pid ?? 0;
+    const start = startOf(pid) ?? '';
+    const won = await board.register(
+      {
+        ...{
+          run: body.run,
+          host_id: row.host_id,
+          boot_id: row.boot_id ?? '',
+          pid_ns: readlinkSync('/proc/self/ns/pid'),
+        },
+        ...{
+          pid,
+          pid_start: start,
+          tmux_server_pid: null,
+          tmux_server_start: null,
+          tmux_session: null,
+          tmux_pane: null,
+        },
+      },
+      Date.now(),
+    );
+    if (won === 'lost') {
+      child.kill('SIGKILL');
+      return problem(422, 'refused', `${body.run} lost its claim`);
+    }
+    started.set(ticket, { run: body.run, pid, start });
+    child.stdin.write('go\n');
+    return { status: 202, body: { delivery: `${body.run}-prompt` } };
   }
 
   function transition(id: string, body: Record<string, never>): Promise<Cas> {

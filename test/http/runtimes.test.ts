@@ -1,0 +1,113 @@
+/** A server that starts the runtimes itself: we claim, it sends; what it says is busy is believed once the kernel agrees. */
+
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { AGENT, until } from '../../scripts/sandbox.ts';
+import { Served } from '../support/mission-control/served.ts';
+import { Rig } from '../support/rig.ts';
+
+let server: Served;
+let rig: Rig;
+beforeEach(async () => {
+  server = await Served.start();
+  rig = new Rig({ server, sends: true });
+  const { PATH = '', ...env } = rig.box.env as Record<string, string>;
+  await server.down();
+  // The wrapper that tells agents where mc-pickup is comes with the first launch.
+  await server.up({
+    runner: { argv: [AGENT], env: { ...env, PATH: `${join(rig.box.state, 'bin')}:${PATH}` } },
+  });
+});
+afterEach(async () => {
+  // No tmux hangs these up: they are the server's, and known by this sandbox in their environment.
+  for (const pid of rig.box.processes()) process.kill(pid, 'SIGKILL');
+  await rig.box.destroy();
+  expect(await server.destroy()).toEqual([]);
+});
+
+it('a ticket goes from todo to in_review: claimed here, started there, one agent, one prompt', async () => {
+  const id = rig.add('review');
+  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+  await rig.settle(id, 'in_review');
+  await rig.gone(rig.run(id).pid);
+  rig.tick();
+  expect([rig.started(id), rig.live(id)]).toEqual([1, undefined]);
+  expect(rig.box.sql('SELECT outcome FROM deliveries')).toEqual([{ outcome: 'started' }]);
+});
+
+it('the split brain: put back to todo and off the board while its agent works. 409, and it is adopted within that tick', async () => {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  const { pid, pid_start, mark } = rig.run(id);
+  // As a revert after a failed send leaves it: nobody knows of the runtime but the server, which finds it alive.
+  rig.box.sql(
+    "UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = 1, end_reason = 'reverted' WHERE id = ?",
+    mark,
+  );
+  rig.box.sql(
+    "UPDATE tickets SET status = 'todo', version = version + 1, worker_pid = NULL WHERE id = ?",
+    id,
+  );
+  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'adopted', after: 'in_progress' }]);
+  expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid, attempts: 0 });
+  expect(rig.run(id)).toMatchObject({ mark, pid, pid_start, phase: 'running' });
+  expect(rig.box.sql('SELECT outcome FROM deliveries ORDER BY at_ms, id')).toContainEqual({
+    outcome: 'busy',
+  });
+  expect(rig.tick()).toMatchObject({ reconcile: [], dispatch: [] });
+  expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+  rig.box.signal(`${id}.go`);
+  await rig.settle(id, 'in_review');
+});
+
+it('a storm of 409: whatever the tickets are put back to, nobody gets a second agent', async () => {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  const { pid } = rig.run(id);
+  for (let n = 0; n < 4; n++) {
+    rig.box.sql(
+      "UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = 1, end_reason = 'reverted' WHERE ended_at_ms IS NULL",
+    );
+    rig.box.sql("UPDATE tickets SET status = 'todo', version = version + 1 WHERE id = ?", id);
+    // The first by its 409; then its mark is known, and the reconcile pass comes before.
+    const { reconcile, dispatch } = rig.tick();
+    expect([...reconcile, ...dispatch]).toMatchObject([{ ticket: id, result: 'adopted' }]);
+  }
+  expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+});
+
+it('an agent that dies is found dead by its process, and started anew', async () => {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  await rig.kill(rig.run(id).pid);
+  expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_dead' });
+  await rig.due(id);
+  expect(
+    await until(() => {
+      rig.tick();
+      return rig.started(id) === 2;
+    }),
+  ).toBe(true);
+  expect(rig.agents(id)).toHaveLength(1);
+});
+
+it('an answer that is lost after the server has started the runtime: found by its key, started once', async () => {
+  const id = rig.add('hold');
+  await server.fail({ kind: 'reset-after', times: 1, operation: 'send' });
+  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+  await rig.holding(id);
+  expect(rig.started(id)).toBe(1);
+});
+
+it('no answer at all: the ticket stays claimed, and the runtime that was started is found by its registration', async () => {
+  const id = rig.add('hold');
+  await server.fail({ kind: 'reset-after', times: 99, operation: 'send' });
+  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'failed' }]);
+  await rig.holding(id);
+  rig.tick();
+  expect([rig.agents(id), rig.started(id)]).toEqual([[rig.run(id).pid], 1]);
+  expect(rig.ticket(id)).toMatchObject({ status: 'in_progress' });
+});

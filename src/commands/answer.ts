@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { type Deliverer, deliver, lookNow, until } from '../act/deliver.ts';
+import { type Deliverer, lookNow, until } from '../act/deliver.ts';
 import type { Board } from '../board/port.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -8,7 +8,7 @@ import type { Adapter } from '../runtime/agents/index.ts';
 import { pressKeys } from '../runtime/deliver.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
-import { adapterFor, noteSent, RuntimeBusyError, said, textFrom, verdictOf } from './send.ts';
+import { adapterFor, handOver, noteSent, RuntimeBusyError, said, textFrom, verdictOf } from './send.ts';
 
 interface Options {
   readonly allow?: boolean;
@@ -100,10 +100,9 @@ async function tell(
   text: string,
   actor: string,
 ): Promise<ExitCode> {
-  const hands = { board, tmux: context.tmux, places: context.places };
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
-  const sent = await deliver(hands, { kind: 'answer', ticket, row, adapter, text });
+  const sent = await handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
   // What the agent has for certain, and what it was never given because a person is told to try again, is not kept.
   if (sent.outcome === 'delivered') await board.takeAnswers([kept], row.id);
   if (sent.outcome === 'busy' || sent.outcome === 'open') await board.takeAnswers([kept], 'withdrawn');

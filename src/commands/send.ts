@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Delivered, deliver } from '../act/deliver.ts';
+import { type Delivered, type Delivery, deliver } from '../act/deliver.ts';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
@@ -9,7 +9,7 @@ import { judgeRow, kindOf } from '../observe.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { clean } from '../text.ts';
-import { type Context, ticketOrFail, withBoard } from './context.ts';
+import { type Context, serverOf, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 
 /** Busy means alive: the runtime is named, and nothing was sent. Exit 75. */
@@ -31,7 +31,8 @@ export async function send(context: Context, id: string, words: readonly string[
     betweenTicks(context, async () => {
       const ticket = await ticketOrFail(board, id, context);
       const row = await board.liveRuntime(ticket.id);
-      if (row?.tmux_pane == null)
+      const server = await serverOf(context);
+      if (row === null || (row.tmux_pane === null && server?.sends !== true))
         throw new UserError(
           EXIT.unavailable,
           `${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`,
@@ -40,12 +41,19 @@ export async function send(context: Context, id: string, words: readonly string[
       const verdict = verdictOf(row, context);
       if (verdict !== 'alive')
         throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
-      const hands = { board, tmux: context.tmux, places: context.places };
-      const sent = await deliver(hands, { kind: 'send', ticket, row, adapter, text });
+      const sent = await handOver(context, board, { kind: 'send', ticket, row, adapter, text });
       await noteSent(board, ticket, row, sent);
       return said(context, ticket, row, sent);
     }),
   );
+}
+
+/** By the pane, or by the server that has started this runtime. */
+export async function handOver(context: Context, board: Board, one: Delivery): Promise<Delivered> {
+  const server = one.row.tmux_pane === null ? await serverOf(context) : null;
+  return server?.sends === true
+    ? (await import('../act/deliver-by-server.ts')).deliverByServer(board, server, one)
+    : deliver({ board, tmux: context.tmux, places: context.places }, one);
 }
 
 /** The text of a command: its words, or what stands on its standard input. */

@@ -140,6 +140,45 @@ describe('crash cells, over HTTP', () => {
   });
 });
 
+describe('a server that was restored from an older backup', () => {
+  it('has lost the run and the claim: the agent that lives is adopted by its mark, and no second one starts', async () => {
+    const id = rig.add('hold');
+    rig.tick();
+    await rig.holding(id);
+    const { pid } = rig.run(id);
+    await server.kill();
+    rig.lose(id);
+    rig.box.sql('UPDATE tickets SET version = 1 WHERE id = ?', id);
+    await server.up();
+    const { reconcile, dispatch } = rig.tick();
+    expect(reconcile).toMatchObject([{ kind: 'adopt', ticket: id, result: 'adopted' }]);
+    expect(dispatch).toEqual([]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid });
+    expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+  });
+});
+
+describe('clocks that differ by an hour', () => {
+  it.each([3_600_000, -3_600_000])('(%i ms) change nothing, and doctor says so', async (ahead_ms) => {
+    await server.kill();
+    await server.up({ ahead_ms });
+    const id = rig.add('hold');
+    rig.tick();
+    await rig.holding(id);
+    expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    expect(rig.box.run(['doctor']).out).toMatch(/warn board .*its clock is 1h.* (ahead|behind)/);
+    await rig.kill(rig.run(id).pid);
+    rig.tick();
+    await rig.due(id);
+    expect(
+      await until(() => {
+        rig.tick();
+        return rig.started(id) === 2;
+      }),
+    ).toBe(true);
+  });
+});
+
 describe('two hosts on one server', () => {
   it('neither judges the runtimes of the other, and no ticket gets two agents', async () => {
     const other = new Rig({ server });

@@ -111,3 +111,15 @@ it('no answer at all: the ticket stays claimed, and the runtime that was started
   expect([rig.agents(id), rig.started(id)]).toEqual([[rig.run(id).pid], 1]);
   expect(rig.ticket(id)).toMatchObject({ status: 'in_progress' });
 });
+
+it('a question is answered through the server; while the agent works a text is refused as busy', async () => {
+  const [asks, works] = [rig.add('ask'), rig.add('hold')];
+  rig.tick();
+  await rig.settle(asks, 'needs_input');
+  await rig.holding(works);
+  const busy = rig.box.run(['send', works, 'hello']);
+  expect(busy).toMatchObject({ code: 75, err: expect.stringContaining('RuntimeBusyError') });
+  expect(rig.box.run(['answer', asks, 'green'])).toMatchObject({ code: 0, err: '' });
+  await rig.settle(asks, 'in_review');
+  expect(rig.box.note(`${asks}.answers`)).toBe('green\n');
+});

@@ -280,13 +280,21 @@ export async function missionControl(
     }
   }
 
-  const started = new Map<string, { run: string; pid: number; start: string }>();
+  const started = new Map<
+    string,
+    { run: string; pid: number; start: string; tell: (text: string) => void }
+  >();
 
   /** A runtime that lives is busy, whatever the board says of it. Another one registers before it becomes the agent. */
   async function sendTo(ticket: string, body: { run: string; text: string }): Promise<Answer> {
     if (runner === undefined) return problem(422, 'refused', 'this server starts no runtimes');
     const known = started.get(ticket);
     if (known !== undefined && startOf(known.pid) === known.start) {
+      const asked = (await board.ticket(ticket))?.status === 'needs_input' && known.run === body.run;
+      if (asked) {
+        known.tell(`${body.text}\n`);
+        return { status: 202, body: { delivery: `${body.run}-${Date.now()}` } };
+      }
       const row = await board.runtimeByMark(known.run);
       return { status: 409, body: { type: 'RuntimeBusyError', title: 'busy', status: 409, runtime: row } };
     }
@@ -332,7 +340,7 @@ export async function missionControl(
       child.kill('SIGKILL');
       return problem(422, 'refused', `${body.run} lost its claim`);
     }
-    started.set(ticket, { run: body.run, pid, start });
+    started.set(ticket, { run: body.run, pid, start, tell: (text) => void child.stdin.write(text) });
     child.stdin.write('go\n');
     return { status: 202, body: { delivery: `${body.run}-prompt` } };
   }

@@ -57,6 +57,10 @@ export function realOutside(here: Here): Outside {
       if (adapter === null) return null;
       const { deliver, nudgeText } = await import('./deliver.ts');
       const text = nudgeText(because, row.nudges, programWord(places));
+      if (here.sender && row.tmux_pane === null) {
+        const { deliverByServer } = await import('./deliver-by-server.ts');
+        return deliverByServer(here.board, here.sender, { kind: 'nudge', ticket, row, text });
+      }
       return deliver(here, { kind: 'nudge', ticket, row, adapter, text });
     },
     mark: async (ticket, sighting) => void writeMark(places.marks, ticket, sighting),

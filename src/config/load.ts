@@ -92,6 +92,12 @@ function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
     const one = check(AGENT, table, path, complain);
     if (one === null) continue;
     if (one.kind === 'command' && one.argv === undefined) complain([...path, 'argv'], 'is missing');
+    const token = top?.board?.kind === 'mission-control' ? top.board.token_env : undefined;
+    if (token !== undefined && !one.pass_env.includes(token) && one.env[token] === undefined)
+      complain(
+        [...path, 'pass_env'],
+        `must hand on ${token} (board.token_env): its launcher registers with it; or use board.token_file`,
+      );
     const { prompt_file, ...rest } = one;
     const prompt = promptOf(one.prompt, prompt_file, { path, dir: dirname(file), home, complain });
     agents.set(name, {

@@ -20,7 +20,7 @@ import {
   serverPid,
   startPane,
 } from './machine.ts';
-import { AGENT, type Blind, bootName, type Op, PROJECT, Ticks } from './ticks.ts';
+import { AGENT, type Blind, bootName, type Op, PROJECT, sighting, Ticks } from './ticks.ts';
 
 export interface Bounds {
   /** Ticks in all, and how many of them at once. */
@@ -356,6 +356,8 @@ export class Explorer {
                 plain(late, after, ' (no answer, but started)', true),
                 plain(late, machine, ' (no answer, not started)', true),
                 plain({ ...late, untouched: true }, machine, ' (refused)', true),
+                // The 409 of a server that starts the runtimes: it names one that lives.
+                ...this.#busy(machine).map((busy) => plain({ ok: false, busy }, machine, ' (409)', true)),
               ]
             : []),
         ];
@@ -369,6 +371,15 @@ export class Explorer {
         return [plain(value, after)];
       }
     }
+  }
+
+  #busy(machine: Machine): unknown[] {
+    const me = { host_id: HOST, boot_id: bootName(machine.boot), pid_ns: null, self_readable: true };
+    const look = lookOf(machine, true);
+    const blind = this.#ablation.blind ?? {};
+    return agents(machine).map(({ run, pid, start }) =>
+      sighting(run, pid, { pid, start, boot: machine.boot }, me, look, blind, { pane: paneOf(pid) }),
+    );
   }
 
   /** At most one agent, whatever moved. */

@@ -108,6 +108,22 @@ describe('a write whose answer', () => {
   );
 });
 
+it('a claim and a registration whose answers were lost by a server that then forgot their keys: won, by run and process', async () => {
+  const ticket = await add();
+  server.forgets = true;
+  fail('reset-after', 1);
+  expect(await claim(ticket)).toBe('won');
+  expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+  fail('reset-after', 1, 'register');
+  const who = { host_id: HOST, boot_id: 'b', pid_ns: null, pid: 7, pid_start: '1' };
+  const tmux = { tmux_server_pid: null, tmux_server_start: null, tmux_session: null, tmux_pane: null };
+  expect(await board.register({ run: 'r1', ...who, ...tmux }, NOW)).toBe('won');
+  // Another process that registers for the same run, with a lost answer or without, has lost.
+  fail('reset-after', 1, 'register');
+  expect(await board.register({ run: 'r1', ...who, ...tmux, pid: 8 }, NOW)).toBe('lost');
+  outcome('answer lost, and the key forgotten by a restart', 'found by run id, pid and start time');
+});
+
 describe('a read', () => {
   it.each(['reset', 'half', 500, 503, 429] as const)('that fails once (%s) is done again', async (kind) => {
     const ticket = await add();

@@ -45,6 +45,8 @@ export interface Refusal {
   readonly type: string;
   readonly detail: string;
   readonly body: unknown;
+  /** An answer before this one was lost, or spoilt: what was asked for may have been done already. */
+  readonly again: boolean;
 }
 
 export type Answer<T> =
@@ -85,7 +87,7 @@ export async function ask<T>(
     const problem = v.safeParse(Problem, body);
     const { type, title, detail } = problem.success ? problem.output : { type: '', title: '', detail: '' };
     if (status === 404 || status === 409 || status === 412 || status === 422)
-      return { ok: false, refusal: { status, type, detail: detail || title, body } };
+      return { ok: false, refusal: { status, type, detail: detail || title, body, again: tries > 1 } };
     throw refused(server, call, status, detail || title);
   }
 }

@@ -6,7 +6,6 @@ import { ask, type Call, type Server } from './api.ts';
 import * as c from './contract.ts';
 
 const PAGE = 200;
-const lost = 'lost' as const;
 
 /** Who the server is, and how far its clock is from ours (positive = ahead). The contract's first number must be ours. */
 export async function meetServer(
@@ -46,18 +45,26 @@ export function httpBoard(server: Server): Board {
     if (answer.refusal.status === 404) return null;
     throw refused(server, path, answer.refusal.status, answer.refusal.detail);
   };
-  /** A guarded write. Someone else was first: a conflict, another version, or nothing there any more. */
+  /** A guarded write. Someone else was first: a conflict, another version, or nothing there any more. `mine` tells whether
+   *  that someone was this very call, whose first answer was lost by a server that has forgotten its key. */
   const swap = async (
     path: readonly string[],
     body: unknown,
-    version?: number,
-    method: Call['method'] = 'POST',
+    {
+      version,
+      method = 'POST',
+      mine,
+    }: {
+      readonly version?: number;
+      readonly method?: Call['method'];
+      readonly mine?: () => Promise<boolean>;
+    } = {},
   ): Promise<Cas> => {
     const call = { method, path, body, ...(version === undefined ? {} : { version }) };
     const answer = await ask(server, call, c.Won);
     if (answer.ok) return 'won';
     if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
-    return lost;
+    return answer.refusal.again && mine !== undefined && (await mine()) ? 'won' : 'lost';
   };
   const write = async <T>(
     call: Omit<Call, 'method'> & { readonly method?: Call['method'] },
@@ -95,14 +102,23 @@ export function httpBoard(server: Server): Board {
   const bySeq = async (query: NonNullable<Call['query']>): Promise<c.Runtime[]> =>
     (await runtimes(query, Number.POSITIVE_INFINITY)).reverse();
   const transition = (ticket: string, guard: TicketGuard, body: Omit<c.Transition, 'guard'>): Promise<Cas> =>
-    swap(['tickets', ticket, 'transition'], { ...body, guard: guardOf(guard) }, guard.version);
+    swap(['tickets', ticket, 'transition'], { ...body, guard: guardOf(guard) }, { version: guard.version });
 
   return {
     snapshot: (options) => snapshot(options),
     claim: ({ ticket, guard, ...rest }, actor, now_ms) =>
-      swap(['tickets', ticket, 'claim'], { ...rest, guard: guardOf(guard), actor, now_ms }, guard.version),
+      swap(
+        ['tickets', ticket, 'claim'],
+        { ...rest, guard: guardOf(guard), actor, now_ms },
+        // A run's name is used once: where it stands on the board, it was this claim that put it there.
+        {
+          version: guard.version,
+          mine: async () => (await find(['runtimes', rest.run], c.Runtime)) !== null,
+        },
+      ),
     staged: (run, where) => swap(['runtimes', run, 'staged'], where),
-    register: ({ run, ...rest }, now_ms) => swap(['runtimes', run, 'register'], { ...rest, now_ms }),
+    register: ({ run, ...rest }, now_ms) =>
+      swap(['runtimes', run, 'register'], { ...rest, now_ms }, { mine: () => registered(run, rest) }),
     adopt: (request, actor, now_ms) => {
       const { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start } = request;
       const { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session } = request;
@@ -112,7 +128,7 @@ export function httpBoard(server: Server): Board {
       return swap(
         ['tickets', ticket, 'adopt'],
         { ...who, ...where, guard: guardOf(guard), actor, now_ms },
-        guard.version,
+        { version: guard.version },
       );
     },
     normalize: (ticket, guard, runtime, pid, because, actor, now_ms) =>
@@ -141,9 +157,9 @@ export function httpBoard(server: Server): Board {
     },
     counts: () => get(['tickets', 'counts'], c.Counts),
     move: (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
-      swap(['tickets', id, 'move'], { to, why, trusted, takes, actor, now_ms }, version),
+      swap(['tickets', id, 'move'], { to, why, trusted, takes, actor, now_ms }, { version }),
     edit: (id, version, change, actor, now_ms) =>
-      swap(['tickets', id], { change, actor, now_ms }, version, 'PATCH'),
+      swap(['tickets', id], { change, actor, now_ms }, { version, method: 'PATCH' }),
     log: (row) => write({ path: ['activity'], body: row }, null),
     activity: async ({ ticket, after, limit }) =>
       limit < 1
@@ -186,6 +202,14 @@ export function httpBoard(server: Server): Board {
     lastDelivery: (run, ...kind) => find(['runtimes', run, 'deliveries', 'last'], c.Delivery, { kind }),
     close: () => {},
   };
+
+  async function registered(
+    run: string,
+    { pid, pid_start }: { pid: number; pid_start: string },
+  ): Promise<boolean> {
+    const row = await find(['runtimes', run], c.Runtime);
+    return row !== null && row.ended_at_ms === null && row.pid === pid && row.pid_start === pid_start;
+  }
 
   /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */
   async function snapshot(options: Parameters<Board['snapshot']>[0]): Promise<Snapshot> {

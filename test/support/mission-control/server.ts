@@ -36,13 +36,15 @@ export interface Fault {
 }
 
 export interface MissionControl {
-  readonly url: string;
+  url: string;
   readonly token: string;
   /** The board behind it: what another client, or a person there, does. */
   readonly board: Board;
   readonly requests: { readonly operation: string; readonly status: number }[];
   /** Requests or answers that were not what the document says. */
   readonly broken: string[];
+  /** As after a restart: keys are kept no longer. */
+  forgets: boolean;
   fail(fault: Fault): void;
   close(): Promise<void>;
 }
@@ -79,6 +81,20 @@ export async function missionControl(
   const keys = new Map<string, Answer>();
   const pages = new Map<string, Snapshot>();
 
+  const control: MissionControl = {
+    url: '',
+    token,
+    board,
+    requests,
+    broken,
+    forgets: false,
+    fail: (fault) => void faults.push({ ...fault, left: fault.times }),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+      board.close();
+    },
+  };
   const server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       broken.push(String(error));
@@ -128,7 +144,7 @@ export async function missionControl(
     const known = typeof key === 'string' ? keys.get(`${asked.operation} ${key}`) : undefined;
     if (known !== undefined) return known;
     const answer = await act(asked, body, request);
-    if (typeof key === 'string') keys.set(`${asked.operation} ${key}`, answer);
+    if (typeof key === 'string' && !control.forgets) keys.set(`${asked.operation} ${key}`, answer);
     return answer;
   }
 
@@ -441,19 +457,8 @@ export async function missionControl(
 
   await new Promise<void>((listening) => server.listen(at, '127.0.0.1', listening));
   const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}/v1`,
-    token,
-    board,
-    requests,
-    broken,
-    fail: (fault) => void faults.push({ ...fault, left: fault.times }),
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((closed) => server.close(closed));
-      board.close();
-    },
-  };
+  control.url = `http://127.0.0.1:${port}/v1`;
+  return control;
 }
 
 const PAGE = 50;

@@ -65,15 +65,31 @@ export async function openBoard(context: Context): Promise<Board> {
 
 /** The Mission Control server of the configuration; null = the board is the file in the state dir. Most configurations say
  *  nothing of it: only one that may is understood whole. */
-export async function serverOf({ places, env }: Pick<Context, 'places' | 'env'>): Promise<Server | null> {
+export function serverOf({ places, env }: Pick<Context, 'places' | 'env'>): Promise<Server | null> {
+  const known = servers.get(places);
+  if (known !== undefined) return known;
+  const found = readServer(places.config, env);
+  servers.set(places, found);
+  return found;
+}
+
+/** The configuration has just been given another board. */
+export function forgetServer({ places }: Pick<Context, 'places'>): void {
+  servers.delete(places);
+}
+
+/** Read once: a command knows one board, whatever happens to the file meanwhile. */
+const servers = new WeakMap<Places, Promise<Server | null>>();
+
+async function readServer(config: string, env: NodeJS.ProcessEnv): Promise<Server | null> {
   let text: string;
   try {
-    text = readFileSync(places.config, 'utf8');
+    text = readFileSync(config, 'utf8');
   } catch {
     return null;
   }
   if (!/^[ \t]*(\[[ \t]*['"]?board\b|['"]?board['"]?[ \t]*[.=])/m.test(text)) return null;
-  return (await import('../config/board.ts')).boardServer(places.config, text, env);
+  return (await import('../config/board.ts')).boardServer(config, text, env);
 }
 
 /** A path that can't be looked at is told of by whoever opens it. */

@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { AgentKind, Policy } from '../model/policy.ts';
 import { adapterOf, type Trust } from '../runtime/agents/index.ts';
 import { ensureTools } from '../runtime/launcher.ts';
-import { brokenLine, type Context, serverOf, withBoard } from './context.ts';
+import { brokenLine, type Context, forgetServer, serverOf, withBoard } from './context.ts';
 
 const HEADER = `# mc-pickup: what is dispatched where, and to whom. Every key is described in README.md.
 
@@ -99,6 +99,7 @@ async function useServer(context: Context, url: string, tokenFile: string | null
     mkdirSync(dirname(places.config), { recursive: true, mode: 0o700 });
     writeFileSync(places.config, `${HEADER}\n${table}`, { mode: 0o600, flag: 'wx' });
   }
+  forgetServer(context);
 }
 
 interface ClientTrust extends Trust {

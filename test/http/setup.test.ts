@@ -1,5 +1,5 @@
 /** Setting a server up as a person does: init, doctor, and what they say when something is not right. */
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
@@ -36,6 +36,7 @@ describe('init --mission-control', () => {
     expect(readFileSync(config, 'utf8')).toBe(text);
     expect(box.run(['ticket', 'add', '--title', 'x', '--project', 'p', '--json'])).toMatchObject({ code: 0 });
     expect(box.sql('SELECT title FROM tickets')).toEqual([{ title: 'x' }]);
+    expect(existsSync(join(box.state, 'board.sqlite'))).toBe(false);
   });
 
   it('adds the server to a configuration that is there, and names the one that is in it already', () => {

@@ -186,6 +186,22 @@ it('nobody there: exit 69, one line that names the server', async () => {
   server = await missionControl(join(dir, 'server.sqlite'));
 });
 
+it.each(['.', '..', ''])(
+  'a name that a URL takes for a direction (%j) asks for nothing else: exit 2',
+  async (name) => {
+    await expect(board.ticket(name)).rejects.toMatchObject({ exit: 2 });
+    expect(server.requests).toEqual([]);
+  },
+);
+
+it.each(['a/b', '../accounts', '%2e%2e', 'a?b=c#d', ' '])(
+  'a name with anything in it (%j) is one part of the path',
+  async (name) => {
+    expect(await board.ticket(name)).toBeNull();
+    expect(server.requests).toEqual([{ operation: 'ticket', status: 404 }]);
+  },
+);
+
 it('many tickets and runtimes come in pages, all of them', async () => {
   const all = [];
   for (let n = 0; n < 120; n++) all.push(await add());

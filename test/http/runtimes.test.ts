@@ -123,3 +123,14 @@ it('a question is answered through the server; while the agent works a text is r
   await rig.settle(asks, 'in_review');
   expect(rig.box.note(`${asks}.answers`)).toBe('green\n');
 });
+
+it('stop ends an agent that the server has started, and no tick starts another', async () => {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  const { pid } = rig.run(id);
+  expect(rig.box.run(['stop', id, '--grace', '1'])).toMatchObject({ code: 0 });
+  await rig.gone(pid);
+  rig.tick();
+  expect([rig.agents(id), rig.started(id)]).toEqual([[], 1]);
+});

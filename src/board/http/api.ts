@@ -120,6 +120,7 @@ async function once(server: Server, call: Call, key: string | null, end: number)
       retry_after_s: Number.isFinite(after) && after >= 0 ? after : null,
     };
   } catch (error) {
+    if (error instanceof UserError) throw error;
     return { error: reasonOf(error) };
   } finally {
     for (const timer of timers) clearTimeout(timer);
@@ -127,6 +128,9 @@ async function once(server: Server, call: Call, key: string | null, end: number)
 }
 
 function urlOf({ url }: Server, { path, query = {} }: Call): URL {
+  // A name that a URL would take for a direction leads to another operation, however it is escaped.
+  const bad = path.find((part) => /^\.{0,2}$/.test(part));
+  if (bad !== undefined) throw new UserError(EXIT.usage, `"${bad}" is no name`);
   const made = new URL(`${url.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}`);
   for (const [name, value] of Object.entries(query))
     for (const one of Array.isArray(value) ? value : [value])

@@ -487,7 +487,14 @@ function versionOf(request: IncomingMessage): number {
 
 function give(response: ServerResponse, { status, body, headers = {} }: Answer): void {
   const type = status >= 400 ? 'application/problem+json' : 'application/json';
-  response.writeHead(status, body === null ? headers : { 'content-type': type, ...headers });
+  const { version } = (body ?? {}) as { readonly version?: number };
+  const all = {
+    ...(body === null ? {} : { 'content-type': type }),
+    ...(status === 200 && version !== undefined ? { etag: `"${version}"` } : {}),
+    ratelimit: '"default";r=1000;t=60',
+    ...headers,
+  };
+  response.writeHead(status, all);
   response.end(body === null ? undefined : JSON.stringify(body));
 }
 

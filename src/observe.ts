@@ -24,7 +24,7 @@ import { UNANNOUNCED_MS } from './runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
 import { readMarks, readRunFile } from './runtime/launcher.ts';
 import { programStamp } from './runtime/programs.ts';
-import { sightMark, sightPane } from './runtime/sighting.ts';
+import { sightMark, sightPane, unowned, witnesses } from './runtime/sighting.ts';
 import { capturePane, type Tmux, viewServer } from './runtime/tmux.ts';
 import { hasCommits } from './workspace/head.ts';
 
@@ -323,18 +323,10 @@ function sightings(
   me: ObserverIdentity,
   { places }: Eyes,
 ): Sighting[] {
-  const live = new Set(rows.map(({ mark }) => mark));
-  const pids = new Set(
-    rows.flatMap(({ host_id, pid }) => (host_id === me.host_id && pid !== null ? [pid] : [])),
-  );
-  // A process that a live row owns is that row's agent, whatever mark its pane carries.
-  const free = ({ run, pid }: { readonly run: string; readonly pid: number }) =>
-    !live.has(run) && !pids.has(pid);
-  const lost = [...panes.values()].filter((pane) => !pane.dead && pane.ticket !== '' && free(pane));
-  const sighted = new Set(lost.map(({ run }) => run));
-  const marks = readMarks(places.marks).filter((mark) => free(mark) && !sighted.has(mark.run));
+  const named = [...panes.values()].filter(({ ticket }) => ticket !== '');
+  const lost = witnesses(named, readMarks(places.marks), unowned(rows, me.host_id));
   return [
-    ...lost.map((pane) => sightPane(pane, me, places.runs)),
-    ...marks.map((mark) => sightMark(mark, me, places.runs)),
+    ...lost.panes.map((pane) => sightPane(pane, me, places.runs)),
+    ...lost.marks.map((mark) => sightMark(mark, me, places.runs)),
   ];
 }

@@ -28,12 +28,21 @@ export function makeStateDir(dir: string): void {
 /** Whoever else may write to the state dir or the board in it could have agents started in the owner's name. */
 export function refuseOpenToOthers(...paths: readonly string[]): void {
   for (const path of paths) {
-    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+    const mode = modeOf(path);
     if ((mode & 0o022) === 0) continue;
     throw new UserError(
       EXIT.config,
       `${path} may be written by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}): look at what is in it, then run chmod go-w ${path}`,
     );
+  }
+}
+
+/** 0 = it can't be looked at: whoever opens it says why. */
+function modeOf(path: string): number {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  } catch {
+    return 0;
   }
 }
 

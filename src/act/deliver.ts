@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import type { Because } from '../model/plan.ts';
@@ -24,6 +25,8 @@ export interface Deliverer {
   readonly board: Board;
   readonly tmux: Tmux;
   readonly places: Places;
+  /** The server that has started the runtimes without a pane; absent = there is none. */
+  readonly sender?: Server | null;
 }
 
 export interface Delivery {
@@ -49,6 +52,8 @@ export type Delivered =
 export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivered> {
   const { row, adapter, ticket } = one;
   const pane = row.tmux_pane;
+  if (pane === null && hands.sender)
+    return (await import('./deliver-by-server.ts')).deliverByServer(hands.board, hands.sender, one);
   if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
   if (row.headless === 1) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
   const look = () => lookNow(hands, row, adapter);
@@ -56,15 +61,10 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const busy = whyBusy(before, adapter, ticket, row);
   if (busy !== null) return { outcome: 'busy', why: busy };
 
-  const sha256 = createHash('sha256').update(one.text).digest('hex');
+  const sha256 = hashOf(one.text);
   const last = await settleLast(hands.board, row, sha256, before.turn);
   if (last !== null) return last;
-  const delivery = randomUUID();
-  await hands.board.saveDelivery({
-    ...{ id: delivery, run_id: row.id, ticket_id: ticket.id, kind: one.kind, sha256 },
-    ...{ nonce: randomBytes(8).toString('hex'), bytes: Buffer.byteLength(one.text) },
-    ...{ outcome: 'pending', ack_source: sentAfter(before.turn), at_ms: Date.now() },
-  });
+  const { id: delivery } = await saveFirst(hands.board, one, sha256, sentAfter(before.turn));
   const shown = adapter.permission?.shows ?? null;
   // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
   const asks = shown !== null && !(await showsText(hands.tmux, pane, shown)) ? shown : null;
@@ -125,7 +125,7 @@ function asked(ticket: Ticket, row: Runtime, turn: number): boolean {
 
 /** What became of the last text whose fate was open. One that has turned out to have arrived is not sent again; one of
  *  which nothing is known is neither. */
-async function settleLast(
+export async function settleLast(
   board: Board,
   row: Runtime,
   sha256: string,
@@ -139,6 +139,25 @@ async function settleLast(
   if (last.sha256 !== sha256) return null;
   if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true };
   return { outcome: 'open', why: `this text was sent already and is not acknowledged (run ${row.id})` };
+}
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The text is in the ledger before it is on its way. */
+export async function saveFirst(
+  board: Board,
+  { kind, ticket, row, text }: Omit<Delivery, 'adapter'>,
+  sha256: string,
+  ack_source: string | null,
+): Promise<{ readonly id: string; readonly nonce: string; readonly at_ms: number }> {
+  const named = { id: randomUUID(), nonce: randomBytes(8).toString('hex'), at_ms: Date.now() };
+  await board.saveDelivery({
+    ...{ ...named, run_id: row.id, ticket_id: ticket.id, kind, sha256, ack_source },
+    ...{ bytes: Buffer.byteLength(text), outcome: 'pending' },
+  });
+  return named;
 }
 
 function sentAfter(turn: number): string {

@@ -16,7 +16,7 @@ import { pruneEvents } from '../runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
 import { programWord, readMarks, removeMark, runDir, writeMark } from '../runtime/launcher.ts';
-import { sightMark, sightPane, sightRow } from '../runtime/sighting.ts';
+import { sightMark, sightPane, sightRow, witnesses } from '../runtime/sighting.ts';
 import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
 import type { Neighbours, Outside, Started } from './outside.ts';
 
@@ -57,10 +57,6 @@ export function realOutside(here: Here): Outside {
       if (adapter === null) return null;
       const { deliver, nudgeText } = await import('./deliver.ts');
       const text = nudgeText(because, row.nudges, programWord(places));
-      if (here.sender && row.tmux_pane === null) {
-        const { deliverByServer } = await import('./deliver-by-server.ts');
-        return deliverByServer(here.board, here.sender, { kind: 'nudge', ticket, row, text });
-      }
       return deliver(here, { kind: 'nudge', ticket, row, adapter, text });
     },
     mark: async (ticket, sighting) => void writeMark(places.marks, ticket, sighting),
@@ -101,16 +97,15 @@ async function neighbours(
   if (view.kind === 'unknown') return { ok: false, error: view.error };
   const me = lookAtSelf(host_id);
   const panes = view.kind === 'server' ? view.panes : [];
-  const seen = panes
-    .filter((pane) => !pane.dead && pane.run !== '')
-    .map((pane) => sightPane(pane, me, places.runs));
-  // An agent that has outlived its tmux server, and that the board has lost, is known by its mark alone.
-  const runs = new Set(seen.map((one) => one.run));
-  const marks = readMarks(places.marks).filter((mark) => !runs.has(mark.run));
-  const sightings = [...seen, ...marks.map((mark) => sightMark(mark, me, places.runs))].filter(
-    (one) => one.run !== run && (one.ticket === ticket || one.worktree === worktree),
-  );
-  return { ok: true, sightings };
+  const others = witnesses(panes, readMarks(places.marks), (one) => one.run !== run);
+  const sightings = [
+    ...others.panes.map((pane) => sightPane(pane, me, places.runs)),
+    ...others.marks.map((mark) => sightMark(mark, me, places.runs)),
+  ];
+  return {
+    ok: true,
+    sightings: sightings.filter((one) => one.ticket === ticket || one.worktree === worktree),
+  };
 }
 
 /** The server starts the runtime, or says who is busy: that one is judged here, by the kernel. */
@@ -122,6 +117,8 @@ async function sent(run: string, ticket: string, { places, clock }: Here, server
     case 'accepted':
       return { ok: true, pid: 0 };
     case 'busy': {
+      // Ours: a first answer was lost, and its key forgotten.
+      if (answer.runtime.id === run) return { ok: true, pid: 0 };
       const me = lookAtSelf(hostId(places.state) ?? '');
       return { ok: false, busy: sightRow(answer.runtime, me) };
     }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
@@ -49,16 +49,16 @@ export async function openBoard(context: Context): Promise<Board> {
     ensureHost(context);
     return (await import('../board/http/board.ts')).httpBoard(server);
   }
-  refuseUnusable(() => refuseOpenToOthers(places.state, places.board));
+  refuseOpenToOthers(places.state, places.board);
   const sqlite = await import('../board/sqlite/index.ts');
   let board: Board | null = null;
   try {
-    board = sqlite.openBoard(context.places.board);
+    board = sqlite.openBoard(places.board);
     ensureHost(context);
     return board;
   } catch (error) {
     board?.close();
-    makeStateDir(context.places.state); // asked only now, so that a tick that can work pays nothing for it
+    makeStateDir(places.state); // asked only now, so that a tick that can work pays nothing for it
     throw error;
   }
 }
@@ -68,7 +68,7 @@ export async function openBoard(context: Context): Promise<Board> {
 export function serverOf({ places, env }: Pick<Context, 'places' | 'env'>): Promise<Server | null> {
   const known = servers.get(places);
   if (known !== undefined) return known;
-  const found = readServer(places.config, env);
+  const found = readServer(places, env);
   servers.set(places, found);
   return found;
 }
@@ -81,24 +81,20 @@ export function forgetServer({ places }: Pick<Context, 'places'>): void {
 /** Read once: a command knows one board, whatever happens to the file meanwhile. */
 const servers = new WeakMap<Places, Promise<Server | null>>();
 
-async function readServer(config: string, env: NodeJS.ProcessEnv): Promise<Server | null> {
+async function readServer({ config, board }: Places, env: NodeJS.ProcessEnv): Promise<Server | null> {
   let text: string;
   try {
     text = readFileSync(config, 'utf8');
-  } catch {
-    return null;
+  } catch (error) {
+    // What can't be read may name a server. Where a board is here already, it is the one.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || existsSync(board)) return null;
+    throw new UserError(
+      EXIT.config,
+      `which board is meant cannot be told: ${config} cannot be read (${error})`,
+    );
   }
   if (!/^[ \t]*(\[[ \t]*['"]?board\b|['"]?board['"]?[ \t]*[.=])/m.test(text)) return null;
   return (await import('../config/board.ts')).boardServer(config, text, env);
-}
-
-/** A path that can't be looked at is told of by whoever opens it. */
-function refuseUnusable(check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-  }
 }
 
 /** This host's id, made where there is none. */
@@ -117,7 +113,7 @@ export async function readBoard(context: Context): Promise<Board> {
   const { places } = context;
   const server = await serverOf(context);
   if (server !== null) return (await import('../board/http/board.ts')).httpBoard(server);
-  refuseUnusable(() => refuseOpenToOthers(places.state, places.board));
+  refuseOpenToOthers(places.state, places.board);
   const sqlite = await import('../board/sqlite/index.ts');
   try {
     return sqlite.openBoardReadOnly(places.board);

@@ -50,10 +50,9 @@ export async function send(context: Context, id: string, words: readonly string[
 
 /** By the pane, or by the server that has started this runtime. */
 export async function handOver(context: Context, board: Board, one: Delivery): Promise<Delivered> {
-  const server = one.row.tmux_pane === null ? await serverOf(context) : null;
-  return server?.sends === true
-    ? (await import('../act/deliver-by-server.ts')).deliverByServer(board, server, one)
-    : deliver({ board, tmux: context.tmux, places: context.places }, one);
+  const server = await serverOf(context);
+  const sender = server?.sends === true ? server : null;
+  return deliver({ board, tmux: context.tmux, places: context.places, sender }, one);
 }
 
 /** The text of a command: its words, or what stands on its standard input. */

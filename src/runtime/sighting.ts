@@ -53,6 +53,27 @@ export function sightMark(
   };
 }
 
+type Told = { readonly run: string; readonly pid: number };
+
+/** What no live row owns: neither the run, nor the process, which is its row's agent whatever mark its pane carries. */
+export function unowned(rows: readonly Runtime[], host_id: string): (one: Told) => boolean {
+  const runs = new Set(rows.map(({ mark }) => mark));
+  const pids = new Set(rows.flatMap((row) => (row.host_id === host_id && row.pid !== null ? [row.pid] : [])));
+  return ({ run, pid }) => !runs.has(run) && !pids.has(pid);
+}
+
+/** Who tells of agents: the living panes of ours that `counts` takes, and the marks of those that no such pane shows. An
+ *  agent that has outlived its tmux server is known by its mark alone. */
+export function witnesses<M extends Told>(
+  panes: Iterable<Pane>,
+  marks: readonly M[],
+  counts: (one: Told) => boolean,
+): { readonly panes: readonly Pane[]; readonly marks: readonly M[] } {
+  const living = [...panes].filter((pane) => !pane.dead && pane.run !== '' && counts(pane));
+  const shown = new Set(living.map(({ run }) => run));
+  return { panes: living, marks: marks.filter((mark) => counts(mark) && !shown.has(mark.run)) };
+}
+
 /** A runtime that somebody else names, judged by the process that it was recorded with. */
 export function sightRow(row: Runtime, me: ObserverIdentity): Sighting {
   const {

@@ -1,4 +1,6 @@
 /* What the machine answers to a tick, when all goes well. */
+import type { TmuxView } from '../../src/model/world.ts';
+import { witnesses } from '../../src/runtime/sighting.ts';
 import { HOST } from '../support/builders.ts';
 import { type Machine, type Mark, paneOf, serverPid, startPane, ticketOf } from './machine.ts';
 import { type Blind, bootName, type Look, type Op, sighting } from './ticks.ts';
@@ -42,21 +44,19 @@ function neighbours(machine: Machine, ticket: string, but: string, blind: Blind)
   const { marks, registered } = machine;
   const me = { host_id: HOST, boot_id: bootName(machine.boot), pid_ns: null, self_readable: true };
   const look = lookOf(machine, true);
-  const panes = machine.processes
-    .filter(
-      ({ server, run }) =>
-        machine.up && server === machine.servers && run !== but && ticketOf(run) === ticket,
-    )
-    .map(({ run, pid }) =>
-      sighting(run, pid, registered[run] ?? null, me, look, blind, { pane: paneOf(pid) }),
-    );
-  const mark = marks[ticket];
-  if (mark === undefined || mark.run === but || panes.some(({ run }) => run === mark.run)) return panes;
-  return [...panes, sighting(mark.run, mark.pid, mark, me, look, blind, null)];
+  const view = viewOf(machine);
+  const panes = view.kind === 'server' ? view.panes : [];
+  const others = witnesses(panes, Object.values(marks), ({ run }) => run !== but);
+  return [
+    ...others.panes.map(({ run, pid, pane }) =>
+      sighting(run, pid, registered[run] ?? null, me, look, blind, { pane }),
+    ),
+    ...others.marks.map((mark) => sighting(mark.run, mark.pid, mark, me, look, blind, null)),
+  ].filter((one) => one.ticket === ticket);
 }
 
 /** What our tmux server shows. */
-export function viewOf(m: Machine): unknown {
+export function viewOf(m: Machine): TmuxView {
   if (!m.up) return { kind: 'none' };
   const base = { session: '', exit_signal: null, output_at_s: null, title: '' };
   const living = m.processes
@@ -64,6 +64,7 @@ export function viewOf(m: Machine): unknown {
     .map(({ pid, run }) => ({
       ...base,
       session: run,
+      ticket: ticketOf(run),
       pane: paneOf(pid),
       pid,
       run,

@@ -18,6 +18,7 @@ import type {
   World,
 } from '../../src/model/world.ts';
 import { panesOf, paneOf as panesPane, serverLost } from '../../src/observe.ts';
+import { unowned, witnesses } from '../../src/runtime/sighting.ts';
 import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
 import { type Identity, type Machine, ticketOf } from './machine.ts';
 
@@ -276,18 +277,12 @@ function sightings(
   look: Look,
   blind: Blind,
 ): Sighting[] {
-  const live = new Set(rows.map(({ mark }) => mark));
-  const pids = new Set(rows.map(({ pid }) => pid));
-  const free = (one: { readonly run: string; readonly pid: number }) =>
-    !live.has(one.run) && !pids.has(one.pid);
-  const lost = [...panes.values()].filter((pane) => !pane.dead && free(pane));
-  const seen = new Set(lost.map(({ run }) => run));
-  const marks = Object.values(look.marks).filter((mark) => free(mark) && !seen.has(mark.run));
+  const lost = witnesses(panes.values(), Object.values(look.marks), unowned(rows, HOST));
   return [
-    ...lost.map((pane) =>
+    ...lost.panes.map((pane) =>
       sighting(pane.run, pane.pid, look.registered[pane.run] ?? null, me, look, blind, pane),
     ),
-    ...marks.map((mark) => sighting(mark.run, mark.pid, mark, me, look, blind, null)),
+    ...lost.marks.map((mark) => sighting(mark.run, mark.pid, mark, me, look, blind, null)),
   ];
 }
 

@@ -88,7 +88,7 @@ export async function ask<T>(
     const { type, title, detail } = problem.success ? problem.output : { type: '', title: '', detail: '' };
     if (status === 404 || status === 409 || status === 412 || status === 422)
       return { ok: false, refusal: { status, type, detail: detail || title, body, again: tries > 1 } };
-    throw refused(server, call, status, detail || title);
+    throw refused(server, call, { status, detail: detail || title });
   }
 }
 
@@ -192,13 +192,18 @@ function unreachable({ url }: Server, why: string): UserError {
   return new UserError(EXIT.unavailable, `the board ${url} cannot be reached (${oneLine(why, 200)})`);
 }
 
-function refused({ url }: Server, { method, path }: Call, status: number, what: string): UserError {
+/** An answer that nothing can be made of, for the person. */
+export function refused(
+  { url }: Server,
+  { method, path }: Pick<Call, 'method' | 'path'>,
+  { status, detail }: Pick<Refusal, 'status' | 'detail'>,
+): UserError {
   if (status === 401 || status === 403)
     return new UserError(
       EXIT.config,
       `the board ${url} refuses the token (${status}): look at board.token_file or board.token_env`,
     );
-  const said = what === '' ? '' : `: ${oneLine(what, 200)}`;
+  const said = detail === '' ? '' : `: ${oneLine(detail, 200)}`;
   return new UserError(
     EXIT.unavailable,
     `the board ${url} answered ${status} to ${method} /${path.join('/')}${said}`,

@@ -2,7 +2,7 @@ import type * as v from 'valibot';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { TicketGuard } from '../../model/plan.ts';
 import type { Board, Cas, Snapshot } from '../port.ts';
-import { ask, type Call, type Server } from './api.ts';
+import { ask, type Call, refused, type Server } from './api.ts';
 import * as c from './contract.ts';
 
 const PAGE = 200;
@@ -11,39 +11,37 @@ const PAGE = 200;
 export async function meetServer(
   server: Server,
   now: () => number,
-): Promise<{ readonly contract: string; readonly ours: string; readonly ahead_ms: number }> {
+): Promise<{ readonly contract: string; readonly ahead_ms: number }> {
   const asked = now();
-  const answer = await ask(server, { method: 'GET', path: ['meta'] }, c.Meta);
-  if (!answer.ok) throw refused(server, ['meta'], answer.refusal.status, answer.refusal.detail);
+  const call = { method: 'GET', path: ['meta'] } as const;
+  const answer = await ask(server, call, c.Meta);
+  if (!answer.ok) throw refused(server, call, answer.refusal);
   const { contract, now_ms } = answer.value;
   if (contract.split('.')[0] !== c.CONTRACT.split('.')[0])
     throw new UserError(
       EXIT.config,
       `${server.url} speaks contract ${contract}, and this mc-pickup ${c.CONTRACT}: update the older of the two`,
     );
-  return { contract, ours: c.CONTRACT, ahead_ms: Math.round(now_ms - (asked + now()) / 2) };
+  return { contract, ahead_ms: Math.round(now_ms - (asked + now()) / 2) };
 }
 
 /** The port over a Mission Control server: the same rules, kept by the server. */
 export function httpBoard(server: Server): Board {
-  const get = async <T>(
-    path: readonly string[],
-    schema: v.GenericSchema<unknown, T>,
-    query: Call['query'] = {},
-  ): Promise<T> => {
-    const answer = await ask(server, { method: 'GET', path, query }, schema);
-    if (answer.ok) return answer.value;
-    throw refused(server, path, answer.refusal.status, answer.refusal.detail);
-  };
   const find = async <T>(
     path: readonly string[],
     schema: v.GenericSchema<unknown, T>,
     query: Call['query'] = {},
   ): Promise<T | null> => {
-    const answer = await ask(server, { method: 'GET', path, query }, schema);
+    const call = { method: 'GET', path, query } as const;
+    const answer = await ask(server, call, schema);
     if (answer.ok) return answer.value;
     if (answer.refusal.status === 404) return null;
-    throw refused(server, path, answer.refusal.status, answer.refusal.detail);
+    throw refused(server, call, answer.refusal);
+  };
+  const get = async <T>(...asked: Parameters<typeof find<T>>): Promise<T> => {
+    const found = await find(...asked);
+    if (found !== null) return found;
+    throw refused(server, { method: 'GET', path: asked[0] }, { status: 404, detail: 'there is none' });
   };
   /** A guarded write. Someone else was first: a conflict, another version, or nothing there any more. `mine` tells whether
    *  that someone was this very call, whose first answer was lost by a server that has forgotten its key. */
@@ -70,10 +68,11 @@ export function httpBoard(server: Server): Board {
     call: Omit<Call, 'method'> & { readonly method?: Call['method'] },
     schema: v.GenericSchema<unknown, T> | null,
   ): Promise<T> => {
-    const answer = await ask(server, { method: 'POST', ...call }, schema);
+    const whole = { method: 'POST', ...call } as const;
+    const answer = await ask(server, whole, schema);
     if (answer.ok) return answer.value;
     if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
-    throw refused(server, call.path, answer.refusal.status, answer.refusal.detail);
+    throw refused(server, whole, answer.refusal);
   };
   /** Every page, or so many items. A server that leads in a circle is not followed. */
   const pages = async <T>(
@@ -91,14 +90,13 @@ export function httpBoard(server: Server): Board {
       found.push(...items);
       cursor = next;
     }
-    return found;
+    return found.slice(0, most);
   };
-  const runtimes = async (query: NonNullable<Call['query']>, most: number): Promise<c.Runtime[]> => {
-    return pages(
+  const runtimes = (query: NonNullable<Call['query']>, most: number): Promise<c.Runtime[]> =>
+    pages(
       (cursor) => get(['runtimes'], c.RuntimePage, { ...query, limit: Math.min(PAGE, most), cursor }),
       most,
-    ).then((found) => found.slice(0, most));
-  };
+    );
   const bySeq = async (query: NonNullable<Call['query']>): Promise<c.Runtime[]> =>
     (await runtimes(query, Number.POSITIVE_INFINITY)).reverse();
   const transition = (ticket: string, guard: TicketGuard, body: Omit<c.Transition, 'guard'>): Promise<Cas> =>
@@ -152,8 +150,7 @@ export function httpBoard(server: Server): Board {
     ticket: (id) => find(['tickets', id], c.Ticket),
     tickets: async ({ status, project, limit }) => {
       const query = { status, project, limit: Math.max(1, Math.min(PAGE, limit)) };
-      const found = await pages((cursor) => get(['tickets'], c.TicketPage, { ...query, cursor }), limit);
-      return found.slice(0, Math.max(0, limit));
+      return pages((cursor) => get(['tickets'], c.TicketPage, { ...query, cursor }), Math.max(0, limit));
     },
     counts: () => get(['tickets', 'counts'], c.Counts),
     move: (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
@@ -230,11 +227,4 @@ export function httpBoard(server: Server): Board {
 
 function guardOf({ status, owner, claim_epoch, version }: TicketGuard): TicketGuard {
   return { status, owner, claim_epoch, version };
-}
-
-function refused({ url }: Server, path: readonly string[], status: number, detail: string): UserError {
-  return new UserError(
-    EXIT.unavailable,
-    `the board ${url} answered ${status} to /${path.join('/')}: ${detail}`,
-  );
 }

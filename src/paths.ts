@@ -6,6 +6,8 @@ export interface Places {
   readonly state: string;
   readonly config: string;
   readonly board: string;
+  /** Names the server that the board of this state dir is on, once it was. */
+  readonly elsewhere: string;
   readonly lock: string;
   readonly killswitch: string;
   readonly gate: string;
@@ -38,6 +40,7 @@ export function placesOf(
     state,
     config,
     board: `${state}/board.sqlite`,
+    elsewhere: `${state}/board-elsewhere`,
     lock: `${state}/tick-lock.sqlite`,
     killswitch: `${state}/killswitch.json`,
     gate: `${state}/gate.json`,

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
+import { readText, type Text } from '../config/read.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -47,6 +48,8 @@ export async function openBoard(context: Context): Promise<Board> {
     makeStateDir(places.state);
     refuseOpenToOthers(places.state);
     ensureHost(context);
+    if (urlIn(places.elsewhere) !== server.url)
+      writeFileSync(places.elsewhere, `${server.url}\n`, { mode: 0o600 });
     return (await import('../board/http/board.ts')).httpBoard(server);
   }
   refuseOpenToOthers(places.state, places.board);
@@ -65,10 +68,13 @@ export async function openBoard(context: Context): Promise<Board> {
 
 /** The Mission Control server of the configuration; null = the board is the file in the state dir. Most configurations say
  *  nothing of it: only one that may is understood whole. */
-export function serverOf({ places, env }: Pick<Context, 'places' | 'env'>): Promise<Server | null> {
+export function serverOf(
+  { places, env }: Pick<Context, 'places' | 'env'>,
+  read?: Text,
+): Promise<Server | null> {
   const known = servers.get(places);
   if (known !== undefined) return known;
-  const found = readServer(places, env);
+  const found = serverIn(read ?? readText(places.config), places, env);
   servers.set(places, found);
   return found;
 }
@@ -81,20 +87,30 @@ export function forgetServer({ places }: Pick<Context, 'places'>): void {
 /** Read once: a command knows one board, whatever happens to the file meanwhile. */
 const servers = new WeakMap<Places, Promise<Server | null>>();
 
-async function readServer({ config, board }: Places, env: NodeJS.ProcessEnv): Promise<Server | null> {
-  let text: string;
-  try {
-    text = readFileSync(config, 'utf8');
-  } catch (error) {
-    // What can't be read may name a server. Where a board is here already, it is the one.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT' || existsSync(board)) return null;
+async function serverIn(
+  { missing, error, text }: Text,
+  { config, elsewhere }: Places,
+  env: NodeJS.ProcessEnv,
+): Promise<Server | null> {
+  if (missing || error !== null) {
+    const had = urlIn(elsewhere);
+    if (had === null) return null;
+    // An empty file in its place would know none of the agents that work.
     throw new UserError(
       EXIT.config,
-      `which board is meant cannot be told: ${config} cannot be read (${error})`,
+      `the board of this state dir is on ${had}, and ${config} that names it ${missing ? 'is missing' : error}`,
     );
   }
   if (!/^[ \t]*(\[[ \t]*['"]?board\b|['"]?board['"]?[ \t]*[.=])/m.test(text)) return null;
   return (await import('../config/board.ts')).boardServer(config, text, env);
+}
+
+function urlIn(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch {
+    return null;
+  }
 }
 
 /** This host's id, made where there is none. */

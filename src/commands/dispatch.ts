@@ -3,6 +3,7 @@ import { pruneSeen, realOutside } from '../act/real.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
+import { readText } from '../config/read.ts';
 import { nextRamp } from '../decide/dispatch.ts';
 import { failpoint } from '../failpoint.ts';
 import {
@@ -114,7 +115,9 @@ async function lookedAt(
 ): Promise<Done> {
   const { places, env, tmux, node, bin } = context;
   const dry = look === null;
-  const { policy } = loadPolicy(places.config, env);
+  const text = readText(places.config);
+  const { policy } = loadPolicy(places.config, env, text);
+  const server = await serverOf(context, text); // from here on its board, and no other
   if (options.project !== undefined) knownProject(policy, options.project, places.config);
   failpoint('tick-policy-read');
   const board = dry ? await readBoard(context) : await openBoard(context);
@@ -123,7 +126,6 @@ async function lookedAt(
     const mono_ms = monotonicMs();
     const now_ms = Date.now();
     const clock = Date.now;
-    const server = dry ? null : await serverOf(context);
     const sender = server?.sends === true ? server : null;
     const here = { places, board, tmux, policy, env, node, bin, tick_id, clock, sender };
     const { dispatch, max = null, project = null } = options;

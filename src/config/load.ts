@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
@@ -14,17 +13,21 @@ import {
 } from '../model/policy.ts';
 import { checkTemplate, VARIABLES } from '../prompt.ts';
 import { didYouMean, locator } from './locate.ts';
+import { readText, type Text } from './read.ts';
 import { AGENT, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, ROUTE, TOP } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 type Complain = (path: readonly string[], what: string) => void;
 
-const MAX_BYTES = 1024 * 1024;
 const OVERRIDES = ['max_agents', 'max_launches_per_tick', 'ttl_minutes', 'max_attempts'] as const;
 
 /** Reads the configuration. Never throws: whatever is wrong is in `policy.broken`, and then nothing of the file is
  *  used, so that no half-understood rule launches an agent. */
-export function loadPolicy(file: string, env: NodeJS.ProcessEnv): { policy: Policy; exists: boolean } {
+export function loadPolicy(
+  file: string,
+  env: NodeJS.ProcessEnv,
+  read: Text = readText(file),
+): { policy: Policy; exists: boolean } {
   const broken: string[] = [];
   const over = overrides(env, broken);
   const unusable = (exists: boolean): { policy: Policy; exists: boolean } => ({
@@ -32,7 +35,6 @@ export function loadPolicy(file: string, env: NodeJS.ProcessEnv): { policy: Poli
     exists,
   });
   try {
-    const read = readText(file);
     if (read.missing) {
       broken.push(`no configuration at ${file}: run mc-pickup init`);
       return unusable(false);
@@ -228,23 +230,6 @@ function promptOf(
     o.complain(at, `unknown variable {{${name}}}${hint(name, VARIABLES)}`);
   }
   return text;
-}
-
-type Text = { readonly missing: boolean; readonly error: string | null; readonly text: string };
-
-function readText(file: string): Text {
-  const not = (error: string): Text => ({ missing: false, error, text: '' });
-  try {
-    const stat = statSync(file);
-    if (!stat.isFile()) return not('is not a regular file');
-    // Whoever can write it chooses what is run as this user.
-    if ((stat.mode & 0o002) !== 0) return not(`can be written by anyone: chmod o-w ${file}`);
-    if (stat.size > MAX_BYTES) return not('is larger than 1 MiB');
-    return { missing: false, error: null, text: readFileSync(file, 'utf8').replace(/^\uFEFF/, '') };
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { missing: true, error: null, text: '' };
-    return not(error instanceof Error ? error.message : String(error));
-  }
 }
 
 function overrides(env: NodeJS.ProcessEnv, broken: string[]): Partial<Limits> {

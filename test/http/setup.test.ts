@@ -100,6 +100,21 @@ it('a board that is broken in the configuration is never taken for the file: exi
   expect(box.run(['backup'])).toMatchObject({ code: 78 });
 });
 
+it('a configuration that anyone can write to, or that is gone, names no server, and no file is taken in its place: exit 78', () => {
+  init();
+  chmodSync(config, 0o666);
+  for (const args of [['dispatch'], ['status'], ['dispatch', '--dry-run']])
+    expect(box.run(args), args.join(' ')).toMatchObject({
+      code: 78,
+      err: expect.stringContaining('chmod o-w'),
+    });
+  chmodSync(config, 0o600);
+  rmSync(config);
+  expect(box.run(['dispatch'])).toMatchObject({ code: 78, err: expect.stringContaining(server.url) });
+  expect(existsSync(join(box.state, 'board.sqlite'))).toBe(false);
+  expect(box.sql('SELECT * FROM ticks')).toEqual([]);
+});
+
 it('backup and restore are told to the server: exit 2', () => {
   init();
   for (const args of [['backup'], ['restore', '/nowhere']])

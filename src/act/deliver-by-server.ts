@@ -15,7 +15,7 @@ export async function deliverByServer(
   const last = await settleLast(board, row, sha256, row.turn);
   if (last !== null) return last;
   const { id: delivery, nonce, at_ms: now_ms } = await saveFirst(board, one, sha256, null);
-  const answer = await send(server, ticket.id, { run: row.id, text, nonce, now_ms });
+  const answer = await send(server, ticket.id, { run: row.id, text, nonce, now_ms }, { once: true });
   switch (answer.kind) {
     case 'accepted':
       await board.setDelivery(delivery, 'delivered', 'server');

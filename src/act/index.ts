@@ -51,9 +51,13 @@ async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;
     const halted = outcome(step, null, 'halted', null, null);
-    const error = await hands.outside.unlaunchable(step);
-    if (error !== null) claimed.push(outcome(step, null, 'failed', null, error));
-    else claimed.push(tripped ? halted : await guarded(step, () => claim(step, world, hands)));
+    claimed.push(
+      await guarded(step, async () => {
+        const error = await hands.outside.unlaunchable(step);
+        if (error !== null) return outcome(step, null, 'failed', null, error);
+        return tripped ? halted : claim(step, world, hands);
+      }),
+    );
   }
   return Promise.all(claimed.map((one) => ('result' in one ? one : settle(one))));
 }

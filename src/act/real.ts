@@ -8,6 +8,7 @@ import { monotonicMs } from '../clock.ts';
 import { blocks, readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
+import { identityOf, type Runtime } from '../model/runtime.ts';
 import type { World } from '../model/world.ts';
 import { kindOf } from '../observe.ts';
 import type { Places } from '../paths.ts';
@@ -15,7 +16,15 @@ import { adapterOf } from '../runtime/agents/index.ts';
 import { pruneEvents } from '../runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
-import { programWord, readMarks, removeMark, runDir, writeMark } from '../runtime/launcher.ts';
+import {
+  programWord,
+  readMarks,
+  readRegistered,
+  removeMark,
+  runDir,
+  writeMark,
+  writeRegistered,
+} from '../runtime/launcher.ts';
 import { sightMark, sightPane, sightRow, witnesses } from '../runtime/sighting.ts';
 import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
 import type { Neighbours, Outside, Started } from './outside.ts';
@@ -51,7 +60,12 @@ export function realOutside(here: Here): Outside {
       here.sender
         ? sent(run, ticket, here, here.sender)
         : startPane(tmux, { name: run, run, ticket, cwd, argv }),
-    registered: (run, pid) => registered(run, pid, here),
+    registered: async (run, pid) => {
+      const done = await registered(run, pid, here);
+      const row = done && here.sender ? await here.board.runtime(run) : null;
+      if (row !== null) witness(row, places);
+      return done;
+    },
     nudge: async ({ because }, ticket, row) => {
       const adapter = adapterOf(kindOf(row, places, here.policy));
       if (adapter === null) return null;
@@ -67,6 +81,20 @@ export function realOutside(here: Here): Outside {
     },
     recordUsage: async (world) => (await import('./usage.ts')).recordUsage(world, here),
   };
+}
+
+/** Leaves, of a runtime that somebody else has started, the witnesses that a launcher of ours leaves of itself: found
+ *  again when the board and the server have both lost it. Only a second witness: what can't be written costs nothing. */
+export function witness(row: Runtime, { marks, runs }: Places): void {
+  const identity = identityOf(row);
+  if (identity === null || row.ticket_id === null || row.tmux_pane !== null) return;
+  if (readRegistered(join(runs, row.mark))?.pid === identity.pid) return;
+  try {
+    writeMark(marks, row.ticket_id, { ...identity, run: row.mark });
+    writeRegistered(runDir(runs, row.mark), identity);
+  } catch {
+    // The next tick tries again.
+  }
 }
 
 /** Takes away the events that the board has taken in: only once `saveTick` has committed the cursors. */
@@ -120,7 +148,7 @@ async function sent(run: string, ticket: string, { places, clock }: Here, server
       // Ours: a first answer was lost, and its key forgotten.
       if (answer.runtime.id === run) return { ok: true, pid: 0 };
       const me = lookAtSelf(hostId(places.state) ?? '');
-      return { ok: false, busy: sightRow(answer.runtime, me) };
+      return { ok: false, busy: sightRow(answer.runtime, me, places.runs) };
     }
     case 'refused':
       return { ok: false, untouched: true, error: answer.why };

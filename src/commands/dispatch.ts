@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { pruneSeen, realOutside } from '../act/real.ts';
+import { pruneSeen, realOutside, witness } from '../act/real.ts';
+import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
@@ -137,7 +138,7 @@ async function lookedAt(
       hands: dry ? null : { board, policy, tick_id, clock, outside: realOutside(here) },
       tick_id,
     });
-    if (!dry) await keep(board, { context, policy, options, result, now_ms });
+    if (!dry) await keep(board, { context, policy, options, result, now_ms, server });
     const code = show(context, result.report, options, result);
     failpoint('keep-reported');
     return { code, result };
@@ -155,12 +156,14 @@ async function keep(
     options,
     result,
     now_ms,
+    server,
   }: {
     readonly context: Context;
     readonly policy: Policy;
     readonly options: Options;
     readonly result: TickResult;
     readonly now_ms: number;
+    readonly server: Server | null;
   },
 ): Promise<void> {
   const { report, plan, world } = result;
@@ -185,6 +188,10 @@ async function keep(
   clearHalt(context.places.gate); // counted: the ramp has begun
   failpoint('keep-halt-cleared');
   pruneSeen(plan, world, context);
+  // One that registered after its tick had stopped waiting for it.
+  if (server?.sends === true)
+    for (const { row, judgement } of world.runtimes)
+      if (judgement?.verdict === 'alive') witness(row, context.places);
   failpoint('keep-pruned');
 }
 

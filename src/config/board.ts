@@ -1,6 +1,6 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import * as v from 'valibot';
 import { LIMITS, type Server } from '../board/http/api.ts';
@@ -32,7 +32,7 @@ export function boardServer(file: string, text: string, env: NodeJS.ProcessEnv):
   if (token_file !== undefined && token_env !== undefined) throw wrong('token_file or token_env, not both');
   return {
     url: origin(url, wrong),
-    token: tokenOf({ token_file, token_env }, env, wrong),
+    token: tokenOf({ token_file, token_env }, { env, dir: dirname(file) }, wrong),
     limits: LIMITS,
     sends: runtimes === 'server',
   };
@@ -52,7 +52,7 @@ function origin(url: string, wrong: (what: string) => UserError): string {
 
 function tokenOf(
   from: { readonly token_file: string | undefined; readonly token_env: string | undefined },
-  env: NodeJS.ProcessEnv,
+  { env, dir }: { readonly env: NodeJS.ProcessEnv; readonly dir: string },
   wrong: (what: string) => UserError,
 ): string | null {
   if (from.token_env !== undefined) {
@@ -62,16 +62,15 @@ function tokenOf(
     return clean(token, from.token_env, wrong);
   }
   if (from.token_file === undefined) return null;
-  const path = from.token_file.replace(/^~(?=\/)/, env.HOME ?? homedir());
+  // As every path of the configuration: a launcher reads it from another directory.
+  const path = resolve(dir, from.token_file.replace(/^~(?=\/)/, env.HOME || homedir()));
   try {
     const mode = lstatSync(path).mode;
     if ((mode & 0o077) !== 0) throw wrong(`${path} may be read by others: chmod 600 ${path}`);
     return clean(readFileSync(path, 'utf8'), path, wrong);
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw wrong(
-      `the token file ${join(path)} cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`,
-    );
+    throw wrong(`the token file ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`);
   }
 }
 

@@ -100,6 +100,11 @@ function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
         [...path, 'pass_env'],
         `must hand on ${token} (board.token_env): its launcher registers with it; or use board.token_file`,
       );
+    if (top?.board?.token_file?.startsWith('~/') && one.env.HOME !== undefined)
+      complain(
+        [...path, 'env', 'HOME'],
+        'is another home than that of board.token_file: name its full path there',
+      );
     const { prompt_file, ...rest } = one;
     const prompt = promptOf(one.prompt, prompt_file, { path, dir: dirname(file), home, complain });
     agents.set(name, {

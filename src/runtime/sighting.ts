@@ -75,7 +75,7 @@ export function witnesses<M extends Told>(
 }
 
 /** A runtime that somebody else names, judged by the process that it was recorded with. */
-export function sightRow(row: Runtime, me: ObserverIdentity): Sighting {
+export function sightRow(row: Runtime, me: ObserverIdentity, runs: string): Sighting {
   const {
     owner,
     agent,
@@ -97,7 +97,7 @@ export function sightRow(row: Runtime, me: ObserverIdentity): Sighting {
       pid: row.pid ?? 0,
     }),
     pid_start: row.pid_start ?? '',
-    ticket_created_at_ms: null,
+    ticket_created_at_ms: readRunFile(runs, row.mark)?.ticket_created_at_ms ?? null,
     judgement: identity === null ? UNREGISTERED : judge(identity, me, lookAt(identity.pid)),
   };
 }

@@ -1,10 +1,13 @@
 /** What the server or the network does wrong, each for real: the write is done once, or not at all, and it is told. */
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
+import { send } from '../../src/board/http/send.ts';
 import type { Board } from '../../src/board/port.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import { guardOf } from '../contract/board.ts';
@@ -142,6 +145,23 @@ describe('a read', () => {
     },
   );
 });
+
+it.each([
+  [409, '{}'],
+  [409, '{"type":"RuntimeBusyError","title":"busy","status":409,"runtime":null}'],
+  [409, 'not JSON'],
+])(
+  'a %i that does not say who is busy (%s) is no word that nobody is: unknown, never refused',
+  async (status, text) => {
+    const odd = createServer((_, response) => void response.writeHead(status).end(text));
+    await new Promise<void>((up) => odd.listen(0, '127.0.0.1', up));
+    const url = `http://127.0.0.1:${(odd.address() as AddressInfo).port}`;
+    const body = { run: 'r', text: 't', nonce: 'n', now_ms: NOW };
+    expect(await send({ url, token: null, limits: QUICK }, 'MC-1', body)).toMatchObject({ kind: 'unknown' });
+    odd.closeAllConnections();
+    await new Promise((down) => odd.close(down));
+  },
+);
 
 it('a person who changes the ticket in between: the claim is lost, the change stands', async () => {
   const ticket = await add();

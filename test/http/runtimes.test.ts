@@ -1,23 +1,54 @@
 /** A server that starts the runtimes itself: we claim, it sends; what it says is busy is believed once the kernel agrees. */
 
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AGENT, until } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
-import { Rig } from '../support/rig.ts';
+import type { Options } from '../support/mission-control/server.ts';
+import { Rig, type RunRow } from '../support/rig.ts';
 
 let server: Served;
 let rig: Rig;
 beforeEach(async () => {
   server = await Served.start();
   rig = new Rig({ server, sends: true });
+  await restart();
+});
+
+/** The same server again, with nothing of what it had in memory. */
+async function restart(more: Options = {}): Promise<void> {
   const { PATH = '', ...env } = rig.box.env as Record<string, string>;
-  await server.down();
+  await server.kill();
   // The wrapper that tells agents where mc-pickup is comes with the first launch.
   await server.up({
     runner: { argv: [AGENT], env: { ...env, PATH: `${join(rig.box.state, 'bin')}:${PATH}` } },
+    ...more,
   });
-});
+}
+
+/** A holding agent that only the server knows of: off the board, its ticket in `todo`, and without the mark that a tick
+ *  leaves, as if that tick had been killed before. */
+async function reverted(): Promise<{ id: string; agent: RunRow }> {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  const agent = rig.run(id);
+  revert(id);
+  rmSync(join(rig.box.state, 'marks', `${id}.json`));
+  return { id, agent };
+}
+
+function revert(id: string): void {
+  rig.box.sql(
+    "UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = 1, end_reason = 'reverted' WHERE ended_at_ms IS NULL",
+  );
+  rig.box.sql(
+    "UPDATE tickets SET status = 'todo', version = version + 1, worker_pid = NULL WHERE id = ?",
+    id,
+  );
+}
+
 afterEach(async () => {
   // No tmux hangs these up: they are the server's, and known by this sandbox in their environment.
   for (const pid of rig.box.processes()) process.kill(pid, 'SIGKILL');
@@ -36,19 +67,8 @@ it('a ticket goes from todo to in_review: claimed here, started there, one agent
 });
 
 it('the split brain: put back to todo and off the board while its agent works. 409, and it is adopted within that tick', async () => {
-  const id = rig.add('hold');
-  rig.tick();
-  await rig.holding(id);
-  const { pid, pid_start, mark } = rig.run(id);
-  // As a revert after a failed send leaves it: nobody knows of the runtime but the server, which finds it alive.
-  rig.box.sql(
-    "UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = 1, end_reason = 'reverted' WHERE id = ?",
-    mark,
-  );
-  rig.box.sql(
-    "UPDATE tickets SET status = 'todo', version = version + 1, worker_pid = NULL WHERE id = ?",
-    id,
-  );
+  const { id, agent } = await reverted();
+  const { pid, pid_start, mark } = agent;
   expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'adopted', after: 'in_progress' }]);
   expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid, attempts: 0 });
   expect(rig.run(id)).toMatchObject({ mark, pid, pid_start, phase: 'running' });
@@ -61,21 +81,51 @@ it('the split brain: put back to todo and off the board while its agent works. 4
   await rig.settle(id, 'in_review');
 });
 
-it('a storm of 409: whatever the tickets are put back to, nobody gets a second agent', async () => {
-  const id = rig.add('hold');
-  rig.tick();
-  await rig.holding(id);
-  const { pid } = rig.run(id);
+it('a storm of 409: whatever the ticket is put back to, nobody gets a second agent', async () => {
+  const { id, agent } = await reverted();
   for (let n = 0; n < 4; n++) {
-    rig.box.sql(
-      "UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = 1, end_reason = 'reverted' WHERE ended_at_ms IS NULL",
-    );
-    rig.box.sql("UPDATE tickets SET status = 'todo', version = version + 1 WHERE id = ?", id);
+    if (n > 0) revert(id);
     // The first by its 409; then its mark is known, and the reconcile pass comes before.
     const { reconcile, dispatch } = rig.tick();
     expect([...reconcile, ...dispatch]).toMatchObject([{ ticket: id, result: 'adopted' }]);
   }
+  expect([rig.agents(id), rig.started(id)]).toEqual([[agent.pid], 1]);
+});
+
+it('a server that has forgotten whom it started: the mark of the launch tells, no second agent is sent for', async () => {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  const { pid } = rig.run(id);
+  revert(id);
+  await restart();
+  expect(rig.tick()).toMatchObject({
+    reconcile: [{ kind: 'adopt', ticket: id, result: 'adopted' }],
+    dispatch: [],
+  });
   expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+});
+
+it('a runtime that is called busy and is dead by the kernel is not adopted: the claim goes back, no attempt spent', async () => {
+  await restart({ stubborn: true });
+  const { id, agent } = await reverted();
+  await rig.kill(agent.pid);
+  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'released', after: 'todo' }]);
+  expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, worker_pid: null });
+  expect(rig.live(id)).toBeUndefined();
+});
+
+it('a text whose answer is lost is never sent a second time, though the server has forgotten its key', async () => {
+  await restart({ forgets: true });
+  const id = rig.add('ask');
+  rig.tick();
+  await rig.settle(id, 'needs_input');
+  await server.fail({ kind: 'reset-after', times: 1, operation: 'send' });
+  const first = rig.box.run(['send', id, 'mauve']);
+  expect(first).toMatchObject({ code: 0, out: expect.stringContaining('indeterminate') });
+  expect(rig.box.run(['send', id, 'mauve'])).toMatchObject({ code: 75 });
+  await rig.settle(id, 'in_review');
+  expect(rig.box.note(`${id}.answers`)).toBe('mauve\n');
 });
 
 it('an agent that dies is found dead by its process, and started anew', async () => {

@@ -115,6 +115,12 @@ it('a configuration that anyone can write to, or that is gone, names no server, 
   expect(box.sql('SELECT * FROM ticks')).toEqual([]);
 });
 
+it('a token file that is named from the directory of the configuration is found from any other', () => {
+  init();
+  writeFileSync(config, readFileSync(config, 'utf8').replace(/token_file = .*/, 'token_file = "token"'));
+  for (const args of [['status'], ['dispatch']]) expect(box.run(args)).toMatchObject({ code: 0 });
+});
+
 it('backup and restore are told to the server: exit 2', () => {
   init();
   for (const args of [['backup'], ['restore', '/nowhere']])

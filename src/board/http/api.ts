@@ -37,6 +37,8 @@ export interface Call {
   readonly body?: unknown;
   /** The version that was observed. */
   readonly version?: number;
+  /** What may have been done is not asked for again, not even under its key. */
+  readonly once?: boolean;
 }
 
 /** An answer that is no success: its status, and what it says. */
@@ -69,16 +71,21 @@ export async function ask<T>(
 ): Promise<Answer<T>> {
   const key = call.method === 'GET' ? null : randomUUID();
   const end = monotonicMs() + server.limits.total_ms;
+  let again = false;
   for (let tries = 1; ; tries++) {
     const last = tries >= server.limits.tries;
     const got = await once(server, call, key, end);
     if ('error' in got) {
-      if (last || monotonicMs() >= end) throw unreachable(server, got.error);
+      if (last || call.once || monotonicMs() >= end) throw unreachable(server, got.error);
+      again = true;
       await wait(tries, null, end);
       continue;
     }
     const { status, text, retry_after_s } = got;
-    if (AGAIN.has(status) && !last && monotonicMs() < end) {
+    // Who has too much to do has done nothing; of any other trouble nobody knows.
+    const spoilt = status !== 429 && status !== 425;
+    if (AGAIN.has(status) && !last && !(call.once && spoilt) && monotonicMs() < end) {
+      again ||= spoilt;
       await wait(tries, retry_after_s, end);
       continue;
     }
@@ -87,7 +94,7 @@ export async function ask<T>(
     const problem = v.safeParse(Problem, body);
     const { type, title, detail } = problem.success ? problem.output : { type: '', title: '', detail: '' };
     if (status === 404 || status === 409 || status === 412 || status === 422)
-      return { ok: false, refusal: { status, type, detail: detail || title, body, again: tries > 1 } };
+      return { ok: false, refusal: { status, type, detail: detail || title, body, again } };
     throw refused(server, call, { status, detail: detail || title });
   }
 }

@@ -67,11 +67,22 @@ export interface Options {
   readonly runner?: Runner | undefined;
   /** How far its clock is ahead. */
   readonly ahead_ms?: number | undefined;
+  /** Keeps no keys, as one that is restarted with every request. */
+  readonly forgets?: boolean | undefined;
+  /** Calls a runtime busy that it once started, dead or alive. */
+  readonly stubborn?: boolean | undefined;
 }
 
 export async function missionControl(
   path: string,
-  { port: at = 0, token = `t-${randomUUID()}`, runner, ahead_ms = 0 }: Options = {},
+  {
+    port: at = 0,
+    token = `t-${randomUUID()}`,
+    runner,
+    ahead_ms = 0,
+    forgets = false,
+    stubborn = false,
+  }: Options = {},
 ): Promise<MissionControl> {
   const contract = new Contract();
   const board = openBoard(path);
@@ -87,7 +98,7 @@ export async function missionControl(
     board,
     requests,
     broken,
-    forgets: false,
+    forgets,
     fail: (fault) => void faults.push({ ...fault, left: fault.times }),
     close: async () => {
       server.closeAllConnections();
@@ -305,7 +316,7 @@ export async function missionControl(
   async function sendTo(ticket: string, body: { run: string; text: string }): Promise<Answer> {
     if (runner === undefined) return problem(422, 'refused', 'this server starts no runtimes');
     const known = started.get(ticket);
-    if (known !== undefined && startOf(known.pid) === known.start) {
+    if (known !== undefined && (stubborn || startOf(known.pid) === known.start)) {
       const asked = (await board.ticket(ticket))?.status === 'needs_input' && known.run === body.run;
       if (asked) {
         known.tell(`${body.text}\n`);

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, BIN, git, LIMITS, until } from '../../scripts/sandbox.ts';
+import { AGENT, BIN, git, LIMITS } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig, state } from '../support/rig.ts';
 
 let rig: Rig;
@@ -22,17 +22,6 @@ beforeEach(() => {
   rig = new Rig();
 });
 afterEach(() => rig.box.destroy());
-
-async function held(count: number): Promise<string[]> {
-  const ids = Array.from({ length: count }, () => rig.add('hold'));
-  rig.tick();
-  for (const id of ids) await rig.holding(id);
-  return ids;
-}
-
-function serverPid(): number {
-  return (JSON.parse(readFileSync(join(rig.box.state, 'tmux-server.json'), 'utf8')) as { pid: number }).pid;
-}
 
 it.each([
   ["can't find session: MC-1", 1],
@@ -47,7 +36,7 @@ it.each([
 ])(
   'any tmux error read as "session missing": 9 live agents killed in one night (%j, exit %i)',
   async (words, code) => {
-    const ids = await held(3);
+    const ids = await rig.held(3);
     const fake = join(rig.box.dir, 'fake');
     mkdirSync(fake);
     writeFileSync(
@@ -84,7 +73,7 @@ it('healthy agents restarted every 3 minutes, because the name of the process is
 });
 
 it('two misses within a second: an agent whose pane is not found twice in a row is declared dead', async () => {
-  const [id = ''] = await held(1);
+  const [id = ''] = await rig.held(1);
   const { pid, tmux_pane, mark } = rig.run(id);
   for (const name of ['@mc_run', '@mc_ticket'])
     expect(rig.box.tmux('set-option', '-p', '-u', '-t', tmux_pane, name).code).toBe(0);
@@ -94,7 +83,7 @@ it('two misses within a second: an agent whose pane is not found twice in a row 
 });
 
 it('a lock descriptor inherited by the tmux server: no tick ever runs again', async () => {
-  await held(1);
+  await rig.held(1);
   const held_ = (pid: number): string[] =>
     readdirSync(`/proc/${pid}/fd`).map((fd) => {
       try {
@@ -108,7 +97,7 @@ it('a lock descriptor inherited by the tmux server: no tick ever runs again', as
       held_(pid).filter((path) => /lock|board\.sqlite/.test(path)),
       `process ${pid}`,
     ).toEqual([]);
-  expect(held_(serverPid()).filter((path) => /lock|board\.sqlite/.test(path))).toEqual([]);
+  expect(held_(rig.tmuxPid()).filter((path) => /lock|board\.sqlite/.test(path))).toEqual([]);
 
   // Nor is it kept by what a killed tick leaves running.
   rig.configure({ project: HOLDING_HOOK });
@@ -138,7 +127,7 @@ it("the scheduler's process group is killed, and the tmux server with it", async
   );
   rig.letGo(slow);
   const { pid } = rig.run(id);
-  expect(state(serverPid())).not.toBeNull();
+  expect(state(rig.tmuxPid())).not.toBeNull();
   expect(rig.tick()).toMatchObject({ code: 0 });
   expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
 });
@@ -146,7 +135,7 @@ it("the scheduler's process group is killed, and the tmux server with it", async
 it.each(['done', 'cancelled', 'todo'])(
   'cleanup deletes unmerged work: the ticket is moved to %s',
   async (to) => {
-    const [id = ''] = await held(1);
+    const [id = ''] = await rig.held(1);
     const { worktree, pid } = rig.run(id);
     writeFileSync(join(worktree, 'committed.txt'), 'committed, not merged\n');
     git(rig.box, '-C', worktree, 'add', '-A');
@@ -170,12 +159,7 @@ it('`claimed` with no pid is invisible for hours: it is shown, and given back af
   rig.letGo(id);
   expect(rig.run(id)).toMatchObject({ phase: 'launching', pid: null });
   expect(rig.box.run(['status']).out).toMatch(new RegExp(`${id}\\b.*launch`));
-  expect(
-    await until(() => {
-      rig.tick();
-      return rig.started(id) === 1;
-    }),
-  ).toBe(true);
+  await rig.ticksUntilStarted(id, 1);
   expect(rig.agents(id)).toHaveLength(1);
 });
 
@@ -192,7 +176,7 @@ it('37 agents are resumed at once after a pause: they come by one, two, four', a
 }, 120_000);
 
 it('a resend storm to a busy session: each is refused, and nothing of it ever arrives', async () => {
-  const [id = ''] = await held(1);
+  const [id = ''] = await rig.held(1);
   const { tmux_pane } = rig.run(id);
   const sent = await Promise.all(
     Array.from({ length: 12 }, (_, n) => rig.box.start(['send', id, `storm ${n % 3}`])),

@@ -1,6 +1,6 @@
 /** What a tick sees of time, of lost servers, and of processes that are not what was recorded. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS, until } from '../../scripts/sandbox.ts';
@@ -97,6 +97,23 @@ describe('the mark of a registered agent', () => {
     expect(rig.agents(id)).toEqual([pid]);
     await rig.kill(pid); // no hang-up will
   });
+});
+
+it('an adoption by the pane leaves the mark anew: lost once more, and without its server, the agent is found by that', async () => {
+  const id = await held('deaf');
+  const { pid } = rig.run(id);
+  rig.lose(id);
+  rmSync(join(rig.box.state, 'marks', `${id}.json`));
+  expect(rig.tick().reconcile).toMatchObject([{ kind: 'adopt', ticket: id, result: 'adopted' }]);
+  rig.box.tmux('kill-server');
+  expect(await until(() => rig.box.tmux('list-panes', '-a').code !== 0)).toBe(true);
+  rig.lose(id);
+  expect(rig.tick()).toMatchObject({
+    reconcile: [{ kind: 'adopt', evidence: { pid, pane: null } }],
+    dispatch: [],
+  });
+  expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+  await rig.kill(pid); // no hang-up will
 });
 
 describe('a lost tmux server', () => {

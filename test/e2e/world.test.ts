@@ -49,10 +49,6 @@ function fill(dir: string): string {
   return file;
 }
 
-function serverPid(): number {
-  return (JSON.parse(readFileSync(join(rig.box.state, 'tmux-server.json'), 'utf8')) as { pid: number }).pid;
-}
-
 describe('the tmux server', () => {
   it('SIGKILLed: agents that die with it start again, one that ignores the hang-up is kept, nobody gets a second', async () => {
     const [dies, deaf] = [await held(), await held('deaf')];
@@ -78,7 +74,7 @@ describe('the tmux server', () => {
   it('hung (SIGSTOP): exit 69 within its bound, nothing written, nothing launched; it goes on, and all is as before', async () => {
     const id = await held();
     const waiting = rig.add('hold');
-    const server = serverPid();
+    const server = rig.tmuxPid();
     const before = rig.box.sql('SELECT id, status, version FROM tickets');
     process.kill(server, 'SIGSTOP');
     try {
@@ -123,17 +119,11 @@ describe('a full disk', () => {
     expect(done.err).not.toMatch(/^\s+at /m);
     expect(rig.started(id)).toBe(0);
     rmSync(filler);
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(id) === 1;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(id, 1);
     await rig.settle(id, 'in_review');
     expect(rig.started(id)).toBe(1);
     await rig.gone(rig.run(id).pid);
-    rig.box.tmux('kill-server');
-    await until(() => rig.box.processes().length === 0);
+    await rig.endAll();
   });
 
   it('under the run directories: the claim is given back with the reason, and taken again when there is room', async (context) => {
@@ -149,15 +139,9 @@ describe('a full disk', () => {
     ]);
     expect(rig.started(id)).toBe(0);
     rmSync(filler);
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(id) === 1;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(id, 1);
     expect(rig.agents(id)).toHaveLength(1);
-    rig.box.tmux('kill-server');
-    await until(() => rig.box.processes().length === 0);
+    await rig.endAll();
   });
 
   it('under the worktrees: the claim is given back, what is there stays, and the next tick makes it anew', async (context) => {
@@ -175,15 +159,9 @@ describe('a full disk', () => {
     expect(rig.started(id)).toBe(0);
     rmSync(filler);
     await rig.due(id);
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(id) === 1;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(id, 1);
     expect(statSync(join(rig.run(id).worktree, 'big.bin')).size).toBe(256 * 1024);
-    rig.box.tmux('kill-server');
-    await until(() => rig.box.processes().length === 0);
+    await rig.endAll();
   });
 });
 
@@ -202,8 +180,7 @@ describe('the state dir', () => {
     expect(spawnSync('mount', ['-o', 'remount,rw', rig.box.state]).status).toBe(0);
     expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
     expect(rig.agents(id)).toEqual([pid]);
-    rig.box.tmux('kill-server');
-    await until(() => rig.box.processes().length === 0);
+    await rig.endAll();
   });
 
   it.each([
@@ -256,12 +233,7 @@ describe('the worktree of a ticket', () => {
   }
 
   async function again(id: string): Promise<void> {
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(id) === 2;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(id, 2);
     expect(rig.agents(id)).toHaveLength(1);
   }
 

@@ -1,8 +1,9 @@
 /* What the machine answers to a tick, when all goes well. */
+import type { RegisterRequest } from '../../src/board/port.ts';
 import type { TmuxView } from '../../src/model/world.ts';
 import { witnesses } from '../../src/runtime/sighting.ts';
 import { HOST } from '../support/builders.ts';
-import { type Machine, type Mark, paneOf, serverPid, startPane, ticketOf } from './machine.ts';
+import { type Machine, type Mark, type Process, paneOf, serverPid, startPane, ticketOf } from './machine.ts';
 import { type Blind, bootName, type Look, type Op, sighting } from './ticks.ts';
 
 export interface Answer {
@@ -92,4 +93,13 @@ export function lookOf(m: Machine, readable: boolean): Look {
   const processes = m.processes.map(({ pid, start }) => ({ pid, start }));
   const { boot, marks, registered, activity } = m;
   return { boot, readable, processes, marks, registered, activity };
+}
+
+/** What a launcher registers with. */
+export function registration({ run, pid, start }: Process, m: Machine): RegisterRequest {
+  return {
+    ...{ run, host_id: HOST, boot_id: bootName(m.boot), pid_ns: null, pid, pid_start: start },
+    ...{ tmux_server_pid: serverPid(m.servers), tmux_server_start: `v${m.servers}` },
+    ...{ tmux_session: run, tmux_pane: paneOf(pid) },
+  };
 }

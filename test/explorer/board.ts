@@ -13,9 +13,13 @@ type Row = Readonly<Record<string, string | number | null>>;
 
 /** What matters of a board: its one ticket, its runtimes in order, and how often the ticket was healed. */
 export interface Rows {
-  readonly ticket: Row & { readonly status: TicketStatus; readonly worker_pid: number | null };
+  readonly ticket: Row & {
+    readonly id: string;
+    readonly status: TicketStatus;
+    readonly worker_pid: number | null;
+  };
   readonly runtimes: readonly (Row &
-    Pick<Runtime, 'id' | 'phase' | 'pid' | 'pid_start' | 'boot_id' | 'mark'>)[];
+    Pick<Runtime, 'id' | 'phase' | 'pid' | 'pid_start' | 'boot_id' | 'mark' | 'ended_at_ms'>)[];
   readonly heals: number;
 }
 

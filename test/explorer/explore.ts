@@ -4,7 +4,7 @@
  * a counterexample is a shortest one.
  */
 import { HOST, NOW } from '../support/builders.ts';
-import { answerOf, lookOf, viewOf } from './answers.ts';
+import { answerOf, lookOf, registration, viewOf } from './answers.ts';
 import { Boards, type Result, type Rows, type Without } from './board.ts';
 import {
   agents,
@@ -17,9 +17,9 @@ import {
   type Process,
   paneOf,
   reboot,
-  serverPid,
   startPane,
 } from './machine.ts';
+import { forbidden } from './rules.ts';
 import { AGENT, type Blind, bootName, type Op, PROJECT, sighting, Ticks } from './ticks.ts';
 
 export interface Bounds {
@@ -229,18 +229,7 @@ export class Explorer {
         fault: this.#safe(to),
       };
     }
-    const request = {
-      run: process.run,
-      ...{
-        host_id: HOST,
-        boot_id: bootName(machine.boot),
-        pid_ns: null,
-        pid: process.pid,
-        pid_start: process.start,
-      },
-      ...{ tmux_server_pid: serverPid(machine.servers), tmux_server_start: `v${machine.servers}` },
-      ...{ tmux_session: process.run, tmux_pane: paneOf(process.pid) },
-    };
+    const request = registration(process, machine);
     const { board, answer } = await this.#boards.apply(state.board, 'register', [request, NOW]);
     const won = answer === WON || this.#ablation.launcherIgnoresRegistration === true;
     const after = won ? become(machine, process, 'registered') : exit(machine, process);
@@ -399,17 +388,13 @@ export class Explorer {
       if (row === undefined) return `${String(op.args[0])} is launched without a claim`;
     }
     if (before.board === after.board) return null;
-    const [old, now] = [this.#boards.rows(before.board), this.#boards.rows(after.board)];
-    if (SETTLED.has(old.ticket.status) && now.ticket.status !== old.ticket.status)
-      return `a tick moved the ticket from ${old.ticket.status} back to ${now.ticket.status}`;
-    for (const row of now.runtimes) {
-      const was = old.runtimes.find(({ id }) => id === row.id);
-      if (was === undefined || row.ended_at_ms === null) continue;
-      if (was.ended_at_ms !== null) {
-        if (JSON.stringify(was) !== JSON.stringify(row)) return `the ended row of ${row.id} was changed`;
-      } else if (this.#lives(before, row)) return `the row of ${row.id} was ended while its process lives`;
-    }
-    return null;
+    const [old, now] = [before.board, after.board].map((board) => {
+      const { ticket, runtimes } = this.#boards.rows(board);
+      return { tickets: [ticket], rows: runtimes };
+    });
+    return old === undefined || now === undefined
+      ? null
+      : forbidden(old, now, (row) => this.#lives(before, row));
   }
 
   #lives(state: State, row: Rows['runtimes'][number]): boolean {
@@ -497,7 +482,6 @@ export class Explorer {
 
 const WON = JSON.stringify({ value: 'won' });
 const BUSY = JSON.stringify({ error: 'SQLITE_BUSY: database is locked' });
-const SETTLED: ReadonlySet<string> = new Set(['in_review', 'done', 'cancelled', 'blocked']);
 
 /** What other programs do to the file, with the rules of the schema as their only guard. */
 const OUTSIDERS = [

@@ -12,9 +12,9 @@ import fc from 'fast-check';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
-import { SETTLED, type TicketStatus } from '../../src/model/ticket.ts';
-import { HOST, NOW } from '../support/builders.ts';
-import { answerOf, lookOf } from './answers.ts';
+import type { TicketStatus } from '../../src/model/ticket.ts';
+import { NOW } from '../support/builders.ts';
+import { answerOf, lookOf, registration } from './answers.ts';
 import {
   agents,
   become,
@@ -24,12 +24,11 @@ import {
   killServer,
   type Machine,
   type Process,
-  paneOf,
   reboot,
-  serverPid,
   startPane,
   ticketOf,
 } from './machine.ts';
+import { forbidden } from './rules.ts';
 import { bootName, PROJECT, tick } from './ticks.ts';
 
 const TICKETS = ['MC-1', 'MC-2', 'MC-3'] as const;
@@ -175,18 +174,7 @@ class World {
   async launcher(process: Process): Promise<void> {
     if (process.as === 'registered') this.machine = becomeAgent(this.machine, process);
     if (process.as !== 'new') return this.safe();
-    const { pid, start, run } = process;
-    const won = await this.board.register(
-      {
-        ...{ run, host_id: HOST, boot_id: bootName(this.machine.boot), pid_ns: null, pid, pid_start: start },
-        ...{
-          tmux_server_pid: serverPid(this.machine.servers),
-          tmux_server_start: `v${this.machine.servers}`,
-        },
-        ...{ tmux_session: run, tmux_pane: paneOf(pid) },
-      },
-      NOW,
-    );
+    const won = await this.board.register(registration(process, this.machine), NOW);
     this.machine = won === 'won' ? become(this.machine, process, 'registered') : exit(this.machine, process);
     this.safe();
   }
@@ -208,20 +196,9 @@ class World {
     { fault }: Running,
   ): void {
     if (fault !== null) throw new Error(fault);
-    const now = this.rows();
-    for (const { id, status } of before.tickets) {
-      const after = this.tickets().find((one) => one.id === id)?.status;
-      if (SETTLED.has(status) && after !== status)
-        throw new Error(`a tick moved ${id} from ${status} to ${after}`);
-    }
-    for (const was of before.rows) {
-      const row = now.find(({ id }) => id === was.id);
-      if (was.ended_at_ms !== null) {
-        if (JSON.stringify(was) !== JSON.stringify(row))
-          throw new Error(`the ended row ${was.id} was changed`);
-      } else if (row?.ended_at_ms != null && this.#lives(before.machine, was))
-        throw new Error(`the row ${was.id} was ended while its process lives`);
-    }
+    const after = { tickets: this.tickets(), rows: this.rows() };
+    const wrong = forbidden(before, after, (row) => this.#lives(before.machine, row));
+    if (wrong !== null) throw new Error(wrong);
   }
 
   #lives(machine: Machine, row: Runtime): boolean {

@@ -58,12 +58,7 @@ describe('the whole tick over HTTP', () => {
     expect(rig.box.note(`${asks}.answers`)).toBe('blue\n');
     rig.tick();
     await rig.due(died);
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(died) === 2;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(died, 2);
     expect(rig.agents(died)).toHaveLength(1);
   });
 
@@ -83,6 +78,18 @@ describe('the whole tick over HTTP', () => {
     expect(rig.box.sql('SELECT * FROM tickets')).toEqual(before);
     expect(rig.box.sql('SELECT * FROM ticks')).toEqual([]);
   });
+});
+
+it('a configuration that is broken elsewhere stops dispatch, not reconcile, and the board stays the server', async () => {
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  rig.add('hold');
+  rig.box.sql("UPDATE tickets SET status = 'todo', version = version + 1 WHERE id = ?", id);
+  rig.configure({ more: '[nonsense]\nx = 1\n' });
+  const report = rig.tick();
+  expect(report).toMatchObject({ code: 78, reconcile: [{ kind: 'normalize', ticket: id }], dispatch: [] });
+  expect(rig.started(id)).toBe(1);
 });
 
 describe('a server that is not there', () => {
@@ -111,12 +118,7 @@ describe('a server that is not there', () => {
     expect(rig.started(id)).toBe(0);
     await server.kill();
     await server.up();
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(id) === 1;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(id, 1);
     expect(rig.agents(id)).toHaveLength(1);
   });
 });
@@ -170,12 +172,7 @@ describe('clocks that differ by an hour', () => {
     await rig.kill(rig.run(id).pid);
     rig.tick();
     await rig.due(id);
-    expect(
-      await until(() => {
-        rig.tick();
-        return rig.started(id) === 2;
-      }),
-    ).toBe(true);
+    await rig.ticksUntilStarted(id, 2);
   });
 });
 

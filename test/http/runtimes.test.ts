@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, until } from '../../scripts/sandbox.ts';
+import { AGENT } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
 import type { Options } from '../support/mission-control/server.ts';
 import { Rig, type RunRow } from '../support/rig.ts';
@@ -121,9 +121,12 @@ it('a text whose answer is lost is never sent a second time, though the server h
   rig.tick();
   await rig.settle(id, 'needs_input');
   await server.fail({ kind: 'reset-after', times: 1, operation: 'send' });
+  const { pid } = rig.run(id);
+  process.kill(pid, 'SIGSTOP'); // it reads what it is given when all has been said
   const first = rig.box.run(['send', id, 'mauve']);
   expect(first).toMatchObject({ code: 0, out: expect.stringContaining('indeterminate') });
   expect(rig.box.run(['send', id, 'mauve'])).toMatchObject({ code: 75 });
+  process.kill(pid, 'SIGCONT');
   await rig.settle(id, 'in_review');
   expect(rig.box.note(`${id}.answers`)).toBe('mauve\n');
 });
@@ -135,12 +138,7 @@ it('an agent that dies is found dead by its process, and started anew', async ()
   await rig.kill(rig.run(id).pid);
   expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_dead' });
   await rig.due(id);
-  expect(
-    await until(() => {
-      rig.tick();
-      return rig.started(id) === 2;
-    }),
-  ).toBe(true);
+  await rig.ticksUntilStarted(id, 2);
   expect(rig.agents(id)).toHaveLength(1);
 });
 

@@ -118,6 +118,36 @@ ${more}`);
     return this.runs(id).find(({ ended_at_ms }) => ended_at_ms === null);
   }
 
+  /** Ticks until this many agents were ever started for a ticket. */
+  async ticksUntilStarted(id: string, count: number): Promise<void> {
+    const reached = await until(() => {
+      this.tick();
+      return this.started(id) >= count;
+    });
+    expect(reached, `${this.started(id)} agents were started for ${id}, not ${count}`).toBe(true);
+    expect(this.started(id)).toBe(count);
+  }
+
+  /** New tickets, whose agents have read all they need and hold. */
+  async held(count: number): Promise<string[]> {
+    const ids = Array.from({ length: count }, () => this.add('hold'));
+    this.tick();
+    for (const id of ids) await this.holding(id);
+    return ids;
+  }
+
+  /** The pid of our tmux server, as it was recorded. */
+  tmuxPid(): number {
+    return (JSON.parse(readFileSync(join(this.box.state, 'tmux-server.json'), 'utf8')) as { pid: number })
+      .pid;
+  }
+
+  /** Ends the tmux server and all agents, so that nothing holds a mounted directory. */
+  async endAll(): Promise<void> {
+    this.box.tmux('kill-server');
+    await until(() => this.box.processes().length === 0);
+  }
+
   /** The living run of a ticket that must have one. */
   run(id: string): RunRow {
     const row = this.live(id);

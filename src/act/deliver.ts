@@ -131,14 +131,21 @@ export async function settleLast(
   sha256: string,
   turn: number,
 ): Promise<Delivered | null> {
+  const open = {
+    outcome: 'open',
+    why: `this text was sent already and is not acknowledged (run ${row.id})`,
+  } as const;
   const last = await board.lastDelivery(row.id, 'send', 'answer', 'nudge');
-  if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) return null;
+  if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) {
+    // What was sent after it, and has arrived, is no word on this one.
+    return (await board.openDelivery(row.id, sha256)) === null ? null : open;
+  }
   const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
   const arrived = then !== undefined && turn > Number(then);
   if (arrived) await board.setDelivery(last.id, 'delivered', 'event');
-  if (last.sha256 !== sha256) return null;
+  if (last.sha256 !== sha256) return (await board.openDelivery(row.id, sha256)) === null ? null : open;
   if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true };
-  return { outcome: 'open', why: `this text was sent already and is not acknowledged (run ${row.id})` };
+  return open;
 }
 
 export function hashOf(text: string): string {

@@ -370,4 +370,6 @@ export interface Board {
   close(): void;
   /** The latest that was saved of these kinds for this run. */
   lastDelivery(run_id: string, ...kinds: DeliveryRow['kind'][]): Promise<DeliveryRow | null>;
+  /** The latest of this very text whose fate is open (`pending`, `indeterminate`), whatever was sent after it. */
+  openDelivery(run_id: string, sha256: string): Promise<DeliveryRow | null>;
 }

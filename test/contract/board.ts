@@ -582,6 +582,12 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(await b.lastDelivery('r', 'send')).toEqual({ ...sent, id: 'd0', sha256: 'y' });
       await b.setDelivery('d0', 'delivered', 'event');
       expect(await b.lastDelivery('r', 'send')).toMatchObject({ outcome: 'delivered', ack_source: 'event' });
+      // A text of another sha256 that came later hides none.
+      await b.saveDelivery({ ...sent, id: 'd8', sha256: 'lost', outcome: 'indeterminate', at_ms: NOW + 1 });
+      await b.saveDelivery({ ...sent, id: 'd9', sha256: 'later', outcome: 'delivered', at_ms: NOW + 2 });
+      expect(await b.openDelivery('r', 'lost')).toMatchObject({ id: 'd8', outcome: 'indeterminate' });
+      expect(await b.openDelivery('r', 'later')).toBeNull();
+      expect(await b.openDelivery('another', 'lost')).toBeNull();
     });
 
     it('shows a tick everything, in dispatch order and within the limit', async () => {

@@ -118,6 +118,12 @@ it('delivers no text twice: the same one is refused until a turn shows that the 
   expect(deliveries().slice(1)).toEqual([{ outcome: 'delivered', ack_source: 'event' }]);
   expect(box.run(['send', id, 'other'])).toMatchObject({ code: 0, err: '' }); // on purpose, a second time
   expect(box.note('typed')).toBe('hello\nother\nother\n');
+  // What came after it, and arrived, is no word on the first one.
+  expect(box.run(['send', id, 'hello'])).toMatchObject({
+    code: 75,
+    err: expect.stringContaining('not acknowledged'),
+  });
+  expect(box.note('typed')).toBe('hello\nother\nother\n');
 });
 
 /** Asks, and lives until it is told to end. */

@@ -182,6 +182,7 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
       at_ms: NOW,
     }),
   setDelivery: (b) => b.setDelivery('d', 'started', 'registered'),
+  openDelivery: (b) => b.openDelivery('r', 'x'),
   lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),
 };
 const LISTS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {

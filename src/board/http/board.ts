@@ -196,6 +196,7 @@ export function httpBoard(server: Server): Board {
     saveDelivery: (row) => write({ method: 'PUT', path: ['deliveries', row.id], body: row }, null),
     setDelivery: (id, outcome, ack_source) =>
       write({ method: 'PATCH', path: ['deliveries', id], body: { outcome, ack_source } }, null),
+    openDelivery: (run, sha256) => find(['runtimes', run, 'deliveries', 'open'], c.Delivery, { sha256 }),
     lastDelivery: (run, ...kind) => find(['runtimes', run, 'deliveries', 'last'], c.Delivery, { kind }),
     close: () => {},
   };

@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.0.0';
+export const CONTRACT = '1.1.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());

@@ -16,7 +16,10 @@ type Records =
   | 'lastTick'
   | 'saveDelivery'
   | 'setDelivery'
-  | 'lastDelivery';
+  | 'lastDelivery'
+  | 'openDelivery';
+
+const DELIVERY = 'id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms';
 
 /** What is read about runtimes, and what is only ever recorded. */
 export function records(store: Store): Pick<Board, Records> {
@@ -83,10 +86,19 @@ export function records(store: Store): Pick<Board, Records> {
           ack_source,
         });
       }),
+    openDelivery: async (run_id, sha256) =>
+      store.read(() =>
+        store.get<DeliveryRow>(
+          `SELECT ${DELIVERY} FROM deliveries
+           WHERE run_id = @run_id AND sha256 = @sha256 AND outcome IN ('pending', 'indeterminate')
+           ORDER BY at_ms DESC, rowid DESC LIMIT 1`,
+          { run_id, sha256 },
+        ),
+      ),
     lastDelivery: async (run_id, ...kinds) =>
       store.read(() =>
         store.get<DeliveryRow>(
-          `SELECT id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms FROM deliveries
+          `SELECT ${DELIVERY} FROM deliveries
            WHERE run_id = @run_id AND kind IN (SELECT value FROM json_each(@kinds)) ORDER BY at_ms DESC, rowid DESC LIMIT 1`,
           { run_id, kinds: JSON.stringify(kinds) },
         ),

@@ -267,6 +267,8 @@ export async function missionControl(
           return none(board.saveDelivery(body as never));
         case 'setDelivery':
           return none(board.setDelivery(id, body.outcome as never, body.ack_source as never));
+        case 'openDelivery':
+          return found(await board.openDelivery(run, String(query.sha256)));
         case 'lastDelivery':
           return found(
             await board.lastDelivery(

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from '../failpoint.ts';
 import type { LaunchStep } from '../model/plan.ts';
+import type { HookSpec } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { renderPrompt } from '../prompt.ts';
@@ -113,29 +114,17 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     bin: hands.bin,
   });
   failpoint('prepare-run-written');
+  const hook = (name: string, spec: HookSpec) =>
+    workspace.runHook({ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), env, startOf });
   if (project.after_create !== null && (await workspace.hookPending(made.worktree))) {
-    const spec = project.after_create;
-    const ran = await workspace.runHook({
-      spec,
-      cwd: made.worktree,
-      logFile: join(logs, 'after_create.log'),
-      env,
-      startOf,
-    });
+    const ran = await hook('after_create', project.after_create);
     failpoint('prepare-hook-ran');
     if (!ran.ok) return failed(`hook after_create: ${ran.error ?? 'failed'} (output in ${logs})`);
     await workspace.hookDone(made.worktree);
     failpoint('prepare-hook-noted');
   }
   if (project.before_run !== null) {
-    const spec = project.before_run;
-    const ran = await workspace.runHook({
-      spec,
-      cwd: made.worktree,
-      logFile: join(logs, 'before_run.log'),
-      env,
-      startOf,
-    });
+    const ran = await hook('before_run', project.before_run);
     if (!ran.ok)
       await warn(step.ticket, run, `hook before_run: ${ran.error ?? 'failed'} (output in ${logs})`, hands);
   }

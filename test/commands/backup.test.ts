@@ -38,7 +38,7 @@ function damage(): void {
 
 describe('a backup', () => {
   it('is made while a tick is inside, is one whole file for its owner alone, and holds what was committed', async () => {
-    rig = new Rig({
+    rig.configure({
       project:
         'before_run = ["/bin/sh", "-c", "touch $MC_PICKUP_STATE_DIR/in; while [ ! -e $MC_PICKUP_STATE_DIR/out ]; do sleep 0.02; done"]',
     });

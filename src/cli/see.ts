@@ -1,0 +1,41 @@
+import type { Command } from 'commander';
+import { count, type Run, withExamples } from './define.ts';
+
+/** What is read by people: the board, what happened, an agent's own terminal. */
+export function defineSee(program: Command, run: Run): void {
+  withExamples(
+    program
+      .command('status')
+      .description('the board, the living agents, the killswitch, the last tick')
+      .action(() => run(async (c) => (await import('../commands/status.ts')).status(c))),
+    ['mc-pickup status', 'now'],
+    ['mc-pickup status --json', 'for a script'],
+  );
+  withExamples(
+    program
+      .command('explain')
+      .description('what happened to a ticket, and why it is not running now')
+      .argument('<ticket>')
+      .action((id) => run(async (c) => (await import('../commands/explain.ts')).explain(c, id))),
+    ['mc-pickup explain MC-1', 'its history, and what the next tick would do with it'],
+  );
+  withExamples(
+    program
+      .command('log')
+      .description('what happened on the board: the newest, in the order of time')
+      .option('--ticket <ticket>', 'of this ticket only')
+      .option('--follow', 'go on as things happen')
+      .option('--limit <n>', 'at most', count, 50)
+      .action((o) => run(async (c) => (await import('../commands/log.ts')).log(c, o))),
+    ['mc-pickup log --follow', 'as it happens'],
+    ['mc-pickup log --ticket MC-1 --limit 200', 'of one ticket'],
+  );
+  withExamples(
+    program
+      .command('attach')
+      .description("the agent's own terminal")
+      .argument('<ticket>')
+      .action((id) => run(async (c) => (await import('../commands/attach.ts')).attach(c, id))),
+    ['mc-pickup attach MC-1', 'leave it again with C-b d: the agent works on'],
+  );
+}

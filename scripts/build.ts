@@ -6,6 +6,7 @@ import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import pkg from '../package.json' with { type: 'json' };
+import { manualPage } from './man.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -95,3 +96,4 @@ for (const { path, text } of outputFiles) {
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   writeFileSync(`${DIST}/${name}`, name === 'main.cjs' ? `${text}//${hash}\n` : text);
 }
+if (!FAILPOINTS) writeFileSync(`${DIST}/mc-pickup.1`, manualPage());

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import { count, type Run, withExamples } from './define.ts';
 
 /** The machine around it: what is wrong, what is kept. */
@@ -27,4 +27,23 @@ export function defineMachine(program: Command, run: Run): void {
       .action((file) => run(async (c) => (await import('../commands/backup.ts')).restore(c, file))),
     ['mc-pickup restore ~/.local/state/mc-pickup/backups/board-1.sqlite', 'with the killswitch on'],
   );
+  defineCompletion(program, run);
+}
+
+function defineCompletion(program: Command, run: Run): void {
+  const load = async () => await import('../commands/completion.ts');
+  withExamples(
+    program
+      .command('completion')
+      .description('completion for your shell, with the tickets, projects and profiles of the moment')
+      .addArgument(new Argument('<shell>', 'whose').choices(['bash', 'zsh', 'fish']))
+      .action((shell) => run(async (c) => (await load()).completion(c, shell))),
+    ['mc-pickup completion bash', 'the script; its first line says where to put it'],
+    ['source <(mc-pickup completion zsh)', 'for this shell alone'],
+  );
+  program
+    .command('complete', { hidden: true })
+    .argument('<shell>')
+    .argument('[words...]')
+    .action((shell, words) => run(async (c) => (await load()).complete(c, program, shell, words)));
 }

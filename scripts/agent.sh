@@ -7,6 +7,7 @@ notes=$MC_PICKUP_STATE_DIR/notes
 mkdir -p "$notes"
 echo "$MC_RUN_ID $$" >>"$notes/$MC_TICKET_ID.started"
 behave=$(sed -n 's/.*behave: *\([a-z-]*\).*/\1/p' "$MC_PROMPT_FILE" | head -n 1)
+behave=${behave:-${MC_BEHAVE:-}}
 
 work() {
   echo "work of $MC_RUN_ID" >>"work-$MC_TICKET_ID.txt"

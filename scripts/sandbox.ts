@@ -67,13 +67,19 @@ retry_max_seconds = 1
 launch_deadline_seconds = 0.5
 `;
 
-export function makeSandbox(limits: string = LIMITS): Sandbox {
+const LAYOUT = { state: 'state', repo: 'repo', config: 'config.toml' };
+
+/** `layout`: where in the temporary directory things are, for a world that looks like a user's home. */
+export function makeSandbox(
+  limits: string = LIMITS,
+  layout: { readonly state: string; readonly repo: string; readonly config: string } = LAYOUT,
+): Sandbox {
   const dir = mkdtempSync(join(tmpdir(), 'mc-pickup-'));
-  const state = join(dir, 'state');
-  const repo = join(dir, 'repo');
-  const config = join(dir, 'config.toml');
+  const state = join(dir, layout.state);
+  const repo = join(dir, layout.repo);
+  const config = join(dir, layout.config);
   const home = join(dir, 'home');
-  for (const one of [home, repo]) mkdirSync(one, { recursive: true });
+  for (const one of [home, repo, dirname(config)]) mkdirSync(one, { recursive: true });
   const env: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     HOME: home,

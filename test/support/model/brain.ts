@@ -37,6 +37,8 @@ export class Brain {
   readonly #released = new Set<string>();
   /** Names of the holds that a response waits at, or waited at. */
   readonly held = new Set<string>();
+  /** What is done for a prompt without any directive. */
+  otherwise: readonly (readonly ['say' | 'shell', string])[] = [];
   #closed = false;
 
   /** Call it once for each request for a response. The acts of the response; a `hold` before them has passed. */
@@ -48,7 +50,8 @@ export class Brain {
 
   async #decide(asked: Asked): Promise<Act> {
     if (asked.responses === 0 && this.prompts.at(-1) !== asked.prompt) this.prompts.push(asked.prompt);
-    const [verb = 'say', rest = 'done'] = directives(asked.prompt)[asked.responses] ?? [];
+    const told = directives(asked.prompt);
+    const [verb = 'say', rest = 'done'] = (told.length > 0 ? told : this.otherwise)[asked.responses] ?? [];
     switch (verb) {
       case 'shell':
         return { kind: 'shell', command: rest };

@@ -180,6 +180,16 @@ export interface DeliveryRow {
   readonly at_ms: number;
 }
 
+/** What one tick's report says of one ticket. */
+export interface TickMention {
+  readonly tick: string;
+  readonly host_id: string;
+  readonly at_ms: number;
+  readonly outcome: string;
+  /** JSON text: `reconcile`, `dispatch` and `skipped` as in the report, with the entries that name the ticket. */
+  readonly report: string;
+}
+
 /** What a person answered; it is kept until a run has it for certain. */
 export interface AnswerRow {
   readonly id: number;
@@ -372,4 +382,9 @@ export interface Board {
   lastDelivery(run_id: string, ...kinds: DeliveryRow['kind'][]): Promise<DeliveryRow | null>;
   /** The latest of this very text whose fate is open (`pending`, `indeterminate`), whatever was sent after it. */
   openDelivery(run_id: string, sha256: string): Promise<DeliveryRow | null>;
+  /** What the newest `limit` ticks of all hosts say of this ticket, in the order of time; ticks that do not name it are
+   *  left out. */
+  ticksAbout(ticket: string, limit: number): Promise<TickMention[]>;
+  /** Tickets in `todo` whose back-off ends after that time, the next first. */
+  retries(now_ms: number, limit: number): Promise<Ticket[]>;
 }

@@ -751,6 +751,69 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await loses(() => b.register(reg(), NOW));
     });
 
+    it('tells what the newest ticks say of one ticket, and nothing of the others', async () => {
+      const entry = (ticket: string, because: string) => ({ ticket, run: null, because, evidence: { n: 1 } });
+      const save = (id: string, at_ms: number, report: object) =>
+        b.saveTick(
+          {
+            ...{ id, host_id: `h-${id}`, boot_id: 'b', mono_ms: 1, ramp: null, outcome: 'ok' },
+            ...{ started_at_ms: at_ms, finished_at_ms: at_ms, report: JSON.stringify(report) },
+          },
+          [],
+        );
+      const both = [entry('MC-1', 'no_slot'), entry('MC-10', 'untrusted')];
+      await save('t1', NOW, { reconcile: [], dispatch: [], skipped: both });
+      await save('t2', NOW + 1, {
+        reconcile: [{ ...entry('MC-1', 'agent_dead'), result: 'done' }],
+        skipped: [],
+      });
+      await save('t3', NOW + 2, { skipped: [entry('MC-10', 'untrusted')] });
+      await save('t4', NOW + 3, { skipped: ['"MC-1"', { ticket: ['MC-1'] }, 7], reconcile: 'MC-1' });
+      const told = (await b.ticksAbout('MC-1', 9)).map(({ report, ...head }) => ({
+        ...head,
+        ...(JSON.parse(report) as object),
+      }));
+      expect(told.slice(0, 2)).toEqual([
+        {
+          ...{ tick: 't1', host_id: 'h-t1', at_ms: NOW, outcome: 'ok', reconcile: [], dispatch: [] },
+          skipped: [entry('MC-1', 'no_slot')],
+        },
+        {
+          ...{ tick: 't2', host_id: 'h-t2', at_ms: NOW + 1, outcome: 'ok', dispatch: [], skipped: [] },
+          reconcile: [{ ...entry('MC-1', 'agent_dead'), result: 'done' }],
+        },
+      ]);
+      // What only looks like the ticket is no entry of it.
+      for (const one of told.slice(2))
+        expect(one).toMatchObject({ reconcile: [], dispatch: [], skipped: [] });
+      expect((await b.ticksAbout('MC-10', 2)).map(({ tick }) => tick)).toEqual(['t3']);
+      expect(await b.ticksAbout('MC-1', 0)).toEqual([]);
+      expect(await b.ticksAbout("MC-1' OR 1", 9)).toEqual([]);
+    });
+
+    it('tells which tickets wait for the end of a back-off, the next first', async () => {
+      const waits = async (not_before_at_ms: number | null): Promise<string> => {
+        const t = await add();
+        const run = `r-${t.id}`;
+        await claim(t, run);
+        const to = { status: 'todo', attempts: 1, not_before_at_ms } as const;
+        const now = await get(t.id);
+        const row = await b.runtime(run);
+        if (row === null) throw new Error('no row');
+        expect(await b.retry(t.id, guardOf(now), rowGuard(row), DEAD, to, WHY, 'x', NOW)).toBe('won');
+        return t.id;
+      };
+      await add();
+      const late = await waits(NOW + 9000);
+      const soon = await waits(NOW + 1000);
+      await waits(NOW);
+      await waits(null);
+      expect((await b.retries(NOW, 9)).map(({ id }) => id)).toEqual([soon, late]);
+      expect((await b.retries(NOW, 1)).map(({ id }) => id)).toEqual([soon]);
+      expect(await b.retries(NOW + 9000, 9)).toEqual([]);
+      expect(await b.retries(NOW, 0)).toEqual([]);
+    });
+
     it('withstands resets by other programs, and heals after them', async ({ skip }) => {
       if (it_.outside === undefined) skip();
       const { t, r } = await working();

@@ -184,6 +184,8 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   setDelivery: (b) => b.setDelivery('d', 'started', 'registered'),
   openDelivery: (b) => b.openDelivery('r', 'x'),
   lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),
+  ticksAbout: (b) => b.ticksAbout('MC-1', 500),
+  retries: (b) => b.retries(NOW, 5),
 };
 const LISTS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   snapshot: (b) => b.snapshot(SNAPSHOT),

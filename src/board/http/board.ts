@@ -199,6 +199,17 @@ export function httpBoard(server: Server): Board {
     openDelivery: (run, sha256) => find(['runtimes', run, 'deliveries', 'open'], c.Delivery, { sha256 }),
     lastDelivery: (run, ...kind) => find(['runtimes', run, 'deliveries', 'last'], c.Delivery, { kind }),
     close: () => {},
+    // A server of an earlier contract has neither of these: then there is less to show, and nothing is wrong.
+    ticksAbout: async (ticket, limit) =>
+      limit < 1
+        ? []
+        : ((await find(['ticks', 'about'], c.TickMentionList, { ticket, limit: Math.min(10_000, limit) }))
+            ?.items ?? []),
+    retries: async (now_ms, limit) =>
+      limit < 1
+        ? []
+        : ((await find(['tickets', 'retries'], c.TicketList, { now_ms, limit: Math.min(1000, limit) }))
+            ?.items ?? []),
   };
 
   async function registered(

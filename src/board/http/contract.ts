@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.1.0';
+export const CONTRACT = '1.2.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
@@ -493,6 +493,24 @@ export const Tick = v.object({
   report: v.string(),
 });
 export type Tick = v.InferOutput<typeof Tick>;
+
+/** What one tick's report says of one ticket. */
+export const TickMention = v.object({
+  tick: v.string(),
+  host_id: v.string(),
+  at_ms: Integer,
+  outcome: v.string(),
+  report: v.string(),
+});
+export type TickMention = v.InferOutput<typeof TickMention>;
+
+/** Ticks that name a ticket. */
+export const TickMentionList = v.object({ items: v.array(TickMention) });
+export type TickMentionList = v.InferOutput<typeof TickMentionList>;
+
+/** Tickets, all of them. */
+export const TicketList = v.object({ items: v.array(Ticket) });
+export type TicketList = v.InferOutput<typeof TicketList>;
 
 /** A tick. */
 export const NewTick = v.object({

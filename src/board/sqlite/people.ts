@@ -7,7 +7,7 @@ import type { Store } from './store.ts';
 /** Tickets as people and agents handle them. */
 export function people(
   store: Store,
-): Pick<Board, 'report' | 'addTicket' | 'ticket' | 'tickets' | 'counts' | 'move' | 'edit'> {
+): Pick<Board, 'report' | 'addTicket' | 'ticket' | 'tickets' | 'counts' | 'move' | 'edit' | 'retries'> {
   return {
     report: async (request, now_ms) => report(store, request, now_ms),
     addTicket: async (ticket, now_ms) => store.write(() => add(store, ticket, now_ms)),
@@ -67,6 +67,16 @@ export function people(
         });
       }),
     edit: async (id, version, change, actor, now_ms) => edit(store, id, version, change, actor, now_ms),
+    retries: async (now_ms, limit) =>
+      store.read(() =>
+        store
+          .all<TicketRow>(
+            `SELECT ${TICKET} FROM tickets WHERE status = 'todo' AND not_before_at_ms > @now_ms
+             ORDER BY not_before_at_ms, seq LIMIT @limit`,
+            { now_ms, limit: Math.max(0, limit) },
+          )
+          .map(toTicket),
+      ),
   };
 }
 

@@ -1,6 +1,6 @@
 import { failpoint } from '../../failpoint.ts';
 import type { Refresh } from '../../model/plan.ts';
-import type { ActivityRow, Board, DeliveryRow, TickRow } from '../port.ts';
+import type { ActivityRow, Board, DeliveryRow, TickMention, TickRow } from '../port.ts';
 import { RUNTIME, type Runtime } from './rows.ts';
 import type { Store } from './store.ts';
 
@@ -17,7 +17,8 @@ type Records =
   | 'saveDelivery'
   | 'setDelivery'
   | 'lastDelivery'
-  | 'openDelivery';
+  | 'openDelivery'
+  | 'ticksAbout';
 
 const DELIVERY = 'id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms';
 
@@ -103,8 +104,31 @@ export function records(store: Store): Pick<Board, Records> {
           { run_id, kinds: JSON.stringify(kinds) },
         ),
       ),
+    ticksAbout: async (ticket, limit) =>
+      store.read(() =>
+        store.all<TickMention>(TICKS_ABOUT, {
+          ticket,
+          named: JSON.stringify(ticket),
+          limit: Math.max(0, limit),
+        }),
+      ),
   };
 }
+
+const entriesOf = (
+  part: string,
+): string => `json((SELECT json_group_array(json(value)) FROM json_each(report, '$.${part}')
+  WHERE CASE type WHEN 'object' THEN value ->> '$.ticket' END = @ticket))`;
+
+/** A report may name five hundred tickets: only its entries for this one leave the board. The search in the text comes
+ *  first, since it is what makes the reports that say nothing cheap. */
+const TICKS_ABOUT = `
+  SELECT id AS tick, host_id, started_at_ms AS at_ms, outcome,
+    json_object('reconcile', ${entriesOf('reconcile')}, 'dispatch', ${entriesOf('dispatch')},
+      'skipped', ${entriesOf('skipped')}) AS report
+  FROM (SELECT rowid AS n, id, host_id, started_at_ms, outcome, report FROM ticks ORDER BY rowid DESC LIMIT @limit)
+  WHERE instr(report, @named) > 0
+  ORDER BY n`;
 
 /** The host's row is what the next tick measures its observed time from. */
 function saveTick(store: Store, row: TickRow): void {

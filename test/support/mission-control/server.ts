@@ -298,6 +298,10 @@ export async function missionControl(
           return ok({ items: await board.usage(query as never) });
         case 'recordUsage':
           return none(board.recordUsage(body as never));
+        case 'ticksAbout':
+          return ok({ items: await board.ticksAbout(String(query.ticket), Number(query.limit)) });
+        case 'retries':
+          return ok({ items: await board.retries(Number(query.now_ms), Number(query.limit ?? 100)) });
         default:
           return problem(404, 'missing', `${operation} is not there`);
       }

@@ -7,8 +7,13 @@ export function defineSee(program: Command, run: Run): void {
     program
       .command('status')
       .description('the board, the living agents, the killswitch, the last tick')
-      .action(() => run(async (c) => (await import('../commands/status.ts')).status(c))),
+      .option('--watch', 'again and again, in place on a terminal; C-c ends it')
+      .option('--interval <seconds>', 'with --watch: between two looks (else 2)', count)
+      .option('--check', 'for monitors: one line; exit 69 when ticks have stopped for three intervals')
+      .action((o) => run(async (c) => (await import('../commands/status.ts')).status(c, o))),
     ['mc-pickup status', 'now'],
+    ['mc-pickup status --watch', 'as it changes'],
+    ['mc-pickup status --check', 'do ticks still come? 0 or 69'],
     ['mc-pickup status --json', 'for a script'],
   );
   withExamples(

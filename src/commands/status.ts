@@ -1,85 +1,145 @@
 import { join } from 'node:path';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { takesSlot } from '../decide/dispatch.ts';
 import { readSwitches } from '../killswitch.ts';
-import { EXIT, type ExitCode } from '../model/errors.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
+import type { Ticket } from '../model/ticket.ts';
 import { judgeRow } from '../observe.ts';
+import { type LiveFacts, type StatusFacts, statusLines, type Used } from '../report/status.ts';
+import { columnsOf } from '../report/table.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
-import { oneLine } from '../text.ts';
-import { brokenLine, type Context, withReader } from './context.ts';
-import { switchLine } from './killswitch.ts';
+import { ticksNow } from '../ticks.ts';
+import { type Context, withReader } from './context.ts';
+
+export { age } from '../report/times.ts';
+
+const MOST_ASKING = 50;
+const MOST_RETRIES = 20;
+
+interface Options {
+  readonly check?: boolean;
+  readonly watch?: boolean;
+  /** Seconds between two looks of `--watch`. */
+  readonly interval?: number;
+}
 
 /** The board by status, what lives and what it does, the killswitch, the last tick. Reads only. */
-export async function status(context: Context): Promise<ExitCode> {
+export async function status(context: Context, o: Options = {}): Promise<ExitCode> {
+  if (o.check === true && o.watch === true)
+    throw new UserError(EXIT.usage, 'give --check or --watch, not both');
+  if (o.interval !== undefined && o.watch !== true)
+    throw new UserError(EXIT.usage, '--interval belongs to --watch');
+  if (o.check === true) return (await import('./status-check.ts')).statusCheck(context);
+  if (o.watch === true) return (await import('./status-watch.ts')).statusWatch(context, o.interval ?? 2);
+  const facts = await statusFacts(context, Date.now());
+  if (context.json) context.out.json(facts);
+  else for (const line of statusText(context, facts, Date.now())) context.out.painted(line);
+  return EXIT.ok;
+}
+
+/** The facts in lines, as wide as what they are printed on. */
+export function statusText({ env, out }: Context, facts: StatusFacts, now_ms: number): string[] {
+  return statusLines(facts, { now_ms, columns: columnsOf(env), color: out.color, home: env.HOME ?? '' });
+}
+
+/** One look at the board, the processes that it names, and the files around it. */
+export async function statusFacts(context: Context, now_ms: number): Promise<StatusFacts> {
+  const { places, env } = context;
+  const { policy } = loadPolicy(places.config, env);
+  const host = hostId(places.state) ?? '';
   return withReader(context, async (board) => {
-    const now = Date.now();
-    const { policy } = loadPolicy(context.places.config, context.env);
-    const facts = { ...(await gather(context, board, now)), config_errors: policy.broken };
-    if (context.json) {
-      context.out.json(facts);
-      return EXIT.ok;
-    }
-    const { out } = context;
-    const counts = Object.entries(facts.counts).filter(([, n]) => n > 0);
-    out.line(
-      `tickets   ${counts.map(([name, n]) => `${name} ${n}`).join('  ') || 'none: mc-pickup ticket add --title "..."'}`,
-    );
-    for (const one of facts.live) {
-      const title = oneLine(one.title, 34);
-      out.line(
-        `  ${(one.ticket ?? 'chat').padEnd(8)} ${one.verdict.padEnd(8)} ${one.activity.padEnd(8)} ${age(now - one.since_ms).padStart(5)}  ${title}`,
-      );
-    }
-    for (const one of facts.waiting) out.line(`  ${one.id.padEnd(8)} asks: ${oneLine(one.question, 60)}`);
-    for (const one of facts.switches) out.line(switchLine(one));
-    if (facts.config_errors.length > 0)
-      out.line(`config    broken, nothing is launched: ${brokenLine(policy)}`);
-    const tick = facts.last_tick;
-    out.line(tick === null ? 'last tick never' : `last tick ${age(now - tick.at_ms)} ago, ${tick.outcome}`);
-    return EXIT.ok;
+    const [counts, last, asking, retries, accounts, rows] = await Promise.all([
+      board.counts(),
+      board.lastTick(host),
+      board.tickets({ status: ['needs_input'], limit: MOST_ASKING }),
+      board.retries(now_ms, MOST_RETRIES),
+      board.accounts(),
+      board.liveRuntimes(),
+    ]);
+    const tickets = await ticketsOf(board, rows);
+    const me = lookAtSelf(host);
+    const seen = rows.map((row) => ({
+      row,
+      verdict: judgeRow(row, me)?.verdict ?? null,
+      ticket: row.ticket_id === null ? undefined : tickets.get(row.ticket_id),
+    }));
+    return {
+      counts,
+      live: seen.map((one) => liveFacts(one, places.runs)),
+      waiting: asking.map(({ id, title, reason_text }) => ({ id, title, question: reason_text ?? '' })),
+      retries: retries.map(({ id, title, attempts, not_before_at_ms }) => ({
+        ...{ id, title, attempts, not_before_at_ms: not_before_at_ms ?? now_ms },
+      })),
+      slots: slotsOf(
+        seen.filter(({ row }) => row.host_id === host),
+        policy,
+      ),
+      accounts: accounts.flatMap(({ name, not_before_at_ms: until, not_ready }) => {
+        const limited_until_ms = until !== null && until > now_ms ? until : null;
+        return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
+      }),
+      switches: readSwitches(places, env, now_ms),
+      last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
+      ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
+      config_errors: policy.broken,
+    };
   });
 }
 
-async function gather(context: Context, board: Board, now: number) {
-  const host = hostId(context.places.state) ?? '';
-  const me = lookAtSelf(host);
-  const last = await board.lastTick(host);
-  const live = await Promise.all(
-    (await board.liveRuntimes()).map(async (row: Runtime) => ({
-      ticket: row.ticket_id,
-      run: row.id,
-      title: row.ticket_id === null ? '' : ((await board.ticket(row.ticket_id))?.title ?? ''),
-      phase: row.phase,
-      verdict: judgeRow(row, me)?.verdict ?? row.phase,
-      activity: row.activity,
-      pid: row.pid,
-      agent: row.agent,
-      branch: row.branch,
-      worktree: row.worktree,
-      since_ms: row.registered_at_ms ?? row.claimed_at_ms,
-      run_dir: join(context.places.runs, row.mark),
-    })),
-  );
-  const waiting = (await board.tickets({ status: ['needs_input'], limit: 50 })).map(
-    ({ id, reason_text }) => ({
-      id,
-      question: reason_text ?? '',
-    }),
-  );
+interface Seen {
+  readonly row: Runtime;
+  readonly verdict: LiveFacts['verdict'] | null;
+  readonly ticket: Ticket | undefined;
+}
+
+/** By ones: there are no more of them than agents that live. */
+async function ticketsOf(board: Board, rows: readonly Runtime[]): Promise<ReadonlyMap<string, Ticket>> {
+  const found = await Promise.all(rows.map(({ ticket_id: id }) => (id === null ? null : board.ticket(id))));
+  return new Map(found.flatMap((one) => (one === null ? [] : [[one.id, one] as const])));
+}
+
+function liveFacts({ row, verdict, ticket }: Seen, runs: string): LiveFacts {
+  const asked = ticket?.status === 'needs_input' ? (ticket.reason_text ?? '') : null;
+  const question = row.activity === 'waiting' ? (row.question ?? asked) : asked;
   return {
-    counts: await board.counts(),
-    live,
-    waiting,
-    switches: readSwitches(context.places, context.env, now),
-    last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
+    ticket: row.ticket_id,
+    run: row.id,
+    title: ticket?.title ?? '',
+    status: ticket?.status ?? null,
+    phase: row.phase,
+    verdict: verdict ?? row.phase,
+    activity: row.activity,
+    question: question === '' ? null : question,
+    ...{ pid: row.pid, agent: row.agent, attempt: row.attempt, branch: row.branch, worktree: row.worktree },
+    since_ms: row.registered_at_ms ?? row.claimed_at_ms,
+    run_dir: join(runs, row.mark),
   };
 }
 
-/** `5s`, `12m`, `3h`, `2d`. */
-export function age(ms: number): string {
-  const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${Math.floor(s / 60)}m`;
-  return s < 86_400 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86_400)}d`;
+/** As a tick counts them, but for agents that the board has lost: those are seen by tmux, which is not asked here. */
+function slotsOf(seen: readonly Seen[], { limits, projects, agents }: Policy): StatusFacts['slots'] {
+  const taken = seen.filter(({ row, verdict, ticket }) => {
+    const judged =
+      verdict === 'alive' || verdict === 'unknown' || verdict === 'dead' || verdict === 'not_mine';
+    return row.ticket_id !== null && takesSlot(row, judged ? verdict : null, ticket?.status);
+  });
+  const each = (
+    names: Iterable<{ readonly name: string; readonly max_agents: number | null }>,
+    of: (row: Runtime) => string,
+  ): Record<string, Used> =>
+    Object.fromEntries(
+      [...names].map(({ name, max_agents: max }) => [
+        name,
+        { used: taken.filter(({ row }) => of(row) === name).length, max },
+      ]),
+    );
+  return {
+    used: taken.length,
+    max: limits.max_agents,
+    projects: each(projects.values(), ({ project }) => project),
+    agents: each(agents.values(), ({ agent }) => agent),
+  };
 }

@@ -1,6 +1,7 @@
 import type { Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
-import type { Ticket } from '../model/ticket.ts';
+import type { Runtime, Verdict } from '../model/runtime.ts';
+import type { Ticket, TicketStatus } from '../model/ticket.ts';
 import type { Spent, World } from '../model/world.ts';
 import type { DecideOptions } from './index.ts';
 import { guardOf, type Reconciled } from './reconcile.ts';
@@ -180,6 +181,19 @@ interface Slots {
   take(project: string, agent: string): void;
 }
 
+/** Whether a runtime of this host, for a ticket of that status (undefined = it could not be read), takes a slot. */
+export function takesSlot(
+  { phase }: Pick<Runtime, 'phase'>,
+  verdict: Verdict | null,
+  status: TicketStatus | undefined,
+): boolean {
+  if (phase === 'launching') return true;
+  // A ticket in `todo` whose runtime may live (unknown, flapping) has an agent all the same.
+  // A ticket that could not be read frees nothing either.
+  const works = status === undefined || status === 'in_progress' || status === 'todo';
+  return works && (verdict === 'alive' || verdict === 'unknown');
+}
+
 /** Active workers are counted from what was observed, not from statuses: an `in_progress` ticket whose
  *  runtime lives, is being launched or cannot be judged takes a slot; a parked one or a dead one does not. */
 function occupied(world: World, { after, freed }: Reconciled): Slots {
@@ -201,13 +215,8 @@ function occupied(world: World, { after, freed }: Reconciled): Slots {
   const tickets = new Map(world.tickets.map(({ ticket }) => [ticket.id, after.get(ticket.id) ?? ticket]));
   for (const { row, judgement } of world.runtimes) {
     if (row.ticket_id === null || row.host_id !== world.host_id || freed.has(row.ticket_id)) continue;
-    const launching = row.phase === 'launching';
-    const lives = judgement?.verdict === 'alive' || judgement?.verdict === 'unknown';
     const status = tickets.get(row.ticket_id)?.status;
-    // A ticket in `todo` whose runtime may live (unknown, flapping) has an agent all the same.
-    // A ticket that could not be read frees nothing either.
-    const works = status === undefined || status === 'in_progress' || status === 'todo';
-    if (launching || (lives && works)) slots.take(row.project, row.agent);
+    if (takesSlot(row, judgement?.verdict ?? null, status)) slots.take(row.project, row.agent);
   }
   for (const { ticket, project, agent, judgement } of world.sightings) {
     const status = tickets.get(ticket)?.status;

@@ -6,7 +6,11 @@ export interface Out {
   readonly color: boolean;
   /** Nobody reads any more: `log --follow | head` is over. */
   readonly closed: boolean;
+  /** `--quiet`: nothing but errors and JSON. */
+  readonly quiet: boolean;
   line(text: string): void;
+  /** A line with colours of our own in it; whatever else a terminal would act on is gone. */
+  painted(text: string): void;
   json(value: unknown): void;
   warn(text: string): void;
 }
@@ -23,6 +27,10 @@ export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.
     color: options.color && !env.NO_COLOR && isTerminal(1),
     get closed() {
       return readerGone;
+    },
+    quiet: options.quiet,
+    painted(text) {
+      if (!options.quiet) calmStdout().write(`${cleanPainted(text)}\n`);
     },
     line(text) {
       if (!options.quiet) calmStdout().write(`${clean(text)}\n`);
@@ -52,6 +60,14 @@ export function calmStdout(): NodeJS.WriteStream {
       readerGone = true;
     });
   return process.stdout;
+}
+
+/** Clean text, but for what sets a colour. Names cannot bring any: they are cleaned before they are painted. */
+export function cleanPainted(text: string): string {
+  return text
+    .split(/(\u001b\[[0-9;]*m)/)
+    .map((part, n) => (n % 2 === 1 ? part : clean(part)))
+    .join('');
 }
 
 function escaped(char: string): string {

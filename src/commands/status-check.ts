@@ -1,0 +1,64 @@
+import type { Board } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
+import { EXIT, type ExitCode } from '../model/errors.ts';
+import { age } from '../report/times.ts';
+import { hostId } from '../runtime/identity.ts';
+import { oneLine } from '../text.ts';
+import { STOPPED_AFTER, type Ticks, ticksNow } from '../ticks.ts';
+import { type Context, withReader } from './context.ts';
+
+/** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is
+ *  halted by the killswitch has come; the line says that it does nothing. Reads only. */
+export async function statusCheck(context: Context): Promise<ExitCode> {
+  const { places, env, out } = context;
+  const { policy } = loadPolicy(places.config, env);
+  const last = async (board: Board): Promise<number | null> =>
+    (await board.lastTick(hostId(places.state) ?? ''))?.finished_at_ms ?? null;
+  let finished_at_ms: number | null = null;
+  let fault: string | null = null;
+  try {
+    finished_at_ms = await withReader(context, last);
+  } catch (error) {
+    // Whatever it is (a lock, another schema, a server that is away): to a monitor it is one thing.
+    fault = error instanceof Error ? error.message : String(error);
+  }
+  const now_ms = Date.now();
+  const ticks = ticksNow(places, policy, finished_at_ms, now_ms);
+  const ok = fault === null && ticks.coming;
+  if (context.json) {
+    const { last_at_ms: last_tick_at_ms, interval_ms } = ticks;
+    const age_ms = last_tick_at_ms === null ? null : now_ms - last_tick_at_ms;
+    const intervals = age_ms === null ? null : Math.round((age_ms / interval_ms) * 10) / 10;
+    const because = fault === null ? ticks.because : 'board_unreadable';
+    out.json({
+      ok,
+      last_tick_at_ms,
+      age_ms,
+      intervals,
+      because,
+      ...(fault === null ? {} : { error: fault }),
+    });
+  } else if (fault !== null) out.line(`mc-pickup: the board cannot be read: ${oneLine(fault, 500)}`);
+  else out.line(`mc-pickup: ${sentenceOf(ticks, now_ms)}`);
+  return ok ? EXIT.ok : EXIT.unavailable;
+}
+
+function sentenceOf(ticks: Ticks, now_ms: number): string {
+  const { last_at_ms, interval_ms, running_since_ms } = ticks;
+  const last = last_at_ms === null ? 'there was none' : `the last one was ${age(now_ms - last_at_ms)} ago`;
+  const due = `one is due every ${age(interval_ms)}`;
+  switch (ticks.because) {
+    case 'ticks_come':
+      return `ticks come: ${last}, ${due}`;
+    case 'running':
+      return `ticks come: one runs since ${age(now_ms - (running_since_ms ?? now_ms))}`;
+    case 'halted':
+      return `ticks come, and the killswitch halts them: ${last} (${oneLine(ticks.reason ?? 'no reason given', 200)})`;
+    case 'stopped':
+      return `TICKS HAVE STOPPED: ${last}, more than ${STOPPED_AFTER} intervals; ${due}: look at the scheduler, and run mc-pickup doctor`;
+    case 'never':
+      return 'NO TICK HAS EVER COME: look at the scheduler, and run mc-pickup doctor';
+    case 'in_the_future':
+      return `the last tick is in the future (${new Date(last_at_ms ?? 0).toISOString()}): the clock was set back, whether ticks come cannot be told`;
+  }
+}

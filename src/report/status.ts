@@ -1,0 +1,293 @@
+import type { Activity, Phase, Verdict } from '../model/runtime.ts';
+import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
+import type { Switch } from '../model/world.ts';
+import type { Ticks } from '../ticks.ts';
+import { type Cell, type Column, flow, paint, type Tone, table, width, wrap } from './table.ts';
+import { age, ago, utc } from './times.ts';
+
+export interface Used {
+  readonly used: number;
+  readonly max: number | null;
+}
+
+/** What `status --json` prints. */
+export interface StatusFacts {
+  readonly counts: Readonly<Record<TicketStatus, number>>;
+  readonly live: readonly LiveFacts[];
+  /** The first of those that ask. */
+  readonly waiting: readonly { readonly id: string; readonly title: string; readonly question: string }[];
+  readonly retries: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly attempts: number;
+    readonly not_before_at_ms: number;
+  }[];
+  readonly slots: Used & {
+    readonly projects: Readonly<Record<string, Used>>;
+    readonly agents: Readonly<Record<string, Used>>;
+  };
+  /** Only those that are limited or not ready. */
+  readonly accounts: readonly {
+    readonly name: string;
+    readonly limited_until_ms: number | null;
+    readonly not_ready: string | null;
+  }[];
+  readonly switches: readonly Switch[];
+  readonly last_tick: { readonly id: string; readonly at_ms: number; readonly outcome: string } | null;
+  readonly ticks: Ticks;
+  readonly config_errors: readonly string[];
+}
+
+export interface LiveFacts {
+  readonly ticket: string | null;
+  readonly run: string;
+  readonly title: string;
+  readonly status: TicketStatus | null;
+  readonly phase: Phase;
+  readonly verdict: Verdict | Phase;
+  readonly activity: Activity;
+  readonly question: string | null;
+  readonly pid: number | null;
+  readonly agent: string;
+  readonly attempt: number;
+  readonly branch: string | null;
+  readonly worktree: string | null;
+  readonly since_ms: number;
+  readonly run_dir: string;
+}
+
+export interface Shown {
+  readonly now_ms: number;
+  /** Infinite = nothing is cut. */
+  readonly columns: number;
+  readonly color: boolean;
+  /** For paths below it: `~`. */
+  readonly home: string;
+}
+
+const LABEL = 11;
+/** From here on a runtime is one line. */
+const WIDE = 132;
+
+/** The whole board in lines; what needs a person comes before what does not. */
+export function statusLines(facts: StatusFacts, shown: Shown): string[] {
+  return [
+    ...ticketLines(facts, shown),
+    ...slotLines(facts, shown),
+    ...facts.switches.flatMap((one) => labelled('killswitch', switchText(one, shown.now_ms), shown, 'bad')),
+    ...configLines(facts, shown),
+    ...facts.accounts.flatMap((one) => labelled('account', accountText(one, shown.now_ms), shown, 'ask')),
+    ...tickLines(facts, shown),
+    ...section('agents', liveLines(facts.live, shown), shown),
+    ...section('asks, and has no agent', askLines(facts, shown), shown),
+    ...section('tried again later', retryLines(facts, shown), shown),
+  ];
+}
+
+function ticketLines({ counts }: StatusFacts, shown: Shown): string[] {
+  const words = TICKET_STATUSES.map((status): Cell => {
+    const n = counts[status];
+    const asks = status === 'needs_input' || status === 'blocked';
+    return { text: `${status} ${n}`, ...(n === 0 ? { tone: 'dim' } : asks ? { tone: 'ask' } : {}) };
+  });
+  const none = Object.values(counts).every((n) => n === 0);
+  return [
+    ...under('tickets', flow(words, shown.columns - LABEL, '', shown.color), shown),
+    ...(none ? labelled('', 'none yet: mc-pickup ticket add --title "..."', shown) : []),
+  ];
+}
+
+function slotLines({ slots }: StatusFacts, shown: Shown): string[] {
+  const one = (name: string, { used, max }: Used): Cell => {
+    const full = max !== null && used >= max;
+    return {
+      text: `${name}${used} of ${max ?? 'any'}${full ? ' (full)' : ''}`,
+      ...(full ? { tone: 'ask' } : {}),
+    };
+  };
+  const named = (kind: string, all: Readonly<Record<string, Used>>): Cell[] =>
+    Object.entries(all)
+      .filter(([, { used, max }]) => max !== null || used > 0)
+      .map(([name, used]) => one(`${kind} ${name} `, used));
+  const words = [one('', slots), ...named('project', slots.projects), ...named('agent', slots.agents)];
+  return under('slots', flow(words, shown.columns - LABEL, '', shown.color), shown);
+}
+
+function configLines({ config_errors: errors }: StatusFacts, shown: Shown): string[] {
+  if (errors.length === 0) return [];
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
+  return labelled('config', `broken, nothing is launched: ${errors[0] ?? ''}${more}`, shown, 'bad');
+}
+
+function tickLines({ ticks, last_tick }: StatusFacts, shown: Shown): string[] {
+  const last = ticks.last_at_ms === null ? 'never' : ago(ticks.last_at_ms, shown.now_ms);
+  const outcome = ticks.because === 'halted' ? 'halted by the killswitch' : last_tick?.outcome;
+  const words = `${last}${ticks.last_at_ms !== null && outcome !== undefined ? `, ${outcome}` : ''}`;
+  return labelled(
+    'last tick',
+    `${words}${ticksText(ticks, shown.now_ms)}`,
+    shown,
+    ticks.coming ? undefined : 'bad',
+  );
+}
+
+function ticksText({ because, interval_ms, running_since_ms }: Ticks, now_ms: number): string {
+  const running = running_since_ms === null ? '' : `; one runs since ${age(now_ms - running_since_ms)}`;
+  switch (because) {
+    case 'ticks_come':
+    case 'halted':
+    case 'running':
+      return running;
+    case 'stopped':
+      return `; TICKS HAVE STOPPED: one is due every ${age(interval_ms)}; see mc-pickup doctor`;
+    case 'in_the_future':
+      return '; THE CLOCK WAS SET BACK: whether ticks come cannot be told';
+    case 'never':
+      return ': mc-pickup dispatch is one, a scheduler starts them';
+  }
+}
+
+function liveLines(live: readonly LiveFacts[], shown: Shown): string[] {
+  const all = live.toSorted((a, b) => rank(a) - rank(b) || a.since_ms - b.since_ms);
+  const wide = shown.columns >= WIDE;
+  const path = (text: string | null): string =>
+    text !== null && shown.home !== '' && text.startsWith(`${shown.home}/`)
+      ? `~${text.slice(shown.home.length)}`
+      : (text ?? '');
+  const rows = all.map((one): Cell[] => {
+    const { mark, tone } = markOf(one);
+    const place: Cell[] = [
+      { text: one.branch ?? '', tone: 'dim' },
+      { text: path(one.worktree), tone: 'dim' },
+    ];
+    return [
+      { text: one.ticket ?? 'chat', tone: 'head' },
+      { text: `${mark} ${one.verdict.replace('_', ' ')}`, ...tone },
+      { text: doing(one), ...tone },
+      { text: age(shown.now_ms - one.since_ms) },
+      { text: one.agent },
+      ...(wide ? place : []),
+      { text: one.title },
+    ];
+  });
+  const shape: Column[] = [
+    {},
+    {},
+    {},
+    { right: true },
+    { max: 16 },
+    ...(wide
+      ? [
+          { max: Math.max(24, Math.floor(shown.columns / 5)) },
+          { max: Math.max(30, Math.floor(shown.columns / 4)), cut: 'start' as const },
+        ]
+      : []),
+    { grows: true },
+  ];
+  const lines = table(rows, shape, { columns: shown.columns, color: shown.color, indent: '  ' });
+  const inner = '          ';
+  const more = { columns: shown.columns, color: shown.color, indent: inner };
+  return all.flatMap((one, n) => {
+    const where = [one.branch ?? '', path(one.worktree)].filter(Boolean);
+    const place: Cell[] = where.map((text) => ({ text, tone: 'dim' }));
+    const cols: Column[] = where.map((_, i) =>
+      i === where.length - 1 && i > 0 ? { grows: true, cut: 'start' } : {},
+    );
+    const question =
+      one.question === null
+        ? []
+        : table([[{ text: `asks: ${one.question}`, tone: 'ask' }]], [{ grows: true }], more);
+    return [lines[n] ?? '', ...question, ...(wide || place.length === 0 ? [] : table([place], cols, more))];
+  });
+}
+
+/** What needs a person first, then what cannot be told, then what works. */
+function rank(one: LiveFacts): number {
+  if (one.question !== null || one.phase === 'parked') return 0;
+  if (one.verdict !== 'alive') return 1;
+  return one.activity === 'busy' ? 2 : 3;
+}
+
+function doing(one: LiveFacts): string {
+  const what =
+    one.phase === 'parked'
+      ? 'parked'
+      : one.verdict === 'alive' && one.activity !== 'unknown'
+        ? one.activity
+        : '';
+  // A settled ticket whose agent is still there is no mistake, but worth knowing.
+  const at = one.status === null || one.status === 'in_progress' ? '' : one.status;
+  return [what, at].filter(Boolean).join(', ');
+}
+
+/** The mark says without any colour what the colour says. */
+function markOf(one: LiveFacts): { readonly mark: string; readonly tone: { readonly tone?: Tone } } {
+  if (one.phase === 'parked' || one.question !== null) return { mark: '!', tone: { tone: 'ask' } };
+  switch (one.verdict) {
+    case 'alive':
+      return one.activity === 'idle' ? { mark: '-', tone: {} } : { mark: '>', tone: { tone: 'good' } };
+    case 'dead':
+      return { mark: 'x', tone: { tone: 'bad' } };
+    case 'launching':
+      return { mark: '~', tone: {} };
+    default:
+      return { mark: '?', tone: { tone: 'ask' } };
+  }
+}
+
+function askLines({ counts, live, waiting }: StatusFacts, shown: Shown): string[] {
+  const seen = new Set(live.map(({ ticket }) => ticket));
+  const rows = waiting
+    .filter(({ id }) => !seen.has(id))
+    .map(({ id, question, title }): Cell[] => [
+      { text: id, tone: 'head' },
+      { text: `! ${question === '' ? title : question}`, tone: 'ask' },
+    ]);
+  const beyond = counts.needs_input - waiting.length;
+  const more = beyond > 0 ? [`  and ${beyond} more: mc-pickup ticket list --status needs_input`] : [];
+  return [...table(rows, [{}, { grows: true }], { ...shown, indent: '  ' }), ...more];
+}
+
+function retryLines({ retries }: StatusFacts, shown: Shown): string[] {
+  const rows = retries.map(({ id, title, attempts, not_before_at_ms }): Cell[] => [
+    { text: id, tone: 'head' },
+    { text: ago(not_before_at_ms, shown.now_ms), tone: 'dim' },
+    { text: `at ${utc(not_before_at_ms).slice(11)}` },
+    { text: `attempt ${attempts + 1}` },
+    { text: title },
+  ]);
+  return table(rows, [{}, {}, {}, {}, { grows: true }], { ...shown, indent: '  ' });
+}
+
+function accountText(
+  { name, limited_until_ms, not_ready }: StatusFacts['accounts'][number],
+  now_ms: number,
+): string {
+  if (not_ready !== null) return `${name} is NOT READY: ${not_ready} (then: mc-pickup agents ready ${name})`;
+  const until = limited_until_ms ?? now_ms;
+  return `${name} is limited, next launch ${ago(until, now_ms)} (${utc(until)})`;
+}
+
+function switchText({ level, scope, expires_at_ms, author, reason }: Switch, now_ms: number): string {
+  const until = expires_at_ms === null ? '' : `, ends ${ago(expires_at_ms, now_ms)} (${utc(expires_at_ms)})`;
+  const what = level === 'all' ? 'every tick is halted' : 'no launches';
+  return `ON for ${scope === '*' ? 'everything' : scope}: ${what}${until}; by ${author}: ${reason}`;
+}
+
+function section(title: string, lines: readonly string[], shown: Shown): string[] {
+  return lines.length === 0 ? [] : ['', paint(title, 'head', shown.color), ...lines];
+}
+
+function labelled(label: string, text: string, shown: Shown, tone?: Tone): string[] {
+  const lines = wrap(text.replace(/\s+/g, ' '), Math.max(20, shown.columns - LABEL));
+  return under(
+    label,
+    lines.map((one) => paint(one, tone, shown.color)),
+    shown,
+  );
+}
+
+function under(label: string, lines: readonly string[], { color }: Shown): string[] {
+  const head = `${paint(label, 'head', color)}${' '.repeat(LABEL - width(label))}`;
+  return lines.map((one, n) => `${n === 0 ? head : ' '.repeat(LABEL)}${one}`);
+}

@@ -1,57 +1,156 @@
+import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { decide } from '../decide/index.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { Ticket } from '../model/ticket.ts';
 import { observe } from '../observe.ts';
+import { type Hint, hintsOf, statusHints } from '../report/hints.ts';
+import { evidenceWords, historyOf, type Told, toldLine } from '../report/history.ts';
 import { sentence } from '../report/sentences.ts';
+import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
+import { ago, utc } from '../report/times.ts';
 import { oneLine } from '../text.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
-import { activityLine } from './log.ts';
 import { ticketLine } from './ticket.ts';
+
+/** The newest lines of a ticket's log that are shown. */
+const MOST_LINES = 200;
+/** A day and a half, at a tick a minute. */
+const MOST_TICKS = 2000;
+const MOST_RUNS = 50;
 
 /** What happened to a ticket in order, and what a tick would do with it now: the very plan, made without hands. */
 export async function explain(context: Context, id: string): Promise<ExitCode> {
   return withReader(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
-    const { policy } = loadPolicy(context.places.config, context.env);
-    const world = await observe({
-      places: context.places,
-      board,
-      tmux: context.tmux,
-      policy,
-      project: null,
-      env: context.env,
-      now_ms: Date.now(),
-      mono_ms: monotonicMs(),
-      also: [ticket.id],
-      repair: false,
-    });
-    const plan = decide(world, policy, { dispatch: true, max: null, project: null });
-    const steps = [...plan.reconcile, ...plan.dispatch].filter((step) => step.ticket === ticket.id);
-    const claimed = (await board.liveRuntime(ticket.id))?.claimed_at_ms;
-    const since = claimed === undefined ? {} : { since: new Date(claimed).toISOString() };
-    const skips = plan.skipped
-      .filter((skip) => skip.ticket === ticket.id)
-      .map((skip) =>
-        skip.because === 'launching' ? { ...skip, evidence: { ...skip.evidence, ...since } } : skip,
-      );
-    const history = await board.activity({ ticket: ticket.id, limit: 200 });
+    const past = await pastOf(board, ticket);
+    const next = await nextOf(context, board, ticket, past.runs);
     if (context.json) {
-      context.out.json({ ticket, history, next: { steps, skipped: skips } });
+      const { history, runs, told } = past;
+      context.out.json({ ticket, history, runs, told, next: { steps: next.steps, skipped: next.skips } });
       return EXIT.ok;
     }
-    const { out } = context;
-    out.line(ticketLine(ticket));
-    for (const row of history) out.line(`  ${activityLine(row)}`);
-    for (const step of steps)
-      out.line(
-        `next tick: ${step.kind}, because ${oneLine(sentence(step.because, step.evidence), 200)} [${step.because}]`,
-      );
-    for (const skip of skips)
-      out.line(
-        `now: nothing, because ${oneLine(sentence(skip.because, skip.evidence), 200)} [${skip.because}]`,
-      );
-    if (steps.length + skips.length === 0) out.line(`now: nothing to do while it is ${ticket.status}`);
+    const now_ms = Date.now();
+    context.out.painted(paint(cutTo(ticketLine(ticket), columnsOf(context.env)), 'head', context.out.color));
+    for (const line of pastLines(past.told, now_ms, context)) context.out.painted(line);
+    for (const [label, text] of nowWords(ticket, next, now_ms)) say(context, label, text);
+    const hints = hintsFor(ticket, next);
+    const width = Math.max(0, ...hints.map(([line]) => line.length));
+    for (const [line, says] of hints) context.out.line(`you can:  ${line.padEnd(width)}  ${says}`);
     return EXIT.ok;
   });
+}
+
+async function pastOf(board: Board, ticket: Ticket) {
+  const [history, runs, ticks] = await Promise.all([
+    board.activity({ ticket: ticket.id, limit: MOST_LINES }),
+    board.runtimesOf(ticket.id, MOST_RUNS),
+    board.ticksAbout(ticket.id, MOST_TICKS),
+  ]);
+  const since = history.length < MOST_LINES ? Number.NEGATIVE_INFINITY : (history[0]?.at_ms ?? 0);
+  // What ticks said before the first line that is shown belongs to nothing that is.
+  const told = historyOf(
+    history,
+    runs,
+    ticks.filter(({ at_ms }) => at_ms >= since),
+  );
+  return { history, runs, told };
+}
+
+type Next = Awaited<ReturnType<typeof nextOf>>;
+
+async function nextOf(context: Context, board: Board, ticket: Ticket, runs: readonly Runtime[]) {
+  const { places, env, tmux } = context;
+  const { policy } = loadPolicy(places.config, env);
+  const world = await observe({
+    ...{ places, board, tmux, policy, env, project: null, also: [ticket.id], repair: false },
+    now_ms: Date.now(),
+    mono_ms: monotonicMs(),
+  });
+  const plan = decide(world, policy, { dispatch: true, max: null, project: null });
+  const steps = [...plan.reconcile, ...plan.dispatch].filter((step) => step.ticket === ticket.id);
+  const live = world.runtimes.find(({ row }) => row.ticket_id === ticket.id) ?? null;
+  const since = live === null ? {} : { since: new Date(live.row.claimed_at_ms).toISOString() };
+  const skips = plan.skipped
+    .filter((skip) => skip.ticket === ticket.id)
+    .map((skip) =>
+      skip.because === 'launching' ? { ...skip, evidence: { ...skip.evidence, ...since } } : skip,
+    );
+  const [newest] = runs;
+  const sent =
+    newest === undefined
+      ? null
+      : await board.lastDelivery(newest.id, 'prompt', 'send', 'answer', 'nudge', 'permission');
+  return { steps, skips, live, sent, newest };
+}
+
+function pastLines(told: readonly Told[], now_ms: number, { env, out }: Context): string[] {
+  const columns = columnsOf(env);
+  let day = '';
+  return told.flatMap((one) => {
+    const [date = '', time = ''] = utc(one.at_ms).split(' ');
+    const head = date === day ? [] : [paint(`${date} (UTC)`, 'dim', out.color)];
+    day = date;
+    const when = `  ${time.slice(0, 8)}  ${ago(one.at_ms, now_ms).padStart(7)}  `;
+    const text = wrap(oneLine(toldLine(one), 1000), Math.max(30, columns - when.length));
+    return [...head, ...text.map((line, n) => `${n === 0 ? when : ' '.repeat(when.length)}${line}`)];
+  });
+}
+
+/** What its agent does now, and what the next tick would do. */
+function nowWords(ticket: Ticket, { steps, skips, live, sent }: Next, now_ms: number): [string, string][] {
+  const words: [string, string][] = [];
+  if (live !== null) {
+    const { row, judgement, seen } = live;
+    const verdict = judgement?.verdict ?? 'being launched';
+    const what =
+      row.phase === 'parked' ? ', parked' : seen.activity === 'unknown' ? '' : `, ${seen.activity}`;
+    const facts = { pid: row.pid, agent: row.agent, attempt: row.attempt, silent_ms: row.silent_ms };
+    words.push(['now', `its agent is ${verdict}${what} (${evidenceWords(facts)}, run ${row.id})`]);
+    if (seen.question !== null) words.push(['now', `it asks: ${seen.question}`]);
+  }
+  if (sent !== null && live !== null)
+    words.push([
+      'now',
+      `the last text for it: ${sent.kind}, ${sent.outcome} ${ago(sent.at_ms, now_ms)}${sent.ack_source === null ? '' : ` (by ${sent.ack_source})`}`,
+    ]);
+  for (const { kind, because, evidence } of steps) {
+    const facts = evidenceWords(evidence);
+    words.push([
+      'next tick',
+      `${kind}, because ${sentence(because, evidence)} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+    ]);
+  }
+  for (const { because, evidence } of skips) {
+    const facts = evidenceWords(evidence);
+    words.push([
+      'now',
+      `nothing, because ${sentence(because, evidence)} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+    ]);
+  }
+  if (steps.length + skips.length === 0) words.push(['now', `nothing to do while it is ${ticket.status}`]);
+  return words;
+}
+
+function hintsFor(ticket: Ticket, { skips, live, newest }: Next): readonly Hint[] {
+  const alive = live?.judgement?.verdict === 'alive';
+  const agent = {
+    alive,
+    dialog: live?.seen.activity === 'waiting',
+    branch: (newest?.branch ?? null) !== null,
+  };
+  const all = [
+    ...skips.flatMap(({ because }) => hintsOf(because, ticket.id, ticket.depends_on)),
+    ...statusHints(ticket.status, ticket.id, agent),
+  ];
+  const seen = new Set<string>();
+  return all.filter(([line]) => !seen.has(line) && seen.add(line));
+}
+
+function say({ env, out }: Context, label: string, text: string): void {
+  const head = `${label}: `;
+  const lines = wrap(oneLine(text, 1000), Math.max(30, columnsOf(env) - head.length));
+  for (const [n, line] of lines.entries()) out.line(`${n === 0 ? head : ' '.repeat(head.length)}${line}`);
 }

@@ -30,8 +30,14 @@ export function decideDispatch(
       (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null) ??
       (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? 'ramping_up' : null);
     if (because !== null || !route.ok) {
-      const evidence = because === 'not_before' ? { not_before_at_ms: ticket.not_before_at_ms } : {};
-      skipped.push({ ticket: ticket.id, run: null, because: because ?? 'no_agent', evidence });
+      const reason = because ?? 'no_agent';
+      const seen = { ticket, unmet: unmet.get(ticket.id) ?? [], route: route.ok ? route : null, slots };
+      skipped.push({
+        ticket: ticket.id,
+        run: null,
+        because: reason,
+        evidence: factsOf(reason, seen, world, policy),
+      });
       continue;
     }
     slots.take(route.project.name, route.profile.name);
@@ -90,6 +96,62 @@ function closed(
   if (ticket.not_before_at_ms !== null && ticket.not_before_at_ms > world.now_ms) return 'not_before';
   if (ticket.attempts >= policy.limits.max_attempts) return 'attempts_used_up';
   return null;
+}
+
+/** What a person needs to know to do something about it. */
+function factsOf(
+  because: SkipBecause,
+  seen: {
+    readonly ticket: Ticket;
+    readonly unmet: readonly string[];
+    readonly route: { readonly project: Project; readonly profile: AgentProfile } | null;
+    readonly slots: Slots;
+  },
+  world: World,
+  { limits, projects }: Policy,
+): Skip['evidence'] {
+  const { ticket, route, slots } = seen;
+  switch (because) {
+    case 'not_before':
+      return { not_before_at_ms: ticket.not_before_at_ms };
+    case 'owned_by_person':
+      return { owner: ticket.owner };
+    case 'untrusted':
+      return { author: ticket.author };
+    case 'dependencies_unmet':
+      return { waits_for: seen.unmet.slice(0, 5).join(' ') };
+    case 'attempts_used_up':
+      return { attempts: ticket.attempts, max_attempts: limits.max_attempts };
+    case 'unknown_project':
+      return { project: ticket.project };
+    case 'unknown_agent':
+      return { agent: ticket.owner ?? ticket.agent ?? projects.get(ticket.project)?.default_agent ?? null };
+    case 'no_slot':
+      return { used: slots.all, max_agents: limits.max_agents };
+    case 'no_slot_project':
+      return route === null
+        ? {}
+        : {
+            project: route.project.name,
+            used: slots.project(route.project.name),
+            max_agents: route.project.max_agents,
+          };
+    case 'no_slot_agent':
+      return route === null
+        ? {}
+        : {
+            agent: route.profile.name,
+            used: slots.agent(route.profile.name),
+            max_agents: route.profile.max_agents,
+          };
+    case 'killswitch': {
+      const covers = new Set(['*', `project:${route?.project.name}`, `agent:${route?.profile.name}`]);
+      const one = world.switches.find(({ scope }) => covers.has(scope));
+      return one === undefined ? {} : { scope: one.scope, reason: one.reason, author: one.author };
+    }
+    default:
+      return {};
+  }
 }
 
 type Route =

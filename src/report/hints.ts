@@ -1,0 +1,105 @@
+import type { SkipBecause } from '../model/plan.ts';
+import type { TicketStatus } from '../model/ticket.ts';
+
+/** What a person may type next, and what that does; nothing where waiting is all there is to do. */
+export type Hint = readonly [line: string, says: string];
+
+/** By the reason why nothing is done with a ticket now. */
+export function hintsOf(because: SkipBecause, id: string, depends_on: readonly string[]): readonly Hint[] {
+  const again: Hint = [`mc-pickup ticket move ${id} todo`, 'now, with its attempts at zero'];
+  switch (because) {
+    case 'owned_by_person':
+      return [[`mc-pickup ticket edit ${id} --owner ""`, 'any profile may take it']];
+    case 'untrusted':
+      return [[`mc-pickup ticket move ${id} todo`, 'you have read it and trust it']];
+    case 'dependencies_unmet':
+      return depends_on.slice(0, 3).map((one): Hint => [`mc-pickup explain ${one}`, 'it waits for this one']);
+    case 'not_before':
+    case 'attempts_used_up':
+      return [again];
+    case 'config_broken':
+    case 'tmux_unreadable':
+    case 'server_socket_deleted':
+      return [['mc-pickup doctor', 'what is wrong, and how to mend it']];
+    case 'unknown_project':
+      return [
+        [`mc-pickup ticket edit ${id} --project NAME`, 'or mc-pickup init --project in its repository'],
+      ];
+    case 'unknown_agent':
+    case 'no_agent':
+      return [
+        [`mc-pickup ticket edit ${id} --agent NAME`, 'a profile of the configuration: mc-pickup agents'],
+      ];
+    case 'account_limited':
+    case 'rate_limited':
+    case 'budget_day':
+    case 'budget_ticket':
+      return [['mc-pickup agents', 'limits, and what was used today']];
+    case 'profile_not_ready':
+      return [
+        ['mc-pickup agents', 'what to do'],
+        ['mc-pickup agents ready NAME', 'once it is done'],
+      ];
+    case 'no_slot':
+    case 'no_slot_project':
+    case 'no_slot_agent':
+      return [['mc-pickup status', 'who has the slots']];
+    case 'killswitch':
+    case 'mass_death':
+      return [
+        ['mc-pickup killswitch status', 'why'],
+        ['mc-pickup killswitch off', 'launch again'],
+      ];
+    case 'verdict_unknown':
+    case 'not_mine':
+    case 'mark_unknown':
+      return [[`mc-pickup stop ${id} --release`, 'if you know that its agent is gone']];
+    case 'flapping':
+      return [[`mc-pickup log --ticket ${id}`, 'who keeps resetting it']];
+    case 'taken_by_person':
+    case 'run_lost':
+      return [[`mc-pickup ticket move ${id} todo`, 'an agent may take it']];
+    case 'owner_changed':
+    case 'busy_with_other_owner':
+    case 'alive_though_settled':
+      return [
+        [`mc-pickup attach ${id}`, 'its agent'],
+        [`mc-pickup stop ${id}`, 'end it'],
+      ];
+    default:
+      return [];
+  }
+}
+
+/** By its status, where that waits for a person. */
+export function statusHints(
+  status: TicketStatus,
+  id: string,
+  agent: { readonly alive: boolean; readonly dialog: boolean; readonly branch: boolean },
+): readonly Hint[] {
+  const diff: readonly Hint[] = agent.branch ? [[`mc-pickup diff ${id}`, 'what was changed']] : [];
+  switch (status) {
+    case 'needs_input':
+      return [
+        [`mc-pickup answer ${id} "..."`, agent.alive ? 'to its agent' : 'for the next attempt'],
+        ...(agent.dialog
+          ? ([[`mc-pickup answer ${id} --allow`, 'if it asks for a permission']] as const)
+          : []),
+        ...(agent.alive ? ([[`mc-pickup attach ${id}`, 'look at it']] as const) : []),
+      ];
+    case 'in_review':
+      return [
+        ...diff,
+        [`mc-pickup ticket move ${id} done`, 'accepted'],
+        [`mc-pickup ticket move ${id} todo`, 'once more'],
+      ];
+    case 'blocked':
+      return [[`mc-pickup ticket move ${id} todo`, 'once what blocks it is gone'], ...diff];
+    case 'cancelled':
+      return [[`mc-pickup ticket move ${id} todo`, 'do it after all']];
+    case 'in_progress':
+      return agent.alive ? [[`mc-pickup attach ${id}`, 'look at its agent']] : [];
+    default:
+      return [];
+  }
+}

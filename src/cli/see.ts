@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { count, type Run, withExamples } from './define.ts';
+import { collect, count, type Run, withExamples } from './define.ts';
 
 /** What is read by people: the board, what happened, an agent's own terminal. */
 export function defineSee(program: Command, run: Run): void {
@@ -29,11 +29,19 @@ export function defineSee(program: Command, run: Run): void {
       .command('log')
       .description('what happened on the board: the newest, in the order of time')
       .option('--ticket <ticket>', 'of this ticket only')
+      .option('--kind <kind>', 'such as retry, heal, report; may be repeated', collect)
+      .option('--because <reason>', 'such as agent_dead')
+      .option('--actor <who>', 'a person, tick or run (of any name), or one of them by its whole name')
+      .option('--run <run>', 'of this run only')
+      .option('--since <time>', '2h, 7d, or 2026-11-25T10:00Z')
+      .option('--until <time>', 'the same')
       .option('--follow', 'go on as things happen')
-      .option('--limit <n>', 'at most', count, 50)
+      .option('--limit <n>', 'at most so many that fit', count, 50)
       .action((o) => run(async (c) => (await import('../commands/log.ts')).log(c, o))),
     ['mc-pickup log --follow', 'as it happens'],
     ['mc-pickup log --ticket MC-1 --limit 200', 'of one ticket'],
+    ['mc-pickup log --kind retry --kind heal --since 24h', 'what went wrong today'],
+    ['mc-pickup log --actor tick --because agent_dead --follow', 'each death that a tick finds'],
   );
   withExamples(
     program

@@ -3,16 +3,21 @@ import type { ActivityRow } from '../board/port.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { oneLine } from '../text.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
+import { type LogFilter, matcherOf, newestThatFit } from './log-filter.ts';
 
 const FOLLOW_EVERY_MS = 1000;
 const BATCH = 500;
 
-/** The newest that happened on the board, in the order of time; `--follow` goes on from there until it is
+interface Options extends LogFilter {
+  readonly ticket?: string;
+  readonly follow?: boolean;
+  readonly limit: number;
+}
+
+/** The newest that happened on the board and fits, in the order of time; `--follow` goes on from there until it is
  *  interrupted. */
-export async function log(
-  context: Context,
-  o: { readonly ticket?: string; readonly follow?: boolean; readonly limit: number },
-): Promise<ExitCode> {
+export async function log(context: Context, o: Options): Promise<ExitCode> {
+  const match = matcherOf(o, Date.now());
   const of = o.ticket === undefined ? {} : { ticket: o.ticket.toUpperCase() };
   const print = (rows: readonly ActivityRow[]): void => {
     for (const row of rows) {
@@ -20,19 +25,19 @@ export async function log(
       else context.out.line(activityLine(row));
     }
   };
-  const first = await withReader(context, async (board) => {
-    // One at least, to know where `--follow` begins.
-    const rows = await board.activity({ ...of, limit: Math.max(1, o.limit) });
-    if (rows.length === 0 && o.ticket !== undefined) await ticketOrFail(board, o.ticket, context);
-    return rows;
+  const { rows, newest } = await withReader(context, async (board) => {
+    const found = await newestThatFit(board, of, match, o.limit);
+    if (!found.any && o.ticket !== undefined) await ticketOrFail(board, o.ticket, context);
+    return found;
   });
-  print(o.limit === 0 ? [] : first);
-  let after = first.at(-1)?.id ?? 0;
-  while (o.follow === true && !context.out.closed) {
-    const rows = await withReader(context, (board) => board.activity({ ...of, after, limit: BATCH }));
-    print(rows);
-    after = rows.at(-1)?.id ?? after;
-    if (rows.length < BATCH) await pause(FOLLOW_EVERY_MS);
+  print(rows);
+  let after = newest;
+  // What is still to come cannot be before a time that is over.
+  while (o.follow === true && !context.out.closed && Date.now() <= match.until_ms) {
+    const more = await withReader(context, (board) => board.activity({ ...of, after, limit: BATCH }));
+    print(more.filter((row) => match.fits(row)));
+    after = more.at(-1)?.id ?? after;
+    if (more.length < BATCH) await pause(FOLLOW_EVERY_MS);
   }
   return EXIT.ok;
 }

@@ -1,0 +1,7 @@
+/** What the log of the board tells: the `kind` of each of its lines, as this program writes them. */
+export const ACTIVITY_KINDS = [
+  ...['created', 'edited', 'moved', 'comment'],
+  ...['claimed', 'registered', 'adopted', 'heal', 'ended', 'retry', 'report'],
+  ...['asked', 'parked', 'nudged', 'sent', 'allowed', 'denied'],
+  ...['limited', 'not_ready', 'ready', 'warning'],
+] as const;

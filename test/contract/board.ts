@@ -561,6 +561,56 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await b.setDelivery('d1', 'started', 'event');
     });
 
+    it('tells what happened since a moment: what lives, what ended, ticks without their reports, what changed tickets', async () => {
+      const { t, r } = await working({ title: 'Old' });
+      await b.end(rowGuard(r), DEAD, 'tick:1', NOW); // before the moment
+      const second = await working({ title: 'Ended' }, 'r2');
+      const { t: now } = second;
+      await b.retry(now.id, guardOf(now), rowGuard(second.r), DEAD, AGAIN, WHY, 'tick:1', NOW + 20);
+      const third = await working({ title: 'Lives' }, 'r3');
+      await b.submit(third.t.id, guardOf(third.t), rowGuard(third.r), 'idle_without_report', 'x', NOW + 30);
+      await b.move(t.id, t.version, { to: 'done', why: 'merged', trusted: true }, 'ann', NOW + 40);
+      const counts = { reconciled: 2, launched: 1, skipped: 4, live: 3, todo_beyond: 9 };
+      const tick = { boot_id: 'b', mono_ms: 5, ramp: null, outcome: 'ok' };
+      for (const [id, host_id, at, report] of [
+        ['t0', 'h1', NOW - 50, '{}'],
+        ['t1', 'h1', NOW + 50, JSON.stringify({ counts })],
+        ['t2', 'h2', NOW + 45, '{}'],
+      ] as const)
+        await b.saveTick({ ...tick, id, host_id, started_at_ms: at, finished_at_ms: at + 3, report }, []);
+
+      const all = await b.history({ since_ms: NOW + 10, limit: 99 });
+      expect(all.runs.map(({ id }) => id)).toEqual(['r2', 'r3']);
+      expect(all.runs[0]).toEqual({
+        ...{ id: 'r2', ticket_id: now.id, title: 'Ended', agent: 'robot', project: 'house', host_id: 'h1' },
+        ...{ branch: null, phase: 'ended', activity: 'unknown', attempt: 1, claimed_at_ms: NOW },
+        ...{ registered_at_ms: NOW, ended_at_ms: NOW + 20, ...DEAD },
+      });
+      expect(all.runs[1]).toMatchObject({ title: 'Lives', phase: 'registered', ended_at_ms: null });
+      expect(all.ticks).toEqual([
+        {
+          ...{ id: 't2', host_id: 'h2', started_at_ms: NOW + 45, finished_at_ms: NOW + 48, outcome: 'ok' },
+          ...{ reconciled: 0, launched: 0, skipped: 0, live: 0 },
+        },
+        {
+          ...{ id: 't1', host_id: 'h1', started_at_ms: NOW + 50, finished_at_ms: NOW + 53, outcome: 'ok' },
+          ...{ reconciled: 2, launched: 1, skipped: 4, live: 3 },
+        },
+      ]);
+      expect(all.events.map(({ kind, because, to }) => [kind, because, to])).toEqual([
+        ['retry', 'agent_dead', null],
+        ['moved', 'idle_without_report', 'in_review'],
+        ['moved', 'done', 'done'],
+      ]);
+      expect(all.events[0]).toMatchObject({ ticket_id: now.id, run_id: 'r2', at_ms: NOW + 20 });
+      // Cut to the newest; what lives is never cut before what has ended.
+      const few = await b.history({ since_ms: 0, limit: 1 });
+      expect(few.runs.map(({ id }) => id)).toEqual(['r3']);
+      expect(few.ticks.map(({ id }) => id)).toEqual(['t1']);
+      expect(few.events.map(({ to }) => to)).toEqual(['done']);
+      expect(await b.history({ since_ms: NOW + 999, limit: 9 })).toMatchObject({ ticks: [], events: [] });
+    });
+
     it('finds the last delivery of a run and kind', async () => {
       expect(await b.lastDelivery('r', 'send')).toBeNull();
       const sent = {

@@ -181,6 +181,7 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
       ack_source: null,
       at_ms: NOW,
     }),
+  history: (b) => b.history({ since_ms: NOW, limit: 9 }),
   setDelivery: (b) => b.setDelivery('d', 'started', 'registered'),
   openDelivery: (b) => b.openDelivery('r', 'x'),
   lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),

@@ -163,6 +163,12 @@ export function httpBoard(server: Server): Board {
         ? []
         : (await get(['activity'], c.ActivityList, { ticket, after, limit: Math.min(1000, limit) })).items,
 
+    history: ({ since_ms, limit }) =>
+      get(['history'], c.History, {
+        since_ms: Math.max(0, Math.floor(since_ms)),
+        limit: Math.max(1, Math.min(10_000, limit)),
+      }),
+
     runtime: (run) => find(['runtimes', run], c.Runtime),
     runtimeByMark: async (mark) => {
       const [live] = await runtimes({ mark, live: true }, 1);

@@ -454,6 +454,61 @@ export type NewActivity = v.InferOutput<typeof NewActivity>;
 export const ActivityList = v.object({ items: v.array(ActivityLine) });
 export type ActivityList = v.InferOutput<typeof ActivityList>;
 
+/** A run as people see it. `title` is that of its ticket. */
+export const HistoryRun = v.object({
+  id: v.string(),
+  ticket_id: v.nullable(v.string()),
+  title: v.nullable(v.string()),
+  agent: v.string(),
+  project: v.string(),
+  host_id: v.string(),
+  branch: v.nullable(v.string()),
+  phase: Phase,
+  activity: Activity,
+  attempt: Integer,
+  claimed_at_ms: Integer,
+  registered_at_ms: v.nullable(Integer),
+  ended_at_ms: v.nullable(Integer),
+  end_reason: v.nullable(v.string()),
+  exit_code: v.nullable(Integer),
+  exit_signal: v.nullable(Integer),
+});
+export type HistoryRun = v.InferOutput<typeof HistoryRun>;
+
+/** A tick without its report. */
+export const HistoryTick = v.object({
+  id: v.string(),
+  host_id: v.string(),
+  started_at_ms: Integer,
+  finished_at_ms: Integer,
+  outcome: v.string(),
+  reconciled: Integer,
+  launched: Integer,
+  skipped: Integer,
+  live: Integer,
+});
+export type HistoryTick = v.InferOutput<typeof HistoryTick>;
+
+/** A line of the log that changed a ticket. `to` is the status that a report or a move led to. */
+export const HistoryEvent = v.object({
+  id: Integer,
+  at_ms: Integer,
+  ticket_id: v.nullable(v.string()),
+  run_id: v.nullable(v.string()),
+  kind: v.string(),
+  because: v.nullable(v.string()),
+  to: v.nullable(v.string()),
+});
+export type HistoryEvent = v.InferOutput<typeof HistoryEvent>;
+
+/** What happened: runs that live or have ended since then, ticks, and the lines of the log of the kinds heal, adopted, parked, asked, nudged, retry, report and moved. */
+export const History = v.object({
+  runs: v.array(HistoryRun),
+  ticks: v.array(HistoryTick),
+  events: v.array(HistoryEvent),
+});
+export type History = v.InferOutput<typeof History>;
+
 /** What the events of a runtime say. */
 export const ActivityView = v.object({
   activity: Activity,

@@ -3,6 +3,7 @@ import type { Board } from '../port.ts';
 import { accounts } from './accounts.ts';
 import { claims } from './claims.ts';
 import { heals } from './heals.ts';
+import { history } from './history.ts';
 import { people } from './people.ts';
 import { records } from './records.ts';
 import { snapshots } from './snapshot.ts';
@@ -18,6 +19,7 @@ export function sqliteBoard(db: Database.Database, path: string): Board {
     ...people(store),
     ...records(store),
     ...accounts(store),
+    ...history(store),
     close: () => store.close(),
   };
 }

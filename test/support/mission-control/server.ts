@@ -257,6 +257,8 @@ export async function missionControl(
           return none(board.takeAnswers(body.ids as never, body.run as never));
         case 'activity':
           return ok({ items: await board.activity({ limit: 1000, ...query } as never) });
+        case 'history':
+          return ok(await board.history(query as never));
         case 'log':
           return none(board.log(body as never));
         case 'saveTick':

@@ -86,8 +86,10 @@ async function useServer(context: Context, url: string, tokenFile: string | null
   const { places, env } = context;
   const token = tokenFile === null ? '' : `token_file = ${toml(resolve(tokenFile))}\n`;
   const table = `[board]\nkind = "mission-control"\nurl = ${toml(url)}\n${token}`;
-  const { boardServer } = await import('../config/board.ts');
-  const server = boardServer('--mission-control', table, env);
+  const { boardComplaint, boardServer } = await import('../config/board.ts');
+  const wrong = boardComplaint(places.config, table, env);
+  if (wrong !== null) throw new UserError(EXIT.config, `--mission-control: ${wrong.says}`);
+  const server = boardServer(places.config, table, env);
   const there = await serverOf(context);
   if (there !== null && there.url !== server?.url)
     throw new UserError(EXIT.config, `the board of ${places.config} is ${there.url}: change it there`);

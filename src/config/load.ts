@@ -17,41 +17,65 @@ import { readText, type Text } from './read.ts';
 import { AGENT, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, ROUTE, TOP } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
+
+/** What is wrong, and where: of a variable of the environment and of a missing file no place can be told. */
+export interface Complaint {
+  readonly line: number | null;
+  readonly column: number | null;
+  /** The dotted key, or the variable of the environment; null = the whole file. */
+  readonly key: string | null;
+  readonly says: string;
+}
+
+export interface Loaded {
+  readonly policy: Policy;
+  readonly exists: boolean;
+  /** The same as `policy.broken`, in parts. */
+  readonly complaints: readonly Complaint[];
+}
+
 type Complain = (path: readonly string[], what: string) => void;
 
-const OVERRIDES = ['max_agents', 'max_launches_per_tick', 'ttl_minutes', 'max_attempts'] as const;
+/** Limits that a variable of the environment overrides: `MC_PICKUP_` and the key in capitals. */
+export const OVERRIDES = ['max_agents', 'max_launches_per_tick', 'ttl_minutes', 'max_attempts'] as const;
 
 /** Reads the configuration. Never throws: whatever is wrong is in `policy.broken`, and then nothing of the file is
  *  used, so that no half-understood rule launches an agent. */
-export function loadPolicy(
-  file: string,
-  env: NodeJS.ProcessEnv,
-  read: Text = readText(file),
-): { policy: Policy; exists: boolean } {
-  const broken: string[] = [];
-  const over = overrides(env, broken);
-  const unusable = (exists: boolean): { policy: Policy; exists: boolean } => ({
-    policy: { ...NO_POLICY, limits: { ...DEFAULT_LIMITS, ...over }, broken },
-    exists,
-  });
+export function loadPolicy(file: string, env: NodeJS.ProcessEnv, read: Text = readText(file)): Loaded {
+  const complaints: Complaint[] = [];
+  const over = overrides(env, complaints);
+  const unusable = (exists: boolean): Loaded => {
+    const broken = complaints.map((one) => complaintLine(file, one));
+    return { policy: { ...NO_POLICY, limits: { ...DEFAULT_LIMITS, ...over }, broken }, exists, complaints };
+  };
+  const whole = (says: string, line: number | null = 1, column: number | null = 1): void => {
+    complaints.push({ line, column, key: null, says });
+  };
   try {
     if (read.missing) {
-      broken.push(`no configuration at ${file}: run mc-pickup init`);
+      whole(`no configuration at ${file}: run mc-pickup init`, null, null);
       return unusable(false);
     }
     if (read.error !== null) {
-      broken.push(`${file}:1: ${read.error}`);
+      whole(read.error);
       return unusable(true);
     }
-    const policy = build(parse(read.text, { maxDepth: 50 }), { file, text: read.text, env, over, broken });
-    return broken.length > 0 ? unusable(true) : { policy, exists: true };
+    const source = { file, text: read.text, env, over, complaints };
+    const policy = build(parse(read.text, { maxDepth: 50 }), source);
+    return complaints.length > 0 ? unusable(true) : { policy, exists: true, complaints };
   } catch (error) {
     if (error instanceof TomlError) {
       const why = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '');
-      broken.push(`${file}:${error.line}: not valid TOML: ${why}`);
-    } else broken.push(`${file}:1: ${error instanceof Error ? error.message : String(error)}`);
+      whole(`not valid TOML: ${why}`, error.line, error.column);
+    } else whole(error instanceof Error ? error.message : String(error));
     return unusable(true);
   }
+}
+
+/** `file:line:column: key: what`, which editors and terminals find their way by. */
+export function complaintLine(file: string, { line, column, key, says }: Complaint): string {
+  if (line !== null) return `${file}:${line}:${column}: ${key === null ? '' : `${key}: `}${says}`;
+  return key === null ? says : `environment: ${key}: ${says}`;
 }
 
 interface Source {
@@ -59,15 +83,15 @@ interface Source {
   readonly text: string;
   readonly env: NodeJS.ProcessEnv;
   readonly over: Partial<Limits>;
-  readonly broken: string[];
+  readonly complaints: Complaint[];
 }
 
-function build(raw: Table, { file, text, env, over, broken }: Source): Policy {
+function build(raw: Table, { file, text, env, over, complaints }: Source): Policy {
   // Made when the first complaint needs it: most ticks have none.
-  let lineOf: ReturnType<typeof locator> | undefined;
-  const complain: Complain = (path, what) => {
-    lineOf ??= locator(text);
-    broken.push(`${file}:${lineOf(path)}: ${path.join('.')}: ${what}`);
+  let placeOf: ReturnType<typeof locator> | undefined;
+  const complain: Complain = (path, says) => {
+    placeOf ??= locator(text);
+    complaints.push({ ...placeOf(path), key: path.join('.'), says });
   };
   const home = env.HOME || homedir();
   const top = check(TOP, raw, [], complain);
@@ -237,7 +261,7 @@ function promptOf(
   return text;
 }
 
-function overrides(env: NodeJS.ProcessEnv, broken: string[]): Partial<Limits> {
+function overrides(env: NodeJS.ProcessEnv, complaints: Complaint[]): Partial<Limits> {
   const found: Record<string, number> = {};
   for (const key of OVERRIDES) {
     const name = `MC_PICKUP_${key.toUpperCase()}`;
@@ -245,7 +269,7 @@ function overrides(env: NodeJS.ProcessEnv, broken: string[]): Partial<Limits> {
     if (value === '') continue;
     const result = v.safeParse(LIMITS.entries[key], /^\d+(\.\d+)?$/.test(value) ? Number(value) : value);
     if (result.success) found[key] = Number(value);
-    else broken.push(`environment: ${name}: ${result.issues[0].message}`);
+    else complaints.push({ line: null, column: null, key: name, says: result.issues[0].message });
   }
   return found;
 }

@@ -1,40 +1,177 @@
-/** Finds the line on which a key of a TOML text is set. The text is one that parsed; this walks its lines only to
- *  say where a complaint belongs, so a near miss costs a line number, nothing more. */
-export function locator(text: string): (path: readonly string[]) => number {
-  const lines = new Map<string, number>();
-  let table: string[] = [];
-  let until: string | null = null;
-  for (const [index, line] of text.split('\n').entries()) {
-    const start = until;
-    const quotes = line.match(/"""|'''/g) ?? [];
-    for (const quote of quotes) {
-      if (until === null) until = quote;
-      else if (until === quote) until = null;
-    }
-    if (start !== null) continue;
-    const header = /^\s*\[\[?\s*([^[\]=]+?)\s*\]\]?\s*(#.*)?$/.exec(line);
-    const key = /^\s*((?:"[^"]*"|'[^']*'|[A-Za-z0-9_.\s-])+?)\s*=/.exec(line);
-    if (header !== null) table = parts(header[1] ?? '');
-    else if (key === null) continue;
-    const path = header !== null ? table : [...table, ...parts(key?.[1] ?? '')];
-    for (let n = 1; n <= path.length; n++) {
-      const name = path.slice(0, n).join('\0');
-      if (!lines.has(name)) lines.set(name, index + 1);
-    }
-  }
+/** A place in a text; both numbers begin at 1, a column counts UTF-16 units, as editors do. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+const DEEPEST = 100;
+
+/** Finds where a key of a TOML text is set, or the nearest of its parents that is written down. A table of an array goes by
+ *  its number: `['route', '0', 'agent']`. The text is one that parsed: of any other it gives a place all the same, the wrong
+ *  one at worst. */
+export function locator(text: string): (path: readonly string[]) => Place {
+  const offsets = new Scan(text).run();
   return (path) => {
     for (let n = path.length; n > 0; n--) {
-      const line = lines.get(path.slice(0, n).join('\0'));
-      if (line !== undefined) return line;
+      const at = offsets.get(path.slice(0, n).join('\0'));
+      if (at !== undefined) return placeAt(text, at);
     }
-    return 1;
+    return { line: 1, column: 1 };
   };
 }
 
-function parts(dotted: string): string[] {
-  return [...dotted.matchAll(/"([^"]*)"|'([^']*)'|([A-Za-z0-9_-]+)/g)].map(
-    ([, double, single, bare]) => double ?? single ?? bare ?? '',
-  );
+function placeAt(text: string, offset: number): Place {
+  const before = text.slice(0, offset);
+  return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') };
+}
+
+interface Word {
+  readonly name: string;
+  readonly at: number;
+}
+
+/** One walk over the text that understands only what tells keys from values: strings, brackets, commas, comments. */
+class Scan {
+  readonly #text: string;
+  #at = 0;
+  readonly #offsets = new Map<string, number>();
+  /** How many tables each array of tables has so far, by its path. */
+  readonly #arrays = new Map<string, number>();
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  run(): ReadonlyMap<string, number> {
+    let table: string[] = [];
+    for (;;) {
+      this.#blank();
+      if (this.#at >= this.#text.length) return this.#offsets;
+      if (this.#text[this.#at] === '[') table = this.#header();
+      else this.#assignment(table, 0);
+      // What is left of the line is a comment, or nothing.
+      const end = this.#text.indexOf('\n', this.#at);
+      this.#at = end < 0 ? this.#text.length : end + 1;
+    }
+  }
+
+  #header(): string[] {
+    const array = this.#text[this.#at + 1] === '[';
+    this.#at += array ? 2 : 1;
+    const words = this.#key();
+    let path: string[] = [];
+    for (const [index, { name, at }] of words.entries()) {
+      path = [...path, name];
+      this.#note(path, at);
+      const whole = path.join('\0');
+      const last = array && index === words.length - 1;
+      const before = this.#arrays.get(whole);
+      if (last) this.#arrays.set(whole, (before ?? -1) + 1);
+      const number = this.#arrays.get(whole);
+      if (number === undefined) continue;
+      path = [...path, String(number)];
+      this.#note(path, at);
+    }
+    return path;
+  }
+
+  /** `a.b = value`, in a table or inside braces. */
+  #assignment(table: readonly string[], depth: number): void {
+    let path = [...table];
+    for (const { name, at } of this.#key()) {
+      path = [...path, name];
+      this.#note(path, at);
+    }
+    this.#blank();
+    if (this.#text[this.#at] !== '=') return;
+    this.#at++;
+    this.#value(path, depth);
+  }
+
+  #value(path: readonly string[], depth: number): void {
+    this.#blank();
+    const first = this.#text[this.#at];
+    if (depth < DEEPEST && (first === '[' || first === '{')) this.#inside(first, path, depth + 1);
+    else if (first === '"' || first === "'") this.#string(first);
+    else this.#skip(/[^,\]}#\n]*/y);
+  }
+
+  #inside(opened: '[' | '{', path: readonly string[], depth: number): void {
+    const end = opened === '[' ? ']' : '}';
+    this.#at++;
+    for (let index = 0; ; index++) {
+      this.#blank();
+      const before = this.#at;
+      if (before >= this.#text.length) return;
+      if (this.#text[before] === end) {
+        this.#at++;
+        return;
+      }
+      if (opened === '[') {
+        this.#note([...path, String(index)], before);
+        this.#value([...path, String(index)], depth);
+      } else this.#assignment(path, depth);
+      this.#blank();
+      if (this.#text[this.#at] === ',' || this.#at === before) this.#at++;
+    }
+  }
+
+  #key(): Word[] {
+    const words: Word[] = [];
+    for (;;) {
+      this.#skip(/[ \t]*/y);
+      const at = this.#at;
+      const first = this.#text[at];
+      if (first === '"' || first === "'") this.#string(first);
+      else this.#skip(/[A-Za-z0-9_-]*/y);
+      if (this.#at === at) return words;
+      words.push({ name: unquoted(this.#text.slice(at, this.#at)), at });
+      this.#skip(/[ \t]*/y);
+      if (this.#text[this.#at] !== '.') return words;
+      this.#at++;
+    }
+  }
+
+  #string(quote: string): void {
+    const long = this.#text.startsWith(quote.repeat(3), this.#at);
+    const end = long ? quote.repeat(3) : quote;
+    this.#at += end.length;
+    while (this.#at < this.#text.length) {
+      if (quote === '"' && this.#text[this.#at] === '\\') this.#at += 2;
+      else if (this.#text.startsWith(end, this.#at)) {
+        this.#at += end.length;
+        // A long string may end in quotes of its own.
+        while (long && this.#text[this.#at] === quote) this.#at++;
+        return;
+      } else if (!long && this.#text[this.#at] === '\n') return;
+      else this.#at++;
+    }
+  }
+
+  /** Spaces, line ends and comments. */
+  #blank(): void {
+    this.#skip(/(?:[ \t\r\n]+|#[^\n]*)*/y);
+  }
+
+  #skip(pattern: RegExp): void {
+    pattern.lastIndex = this.#at;
+    this.#at += pattern.exec(this.#text)?.[0].length ?? 0;
+  }
+
+  #note(path: readonly string[], at: number): void {
+    const whole = path.join('\0');
+    if (!this.#offsets.has(whole)) this.#offsets.set(whole, at);
+  }
+}
+
+function unquoted(word: string): string {
+  if (word.startsWith("'")) return word.slice(1, -1);
+  if (!word.startsWith('"')) return word;
+  try {
+    return String(JSON.parse(word));
+  } catch {
+    return word.slice(1, -1);
+  }
 }
 
 /** The known word that was probably meant (edit distance of at most 2), or null. */

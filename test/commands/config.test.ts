@@ -35,17 +35,17 @@ describe.each([
   [
     'broken TOML',
     () => writeFileSync(config, '[limits]\nmax_agents = = 4\n'),
-    /config\.toml:2: not valid TOML/,
+    /config\.toml:2:14: not valid TOML/,
   ],
   [
     'an unknown key',
     () => writeFileSync(config, '[limits]\nmax_agnets = 4\n'),
-    /config\.toml:2: limits\.max_agnets/,
+    /config\.toml:2:1: limits\.max_agnets/,
   ],
   [
     'a file that anyone can write',
     () => chmodSync(config, 0o666),
-    /config\.toml:1: can be written by anyone/,
+    /config\.toml:1:1: can be written by anyone/,
   ],
   [
     'a directory in its place',
@@ -53,7 +53,7 @@ describe.each([
       rmSync(config);
       mkdirSync(config);
     },
-    /config\.toml:1: is not a regular file/,
+    /config\.toml:1:1: is not a regular file/,
   ],
 ] as const)('%s', (_, spoil, complaint) => {
   beforeEach(spoil);

@@ -66,29 +66,29 @@ test('a small configuration with its defaults', () => {
 });
 
 test.each([
-  ['[limits]\nmax_agnts = 1\n', ':2: limits.max_agnts: unknown key (did you mean "max_agents"?)'],
-  ['[limits]\n\nttl_minutes = -1\n', ':3: limits.ttl_minutes: must be a number above 0'],
-  ['[limits]\nmax_attempts = 1.5\n', ':2: limits.max_attempts: must be a whole number'],
-  ['[limit]\n', ':1: limit: unknown key (did you mean "limits"?)'],
-  ['[project.d]\nbase = "main"\n', ':1: project.d.repo: is missing'],
-  ['[project.d]\nrepo = "rel"\n', ':2: project.d.repo: must be an absolute path'],
-  ['[project.d]\nrepo = "/r"\nbase = "-x"\n', ':3: project.d.base: must be a plain'],
-  ['[project.d]\nrepo = "/r"\nbase = "a;b"\n', ':3: project.d.base: must be a plain'],
+  ['[limits]\nmax_agnts = 1\n', ':2:1: limits.max_agnts: unknown key (did you mean "max_agents"?)'],
+  ['[limits]\n\nttl_minutes = -1\n', ':3:1: limits.ttl_minutes: must be a number above 0'],
+  ['[limits]\nmax_attempts = 1.5\n', ':2:1: limits.max_attempts: must be a whole number'],
+  ['[limit]\n', ':1:2: limit: unknown key (did you mean "limits"?)'],
+  ['[project.d]\nbase = "main"\n', ':1:10: project.d.repo: is missing'],
+  ['[project.d]\nrepo = "rel"\n', ':2:1: project.d.repo: must be an absolute path'],
+  ['[project.d]\nrepo = "/r"\nbase = "-x"\n', ':3:1: project.d.base: must be a plain'],
+  ['[project.d]\nrepo = "/r"\nbase = "a;b"\n', ':3:1: project.d.base: must be a plain'],
   [
     '[project.d]\nrepo = "/r"\nafter_create = {argv=["a"], timeout = 1}\n',
-    ':3: project.d.after_create.timeout: unknown key',
+    ':3:29: project.d.after_create.timeout: unknown key',
   ],
-  ['[project."a b"]\nrepo = "/r"\n', ':1: project.a b: must be a name'],
+  ['[project."a b"]\nrepo = "/r"\n', ':1:10: project.a b: must be a name'],
   ['[agent.s]\nkind = "comand"\nargv = ["a"]\n', '(did you mean "command"?)'],
-  ['[agent.s]\nkind = "command"\n', ':1: agent.s.argv: is missing'],
-  ['[agent.s]\nkind = "command"\nargv = [""]\n', ':3: agent.s.argv.0: must be a non-empty'],
-  [`default_agent = "t"\n${AGENT}`, ':1: default_agent: no agent "t"'],
+  ['[agent.s]\nkind = "command"\n', ':1:8: agent.s.argv: is missing'],
+  ['[agent.s]\nkind = "command"\nargv = [""]\n', ':3:9: agent.s.argv.0: must be a non-empty'],
+  [`default_agent = "t"\n${AGENT}`, ':1:1: default_agent: no agent "t"'],
   [
     `${AGENT}prompt = "{{ticket.titel}}"\n`,
-    ':4: agent.s.prompt: unknown variable {{ticket.titel}} (did you mean "ticket.title"?)',
+    ':4:1: agent.s.prompt: unknown variable {{ticket.titel}} (did you mean "ticket.title"?)',
   ],
   [`${AGENT}prompt_file = "none.md"\n`, 'no such file'],
-  ['[limits\n', ':1: not valid TOML'],
+  ['[limits\n', ':1:8: not valid TOML'],
   ['[limits]\n__proto__ = 1\n', 'unknown key'],
 ])('%j is refused', (text, complaint) => {
   const { broken, projects, agents } = load(text);
@@ -179,4 +179,14 @@ agent = "b"
     policy: load(text.replace('fallback = "b"', 'fallback = "bb"').replace('agent = "b"', 'agent = "c"')),
   };
   expect(wrong.policy.broken.join('\n')).toMatch(/no agent "bb"[\s\S]*no agent "c"/);
+});
+
+test('a complaint about one of several routes names the place of that route', () => {
+  const route = '[[route]]\nagent = "s"\n';
+  expect(load(`${AGENT}${route}${route}[[route]]\nagent = "t"\n`).broken).toEqual([
+    `${file}:9:1: route.2.agent: no agent "t"`,
+  ]);
+  expect(load(`${AGENT}${route}[[route]]\n\n${route}`).broken).toEqual([
+    `${file}:6:3: route.1.agent: is missing`,
+  ]);
 });

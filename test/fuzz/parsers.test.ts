@@ -138,7 +138,7 @@ describe('files that anybody may have written', () => {
     check(fc.array(line, { maxLength: 8 }), (lines) => {
       writeFileSync(file, lines.join('\n'), { mode: 0o600 });
       const { policy } = loadPolicy(file, { HOME: '/h' });
-      for (const complaint of policy.broken) expect(complaint).toMatch(/config\.toml:\d+: /);
+      for (const complaint of policy.broken) expect(complaint).toMatch(/config\.toml:\d+:\d+: /);
       if (policy.broken.length > 0) expect(policy.agents.size + policy.projects.size).toBe(0);
     });
   });

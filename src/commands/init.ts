@@ -3,24 +3,12 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from
 import { basename, dirname, resolve } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
 import { NAME } from '../config/schema.ts';
+import { tomlKey, tomlString } from '../config/toml.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { AgentKind, Policy } from '../model/policy.ts';
 import { adapterOf, type Trust } from '../runtime/agents/index.ts';
 import { ensureTools } from '../runtime/launcher.ts';
 import { brokenLine, type Context, forgetServer, serverOf, withBoard } from './context.ts';
-
-const HEADER = `# mc-pickup: what is dispatched where, and to whom. Every key is described in README.md.
-
-[limits]
-max_agents = 4              # living agents at a time
-max_launches_per_tick = 4
-ttl_minutes = 90            # silent for longer: parked, nothing is killed
-max_attempts = 3
-
-# One profile a client. "command" runs any program: the prompt is in the file $MC_PROMPT_FILE.
-[agent.claude]
-kind = "claude"
-`;
 
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
 export async function init(
@@ -51,8 +39,7 @@ export async function init(
   ensureTools(places, context.node, context.bin);
   const made: string[] = [`ready: ${board}`];
   if (!existsSync(places.config)) {
-    mkdirSync(dirname(places.config), { recursive: true, mode: 0o700 });
-    writeFileSync(places.config, HEADER, { mode: 0o600, flag: 'wx' });
+    await writeDefault(places.config);
     made.push(`ready: ${places.config}`);
   }
   const { policy } = loadPolicy(places.config, context.env);
@@ -84,8 +71,8 @@ export async function init(
 /** Names the server in the configuration, once it has answered: before that nothing is written. */
 async function useServer(context: Context, url: string, tokenFile: string | null): Promise<void> {
   const { places, env } = context;
-  const token = tokenFile === null ? '' : `token_file = ${toml(resolve(tokenFile))}\n`;
-  const table = `[board]\nkind = "mission-control"\nurl = ${toml(url)}\n${token}`;
+  const token = tokenFile === null ? '' : `token_file = ${tomlString(resolve(tokenFile))}\n`;
+  const table = `[board]\nkind = "mission-control"\nurl = ${tomlString(url)}\n${token}`;
   const { boardComplaint, boardServer } = await import('../config/board.ts');
   const wrong = boardComplaint(places.config, table, env);
   if (wrong !== null) throw new UserError(EXIT.config, `--mission-control: ${wrong.says}`);
@@ -97,11 +84,16 @@ async function useServer(context: Context, url: string, tokenFile: string | null
   const { meetServer } = await import('../board/http/board.ts');
   await meetServer(server, Date.now);
   if (existsSync(places.config)) append(context, table);
-  else {
-    mkdirSync(dirname(places.config), { recursive: true, mode: 0o700 });
-    writeFileSync(places.config, `${HEADER}\n${table}`, { mode: 0o600, flag: 'wx' });
-  }
+  else await writeDefault(places.config, `\n${table}`);
   forgetServer(context);
+}
+
+/** Never over a file that is there. */
+async function writeDefault(file: string, more = ''): Promise<void> {
+  const { defaultConfiguration } = await import('../config/default.ts');
+  const { schemaAddress } = await import('../config/editors.ts');
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  writeFileSync(file, `${defaultConfiguration(schemaAddress())}${more}`, { mode: 0o600, flag: 'wx' });
 }
 
 interface ClientTrust extends Trust {
@@ -150,10 +142,7 @@ function addProject(
       '--name must be a name of at most 64 letters, digits, "_", "." and "-", nothing was added',
     );
   const name = wanted ?? freeName(directory, policy);
-  append(
-    context,
-    `[project.${/[.]/.test(name) ? JSON.stringify(name) : name}]\nrepo = ${toml(repo)}\nbase = ${toml(base)}\n`,
-  );
+  append(context, `[project.${tomlKey(name)}]\nrepo = ${tomlString(repo)}\nbase = ${tomlString(base)}\n`);
   const why =
     taken === undefined
       ? ''
@@ -179,11 +168,6 @@ function append({ places, env }: Context, table: string): void {
     EXIT.config,
     `this does not fit into ${places.config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,
   );
-}
-
-/** A TOML basic string: JSON's escapes are TOML's too, but for DEL. */
-function toml(text: string): string {
-  return JSON.stringify(text).replaceAll('\u007f', '\\u007F');
 }
 
 function same(a: string, b: string): boolean {

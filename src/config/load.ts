@@ -14,7 +14,7 @@ import {
 import { checkTemplate, VARIABLES } from '../prompt.ts';
 import { didYouMean, locator } from './locate.ts';
 import { readText, type Text } from './read.ts';
-import { AGENT, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, ROUTE, TOP } from './schema.ts';
+import { AGENT, BOARD, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, ROUTE, TOP } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -96,6 +96,7 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   const home = env.HOME || homedir();
   const top = check(TOP, raw, [], complain);
   const limits = check(LIMITS, raw.limits ?? {}, ['limits'], complain);
+  const board = raw.board === undefined ? null : check(BOARD, raw.board, ['board'], complain);
   const projects = new Map<string, Project>();
   const agents = new Map<string, AgentProfile>();
   for (const [name, table] of entries(raw.project, 'project', complain)) {
@@ -117,14 +118,16 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
     const path = ['agent', name];
     const one = check(AGENT, table, path, complain);
     if (one === null) continue;
+    const own = tableOf(table)?.env;
+    if (own !== undefined && tableOf(own) === null) complain([...path, 'env'], 'must be a table');
     if (one.kind === 'command' && one.argv === undefined) complain([...path, 'argv'], 'is missing');
-    const token = top?.board?.kind === 'mission-control' ? top.board.token_env : undefined;
+    const token = board?.kind === 'mission-control' ? board.token_env : undefined;
     if (token !== undefined && !one.pass_env.includes(token) && one.env[token] === undefined)
       complain(
         [...path, 'pass_env'],
         `must hand on ${token} (board.token_env): its launcher registers with it; or use board.token_file`,
       );
-    if (top?.board?.token_file?.startsWith('~/') && one.env.HOME !== undefined)
+    if (board?.token_file?.startsWith('~/') && one.env.HOME !== undefined)
       complain(
         [...path, 'env', 'HOME'],
         'is another home than that of board.token_file: name its full path there',
@@ -184,6 +187,14 @@ function check<S extends AnyObject>(
   path: readonly string[],
   complain: Complain,
 ): v.InferOutput<S> | null {
+  // To valibot an array is a table too.
+  if (tableOf(raw) === null) {
+    complain(
+      path,
+      schema === (ROUTE as AnyObject) ? 'must be a table, such as [[route]]' : 'must be a table',
+    );
+    return null;
+  }
   let fine = unknownKeys(schema, raw, path, complain);
   for (const key of ['after_create', 'before_run']) {
     if (schema === (PROJECT as AnyObject))
@@ -275,7 +286,8 @@ function overrides(env: NodeJS.ProcessEnv, complaints: Complaint[]): Partial<Lim
 }
 
 function tableOf(value: unknown): Table | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Table) : null;
+  const table = typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date);
+  return table ? (value as Table | null) : null;
 }
 
 function keysOf(raw: unknown): string[] {

@@ -89,6 +89,13 @@ test.each([
   ],
   [`${AGENT}prompt_file = "none.md"\n`, 'no such file'],
   ['[limits\n', ':1:8: not valid TOML'],
+  [
+    '[board]\nkind = "sqlite"\ntokn_file = "t"\n',
+    ':3:1: board.tokn_file: unknown key (did you mean "token_file"?)',
+  ],
+  ['[board]\nkind = "postgres"\n', ':2:1: board.kind: must be sqlite or mission-control'],
+  ['limits = [1]\n', ':1:1: limits: must be a table'],
+  [`${AGENT}env = []\n`, ':4:1: agent.s.env: must be a table'],
   ['[limits]\n__proto__ = 1\n', 'unknown key'],
 ])('%j is refused', (text, complaint) => {
   const { broken, projects, agents } = load(text);

@@ -1,0 +1,252 @@
+/*
+ * Every key of the configuration in words: the one source of the commented file that `init` writes, of the schema for
+ * editors, and of the tables of docs/configuration.md. A test holds it against the schema. No tick loads it.
+ */
+import type * as v from 'valibot';
+import { DEFAULT_LIMITS } from '../model/policy.ts';
+import { AGENT, BOARD, HOOK, LIMITS, PROJECT, ROUTE, TOP } from './schema.ts';
+import type { TomlValue } from './toml.ts';
+
+export interface KeyText {
+  /** What it means, in one sentence without a full stop. */
+  readonly says: string;
+  /** The default where it is a plain value. */
+  readonly value?: TomlValue;
+  /** The default in words where it is not. */
+  readonly otherwise?: string;
+  /** What the commented file shows where there is no plain default. */
+  readonly example?: TomlValue;
+  /** Stands in the commented file as a remark, because another key shuts it out. */
+  readonly remark?: true;
+}
+
+export interface TableText {
+  /** `top`, or the key of the table. */
+  readonly name: string;
+  readonly schema: v.ObjectSchema<v.ObjectEntries, v.ErrorMessage<v.ObjectIssue> | undefined>;
+  /** As the documentation writes its header; '' = before the first table. */
+  readonly header: string;
+  /** As the commented file writes it; null = it has no table of its own there. */
+  readonly sample: string | null;
+  /** The file that `init` writes has this table for good: its header is no comment. */
+  readonly there: boolean;
+  readonly says: string;
+  readonly keys: Readonly<Record<string, KeyText>>;
+}
+
+const NO_LIMIT = 'no own limit';
+
+export const TABLES: readonly TableText[] = [
+  {
+    ...{ name: 'top', schema: TOP, header: '', sample: '', there: true },
+    says: 'These keys stand before the first table',
+    keys: {
+      default_agent: {
+        says: 'profile of tickets that name none',
+        otherwise: 'the only profile, if there is exactly one',
+        example: 'claude',
+      },
+      default_project: {
+        says: 'project of `ticket add` without `--project`',
+        otherwise: 'the only project, if there is exactly one',
+        example: 'shop',
+      },
+      trusted_authors: {
+        says: "authors whose tickets are dispatched without a person's move to `todo`",
+        value: [],
+      },
+    },
+  },
+  {
+    ...{ name: 'limits', schema: LIMITS, header: '[limits]', sample: '[limits]', there: true },
+    says: 'How much at a time, how long, how often',
+    keys: {
+      max_agents: limit('max_agents', 'living agents at a time, on this host'),
+      max_launches_per_tick: limit('max_launches_per_tick', 'launches of one tick'),
+      ttl_minutes: limit(
+        'ttl_minutes',
+        'observed silence (no event, no output) after which a living agent is parked; nothing is killed',
+      ),
+      max_attempts: limit('max_attempts', 'after as many failures the ticket is `blocked`'),
+      interval_seconds: limit(
+        'interval_seconds',
+        'how often the scheduler starts a tick; one tick counts at most twice this as observed time',
+      ),
+      launch_deadline_seconds: limit(
+        'launch_deadline_seconds',
+        'observed time after which a launch that never registered counts as failed',
+      ),
+      register_wait_seconds: limit(
+        'register_wait_seconds',
+        'how long a tick waits for the agents that it launched to register',
+      ),
+      retry_base_seconds: limit('retry_base_seconds', 'first back-off; doubles with every attempt'),
+      retry_max_seconds: limit('retry_max_seconds', 'largest back-off'),
+      max_usd_per_day: budget(
+        "money of a day by the clients' own records; used up, nothing more is launched (a running agent goes on)",
+        20,
+      ),
+      max_usd_per_ticket: budget('the same for one ticket', 5),
+      max_tokens_per_day: budget('tokens of a day, for clients that tell no money', 20_000_000),
+      max_tokens_per_ticket: budget('the same for one ticket', 5_000_000),
+    },
+  },
+  {
+    ...{ name: 'board', schema: BOARD, header: '[board]', sample: '[board]', there: false },
+    says: 'Where the tickets are: a file in the state dir unless this says otherwise',
+    keys: {
+      kind: {
+        says: '`sqlite`: the file in the state dir; `mission-control`: a server',
+        otherwise: 'required',
+        example: 'sqlite',
+      },
+      url: {
+        says: 'the server: https, or http on this machine; required for `mission-control`',
+        otherwise: 'none',
+        example: 'https://mission.example/v1',
+      },
+      token_file: {
+        says: 'file that holds its token, mode 0600; relative to the configuration',
+        otherwise: 'no token',
+        example: '~/.config/mc-pickup/token',
+      },
+      token_env: {
+        says: 'or the variable that holds it; every profile must hand it on by `pass_env`',
+        otherwise: 'no token',
+        example: 'MC_TOKEN',
+        remark: true,
+      },
+      runtimes: { says: 'who starts the agents: `here`, or the `server`', value: 'here' },
+    },
+  },
+  {
+    ...{ name: 'project', schema: PROJECT, header: '[project.NAME]', sample: '[project.shop]', there: false },
+    says: 'One for each git repository; `mc-pickup init --project` adds the one you stand in',
+    keys: {
+      repo: {
+        says: 'the git repository: an absolute path, or one that begins with `~/`',
+        otherwise: 'required',
+        example: '~/src/shop',
+      },
+      base: { says: 'branch that work starts from', value: 'main' },
+      remote: { says: 'where `base` is fetched from', value: 'origin' },
+      fetch: { says: 'whether to fetch before a worktree is made', value: true },
+      fetch_timeout_seconds: { says: 'bound of that fetch', value: 30 },
+      base_max_age_days: { says: 'a base older than this gives a warning', value: 14 },
+      max_agents: { says: 'living agents of this project', otherwise: NO_LIMIT, example: 2 },
+      worktrees: {
+        says: 'where the worktrees are made',
+        otherwise: '`<state dir>/worktrees/NAME`',
+        example: '~/worktrees/shop',
+      },
+      default_agent: {
+        says: "profile of this project's tickets",
+        otherwise: "the top level's",
+        example: 'claude',
+      },
+      after_create: {
+        says: 'hook, run once in a new worktree; its failure fails the launch; a table as here, or the argv alone',
+        otherwise: 'none',
+        example: { argv: ['npm', 'ci'], timeout_seconds: 300 },
+      },
+      before_run: {
+        says: 'the same, run before every agent; its failure is a warning',
+        otherwise: 'none',
+        example: ['make', 'setup'],
+      },
+    },
+  },
+  {
+    ...{ name: 'hook', schema: HOOK, header: '{ ... }', sample: null, there: false },
+    says: 'What `after_create` and `before_run` may be',
+    keys: {
+      argv: { says: 'program and arguments; no shell is involved', otherwise: 'required' },
+      timeout_seconds: { says: 'after which it is ended, and has failed', value: 300 },
+    },
+  },
+  {
+    ...{ name: 'agent', schema: AGENT, header: '[agent.NAME]', sample: '[agent.claude]', there: true },
+    says: 'One profile for each client, or for each way to start one',
+    keys: {
+      kind: {
+        says: '`claude`, `codex`, `opencode`, `gemini`, or `command` for any other program (its prompt is in `$MC_PROMPT_FILE`)',
+        otherwise: 'required',
+        example: 'claude',
+      },
+      argv: {
+        says: 'program and arguments; no shell is involved',
+        otherwise: "the client's name; required for `command`",
+        example: ['claude'],
+      },
+      env: { says: 'variables for the agent', value: {} },
+      pass_env: {
+        says: "names of variables that are handed on from the dispatcher's environment",
+        value: [],
+      },
+      prompt: {
+        says: 'a template of your own, in place of the built-in prompt',
+        otherwise: 'the built-in prompt',
+        example: 'Work on {{ticket.title}}.',
+      },
+      prompt_file: {
+        says: 'or the file that holds it; relative to the configuration',
+        otherwise: 'the built-in prompt',
+        example: 'prompt.md',
+        remark: true,
+      },
+      permission_mode: {
+        says: 'what the client may do unasked, in its own words',
+        value: 'acceptEdits',
+      },
+      mode: {
+        says: "`interactive`, or `headless`: the client's mode for machines where nobody attaches",
+        value: 'interactive',
+      },
+      on_idle: {
+        says: 'a turn that ended without a report: `auto` (to review when the branch has commits, else a nudge, then a person is asked), `review`, `nudge`, `needs_input` or `leave`',
+        value: 'auto',
+      },
+      max_nudges: {
+        says: 'continuation prompts of one run',
+        otherwise: '2; 0 for `command`',
+        example: 2,
+      },
+      fallback: {
+        says: "the profile that takes over while this one's account is limited or not ready",
+        otherwise: 'none',
+        example: 'codex',
+      },
+      max_agents: { says: 'living agents of this profile', otherwise: NO_LIMIT, example: 2 },
+    },
+  },
+  {
+    ...{ name: 'route', schema: ROUTE, header: '[[route]]', sample: '[[route]]', there: false },
+    says: 'Any number: the first that fits decides for tickets that name no profile; all that it names must fit',
+    keys: {
+      agent: { says: 'the profile', otherwise: 'required', example: 'codex' },
+      label: { says: 'a label that the ticket has', otherwise: 'any', example: 'docs' },
+      project: { says: 'its project', otherwise: 'any', example: 'shop' },
+      priority_at_most: {
+        says: 'its priority is this or a smaller number (0 is the most urgent)',
+        otherwise: 'any',
+        example: 1,
+      },
+    },
+  },
+];
+
+function limit(key: keyof typeof DEFAULT_LIMITS, says: string): KeyText {
+  const value = DEFAULT_LIMITS[key];
+  return value === null ? { says, otherwise: 'none' } : { says, value };
+}
+
+function budget(says: string, example: number): KeyText {
+  return { says, otherwise: 'none', example };
+}
+
+/** A table by its name. */
+export function tableText(name: string): TableText {
+  const found = TABLES.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`no table ${name}`);
+  return found;
+}

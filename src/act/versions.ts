@@ -18,11 +18,17 @@ export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Her
   return fix;
 }
 
+interface Where extends Pick<Here, 'places' | 'env'> {
+  /** Writes nothing: who only looks leaves no trace. */
+  readonly traceless?: true;
+  readonly timeoutMs?: number;
+}
+
 /** The version of a profile's client (null = it can't be told), and what to do if it is too old. */
 export async function clientVersion(
   profile: AgentProfile,
   { minVersion, versionArgv }: Adapter,
-  at: Pick<Here, 'places' | 'env'>,
+  at: Where,
 ): Promise<{ readonly version: string | null; readonly fix: string | null }> {
   if (minVersion === undefined || versionArgv === undefined) return { version: null, fix: null };
   const version = await versionOf(profile, versionArgv, programStamp(profile, at.env), at);
@@ -35,7 +41,7 @@ async function versionOf(
   profile: AgentProfile,
   versionArgv: readonly string[],
   stamp: string,
-  { places, env }: Pick<Here, 'places' | 'env'>,
+  { places, env, traceless, timeoutMs = TIMEOUT_MS }: Where,
 ): Promise<string | null> {
   const file = join(places.state, 'clients.json');
   const known = readObject(file) ?? {};
@@ -45,11 +51,12 @@ async function versionOf(
   // Only a bare program is asked: what else stands in an argv may be a wrapper's own words.
   if (rest.length > 0) return null;
   const answer = await run(word, versionArgv, {
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs,
     env: { PATH: env.PATH, HOME: env.HOME, ...profile.env },
   });
   const [version = null] = /\d+\.\d+\.\d+/.exec(`${answer.stdout} ${answer.stderr}`) ?? [];
   if (answer.error !== null || answer.code !== 0 || version === null) return null;
+  if (traceless === true) return version;
   try {
     writeAtomic(file, `${JSON.stringify({ ...known, [stamp]: version }, null, 2)}\n`);
   } catch {

@@ -1,5 +1,6 @@
 /** The board in one SQLite file. Reached by a dynamic import only: it loads the native driver. */
 export { type Backup, backupBoard, checkBoard, restoreBoard } from './backup.ts';
 export { DamagedBoard } from './errors.ts';
+export { type BoardHealth, boardHealth, type TickTime } from './health.ts';
 export { type TickLock, tryTickLock } from './lock.ts';
-export { openBoard, openBoardReadOnly, quickCheck } from './open.ts';
+export { openBoard, openBoardReadOnly } from './open.ts';

@@ -48,20 +48,6 @@ export function openBoardReadOnly(path: string): Board {
   );
 }
 
-/** What is wrong with the pages of a board, or null. Reads all of it, and changes nothing on disk. */
-export function quickCheck(path: string): string | null {
-  let db: Database.Database | null = null;
-  try {
-    db = readOnly(path);
-    const found = db.pragma('quick_check(1)', { simple: true });
-    return found === 'ok' ? null : String(found);
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  } finally {
-    db?.close();
-  }
-}
-
 function opened(
   path: string,
   open: () => Database.Database,
@@ -139,7 +125,7 @@ function patiently(body: () => unknown): unknown {
 
 /** A board in WAL mode cannot be opened read-only by itself without SQLite creating files beside it. So where
  *  nobody has it open (no `-wal`), its bytes are read into memory; where somebody has, the files are there. */
-function readOnly(path: string): Database.Database {
+export function readOnly(path: string): Database.Database {
   for (let tries = 0; tries < 10; tries++) {
     if (existsSync(`${path}-wal`))
       return openDatabase(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });

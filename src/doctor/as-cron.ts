@@ -1,0 +1,119 @@
+import { userInfo } from 'node:os';
+import type { Context } from '../commands/context.ts';
+import { findProgram } from '../runtime/programs.ts';
+import { run } from '../runtime/spawn.ts';
+import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
+import { examine } from './index.ts';
+
+/** What cron gives where its table says nothing else. */
+const CRON_PATH = '/usr/bin:/bin';
+const TIMEOUT_MS = 30_000;
+const CRONTAB_MS = 3000;
+const OF_OURS = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', 'MC_PICKUP_REEXEC'];
+
+/** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a
+ *  session of its own. What is wrong only there comes first in its topic, and says so. */
+export async function asCron(context: Context, begins: (what: string) => void): Promise<TopicFinding[]> {
+  const path = (await installedPath(context.env)) ?? CRON_PATH;
+  const env = bareEnvironment(context, path);
+  begins('here, and as cron would');
+  const [here, there] = await Promise.all([examine(context), examineBare(context, env)]);
+  if (!Array.isArray(there)) return [environment(env), { ...there, topic: 'ticks' as const }];
+  const usual = new Set(here.map(keyOf));
+  const marked = there.map(
+    (one): TopicFinding =>
+      one.result === 'ok' || usual.has(keyOf(one)) ? one : { ...one, only_as_cron: true },
+  );
+  const first = marked.filter((one) => one.only_as_cron === true);
+  return [
+    environment(env),
+    ...steering(context.env),
+    ...first,
+    ...marked.filter((one) => !first.includes(one)),
+  ];
+}
+
+/** What is said holds times and counts that differ between two looks; what is to be done does not. */
+function keyOf({ check, result, fix }: Finding): string {
+  return [check, result, fix].join('\0');
+}
+
+/** As cron starts a command of this user, with the two paths that every installed line names. */
+export function bareEnvironment(
+  { places, env }: Pick<Context, 'places' | 'env'>,
+  path: string,
+): NodeJS.ProcessEnv {
+  const user = nameOfUser() ?? env.LOGNAME ?? env.USER ?? '';
+  return {
+    HOME: env.HOME ?? '/',
+    LOGNAME: user,
+    USER: user,
+    SHELL: '/bin/sh',
+    PATH: path,
+    MC_PICKUP_STATE_DIR: places.state,
+    MC_PICKUP_CONFIG: places.config,
+  };
+}
+
+function nameOfUser(): string | null {
+  try {
+    return userInfo().username;
+  } catch {
+    return null;
+  }
+}
+
+/** The PATH of the lines that are installed in the user's crontab; null = none of ours is there. */
+async function installedPath(env: NodeJS.ProcessEnv): Promise<string | null> {
+  const crontab = findProgram('crontab', env.PATH);
+  if (crontab === null) return null;
+  const { code, stdout } = await run(crontab, ['-l'], { timeoutMs: CRONTAB_MS, env });
+  return code === 0 ? pathIn(stdout) : null;
+}
+
+/** The PATH that a crontab's block of ours sets in its command, after /usr/bin/env; null = there is none. */
+export function pathIn(crontab: string): string | null {
+  const [, block] = /^# >>> mc-pickup[^\n]*\n([\s\S]*?)^# <<< mc-pickup/m.exec(crontab) ?? [];
+  const [, whole, single, double, bare] =
+    /(?:'PATH=([^']*)'|[\s]PATH=(?:'([^']*)'|"([^"]*)"|([^\s'"]+)))/.exec(block ?? '') ?? [];
+  const found = whole ?? single ?? double ?? bare;
+  return found === undefined ? null : found.replaceAll('\\%', '%');
+}
+
+/** The findings of the program in that environment; one finding where it could not be had. */
+async function examineBare(
+  { node, bin }: Context,
+  env: NodeJS.ProcessEnv,
+): Promise<TopicFinding[] | Finding> {
+  // Every program that is run so leads a session of its own: it has no terminal.
+  const done = await run(node, [bin, 'doctor', '--json'], {
+    timeoutMs: TIMEOUT_MS,
+    env,
+    cwd: env.HOME ?? '/',
+  });
+  try {
+    return JSON.parse(done.stdout) as TopicFinding[];
+  } catch {
+    const why = done.error ?? (done.stderr.trim() || `exit ${done.code ?? done.signal}`);
+    return fail('as cron', `${node} ${bin} does not work there: ${why}`, 'run it by hand, under env -i');
+  }
+}
+
+function environment(env: NodeJS.ProcessEnv): TopicFinding {
+  const { PATH, HOME } = env;
+  const names = Object.keys(env).filter((name) => name !== 'PATH');
+  return {
+    topic: 'programs',
+    ...ok('environment', `PATH=${PATH}, ${names.join(', ')}; in ${HOME}, no terminal`),
+  };
+}
+
+/** Variables that steer this program from the shell alone. */
+function steering(env: NodeJS.ProcessEnv): TopicFinding[] {
+  const names = Object.keys(env).filter((name) => name.startsWith('MC_PICKUP_') && !OF_OURS.includes(name));
+  if (names.length === 0) return [];
+  const says = `${names.join(', ')}: set here, and no tick of a scheduler sees it`;
+  const topic: Topic = 'ticks';
+  const fix = 'say it in the configuration, or set it in the crontab or unit too';
+  return [{ topic, ...warn('variables', says, fix), only_as_cron: true }];
+}

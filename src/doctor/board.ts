@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs';
+import type { Server } from '../board/http/api.ts';
+import type { Board, TickRow } from '../board/port.ts';
+import type { BoardHealth } from '../board/sqlite/index.ts';
+import { type Context, readBoard, serverOf } from '../commands/context.ts';
+import { EXIT, UserError } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { AccountView } from '../model/world.ts';
+import { hostId } from '../runtime/identity.ts';
+import { type Finding, fail, many, ok, span, thrown, warn } from './finding.ts';
+
+/** What the board tells, where it can be read: one look, for all the checks that need it. */
+export interface BoardLook {
+  readonly findings: readonly Finding[];
+  /** false = it cannot be read: what only the board knows is not told. */
+  readonly readable: boolean;
+  readonly accounts: ReadonlyMap<string, AccountView>;
+  readonly live: readonly Runtime[];
+  readonly last_tick: Pick<TickRow, 'finished_at_ms' | 'outcome'> | null;
+  /** null = a server's board, whose past ticks are not asked for. */
+  readonly health: BoardHealth | null;
+  readonly closed: ReadonlySet<string>;
+}
+
+const NOTHING: Omit<BoardLook, 'findings'> = {
+  readable: false,
+  accounts: new Map(),
+  live: [],
+  last_tick: null,
+  health: null,
+  closed: new Set(),
+};
+
+const DAY_MS = 86_400_000;
+/** A difference of the clocks that moves back-offs and limits by more than a tick. Nothing else depends on it. */
+const CLOCKS_MS = 60_000;
+/** SQLite brings its log back into the board at some 4 MB; one that grows on is held by a reader that never ends. */
+const LARGE_WAL = 64 * 1024 * 1024;
+/** A person waits: less patience than a tick has. */
+const PATIENCE = { response_ms: 3000, total_ms: 6000, tries: 2 };
+/** Closed tickets whose worktrees may still be there. */
+const CLOSED = 500;
+
+/** Reads the board once. Never throws: what is wrong with it is a finding. */
+export async function lookAtBoard(context: Context, now_ms: number): Promise<BoardLook> {
+  let board: Board | null = null;
+  try {
+    const server = await serverOf(context);
+    if (server !== null) {
+      const patient = { ...server, limits: { ...server.limits, ...PATIENCE } };
+      const findings = [await serverFinding(patient)];
+      board = await serverBoard(patient);
+      return { ...(await readAll(board, context)), health: null, readable: true, findings };
+    }
+    const health = await healthOf(context, now_ms).catch((error: unknown) => asFailure(error));
+    const findings = health instanceof UserError ? [] : fileFindings(context.places.board, health, now_ms);
+    const known = health instanceof UserError ? null : health;
+    if (findings.some(({ result }) => result === 'fail')) return { ...NOTHING, findings };
+    if (known !== null && known.schema < known.schema_known && known.schema > 0)
+      return { ...NOTHING, findings, health: known };
+    // What another program's file is, or one that others may write, is told best by who opens it for work.
+    board = await readBoard(context);
+    if (health instanceof UserError) throw health;
+    const read = await readAll(board, context);
+    return {
+      ...{ ...read, health: known, readable: true },
+      findings: [...findings, ...foreign(read.live, context)],
+    };
+  } catch (error) {
+    return { ...NOTHING, findings: [thrown('board', asFailure(error))] };
+  } finally {
+    board?.close();
+  }
+}
+
+async function readAll(
+  board: Board,
+  { places }: Context,
+): Promise<Pick<BoardLook, 'accounts' | 'live' | 'last_tick' | 'closed'>> {
+  const [accounts, live, last_tick, closed] = await Promise.all([
+    board.accounts(),
+    board.liveRuntimes(),
+    board.lastTick(hostId(places.state) ?? ''),
+    board.tickets({ status: ['done', 'cancelled'], limit: CLOSED }),
+  ]);
+  return {
+    accounts: new Map(accounts.map((one) => [one.name, one])),
+    live,
+    last_tick,
+    closed: new Set(closed.map(({ id }) => id)),
+  };
+}
+
+/** A board that cannot be read keeps everything from working, whatever the reason. */
+function asFailure(error: unknown): UserError {
+  if (error instanceof UserError) return error;
+  return new UserError(
+    EXIT.config,
+    `it can't be read: ${error instanceof Error ? error.message : String(error)}`,
+  );
+}
+
+async function serverBoard(server: Server): Promise<Board> {
+  return (await import('../board/http/board.ts')).httpBoard(server);
+}
+
+async function serverFinding(server: Server): Promise<Finding> {
+  const check = 'board';
+  const { meetServer } = await import('../board/http/board.ts');
+  const { contract, ahead_ms } = await meetServer(server, Date.now);
+  const says = `${server.url}, contract ${contract}${server.token === null ? ', without a token' : ''}`;
+  if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);
+  const clock = `${says}; its clock is ${span(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
+  return warn(check, clock, 'set both clocks by NTP: back-offs and limits are told in time');
+}
+
+async function healthOf({ places }: Context, now_ms: number): Promise<BoardHealth | null> {
+  if (!existsSync(places.board)) return null;
+  const { boardHealth } = await import('../board/sqlite/index.ts');
+  return boardHealth(places.board, { host_id: hostId(places.state) ?? '', since_ms: now_ms - DAY_MS });
+}
+
+/** Every page of the board was read: what a tick never touches may be damaged too. */
+function fileFindings(path: string, health: BoardHealth | null, now_ms: number): Finding[] {
+  const check = 'board';
+  if (health === null) return [warn(check, `${path} is not there yet`, 'mc-pickup init')];
+  const { damage, schema, schema_known, wal_bytes, newest_at_ms } = health;
+  if (damage !== null)
+    return [
+      fail(
+        check,
+        `${path} is damaged: ${damage}`,
+        'mc-pickup restore FILE, a backup; see docs/operations.md',
+      ),
+    ];
+  const found = [ok(check, path)];
+  if (schema === schema_known) found.push(ok('schema', String(schema)));
+  else {
+    const says = `${schema}, and this mc-pickup writes ${schema_known}: what is on it is not looked at`;
+    found.push(warn('schema', says, 'mc-pickup reconcile brings it forward'));
+  }
+  if (wal_bytes > LARGE_WAL) {
+    const says = `${path}-wal has grown to ${Math.round(wal_bytes / 1024 / 1024)} MB`;
+    found.push(warn('write-ahead log', says, 'end the program that reads the board without an end'));
+  }
+  const ahead_ms = (newest_at_ms ?? 0) - now_ms;
+  if (ahead_ms > 5 * CLOCKS_MS) {
+    const says = `the newest record is of ${span(ahead_ms)} in the future: the clock of this machine has jumped back`;
+    const fix = 'set it by NTP; back-offs and limits that were told before last as much longer';
+    found.push(warn('clock', says, fix));
+  }
+  return found;
+}
+
+/** Runtimes that no tick of this host judges: the state dir was moved here while they lived, or was copied. */
+function foreign(live: readonly Runtime[], { places }: Context): Finding[] {
+  const host = hostId(places.state);
+  const others = live.filter(({ host_id, ticket_id }) => host_id !== host && ticket_id !== null);
+  const [first] = others;
+  if (first === undefined) return [];
+  const says = `${many(others.length, 'runtime')} of another host on this board (${others.map(({ ticket_id }) => ticket_id).join(' ')}): left alone here`;
+  return [
+    warn(
+      'other hosts',
+      says,
+      `if its agent is gone for certain: mc-pickup stop ${first.ticket_id} --release`,
+    ),
+  ];
+}

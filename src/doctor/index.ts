@@ -1,0 +1,68 @@
+import type { Context } from '../commands/context.ts';
+import { loadPolicy } from '../config/load.ts';
+import { agentFindings } from './agents.ts';
+import { lookAtBoard } from './board.ts';
+import { configuration } from './configuration.ts';
+import { diskFindings } from './disk.ts';
+import { type Finding, looked, type Topic, type TopicFinding } from './finding.ts';
+import { machineFindings } from './machine.ts';
+import { programs } from './programs.ts';
+import { projectFindings } from './projects.ts';
+import { serverFindings } from './server.ts';
+import { stateFindings } from './state.ts';
+import { tickFindings } from './ticks.ts';
+
+/** Looks at everything that a tick and its agents need. Writes nothing, never throws, and waits for nothing for long:
+ *  what starts programs runs side by side. `begins` hears what is being looked at. */
+export async function examine(
+  context: Context,
+  begins: (what: string) => void = () => undefined,
+): Promise<TopicFinding[]> {
+  const { places, env } = context;
+  const now_ms = Date.now();
+  const { policy, exists } = loadPolicy(places.config, env);
+  begins('programs, board, projects');
+  const asked = looked('programs', () => programs(env));
+  const board = await lookAtBoard(context, now_ms);
+  begins('agents, projects, tmux');
+  const group = async (topic: Topic, check: string, look: () => Promise<readonly Finding[]>) =>
+    (await looked(check, look)).map((one): TopicFinding => ({ topic, ...one }));
+  const now = (look: () => readonly Finding[]) => async () => look();
+  const all = await Promise.all([
+    group('programs', 'programs', () => asked),
+    group(
+      'state',
+      'configuration',
+      now(() => configuration(policy, exists, places.config)),
+    ),
+    group(
+      'state',
+      'state dir',
+      now(() => stateFindings(places, env)),
+    ),
+    group(
+      'state',
+      'disk',
+      now(() => diskFindings(places, policy)),
+    ),
+    group(
+      'board',
+      'board',
+      now(() => board.findings),
+    ),
+    group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms)),
+    group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
+    group(
+      'ticks',
+      'ticks',
+      now(() => tickFindings(context, policy, board, now_ms)),
+    ),
+    group('machine', 'tmux server', () => serverFindings(context, board.live)),
+    group(
+      'machine',
+      'machine',
+      now(() => machineFindings(places, env)),
+    ),
+  ]);
+  return all.flat();
+}

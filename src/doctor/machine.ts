@@ -1,0 +1,113 @@
+import { readFileSync, statSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import type { Places } from '../paths.ts';
+import { hostId, lookAtSelf } from '../runtime/identity.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
+
+const LEAST_PROCESSES = 200;
+const LEAST_FILES = 256;
+
+/** What the agents take from the machine and from the user: a home, a kernel that can be asked, room in its limits. */
+export function machineFindings(places: Places, env: NodeJS.ProcessEnv): Finding[] {
+  return [home(env), kernel(places.state), ...locale(env), ...limits(), ...keychain()];
+}
+
+function home(env: NodeJS.ProcessEnv): Finding {
+  const check = 'home';
+  const { HOME } = env;
+  if (!HOME)
+    return fail(
+      check,
+      'HOME is not set: the agents find no login and no settings',
+      'set HOME where ticks are started',
+    );
+  const stat = statSync(HOME, { throwIfNoEntry: false });
+  if (stat?.isDirectory() !== true)
+    return fail(check, `${HOME} is no directory`, 'correct HOME where ticks are started');
+  const uid = process.getuid?.();
+  if (uid !== undefined && stat.uid !== uid)
+    return warn(
+      check,
+      `${HOME} belongs to user ${stat.uid}, and this is user ${uid}`,
+      'start ticks as the owner of HOME',
+    );
+  const known = homeOfUser();
+  if (known !== null && known !== HOME)
+    return warn(
+      check,
+      `${HOME}, and a scheduler starts with ${known}, where other logins and settings may be`,
+      `set HOME in the crontab or unit too, or name it in the profiles: env = { HOME = "${HOME}" }`,
+    );
+  return ok(check, HOME);
+}
+
+function homeOfUser(): string | null {
+  try {
+    return userInfo().homedir || null;
+  } catch {
+    return null; // a user that no file knows, in a container
+  }
+}
+
+/** Who lives is told by boot and start time: without them nothing is ever freed. */
+function kernel(state: string): Finding {
+  const check = 'processes';
+  const { boot_id, pid_ns, self_readable } = lookAtSelf(hostId(state) ?? '');
+  if (boot_id === null)
+    return fail(
+      check,
+      "this boot's id can't be read: no agent's end can be proven",
+      'make /proc/sys/kernel/random/boot_id readable',
+    );
+  if (!self_readable)
+    return fail(
+      check,
+      "/proc can't be read: no agent's end can be proven",
+      'mount /proc, without hidepid for this user',
+    );
+  return ok(check, `can be told apart (boot ${boot_id.slice(0, 8)}${pid_ns === null ? '' : `, ${pid_ns}`})`);
+}
+
+/** Without any locale tmux is fine; one that is not UTF-8 turns what the clients draw into question marks. */
+function locale(env: NodeJS.ProcessEnv): Finding[] {
+  const name = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
+  if (name === '' || /utf-?8/i.test(name)) return [ok('locale', name || 'none is set, which is fine')];
+  if (/^(C|POSIX)$/.test(name)) return [ok('locale', `${name}, which is fine for ticks`)];
+  return [warn('locale', `${name} is not UTF-8: the clients' screens are not readable`, 'set LANG=C.UTF-8')];
+}
+
+function limits(): Finding[] {
+  let text: string;
+  try {
+    text = readFileSync('/proc/self/limits', 'utf8');
+  } catch {
+    return []; // not Linux
+  }
+  const check = 'limits';
+  const [processes, files] = ['Max processes', 'Max open files'].map((name) => softLimit(text, name));
+  const says = `${processes ?? 'no limit of'} processes, ${files ?? 'no limit of'} open files`;
+  const few = (processes ?? LEAST_PROCESSES) < LEAST_PROCESSES || (files ?? LEAST_FILES) < LEAST_FILES;
+  return [
+    few
+      ? warn(check, `only ${says}`, 'raise them: ulimit -u, ulimit -n, or /etc/security/limits.conf')
+      : ok(check, says),
+  ];
+}
+
+/** The soft limit of that name in /proc/self/limits; null = none. */
+export function softLimit(text: string, name: string): number | null {
+  const line = text.split('\n').find((one) => one.startsWith(name)) ?? '';
+  const soft = /^\d+/.exec(line.slice(name.length).trim())?.[0];
+  return soft === undefined ? null : Number(soft);
+}
+
+function keychain(): Finding[] {
+  if (process.platform !== 'darwin') return [];
+  return [
+    warn(
+      'keychain',
+      'a cron job has no unlocked keychain: clients that keep their login there do not find it',
+      'start ticks by launchd (an agent of your login session), or hand a key on by pass_env',
+    ),
+  ];
+}

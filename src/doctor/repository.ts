@@ -1,0 +1,128 @@
+import type { Policy, Project } from '../model/policy.ts';
+import { git } from '../workspace/git.ts';
+import { type Finding, fail, many, ok, warn } from './finding.ts';
+import { sshFinding } from './ssh.ts';
+
+const TIMEOUT_MS = 5000;
+const DAY_MS = 86_400_000;
+/** Commits are counted up to here: more say nothing more. */
+const COUNTED = 500;
+const IDENTITY = ['GIT_AUTHOR_NAME', 'GIT_AUTHOR_EMAIL', 'GIT_COMMITTER_NAME', 'GIT_COMMITTER_EMAIL'];
+
+/** What git says of a project's repository. The first finding is on the repository itself. Changes nothing, and asks no
+ *  other machine. */
+export async function repository(
+  project: Project,
+  policy: Policy,
+  env: NodeJS.ProcessEnv,
+): Promise<Finding[]> {
+  const { name, repo, base, remote } = project;
+  const check = `project ${name}`;
+  const refs = [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
+  const format = '--format=%(refname)%00%(committerdate:unix)';
+  const [listed, url] = await Promise.all([
+    git(repo, ['for-each-ref', format, '--', ...refs], TIMEOUT_MS),
+    git(repo, ['config', '--get', `remote.${remote}.url`], TIMEOUT_MS),
+  ]);
+  const known = new Map(listed.stdout.split('\n').map((line) => line.split('\0') as [string, string]));
+  const start = refs.find((ref) => known.has(ref));
+  if (listed.missing) return [fail(check, listed.error, 'install git, or put it on PATH')];
+  if (!listed.ok || start === undefined)
+    return [
+      fail(
+        check,
+        `${repo} is no git repository with a branch "${base}" that has a commit${listed.ok ? '' : ` (${listed.error})`}`,
+        'correct repo or base in the configuration',
+      ),
+    ];
+  const [apart, who] = await Promise.all([
+    known.size === 2 ? comparison(project, refs) : null,
+    identity(project, policy, env),
+  ]);
+  const from = start.replace(/^refs\/(heads|remotes)\//, '');
+  const at_ms = Number(known.get(start)) * 1000;
+  return [
+    ok(check, `${repo}, from ${from}`),
+    baseFinding(project, from, at_ms, apart),
+    who,
+    ...(project.fetch && url.ok ? sshFinding(name, url.stdout, env) : []),
+  ];
+}
+
+interface Apart {
+  /** Of the remote's base, and not in the local one. */
+  readonly behind: number;
+  /** Of the local base, and not in the remote's. */
+  readonly ahead: number;
+}
+
+async function comparison(
+  { repo }: Project,
+  [there = '', here = '']: readonly string[],
+): Promise<Apart | null> {
+  const count = async (range: string): Promise<number> =>
+    Number(
+      (await git(repo, ['rev-list', '--count', `--max-count=${COUNTED}`, range, '--'], TIMEOUT_MS)).stdout,
+    );
+  const [behind, ahead] = await Promise.all([count(`${here}..${there}`), count(`${there}..${here}`)]);
+  return { behind, ahead };
+}
+
+/** Work begins at the remote's base where there is one: what it lacks no agent sees. */
+function baseFinding(project: Project, from: string, at_ms: number, apart: Apart | null): Finding {
+  const { name, repo, base, remote, base_max_age_days } = project;
+  const check = `base ${name}`;
+  const days = Math.floor((Date.now() - at_ms) / DAY_MS);
+  const fetch = `git -C ${repo} fetch ${remote}`;
+  if (apart !== null && apart.ahead > 0)
+    return warn(
+      check,
+      `${base} has ${commits(apart.ahead)} that ${from} has not, and work begins at ${from}: no agent sees them`,
+      `git -C ${repo} push ${remote} ${base}`,
+    );
+  const behind =
+    apart !== null && apart.behind > 0 ? `; the local ${base} is ${commits(apart.behind)} behind it` : '';
+  if (days > base_max_age_days)
+    return warn(
+      check,
+      `the last commit of ${from} is ${days} days old${behind}`,
+      apart === null && !from.startsWith(`${remote}/`)
+        ? `bring ${base} up to date in ${repo}, or raise project.${name}.base_max_age_days`
+        : `${fetch}; or raise project.${name}.base_max_age_days`,
+    );
+  if (behind !== '' && !project.fetch)
+    return warn(
+      check,
+      `${from} is ${days} days old${behind}, and project.${name}.fetch is off`,
+      `${fetch} now and then`,
+    );
+  return ok(check, `${from}, last commit ${days === 0 ? 'today' : `${many(days, 'day')} ago`}${behind}`);
+}
+
+function commits(count: number): string {
+  return count >= COUNTED ? `${COUNTED} commits or more` : many(count, 'commit');
+}
+
+/** Whom an agent commits as: git refuses a commit of nobody. */
+async function identity({ name, repo }: Project, policy: Policy, env: NodeJS.ProcessEnv): Promise<Finding> {
+  const check = `commits ${name}`;
+  const without = [...policy.agents.values()].filter(
+    ({ env: own, pass_env }) =>
+      !IDENTITY.every((one) => own[one] !== undefined || (pass_env.includes(one) && env[one] !== undefined)),
+  );
+  if (without.length === 0 && policy.agents.size > 0)
+    return ok(check, 'as the profiles say (GIT_AUTHOR_NAME)');
+  const [ident, mail] = await Promise.all([
+    git(repo, ['var', 'GIT_COMMITTER_IDENT'], TIMEOUT_MS),
+    git(repo, ['config', '--get', 'user.email'], TIMEOUT_MS),
+  ]);
+  const who = ident.stdout.replace(/ \d+ [+-]\d{4}$/, '');
+  if (ident.ok && mail.ok && mail.stdout !== '') return ok(check, `as ${who}`);
+  return warn(
+    check,
+    ident.ok
+      ? `as ${who}, which git has guessed`
+      : `git knows no name or e-mail for ${repo}: an agent can't commit`,
+    `git -C ${repo} config user.name agent && git -C ${repo} config user.email agent@example.com`,
+  );
+}

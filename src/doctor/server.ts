@@ -1,0 +1,106 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import type { Context } from '../commands/context.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { TmuxView } from '../model/world.ts';
+import { run } from '../runtime/spawn.ts';
+import { viewServer } from '../runtime/tmux.ts';
+import { type Finding, fail, many, ok, warn } from './finding.ts';
+
+const TIMEOUT_MS = 3000;
+const LINGER = '/var/lib/systemd/linger';
+
+/** The tmux server of ours: whether it answers, and whether it outlives what started it. */
+export async function serverFindings({ tmux, env }: Context, live: readonly Runtime[]): Promise<Finding[]> {
+  const view = await viewServer(tmux, { repair: false });
+  const group = view.kind === 'server' ? cgroupOf(view.server_pid) : null;
+  return [
+    server(view, live),
+    ...(group === null ? [] : [await outlives(group, env)]),
+    ...linger(env, group?.user === true),
+  ];
+}
+
+function server(view: TmuxView, live: readonly Runtime[]): Finding {
+  const check = 'tmux server';
+  switch (view.kind) {
+    case 'server': {
+      const panes = view.panes.filter(({ run: mark, dead }) => mark !== '' && !dead).length;
+      return ok(check, `pid ${view.server_pid}, ${many(panes, 'agent')}`);
+    }
+    case 'none': {
+      const lost = live.filter(({ tmux_pane, phase }) => tmux_pane !== null && phase !== 'launching').length;
+      if (lost === 0) return ok(check, 'none yet: the first launch starts it');
+      return warn(
+        check,
+        `there is none, and the board knows ${many(lost, 'runtime')} that it had`,
+        'nothing to do: the next tick starts their tickets again, at no cost of an attempt',
+      );
+    }
+    case 'unknown':
+      if (view.error.includes('socket was deleted'))
+        return warn(check, view.error, 'nothing to do: the next tick has it restored (SIGUSR1)');
+      return fail(
+        check,
+        view.error,
+        'until it answers no tick does anything; ps shows whether that process hangs',
+      );
+  }
+}
+
+/** Where systemd counts a process: its unit, and whether a user's own manager runs it. */
+export interface Group {
+  readonly unit: string;
+  readonly user: boolean;
+}
+
+/** The unit that a process belongs to, by the text of /proc/PID/cgroup; null = none, or no systemd. */
+export function unitIn(text: string): Group | null {
+  const lines = text.split('\n').map((line) => /^\d+:([^:]*):(.*)$/.exec(line));
+  const path = (lines.find((one) => one?.[1] === '') ?? null)?.[2] ?? '';
+  const named = lines.find((one) => one?.[1] === 'name=systemd')?.[2] ?? '';
+  // With both hierarchies mounted, the old one may be the one that is in use.
+  const chosen = [path, named].find((one) => /\.(service|scope)(\/|$)/.test(one)) ?? '';
+  const unit = chosen.split('/').findLast((part) => /\.(service|scope)$/.test(part));
+  return unit === undefined ? null : { unit, user: /\/user@\d+\.service\//.test(chosen) };
+}
+
+function cgroupOf(pid: number): Group | null {
+  try {
+    return unitIn(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
+  } catch {
+    return null; // gone meanwhile, or not Linux
+  }
+}
+
+/** A service that is stopped takes all of its group along, unless it says otherwise. */
+async function outlives({ unit, user }: Group, env: NodeJS.ProcessEnv): Promise<Finding> {
+  const check = 'tmux group';
+  if (unit.endsWith('.scope')) return ok(check, unit);
+  const words = [...(user ? ['--user'] : []), 'show', '--property=KillMode', '--value', '--', unit];
+  const asked = await run('systemctl', words, { timeoutMs: TIMEOUT_MS, env });
+  const mode = asked.code === 0 ? asked.stdout.trim() : '';
+  if (mode === 'process' || mode === 'none') return ok(check, `${unit} (KillMode=${mode}: it outlives that)`);
+  return warn(
+    check,
+    `it is a part of ${unit}${mode === '' ? '' : ` (KillMode=${mode})`}: when that stops, every agent ends`,
+    `let the agents finish, and tmux start again outside of it; or give ${unit} KillMode=process`,
+  );
+}
+
+/** A user's manager, and all that it runs, ends with the last session, unless the user lingers. */
+function linger(env: NodeJS.ProcessEnv, inManager: boolean): Finding[] {
+  const units = join(env.XDG_CONFIG_HOME || join(env.HOME ?? '', '.config'), 'systemd', 'user');
+  const ours = existsSync(units) && readdirSync(units).some((name) => /^mc-pickup.*\.timer$/.test(name));
+  if (!existsSync(LINGER) || (!ours && !inManager)) return [];
+  const { username } = userInfo();
+  if (existsSync(join(LINGER, username))) return [ok('linger', `${username} lingers`)];
+  return [
+    warn(
+      'linger',
+      `${username} does not linger: ${inManager ? 'the tmux server and its agents end' : 'no tick runs'} once you are logged out`,
+      `loginctl enable-linger ${username}`,
+    ),
+  ];
+}

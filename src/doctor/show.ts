@@ -1,0 +1,62 @@
+import { type Painted, painter, type Style } from '../report/paint.ts';
+import { oneLine } from '../text.ts';
+import { TOPICS, type TopicFinding } from './finding.ts';
+
+const MARKS = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
+const STYLES: Readonly<Record<TopicFinding['result'], Style>> = { ok: 'green', warn: 'yellow', fail: 'red' };
+const NAME = 16;
+const INDENT = MARKS.ok.length + 1;
+const MAX = 500;
+
+/** The findings for people, a heading for each topic. The words carry it all, colour only helps. `width`: of the terminal;
+ *  null = a pipe, where each finding stays on one line, so that it can be searched. */
+export function show(
+  findings: readonly TopicFinding[],
+  { color, width }: { readonly color: boolean; readonly width: number | null },
+): Painted[] {
+  const paint = painter(color);
+  const lines: Painted[] = [];
+  const one = ({ result, check, says, fix, only_as_cron }: TopicFinding): void => {
+    const name = oneLine(check, 60).padEnd(NAME);
+    const text = oneLine(only_as_cron === true ? `only under cron: ${says}` : says, MAX);
+    const [first = '', ...rest] = wrap(text, width, INDENT + name.length + 1);
+    lines.push(paint([STYLES[result], MARKS[result]], ` ${name} ${first}`));
+    const under = ' '.repeat(INDENT + NAME + 1);
+    for (const more of rest) lines.push(paint(`${under}${more}`));
+    if (fix === null) return;
+    const [then = '', ...others] = wrap(oneLine(fix, MAX), width, INDENT + 3);
+    lines.push(paint(' '.repeat(INDENT), ['bold', '->'], ` ${then}`));
+    for (const more of others) lines.push(paint(`${' '.repeat(INDENT + 3)}${more}`));
+  };
+  const groups = TOPICS.map((topic) => ({
+    topic,
+    of: findings.filter((finding) => finding.topic === topic),
+  }));
+  for (const { topic, of } of groups.filter((group) => group.of.length > 0)) {
+    if (lines.length > 0) lines.push(paint(''));
+    lines.push(paint(['bold', topic]));
+    for (const finding of of) one(finding);
+  }
+  return [...lines, paint(''), paint(['bold', summary(findings)])];
+}
+
+/** `1 to mend, 2 warnings, 14 fine`. */
+export function summary(findings: readonly TopicFinding[]): string {
+  const count = (result: TopicFinding['result']) => findings.filter((one) => one.result === result).length;
+  const warnings = count('warn');
+  return `${count('fail')} to mend, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}, ${count('ok')} fine`;
+}
+
+/** Breaks a text between words. A word that is too long for a line, such as a path, is left whole. */
+function wrap(text: string, width: number | null, indent: number): string[] {
+  const room = width === null ? Number.POSITIVE_INFINITY : Math.max(20, width - indent);
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > room) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

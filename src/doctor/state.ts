@@ -1,0 +1,83 @@
+import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { switchFile } from '../killswitch.ts';
+import type { Places } from '../paths.ts';
+import { shellQuote } from '../runtime/files.ts';
+import { stateFault } from '../state.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
+
+/** The state dir, and what in it nobody else may read or change. */
+export function stateFindings(places: Places, env: NodeJS.ProcessEnv, uid = process.getuid?.()): Finding[] {
+  const dir = stateDir(places.state, uid);
+  if (dir.result !== 'ok') return [dir];
+  return [dir, files(places, env), ...tools(places)];
+}
+
+function stateDir(dir: string, uid: number | undefined): Finding {
+  const check = 'state dir';
+  if (lstatSync(dir, { throwIfNoEntry: false }) === undefined && stateFault(dir) === null)
+    return warn(check, `${dir} is not there yet`, 'mc-pickup init');
+  const fault = stateFault(dir);
+  if (fault !== null) return fail(check, fault, 'mend it, or name another state dir with --state-dir');
+  const stat = statSync(dir);
+  if (uid !== undefined && stat.uid !== uid)
+    return fail(
+      check,
+      `${dir} belongs to user ${stat.uid}, and this is user ${uid}`,
+      `run mc-pickup as its owner, or sudo chown -R ${uid} ${shellQuote(dir)}`,
+    );
+  return (stat.mode & 0o077) === 0
+    ? ok(check, dir)
+    : fail(check, `${dir} is open to other users (${modeText(stat.mode)})`, `chmod 700 ${dir}`);
+}
+
+/** The directory keeps others out already: only a board or a switch that others may write is more than untidy. */
+function files(places: Places, env: NodeJS.ProcessEnv): Finding {
+  const check = 'state files';
+  const { board, host, lock, runs, marks, bin, worktrees, server, socket } = places;
+  const own = [
+    board,
+    `${board}-wal`,
+    `${board}-shm`,
+    lock,
+    host,
+    runs,
+    marks,
+    bin,
+    worktrees,
+    server,
+    socket,
+  ];
+  const open = [...own, switchFile(places, env)].flatMap((path) => {
+    const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+    return (mode & 0o077) === 0 ? [] : [{ path, mode }];
+  });
+  const [first] = open;
+  if (first === undefined) return ok(check, 'for you alone');
+  const refused = open.find(({ path, mode }) => path === board && (mode & 0o022) !== 0);
+  const says = `${(refused ?? first).path} is open to other users (${modeText((refused ?? first).mode)})${open.length > 1 ? `, and ${open.length - 1} more` : ''}`;
+  const fix = `chmod go-rwx ${open.map(({ path }) => path).join(' ')}`;
+  return refused === undefined ? warn(check, says, fix) : fail(check, says, fix);
+}
+
+/** What living agents report with: it names the Node and the script that last launched one. */
+function tools({ bin }: Places): Finding[] {
+  const file = join(bin, 'mc-pickup');
+  if (!existsSync(file)) return [];
+  const named = [...readFileSync(file, 'utf8').matchAll(/'((?:[^']|'\\'')*)'/g)].map(([, word = '']) =>
+    word.replaceAll("'\\''", "'"),
+  );
+  const gone = named.find((path) => !existsSync(path));
+  if (gone === undefined) return [ok('tools', `${file} leads to ${named.at(-1) ?? 'nothing'}`)];
+  return [
+    warn(
+      'tools',
+      `${file} leads to ${gone}, which is gone: a living agent can't report`,
+      'mc-pickup init writes it anew, for the program where it is now',
+    ),
+  ];
+}
+
+function modeText(mode: number): string {
+  return `mode ${(mode & 0o777).toString(8).padStart(4, '0')}`;
+}

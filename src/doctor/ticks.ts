@@ -1,0 +1,108 @@
+import type { TickTime } from '../board/sqlite/index.ts';
+import type { Context } from '../commands/context.ts';
+import { halted, readSwitches } from '../killswitch.ts';
+import type { Policy } from '../model/policy.ts';
+import { numberOf, readObject } from '../runtime/files.ts';
+import type { BoardLook } from './board.ts';
+import { type Finding, many, ok, span, warn } from './finding.ts';
+
+const FIX = 'install the lines of crontab.example, and look at the log that they name';
+const RECENT = 10;
+
+/** The killswitch, whether ticks come, how they ended, and where they did not come. */
+export function tickFindings(
+  { places, env }: Context,
+  { limits }: Policy,
+  board: BoardLook,
+  now_ms: number,
+): Finding[] {
+  const switches = readSwitches(places, env, now_ms);
+  const found = switches.map(({ level, scope, reason }) =>
+    warn('killswitch', `on: level ${level}, scope ${scope}: ${reason}`, 'mc-pickup killswitch off'),
+  );
+  const stop = halted(switches);
+  const interval_ms = limits.interval_seconds * 1000;
+  const halts = haltedSince(places.gate, now_ms);
+  if (halts !== null && stop !== null) found.push(ok('halted', halts));
+  if (!board.readable) return found;
+  const last = lastTick(board, stop !== null ? places.gate : null, interval_ms, now_ms);
+  const history = board.health?.ticks ?? [];
+  return [...found, last, ...outcomes(history.slice(-RECENT)), ...gaps(history, interval_ms, now_ms)];
+}
+
+/** Ticks that the switch halted leave no row on the board: the gate's own file tells of them. */
+function haltedSince(gate: string, now_ms: number): string | null {
+  const record = readObject(gate);
+  const [first, latest, ticks] = ['first_halted_at_ms', 'last_halted_at_ms', 'ticks'].map((key) =>
+    numberOf(record, key),
+  );
+  if (first == null || latest == null || ticks == null) return null;
+  return `${many(ticks, 'tick')} since ${new Date(first).toISOString()}, the last ${span(now_ms - latest)} ago`;
+}
+
+function lastTick(
+  { last_tick }: BoardLook,
+  gate: string | null,
+  interval_ms: number,
+  now_ms: number,
+): Finding {
+  const check = 'ticks';
+  const halt = gate === null ? null : numberOf(readObject(gate), 'last_halted_at_ms');
+  if (last_tick === null && halt === null) return warn(check, 'no tick has ever run here', FIX);
+  const at = Math.max(last_tick?.finished_at_ms ?? 0, halt ?? 0);
+  const since = now_ms - at;
+  const outcome = halt !== null && halt === at ? 'halted' : (last_tick?.outcome ?? '');
+  const says = `the last one ${span(since)} ago: ${outcome}`;
+  return since > 3 * interval_ms ? warn(check, says, FIX) : ok(check, says);
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  unavailable: 'tmux could not be seen: mc-pickup dispatch --dry-run says why',
+  partial: 'a step failed or the configuration is broken: mc-pickup log tells',
+};
+
+function outcomes(recent: readonly TickTime[]): Finding[] {
+  const check = 'recent ticks';
+  if (recent.length === 0) return [];
+  const counts = Object.keys(WHY).flatMap((outcome) => {
+    const n = recent.filter((one) => one.outcome === outcome).length;
+    return n === 0 ? [] : [{ outcome, n }];
+  });
+  const [worst] = counts;
+  if (worst === undefined) return [ok(check, `${recent.length} of ${recent.length} ok`)];
+  const says = `of the last ${recent.length}: ${counts.map(({ outcome, n }) => `${n} ${outcome}`).join(', ')}`;
+  return [warn(check, says, WHY[worst.outcome] ?? '')];
+}
+
+/** The longest time of the last day for which no tick came though the machine ran. The monotonic clock stands still in
+ *  suspend, and another boot began anew: neither is a fault of the scheduler. */
+export function longestGap(
+  ticks: readonly TickTime[],
+  interval_ms: number,
+): { at_ms: number; ms: number } | null {
+  let worst: { at_ms: number; ms: number } | null = null;
+  for (const [n, tick] of ticks.entries()) {
+    const before = ticks[n - 1];
+    if (before === undefined || before.boot_id !== tick.boot_id) continue;
+    const took = tick.finished_at_ms - tick.started_at_ms;
+    const awake = tick.mono_ms - before.mono_ms - Math.max(0, took);
+    const ms = Math.min(awake, tick.started_at_ms - before.finished_at_ms);
+    if (ms > 3 * interval_ms && ms > (worst?.ms ?? 0)) worst = { at_ms: before.finished_at_ms, ms };
+  }
+  return worst;
+}
+
+function gaps(ticks: readonly TickTime[], interval_ms: number, now_ms: number): Finding[] {
+  const check = 'gaps';
+  if (ticks.length < 2) return [];
+  const worst = longestGap(ticks, interval_ms);
+  if (worst === null)
+    return [ok(check, `none in the last ${span(now_ms - (ticks[0]?.started_at_ms ?? now_ms))}`)];
+  return [
+    warn(
+      check,
+      `no tick for ${span(worst.ms)} from ${new Date(worst.at_ms).toISOString()} on`,
+      'fine if the killswitch was on; else look at the log of the scheduler for that time',
+    ),
+  ];
+}

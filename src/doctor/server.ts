@@ -9,7 +9,6 @@ import { viewServer } from '../runtime/tmux.ts';
 import { type Finding, fail, many, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 3000;
-const LINGER = '/var/lib/systemd/linger';
 
 /** The tmux server of ours: whether it answers, and whether it outlives what started it. */
 export async function serverFindings({ tmux, env }: Context, live: readonly Runtime[]): Promise<Finding[]> {
@@ -18,7 +17,7 @@ export async function serverFindings({ tmux, env }: Context, live: readonly Runt
   return [
     server(view, live),
     ...(group === null ? [] : [await outlives(group, env)]),
-    ...linger(env, group?.user === true),
+    ...linger(env, { inManager: group?.user === true }),
   ];
 }
 
@@ -89,13 +88,19 @@ async function outlives({ unit, user }: Group, env: NodeJS.ProcessEnv): Promise<
   );
 }
 
-/** A user's manager, and all that it runs, ends with the last session, unless the user lingers. */
-function linger(env: NodeJS.ProcessEnv, inManager: boolean): Finding[] {
+/** A user's manager, and all that it runs, ends with the last session, unless the user lingers. `root`: of the machine;
+ *  tests put another one in its place. */
+export function linger(
+  env: NodeJS.ProcessEnv,
+  { inManager, root = '/' }: { readonly inManager: boolean; readonly root?: string },
+): Finding[] {
+  if (!existsSync(join(root, 'run/systemd/system'))) return [];
   const units = join(env.XDG_CONFIG_HOME || join(env.HOME ?? '', '.config'), 'systemd', 'user');
   const ours = existsSync(units) && readdirSync(units).some((name) => /^mc-pickup.*\.timer$/.test(name));
-  if (!existsSync(LINGER) || (!ours && !inManager)) return [];
+  if (!ours && !inManager) return [];
   const { username } = userInfo();
-  if (existsSync(join(LINGER, username))) return [ok('linger', `${username} lingers`)];
+  if (existsSync(join(root, 'var/lib/systemd/linger', username)))
+    return [ok('linger', `${username} lingers`)];
   return [
     warn(
       'linger',

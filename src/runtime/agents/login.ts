@@ -3,7 +3,7 @@
  * may be out of date, and there are ways that leave none here (another provider, a system's keyring): "none" is a hint.
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { parse } from 'smol-toml';
 import type { AgentKind } from '../../model/policy.ts';
 import { asObject, textOf } from '../files.ts';
@@ -14,12 +14,7 @@ type Env = Readonly<Record<string, string | undefined>>;
 /** `where`: the variable or the file that holds it. `open`: a file that other users may read. */
 export type Login =
   | { readonly found: true; readonly where: string; readonly open: boolean }
-  | {
-      readonly found: false;
-      readonly looked: readonly string[];
-      readonly fix: string;
-      readonly file: string;
-    };
+  | { readonly found: false; readonly looked: readonly string[]; readonly fix: string };
 
 interface Ways {
   /** Variables that are a login by themselves. */
@@ -36,6 +31,7 @@ export function loginOf(kind: AgentKind, env: Env): Login | null {
   const name = ways.names.find((one) => Boolean(env[one]));
   if (name !== undefined) return { found: true, where: name, open: false };
   for (const [file, holds] of ways.files) {
+    if (!isAbsolute(file)) continue; // no HOME: nothing of the present directory is meant
     try {
       if (holds(readFileSync(file, 'utf8')))
         return { found: true, where: file, open: (statSync(file).mode & 0o077) !== 0 };
@@ -44,7 +40,7 @@ export function loginOf(kind: AgentKind, env: Env): Login | null {
     }
   }
   const looked = [...ways.names.slice(0, 2), ...ways.files.slice(0, 1).map(([file]) => file)];
-  return { found: false, looked, fix: ways.fix, file: ways.files[0]?.[0] ?? '' };
+  return { found: false, looked, fix: ways.fix };
 }
 
 /** The variables that a client takes as its login. */

@@ -14,7 +14,7 @@ const OF_OURS = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', '
 /** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a
  *  session of its own. What is wrong only there comes first in its topic, and says so. */
 export async function asCron(context: Context, begins: (what: string) => void): Promise<TopicFinding[]> {
-  const path = (await installedPath(context.env)) ?? CRON_PATH;
+  const path = (await installedPath(context)) ?? CRON_PATH;
   const env = bareEnvironment(context, path);
   begins('here, and as cron would');
   const [here, there] = await Promise.all([examine(context), examineBare(context, env)]);
@@ -64,20 +64,25 @@ function nameOfUser(): string | null {
 }
 
 /** The PATH of the lines that are installed in the user's crontab; null = none of ours is there. */
-async function installedPath(env: NodeJS.ProcessEnv): Promise<string | null> {
+async function installedPath({ places, env }: Context): Promise<string | null> {
   const crontab = findProgram('crontab', env.PATH);
   if (crontab === null) return null;
   const { code, stdout } = await run(crontab, ['-l'], { timeoutMs: CRONTAB_MS, env });
-  return code === 0 ? pathIn(stdout) : null;
+  return code === 0 ? pathIn(stdout, places.state) : null;
 }
 
-/** The PATH that a crontab's block of ours sets in its command, after /usr/bin/env; null = there is none. */
-export function pathIn(crontab: string): string | null {
-  const [, block] = /^# >>> mc-pickup[^\n]*\n([\s\S]*?)^# <<< mc-pickup/m.exec(crontab) ?? [];
+/** The PATH that the block of this state dir sets in a crontab, in the words after /usr/bin/env; null = there is none. */
+export function pathIn(crontab: string, state: string): string | null {
+  const blocks =
+    crontab.replaceAll('\\%', '%').match(/^# >>> mc-pickup[^\n]*\n[\s\S]*?^# <<< mc-pickup/gm) ?? [];
+  const ours = blocks.find((block) => new RegExp(`[\\s'"=]${literally(state)}(['"\\s]|$)`).test(block));
   const [, whole, single, double, bare] =
-    /(?:'PATH=([^']*)'|[\s]PATH=(?:'([^']*)'|"([^"]*)"|([^\s'"]+)))/.exec(block ?? '') ?? [];
-  const found = whole ?? single ?? double ?? bare;
-  return found === undefined ? null : found.replaceAll('\\%', '%');
+    /(?:'PATH=([^']*)'|\sPATH=(?:'([^']*)'|"([^"]*)"|([^\s'"]+)))/.exec(ours ?? '') ?? [];
+  return whole ?? single ?? double ?? bare ?? null;
+}
+
+function literally(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 /** The findings of the program in that environment; one finding where it could not be had. */

@@ -36,7 +36,7 @@ function home(env: NodeJS.ProcessEnv): Finding {
     return warn(
       check,
       `${HOME}, and a scheduler starts with ${known}, where other logins and settings may be`,
-      `set HOME in the crontab or unit too, or name it in the profiles: env = { HOME = "${HOME}" }`,
+      'nothing, if the lines that start ticks set HOME too; else set it there',
     );
   return ok(check, HOME);
 }

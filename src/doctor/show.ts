@@ -40,11 +40,13 @@ export function show(
   return [...lines, paint(''), paint(['bold', summary(findings)])];
 }
 
-/** `1 to mend, 2 warnings, 14 fine`. */
+/** `1 to mend, 2 warnings, 14 fine`, and how many of those are so under cron alone. */
 export function summary(findings: readonly TopicFinding[]): string {
   const count = (result: TopicFinding['result']) => findings.filter((one) => one.result === result).length;
   const warnings = count('warn');
-  return `${count('fail')} to mend, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}, ${count('ok')} fine`;
+  const cron = findings.filter((one) => one.only_as_cron === true).length;
+  const alone = cron === 0 ? '' : `; ${cron} only under cron`;
+  return `${count('fail')} to mend, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}, ${count('ok')} fine${alone}`;
 }
 
 /** Breaks a text between words. A word that is too long for a line, such as a path, is left whole. */

@@ -117,7 +117,7 @@ it('the PATH of the installed lines is taken in place of that of cron', () => {
   agent('my-agent');
   program(
     'crontab',
-    `[ "$1" = -l ] && cat <<'END'\n# >>> mc-pickup\n* * * * * /usr/bin/env PATH=${tools}:/usr/bin:/bin /x/node /x/mc-pickup.js dispatch\n# <<< mc-pickup\nEND`,
+    `[ "$1" = -l ] && cat <<'END'\n# >>> mc-pickup 01ab: x\n* * * * * /usr/bin/env PATH=${tools}:/usr/bin:/bin MC_PICKUP_STATE_DIR=${box.state} /x/node /x/mc-pickup.js dispatch\n# <<< mc-pickup 01ab\nEND`,
   );
   const { code, all } = asCron();
   expect(code).toBe(0);

@@ -123,19 +123,39 @@ it.each([
 
 describe('the PATH of an installed crontab', () => {
   const block = (line: string) =>
-    `PATH=/mine\n# >>> mc-pickup (kept by mc-pickup schedule)\n${line}\n# <<< mc-pickup\nPATH=/later\n`;
+    [
+      'PATH=/mine',
+      '# >>> mc-pickup 0123abcd: /other/state (by "mc-pickup schedule install")',
+      '* * * * * /usr/bin/env PATH=/other MC_PICKUP_STATE_DIR=/other/state /n/node /x dispatch',
+      '# <<< mc-pickup 0123abcd',
+      '# >>> mc-pickup 4567cdef: /ann/state (by "mc-pickup schedule install")',
+      line,
+      '# <<< mc-pickup 4567cdef',
+      '* * * * * /usr/bin/env PATH=/later MC_PICKUP_STATE_DIR=/ann/state x',
+      '',
+    ].join('\n');
   it.each([
-    ['* * * * * /usr/bin/env PATH=/a:/b /n/node /x dispatch', '/a:/b'],
-    ["* * * * * /usr/bin/env 'PATH=/with space:/b' /n/node /x dispatch", '/with space:/b'],
-    ["* * * * * /usr/bin/env PATH='/with space:/b' /n/node /x dispatch", '/with space:/b'],
-    ['* * * * * /usr/bin/env PATH="/with space:/b" /n/node /x dispatch', '/with space:/b'],
-    ['* * * * * /usr/bin/env PATH=/a\\%b /n/node /x dispatch', '/a%b'],
+    ['* * * * * /usr/bin/env PATH=/a:/b MC_PICKUP_STATE_DIR=/ann/state /n/node /x dispatch', '/a:/b'],
+    [
+      "* * * * * /usr/bin/env 'PATH=/with space:/b' 'MC_PICKUP_STATE_DIR=/ann/state' /n/node /x dispatch",
+      '/with space:/b',
+    ],
+    [
+      "* * * * * /usr/bin/env PATH='/with space:/b' 'MC_PICKUP_STATE_DIR=/ann/state' /n/node /x dispatch",
+      '/with space:/b',
+    ],
+    [
+      '* * * * * /usr/bin/env PATH="/with space:/b" MC_PICKUP_STATE_DIR=/ann/state /n/node /x dispatch',
+      '/with space:/b',
+    ],
+    ['* * * * * /usr/bin/env PATH=/a\\%b MC_PICKUP_STATE_DIR=/ann/state /n/node /x dispatch', '/a%b'],
     ['* * * * * /n/node /x dispatch', null],
-  ])('%s', (line, path) => expect(pathIn(block(line))).toBe(path));
+  ])('%s', (line, path) => expect(pathIn(block(line), '/ann/state')).toBe(path));
 
-  it('is not that of lines which are not ours', () => {
-    expect(pathIn('* * * * * /usr/bin/env PATH=/a x\n')).toBeNull();
-    expect(pathIn('')).toBeNull();
+  it('is not that of lines which are not ours, or of another state dir', () => {
+    expect(pathIn('* * * * * /usr/bin/env PATH=/a MC_PICKUP_STATE_DIR=/s x\n', '/s')).toBeNull();
+    expect(pathIn(block('x'), '/ann')).toBeNull();
+    expect(pathIn('', '/ann/state')).toBeNull();
   });
 });
 
@@ -200,7 +220,7 @@ describe('what people see', () => {
       'ticks',
       'ok   ticks            the last one 4s ago: ok',
       '',
-      '1 to mend, 1 warning, 1 fine',
+      '1 to mend, 1 warning, 1 fine; 1 only under cron',
     ]);
   });
 

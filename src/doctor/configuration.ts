@@ -9,7 +9,11 @@ export function configuration(
 ): Finding[] {
   const check = 'configuration';
   if (broken.length > 0)
-    return broken.map((says) => fail(check, says, exists ? `edit ${file}` : 'mc-pickup init'));
+    return broken.map((says) =>
+      says.startsWith('environment: ')
+        ? fail(check, says, 'correct that variable, or unset it')
+        : fail(check, says, exists ? `edit ${file}` : 'mc-pickup init'),
+    );
   if (agents.size === 0 || projects.size === 0)
     return [
       fail(

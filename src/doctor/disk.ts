@@ -51,6 +51,8 @@ export function judgeSpace(path: string, { bsize, blocks, bavail, files, ffree }
   const check = 'disk';
   const [free, all] = [bavail * bsize, blocks * bsize];
   const says = `${size(free)} of ${size(all)} free under ${path}`;
+  // Not a disk: /proc and the like, or a file system that does not tell.
+  if (all === 0) return ok(check, `not told for ${path}`);
   if (free < LEAST) return fail(check, says, 'make room: without it nothing can be written to the board');
   // Some file systems have no table of inodes, and say 0 of 0.
   if (files > 0 && ffree < FEW_INODES)

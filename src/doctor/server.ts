@@ -43,7 +43,9 @@ function server(view: TmuxView, live: readonly Runtime[]): Finding {
       return fail(
         check,
         view.error,
-        'until it answers no tick does anything; ps shows whether that process hangs',
+        /too long|not installed/.test(view.error)
+          ? 'until then nothing is launched'
+          : 'until it answers no tick does anything: look whether that process hangs (ps, top)',
       );
   }
 }

@@ -17,8 +17,12 @@ export function tickFindings(
   now_ms: number,
 ): Finding[] {
   const switches = readSwitches(places, env, now_ms);
-  const found = switches.map(({ level, scope, reason }) =>
-    warn('killswitch', `on: level ${level}, scope ${scope}: ${reason}`, 'mc-pickup killswitch off'),
+  const found = switches.map(({ level, scope, reason, author }) =>
+    warn(
+      'killswitch',
+      `on: level ${level}, scope ${scope}: ${reason}`,
+      author === 'environment' ? 'unset MC_PICKUP_KILLSWITCH' : 'mc-pickup killswitch off',
+    ),
   );
   const stop = halted(switches);
   const interval_ms = limits.interval_seconds * 1000;

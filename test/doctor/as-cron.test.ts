@@ -98,7 +98,7 @@ it('a client whose interpreter only the shell finds', () => {
 it('the environment is bare: no terminal, nothing of the shell, the state dir and the configuration by name', () => {
   program(
     'my-agent',
-    `env >${box.dir}/seen; ps -o tty= -p $$ >>${box.dir}/seen; pwd >>${box.dir}/seen; echo 2.1.400`,
+    `env >${box.dir}/seen; echo tty $(cut -d" " -f7 /proc/$$/stat) >>${box.dir}/seen; pwd >>${box.dir}/seen; echo 2.1.400`,
   );
   box.configure(
     `[project.demo]\nrepo = ${JSON.stringify(box.repo)}\n[agent.mine]\nkind = "claude"\nargv = ["${tools}/my-agent"]\n`,
@@ -107,7 +107,7 @@ it('the environment is bare: no terminal, nothing of the shell, the state dir an
   expect(all[0]).toMatchObject({ check: 'environment', says: expect.stringContaining('PATH=/usr/bin:/bin') });
   const seen = readFileSync(join(box.dir, 'seen'), 'utf8').split('\n');
   expect(seen).toContain('PATH=/usr/bin:/bin');
-  expect(seen).toContain('?');
+  expect(seen).toContain('tty 0');
   expect(seen).toContain(box.env.HOME);
   expect(seen.join('\n')).not.toContain('of the shell');
 });

@@ -90,6 +90,25 @@ it('is done within a few seconds', () => {
   expect(performance.now() - start).toBeLessThan(5000);
 });
 
+describe('at a terminal', () => {
+  it('it is told what takes so long, and nothing of that is left; lines fit into its width', async () => {
+    claude(client('2.1.400', '#!/bin/sh\nwhile [ ! -e "$HOME/go" ]; do sleep 0.05; done'));
+    const line = `${process.execPath} ${BIN} doctor; sleep 60`;
+    expect(
+      rig.box.tmux('-f', '/dev/null', 'new-session', '-d', '-x', '80', '-y', '99', '-s', 'eyes', line),
+    ).toMatchObject({ code: 0, err: '' });
+    const screen = () => rig.box.tmux('capture-pane', '-p', '-t', '=eyes:').out;
+    expect(await until(() => /agents, projects, tmux \.\.\./.test(screen()))).toBe(true);
+    expect(screen()).not.toContain('to mend');
+    writeFileSync(join(rig.box.env.HOME ?? '', 'go'), '');
+    expect(await until(() => screen().includes('to mend'))).toBe(true);
+    expect(screen()).not.toContain('tmux ...');
+    expect(screen()).toMatch(/^programs\nok {3}node /);
+    const colours = rig.box.tmux('capture-pane', '-p', '-e', '-t', '=eyes:').out;
+    expect(colours).toMatch(/\u001b\[32m(\u001b\[\d+m)*ok/);
+  });
+});
+
 describe('a check that throws is a finding', () => {
   it.each([
     [new UserError(EXIT.config, 'the lock is gone'), 'fail'],
@@ -200,6 +219,14 @@ describe('the configuration', () => {
     expect(code).toBe(78);
     expect(of('configuration')).toMatchObject([
       { result: 'fail', says: expect.stringMatching(/config\.toml:\d+: .*did you mean "worktrees"/) },
+    ]);
+  });
+
+  it('a variable that is wrong is told as one', () => {
+    const { code, of } = doctor({ MC_PICKUP_MAX_AGENTS: 'x' });
+    expect(code).toBe(78);
+    expect(of('configuration')).toMatchObject([
+      { says: expect.stringContaining('MC_PICKUP_MAX_AGENTS'), fix: expect.stringContaining('unset') },
     ]);
   });
 
@@ -489,6 +516,10 @@ describe('ticks', () => {
     ]);
     expect(of('halted')).toMatchObject([{ result: 'ok', says: expect.stringMatching(/^2 ticks since 20/) }]);
     expect(of('ticks')).toMatchObject([{ result: 'ok', says: expect.stringMatching(/ago: halted$/) }]);
+    rig.box.run(['killswitch', 'off']);
+    expect(doctor({ MC_PICKUP_KILLSWITCH: 'disptach' }).of('killswitch')).toMatchObject([
+      { result: 'warn', fix: 'unset MC_PICKUP_KILLSWITCH' },
+    ]);
   });
 });
 

@@ -78,6 +78,7 @@ describe('room on a disk', () => {
     ['enough', space(50_000, 100_000), 'ok'],
     ['no inodes', space(50_000, 100_000, 100_000, 12), 'fail'],
     ['few inodes', space(50_000, 100_000, 1_000_000, 5000), 'warn'],
+    ['a file system that tells nothing', space(0, 0), 'ok'],
     ['a file system without inodes', space(50_000, 100_000, 0, 0), 'ok'],
   ])('%s', (_what, finding, result) => {
     expect(finding).toMatchObject({ check: 'disk', result });

@@ -48,7 +48,10 @@ export function defineSee(program: Command, run: Run): void {
       .command('attach')
       .description("the agent's own terminal")
       .argument('<ticket>')
-      .action((id) => run(async (c) => (await import('../commands/attach.ts')).attach(c, id))),
-    ['mc-pickup attach MC-1', 'leave it again with C-b d: the agent works on'],
+      .option('--read-only', 'look on: no key reaches the agent')
+      .option('--window', 'inside tmux: in a new window of it')
+      .action((id, o) => run(async (c) => (await import('../commands/attach.ts')).attach(c, id, o))),
+    ['mc-pickup attach MC-1', 'leave it again with C-b d (in tmux C-b C-b d): the agent works on'],
+    ['mc-pickup attach MC-1 --window', 'in tmux: beside what you do'],
   );
 }

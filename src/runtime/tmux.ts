@@ -187,10 +187,12 @@ export async function closeDeadPane(
   return guarded(tmux, pane, mine, `kill-pane -t '${pane}'`, 'closed');
 }
 
-/** Words for a person's terminal: `tmux ...`. The session is an id such as `$3`, or a name. */
-export function attachArgs(tmux: Tmux, session: string): string[] {
+/** Words for a person's terminal: `tmux ...`. The session is an id such as `$3`, or a name. Read-only lets nothing
+ *  through but the keys that detach. */
+export function attachArgs(tmux: Tmux, session: string, readOnly = false): string[] {
   const target = session.startsWith('$') ? session : `=${session}:`;
-  return ['-S', tmux.socket, '-f', '/dev/null', 'attach-session', '-t', target];
+  const words = ['-S', tmux.socket, '-f', '/dev/null', 'attach-session', '-t', target];
+  return readOnly ? [...words, '-r'] : words;
 }
 
 /** Runs `then` in ONE tmux command if the format holds for the pane. For this folder only. */

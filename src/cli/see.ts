@@ -54,4 +54,25 @@ export function defineSee(program: Command, run: Run): void {
     ['mc-pickup attach MC-1', 'leave it again with C-b d (in tmux C-b C-b d): the agent works on'],
     ['mc-pickup attach MC-1 --window', 'in tmux: beside what you do'],
   );
+  withExamples(
+    program
+      .command('diff')
+      .description("what the agent's branch has changed against its base, and what is not committed yet")
+      .argument('<ticket>')
+      .option('--stat', 'commits and files only')
+      .action((id, o) => run(async (c) => (await import('../commands/diff.ts')).diff(c, id, o))),
+    ['mc-pickup diff MC-1', "in git's own pager on a terminal"],
+    ['mc-pickup diff MC-1 --stat', 'which commits, which files'],
+  );
+  withExamples(
+    program
+      .command('transcript')
+      .description('the conversation of a run, as far as its client records it')
+      .argument('<ticket>')
+      .option('--run <run>', 'of this run (else the newest)')
+      .option('--follow', 'go on until the run ends')
+      .action((id, o) => run(async (c) => (await import('../commands/transcript.ts')).transcript(c, id, o))),
+    ['mc-pickup transcript MC-1', 'who said and did what, and when'],
+    ['mc-pickup transcript MC-1 --follow', 'read along, with or without a terminal of its own'],
+  );
 }

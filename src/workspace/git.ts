@@ -94,7 +94,7 @@ export function killGroup(pid: number | undefined): void {
 }
 
 /** GIT_DIR and its kin would point every call at another repository; nothing may ask at a terminal. */
-function gitEnvironment(): Record<string, string> {
+export function gitEnvironment(): Record<string, string> {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !name.startsWith('GIT_')) env[name] = value;

@@ -1,0 +1,120 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Board } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { Ticket } from '../model/ticket.ts';
+import { kindOf } from '../observe.ts';
+import { columnsOf, paint, type Tone, wrap } from '../report/table.ts';
+import { ago, utc } from '../report/times.ts';
+import { hostId } from '../runtime/identity.ts';
+import type { Transcript, Turn } from '../runtime/transcript/index.ts';
+import { oneLine } from '../text.ts';
+import { type Context, ticketOrFail, withReader } from './context.ts';
+
+interface Options {
+  readonly run?: string;
+  readonly follow?: boolean;
+}
+
+const FOLLOW_EVERY_MS = 1000;
+const MOST_RUNS = 50;
+const TONES: Readonly<Record<Turn['who'], Tone | undefined>> = {
+  ...{ user: 'ask', assistant: 'good', tool: 'dim', result: 'dim', note: 'dim', output: undefined },
+};
+
+/** The conversation of a run, as far as its client has recorded it: who said and did what, and when. */
+export async function transcript(context: Context, id: string, o: Options = {}): Promise<ExitCode> {
+  const { places, env, tmux, out } = context;
+  const { ticket, row } = await withReader(context, async (board) => {
+    const found = await ticketOrFail(board, id, context);
+    return { ticket: found, row: await runOf(board, found, o.run) };
+  });
+  if (row.host_id !== hostId(places.state))
+    throw new UserError(
+      EXIT.unavailable,
+      `${row.id} is a run of another host (${oneLine(row.host_id, 64)}): its record is there`,
+    );
+  const kind = kindOf(row, places, loadPolicy(places.config, env).policy);
+  const { readTranscript } = await import('../runtime/transcript/index.ts');
+  const read = (now: Runtime): Promise<Transcript> => readTranscript(now, kind, { runs: places.runs, tmux });
+  const first = await read(row);
+  if (!first.found && (o.follow !== true || row.ended_at_ms !== null))
+    throw new UserError(
+      EXIT.unavailable,
+      `nothing is recorded of ${ticket.id}, run ${row.id} (${kind}); looked at ${first.looked.join(', ')}`,
+    );
+  if (!context.json) {
+    const end =
+      row.ended_at_ms === null ? 'not ended' : `ended ${ago(row.ended_at_ms, Date.now())}, ${row.end_reason}`;
+    out.painted(
+      paint(
+        `${ticket.id}  run ${row.id}  attempt ${row.attempt} with ${oneLine(row.agent, 64)} (${kind})  ${end}`,
+        'head',
+        out.color,
+      ),
+    );
+    if (first.found) out.painted(paint(first.from, 'dim', out.color));
+  }
+  const last: Last = { day: '', who: null };
+  let printed = show(context, first, 0, last);
+  for (let now = row; o.follow === true && now.ended_at_ms === null && !out.closed; ) {
+    await pause(FOLLOW_EVERY_MS);
+    now = (await withReader(context, (board) => board.runtime(row.id))) ?? {
+      ...now,
+      ended_at_ms: Date.now(),
+    };
+    printed = show(context, await read(now), printed, last);
+  }
+  return EXIT.ok;
+}
+
+async function runOf(board: Board, { id }: Ticket, run: string | undefined): Promise<Runtime> {
+  const runs = await board.runtimesOf(id, MOST_RUNS);
+  const found = run === undefined ? runs[0] : runs.find((one) => one.id === run || one.mark === run);
+  if (found !== undefined) return found;
+  const known = runs.slice(0, 5).map((one) => one.id);
+  throw run === undefined
+    ? new UserError(EXIT.unavailable, `no agent has worked on ${id} yet; see mc-pickup explain ${id}`)
+    : new UserError(
+        EXIT.usage,
+        `--run: ${id} has no run "${oneLine(run, 64)}"${known.length > 0 ? `; its newest: ${known.join(', ')}` : ''}`,
+      );
+}
+
+interface Last {
+  day: string;
+  who: Turn['who'] | null;
+}
+
+/** Prints what is new; how much there is. What became less (a terminal that was cleared) begins anew where it grows. */
+function show(context: Context, found: Transcript, printed: number, last: Last): number {
+  if (!found.found) return printed;
+  for (const turn of found.turns.slice(printed)) {
+    if (context.json) context.out.json(turn);
+    else for (const line of linesOf(turn, last, context)) context.out.painted(line);
+    last.who = turn.who;
+  }
+  return found.turns.length;
+}
+
+function linesOf({ at_ms, who, text }: Turn, last: Last, { env, out }: Context): string[] {
+  if (who === 'output') return [text];
+  const columns = Math.max(30, columnsOf(env));
+  const [day = '', time = ''] = at_ms === null ? ['', ''] : utc(at_ms).split(' ');
+  const date = day !== '' && day !== last.day ? [paint(`${day} (UTC)`, 'dim', out.color)] : [];
+  if (day !== '') last.day = day;
+  const head = `${time.slice(0, 8).padEnd(8)}  ${who.padEnd(9)}  `;
+  if (who === 'tool' || who === 'result' || who === 'note') {
+    const lines = wrap(text, columns - head.length);
+    return [
+      ...date,
+      ...lines.map((line, n) =>
+        paint((n === 0 ? head : ' '.repeat(head.length)) + line, TONES[who], out.color),
+      ),
+    ];
+  }
+  // Its own paragraph: what was said may be long.
+  const lines = wrap(text, columns - 2).map((line) => (line === '' ? '' : `  ${line}`));
+  return ['', ...date, paint(head.trimEnd(), TONES[who], out.color), ...lines];
+}

@@ -1,0 +1,227 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import type { Project } from '../model/policy.ts';
+import { git } from './git.ts';
+import { START } from './head.ts';
+
+export interface Change {
+  readonly path: string;
+  /** git's letter: A, M, D, T; `?` = not known to git. */
+  readonly status: string;
+  /** null = binary, or not counted. */
+  readonly added: number | null;
+  readonly removed: number | null;
+}
+
+export interface Commit {
+  readonly sha: string;
+  readonly author: string;
+  readonly at_ms: number;
+  readonly subject: string;
+}
+
+/** What a ticket's branch holds that its base does not. */
+export interface BranchDiff {
+  /** Where git can be asked: the worktree if it is there, else the repository. */
+  readonly cwd: string;
+  /** null = the worktree is gone. */
+  readonly worktree: string | null;
+  readonly branch: string;
+  readonly base: { readonly sha: string; readonly name: string };
+  readonly tip: string;
+  /** The base holds it all already. */
+  readonly merged: boolean;
+  readonly commits: readonly Commit[];
+  readonly files: readonly Change[];
+  /** In the worktree alone: changed, staged or new. */
+  readonly uncommitted: readonly Change[];
+}
+
+export type Looked =
+  | { readonly ok: true; readonly diff: BranchDiff }
+  | {
+      readonly ok: false;
+      readonly because: 'no_repo' | 'no_branch' | 'no_base' | 'git_failed';
+      readonly error: string;
+    };
+
+const MOST_COMMITS = 1000;
+
+/** Before the command: nothing that the repository or the agent has configured is started to make a diff. */
+export const QUIET = [
+  '-c',
+  'core.fsmonitor=false',
+  '-c',
+  'core.hooksPath=/dev/null',
+  '-c',
+  'submodule.recurse=false',
+];
+/** After it. */
+export const PLAIN_DIFF = [
+  '--no-ext-diff',
+  '--no-textconv',
+  '--submodule=short',
+  '--ignore-submodules=dirty',
+];
+
+/** Looks at a branch from where it can be seen. Reads only, and takes none of git's optional locks. */
+export async function branchDiff(where: {
+  readonly project: Pick<Project, 'repo' | 'base' | 'remote'> | null;
+  readonly worktree: string | null;
+  readonly branch: string | null;
+}): Promise<Looked> {
+  const no = (because: Extract<Looked, { ok: false }>['because'], error: string): Looked => ({
+    ok: false,
+    because,
+    error,
+  });
+  const worktree = where.worktree !== null && isDir(where.worktree) ? where.worktree : null;
+  const cwd = worktree ?? where.project?.repo ?? null;
+  if (cwd === null || !isDir(cwd)) return no('no_repo', `neither its worktree nor its repository is there`);
+  const dirs = await git(cwd, ['rev-parse', '--path-format=absolute', '--git-dir', '--git-common-dir']);
+  if (!dirs.ok) return no('no_repo', dirs.error);
+  const [own = '', common = ''] = dirs.stdout.split('\n');
+  const found = await tipOf(cwd, worktree, where.branch);
+  if (found === null)
+    return no(
+      'no_branch',
+      `its branch ${where.branch ?? ''} is gone, and so is its worktree: there is nothing to compare`,
+    );
+  const { tip, branch } = found;
+  const start = worktree === null ? null : firstLine(join(own, START));
+  const base = await baseOf(cwd, tip, where.project, start);
+  if (base === null)
+    return no(
+      'no_base',
+      `neither ${where.project?.remote ?? 'origin'}/${where.project?.base ?? 'main'} nor ${where.project?.base ?? 'main'} has anything in common with ${branch}`,
+    );
+  const range = [base.sha, tip, '--'];
+  const [log, files, uncommitted] = await Promise.all([
+    git(cwd, [
+      'log',
+      `-${MOST_COMMITS}`,
+      '-z',
+      '--format=%H%x1f%an%x1f%at%x1f%s',
+      `${base.sha}..${tip}`,
+      '--',
+    ]),
+    changes(cwd, range),
+    worktree === null ? { error: null, changes: [] } : dirt(cwd),
+  ]);
+  const error = log.ok ? (files.error ?? uncommitted.error) : log.error;
+  if (error !== null) return no('git_failed', error);
+  const commits = log.stdout.split('\0').filter(Boolean).map(commitOf);
+  const diff = {
+    ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
+    ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes },
+  };
+  return { ok: true, diff };
+}
+
+/** The worktree has the last word: an agent may have renamed its branch or left it. */
+async function tipOf(
+  cwd: string,
+  worktree: string | null,
+  branch: string | null,
+): Promise<{ readonly tip: string; readonly branch: string } | null> {
+  if (worktree !== null) {
+    const [head, name] = await Promise.all([
+      commit(cwd, 'HEAD'),
+      git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD']),
+    ]);
+    if (head !== null) return { tip: head, branch: name.ok ? name.stdout : (branch ?? 'HEAD') };
+  }
+  const tip = branch === null ? null : await commit(cwd, `refs/heads/${branch}`);
+  return tip === null || branch === null ? null : { tip, branch };
+}
+
+/** Where the branch left its base: the nearest merge base. One that is merged would have left it nowhere: then where it was
+ *  made counts. */
+async function baseOf(
+  cwd: string,
+  tip: string,
+  project: Pick<Project, 'base' | 'remote'> | null,
+  start: string | null,
+): Promise<{ readonly sha: string; readonly name: string; readonly merged: boolean } | null> {
+  const base = project?.base ?? 'main';
+  const names = [
+    [`refs/remotes/${project?.remote ?? 'origin'}/${base}`, `${project?.remote ?? 'origin'}/${base}`],
+    [`refs/heads/${base}`, base],
+  ] as const;
+  const made = start === null ? null : await commit(cwd, start);
+  let best: { sha: string; name: string; ahead: number } | null = null;
+  for (const [ref, name] of names) {
+    const there = await commit(cwd, ref);
+    const common = there === null ? null : await git(cwd, ['merge-base', there, tip]);
+    if (common === null || !common.ok || common.stdout === '') continue;
+    const ahead = Number((await git(cwd, ['rev-list', '--count', `${common.stdout}..${tip}`, '--'])).stdout);
+    if (best === null || ahead < best.ahead) best = { sha: common.stdout, name, ahead };
+  }
+  if (best !== null && (best.ahead > 0 || made === null || made === tip))
+    return { sha: best.sha, name: best.name, merged: best.ahead === 0 && made !== tip };
+  return made === null ? null : { sha: made, name: best?.name ?? 'its start', merged: best !== null };
+}
+
+/** The full name of a commit, whatever it was called by; null = there is none. */
+async function commit(cwd: string, name: string): Promise<string | null> {
+  const found = await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`]);
+  return found.ok && /^[0-9a-f]{40,64}$/.test(found.stdout) ? found.stdout : null;
+}
+
+type Changes = { readonly error: string | null; readonly changes: readonly Change[] };
+
+async function changes(cwd: string, range: readonly string[]): Promise<Changes> {
+  const ask = (what: string) =>
+    git(cwd, [...QUIET, 'diff', what, '-z', '--no-renames', ...PLAIN_DIFF, ...range]);
+  const [status, counts] = await Promise.all([ask('--name-status'), ask('--numstat')]);
+  if (!status.ok || !counts.ok) return { error: status.ok ? counts.error : status.error, changes: [] };
+  const counted = new Map(
+    counts.stdout.split('\0').flatMap((line) => {
+      const [, added = '', removed = '', path] = /^(\S+)\t(\S+)\t(.*)$/s.exec(line) ?? [];
+      return path === undefined ? [] : [[path, { added: number(added), removed: number(removed) }] as const];
+    }),
+  );
+  const words = status.stdout.split('\0').filter((word, n, all) => word !== '' || n < all.length - 1);
+  const found: Change[] = [];
+  for (let n = 0; n + 1 < words.length; n += 2) {
+    const path = words[n + 1] ?? '';
+    found.push({ path, status: words[n] ?? '', ...(counted.get(path) ?? { added: null, removed: null }) });
+  }
+  return { error: null, changes: found };
+}
+
+/** Staged and not, and files that git does not know; not those that it ignores. */
+async function dirt(cwd: string): Promise<Changes> {
+  const [known, unknown] = await Promise.all([
+    changes(cwd, ['HEAD', '--']),
+    git(cwd, [...QUIET, 'ls-files', '--others', '--exclude-standard', '-z']),
+  ]);
+  if (known.error !== null || !unknown.ok) return { error: known.error ?? unknown.error, changes: [] };
+  const others = unknown.stdout.split('\0').filter(Boolean);
+  return {
+    error: null,
+    changes: [...known.changes, ...others.map((path) => ({ path, status: '?', added: null, removed: null }))],
+  };
+}
+
+function commitOf(line: string): Commit {
+  const [sha = '', author = '', at = '', ...subject] = line.split(/\u001f/);
+  return { sha, author, at_ms: Number(at) * 1000, subject: subject.join(' ') };
+}
+
+function number(text: string): number | null {
+  return /^\d+$/.test(text) ? Number(text) : null;
+}
+
+function isDir(path: string): boolean {
+  return statSync(resolve(path), { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+function firstLine(path: string): string | null {
+  try {
+    const text = readFileSync(path, 'utf8').trim();
+    return /^[0-9a-f]{40,64}$/.test(text) ? text : null;
+  } catch {
+    return null;
+  }
+}

@@ -36,7 +36,7 @@ export async function answer(
     throw new UserError(EXIT.usage, 'a question is answered by a person: an agent cannot (MC_RUN_ID is set)');
   const text = permission ? '' : textFrom(words);
   return withBoard(context, (board) =>
-    betweenTicks(context, async () => {
+    betweenTicks(context, `answering the agent of ${id.toUpperCase()}`, async () => {
       const ticket = await ticketOrFail(board, id, context);
       const row = await board.liveRuntime(ticket.id);
       const verdict = row === null ? 'dead' : verdictOf(row, context);

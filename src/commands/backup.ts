@@ -3,6 +3,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId } from '../runtime/identity.ts';
 import { type Context, serverOf } from './context.ts';
 import { betweenTicks } from './lock.ts';
+import { showing } from './progress.ts';
 
 /** A checked copy of the board, made while ticks and agents go on. */
 export async function backup(
@@ -14,7 +15,9 @@ export async function backup(
   await refuseServer(context);
   const { backupBoard } = await import('../board/sqlite/index.ts');
   const dir = resolve(o.to ?? join(places.state, 'backups'));
-  const made = await backupBoard(places.board, dir, o.keep, Date.now());
+  const made = await showing(context, 'copying and checking the board', () =>
+    backupBoard(places.board, dir, o.keep, Date.now()),
+  );
   if (context.json) out.json(made);
   else {
     const gone = made.removed.length === 0 ? '' : `; ${made.removed.length} older removed`;
@@ -28,7 +31,7 @@ export async function restore(context: Context, file: string): Promise<ExitCode>
   const { places, out } = context;
   await refuseServer(context);
   const { restoreBoard } = await import('../board/sqlite/index.ts');
-  const { kept } = await betweenTicks(context, async () =>
+  const { kept } = await betweenTicks(context, 'checking and restoring the board', async () =>
     restoreBoard(places.board, resolve(file), Date.now()),
   );
   if (context.json) out.json({ board: places.board, kept });

@@ -25,6 +25,7 @@ import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
 import { type Context, ensureHost, openBoard, readBoard, serverOf } from './context.ts';
+import { showing, watched } from './progress.ts';
 
 interface Options {
   readonly dryRun?: boolean;
@@ -32,6 +33,8 @@ interface Options {
   readonly project?: string;
   readonly dispatch: boolean;
 }
+
+type Say = (what: string) => void;
 
 interface Done {
   readonly code: ExitCode;
@@ -48,7 +51,7 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
  *  everything off: what is left of it may say anything. */
 export async function runTick(context: Context, options: Options): Promise<Done> {
   try {
-    return await lockedTick(context, options);
+    return await showing(context, 'ticking', (say) => lockedTick(context, options, say));
   } catch (error) {
     if (options.dryRun !== true && error instanceof UserError && error.name === 'DamagedBoard')
       switchOffDamaged(context, error);
@@ -74,7 +77,7 @@ function switchOffDamaged({ places, env, out }: Context, { message }: UserError)
   }
 }
 
-async function lockedTick(context: Context, options: Options): Promise<Done> {
+async function lockedTick(context: Context, options: Options, say: Say): Promise<Done> {
   const { places, env } = context;
   const tick_id = newTickId();
   const dry = options.dryRun === true;
@@ -88,7 +91,7 @@ async function lockedTick(context: Context, options: Options): Promise<Done> {
     const code = show(context, empty(tick_id, dry, 'halted', stop), options);
     return { code: fault === null ? code : EXIT.config, result: null };
   }
-  if (dry) return lookedAt(context, options, tick_id);
+  if (dry) return await lookedAt(context, options, tick_id, say);
   const { tryTickLock } = await import('../board/sqlite/index.ts');
   // In a state dir that is not known to be ours yet nothing is made before its board is known to be one.
   if (!existsSync(places.lock)) (await openBoard(context)).close();
@@ -101,7 +104,7 @@ async function lockedTick(context: Context, options: Options): Promise<Done> {
     ensureHost(context);
     failpoint('tick-host-known');
     const look = beginLook({ places, tmux: context.tmux, repair: true });
-    return await lookedAt(context, options, tick_id, look);
+    return await lookedAt(context, options, tick_id, say, look);
   } finally {
     lock.release();
   }
@@ -112,6 +115,7 @@ async function lookedAt(
   context: Context,
   options: Options,
   tick_id: string,
+  say: Say,
   look: Look | null = null,
 ): Promise<Done> {
   const { places, env, tmux, node, bin } = context;
@@ -135,7 +139,7 @@ async function lookedAt(
       options: { dispatch, max, project },
       observe: () =>
         observe({ places, board, tmux, policy, project, env, now_ms, mono_ms, repair: !dry, look }),
-      hands: dry ? null : { board, policy, tick_id, clock, outside: realOutside(here) },
+      hands: dry ? null : { board, policy, tick_id, clock, outside: watched(realOutside(here), say) },
       tick_id,
     });
     if (!dry) await keep(board, { context, policy, options, result, now_ms, server });

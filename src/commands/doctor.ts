@@ -2,17 +2,16 @@ import { asCron } from '../doctor/as-cron.ts';
 import { examine } from '../doctor/index.ts';
 import { show } from '../doctor/show.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
-import { progress } from '../report/progress.ts';
 import { isTerminal } from '../report/terminal.ts';
 import type { Context } from './context.ts';
+import { showing } from './progress.ts';
 
 /** Looks at everything that a tick and its agents need, here or in the environment of a scheduler, and says for each what is
  *  wrong and what to do. Exit 78 where something has to be mended before agents can be launched. */
 export async function doctor(context: Context, o: { readonly asCron?: boolean } = {}): Promise<ExitCode> {
   const { out } = context;
-  const waits = progress();
   const look = o.asCron === true ? asCron : examine;
-  const findings = await look(context, waits.at).finally(waits.done);
+  const findings = await showing(context, 'looking', (say) => look(context, say));
   const width = isTerminal(1) ? (process.stdout.columns ?? 80) : null;
   if (context.json) out.json(findings);
   else for (const line of show(findings, { color: out.color, width })) out.painted(line);

@@ -2,11 +2,22 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Context } from './context.ts';
+import { showing } from './progress.ts';
 
 const WAIT_MS = 15_000;
 
-/** Works while no tick runs: what a person does to a runtime must not be judged by a tick half-way. */
-export async function betweenTicks<T>({ places }: Context, work: () => Promise<T>): Promise<T> {
+/** Works while no tick runs: what a person does to a runtime must not be judged by a tick half-way. `what` is said to a
+ *  person who waits for it. */
+export function betweenTicks<T>(context: Context, what: string, work: () => Promise<T>): Promise<T> {
+  return showing(context, 'waiting for the tick that runs', (say) =>
+    locked(context, () => {
+      say(what);
+      return work();
+    }),
+  );
+}
+
+async function locked<T>({ places }: Context, work: () => Promise<T>): Promise<T> {
   const { tryTickLock } = await import('../board/sqlite/index.ts');
   const end = monotonicMs() + WAIT_MS;
   for (;;) {

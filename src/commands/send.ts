@@ -28,7 +28,7 @@ export class RuntimeBusyError extends UserError {
 export async function send(context: Context, id: string, words: readonly string[]): Promise<ExitCode> {
   const text = textFrom(words);
   return withBoard(context, (board) =>
-    betweenTicks(context, async () => {
+    betweenTicks(context, `sending to the agent of ${id.toUpperCase()}`, async () => {
       const ticket = await ticketOrFail(board, id, context);
       const row = await board.liveRuntime(ticket.id);
       const server = await serverOf(context);

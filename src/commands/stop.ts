@@ -17,7 +17,7 @@ interface Options {
 /** The one command that ends processes. The ticket then waits for a person (`needs_input`, reason `stopped`). */
 export async function stop(context: Context, id: string, o: Options): Promise<ExitCode> {
   return withBoard(context, (board) =>
-    betweenTicks(context, async () => {
+    betweenTicks(context, `ending the agent of ${id.toUpperCase()}`, async () => {
       const ticket = await ticketOrFail(board, id, context);
       const row = await board.liveRuntime(ticket.id);
       if (row === null)

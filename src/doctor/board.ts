@@ -6,8 +6,9 @@ import { type Context, readBoard, serverOf } from '../commands/context.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { AccountView } from '../model/world.ts';
+import { age } from '../report/times.ts';
 import { hostId } from '../runtime/identity.ts';
-import { type Finding, fail, many, ok, span, thrown, warn } from './finding.ts';
+import { type Finding, fail, many, ok, thrown, warn } from './finding.ts';
 
 /** What the board tells, where it can be read: one look, for all the checks that need it. */
 export interface BoardLook {
@@ -110,7 +111,7 @@ async function serverFinding(server: Server): Promise<Finding> {
   const { contract, ahead_ms } = await meetServer(server, Date.now);
   const says = `${server.url}, contract ${contract}${server.token === null ? ', without a token' : ''}`;
   if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);
-  const clock = `${says}; its clock is ${span(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
+  const clock = `${says}; its clock is ${age(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
   return warn(check, clock, 'set both clocks by NTP: back-offs and limits are told in time');
 }
 
@@ -145,7 +146,7 @@ function fileFindings(path: string, health: BoardHealth | null, now_ms: number):
   }
   const ahead_ms = (newest_at_ms ?? 0) - now_ms;
   if (ahead_ms > 5 * CLOCKS_MS) {
-    const says = `the newest record is of ${span(ahead_ms)} in the future: the clock of this machine has jumped back`;
+    const says = `the newest record is of ${age(ahead_ms)} in the future: the clock of this machine has jumped back`;
     const fix = 'set it by NTP; back-offs and limits that were told before last as much longer';
     found.push(warn('clock', says, fix));
   }

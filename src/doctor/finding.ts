@@ -61,14 +61,6 @@ export function thrown(check: string, error: unknown): Finding {
   return warn(check, `could not be looked at: ${says}`, 'mend what it names, and ask again');
 }
 
-/** `5s`, `12m`, `3h`, `2d`. */
-export function span(ms: number): string {
-  const s = Math.max(0, Math.round(ms / 1000));
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${Math.floor(s / 60)}m`;
-  return s < 86_400 ? `${Math.floor(s / 3600)}h` : `${Math.floor(s / 86_400)}d`;
-}
-
 /** `1 commit`, `3 commits`. */
 export function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;

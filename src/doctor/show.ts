@@ -1,9 +1,9 @@
-import { type Painted, painter, type Style } from '../report/paint.ts';
+import { paint, type Tone } from '../report/table.ts';
 import { oneLine } from '../text.ts';
 import { TOPICS, type TopicFinding } from './finding.ts';
 
 const MARKS = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;
-const STYLES: Readonly<Record<TopicFinding['result'], Style>> = { ok: 'green', warn: 'yellow', fail: 'red' };
+const TONES: Readonly<Record<TopicFinding['result'], Tone>> = { ok: 'good', warn: 'ask', fail: 'bad' };
 const NAME = 16;
 const INDENT = MARKS.ok.length + 1;
 const MAX = 500;
@@ -13,31 +13,30 @@ const MAX = 500;
 export function show(
   findings: readonly TopicFinding[],
   { color, width }: { readonly color: boolean; readonly width: number | null },
-): Painted[] {
-  const paint = painter(color);
-  const lines: Painted[] = [];
+): string[] {
+  const lines: string[] = [];
   const one = ({ result, check, says, fix, only_as_cron }: TopicFinding): void => {
     const name = oneLine(check, 60).padEnd(NAME);
     const text = oneLine(only_as_cron === true ? `only under cron: ${says}` : says, MAX);
     const [first = '', ...rest] = wrap(text, width, INDENT + name.length + 1);
-    lines.push(paint([STYLES[result], MARKS[result]], ` ${name} ${first}`));
+    lines.push(`${paint(MARKS[result], TONES[result], color)} ${name} ${first}`);
     const under = ' '.repeat(INDENT + NAME + 1);
-    for (const more of rest) lines.push(paint(`${under}${more}`));
+    for (const more of rest) lines.push(`${under}${more}`);
     if (fix === null) return;
     const [then = '', ...others] = wrap(oneLine(fix, MAX), width, INDENT + 3);
-    lines.push(paint(' '.repeat(INDENT), ['bold', '->'], ` ${then}`));
-    for (const more of others) lines.push(paint(`${' '.repeat(INDENT + 3)}${more}`));
+    lines.push(`${' '.repeat(INDENT)}${paint('->', 'head', color)} ${then}`);
+    for (const more of others) lines.push(`${' '.repeat(INDENT + 3)}${more}`);
   };
   const groups = TOPICS.map((topic) => ({
     topic,
     of: findings.filter((finding) => finding.topic === topic),
   }));
   for (const { topic, of } of groups.filter((group) => group.of.length > 0)) {
-    if (lines.length > 0) lines.push(paint(''));
-    lines.push(paint(['bold', topic]));
+    if (lines.length > 0) lines.push('');
+    lines.push(paint(topic, 'head', color));
     for (const finding of of) one(finding);
   }
-  return [...lines, paint(''), paint(['bold', summary(findings)])];
+  return [...lines, '', paint(summary(findings), 'head', color)];
 }
 
 /** `1 to mend, 2 warnings, 14 fine`, and how many of those are so under cron alone. */

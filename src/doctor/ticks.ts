@@ -2,9 +2,10 @@ import type { TickTime } from '../board/sqlite/index.ts';
 import type { Context } from '../commands/context.ts';
 import { halted, readSwitches } from '../killswitch.ts';
 import type { Policy } from '../model/policy.ts';
+import { age } from '../report/times.ts';
 import { numberOf, readObject } from '../runtime/files.ts';
 import type { BoardLook } from './board.ts';
-import { type Finding, many, ok, span, warn } from './finding.ts';
+import { type Finding, many, ok, warn } from './finding.ts';
 
 const FIX = 'install the lines of crontab.example, and look at the log that they name';
 const RECENT = 10;
@@ -41,7 +42,7 @@ function haltedSince(gate: string, now_ms: number): string | null {
     numberOf(record, key),
   );
   if (first == null || latest == null || ticks == null) return null;
-  return `${many(ticks, 'tick')} since ${new Date(first).toISOString()}, the last ${span(now_ms - latest)} ago`;
+  return `${many(ticks, 'tick')} since ${new Date(first).toISOString()}, the last ${age(now_ms - latest)} ago`;
 }
 
 function lastTick(
@@ -56,7 +57,7 @@ function lastTick(
   const at = Math.max(last_tick?.finished_at_ms ?? 0, halt ?? 0);
   const since = now_ms - at;
   const outcome = halt !== null && halt === at ? 'halted' : (last_tick?.outcome ?? '');
-  const says = `the last one ${span(since)} ago: ${outcome}`;
+  const says = `the last one ${age(since)} ago: ${outcome}`;
   return since > 3 * interval_ms ? warn(check, says, FIX) : ok(check, says);
 }
 
@@ -101,11 +102,11 @@ function gaps(ticks: readonly TickTime[], interval_ms: number, now_ms: number): 
   if (ticks.length < 2) return [];
   const worst = longestGap(ticks, interval_ms);
   if (worst === null)
-    return [ok(check, `none in the last ${span(now_ms - (ticks[0]?.started_at_ms ?? now_ms))}`)];
+    return [ok(check, `none in the last ${age(now_ms - (ticks[0]?.started_at_ms ?? now_ms))}`)];
   return [
     warn(
       check,
-      `no tick for ${span(worst.ms)} from ${new Date(worst.at_ms).toISOString()} on`,
+      `no tick for ${age(worst.ms)} from ${new Date(worst.at_ms).toISOString()} on`,
       'fine if the killswitch was on; else look at the log of the scheduler for that time',
     ),
   ];

@@ -39,6 +39,7 @@ export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.
       calmStdout().write(`${JSON.stringify(value).replace(UNSAFE, escaped)}\n`);
     },
     warn(text) {
+      clearFirst?.();
       process.stderr.write(`mc-pickup: ${clean(text)}\n`);
     },
   };
@@ -49,11 +50,20 @@ export function complain(text: string): void {
   process.stderr.write(clean(text));
 }
 
+/** Takes a line of progress away before anything else is printed. */
+let clearFirst: (() => void) | null = null;
+
+/** What is to be done before each line that is printed; null = nothing any more. */
+export function beforePrinting(clear: (() => void) | null): void {
+  clearFirst = clear;
+}
+
 /** Node revives a stdout that failed, and so forgets it. */
 let readerGone = false;
 
 /** stdout, which a reader such as `head` may close early: that is no error of ours. */
 export function calmStdout(): NodeJS.WriteStream {
+  clearFirst?.();
   if (process.stdout.listenerCount('error') === 0)
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error;

@@ -1,27 +1,54 @@
 import { clean } from '../text.ts';
-import { isTerminal } from './terminal.ts';
+import { beforePrinting } from './out.ts';
+import { cutTo } from './table.ts';
 
-const PATIENCE_MS = 1000;
+export interface Progress {
+  /** What is done now. */
+  say(what: string): void;
+  /** Takes the line away. */
+  stop(): void;
+}
 
-/** Tells a person at a terminal, on one line of stderr, what takes so long: not before a second has passed, and nothing
- *  is left of it. On a pipe it is silent. */
-export function progress(): { readonly at: (what: string) => void; readonly done: () => void } {
-  if (!isTerminal(2)) return { at: () => undefined, done: () => undefined };
-  let what = '';
+/** What takes less is over before anybody has read of it. */
+const QUIET_MS = 1000;
+const EVERY_MS = 1000;
+const CLEAR = '\r\u001b[K';
+
+/** One line on stderr that says what is done and for how long: shown after a second, gone when it stops. For a terminal
+ *  only: whoever starts it has asked. */
+export function startProgress(first: string): Progress {
+  const begun = performance.now();
+  let what = first;
   let shown = false;
-  const show = (): void => {
-    shown = true;
-    process.stderr.write(`\r\u001b[K${clean(what).slice(0, 70)} ...`);
+  const clear = (): void => {
+    if (shown) process.stderr.write(CLEAR);
+    shown = false;
   };
-  const timer = setTimeout(show, PATIENCE_MS);
+  const draw = (): void => {
+    const seconds = Math.floor((performance.now() - begun) / 1000);
+    const columns = (process.stderr.columns || 80) - 1;
+    const time = ` ... ${seconds} s`;
+    process.stderr.write(`${CLEAR}${cutTo(clean(what).replace(/\s+/g, ' '), columns - time.length)}${time}`);
+    shown = true;
+  };
+  let timer: NodeJS.Timeout = setTimeout(() => {
+    draw();
+    timer = setInterval(draw, EVERY_MS);
+    timer.unref();
+  }, QUIET_MS);
+  // Nothing waits for a progress line.
+  timer.unref();
+  beforePrinting(clear);
   return {
-    at(text) {
-      what = text;
-      if (shown) show();
+    say: (now) => {
+      what = now;
+      if (shown) draw();
     },
-    done() {
+    stop: () => {
       clearTimeout(timer);
-      if (shown) process.stderr.write('\r\u001b[K');
+      clearInterval(timer);
+      clear();
+      beforePrinting(null);
     },
   };
 }

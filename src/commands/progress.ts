@@ -1,0 +1,60 @@
+import type { Outside } from '../act/outside.ts';
+import { isTerminal } from '../report/terminal.ts';
+import type { Context } from './context.ts';
+
+type Say = (what: string) => void;
+
+/** Whether somebody sits there and waits. */
+function isWatched({ json, out }: Pick<Context, 'json' | 'out'>): boolean {
+  return !json && !out.quiet && isTerminal(2);
+}
+
+/** Works, and says what at if it takes more than a second and a person waits for it. */
+export async function showing<T>(
+  context: Pick<Context, 'json' | 'out'>,
+  what: string,
+  work: (say: Say) => Promise<T>,
+): Promise<T> {
+  if (!isWatched(context)) return work(() => undefined);
+  const progress = (await import('../report/progress.ts')).startProgress(what);
+  try {
+    return await work((now) => progress.say(now));
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The outside of a tick that is started by hand: what it does for which tickets is said. */
+export function watched(outside: Outside, say: Say): Outside {
+  const busy = new Map<string, string>();
+  const tickets = new Map<string, string>();
+  const during = async <T>(ticket: string, what: string, work: () => Promise<T>): Promise<T> => {
+    const tell = (): void => {
+      const all = [...new Set(busy.values())].map((one) => {
+        const ids = [...busy].filter(([, doing]) => doing === one).map(([id]) => id);
+        return `${one} ${ids.join(', ')}`;
+      });
+      say(all.join('; ') || 'ticking');
+    };
+    busy.set(ticket, what);
+    tell();
+    try {
+      return await work();
+    } finally {
+      busy.delete(ticket);
+      tell();
+    }
+  };
+  return {
+    ...outside,
+    prepare: (claimed) => during(claimed.ticket.id, 'preparing', () => outside.prepare(claimed)),
+    start: (run, ticket, place) => {
+      tickets.set(run, ticket);
+      return during(ticket, 'starting the agent of', () => outside.start(run, ticket, place));
+    },
+    registered: (run, pid) =>
+      during(tickets.get(run) ?? run, 'waiting for the agent of', () => outside.registered(run, pid)),
+    nudge: (step, ticket, row) =>
+      during(ticket.id, 'nudging the agent of', () => outside.nudge(step, ticket, row)),
+  };
+}

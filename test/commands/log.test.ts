@@ -84,3 +84,92 @@ it('an unknown ticket is a usage error, as in explain', () => {
     expect(done.err).toMatch(/^mc-pickup: no ticket "MC-77" on the board .*\n$/);
   }
 });
+
+const insert = (
+  kind: string,
+  over: { actor?: string; because?: string; run?: string; at?: string; text?: string } = {},
+) =>
+  box.sql(
+    'INSERT INTO activity (at_ms, ticket_id, run_id, actor, kind, because, text) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ...[Date.parse(over.at ?? '2026-11-01T00:00:00Z'), 'MC-1', over.run ?? null, over.actor ?? 'ann', kind],
+    ...[over.because ?? null, over.text ?? null],
+  );
+
+it('filters by kind, reason, actor, run and time; all that is named must fit', () => {
+  ticketWithComments(1);
+  insert('retry', { actor: 'tick:t-1', because: 'agent_dead', run: 'r-1', text: 'word 11' });
+  insert('retry', {
+    actor: 'tick:t-2',
+    because: 'rebooted',
+    run: 'r-2',
+    text: 'word 12',
+    at: '2026-11-02T00:00:00Z',
+  });
+  insert('heal', {
+    actor: 'tick:t-2',
+    because: 'agent_alive',
+    run: 'r-2',
+    text: 'word 13',
+    at: '2026-11-02T01:00:00Z',
+  });
+  const log = (...more: string[]) => words(box.run(['log', ...more]).out);
+  expect(log('--kind', 'retry')).toEqual(['word 11', 'word 12']);
+  expect(log('--kind', 'retry', '--kind', 'heal')).toEqual(['word 11', 'word 12', 'word 13']);
+  expect(log('--actor', 'tick')).toEqual(['word 11', 'word 12', 'word 13']);
+  expect(log('--actor', 'tick:t-2')).toEqual(['word 12', 'word 13']);
+  expect(log('--actor', 'ann')).toEqual(['word 1']);
+  expect(log('--run', 'r-2', '--kind', 'heal')).toEqual(['word 13']);
+  expect(log('--because', 'agent_dead')).toEqual(['word 11']);
+  expect(log('--until', '2026-11-01')).toEqual(['word 11']);
+  expect(log('--since', '2026-11-02T00:30', '--until', '2026-11-02T01:00Z')).toEqual(['word 13']);
+  expect(log('--since', '2026-11-02T01:00:00+00:00', '--kind', 'heal')).toEqual(['word 13']);
+  expect(log('--kind', 'heal', '--ticket', 'mc-1', '--limit', '1')).toEqual(['word 13']);
+  expect(log('--kind', 'parked')).toEqual([]);
+});
+
+it('a limit counts the lines that fit, however far back they are', () => {
+  ticketWithComments(1);
+  for (const n of [21, 22, 23]) insert('heal', { text: `word ${n}` });
+  box.sql(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7000)
+    INSERT INTO activity (ticket_id, actor, kind) SELECT 'MC-' || (2 + i % 9), 'ann', 'edited' FROM n`);
+  expect(words(box.run(['log', '--kind', 'heal', '--limit', '2']).out)).toEqual(['word 22', 'word 23']);
+  expect(words(box.run(['log', '--kind', 'heal', '--ticket', 'MC-1']).out)).toEqual([
+    'word 21',
+    'word 22',
+    'word 23',
+  ]);
+  expect(box.run(['log', '--kind', 'heal', '--limit', '0']).out).toBe('');
+  const many = box.run(['log', '--kind', 'edited', '--limit', '6500', '--json']).out.trim().split('\n');
+  const ids = many.map((line) => (JSON.parse(line) as { id: number }).id);
+  expect(ids).toHaveLength(6500);
+  expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
+});
+
+it('follow goes on with what fits', async () => {
+  ticketWithComments(1);
+  const child = spawn(process.execPath, [BIN, 'log', '--follow', '--kind', 'comment'], { env: box.env });
+  let out = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk;
+  });
+  const closed = new Promise((done) => child.once('close', done));
+  expect(await until(() => words(out).length > 0)).toBe(true);
+  box.run(['ticket', 'edit', 'MC-1', '--title', 'word 5']);
+  box.run(['ticket', 'comment', 'MC-1', 'word', '6']);
+  expect(await until(() => words(out).length >= 2)).toBe(true);
+  child.kill();
+  await closed;
+  expect(words(out)).toEqual(['word 1', 'word 6']);
+});
+
+it.each([
+  [['--kind', 'retri'], /--kind: "retri" is no kind \(did you mean "retry"\?\): created, /],
+  [['--since', 'yesterday'], /--since "yesterday" is no time: such as 30m, 2h, 7d or 2026/],
+  [['--since', '2026-13-40'], /--since "2026-13-40" is no time/],
+  [['--until', '1'], /--until "1" is no time/],
+  [['--since', '1h', '--until', '2h'], /--since is after --until/],
+])('%j is a usage error that says what would do', (args, says) => {
+  const done = box.run(['log', ...args]);
+  expect(done).toMatchObject({ code: 2, out: '' });
+  expect(done.err).toMatch(says);
+});

@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { width } from '../../src/report/table.ts';
+import { Rig } from '../support/rig.ts';
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+afterEach(async () => {
+  await rig.box.destroy();
+});
+
+const explain = (id: string, columns = '') => {
+  const done = rig.box.run(['explain', id], '', columns === '' ? {} : { COLUMNS: columns });
+  expect(done).toMatchObject({ code: 0, err: '' });
+  return done.out;
+};
+const inOrder = (out: string, ...all: RegExp[]): void => {
+  let at = 0;
+  for (const one of all) {
+    const found = out.slice(at).search(one);
+    expect(found, `${one} in\n${out.slice(at)}\nof\n${out}`).toBeGreaterThanOrEqual(0);
+    at += found + 1;
+  }
+};
+
+it('tells in order what happened: launch, death with its evidence, skips as one line, the next try', async () => {
+  rig.configure({ limits: '[limits]\nmax_agents = 1\nretry_base_seconds = 600\n' });
+  const [holds = ''] = await rig.held(1);
+  const id = rig.add('die');
+  for (let n = 0; n < 3; n++) rig.tick();
+  inOrder(
+    explain(id),
+    /created by /,
+    /3 ticks until \S+ skipped: every slot is taken \[no_slot\] \(used 1, max agents 1\)/,
+  );
+  inOrder(
+    explain(id),
+    /^now: nothing, because every slot is taken \[no_slot\]/m,
+    /^you can: +mc-pickup status /m,
+  );
+  rig.box.signal(`${holds}.go`);
+  await rig.settle(holds, 'in_review');
+  await rig.gone(rig.run(holds).pid);
+  rig.tick();
+  await rig.working(id);
+  await rig.gone(rig.run(id).pid);
+  for (let n = 0; n < 3; n++) rig.tick();
+  const out = explain(id, '80');
+  for (const line of out.split('\n')) expect(width(line), line).toBeLessThanOrEqual(80);
+  inOrder(
+    explain(id),
+    /3 ticks until .*\[no_slot\]/,
+    /claimed for attempt 1 with agent scripted \(run id \S+, branch mc\/MC-2-do-die/,
+    /agent started: pid \d+/,
+    /failed, tried again: the agent ended without a report \(exit code 7\) \[agent_exited\] \(.*attempts 1\)/,
+    /3 ticks until \S+ skipped: its back-off is not over \[not_before\] \(not before 20\d\d-/,
+    /^now: nothing, because its back-off is not over \[not_before\]/m,
+    /^you can: +mc-pickup ticket move MC-2 todo /m,
+  );
+});
+
+it('tells a heal with what it was found by', async () => {
+  const [id = ''] = await rig.held(1);
+  const { pid } = rig.run(id);
+  rig.box.sql("UPDATE tickets SET status = 'todo' WHERE id = ?", id);
+  rig.tick();
+  inOrder(
+    explain(id),
+    new RegExp(`healed by a tick.*\\[agent_alive\\] \\(.*pid ${pid}`),
+    new RegExp(`^now: its agent is alive.*pid ${pid}`, 'm'),
+    /^now: the last text for it: prompt, started /m,
+    /^now: nothing to do while it is in_progress$/m,
+    /^you can: +mc-pickup attach MC-1 /m,
+  );
+});
+
+it('says what a person can type, by what waits for them', async () => {
+  const asks = rig.add('ask');
+  const waits = rig.add('hold', '--depends-on', asks);
+  const foreign = rig.add('hold', '--author', 'stranger');
+  const owned = rig.add('hold', '--owner', 'ann');
+  rig.tick();
+  await rig.settle(asks, 'needs_input');
+  expect(explain(asks)).toMatch(/^you can: +mc-pickup answer MC-1 "\.\.\." +to its agent$/m);
+  expect(explain(waits)).toMatch(
+    /\[dependencies_unmet\] \(waits for MC-1\)\nyou can: +mc-pickup explain MC-1 /,
+  );
+  expect(explain(foreign)).toMatch(
+    /\[untrusted\] \(author stranger\)\nyou can: +mc-pickup ticket move MC-3 todo /,
+  );
+  expect(explain(owned)).toMatch(/\(owner ann\)\nyou can: +mc-pickup ticket edit MC-4 --owner ""/);
+  rig.box.run(['killswitch', 'on', '--reason', 'release day']);
+  const free = rig.add('hold');
+  expect(explain(free)).toMatch(
+    /\[killswitch\] \(scope \*, reason release day, .*\n(.*\n)*you can: +mc-pickup killswitch off/,
+  );
+});
+
+it('says the same in JSON, and shows no line that anybody has written as more than one', async () => {
+  const id = rig.add('hold', '--title', 'One');
+  rig.box.sql(
+    "INSERT INTO activity (ticket_id, actor, kind, text) VALUES (?, 'ann', 'comment', ?)",
+    id,
+    'a\nnow: nothing',
+  );
+  expect(explain(id)).not.toMatch(/^now: nothing\b(?!,)/m);
+  rig.tick();
+  const told = JSON.parse(rig.box.run(['explain', id, '--json']).out) as Record<string, unknown>;
+  expect(Object.keys(told)).toEqual(['ticket', 'history', 'runs', 'told', 'next']);
+  expect(told.told).toMatchObject([
+    { kind: 'created' },
+    { kind: 'comment' },
+    { kind: 'claimed' },
+    { kind: 'registered' },
+  ]);
+});

@@ -21,20 +21,19 @@ function filled(file: string, parts: Readonly<Record<string, string>>): string {
   return text;
 }
 
-function json(file: string, value: object): string {
-  return execFileSync('biome', ['format', `--stdin-file-path=${file}`], {
-    input: JSON.stringify(value, null, 2),
-    encoding: 'utf8',
-  });
+/** As `biome check` wants to find it. */
+function formatted(file: string, input: string): string {
+  return execFileSync('biome', ['format', `--stdin-file-path=${file}`], { input, encoding: 'utf8' });
 }
 
 const tables = TABLES.map(({ name }) => [`keys of ${name}`, keyTable(name)] as const);
 const made: Record<string, string> = {
-  'docs/config.schema.json': json('docs/config.schema.json', configSchema()),
+  'docs/config.schema.json': JSON.stringify(configSchema()),
   [CONFIGURATION]: filled(CONFIGURATION, Object.fromEntries(tables)),
 };
 
-for (const [file, text] of Object.entries(made)) {
+for (const [file, raw] of Object.entries(made)) {
+  const text = formatted(file, raw);
   if (!process.argv.includes('--check')) writeFileSync(file, text);
   else if (!existsSync(file) || readFileSync(file, 'utf8') !== text) {
     process.stderr.write(`${file} is not what its source says: run node scripts/schemas.ts\n`);

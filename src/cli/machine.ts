@@ -30,6 +30,7 @@ export function defineMachine(program: Command, run: Run): void {
     ['mc-pickup restore ~/.local/state/mc-pickup/backups/board-1.sqlite', 'with the killswitch on'],
   );
   defineCompletion(program, run);
+  defineConfig(program, run);
 }
 
 function defineCompletion(program: Command, run: Run): void {
@@ -48,4 +49,43 @@ function defineCompletion(program: Command, run: Run): void {
     .argument('<shell>')
     .argument('[words...]')
     .action((shell, words) => run(async (c) => (await load()).complete(c, program, shell, words)));
+}
+
+function defineConfig(program: Command, run: Run): void {
+  const config = program
+    .command('config')
+    .description('the configuration: where it is, what is wrong, what is in force');
+  const load = async () => await import('../commands/config.ts');
+  withExamples(
+    config
+      .command('path')
+      .description('which configuration and which state dir are used, and why those')
+      .action(() => run(async (c) => (await load()).configPath(c, program.opts()))),
+    ['mc-pickup config path', 'by option, environment or default'],
+  );
+  withExamples(
+    config
+      .command('check')
+      .description('all that is wrong in it, with line and column; exit 78 if anything is')
+      .argument('[file]', 'another file, or - for standard input')
+      .action((file) => run(async (c) => (await load()).configCheck(c, file))),
+    ['mc-pickup config check', 'after every change'],
+    ['mc-pickup config check new.toml', 'before it takes the place of the old one'],
+  );
+  withExamples(
+    config
+      .command('show')
+      .description('what is in force, and where each value comes from; secrets in env are hidden')
+      .option('--defaults', 'with the defaults')
+      .action((o) => run(async (c) => (await load()).configShow(c, o))),
+    ['mc-pickup config show', 'what the file and the environment set'],
+    ['mc-pickup config show --defaults', 'every value'],
+  );
+  withExamples(
+    config
+      .command('edit')
+      .description('your editor ($VISUAL, $EDITOR or vi) on a copy, put in place once it is right')
+      .action(() => run(async (c) => (await import('../commands/config-edit.ts')).configEdit(c))),
+    ['mc-pickup config edit', 'no tick meets a file that is half edited'],
+  );
 }

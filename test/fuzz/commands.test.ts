@@ -110,6 +110,8 @@ const COMMANDS = fc.oneof(
   say(fixed('register'), one(word), one(word)),
   say(fixed('status')),
   say(fixed('agents')),
+  say(fixed('config', 'check'), one(word)),
+  say(fixed('config'), one(fc.constantFrom('path', 'show', 'edit', 'check', 'chek'))),
   say(one(word), one(word), one(word)),
 );
 const line = fc

@@ -1,0 +1,144 @@
+import { dirname, resolve } from 'node:path';
+import { parse } from 'smol-toml';
+import type { Policy } from '../model/policy.ts';
+import { type KeyText, TABLES, type TableText } from './describe.ts';
+import { OVERRIDES } from './load.ts';
+import { locator } from './locate.ts';
+import { type TomlValue, tomlKey, tomlValue } from './toml.ts';
+
+/** One key with what is in force for it. */
+export interface Setting {
+  /** Within its table. */
+  readonly key: string;
+  /** The whole dotted key: `project.shop.base`, `route.0.agent`. */
+  readonly path: string;
+  /** null = nothing is set, and there is no plain default: `says` has what holds then. */
+  readonly value: TomlValue | null;
+  readonly from: 'file' | 'environment' | 'default';
+  /** Where the file sets it, also if the environment overrides that. */
+  readonly line: number | null;
+  readonly variable: string | null;
+  readonly says: string | null;
+}
+
+export interface Section {
+  /** As TOML writes it; '' = before the first table. */
+  readonly header: string;
+  readonly settings: readonly Setting[];
+}
+
+type Table = Readonly<Record<string, unknown>>;
+
+/** What the environment of an agent must not show: whoever looks over a shoulder or reads a bug report sees it. */
+const SECRET = /KEY|TOKEN|SECRET|PASSW/i;
+const HIDDEN = '***';
+
+/** The configuration in force: a sound file, the environment over it, the defaults below it. */
+export function inForce(
+  policy: Policy,
+  { file, text, env }: { readonly file: string; readonly text: string; readonly env: NodeJS.ProcessEnv },
+): Section[] {
+  const raw = parse(text, { maxDepth: 50 }) as Table;
+  const place = locator(text);
+  const settings = (table: TableText, set: Table, path: readonly string[]): Setting[] =>
+    Object.entries(table.keys).map(([key, words]) => {
+      const variable = variableOf(table.name, key, env);
+      const line = set[key] === undefined ? null : place([...path, key]).line;
+      const common = { key, path: [...path, key].map(tomlKey).join('.'), line, variable };
+      if (variable !== null)
+        return { ...common, value: limitOf(policy, key), from: 'environment', says: null } as const;
+      if (set[key] !== undefined)
+        return {
+          ...common,
+          value: shown(key, set[key] as TomlValue, file),
+          from: 'file',
+          says: null,
+        } as const;
+      const value = defaultOf(table.name, key, words, policy, path[1] ?? '');
+      return { ...common, value, from: 'default', says: words.otherwise ?? null } as const;
+    });
+  return TABLES.filter(({ name }) => name !== 'hook').flatMap((table): Section[] => {
+    const own = raw[table.name];
+    if (table.name === 'top') return [{ header: '', settings: settings(table, raw, []) }];
+    if (Array.isArray(own))
+      return own.map((one: Table, index) => ({
+        header: table.header,
+        settings: settings(table, one, [table.name, String(index)]),
+      }));
+    if (!table.header.includes('NAME')) {
+      if (table.name === 'route') return [];
+      return [{ header: table.header, settings: settings(table, (own ?? {}) as Table, [table.name]) }];
+    }
+    return Object.entries((own ?? {}) as Record<string, Table>).map(([name, one]) => ({
+      header: `[${table.name}.${tomlKey(name)}]`,
+      settings: settings(table, one, [table.name, name]),
+    }));
+  });
+}
+
+function variableOf(table: string, key: string, env: NodeJS.ProcessEnv): string | null {
+  if (table !== 'limits' || !OVERRIDES.some((one) => one === key)) return null;
+  const name = `MC_PICKUP_${key.toUpperCase()}`;
+  return (env[name]?.trim() ?? '') === '' ? null : name;
+}
+
+function limitOf({ limits }: Policy, key: string): number {
+  return Object.entries(limits).find(([one]) => one === key)?.[1] ?? 0;
+}
+
+function defaultOf(
+  table: string,
+  key: string,
+  { value }: KeyText,
+  policy: Policy,
+  name: string,
+): TomlValue | null {
+  if (table === 'top' && key === 'default_agent') return policy.default_agent;
+  if (table === 'top' && key === 'default_project') return policy.default_project;
+  if (table === 'agent' && key === 'max_nudges') return policy.agents.get(name)?.max_nudges ?? null;
+  if (table === 'board' && key === 'kind') return 'sqlite';
+  return value ?? null;
+}
+
+/** As the file has it, but for secrets, and for paths that would be others where the text is read from another place. */
+function shown(key: string, value: TomlValue, file: string): TomlValue {
+  if (key === 'env' && typeof value === 'object')
+    return Object.fromEntries(
+      Object.entries(value).map(([name, one]) => [name, SECRET.test(name) ? HIDDEN : one]),
+    );
+  if ((key === 'prompt_file' || key === 'token_file') && typeof value === 'string')
+    return value.startsWith('~/') ? value : resolve(dirname(file), value);
+  return value;
+}
+
+const WIDEST = 48;
+
+/** As TOML that means the same when it is read again. `all`: with the defaults. */
+export function asToml(sections: readonly Section[], all: boolean): string[] {
+  return sections.flatMap(({ header, settings }) => {
+    const some = settings.filter((one) => (all || one.from !== 'default') && !instead(one, settings));
+    if (some.length === 0) return [];
+    const lines = some.map(({ key, value }) => (value === null ? '' : `${key} = ${tomlValue(value)}`));
+    const width = Math.max(...lines.filter(({ length }) => length <= WIDEST).map(({ length }) => length), 0);
+    const told = some.map((one, index) =>
+      one.value === null
+        ? `# ${one.key}: ${one.says ?? 'none'}`
+        : `${(lines[index] ?? '').padEnd(width)}  # ${origin(one)}`,
+    );
+    return ['', ...(header === '' ? [] : [header]), ...told];
+  });
+}
+
+/** Not set because the other of two keys is, of which one is enough: `prompt` and `prompt_file`, `token_file` and `token_env`. */
+function instead({ key, value }: Setting, all: readonly Setting[]): boolean {
+  const [word] = key.split('_');
+  const pair = word === 'prompt' || word === 'token';
+  const twins = all.filter((one) => one.key.split('_')[0] === word);
+  return pair && value === null && (twins.some((one) => one.value !== null) || key !== twins[0]?.key);
+}
+
+function origin({ from, line, variable, says }: Setting): string {
+  if (from === 'file') return `line ${line}`;
+  if (from === 'environment') return `${variable}${line === null ? '' : `, in place of line ${line}`}`;
+  return says === null || says === 'required' ? 'default' : `default: ${says}`;
+}

@@ -58,7 +58,8 @@ export async function agentReady(context: Context, name: string): Promise<ExitCo
     );
   return withBoard(context, async (board) => {
     const won = await board.setReady(name, null, null, whoAmI(context.env).actor, Date.now());
-    context.out.line(won === 'won' ? `${name} is ready` : `${name} was ready already`);
+    if (context.json) context.out.json({ agent: name, changed: won === 'won' });
+    else context.out.line(won === 'won' ? `${name} is ready` : `${name} was ready already`);
     return EXIT.ok;
   });
 }

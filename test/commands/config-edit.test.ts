@@ -14,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BIN, makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
+import { PrintedCheck } from '../support/printed.ts';
 import { waitFor } from '../support/wait.ts';
 
 let box: Sandbox;
@@ -39,10 +40,10 @@ function editor(name: string, script: string): string {
 }
 
 /** Starts `config edit` in a terminal of 80 columns. */
-function open(env: Readonly<Record<string, string>>): void {
+function open(env: Readonly<Record<string, string>>, more = ''): void {
   const words = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
   // The trap: Ctrl-C reaches the shell of the pane too, and it must tell how the command ended.
-  const command = `trap : INT; ${words.join(' ')} '${process.execPath}' '${BIN}' config edit; echo "ended with $?"; exec sleep 60`;
+  const command = `trap : INT; ${words.join(' ')} '${process.execPath}' '${BIN}' config edit ${more}; echo "ended with $?"; exec sleep 60`;
   const done = box.tmux(
     '-f',
     '/dev/null',
@@ -183,6 +184,23 @@ it('Ctrl-C is the editor’s own', async () => {
   type('C-c');
   await shows('ended with 0');
   expect(read()).toMatch(/# caught\n$/);
+});
+
+it('with --json it prints what its schema says', async () => {
+  const check = new PrintedCheck();
+  const fits = async (code: number) => {
+    const screen = await shows(`ended with ${code}`);
+    const printed = screen.split('\n').find((line) => line.startsWith('{')) ?? '';
+    expect(check.faults('config edit', printed)).toEqual([]);
+    box.tmux('kill-session', '-t', '=edit');
+    return JSON.parse(printed) as unknown;
+  };
+  open({ EDITOR: 'true' }, '--json');
+  expect(await fits(0)).toEqual({ config, result: 'unchanged', draft: null });
+  open({ EDITOR: editor('ed', 'echo "oops = 1" >>"$1"') }, '--json');
+  await shows('throw it away (t)?');
+  type('k', 'Enter');
+  expect(await fits(78)).toEqual({ config, result: 'kept', draft });
 });
 
 it('without a terminal it says what to do: exit 2', () => {

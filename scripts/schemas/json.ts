@@ -1,0 +1,334 @@
+/**
+ * What every command prints with `--json`. A new command gets an entry here; `node scripts/schemas.ts` writes its schema and
+ * its row in docs/json.md, and test/json/ fails until its output was seen there.
+ */
+import {
+  always,
+  anything,
+  list,
+  maybe,
+  number,
+  object,
+  oneOf,
+  orNull,
+  record,
+  type Schema,
+  text,
+  whole,
+  yes,
+} from './build.ts';
+import {
+  ACTIVITIES,
+  ACTIVITY,
+  at,
+  phase,
+  plannedSteps,
+  RUNTIME,
+  SWITCH,
+  skipped,
+  status,
+  steps,
+  TICKET,
+  VERDICTS,
+} from './parts.ts';
+
+export interface Printed {
+  /** The schema is `mc-pickup.NAME/1`, in `docs/json/NAME.schema.json`. */
+  readonly name: string;
+  /** Every command that prints it. */
+  readonly commands: readonly string[];
+  /** One object or array a line, as things happen. */
+  readonly lines?: true;
+  readonly schema: Schema;
+}
+
+const outcome = oneOf(['ok', 'halted', 'overlap', 'partial', 'unavailable'], 'how the tick ended');
+const config_errors = list({ type: 'string' }, 'FILE:LINE:COLUMN: KEY: what is wrong with the configuration');
+const ticketId = text('the ticket');
+const runId = text('the run');
+
+export const PRINTED: readonly Printed[] = [
+  {
+    name: 'tick',
+    commands: ['dispatch', 'reconcile'],
+    schema: object('one tick', {
+      schema: always('mc-pickup.tick/1', 'the name of this schema'),
+      tick_id: orNull(text('null = halted at the gate')),
+      host_id: orNull(text('this host; null = the tick did not get so far')),
+      dry_run: yes('nothing was written'),
+      outcome,
+      gate: object('the killswitch', {
+        open: yes('the tick went on'),
+        reason: orNull(text('of the switch that is on')),
+        level: orNull(oneOf(['dispatch', 'all'], 'of that switch')),
+      }),
+      reconcile: steps('what was brought in line'),
+      dispatch: steps('what was launched or adopted'),
+      skipped,
+      counts: record(
+        whole('how many'),
+        'reconciled, launched, skipped, live, todo_beyond; empty for a tick that did not begin',
+      ),
+      config_errors: maybe(config_errors),
+      error: maybe(text('what could not be seen')),
+      duration_ms: number('how long it took'),
+    }),
+  },
+  {
+    name: 'status',
+    commands: ['status'],
+    schema: object('the board and what lives', {
+      counts: record(whole('tickets'), 'tickets by status'),
+      live: list(
+        object('a run that has not ended', {
+          ticket: orNull(text('its ticket; null = a chat')),
+          run: runId,
+          title: text('of the ticket'),
+          phase,
+          verdict: oneOf([...VERDICTS, 'launching'], 'whether its process lives'),
+          activity: oneOf(ACTIVITIES, 'what its events say'),
+          pid: orNull(whole('its process')),
+          agent: text('its profile'),
+          branch: orNull(text('the branch of its work')),
+          worktree: orNull(text('where it works')),
+          since_ms: at('since when it runs'),
+          run_dir: text('prompt, events and logs of the run'),
+        }),
+        'runs that have not ended',
+      ),
+      waiting: list(
+        object('a ticket that waits for a person', {
+          id: ticketId,
+          question: text('what it asks; may be empty'),
+        }),
+        'tickets in needs_input',
+      ),
+      switches: list(SWITCH, 'the killswitch'),
+      last_tick: orNull(
+        object('the last tick of this host', { id: text('its id'), at_ms: at('its end'), outcome }),
+      ),
+      config_errors,
+    }),
+  },
+  {
+    name: 'explain',
+    commands: ['explain'],
+    schema: object('one ticket: what happened, what a tick would do now', {
+      ticket: object('the ticket', TICKET),
+      history: list(ACTIVITY, 'what happened, in the order of time'),
+      next: object('a tick at this moment', { steps: plannedSteps, skipped }),
+    }),
+  },
+  { name: 'log', commands: ['log'], lines: true, schema: ACTIVITY },
+  {
+    name: 'ticket',
+    commands: ['ticket add', 'ticket edit', 'ticket move', 'ticket comment'],
+    schema: object('the ticket as it is now', TICKET),
+  },
+  {
+    name: 'ticket-show',
+    commands: ['ticket show'],
+    schema: object('one ticket, whole', {
+      ...TICKET,
+      runs: list(RUNTIME, 'its runs, the newest first'),
+      activity: list(ACTIVITY, 'what happened, in the order of time'),
+    }),
+  },
+  {
+    name: 'ticket-list',
+    commands: ['ticket list'],
+    schema: list(object('a ticket', TICKET), 'the most urgent first'),
+  },
+  {
+    name: 'agents',
+    commands: ['agents'],
+    schema: list(
+      object('a profile', {
+        name: text('of the profile'),
+        kind: oneOf(['command', 'claude', 'codex', 'opencode', 'gemini'], 'its client'),
+        mode: oneOf(['interactive', 'headless'], 'how it is run'),
+        fallback: orNull(text('the profile that takes over')),
+        program: orNull(text('what is started; null = it was not found')),
+        supported: yes('there is an adapter for this kind'),
+        not_ready: orNull(text('what a person has to do first')),
+        limited_until_ms: orNull(at("the end of its account's limit")),
+        today: object('its use of this UTC day', { tokens: whole('tokens'), usd: number('dollars') }),
+      }),
+      'the profiles',
+    ),
+  },
+  {
+    name: 'agents-ready',
+    commands: ['agents ready'],
+    schema: object('a profile that is launched again', {
+      agent: text('the profile'),
+      changed: yes('false = it was ready already'),
+    }),
+  },
+  {
+    name: 'doctor',
+    commands: ['doctor'],
+    schema: list(
+      object('one thing that was looked at', {
+        check: text('what'),
+        result: oneOf(['ok', 'warn', 'fail'], 'fail: agents cannot be launched before it is mended'),
+        says: text('what was found'),
+        fix: orNull(text('what to do; null = nothing')),
+      }),
+      'everything that was looked at',
+    ),
+  },
+  {
+    name: 'killswitch',
+    commands: ['killswitch on', 'killswitch off', 'killswitch status'],
+    schema: object('the killswitch as it is now', {
+      on: yes('a switch is on'),
+      switches: list(SWITCH, 'those that are on'),
+    }),
+  },
+  {
+    name: 'init',
+    commands: ['init'],
+    schema: object('where things are', {
+      state_dir: text('the state dir'),
+      config: text('the configuration'),
+      board: text('the file, or the address of the server'),
+      project: maybe(text('with --project: its name')),
+      trust: maybe(
+        list(
+          object('a client', {
+            kind: text('which'),
+            file: text('where it says whom it trusts'),
+            was: text('trusted, untrusted or unknown, before'),
+          }),
+          'with --trust: what the clients said before',
+        ),
+      ),
+    }),
+  },
+  {
+    name: 'backup',
+    commands: ['backup'],
+    schema: object('the copy', {
+      file: text('where it is'),
+      bytes: whole('how large it is'),
+      removed: list({ type: 'string' }, 'older copies that were removed'),
+    }),
+  },
+  {
+    name: 'restore',
+    commands: ['restore'],
+    schema: object('what was put in place', {
+      board: text('the board'),
+      kept: orNull(text('the board before it; null = there was none')),
+    }),
+  },
+  {
+    name: 'delivery',
+    commands: ['send', 'answer'],
+    schema: object('what became of a text or of a permission', {
+      ticket: ticketId,
+      run: orNull(text('the run that has it; null = there is none')),
+      delivery: maybe(text('its id in the ledger; missing = nothing was sent')),
+      outcome: oneOf(
+        ['delivered', 'indeterminate', 'kept'],
+        'indeterminate: pasted, but not acknowledged; kept: for the next attempt',
+      ),
+    }),
+  },
+  {
+    name: 'stop',
+    commands: ['stop'],
+    schema: object('the run that is over', { ticket: ticketId, run: runId, stopped: always(true, 'it is') }),
+  },
+  {
+    name: 'report',
+    commands: ['report'],
+    schema: object('what an agent has reported', {
+      run: runId,
+      ticket: orNull(ticketId),
+      status: status('of the ticket now'),
+    }),
+  },
+  {
+    name: 'config-path',
+    commands: ['config path'],
+    schema: object('which files are used', {
+      config: text('the configuration'),
+      config_from: from('--config, MC_PICKUP_CONFIG, XDG_CONFIG_HOME'),
+      config_exists: yes('it is there'),
+      state_dir: text('the state dir'),
+      state_dir_from: from('--state-dir, MC_PICKUP_STATE_DIR, XDG_STATE_HOME'),
+      state_dir_exists: yes('it is there'),
+      schema: orNull(text('the JSON Schema of the configuration, for editors; null = it was not installed')),
+    }),
+  },
+  {
+    name: 'config-check',
+    commands: ['config check'],
+    schema: object('whether a configuration can be used', {
+      file: text('the file; - = standard input'),
+      ok: yes('it can'),
+      complaints: list(
+        object('a mistake', {
+          line: orNull(whole('from 1; null = it is in no line of the file')),
+          column: orNull(whole('from 1, in UTF-16 units')),
+          key: orNull(text('the dotted key, or a variable of the environment; null = the whole file')),
+          says: text('what is wrong'),
+        }),
+        'every mistake',
+      ),
+    }),
+  },
+  {
+    name: 'config-show',
+    commands: ['config show'],
+    schema: object('what is in force', {
+      file: text('the configuration'),
+      settings: list(
+        object('one key', {
+          key: text('the dotted key, as TOML writes it; tables of an array by number, from 0'),
+          value: anything('what is in force; "***" in place of a secret; null = nothing is set'),
+          from: oneOf(['file', 'environment', 'default'], 'where it comes from'),
+          line: orNull(whole('of the file')),
+          variable: orNull(text('of the environment')),
+        }),
+        'those that are set; with --defaults all',
+      ),
+    }),
+  },
+  {
+    name: 'config-edit',
+    commands: ['config edit'],
+    schema: object('what became of the draft', {
+      config: text('the configuration'),
+      result: oneOf(['replaced', 'unchanged', 'kept', 'dropped'], 'of the edit'),
+      draft: orNull(text('where it is kept')),
+    }),
+  },
+];
+
+function from(three: string): Schema {
+  return oneOf(['option', 'environment', 'xdg', 'default'], `${three}, or the default`);
+}
+
+/** The file of a schema, as JSON. Whatever an object has beyond its properties is for a later version: readers pass over it. */
+export function printedSchema({ name, commands, lines, schema }: Printed): object {
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: `mc-pickup.${name}/1`,
+    title: `${commands.map((one) => `mc-pickup ${one}`).join(', ')}: --json${lines ? ', each line' : ''}`,
+    ...schema,
+  };
+}
+
+/** The rows of docs/json.md. */
+export function printedRows(): string[][] {
+  return PRINTED.flatMap(({ name, commands, lines, schema }) =>
+    commands.map((command) => [
+      `\`${command}\``,
+      lines ? 'an object a line' : schema.type === 'array' ? 'an array' : 'an object',
+      `[mc-pickup.${name}/1](json/${name}.schema.json)`,
+    ]),
+  );
+}

@@ -1,4 +1,4 @@
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, Option } from 'commander';
 import { count, type Run, withExamples } from './define.ts';
 
 /** The machine around it: what is wrong, what is kept. */
@@ -31,6 +31,7 @@ export function defineMachine(program: Command, run: Run): void {
   );
   defineCompletion(program, run);
   defineConfig(program, run);
+  defineSchedule(program, run);
 }
 
 function defineCompletion(program: Command, run: Run): void {
@@ -87,5 +88,42 @@ function defineConfig(program: Command, run: Run): void {
       .description('your editor ($VISUAL, $EDITOR or vi) on a copy, put in place once it is right')
       .action(() => run(async (c) => (await import('../commands/config-edit.ts')).configEdit(c))),
     ['mc-pickup config edit', 'no tick meets a file that is half edited'],
+  );
+}
+
+function defineSchedule(program: Command, run: Run): void {
+  const schedule = program.command('schedule').description('ticks by cron, a systemd user timer or launchd');
+  const load = async () => await import('../commands/schedule.ts');
+  const which = (says: string) =>
+    new Option('--with <scheduler>', says).choices(['cron', 'systemd', 'launchd']);
+  const own = "else the one that has it, else the machine's own";
+  withExamples(
+    schedule
+      .command('show')
+      .description('what is installed for this state dir, and what install would write; writes nothing')
+      .addOption(which(own))
+      .action((o) => run(async (c) => (await load()).show(c, o))),
+    ['mc-pickup schedule show', 'is it installed, and as it would be now?'],
+  );
+  withExamples(
+    schedule
+      .command('install')
+      .description('start a tick every interval_seconds; shows the change, and asks')
+      .addOption(which(own))
+      .option('--dry-run', 'show the change; make none')
+      .option('--yes', 'do not ask')
+      .action((o) => run(async (c) => (await load()).install(c, o))),
+    ['mc-pickup schedule install', 'again after an update of Node or a change of the interval'],
+    ['mc-pickup schedule install --with cron --yes', 'in a script'],
+  );
+  withExamples(
+    schedule
+      .command('remove')
+      .description('take out what install wrote, and nothing else; shows the change, and asks')
+      .addOption(which('else wherever it is installed'))
+      .option('--dry-run', 'show the change; make none')
+      .option('--yes', 'do not ask')
+      .action((o) => run(async (c) => (await load()).remove(c, o))),
+    ['mc-pickup schedule remove', 'no tick starts by itself any more; agents go on'],
   );
 }

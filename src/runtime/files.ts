@@ -2,10 +2,15 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uniqueName } from '../model/hash.ts';
 
 /** Writes a file so that a reader sees the old or the new text, never a part. */
-export function writeAtomic(path: string, text: string, mode = 0o600): void {
+export function writeAtomic(
+  path: string,
+  text: string,
+  mode = 0o600,
+  encoding: BufferEncoding = 'utf8',
+): void {
   const temp = `${path}.tmp${uniqueName()}`;
   try {
-    writeFileSync(temp, text, { mode, flag: 'wx' });
+    writeFileSync(temp, text, { mode, flag: 'wx', encoding });
     renameSync(temp, path);
   } catch (error) {
     rmSync(temp, { force: true });

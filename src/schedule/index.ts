@@ -1,0 +1,105 @@
+import { EXIT, UserError } from '../model/errors.ts';
+import { cron } from './cron.ts';
+import { launchd } from './launchd.ts';
+import { ask, type Change, failed, type Look, type Scheduler, type State, type With } from './scheduler.ts';
+import { systemd } from './systemd.ts';
+import { type Here, wishOf } from './wish.ts';
+
+export type { Here } from './wish.ts';
+export { scheduleId } from './wish.ts';
+
+/** What one scheduler has of a state dir. */
+export interface Installed {
+  readonly with: With;
+  readonly state: State;
+  readonly says: string;
+}
+
+/** A scheduler and what was seen there; null = it could not be looked at, `says` has why. */
+export interface Seen extends Installed {
+  readonly scheduler: Scheduler;
+  readonly look: Look | null;
+}
+
+/** What is installed for this state dir in each scheduler that this machine has: up to date, not as it would be written
+ *  now, nothing, or not to be told. Writes nothing, and throws only where a path can't be scheduled at all. */
+export async function installedSchedules(context: Here): Promise<Installed[]> {
+  return lookAtAll(schedulersOf(context).all)
+    .filter(({ scheduler }) => scheduler.here)
+    .map(({ with: name, state, says }) => ({ with: name, state, says }));
+}
+
+/** The three schedulers as seen from here, and what a person should know whichever is used. */
+export function schedulersOf(here: Here): {
+  readonly id: string;
+  readonly all: readonly Scheduler[];
+  readonly notes: readonly string[];
+} {
+  const { wish, notes } = wishOf(here);
+  const { env } = here;
+  return { id: wish.id, all: [cron(wish, env), systemd(wish, env), launchd(wish, env)], notes };
+}
+
+/** A crontab that can't be read hides nothing of what the others have. */
+export function lookAtAll(schedulers: readonly Scheduler[]): Seen[] {
+  return schedulers.map((scheduler) => {
+    const { with: name } = scheduler;
+    if (!scheduler.here)
+      return { scheduler, with: name, look: null, state: 'none', says: scheduler.fault() ?? '' };
+    try {
+      const look = scheduler.look();
+      return { scheduler, with: name, look, state: look.state, says: look.says };
+    } catch (error) {
+      const says = error instanceof Error ? error.message : String(error);
+      return { scheduler, with: name, look: null, state: 'unknown', says };
+    }
+  });
+}
+
+/** The scheduler to install into: the one that was asked for; else the one that has it already, so that there is one and
+ *  not two; else the machine's own. Exit 69 where there is none. */
+export function chosen(seen: readonly Seen[], wanted: With | undefined): Scheduler {
+  const usable = (name: With): Scheduler | null => {
+    const one = seen.find(({ with: is }) => is === name)?.scheduler;
+    return one !== undefined && one.fault() === null ? one : null;
+  };
+  const asked = seen.find(({ with: name }) => name === wanted)?.scheduler;
+  if (asked !== undefined) {
+    const fault = asked.fault();
+    if (fault !== null) throw new UserError(EXIT.unavailable, `${asked.with}: ${fault}`);
+    return asked;
+  }
+  const has = seen.find(({ state, scheduler }) => isThere(state) && scheduler.fault() === null);
+  const found = has?.scheduler ?? usable('launchd') ?? usable('systemd') ?? usable('cron');
+  if (found !== null) return found;
+  const faults = seen
+    .filter(({ with: name }) => name !== 'launchd')
+    .map((one) => `${one.with}: ${one.scheduler.fault()}`);
+  throw new UserError(EXIT.unavailable, `no scheduler was found here. ${faults.join('. ')}`);
+}
+
+/** Whether something of ours is there, in whatever shape. */
+export function isThere(state: State): boolean {
+  return state === 'installed' || state === 'differs';
+}
+
+/** Whether there is anything to do. */
+export function isEmpty({ first, documents, last }: Change): boolean {
+  return first.length + documents.length + last.length === 0;
+}
+
+/** Carries a change out, in its order. A step that fails stops it: a later run sees what is left to do. Gives the files
+ *  in which a text before it is kept. */
+export function carryOut(scheduler: Scheduler, change: Change): string[] {
+  const steps = (all: Change['last']): void => {
+    for (const { argv, mayFail } of all) {
+      const ran = ask(argv, scheduler.env);
+      if (ran.code === 0 || mayFail === true) continue;
+      throw new UserError(EXIT.unavailable, `${failed(argv, ran)}; mend that and run this again`);
+    }
+  };
+  steps(change.first);
+  const kept = change.documents.map((document) => scheduler.write(document));
+  steps(change.last);
+  return kept.filter((file) => file !== null);
+}

@@ -1,0 +1,112 @@
+/* A real systemd user manager, in a mount namespace and a control group of its own. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BIN } from '../../scripts/sandbox.ts';
+import { describeWith, hostileDirectory, PrivateMachine, type Result } from '../support/private.ts';
+import { Rig } from '../support/rig.ts';
+import { waitFor } from '../support/wait.ts';
+
+const TMPDIR = process.env.TMPDIR;
+const RUNTIME_DIR = `/run/user/${process.getuid?.() ?? 0}`;
+
+let base: string;
+let machine: PrivateMachine;
+let rig: Rig;
+
+beforeEach(async () => {
+  base = mkdtempSync(join(tmpdir(), 'mcp-'));
+  process.env.TMPDIR = hostileDirectory(base);
+  rig = new Rig({ limits: '[limits]\ninterval_seconds = 2\n' });
+  machine = await PrivateMachine.start({ cgroup: true });
+});
+
+afterEach(async () => {
+  await rig?.endAll();
+  await machine?.destroy();
+  await rig?.box.destroy();
+  if (TMPDIR === undefined) delete process.env.TMPDIR;
+  else process.env.TMPDIR = TMPDIR;
+  rmSync(base, { recursive: true, force: true });
+});
+
+function inside(...argv: string[]): Result {
+  return machine.run(argv, { ...rig.box.env, XDG_RUNTIME_DIR: RUNTIME_DIR });
+}
+
+function schedule(...args: string[]): Result {
+  // As after su: nobody has said where the manager is.
+  return machine.run([process.execPath, BIN, 'schedule', ...args], rig.box.env);
+}
+
+async function startManager(): Promise<void> {
+  const env = { PATH: process.env.PATH, HOME: rig.box.env.HOME, XDG_RUNTIME_DIR: RUNTIME_DIR };
+  machine.beginInCgroup(['/lib/systemd/systemd', '--user'], env);
+  await waitFor(() => inside('systemctl', '--user', 'is-system-running').code === 0, 'the manager', 20_000);
+}
+
+describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 'systemd'], () => {
+  it.each([
+    { bus: true, title: 'that has a bus' },
+    { bus: false, title: 'without a bus, where tmux stays in the control group of the unit' },
+  ])(
+    '$title starts ticks by the timer, whose agents outlive the unit; remove takes all of it out',
+    async ({ bus }) => {
+      const dir = join(rig.box.env.HOME ?? '', '.config', 'systemd', 'user');
+      expect(schedule('install', '--with', 'systemd', '--yes')).toMatchObject({
+        code: 69,
+        err: expect.stringContaining('no systemd user manager answers'),
+      });
+      expect(existsSync(dir)).toBe(false);
+      if (!bus) {
+        mkdirSync(dir, { recursive: true });
+        symlinkSync('/dev/null', join(dir, 'dbus.socket'));
+      }
+
+      await startManager();
+      const id = rig.add('stay');
+      const installed = schedule('install', '--yes');
+      expect(installed).toMatchObject({ code: 0, err: '' });
+      expect(installed.out).toContain('installed with systemd: the timer mc-pickup-');
+      expect(installed.out).toContain('loginctl enable-linger');
+      const ticks = () => rig.box.sql<{ outcome: string }>('SELECT outcome FROM ticks');
+      await waitFor(() => ticks().length >= 3, 'three ticks of the timer', 30_000);
+      await rig.settle(id, 'in_review');
+      const [agent = 0] = rig.agents(id);
+      const unit = readdirSync(dir).find((name) => name.endsWith('.service')) ?? '';
+      await waitFor(() => {
+        const { out } = inside('systemctl', '--user', 'show', '--property=ActiveState,Result', unit);
+        return out.includes('ActiveState=inactive') && out.includes('Result=success');
+      }, 'the end of a tick');
+      const scoped = inside('test', '-e', `${RUNTIME_DIR}/bus`).code === 0;
+      if (!bus) expect(scoped).toBe(false);
+      expect(readFileSync(`/proc/${rig.tmuxPid()}/cgroup`, 'utf8')).toContain(scoped ? '.scope' : unit);
+      expect(rig.agents(id)).toEqual([agent]);
+      expect(agent).toBeGreaterThan(0);
+
+      expect(schedule('install', '--yes').out).toContain('already up to date');
+      expect(schedule('show').out).toContain('systemd  up to date: the timer');
+      // Files that are right while the timer is stopped are not up to date.
+      expect(inside('systemctl', '--user', 'stop', unit.replace('.service', '.timer')).code).toBe(0);
+      expect(schedule('show').out).toMatch(/systemd {2}differs: the timer \S+ is not active/);
+      expect(schedule('install', '--yes').out).toContain('run: systemctl --user restart');
+      expect(schedule('show').out).toContain('systemd  up to date');
+      rig.configure({ limits: '[limits]\ninterval_seconds = 3600\n' });
+      expect(schedule('show').out).toContain('+OnUnitActiveSec=3600s');
+      expect(schedule('install', '--yes').code).toBe(0);
+
+      const removed = schedule('remove', '--yes');
+      expect(removed).toMatchObject({
+        code: 0,
+        err: '',
+        out: expect.stringContaining('removed from systemd'),
+      });
+      expect(readdirSync(dir).filter((name) => name.startsWith('mc-pickup'))).toEqual([]);
+      expect(existsSync(join(dir, 'timers.target.wants', unit.replace('.service', '.timer')))).toBe(false);
+      expect(inside('systemctl', '--user', 'list-timers', '--all').out).not.toContain('mc-pickup');
+      expect(rig.agents(id)).toEqual([agent]);
+      expect(schedule('remove', '--yes').out).toBe('nothing is installed for this state dir\n');
+    },
+  );
+});

@@ -61,7 +61,7 @@ export async function install(context: Context, o: Options): Promise<ExitCode> {
   if (!nothing && (await agreed(context, o, [{ scheduler, lines }])) === 'no') return EXIT.ok;
   const write = !nothing && o.dryRun !== true;
   if (write) makeStateDir(places.state); // the log is there
-  const kept = write ? carryOut(scheduler, change) : [];
+  const kept = write ? await carryOut(scheduler, change) : [];
   if (context.json)
     out.json({
       with: scheduler.with,
@@ -94,7 +94,7 @@ export async function remove(context: Context, o: Options): Promise<ExitCode> {
   if (parts.length > 0 && (await agreed(context, o, parts)) === 'no') return EXIT.ok;
   const removed = [];
   for (const { scheduler, change, lines } of parts) {
-    const kept = o.dryRun === true || change === undefined ? [] : carryOut(scheduler, change);
+    const kept = o.dryRun === true || change === undefined ? [] : await carryOut(scheduler, change);
     removed.push({ with: scheduler.with, diff: lines, kept });
   }
   if (context.json) out.json({ removed, dry_run: o.dryRun === true });

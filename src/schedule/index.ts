@@ -1,7 +1,17 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { EXIT, UserError } from '../model/errors.ts';
 import { cron } from './cron.ts';
 import { launchd } from './launchd.ts';
-import { ask, type Change, failed, type Look, type Scheduler, type State, type With } from './scheduler.ts';
+import {
+  ask,
+  type Change,
+  failed,
+  type Look,
+  type Scheduler,
+  type State,
+  type Step,
+  type With,
+} from './scheduler.ts';
 import { systemd } from './systemd.ts';
 import { type Here, wishOf } from './wish.ts';
 
@@ -88,18 +98,29 @@ export function isEmpty({ first, documents, last }: Change): boolean {
   return first.length + documents.length + last.length === 0;
 }
 
+/** How long a tick that is at work is waited for. */
+const PATIENCE_MS = 120_000;
+
 /** Carries a change out, in its order. A step that fails stops it: a later run sees what is left to do. Gives the files
  *  in which a text before it is kept. */
-export function carryOut(scheduler: Scheduler, change: Change): string[] {
-  const steps = (all: Change['last']): void => {
-    for (const { argv, mayFail } of all) {
-      const ran = ask(argv, scheduler.env);
-      if (ran.code === 0 || mayFail === true) continue;
-      throw new UserError(EXIT.unavailable, `${failed(argv, ran)}; mend that and run this again`);
-    }
-  };
-  steps(change.first);
+export async function carryOut(scheduler: Scheduler, change: Change): Promise<string[]> {
+  for (const step of change.first) await take(step, scheduler.env);
   const kept = change.documents.map((document) => scheduler.write(document));
-  steps(change.last);
+  for (const step of change.last) await take(step, scheduler.env);
   return kept.filter((file) => file !== null);
+}
+
+async function take({ argv, mayFail, until }: Step, env: NodeJS.ProcessEnv): Promise<void> {
+  for (let waited = 0; ; waited += 200) {
+    const ran = ask(argv, env);
+    if (ran.code !== 0 && mayFail !== true)
+      throw new UserError(EXIT.unavailable, `${failed(argv, ran)}; mend that and run this again`);
+    if (until === undefined || until.test(ran.out)) return;
+    if (waited >= PATIENCE_MS)
+      throw new UserError(
+        EXIT.busy,
+        'a tick is still at work, no file was changed: run this again when it has ended',
+      );
+    await pause(200);
+  }
 }

@@ -18,10 +18,13 @@ export interface Document {
   readonly after: string | null;
 }
 
-/** What is run before or after the texts are written. One that may fail does so where there is nothing to do. */
+/** What is run before or after the texts are written. */
 export interface Step {
   readonly argv: readonly string[];
+  /** It does where there is nothing to do. */
   readonly mayFail?: boolean;
+  /** A question that is asked until its answer fits. */
+  readonly until?: RegExp;
 }
 
 /** All that an installation or a removal would do; nothing in it = nothing to do. */

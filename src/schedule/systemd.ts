@@ -76,7 +76,15 @@ function look(
     ],
   };
   const remove: Change = {
-    first: [{ argv: ['systemctl', '--user', 'disable', '--now', timer.name], mayFail: true }],
+    first: [
+      { argv: ['systemctl', '--user', 'disable', '--now', timer.name], mayFail: true },
+      // A tick that is at work when its unit's file goes would be ended by systemd's defaults, which have no
+      // KillMode=process: every agent in its control group with it.
+      {
+        argv: ['systemctl', '--user', 'show', '--property=ActiveState', service.name],
+        until: /^ActiveState=(inactive|failed)$/m,
+      },
+    ],
     documents: documents.flatMap((one) => (one.before === null ? [] : [{ ...one, after: null }])),
     last: [{ argv: ['systemctl', '--user', 'daemon-reload'] }],
   };

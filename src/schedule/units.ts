@@ -39,8 +39,8 @@ UMask=0077
 Description=mc-pickup: a tick every ${unitSeconds(wish.interval_seconds)} s (${wish.id})
 
 [Timer]
-# Soon after the start of the machine, and at once when that is past.
-OnBootSec=15s
+# At once: when this is installed, and when the machine (or the first login of the user) starts the manager.
+OnActiveSec=1s
 # From the start of one tick to the start of the next.
 OnUnitActiveSec=${unitSeconds(wish.interval_seconds)}s
 AccuracySec=1s

@@ -53,16 +53,13 @@ describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 
   ])(
     '$title starts ticks by the timer, whose agents outlive the unit; remove takes all of it out',
     async ({ bus }) => {
-      const dir = join(rig.box.env.HOME ?? '', '.config', 'systemd', 'user');
+      const dir = units();
       expect(schedule('install', '--with', 'systemd', '--yes')).toMatchObject({
         code: 69,
         err: expect.stringContaining('no systemd user manager answers'),
       });
       expect(existsSync(dir)).toBe(false);
-      if (!bus) {
-        mkdirSync(dir, { recursive: true });
-        symlinkSync('/dev/null', join(dir, 'dbus.socket'));
-      }
+      if (!bus) withoutBus();
 
       await startManager();
       const id = rig.add('stay');
@@ -109,4 +106,51 @@ describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 
       expect(schedule('remove', '--yes').out).toBe('nothing is installed for this state dir\n');
     },
   );
+
+  it('is not asked to forget the unit while a tick is at work: the agents would die with it', async () => {
+    withoutBus();
+    await startManager();
+    const hook = `#!/bin/sh
+n=$MC_PICKUP_STATE_DIR/notes
+if [ -e "$n/$MC_TICKET_ID.held" ]; then
+  : >"$n/inside"
+  while [ ! -e "$n/on" ]; do sleep 0.05; done
+fi
+`;
+    rig.configure({
+      limits: '[limits]\ninterval_seconds = 2\n',
+      project: `before_run = { timeout_seconds = 50, argv = ["/bin/sh", "-c", '''\n${hook}'''] }`,
+    });
+    const first = rig.add('hold');
+    expect(schedule('install', '--yes').code).toBe(0);
+    await rig.holding(first);
+    const agents = rig.agents(first);
+    expect(agents).toHaveLength(1);
+    rig.box.signal('MC-2.held');
+    rig.add('hold');
+    await waitFor(() => existsSync(join(rig.box.state, 'notes', 'inside')), 'the hook', 20_000);
+
+    const removal = machine.begin([process.execPath, BIN, 'schedule', 'remove', '--yes'], rig.box.env);
+    const timer = readdirSync(units()).find((name) => name.endsWith('.timer')) ?? '';
+    await waitFor(() => inside('systemctl', '--user', 'is-active', timer).code !== 0, 'the stopped timer');
+    expect(removal.exitCode).toBeNull();
+    expect(existsSync(join(units(), timer))).toBe(true);
+    rig.box.signal('on');
+    await waitFor(() => removal.exitCode !== null, 'the removal');
+    expect(removal.exitCode).toBe(0);
+    expect(existsSync(join(units(), timer))).toBe(false);
+    await rig.holding('MC-2');
+    expect(rig.agents(first)).toEqual(agents);
+    expect(rig.agents('MC-2')).toHaveLength(1);
+  });
 });
+
+function units(): string {
+  return join(rig.box.env.HOME ?? '', '.config', 'systemd', 'user');
+}
+
+/** Without its bus, systemd-run makes no scope: tmux stays in the control group of the tick's unit. */
+function withoutBus(): void {
+  mkdirSync(units(), { recursive: true });
+  symlinkSync('/dev/null', join(units(), 'dbus.socket'));
+}

@@ -52,7 +52,7 @@ describe('the units for systemd', () => {
       expect(lines).toContain(line);
     expect(timer.text.split('\n')).toEqual(
       expect.arrayContaining([
-        'OnBootSec=15s',
+        'OnActiveSec=1s',
         'OnUnitActiveSec=60s',
         'AccuracySec=1s',
         'WantedBy=timers.target',

@@ -68,28 +68,48 @@ const sealed: Plugin = {
   },
 };
 
+/** The page and its charts are a bundle of their own beside the main one: as large as that, and loaded by what writes a page
+ *  alone. Its place is told by `__dirname`, since the main bundle is run with the launcher's `require`. */
+const besides: Plugin = {
+  name: 'besides',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /\/page\/index\.ts$/ }, ({ path }) => ({ path, namespace: 'besides' }));
+    onLoad({ filter: /./, namespace: 'besides' }, () => ({
+      contents: `module.exports = require(__dirname + '/page.cjs');`,
+    }));
+  },
+};
+
 /** `--failpoints`: the same program with its failpoints, for `npm run test:crash` alone. */
 const FAILPOINTS = process.argv.includes('--failpoints');
 const DIST = FAILPOINTS ? '.cache/failpoints/dist' : 'dist';
 
-const { outputFiles } = await build({
+const DEFINE = {
+  'import.meta.dirname': '__dirname',
+  MC_PICKUP_VERSION: JSON.stringify(pkg.version),
+  MC_PICKUP_FAILPOINTS: String(FAILPOINTS),
+};
+
+const main = await build({
   ...COMMON,
   entryPoints: ['src/main.ts'],
   outfile: 'dist/main.cjs',
   sourcemap: 'linked',
   external: ['better-sqlite3/package.json', '*.node'],
-  define: {
-    'import.meta.dirname': '__dirname',
-    MC_PICKUP_VERSION: JSON.stringify(pkg.version),
-    MC_PICKUP_FAILPOINTS: String(FAILPOINTS),
-  },
-  plugins: [sealed, lateBuiltins, sqliteBinding],
+  define: DEFINE,
+  plugins: [sealed, lateBuiltins, sqliteBinding, besides],
+});
+const page = await build({
+  ...COMMON,
+  entryPoints: ['src/page/index.ts'],
+  outfile: 'dist/page.cjs',
+  define: DEFINE,
 });
 
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST, { recursive: true });
 if (FAILPOINTS) cpSync('bin', `${DIST}/../bin`, { recursive: true });
-for (const { path, text } of outputFiles) {
+for (const { path, text } of [...main.outputFiles, ...page.outputFiles]) {
   const name = basename(path);
   // The launcher reads the bundle as Latin-1, and knows it by the hash in its last line.
   if (name === 'main.cjs' && /[^\n -~\t]/.test(text)) throw new Error('the bundle is not plain ASCII');

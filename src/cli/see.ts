@@ -75,4 +75,16 @@ export function defineSee(program: Command, run: Run): void {
     ['mc-pickup transcript MC-1', 'who said and did what, and when'],
     ['mc-pickup transcript MC-1 --follow', 'read along, with or without a terminal of its own'],
   );
+  withExamples(
+    program
+      .command('page')
+      .description(
+        'the board, its runs, what they used and how ticks went, as one HTML file without a script',
+      )
+      .requiredOption('--out <file>', 'where; - for stdout')
+      .option('--days <n>', 'how many days back', count, 14)
+      .action((o) => run(async (c) => (await import('../commands/page.ts')).page(c, o))),
+    ['mc-pickup page --out ~/board.html', 'then open it in a browser'],
+    ['mc-pickup page --out board.html --days 2', 'with throughput by the hour'],
+  );
 }

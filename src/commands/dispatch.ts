@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { pruneSeen, realOutside, witness } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
@@ -17,7 +17,7 @@ import {
   writeSwitch,
 } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import type { Policy } from '../model/policy.ts';
+import type { PageSpec, Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type TickReport, tickLines } from '../report/tick.ts';
@@ -40,6 +40,8 @@ interface Done {
   readonly code: ExitCode;
   /** null = halted, or another tick is running. */
   readonly result: TickResult | null;
+  /** The page that this tick is to see to. */
+  readonly page?: PageSpec | null;
 }
 
 /** `dispatch` and `reconcile` by the command line. */
@@ -51,11 +53,28 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
  *  everything off: what is left of it may say anything. */
 export async function runTick(context: Context, options: Options): Promise<Done> {
   try {
-    return await showing(context, 'ticking', (say) => lockedTick(context, options, say));
+    const done = await showing(context, 'ticking', (say) => lockedTick(context, options, say));
+    if (done.page) await seeToPage(context, done.page);
+    return done;
   } catch (error) {
     if (options.dryRun !== true && error instanceof UserError && error.name === 'DamagedBoard')
       switchOffDamaged(context, error);
     throw error;
+  }
+}
+
+/** The page comes last, when all is saved and the next tick may begin. Most ticks find it new enough by one look at its
+ *  time; whatever goes wrong with it is no part of the tick. */
+async function seeToPage(context: Context, page: PageSpec): Promise<void> {
+  try {
+    const made = statSync(page.file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    const age_ms = Date.now() - made;
+    // A time in the future is a clock that was set back.
+    if (age_ms >= 0 && age_ms < page.every_minutes * 60_000) return;
+    await (await import('./page.ts')).writeConfigured(context, page);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.out.warn(`the page was not written: ${oneLine(why, 400)}`);
   }
 }
 
@@ -145,7 +164,7 @@ async function lookedAt(
     if (!dry) await keep(board, { context, policy, options, result, now_ms, server });
     const code = show(context, result.report, options, result);
     failpoint('keep-reported');
-    return { code, result };
+    return { code, result, page: dry ? null : policy.page };
   } finally {
     board.close();
   }

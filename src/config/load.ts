@@ -14,7 +14,7 @@ import {
 import { checkTemplate, VARIABLES } from '../prompt.ts';
 import { didYouMean, locator } from './locate.ts';
 import { readText, type Text } from './read.ts';
-import { AGENT, BOARD, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PROJECT, ROUTE, TOP } from './schema.ts';
+import { AGENT, BOARD, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PAGE, PROJECT, ROUTE, TOP } from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -97,6 +97,7 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   const top = check(TOP, raw, [], complain);
   const limits = check(LIMITS, raw.limits ?? {}, ['limits'], complain);
   const board = raw.board === undefined ? null : check(BOARD, raw.board, ['board'], complain);
+  const page = raw.page === undefined ? null : check(PAGE, raw.page, ['page'], complain);
   const projects = new Map<string, Project>();
   const agents = new Map<string, AgentProfile>();
   for (const [name, table] of entries(raw.project, 'project', complain)) {
@@ -174,6 +175,7 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
     default_project: top?.default_project ?? only(projects),
     trusted_authors: top?.trusted_authors ?? [],
     routes,
+    page: page === null ? null : { ...page, file: expand(page.file, home) },
     broken: [],
   };
 }

@@ -134,6 +134,8 @@ export const BOARD = v.object(
   TABLE,
 );
 
+export const PAGE = v.object({ file: path, every_minutes: v.optional(positive(43_200), 5) }, TABLE);
+
 export const TOP = v.object({
   board: v.optional(v.unknown()),
   default_agent: v.optional(name),
@@ -143,6 +145,7 @@ export const TOP = v.object({
     [],
   ),
   limits: v.optional(v.unknown()),
+  page: v.optional(v.unknown()),
   project: v.optional(v.unknown()),
   agent: v.optional(v.unknown()),
   route: v.optional(v.array(v.unknown(), 'must be tables, such as [[route]]')),

@@ -10,6 +10,8 @@ export interface Policy {
   readonly trusted_authors: readonly string[];
   /** Which profile a ticket gets that names none: the first that fits. */
   readonly routes: readonly Route[];
+  /** The page that ticks write; null = none. */
+  readonly page: PageSpec | null;
   /** Set when the file could not be used: dispatch stops, reconcile goes on with the defaults. */
   readonly broken: readonly string[];
 }
@@ -39,6 +41,12 @@ export interface Route {
   readonly project: string | null;
   /** Fits priorities up to this number: 0 is the most urgent. */
   readonly priority_at_most: number | null;
+}
+
+/** Where a tick writes the page, and how old that must be before it is written anew. */
+export interface PageSpec {
+  readonly file: string;
+  readonly every_minutes: number;
 }
 
 export interface HookSpec {
@@ -115,5 +123,6 @@ export const NO_POLICY: Policy = {
   default_project: null,
   trusted_authors: [],
   routes: [],
+  page: null,
   broken: [],
 };

@@ -8,10 +8,18 @@ export function sentence(because: Because | SkipBecause, evidence: Evidence): st
   return typeof words === 'string' ? words : words(evidence);
 }
 
+/** What a literal reason means when nothing more is known; null = none of ours. */
+export function reasonWords(because: string): string | null {
+  if (!Object.hasOwn(SENTENCES, because)) return null;
+  // What a sentence would tell from evidence stands in brackets, but for one.
+  const words = sentence(because as Because | SkipBecause, { status: 'settled' });
+  return words.replace(/ \((pid undefined|exit code unknown|several tickets)\)/, '');
+}
+
 const exit = (e: Evidence): string =>
   e.exit_signal != null ? `signal ${e.exit_signal}` : `exit code ${e.exit_code ?? 'unknown'}`;
 
-const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evidence) => string)>> = {
+export const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evidence) => string)>> = {
   agent_alive: (e) => `its agent (pid ${e.pid}) is alive`,
   activity_after_question: 'the agent went on after its question',
   activity_after_park: 'the parked agent shows activity again',

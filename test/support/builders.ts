@@ -294,6 +294,7 @@ export function aPolicy(
     default_project: 'house',
     trusted_authors: [],
     routes: [],
+    page: null,
     broken: [],
     ...rest,
     limits: { ...DEFAULT_LIMITS, ...limits },

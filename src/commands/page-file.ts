@@ -1,0 +1,77 @@
+import {
+  chmodSync,
+  closeSync,
+  openSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { EXIT, UserError } from '../model/errors.ts';
+
+/** By this in its first bytes a file is known to be a page of ours, which may be replaced. */
+const MARK = '<meta name="generator" content="mc-pickup page">';
+const HEAD_BYTES = 1024;
+
+/** Refuses what a page must not take the place of: a directory, a device, a file that is something else. */
+export function refuseFile(file: string): void {
+  const stat = of(file, () => statSync(file, { throwIfNoEntry: false }));
+  if (stat === undefined) {
+    if (of(file, () => statSync(dirname(file), { throwIfNoEntry: false }))?.isDirectory() === true) return;
+    throw new UserError(EXIT.usage, `${file}: there is no directory ${dirname(file)}: make it first`);
+  }
+  if (stat.isDirectory())
+    throw new UserError(EXIT.usage, `${file} is a directory: name a file in it, such as ${file}/board.html`);
+  if (!stat.isFile()) throw new UserError(EXIT.usage, `${file} is no regular file: use - for stdout`);
+  if (stat.size > 0 && !of(file, () => head(file)).includes(MARK))
+    throw new UserError(
+      EXIT.usage,
+      `${file} is no page of mc-pickup, and is left as it is: name another file, or remove that one`,
+    );
+}
+
+/** Puts the page in its place in one step, so that nobody ever reads half of it. A file that was there keeps its mode; a new
+ *  one is for its owner alone. Where the name is a link, what it leads to is replaced. Returns the file. */
+export function replaceFile(file: string, text: string): string {
+  const known = of(file, () => statSync(file, { throwIfNoEntry: false }));
+  const target = known === undefined ? file : of(file, () => realpathSync(file));
+  const temp = `${target}.tmp${process.pid}-${process.hrtime.bigint()}`;
+  try {
+    writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush: true });
+    if (known !== undefined) chmodSync(temp, known.mode & 0o777);
+    renameSync(temp, target);
+    return target;
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw cannot(file, error);
+  }
+}
+
+function head(file: string): string {
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(HEAD_BYTES);
+    return bytes.toString('latin1', 0, readSync(fd, bytes, 0, HEAD_BYTES, 0));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function of<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw cannot(file, error);
+  }
+}
+
+function cannot(file: string, error: unknown): UserError {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  return new UserError(
+    EXIT.unavailable,
+    `${file} can't be written (${code}): look at the directory's owner, mode and free space`,
+  );
+}

@@ -59,9 +59,13 @@ First steps:
   mc-pickup status
 mc-pickup help COMMAND has the options of each command, with examples.`,
     );
-  defineWork(program, run);
-  defineTicket(program, run);
-  defineSee(program, run);
-  defineTalk(program, run);
-  defineMachine(program, run);
+  const group = (heading: string, add: (to: Command, work: Run) => void): void => {
+    program.commandsGroup(heading);
+    add(program, run);
+  };
+  group('The tick:', defineWork);
+  group('Tickets:', defineTicket);
+  group('Seeing:', defineSee);
+  group('Agents:', defineTalk);
+  group('The machine:', defineMachine);
 }

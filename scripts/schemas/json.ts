@@ -21,6 +21,7 @@ import {
   ACTIVITIES,
   ACTIVITY,
   at,
+  evidence,
   phase,
   plannedSteps,
   RUNTIME,
@@ -46,6 +47,19 @@ const outcome = oneOf(['ok', 'halted', 'overlap', 'partial', 'unavailable'], 'ho
 const config_errors = list({ type: 'string' }, 'FILE:LINE:COLUMN: KEY: what is wrong with the configuration');
 const ticketId = text('the ticket');
 const runId = text('the run');
+const used = object('places', { used: whole('taken'), max: orNull(whole('null = no limit of its own')) });
+const TICKS_BECAUSE = ['ticks_come', 'halted', 'running', 'stopped', 'never', 'in_the_future'];
+const ticksBecause = oneOf(TICKS_BECAUSE, 'why');
+const CHANGE = object('a file', {
+  path: text('its path'),
+  status: text("git's letter, such as A, M or D; ? = not known to git"),
+  added: orNull(whole('lines; null = binary, or not counted')),
+  removed: orNull(whole('lines; null = binary, or not counted')),
+});
+const scheduler = oneOf(['cron', 'systemd', 'launchd'], 'which');
+const DIFF = list({ type: 'string' }, 'the change, line by line; empty = none');
+const KEPT = list({ type: 'string' }, 'files with what was there before');
+const NOTES = list({ type: 'string' }, 'what else a person should know');
 
 export const PRINTED: readonly Printed[] = [
   {
@@ -84,11 +98,14 @@ export const PRINTED: readonly Printed[] = [
           ticket: orNull(text('its ticket; null = a chat')),
           run: runId,
           title: text('of the ticket'),
+          status: orNull(status('of the ticket; null = a chat')),
           phase,
           verdict: oneOf([...VERDICTS, 'launching'], 'whether its process lives'),
           activity: oneOf(ACTIVITIES, 'what its events say'),
+          question: orNull(text('what it asks')),
           pid: orNull(whole('its process')),
           agent: text('its profile'),
+          attempt: whole('of how many'),
           branch: orNull(text('the branch of its work')),
           worktree: orNull(text('where it works')),
           since_ms: at('since when it runs'),
@@ -99,15 +116,59 @@ export const PRINTED: readonly Printed[] = [
       waiting: list(
         object('a ticket that waits for a person', {
           id: ticketId,
+          title: text('of the ticket'),
           question: text('what it asks; may be empty'),
         }),
         'tickets in needs_input',
+      ),
+      retries: list(
+        object('a ticket whose back-off is not over', {
+          id: ticketId,
+          title: text('of the ticket'),
+          attempts: whole('failures that count'),
+          not_before_at_ms: at('when it may be launched again'),
+        }),
+        'tickets in todo that wait for a back-off, the next one first',
+      ),
+      slots: object('places for agents on this host', {
+        used: whole('taken'),
+        max: whole('limits.max_agents'),
+        projects: record(used, 'by project'),
+        agents: record(used, 'by profile'),
+      }),
+      accounts: list(
+        object('a profile that is not launched now', {
+          name: text('of the profile'),
+          limited_until_ms: orNull(at("the end of its account's limit")),
+          not_ready: orNull(text('what a person has to do first')),
+        }),
+        'profiles that are limited or not ready',
       ),
       switches: list(SWITCH, 'the killswitch'),
       last_tick: orNull(
         object('the last tick of this host', { id: text('its id'), at_ms: at('its end'), outcome }),
       ),
+      ticks: object('whether ticks still come', {
+        last_at_ms: orNull(at('the end of the last one, halted ones included; null = there was none')),
+        interval_ms: number('how often one is due, milliseconds'),
+        coming: yes('they do'),
+        because: ticksBecause,
+        reason: orNull(text('why they are halted')),
+        running_since_ms: orNull(at('since when one runs now; null = none is seen')),
+      }),
       config_errors,
+    }),
+  },
+  {
+    name: 'status-check',
+    commands: ['status --check'],
+    schema: object('whether ticks still come, for a monitor', {
+      ok: yes('they do'),
+      last_tick_at_ms: orNull(at('the end of the last one')),
+      age_ms: orNull(number('how long ago that was, milliseconds')),
+      intervals: orNull(number('the same in intervals')),
+      because: oneOf([...TICKS_BECAUSE, 'board_unreadable'], 'why'),
+      error: maybe(text('why the board cannot be read')),
     }),
   },
   {
@@ -116,10 +177,111 @@ export const PRINTED: readonly Printed[] = [
     schema: object('one ticket: what happened, what a tick would do now', {
       ticket: object('the ticket', TICKET),
       history: list(ACTIVITY, 'what happened, in the order of time'),
+      runs: list(RUNTIME, 'its runs, the newest first'),
+      told: list(
+        object('one line of what happened: of the log, or of ticks that passed it over', {
+          at_ms: at('when'),
+          until_ms: at('of ticks that passed it over for the same reason: the last one'),
+          ticks: whole('how many ticks it stands for; 0 = it is of the log'),
+          kind: text('as in mc-pickup.log/1, or skipped'),
+          because: orNull(text('why, a literal')),
+          text: text('words for people'),
+          evidence,
+        }),
+        'the history with its evidence, in the order of time',
+      ),
       next: object('a tick at this moment', { steps: plannedSteps, skipped }),
     }),
   },
   { name: 'log', commands: ['log'], lines: true, schema: ACTIVITY },
+  {
+    name: 'diff',
+    commands: ['diff'],
+    schema: object('what the branch of a ticket has that its base does not', {
+      ticket: ticketId,
+      base: object('where the work began', { name: text('of the branch'), sha: text('the commit') }),
+      branch: text('of the ticket'),
+      worktree: orNull(text('null = it is gone')),
+      merged: yes('the base has it all'),
+      commits: list(
+        object('a commit', {
+          sha: text('its id'),
+          author: text('whose'),
+          at_ms: at('when'),
+          subject: text('its first line'),
+        }),
+        'the newest first',
+      ),
+      files: list(CHANGE, 'what is committed'),
+      uncommitted: list(CHANGE, 'what is in the worktree alone'),
+    }),
+  },
+  {
+    name: 'transcript',
+    commands: ['transcript'],
+    lines: true,
+    schema: object('one thing that was said or done in a run', {
+      at_ms: orNull(at('when; null = the record does not tell')),
+      who: oneOf(['user', 'assistant', 'tool', 'result', 'note', 'output'], 'whose words'),
+      text: text('as it was recorded, cleaned of control characters'),
+    }),
+  },
+  {
+    name: 'page',
+    commands: ['page'],
+    schema: object('the page that was written', {
+      file: text('where'),
+      bytes: whole('how large'),
+      days: whole('how many days of use and throughput it shows'),
+    }),
+  },
+  {
+    name: 'schedule-show',
+    commands: ['schedule show'],
+    schema: object('what starts ticks of this state dir', {
+      id: text('stands in the marks and the names of units'),
+      state_dir: text('the state dir'),
+      config: text('the configuration'),
+      install_with: orNull(scheduler),
+      schedulers: list(
+        object('a scheduler of this machine', {
+          with: scheduler,
+          state: oneOf(['installed', 'differs', 'none', 'unknown'], 'differs: from what install would write'),
+          says: text('in words'),
+          diff: DIFF,
+        }),
+        'those that are there',
+      ),
+      would_write: orNull(
+        list(
+          object('a crontab or a file', { name: text('which'), text: text('what install has there') }),
+          'what install would write',
+        ),
+      ),
+      error: orNull(text('why install cannot be done')),
+      notes: NOTES,
+    }),
+  },
+  {
+    name: 'schedule-install',
+    commands: ['schedule install'],
+    schema: object('what was installed', {
+      with: scheduler,
+      changed: yes('false = it was up to date, or a dry run'),
+      dry_run: yes('nothing was written'),
+      diff: DIFF,
+      kept: KEPT,
+      notes: NOTES,
+    }),
+  },
+  {
+    name: 'schedule-remove',
+    commands: ['schedule remove'],
+    schema: object('what was taken out', {
+      removed: list(object('from one scheduler', { with: scheduler, diff: DIFF, kept: KEPT }), 'from where'),
+      dry_run: yes('nothing was written'),
+    }),
+  },
   {
     name: 'ticket',
     commands: ['ticket add', 'ticket edit', 'ticket move', 'ticket comment'],
@@ -170,6 +332,8 @@ export const PRINTED: readonly Printed[] = [
     commands: ['doctor'],
     schema: list(
       object('one thing that was looked at', {
+        topic: text('programs, state, board, agents, projects, ticks or machine'),
+        only_as_cron: maybe(always(true, 'with --as-cron: it is so only in the environment of a scheduler')),
         check: text('what'),
         result: oneOf(['ok', 'warn', 'fail'], 'fail: agents cannot be launched before it is mended'),
         says: text('what was found'),

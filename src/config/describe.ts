@@ -4,7 +4,7 @@
  */
 import type * as v from 'valibot';
 import { DEFAULT_LIMITS } from '../model/policy.ts';
-import { AGENT, BOARD, HOOK, LIMITS, PROJECT, ROUTE, TOP } from './schema.ts';
+import { AGENT, BOARD, HOOK, LIMITS, PAGE, PROJECT, ROUTE, TOP } from './schema.ts';
 import type { TomlValue } from './toml.ts';
 
 export interface KeyText {
@@ -117,6 +117,18 @@ export const TABLES: readonly TableText[] = [
         remark: true,
       },
       runtimes: { says: 'who starts the agents: `here`, or the `server`', value: 'here' },
+    },
+  },
+  {
+    ...{ name: 'page', schema: PAGE, header: '[page]', sample: '[page]', there: false },
+    says: 'The page of `mc-pickup page`, written anew by a tick',
+    keys: {
+      file: {
+        says: 'where: an absolute path, or one that begins with `~/`',
+        otherwise: 'required',
+        example: '~/mc-pickup.html',
+      },
+      every_minutes: { says: 'once it is older than this', value: 5 },
     },
   },
   {

@@ -66,7 +66,7 @@ export function inForce(
         settings: settings(table, one, [table.name, String(index)]),
       }));
     if (!table.header.includes('NAME')) {
-      if (table.name === 'route') return [];
+      if (own === undefined && NOT_THERE.has(table.name)) return [];
       return [{ header: table.header, settings: settings(table, (own ?? {}) as Table, [table.name]) }];
     }
     return Object.entries((own ?? {}) as Record<string, Table>).map(([name, one]) => ({
@@ -75,6 +75,9 @@ export function inForce(
     }));
   });
 }
+
+/** They say nothing as long as the file has none of them. */
+const NOT_THERE = new Set(['route', 'page']);
 
 function variableOf(table: string, key: string, env: NodeJS.ProcessEnv): string | null {
   if (table !== 'limits' || !OVERRIDES.some((one) => one === key)) return null;

@@ -107,8 +107,8 @@ describe('each command of the documents does what it says', () => {
       for (const [, , name = ''] of line.matchAll(/npm (run (?:--silent )?)?([\w:]+)/g)) {
         if (['ci', 'install', 'link'].includes(name)) continue;
         expect(Object.keys(scripts)).toContain(name);
-        // "lint" asks for what "format" does.
-        if (name !== 'format')
+        // "lint" asks for what "format" does, and "npm test" runs every part of itself.
+        if (name !== 'format' && name !== 'generate' && !/^vitest run test/.test(scripts[name] ?? ''))
           expect(ci).toMatch(new RegExp(`^(MC_AGENTS=\\S+ )?npm (run --silent )?${name}\\b`, 'm'));
       }
   });

@@ -1,8 +1,9 @@
 /** A user's home in which the commands of the documents are typed: repository, clients, scheduler and all. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT, BIN, makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { fileCrontab } from '../support/crontab.ts';
 
 const LAYOUT = {
   state: 'home/.local/state/mc-pickup',
@@ -14,15 +15,6 @@ const LAYOUT = {
 const CLIENT = `#!/bin/sh
 case "$1" in --version | -v) echo "2.9.9 (a stand-in)"; exit 0 ;; esac
 MC_BEHAVE=review exec ${AGENT}
-`;
-
-/** A crontab that is a file: the machine's own is not touched. */
-const CRONTAB = `#!/bin/sh
-case "$1" in
--l) cat "$HOME/crontab" 2>/dev/null || { echo "no crontab for ann" >&2; exit 1; } ;;
--r) rm -f "$HOME/crontab" ;;
-*) cat "\${1:--}" >"$HOME/crontab" ;;
-esac
 `;
 
 export interface World {
@@ -42,13 +34,12 @@ export async function makeWorld(kind: 'fresh' | 'working'): Promise<World> {
   const box = makeSandbox('', LAYOUT);
   const home = join(box.dir, 'home');
   const bin = join(box.dir, 'bin');
-  mkdirSync(bin);
+  fileCrontab(bin);
   const program = (name: string, text: string): void => {
     writeFileSync(join(bin, name), text);
     chmodSync(join(bin, name), 0o755);
   };
   program('mc-pickup', `#!/bin/sh\nexec ${process.execPath} ${BIN} "$@"\n`);
-  program('crontab', CRONTAB);
   for (const client of ['claude', 'codex', 'opencode', 'gemini']) program(client, CLIENT);
   writeFileSync(join(home, '.claude.json'), '{}\n'); // as its first start leaves it
   const { MC_PICKUP_STATE_DIR: _, MC_PICKUP_CONFIG: __, ...rest } = box.env;
@@ -65,10 +56,10 @@ export async function makeWorld(kind: 'fresh' | 'working'): Promise<World> {
     env,
     type: (script) =>
       new Promise((done) => {
-        const child = spawn('bash', ['--norc', '-u'], {
+        const child = spawn('bash', ['--norc', '-u', '-c', script], {
           cwd: box.repo,
           env,
-          stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+          stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
         });
         const text = { printed: '', marks: '' };
         const into = (which: keyof typeof text) => (part: Buffer) => {
@@ -78,7 +69,6 @@ export async function makeWorld(kind: 'fresh' | 'working'): Promise<World> {
         child.stderr?.on('data', into('printed'));
         child.stdio[3]?.on('data', into('marks'));
         child.once('close', (code) => done({ code, ...text }));
-        child.stdin?.end(script);
       }),
     watch: (line) => watch(box, env, line),
     destroy: () => box.destroy(),

@@ -7,6 +7,7 @@ import { until } from '../../scripts/sandbox.ts';
 import { PRINTED } from '../../scripts/schemas/json.ts';
 import { examplesOf } from '../../src/cli/define.ts';
 import { define } from '../../src/cli.ts';
+import { fileCrontab } from '../support/crontab.ts';
 import { PrintedCheck } from '../support/printed.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';
 
@@ -20,7 +21,7 @@ afterEach(async () => {
 });
 
 /** Commands that print no JSON: a terminal of their own, or internal. */
-const NO_JSON = new Set(['attach', 'register']);
+const NO_JSON = new Set(['attach', 'completion', 'complete', 'register']);
 /** Looked at where there is a terminal: test/commands/config-edit.test.ts. */
 const ELSEWHERE = new Set(['config edit']);
 
@@ -58,7 +59,7 @@ function leaves(command: Command, words: readonly string[] = []): string[] {
 }
 const program = new Command('mc-pickup');
 define(program, async () => undefined);
-const COMMANDS = leaves(program);
+const COMMANDS = [...leaves(program), 'status --check'];
 
 describe('what is printed with --json is what its schema says', () => {
   it('from the first setting up to an empty board', () => {
@@ -79,6 +80,8 @@ describe('what is printed with --json is what its schema says', () => {
     }
     json(['dispatch']);
     json(['reconcile']);
+    json(['status', '--check']);
+    json(['page', '--out', join(rig.box.dir, 'page.html')]);
     lookAround([]);
   });
 
@@ -136,6 +139,9 @@ describe('what is printed with --json is what its schema says', () => {
     json(['restore', file]);
     json(['agents', 'ready', 'scripted']);
     json(['log', '--ticket', asks]);
+    json(['diff', asks]);
+    json(['transcript', dies]);
+    json(['page', '--out', join(rig.box.dir, 'page.html')]);
   });
 
   it('of a text that is sent, of a split brain, of a killed agent, and of a lost server', async () => {
@@ -161,6 +167,19 @@ describe('what is printed with --json is what its schema says', () => {
     json(['status']);
     json(['dispatch']);
     lookAround([id, asks]);
+  });
+
+  it('of a scheduler', () => {
+    const { HOME, ...rest } = rig.box.env;
+    const env = { HOME, PATH: `${fileCrontab(join(rig.box.dir, 'bin'))}:${rest.PATH}` };
+    json(['init'], env);
+    json(['schedule', 'show', '--with', 'cron'], env);
+    json(['schedule', 'install', '--with', 'cron', '--dry-run'], env);
+    json(['schedule', 'install', '--with', 'cron', '--yes'], env);
+    json(['schedule', 'install', '--with', 'cron', '--yes'], env);
+    json(['schedule', 'show', '--with', 'cron'], env);
+    json(['schedule', 'remove', '--with', 'cron', '--yes'], env);
+    json(['doctor', '--as-cron'], env, null);
   });
 
   it('with the killswitch on, halted at the gate, beside another tick, and with a launch under way', async () => {

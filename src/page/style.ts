@@ -27,7 +27,7 @@ code{font:.88em ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",mon
 .skip{position:absolute;left:-999px}.skip:focus{left:1rem;top:1rem;background:var(--card);color:var(--ink);padding:.5rem 1rem;z-index:1}
 .sr{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .facts,.meta,.more,figcaption,.empty{color:var(--muted)}.facts{font-size:.9rem;margin-top:.25rem}
-.state{display:grid;gap:.3rem;margin-top:.9rem}
+.state{display:flex;flex-wrap:wrap;gap:.3rem .75rem;margin-top:.8rem}
 .state li{border-left:4px solid var(--good);padding:.15rem .7rem}
 .state .good>span{color:var(--good)}.state .bad{border-color:var(--bad);background:var(--badbg)}.state .bad>span,.state .bad strong{color:var(--bad)}
 .numbers{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.75rem;margin-top:1rem}

@@ -3,7 +3,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { oneLine } from '../text.ts';
 import { OPEN, type Open, type PageData } from './data.ts';
 import { type Html, html } from './html.ts';
-import { type Clock, span } from './time.ts';
+import type { Clock } from './time.ts';
 import { many, plain, said } from './words.ts';
 
 /** Tickets of a column that are shown; the rest is counted. */
@@ -57,7 +57,7 @@ function card(ticket: Ticket, run: HistoryRun | null, { limits, now_ms }: PageDa
     said(ticket.project, 40),
     said(live?.agent ?? ticket.agent ?? run?.agent ?? 'any agent', 40),
     owner !== null && owner !== ticket.agent && html`owner ${said(owner, 40)}`,
-    live !== null && html`${said(live.activity, 20)} for ${span(now_ms - live.claimed_at_ms)}`,
+    live !== null && html`${said(live.activity, 20)}, started ${clock.at(live.claimed_at_ms)}`,
     live === null && status !== 'todo' && html`since ${clock.at(ticket.updated_at_ms)}`,
     attempts > 0 && `${attempts} of ${many(limits.max_attempts, 'attempt')} used`,
     status === 'todo' &&

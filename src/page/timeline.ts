@@ -128,7 +128,7 @@ function optionOf(
           const run = bars[dataIndex]?.run;
           const [x = 0, y = 0] = api.coord([api.value(0), api.value(1)]);
           const [end = 0] = api.coord([api.value(2), api.value(1)]);
-          return run === undefined ? null : bar(run, { x, y, width: Math.max(3, end - x) });
+          return run === undefined ? null : bar(run, { x, y, width: Math.max(3, end - x - 1) });
         },
       },
     ],

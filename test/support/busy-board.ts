@@ -107,7 +107,7 @@ class World {
     for (let n = 0; n < 6; n++) await this.#add(at - (n + 6) * 11 * MINUTE);
     for (const one of this.#working.filter(({ reported }) => reported).slice(1))
       await this.#finish(one, at - 9 * MINUTE);
-    const asks = this.#working.filter(({ reported }) => !reported).slice(0, 1);
+    const asks = this.#working.filter(({ reported, fate }) => !reported && fate !== 'dies').slice(0, 1);
     for (const one of asks) {
       one.asked = true;
       const message = QUESTIONS[0];

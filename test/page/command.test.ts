@@ -1,0 +1,194 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AGENT } from '../../scripts/sandbox.ts';
+import { Rig } from '../support/rig.ts';
+
+let rig: Rig;
+let file: string;
+beforeEach(() => {
+  rig = new Rig();
+  file = join(rig.box.dir, 'board.html');
+});
+afterEach(() => rig.box.destroy());
+
+const page = (...args: string[]) => rig.box.run(['page', ...args]);
+const isPage = (text: string) => /^<!doctype html>.*<\/html>\n$/s.test(text);
+const mode = (path: string) => statSync(path).mode & 0o777;
+const leftovers = () => readdirSync(rig.box.dir).filter((name) => name.includes('.tmp'));
+
+describe('mc-pickup page', () => {
+  it('writes one whole file for its owner alone, says which, and leaves no trace on the board', () => {
+    rig.add('hold');
+    const before = readFileSync(join(rig.box.state, 'board.sqlite'));
+    const done = page('--out', file);
+    expect(done).toMatchObject({ code: 0, err: '' });
+    expect(done.out).toMatch(/board\.html \(\d+ KiB\)\n$/);
+    expect(isPage(readFileSync(file, 'utf8'))).toBe(true);
+    expect(readFileSync(file, 'utf8')).toContain('Do hold');
+    expect(mode(file)).toBe(0o600);
+    expect(readFileSync(join(rig.box.state, 'board.sqlite')).equals(before)).toBe(true);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('tells scripts the same as JSON', () => {
+    const done = page('--out', file, '--days', '2', '--json');
+    expect(JSON.parse(done.out)).toEqual({ file, bytes: statSync(file).size, days: 2 });
+  });
+
+  it('keeps the mode of a page that was there, and writes through a link', () => {
+    page('--out', file);
+    chmodSync(file, 0o644);
+    const link = join(rig.box.dir, 'link.html');
+    symlinkSync(file, link);
+    expect(page('--out', link).code).toBe(0);
+    expect(mode(file)).toBe(0o644);
+    expect(statSync(link).ino).toBe(statSync(file).ino);
+  });
+
+  it('goes to stdout, where a pipe can take it', () => {
+    expect(isPage(page('--out', '-').out)).toBe(true);
+  });
+
+  it('works before there is a board or a configuration', () => {
+    const nothing = {
+      MC_PICKUP_STATE_DIR: join(rig.box.dir, 'new'),
+      MC_PICKUP_CONFIG: join(rig.box.dir, 'no'),
+    };
+    const done = rig.box.run(['page', '--out', file], '', nothing);
+    expect(done.code).toBe(0);
+    expect(readFileSync(file, 'utf8')).toContain('No tickets yet');
+    expect(existsSync(nothing.MC_PICKUP_STATE_DIR)).toBe(false);
+  });
+
+  it.each([
+    ['a directory', () => rig.box.dir, /is a directory: name a file in it/],
+    [
+      'what is no page',
+      () => join(rig.box.dir, 'config.toml'),
+      /is no page of mc-pickup, and is left as it is/,
+    ],
+    ['the board', () => join(rig.box.state, 'board.sqlite'), /is no page of mc-pickup/],
+    ['a device', () => '/dev/null', /is no regular file: use - for stdout/],
+    [
+      'a place that is not there',
+      () => join(rig.box.dir, 'no', 'x.html'),
+      /there is no directory .*: make it first/,
+    ],
+    ['no name', () => '', /--out must name a file/],
+  ])('refuses %s, and leaves it as it was', (_, where, complaint) => {
+    rig.add('hold');
+    const path = where();
+    const before = path !== '' && existsSync(path) && statSync(path).isFile() ? readFileSync(path) : null;
+    const done = page('--out', path);
+    expect(done).toMatchObject({ code: 2, out: '' });
+    expect(done.err).toMatch(complaint);
+    expect(done.err.trim().split('\n')).toHaveLength(1);
+    if (before !== null) expect(readFileSync(path).equals(before)).toBe(true);
+    expect(leftovers()).toEqual([]);
+  });
+
+  it.each([
+    [['--days', '0'], /--days must be from 1 to 90/],
+    [['--days', '91'], /--days must be from 1 to 90/],
+    [['--days', 'x'], /not a whole number/],
+  ])('refuses %j', (more, complaint) => {
+    const done = page('--out', file, ...more);
+    expect(done.code).toBe(2);
+    expect(done.err).toMatch(complaint);
+  });
+
+  it('has stdout for one thing alone', () => {
+    expect(page('--out', '-', '--json')).toMatchObject({ code: 2, out: '' });
+  });
+});
+
+describe('a tick', () => {
+  const configure = (lines: string) => rig.configure({ more: `[page]\n${lines}` });
+  const age = (minutes: number) => {
+    const at = Date.now() / 1000 - minutes * 60;
+    utimesSync(file, at, at);
+  };
+
+  it('writes the page that is configured, and again only when it is old enough', () => {
+    configure(`file = ${JSON.stringify(file)}\nevery_minutes = 10`);
+    rig.tick();
+    expect(readFileSync(file, 'utf8')).toContain('A tick writes this page anew every 10 minutes');
+    expect(readFileSync(file, 'utf8')).toContain('<strong>Ticks come:</strong>');
+    age(9);
+    const before = statSync(file).mtimeMs;
+    rig.tick();
+    expect(statSync(file).mtimeMs).toBe(before);
+    age(11);
+    rig.tick('reconcile');
+    expect(statSync(file).mtimeMs).toBeGreaterThan(before);
+    age(-60); // a clock that was set back
+    const ahead = statSync(file).mtimeMs;
+    rig.tick();
+    expect(statSync(file).mtimeMs).toBeLessThan(ahead);
+  });
+
+  it('finds it below the home by ~/, and shows what it has just launched', () => {
+    configure('file = "~/board.html"');
+    const id = rig.add('hold');
+    rig.tick();
+    const text = readFileSync(join(rig.box.env.HOME ?? '', 'board.html'), 'utf8');
+    expect(text).toContain(`<b>${id}</b>`);
+    expect(text).toContain('of 8 slots');
+  });
+
+  it('writes none when it is dry or halted', () => {
+    configure(`file = ${JSON.stringify(file)}`);
+    rig.tick('dispatch', '--dry-run');
+    rig.box.run(['killswitch', 'on', '--level', 'all', '--reason', 'x']);
+    rig.tick();
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('is as good without it: what goes wrong with the page is a warning', () => {
+    const other = join(rig.box.dir, 'notes.txt');
+    writeFileSync(other, 'mine\n');
+    utimesSync(other, 1, 1);
+    configure(`file = ${JSON.stringify(other)}`);
+    const id = rig.add('hold');
+    const done = rig.box.run(['dispatch', '--json']);
+    expect(done.code).toBe(0);
+    expect(JSON.parse(done.out)).toMatchObject({ outcome: 'ok', counts: { launched: 1 } });
+    expect(done.err).toMatch(/^mc-pickup: the page was not written: .*is no page of mc-pickup/);
+    expect(rig.ticket(id).status).toBe('in_progress');
+    expect(readFileSync(other, 'utf8')).toBe('mine\n');
+    mkdirSync(file);
+    configure(`file = ${JSON.stringify(file)}`);
+    expect(rig.box.run(['dispatch'])).toMatchObject({ code: 0, out: '' });
+  });
+
+  it.each([
+    ['file = "board.html"', /page\.file: must be an absolute path or begin with ~\//],
+    ['every_minutes = 5', /page\.file: is missing/],
+    ['file = "/x"\nevery_minutes = 0', /page\.every_minutes: must be a number above 0/],
+    ['file = "/x"\nevry_minutes = 5', /page\.evry_minutes: unknown key \(did you mean "every_minutes"\?\)/],
+  ])('complains of a configuration such as %j with its line', (lines, complaint) => {
+    configure(lines);
+    const done = rig.box.run(['dispatch']);
+    expect(done.code).toBe(78);
+    expect(`${done.err}${done.out}`).toMatch(complaint);
+    expect(`${done.err}${done.out}`).toMatch(/config\.toml:\d+: /);
+  });
+
+  it('knows no other form of it', () => {
+    rig.box.configure(
+      `page = "/x"\n[project.demo]\nrepo = ${JSON.stringify(rig.box.repo)}\n[agent.a]\nkind = "command"\nargv = [${JSON.stringify(AGENT)}]\n`,
+    );
+    expect(rig.box.run(['dispatch']).code).toBe(78);
+  });
+});

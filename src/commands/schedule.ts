@@ -69,12 +69,14 @@ export async function install(context: Context, o: Options): Promise<ExitCode> {
       dry_run: o.dryRun === true,
       diff: lines,
       kept,
+      log: scheduler.log,
       notes: told,
     });
   else {
     if (nothing) out.line(`already up to date: ${scheduler.look().says}`);
     if (write) out.line(`installed with ${scheduler.with}: ${scheduler.look().says}`);
-    for (const file of kept) out.line(`as it was before: ${file}`);
+    for (const file of kept) out.line(`kept as it was before: ${file}`);
+    if (o.dryRun !== true) out.line(`what ticks print: ${scheduler.log}`);
     for (const note of told) out.line(`note: ${note}`);
   }
   return EXIT.ok;
@@ -101,7 +103,9 @@ export async function remove(context: Context, o: Options): Promise<ExitCode> {
   else if (parts.length === 0 && unknown.length === 0) out.line('nothing is installed for this state dir');
   else if (o.dryRun !== true)
     for (const { with: name, kept } of removed)
-      out.line(`removed from ${name}${kept.length === 0 ? '' : `; as it was before: ${kept.join(', ')}`}`);
+      out.line(
+        `removed from ${name}${kept.length === 0 ? '' : `; kept as it was before: ${kept.join(', ')}`}`,
+      );
   return code;
 }
 
@@ -126,7 +130,7 @@ async function agreed(
       EXIT.usage,
       'nothing was changed: without a terminal to ask on, add --yes (or --dry-run, to see the change alone)',
     );
-  out.line('\nMake this change? [y/N]');
+  out.warn('make this change? [y/N]'); // shown in spite of --quiet: it waits
   if (/^y(es)?$/i.test((await answer()).trim())) return 'yes';
   out.line('nothing was changed');
   return 'no';

@@ -18,6 +18,7 @@ export function cron(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     env,
     here,
     fault: () => (here ? null : 'no crontab program: install one, for example apt-get install cron'),
+    log: wish.log,
     look: () => look(wish, name, env),
     write: (document) => write(document, wish, env),
     notes: () => [cronTimes(wish.interval_seconds).note, daemonNote()].filter((one) => one !== null),

@@ -24,6 +24,7 @@ export function launchd(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     env,
     here,
     fault: () => (here ? null : 'no launchctl program: launchd is the scheduler of macOS'),
+    log: wish.log,
     look: () => look(wish, file, text, env),
     write: writeFile,
     notes: () => [

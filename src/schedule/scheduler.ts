@@ -53,6 +53,8 @@ export interface Scheduler {
   readonly here: boolean;
   /** Why it can't be used now and what to do, or null. */
   fault(): string | null;
+  /** Where to look for what ticks print: a file, or a command. */
+  readonly log: string;
   /** What is there now, and what would be done. Writes nothing. */
   look(): Look;
   /** Puts one text in its place, refusing (75) where it is no longer what it was when it was looked at. Gives where the

@@ -37,6 +37,7 @@ export function systemd(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     env: manager,
     here,
     fault,
+    log: `journalctl --user -u ${units.service.name}`,
     look: () => look(units, dir, manager, fault),
     write: writeFile,
     notes: () => [lingerNote(manager)].filter((one) => one !== null),
@@ -59,7 +60,7 @@ function look(
   if (why !== null)
     return {
       state: there ? 'unknown' : 'none',
-      says: there ? `its units are in ${dir}, but ${why}` : why,
+      says: there ? `its units are in ${dir}, but ${why}` : 'no user manager answers here',
       install: () => NO_CHANGE,
       remove: NO_CHANGE,
     };

@@ -7,6 +7,7 @@ import { EXIT, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import { findProgram } from '../runtime/programs.ts';
+import { oneLine } from '../text.ts';
 
 /** What the schedule of one state dir is made from: every path is absolute. */
 export interface Wish {
@@ -129,7 +130,7 @@ function longestTick({ limits, projects }: Policy): number {
 
 /** A scheduler's environment is bare. What this one has and that one has not is told, never copied: it may be secret. */
 function environmentNotes({ agents, broken }: Policy, env: NodeJS.ProcessEnv): string[] {
-  const notes = broken.length === 0 ? [] : ['the configuration is broken: see mc-pickup doctor'];
+  const notes = broken.slice(0, 1).map((one) => `ticks launch nothing yet: ${oneLine(one, 300)}`);
   const carried = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', 'MC_PICKUP_REEXEC'];
   for (const name of Object.keys(env).sort())
     if (name.startsWith('MC_PICKUP_') && !carried.includes(name))

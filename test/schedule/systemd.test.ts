@@ -1,34 +1,34 @@
 /* A real systemd user manager, in a mount namespace and a control group of its own. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BIN } from '../../scripts/sandbox.ts';
-import { describeWith, hostileDirectory, PrivateMachine, type Result } from '../support/private.ts';
+import { describeWith, hostileTmp, PrivateMachine, type Result } from '../support/private.ts';
 import { Rig } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 
-const TMPDIR = process.env.TMPDIR;
 const RUNTIME_DIR = `/run/user/${process.getuid?.() ?? 0}`;
 
-let base: string;
+let calm: () => void;
 let machine: PrivateMachine;
 let rig: Rig;
 
 beforeEach(async () => {
-  base = mkdtempSync(join(tmpdir(), 'mcp-'));
-  process.env.TMPDIR = hostileDirectory(base);
+  calm = hostileTmp();
   rig = new Rig({ limits: '[limits]\ninterval_seconds = 2\n' });
   machine = await PrivateMachine.start({ cgroup: true });
 });
 
 afterEach(async () => {
-  await rig?.endAll();
-  await machine?.destroy();
-  await rig?.box.destroy();
-  if (TMPDIR === undefined) delete process.env.TMPDIR;
-  else process.env.TMPDIR = TMPDIR;
-  rmSync(base, { recursive: true, force: true });
+  try {
+    await machine?.destroy();
+  } finally {
+    try {
+      await rig?.box.destroy();
+    } finally {
+      calm();
+    }
+  }
 });
 
 function inside(...argv: string[]): Result {

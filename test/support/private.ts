@@ -1,6 +1,16 @@
 /** A machine within the machine: the real cron, crontab and systemd user manager on files of their own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
 import { findProgram } from '../../src/runtime/programs.ts';
@@ -132,9 +142,17 @@ function removeGroups(dir: string): void {
   rmdirSync(dir);
 }
 
-/** A directory for a sandbox whose name means something to cron, sh, systemd and XML. */
-export function hostileDirectory(below: string): string {
-  const dir = join(below, `a b%h $H;'"<&>é`);
-  mkdirSync(dir, { recursive: true });
-  return dir;
+/** From here on sandboxes are made in a directory whose name means something to cron, sh, systemd and XML. The returned
+ *  function ends that. */
+export function hostileTmp(): () => void {
+  const before = process.env.TMPDIR;
+  const base = mkdtempSync(join(tmpdir(), 'mcp-'));
+  const dir = join(base, `a b%h $H;'"<&>é`);
+  mkdirSync(dir);
+  process.env.TMPDIR = dir;
+  return () => {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+    rmSync(base, { recursive: true, force: true });
+  };
 }

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { plistOf } from '../../src/schedule/plist.ts';
 import { unitsOf } from '../../src/schedule/units.ts';
 import type { Wish } from '../../src/schedule/wish.ts';
+import { execWord, unitWord } from '../../src/schedule/words.ts';
 import { describeWith } from '../support/private.ts';
 import { wish } from './wish.ts';
 
@@ -59,6 +60,19 @@ describe('the units for systemd', () => {
       ]),
     );
     expect(timer.name.replace('.timer', '')).toBe(service.name.replace('.service', ''));
+  });
+});
+
+describe('a word in a unit', () => {
+  it.each([
+    ['/a b', '"/a b"', '"/a b"'],
+    ['/100%h', '"/100%%h"', '"/100%%h"'],
+    ['/$HOME', '"/$HOME"', '"/$$HOME"'],
+    ['/a"b\\c', '"/a\\"b\\\\c"', '"/a\\"b\\\\c"'],
+    ["/it's;#", '"/it\'s;#"', '"/it\'s;#"'],
+  ])('is written so that systemd reads %j', (word, environment, exec) => {
+    expect(unitWord(word)).toBe(environment);
+    expect(execWord(word)).toBe(exec);
   });
 });
 

@@ -149,7 +149,9 @@ function answer(): Promise<string> {
 }
 
 function changeLines(change: Change | undefined): string[] {
-  const run = (all: Change['last'] = []): string[] => all.map(({ argv }) => `run: ${argv.join(' ')}`);
+  const run = (all: Change['last'] = []): string[] =>
+    // What only asks changes nothing.
+    all.flatMap(({ argv, until }) => (until === undefined ? [`run: ${argv.join(' ')}`] : []));
   return [
     ...run(change?.first),
     ...(change?.documents ?? []).flatMap(({ name, before, after }) =>

@@ -36,7 +36,7 @@ import {
 export interface Printed {
   /** The schema is `mc-pickup.NAME/1`, in `docs/json/NAME.schema.json`. */
   readonly name: string;
-  /** Every command that prints it. */
+  /** Every command that prints it, with the option that makes it print this and not something else: `status --check`. */
   readonly commands: readonly string[];
   /** One object or array a line, as things happen. */
   readonly lines?: true;

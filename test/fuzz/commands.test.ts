@@ -111,7 +111,7 @@ const COMMANDS = fc.oneof(
   say(fixed('status')),
   say(fixed('agents')),
   say(fixed('config', 'check'), one(word)),
-  say(fixed('config'), one(fc.constantFrom('path', 'show', 'edit', 'check', 'chek'))),
+  say(fixed('config'), one(fc.constantFrom('path', 'show', 'check', 'chek'))),
   say(one(word), one(word), one(word)),
 );
 const line = fc

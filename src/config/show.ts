@@ -66,8 +66,12 @@ export function inForce(
         settings: settings(table, one, [table.name, String(index)]),
       }));
     if (!table.header.includes('NAME')) {
-      if (own === undefined && NOT_THERE.has(table.name)) return [];
-      return [{ header: table.header, settings: settings(table, (own ?? {}) as Table, [table.name]) }];
+      if (table.name === 'route') return [];
+      const all = settings(table, (own ?? {}) as Table, [table.name]);
+      // A table that is not there, and could not be there without a key that has no default, is no default either.
+      const absent =
+        own === undefined && all.some(({ value, says }) => value === null && says === 'required');
+      return absent ? [] : [{ header: table.header, settings: all }];
     }
     return Object.entries((own ?? {}) as Record<string, Table>).map(([name, one]) => ({
       header: `[${table.name}.${tomlKey(name)}]`,
@@ -75,9 +79,6 @@ export function inForce(
     }));
   });
 }
-
-/** They say nothing as long as the file has none of them. */
-const NOT_THERE = new Set(['route', 'page']);
 
 function variableOf(table: string, key: string, env: NodeJS.ProcessEnv): string | null {
   if (table !== 'limits' || !OVERRIDES.some((one) => one === key)) return null;

@@ -56,7 +56,7 @@ async function factsOf(context: Context, days: number, every_minutes: number | n
   const server = await serverOf(context);
   return {
     now_ms,
-    zone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    zone: zoneHere(),
     days,
     board: server?.url ?? places.board,
     host: { id: hostId(places.state) ?? '', name: hostname() },
@@ -65,4 +65,16 @@ async function factsOf(context: Context, days: number, every_minutes: number | n
     switches: readSwitches(places, env, now_ms),
     broken: policy.broken,
   };
+}
+
+/** The zone of this machine, or UTC where it has none that has a name: a scheduler's TZ may be anything. */
+function zoneHere(): string {
+  try {
+    const zone: string | undefined = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return zone === undefined
+      ? 'UTC'
+      : new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    return 'UTC';
+  }
 }

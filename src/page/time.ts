@@ -33,14 +33,24 @@ export function clockOf(now_ms: number, zone: string): Clock {
   const clock: Clock = {
     now_ms,
     zone,
-    time: (ms) => time.format(ms),
-    day: (ms) => day.format(ms),
+    time: (ms) => time.format(real(ms)),
+    day: (ms) => day.format(real(ms)),
     short: (ms) =>
-      day.format(ms) === day.format(now_ms) ? time.format(ms) : `${day.format(ms)} ${time.format(ms)}`,
-    long: (ms) => long.format(ms),
-    at: (ms) => html`<time datetime="${new Date(ms).toISOString()}">${clock.short(ms)}</time>`,
+      clock.day(ms) === clock.day(now_ms) ? clock.time(ms) : `${clock.day(ms)} ${clock.time(ms)}`,
+    long: (ms) => long.format(real(ms)),
+    at: (ms) => html`<time datetime="${iso(ms)}">${clock.short(ms)}</time>`,
   };
   return clock;
+}
+
+/** The moment in UTC, as programs read it. */
+export function iso(ms: number): string {
+  return new Date(real(ms)).toISOString();
+}
+
+/** Other programs write to the board too: a number that is no time must not cost the whole page. */
+function real(ms: number): number {
+  return Math.abs(ms) <= 8.64e15 ? ms : 0;
 }
 
 /** `45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`; below a second in ms. */
@@ -56,5 +66,5 @@ export function span(ms: number): string {
 
 /** The UTC day, as the board counts use by. */
 export function utcDay(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
+  return iso(ms).slice(0, 10);
 }

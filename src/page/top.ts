@@ -3,7 +3,7 @@ import { oneLine } from '../text.ts';
 import type { PageData } from './data.ts';
 import { endingOf, used } from './derive.ts';
 import { type Html, html } from './html.ts';
-import { type Clock, DAY, SECOND, span, utcDay } from './time.ts';
+import { type Clock, DAY, iso, SECOND, span, utcDay } from './time.ts';
 import { dollars, many, said, short } from './words.ts';
 
 /** What it is of, whether all goes on, and the few numbers that are asked for first. */
@@ -11,7 +11,7 @@ export function top(data: PageData, clock: Clock): Html {
   const every = data.every_minutes;
   return html`<header>
 <h1>mc-pickup <span>${said(data.host.name, 60)}</span></h1>
-<p class="facts">${clock.zone}, made at <time datetime="${new Date(clock.now_ms).toISOString()}">${clock.long(clock.now_ms)}</time>${
+<p class="facts">${clock.zone}, made at <time datetime="${iso(clock.now_ms)}">${clock.long(clock.now_ms)}</time>${
     every !== null &&
     html`. A tick writes this page anew every ${many(every, 'minute')}: if that is long ago, look at the scheduler`
   }.<br>Board <code>${oneLine(data.board, 300)}</code></p>

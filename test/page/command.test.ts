@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AGENT } from '../../scripts/sandbox.ts';
+import { Served } from '../support/mission-control/served.ts';
 import { Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -58,6 +59,50 @@ describe('mc-pickup page', () => {
 
   it('goes to stdout, where a pipe can take it', () => {
     expect(isPage(page('--out', '-').out)).toBe(true);
+  });
+
+  it.each(['', 'Nonsense/Zone', ':/etc/localtime', 'America/New_York'])(
+    'knows a time zone whatever TZ is: %j',
+    (TZ) => {
+      const done = rig.box.run(['page', '--out', '-'], '', { TZ });
+      expect(done).toMatchObject({ code: 0, err: '' });
+      expect(done.out).toMatch(
+        TZ === 'America/New_York' ? /Times are of America.New_York;/ : /Times are of [A-Z][\w/+-]+;/,
+      );
+    },
+  );
+
+  it('survives times on the board that are none', () => {
+    const id = rig.add('hold');
+    rig.box.sql(
+      'UPDATE tickets SET not_before_at_ms = 9000000000000000000, updated_at_ms = -9000000000000000 WHERE id = ?',
+      id,
+    );
+    rig.box.sql(
+      "INSERT INTO activity (at_ms, ticket_id, kind, because) VALUES (9000000000000000, ?, 'moved', 'done')",
+      id,
+    );
+    rig.box.sql(
+      "INSERT INTO runtime_sessions (id, ticket_id, host_id, claimed_at_ms) VALUES ('x', ?, 'h', 9000000000000000)",
+      id,
+    );
+    expect(page('--out', file)).toMatchObject({ code: 0, err: '' });
+    expect(readFileSync(file, 'utf8')).toContain(`<b>${id}</b>`);
+  });
+
+  it('shows a board that is on a server', async () => {
+    const server = await Served.start();
+    const far = new Rig({ server });
+    try {
+      const id = far.add('hold');
+      const done = far.box.run(['page', '--out', file]);
+      expect(done).toMatchObject({ code: 0, err: '' });
+      expect(readFileSync(file, 'utf8')).toContain(`<code>${server.url}</code>`);
+      expect(readFileSync(file, 'utf8')).toContain(`<b>${id}</b>`);
+    } finally {
+      await far.box.destroy();
+      expect(await server.destroy()).toEqual([]);
+    }
   });
 
   it('works before there is a board or a configuration', () => {

@@ -106,11 +106,11 @@ function count(n: number, what: string): string {
  *  applied. Which pager is the user's word, never the repository's. */
 async function show(
   { env, out }: Context,
-  { cwd, base, tip }: BranchDiff,
+  { cwd, base, tip, quiet }: BranchDiff,
   what: 'committed' | 'uncommitted',
 ): Promise<void> {
   if (out.quiet) return;
-  const { PLAIN_DIFF, QUIET } = await import('../workspace/diff.ts');
+  const { PLAIN_DIFF } = await import('../workspace/diff.ts');
   const { gitEnvironment, git } = await import('../workspace/git.ts');
   out.line(what === 'committed' ? '' : '\nNot committed:');
   const terminal = process.stdout.isTTY;
@@ -118,7 +118,7 @@ async function show(
   const pager = env.GIT_PAGER || (own?.ok === true ? own.stdout : '') || env.PAGER || 'less';
   const color = `--color=${out.color ? 'always' : 'never'}`;
   const range = what === 'committed' ? [base.sha, tip] : ['HEAD'];
-  const args = [...QUIET, 'diff', color, ...PLAIN_DIFF, ...range, '--'];
+  const args = [...quiet, 'diff', color, ...PLAIN_DIFF, ...range, '--'];
   const child = spawn('git', args, {
     cwd,
     env: { ...gitEnvironment(), GIT_PAGER: terminal ? pager : 'cat', LESS: env.LESS || 'FRX' },

@@ -35,6 +35,8 @@ export interface BranchDiff {
   readonly files: readonly Change[];
   /** In the worktree alone: changed, staged or new. */
   readonly uncommitted: readonly Change[];
+  /** git's options that keep what is configured there from being started. */
+  readonly quiet: readonly string[];
 }
 
 export type Looked =
@@ -47,8 +49,7 @@ export type Looked =
 
 const MOST_COMMITS = 1000;
 
-/** Before the command: nothing that the repository or the agent has configured is started to make a diff. */
-export const QUIET = [
+const QUIET = [
   '-c',
   'core.fsmonitor=false',
   '-c',
@@ -56,6 +57,27 @@ export const QUIET = [
   '-c',
   'submodule.recurse=false',
 ];
+
+/** What stands before the command, so that nothing that the repository or the agent has configured is started to make a
+ *  diff: neither hooks nor the filters of its own configuration; those of the user's stay. */
+async function quietOptions(cwd: string): Promise<readonly string[]> {
+  const names = new Set<string>();
+  for (const scope of ['--local', '--worktree']) {
+    const found = await git(cwd, ['config', scope, '--name-only', '-z', '--get-regexp', '^filter\\.']);
+    for (const key of found.stdout.split('\0')) {
+      const [, name] = /^filter\.(.+)\.[a-z]+$/s.exec(key) ?? [];
+      if (name !== undefined) names.add(name);
+    }
+  }
+  const odd = [...names].find((name) => /[=\n]/.test(name));
+  if (odd !== undefined)
+    throw new Error(`the repository names a filter ${JSON.stringify(odd)}: look at its configuration`);
+  const off = [...names].flatMap((name) =>
+    ['clean=', 'smudge=', 'process=', 'required=false'].flatMap((one) => ['-c', `filter.${name}.${one}`]),
+  );
+  return [...QUIET, ...off];
+}
+
 /** After it. */
 export const PLAIN_DIFF = [
   '--no-ext-diff',
@@ -96,24 +118,32 @@ export async function branchDiff(where: {
       `neither ${where.project?.remote ?? 'origin'}/${where.project?.base ?? 'main'} nor ${where.project?.base ?? 'main'} has anything in common with ${branch}`,
     );
   const range = [base.sha, tip, '--'];
+  let quiet: readonly string[];
+  try {
+    quiet = await quietOptions(cwd);
+  } catch (error) {
+    return no('git_failed', error instanceof Error ? error.message : String(error));
+  }
   const [log, files, uncommitted] = await Promise.all([
     git(cwd, [
+      ...quiet,
       'log',
+      '--no-show-signature',
       `-${MOST_COMMITS}`,
       '-z',
       '--format=%H%x1f%an%x1f%at%x1f%s',
       `${base.sha}..${tip}`,
       '--',
     ]),
-    changes(cwd, range),
-    worktree === null ? { error: null, changes: [] } : dirt(cwd),
+    changes(cwd, quiet, range),
+    worktree === null ? { error: null, changes: [] } : dirt(cwd, quiet),
   ]);
   const error = log.ok ? (files.error ?? uncommitted.error) : log.error;
   if (error !== null) return no('git_failed', error);
   const commits = log.stdout.split('\0').filter(Boolean).map(commitOf);
   const diff = {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
-    ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes },
+    ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes, quiet },
   };
   return { ok: true, diff };
 }
@@ -170,9 +200,9 @@ async function commit(cwd: string, name: string): Promise<string | null> {
 
 type Changes = { readonly error: string | null; readonly changes: readonly Change[] };
 
-async function changes(cwd: string, range: readonly string[]): Promise<Changes> {
+async function changes(cwd: string, quiet: readonly string[], range: readonly string[]): Promise<Changes> {
   const ask = (what: string) =>
-    git(cwd, [...QUIET, 'diff', what, '-z', '--no-renames', ...PLAIN_DIFF, ...range]);
+    git(cwd, [...quiet, 'diff', what, '-z', '--no-renames', ...PLAIN_DIFF, ...range]);
   const [status, counts] = await Promise.all([ask('--name-status'), ask('--numstat')]);
   if (!status.ok || !counts.ok) return { error: status.ok ? counts.error : status.error, changes: [] };
   const counted = new Map(
@@ -191,10 +221,10 @@ async function changes(cwd: string, range: readonly string[]): Promise<Changes> 
 }
 
 /** Staged and not, and files that git does not know; not those that it ignores. */
-async function dirt(cwd: string): Promise<Changes> {
+async function dirt(cwd: string, quiet: readonly string[]): Promise<Changes> {
   const [known, unknown] = await Promise.all([
-    changes(cwd, ['HEAD', '--']),
-    git(cwd, [...QUIET, 'ls-files', '--others', '--exclude-standard', '-z']),
+    changes(cwd, quiet, ['HEAD', '--']),
+    git(cwd, [...quiet, 'ls-files', '--others', '--exclude-standard', '-z']),
   ]);
   if (known.error !== null || !unknown.ok) return { error: known.error ?? unknown.error, changes: [] };
   const others = unknown.stdout.split('\0').filter(Boolean);

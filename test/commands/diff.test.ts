@@ -2,8 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { git } from '../../scripts/sandbox.ts';
+import { BIN, git } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { Terminal } from '../support/terminal.ts';
 
 let rig: Rig;
 beforeEach(() => {
@@ -64,7 +65,7 @@ describe('diff', () => {
     const canary = join(rig.box.dir, 'canary');
     const evil = join(rig.box.dir, 'evil.sh');
     writeFileSync(evil, `#!/bin/sh\necho "$0 $*" >>${canary}\ncat\n`, { mode: 0o755 });
-    writeFileSync(join(worktree, '.gitattributes'), '* diff=evil\n');
+    writeFileSync(join(worktree, '.gitattributes'), '* diff=evil filter=evil\n');
     writeFileSync(join(worktree, 'README.md'), '# changed\n');
     for (const key of [
       'core.fsmonitor',
@@ -73,14 +74,25 @@ describe('diff', () => {
       'diff.evil.command',
       'core.pager',
       'pager.diff',
+      'filter.evil.clean',
+      'gpg.program',
     ])
       git(rig.box, 'config', key, evil);
+    git(rig.box, 'config', 'log.showSignature', 'true');
     const odd = '--output=x;touch y|z';
     git(rig.box, '-C', worktree, 'branch', '-m', branch, `mc/${odd.replaceAll(' ', '')}`);
     const done = show(id);
     expect(done).toMatchObject({ code: 0, err: '' });
     expect(done.out).toContain('+# changed');
     expect(done.out).toContain('mc/--output=x;touchy|z against main');
+    // On a terminal there is a pager, and it is the user's own.
+    const terminal = new Terminal(rig.box.env, 80, 40);
+    try {
+      terminal.type(`unset PAGER GIT_PAGER; ${process.execPath} ${BIN} diff ${id}; echo ended with $?`);
+      expect(await terminal.shows(/ended with 0/)).toContain('+# changed');
+    } finally {
+      terminal.close();
+    }
     expect(existsSync(canary) ? readFileSync(canary, 'utf8') : '').toBe('');
   });
 

@@ -59,7 +59,8 @@ async function ofOpencode(look: AgentLook, looked: string[]): Promise<Found | nu
   const text = textIn(log);
   const lines = text === null ? [] : opencodeLines(text);
   if (lines.length > 0) return { from: log, turns: lines };
-  looked.push("OpenCode's server, which lives as long as its agent (its database is not read)");
+  const exported = look.session === null ? '' : `: opencode export ${look.session} prints it`;
+  looked.push(`OpenCode's server, which lives as long as its agent (its database is its own${exported})`);
   const ask = serverOf(look);
   if (ask === null || look.session === null || !SESSION.test(look.session)) return null;
   try {

@@ -101,7 +101,7 @@ function slotLines({ slots }: StatusFacts, shown: Shown): string[] {
   const one = (name: string, { used, max }: Used): Cell => {
     const full = max !== null && used >= max;
     return {
-      text: `${name}${used} of ${max ?? 'any'}${full ? ' (full)' : ''}`,
+      text: `${name}${used}${max === null ? '' : ` of ${max}`}${full ? ' (full)' : ''}`,
       ...(full ? { tone: 'ask' } : {}),
     };
   };

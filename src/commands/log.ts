@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ActivityRow } from '../board/port.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import { columnsOf, wrap } from '../report/table.ts';
 import { oneLine } from '../text.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
 import { type LogFilter, matcherOf, newestThatFit } from './log-filter.ts';
@@ -22,7 +23,7 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
   const print = (rows: readonly ActivityRow[]): void => {
     for (const row of rows) {
       if (context.json) context.out.json(row);
-      else context.out.line(activityLine(row));
+      else for (const line of shownLines(row, columnsOf(context.env))) context.out.line(line);
     }
   };
   const { rows, newest } = await withReader(context, async (board) => {
@@ -40,6 +41,14 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
     if (more.length < BATCH) await pause(FOLLOW_EVERY_MS);
   }
   return EXIT.ok;
+}
+
+/** On a terminal nothing breaks in the middle of a word, and names that are the same as what stands beside them are short. */
+function shownLines(row: ActivityRow, columns: number): string[] {
+  if (columns === Number.POSITIVE_INFINITY) return [activityLine(row)];
+  const actor = row.actor.replace(/^(tick|run):.*$/s, '$1');
+  const [first = '', ...more] = wrap(activityLine({ ...row, actor }), columns);
+  return [first, ...more.flatMap((line) => wrap(line.trimStart(), columns - 4)).map((line) => `    ${line}`)];
 }
 
 export function activityLine(row: ActivityRow): string {

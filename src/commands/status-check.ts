@@ -38,8 +38,13 @@ export async function statusCheck(context: Context): Promise<ExitCode> {
       because,
       ...(fault === null ? {} : { error: fault }),
     });
-  } else if (fault !== null) out.line(`mc-pickup: the board cannot be read: ${oneLine(fault, 500)}`);
-  else out.line(`mc-pickup: ${sentenceOf(ticks, now_ms)}`);
+  } else {
+    const says =
+      fault === null ? sentenceOf(ticks, now_ms) : `the board cannot be read: ${oneLine(fault, 500)}`;
+    // `--quiet` leaves errors, and here that is what a monitor is for.
+    if (out.quiet && !ok) out.warn(says);
+    else out.line(`mc-pickup: ${says}`);
+  }
   return ok ? EXIT.ok : EXIT.unavailable;
 }
 

@@ -54,17 +54,16 @@ export async function transcript(context: Context, id: string, o: Options = {}):
         out.color,
       ),
     );
-    if (first.found) out.painted(paint(first.from, 'dim', out.color));
   }
-  const last: Last = { day: '', who: null };
-  let printed = show(context, first, 0, last);
+  const last: Last = { day: '', from: null, printed: 0 };
+  show(context, first, last);
   for (let now = row; o.follow === true && now.ended_at_ms === null && !out.closed; ) {
     await pause(FOLLOW_EVERY_MS);
     now = (await withReader(context, (board) => board.runtime(row.id))) ?? {
       ...now,
       ended_at_ms: Date.now(),
     };
-    printed = show(context, await read(now), printed, last);
+    show(context, await read(now), last);
   }
   return EXIT.ok;
 }
@@ -84,18 +83,25 @@ async function runOf(board: Board, { id }: Ticket, run: string | undefined): Pro
 
 interface Last {
   day: string;
-  who: Turn['who'] | null;
+  from: string | null;
+  printed: number;
 }
 
-/** Prints what is new; how much there is. What became less (a terminal that was cleared) begins anew where it grows. */
-function show(context: Context, found: Transcript, printed: number, last: Last): number {
-  if (!found.found) return printed;
-  for (const turn of found.turns.slice(printed)) {
-    if (context.json) context.out.json(turn);
-    else for (const line of linesOf(turn, last, context)) context.out.painted(line);
-    last.who = turn.who;
+/** Prints what is new. A client begins its record after its terminal has shown something: then it is told from the
+ *  record's own beginning. */
+function show(context: Context, found: Transcript, last: Last): void {
+  if (!found.found) return;
+  const { json, out } = context;
+  if (found.from !== last.from) {
+    last.from = found.from;
+    last.printed = 0;
+    if (!json) out.painted(paint(oneLine(found.from, 1000), 'dim', out.color));
   }
-  return found.turns.length;
+  for (const turn of found.turns.slice(last.printed)) {
+    if (json) out.json(turn);
+    else for (const line of linesOf(turn, last, context)) out.painted(line);
+  }
+  last.printed = found.turns.length;
 }
 
 function linesOf({ at_ms, who, text }: Turn, last: Last, { env, out }: Context): string[] {

@@ -80,6 +80,25 @@ for (const kind of chosenClients()) {
       expect(live(one, id).client_session).not.toBeNull();
     });
 
+    scenario('the transcript tells the prompt, and what the client said and did', async () => {
+      const one = await open('max_nudges = 0');
+      const id = await launched(one, `${MARK}\n[[shell echo of-the-tool]]\n[[say words-of-the-answer]]`);
+      const turns = async () =>
+        (await one.run('transcript', id, '--json')).out
+          .split('\n')
+          .filter(Boolean)
+          .map((line) => JSON.parse(line) as { at_ms: number | null; who: string; text: string });
+      await waitFor(
+        async () => (await turns()).some(({ who }) => who === 'tool'),
+        'the tool',
+        START_MS[kind],
+      );
+      const all = await turns();
+      expect(all.find(({ who }) => who === 'user')?.text).toContain(MARK);
+      expect(all.find(({ who }) => who === 'tool')?.text).toContain('of-the-tool');
+      for (const { at_ms } of all) expect(Math.abs(Date.now() - (at_ms ?? 0))).toBeLessThan(300_000);
+    });
+
     scenario('busy: nothing is sent into a turn', async () => {
       const one = await open('max_nudges = 0');
       const id = await launched(one, `${MARK} [[hold turn]]`);

@@ -1,6 +1,9 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BIN, makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { ACTIVITY_KINDS } from '../../src/model/activity.ts';
+import { width } from '../../src/report/table.ts';
 
 let box: Sandbox;
 beforeEach(() => {
@@ -172,4 +175,23 @@ it.each([
   const done = box.run(['log', ...args]);
   expect(done).toMatchObject({ code: 2, out: '' });
   expect(done.err).toMatch(says);
+});
+
+it('knows every kind that the board writes by itself', () => {
+  for (const file of ['accounts', 'claims', 'heals', 'people'])
+    for (const [, kind] of readFileSync(`src/board/sqlite/${file}.ts`, 'utf8').matchAll(/\bkind: '(\w+)'/g))
+      expect(ACTIVITY_KINDS).toContain(kind);
+});
+
+it('stays within the columns that it has', () => {
+  ticketWithComments(0);
+  insert('comment', {
+    actor: 'tick:t-mwxi6bnf-j37-dybrt97f',
+    text: `日本 ${'word '.repeat(40)}`,
+    because: 'agent_dead',
+  });
+  const done = box.run(['log'], '', { COLUMNS: '80' });
+  expect(done.code).toBe(0);
+  for (const line of done.out.split('\n')) expect(width(line), line).toBeLessThanOrEqual(80);
+  expect(box.run(['log']).out).toContain('tick:t-mwxi6bnf-j37-dybrt97f');
 });

@@ -7,6 +7,7 @@ import type { AgentLook } from '../agents/adapter.ts';
 import { claudeHome } from '../agents/claude-transcript.ts';
 import { adapterOf } from '../agents/index.ts';
 import { serverOf } from '../agents/opencode-server.ts';
+import { foldEvents } from '../events.ts';
 import { readRunFile } from '../launcher.ts';
 import { capturePane, type Tmux } from '../tmux.ts';
 import { claudeTurns, codexTurns, geminiTurns, opencodeLines, opencodeTurns } from './clients.ts';
@@ -32,7 +33,12 @@ export async function readTranscript(
   kind: AgentKind,
   { runs, tmux }: { readonly runs: string; readonly tmux: Tmux },
 ): Promise<Transcript> {
-  const look = agentLook(runs, row, readRunFile(runs, row.mark), null);
+  const file = readRunFile(runs, row.mark);
+  const adapter = adapterOf(kind);
+  // No tick may have looked since the client told its session.
+  const told = row.ended_at_ms === null ? foldEvents(join(runs, row.mark, 'events'), row, adapter) : row;
+  const chosen = adapter.takesSession === true ? (file?.client_session ?? null) : null;
+  const look = agentLook(runs, row, file, null, told.client_session ?? row.client_session ?? chosen);
   const looked: string[] = [];
   const recorded = await ofClient(kind, look, looked);
   if (recorded !== null && recorded.turns.length > 0) return { found: true, ...recorded };

@@ -47,13 +47,8 @@ export async function transcript(context: Context, id: string, o: Options = {}):
   if (!context.json) {
     const end =
       row.ended_at_ms === null ? 'not ended' : `ended ${ago(row.ended_at_ms, Date.now())}, ${row.end_reason}`;
-    out.painted(
-      paint(
-        `${ticket.id}  run ${row.id}  attempt ${row.attempt} with ${oneLine(row.agent, 64)} (${kind})  ${end}`,
-        'head',
-        out.color,
-      ),
-    );
+    const head = `${ticket.id}  run ${row.id}  attempt ${row.attempt} with ${oneLine(row.agent, 64)} (${kind})  ${end}`;
+    for (const line of wrap(head, columnsOf(env))) out.painted(paint(line, 'head', out.color));
   }
   const last: Last = { day: '', from: null, printed: 0 };
   show(context, first, last);

@@ -271,6 +271,7 @@ export const PRINTED: readonly Printed[] = [
       dry_run: yes('nothing was written'),
       diff: DIFF,
       kept: KEPT,
+      log: text('where what ticks print goes'),
       notes: NOTES,
     }),
   },

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import type { Context } from '../commands/context.ts';
 import { findProgram } from '../runtime/programs.ts';
 import { run } from '../runtime/spawn.ts';
+import { installedPath } from '../schedule/index.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
 
@@ -14,7 +15,7 @@ const OF_OURS = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', '
 /** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a
  *  session of its own. What is wrong only there comes first in its topic, and says so. */
 export async function asCron(context: Context, begins: (what: string) => void): Promise<TopicFinding[]> {
-  const path = (await installedPath(context)) ?? CRON_PATH;
+  const path = (await installedPath(context)) ?? (await pathOfCrontab(context)) ?? CRON_PATH;
   const env = bareEnvironment(context, path);
   begins('here, and as cron would');
   const [here, there] = await Promise.all([examine(context), examineBare(context, env)]);
@@ -30,8 +31,11 @@ export async function asCron(context: Context, begins: (what: string) => void): 
     ...steering(context.env),
     ...first,
     ...marked.filter((one) => !first.includes(one)),
-  ];
+  ].map((one) => (one.check === SCHEDULE ? (here.find(({ check }) => check === SCHEDULE) ?? one) : one));
 }
+
+/** What has the entries cannot be asked from in there: no session bus. */
+const SCHEDULE = 'schedule';
 
 /** What is said holds times and counts that differ between two looks; what is to be done does not. */
 function keyOf({ check, result, fix }: Finding): string {
@@ -63,8 +67,8 @@ function nameOfUser(): string | null {
   }
 }
 
-/** The PATH of the lines that are installed in the user's crontab; null = none of ours is there. */
-async function installedPath({ places, env }: Context): Promise<string | null> {
+/** The PATH of lines in the user's crontab that are not as they would be written now; null = none of ours is there. */
+async function pathOfCrontab({ places, env }: Context): Promise<string | null> {
   const crontab = findProgram('crontab', env.PATH);
   if (crontab === null) return null;
   const { code, stdout } = await run(crontab, ['-l'], { timeoutMs: CRONTAB_MS, env });

@@ -52,11 +52,7 @@ export async function examine(
     ),
     group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms)),
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
-    group(
-      'ticks',
-      'ticks',
-      now(() => tickFindings(context, policy, board, now_ms)),
-    ),
+    group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
     group('machine', 'tmux server', () => serverFindings(context, board.live)),
     group(
       'machine',

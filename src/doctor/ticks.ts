@@ -4,19 +4,21 @@ import { halted, readSwitches } from '../killswitch.ts';
 import type { Policy } from '../model/policy.ts';
 import { age } from '../report/times.ts';
 import { numberOf, readObject } from '../runtime/files.ts';
+import { installedSchedules } from '../schedule/index.ts';
 import type { BoardLook } from './board.ts';
 import { type Finding, many, ok, warn } from './finding.ts';
 
-const FIX = 'install the lines of crontab.example, and look at the log that they name';
+const FIX = 'mc-pickup schedule install, and then: mc-pickup doctor --as-cron';
 const RECENT = 10;
 
 /** The killswitch, whether ticks come, how they ended, and where they did not come. */
-export function tickFindings(
-  { places, env }: Context,
+export async function tickFindings(
+  context: Context,
   { limits }: Policy,
   board: BoardLook,
   now_ms: number,
-): Finding[] {
+): Promise<Finding[]> {
+  const { places, env } = context;
   const switches = readSwitches(places, env, now_ms);
   const found = switches.map(({ level, scope, reason, author }) =>
     warn(
@@ -29,10 +31,38 @@ export function tickFindings(
   const interval_ms = limits.interval_seconds * 1000;
   const halts = haltedSince(places.gate, now_ms);
   if (halts !== null && stop !== null) found.push(ok('halted', halts));
-  if (!board.readable) return found;
+  if (!board.readable) return [...found, ...(await scheduled(context, false))];
   const last = lastTick(board, stop !== null ? places.gate : null, interval_ms, now_ms);
+  found.push(...(await scheduled(context, last.result === 'ok')));
   const history = board.health?.ticks ?? [];
   return [...found, last, ...outcomes(history.slice(-RECENT)), ...gaps(history, interval_ms, now_ms)];
+}
+
+/** What starts the ticks. Lines that somebody wrote by hand are as good, as long as ticks come. */
+async function scheduled(context: Context, coming: boolean): Promise<Finding[]> {
+  const check = 'schedule';
+  const all = await installedSchedules(context);
+  const there = all.filter(({ state }) => state !== 'none');
+  if (there.length === 0)
+    return coming
+      ? [ok(check, 'none of ours is installed; ticks come all the same')]
+      : [warn(check, 'nothing is installed that starts ticks', 'mc-pickup schedule install')];
+  const findings = there.map(({ with: name, state, says }) =>
+    state === 'installed'
+      ? ok(check, `${name}: ${says}`)
+      : warn(
+          check,
+          `${name}: ${says}`,
+          'mc-pickup schedule show has the difference, schedule install mends it',
+        ),
+  );
+  const both = there.filter(({ state }) => state === 'installed' || state === 'differs').length > 1;
+  const twice = warn(
+    check,
+    'two schedulers start ticks',
+    'mc-pickup schedule remove --with cron, or the other one',
+  );
+  return both ? [...findings, twice] : findings;
 }
 
 /** Ticks that the switch halted leave no row on the board: the gate's own file tells of them. */

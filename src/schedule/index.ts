@@ -39,6 +39,12 @@ export async function installedSchedules(context: Here): Promise<Installed[]> {
     .map(({ with: name, state, says }) => ({ with: name, state, says }));
 }
 
+/** The PATH that an installed entry gives to its ticks; null = none is installed, or it is not as it would be written now. */
+export async function installedPath(context: Here): Promise<string | null> {
+  const there = (await installedSchedules(context)).some(({ state }) => state === 'installed');
+  return there ? wishOf(context).wish.path : null;
+}
+
 /** The three schedulers as seen from here, and what a person should know whichever is used. */
 export function schedulersOf(here: Here): {
   readonly id: string;

@@ -84,7 +84,7 @@ describe('each command of the documents does what it says', () => {
         .trim()
         .split('\n')
         .map((line) => line.split(' ').map(Number)[1]);
-      const expected = script.map((line) => Number(/#.*\bexit (\d+)/.exec(line)?.[1] ?? 0));
+      const expected = script.map((line) => Number(/# exit (\d+)/.exec(line)?.[1] ?? 0));
       expect(
         script.map((line, n) => [line, codes[n]]),
         printed,

@@ -105,7 +105,7 @@ describe('at a terminal', () => {
     expect(screen()).not.toContain('tmux ...');
     expect(screen()).toMatch(/^programs\nok {3}node /);
     const colours = rig.box.tmux('capture-pane', '-p', '-e', '-t', '=eyes:').out;
-    expect(colours).toMatch(/\u001b\[32m(\u001b\[\d+m)*ok/);
+    expect(colours).toMatch(/\u001b\[34m(\u001b\[\d+m)*ok/);
   });
 });
 
@@ -218,7 +218,7 @@ describe('the configuration', () => {
     const { code, of } = doctor();
     expect(code).toBe(78);
     expect(of('configuration')).toMatchObject([
-      { result: 'fail', says: expect.stringMatching(/config\.toml:\d+: .*did you mean "worktrees"/) },
+      { result: 'fail', says: expect.stringMatching(/config\.toml:\d+:\d+: .*did you mean "worktrees"/) },
     ]);
   });
 

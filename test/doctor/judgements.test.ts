@@ -234,7 +234,7 @@ describe('what people see', () => {
   it('colour only goes around the words', () => {
     const plain = show(findings, { color: false, width: 80 });
     const coloured = show(findings, { color: true, width: 80 });
-    expect(coloured[1]).toContain('\u001b[31mFAIL\u001b[39m');
+    expect(coloured[1]).toContain('\u001b[31m\u001b[1mFAIL\u001b[39m');
     expect(coloured.map((line) => line.replace(/\u001b\[\d+m/g, ''))).toEqual(plain);
   });
 

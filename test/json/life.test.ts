@@ -64,7 +64,7 @@ function leaves(command: Command, words: readonly string[] = []): string[] {
 }
 const program = new Command('mc-pickup');
 define(program, async () => undefined);
-const COMMANDS = [...leaves(program), 'status --check'];
+const COMMANDS = leaves(program);
 
 describe('what is printed with --json is what its schema says', () => {
   it('from the first setting up to an empty board', () => {

@@ -23,6 +23,14 @@ export interface Told {
   readonly evidence: Evidence;
 }
 
+/** The step that has left this line: the first of its kind, else of its reason, else the first. */
+function taken(steps: Entry[] | undefined, row: ActivityRow): Entry | undefined {
+  if (steps === undefined) return undefined;
+  const kind = steps.findIndex((one) => one.kind === row.kind);
+  const reason = steps.findIndex((one) => one.because === row.because);
+  return steps.splice(Math.max(0, kind >= 0 ? kind : reason), 1)[0];
+}
+
 interface Entry {
   readonly kind: string;
   readonly because: string;
@@ -52,7 +60,7 @@ export function historyOf(
   /** What a tick has written: it passes a ticket over as it has left it. */
   const written = new Map<string, number>();
   for (const row of log) {
-    const step = steps.get(row.actor)?.shift();
+    const step = taken(steps.get(row.actor), row);
     written.set(row.actor, row.at_ms);
     told.push({
       ...{ at_ms: row.at_ms, until_ms: row.at_ms, ticks: 0, kind: row.kind, because: row.because },

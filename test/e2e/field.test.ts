@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, BIN, git, LIMITS } from '../../scripts/sandbox.ts';
+import { AGENT, BIN, git, LIMITS, until } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig, state } from '../support/rig.ts';
 
 let rig: Rig;
@@ -82,10 +82,19 @@ it('two misses within a second: an agent whose pane is not found twice in a row 
   expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
 });
 
+/** None of a process that has ended meanwhile. */
+function descriptors(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    return [];
+  }
+}
+
 it('a lock descriptor inherited by the tmux server: no tick ever runs again', async () => {
   await rig.held(1);
   const held_ = (pid: number): string[] =>
-    readdirSync(`/proc/${pid}/fd`).map((fd) => {
+    descriptors(pid).map((fd) => {
       try {
         return readlinkSync(`/proc/${pid}/fd/${fd}`);
       } catch {
@@ -187,5 +196,6 @@ it('a resend storm to a busy session: each is refused, and nothing of it ever ar
   rig.box.signal(`${id}.go`);
   await rig.settle(id, 'in_review');
   expect(rig.box.note(`${id}.answers`)).toBe('');
-  expect(existsSync(join(rig.box.state, 'notes', `${id}.reports`))).toBe(true);
+  // Noted by the agent once its report command has come back.
+  expect(await until(() => existsSync(join(rig.box.state, 'notes', `${id}.reports`)))).toBe(true);
 });

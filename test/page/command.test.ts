@@ -227,7 +227,7 @@ describe('a tick', () => {
     const done = rig.box.run(['dispatch']);
     expect(done.code).toBe(78);
     expect(`${done.err}${done.out}`).toMatch(complaint);
-    expect(`${done.err}${done.out}`).toMatch(/config\.toml:\d+: /);
+    expect(`${done.err}${done.out}`).toMatch(/config\.toml:\d+:\d+: /);
   });
 
   it('knows no other form of it', () => {

@@ -38,6 +38,22 @@ it('ticks that pass a ticket over for one reason are one line, until something h
   );
 });
 
+it('a line gets the evidence of the step of its own kind, whatever else the tick did', () => {
+  const step = (kind: string, evidence: object) => ({
+    ...{ kind, ticket: 'MC-1', because: 'agent_not_ready', result: 'done', evidence },
+  });
+  const log = [row(1, { actor: 'tick:t1', kind: 'retry', because: 'agent_not_ready' })];
+  const told = historyOf(
+    log,
+    [],
+    [tick(1, { reconcile: [step('unready', {}), step('retry', { pid: 42 })] })],
+  );
+  expect(told.map(({ kind, evidence }) => [kind, evidence])).toEqual([
+    ['retry', { pid: 42 }],
+    ['unready', {}],
+  ]);
+});
+
 it('a step is told by the line that it left, with its evidence; one that left none by itself', () => {
   const run = anEnded({ id: 'r-1', exit_code: 7, end_reason: 'agent_exited' });
   const retry = {

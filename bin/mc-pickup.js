@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The launcher: checks the version of Node before anything is loaded (the native SQLite module crashes an old
-// Node instead of refusing it), and runs the one bundled file from V8's code cache. Nothing else. CommonJS, since
+// Node instead of refusing it), and runs the bundle from V8's code cache. Nothing else. CommonJS, since
 // importing `node:fs` into an ES module alone costs as much as the killswitch gate: every export is read, and with
 // them the streams.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -9,39 +9,50 @@ if (major > 22 || (major === 22 && minor >= 13)) start(`${__dirname}/../dist`);
 else startWithOwnNode();
 
 async function start(dist) {
-  const file = `${dist}/main.cjs`;
-  const [head, tail] = ['(function (exports, require, module, __filename, __dirname) {', '\n})'];
-  let source;
+  const loaded = [];
+  /** One bundle from V8's code cache: the main one, and those that it asks for by `loadBeside`. */
+  const load = (name) => {
+    const file = `${dist}/${name}`;
+    const [head, tail] = [
+      '(function (exports, require, module, __filename, __dirname, loadBeside) {',
+      '\n})',
+    ];
+    const source = readBetween(head, file, tail);
+    // Node's own compile cache holds only what is compiled before the first line runs; V8's, taken at the end of a tick,
+    // holds every function that the tick called. The last line of the bundle is the hash of the rest: V8 itself would
+    // take a cache for the right one by the length of the source alone.
+    const cache = openCache(
+      `${dist}/.code-cache`,
+      `${source.slice(-20, -4)}-${process.version}-${process.arch}`,
+    );
+    const { Script } = require('node:vm');
+    const script = new Script(source, {
+      filename: file,
+      columnOffset: -head.length,
+      cachedData: cache.data,
+    });
+    loaded.push({ script, cache });
+    const bundle = { exports: {} };
+    script.runInThisContext()(bundle.exports, require, bundle, file, dist, load);
+    return bundle.exports;
+  };
+  if (process.env.MC_PICKUP_DEBUG) {
+    process.setSourceMapsEnabled(true); // a stack then names the lines of `src`
+    await require(`${dist}/main.cjs`).main(process.argv.slice(2), process.env);
+    return;
+  }
+  let main;
   try {
-    source = readBetween(head, file, tail);
+    main = load('main.cjs');
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
     process.stderr.write('mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n');
     process.exitCode = 78;
     return;
   }
-  if (process.env.MC_PICKUP_DEBUG) {
-    process.setSourceMapsEnabled(true); // a stack then names the lines of `src`
-    await require(file).main(process.argv.slice(2), process.env);
-    return;
-  }
-  // Node's own compile cache holds only what is compiled before the first line runs; V8's, taken at the end of a tick,
-  // holds every function that the tick called. The last line of the bundle is the hash of the rest: V8 itself would
-  // take a cache for the right one by the length of the source alone.
-  const cache = openCache(
-    `${dist}/.code-cache`,
-    `${source.slice(-20, -4)}-${process.version}-${process.arch}`,
-  );
-  const { Script } = require('node:vm');
-  const script = new Script(source, {
-    filename: file,
-    columnOffset: -head.length,
-    cachedData: cache.data,
-  });
-  const bundle = { exports: {} };
-  script.runInThisContext()(bundle.exports, require, bundle, file, dist);
-  const depth = await bundle.exports.main(process.argv.slice(2), process.env);
-  if (script.cachedDataRejected || depth > cache.depth) cache.save(depth, script);
+  const depth = await main.main(process.argv.slice(2), process.env);
+  for (const { script, cache } of loaded)
+    if (script.cachedDataRejected || depth > cache.depth) cache.save(depth, script);
 }
 
 /** A file between two texts, as one string from one buffer: strings of this size that are put together are copied, and

@@ -1,4 +1,4 @@
-/** Bundles `src/main.ts` into the one file that `bin/mc-pickup.js` loads. CommonJS, because only there do
+/** Bundles the source into the few files that `bin/mc-pickup.js` loads. CommonJS, because only there do
  *  the lazily imported parts keep their `require` calls lazy: an ES module bundle hoists every import. */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -68,15 +68,30 @@ const sealed: Plugin = {
   },
 };
 
-/** The page and its charts are a bundle of their own beside the main one: as large as that, and loaded by what writes a page
- *  alone. Its place is told by `__dirname`, since the main bundle is run with the launcher's `require`. */
+/** Bundles of their own beside the main one, which is what a tick needs and no more: each is as large as that. The launcher's
+ *  `loadBeside` gives the command line a code cache too; where it is not there (debugging), its place is told by `__dirname`. */
+const BESIDE: Readonly<Record<string, string>> = {
+  // The whole command line; of that a scheduler's tick and a launcher's `register` need nothing.
+  cli: 'src/cli.ts',
+  // The page and its charts.
+  page: 'src/page/index.ts',
+};
+
 const besides: Plugin = {
   name: 'besides',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /\/page\/index\.ts$/ }, ({ path }) => ({ path, namespace: 'besides' }));
-    onLoad({ filter: /./, namespace: 'besides' }, () => ({
-      contents: `module.exports = require(__dirname + '/page.cjs');`,
-    }));
+    for (const [name, entry] of Object.entries(BESIDE))
+      onResolve(
+        { filter: new RegExp(`/${entry.replace('src/', '').replaceAll('.', '\\.')}$`) },
+        ({ kind }) => (kind === 'entry-point' ? undefined : { path: name, namespace: 'besides' }),
+      );
+    // Not the page: its bundle is not plain ASCII, and half a second of charts does not feel it.
+    onLoad({ filter: /./, namespace: 'besides' }, ({ path }) => {
+      const plain = `require(__dirname + '/${path}.cjs')`;
+      return {
+        contents: `module.exports = ${path === 'page' ? plain : `typeof loadBeside === 'function' ? loadBeside('${path}.cjs') : ${plain}`};`,
+      };
+    });
   },
 };
 
@@ -90,30 +105,30 @@ const DEFINE = {
   MC_PICKUP_FAILPOINTS: String(FAILPOINTS),
 };
 
-const main = await build({
-  ...COMMON,
-  entryPoints: ['src/main.ts'],
-  outfile: 'dist/main.cjs',
-  sourcemap: 'linked',
-  external: ['better-sqlite3/package.json', '*.node'],
-  define: DEFINE,
-  plugins: [sealed, lateBuiltins, sqliteBinding, besides],
-});
-const page = await build({
-  ...COMMON,
-  entryPoints: ['src/page/index.ts'],
-  outfile: 'dist/page.cjs',
-  define: DEFINE,
-});
+const outputs = await Promise.all(
+  Object.entries({ main: 'src/main.ts', ...BESIDE }).map(async ([name, entry]) => {
+    const made = await build({
+      ...COMMON,
+      entryPoints: [entry],
+      outfile: `dist/${name}.cjs`,
+      sourcemap: 'linked',
+      external: ['better-sqlite3/package.json', '*.node'],
+      define: DEFINE,
+      plugins: [sealed, lateBuiltins, sqliteBinding, besides],
+    });
+    return made.outputFiles;
+  }),
+);
 
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST, { recursive: true });
 if (FAILPOINTS) cpSync('bin', `${DIST}/../bin`, { recursive: true });
-for (const { path, text } of [...main.outputFiles, ...page.outputFiles]) {
+for (const { path, text } of outputs.flat()) {
   const name = basename(path);
-  // The launcher reads the bundle as Latin-1, and knows it by the hash in its last line.
-  if (name === 'main.cjs' && /[^\n -~\t]/.test(text)) throw new Error('the bundle is not plain ASCII');
+  const bundle = name.endsWith('.cjs');
+  // The launcher reads a bundle as Latin-1, and knows it by the hash in its last line.
+  if (bundle && name !== 'page.cjs' && /[^\n -~\t]/.test(text)) throw new Error(`${name} is not plain ASCII`);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  writeFileSync(`${DIST}/${name}`, name === 'main.cjs' ? `${text}//${hash}\n` : text);
+  writeFileSync(`${DIST}/${name}`, bundle ? `${text}//${hash}\n` : text);
 }
 if (!FAILPOINTS) writeFileSync(`${DIST}/mc-pickup.1`, manualPage());

@@ -20,7 +20,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'mc-launcher-'));
   mkdirSync(join(dir, 'dist'));
   cpSync('bin', join(dir, 'bin'), { recursive: true });
-  cpSync('dist/main.cjs', join(dir, 'dist', 'main.cjs'));
+  for (const name of ['main.cjs', 'cli.cjs']) cpSync(join('dist', name), join(dir, 'dist', name));
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   symlinkSync(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
   writeFileSync(join(dir, 'config.toml'), '');
@@ -45,12 +45,18 @@ function run(
 }
 
 const CACHE = () => join(dir, 'dist', '.code-cache');
-const cached = (): string[] => (existsSync(CACHE()) ? readdirSync(CACHE()) : []);
+/** Of the main bundle alone. */
+const cached = (): string[] => cacheOf('main.cjs');
+const cacheOf = (name: string): string[] => {
+  const hash = readFileSync(join(dir, 'dist', name), 'latin1').slice(-17, -1);
+  return existsSync(CACHE()) ? readdirSync(CACHE()).filter((file) => file.startsWith(hash)) : [];
+};
 const bytesOf = (name: string): Buffer => readFileSync(join(CACHE(), name));
 
 it('keeps the compiled code of the deepest run, and leaves it alone when it is used', () => {
   expect(run('status').status).toBe(0);
   expect(cached()).toEqual([expect.stringMatching(/-0$/)]);
+  expect(cacheOf('cli.cjs')).toEqual([expect.stringMatching(/-0$/)]); // of its own, that no tick loads
   expect(run('dispatch')).toEqual({ status: 0, said: '' });
   const [tick = ''] = cached();
   expect(cached()).toEqual([expect.stringMatching(/-1$/)]);
@@ -74,7 +80,7 @@ it('refuses compiled code that is cut short or is none, works all the same, and 
 
 it('never runs the compiled code of another build, even of one with as many bytes', () => {
   expect(run('--help').said).toContain('the board, the living agents');
-  const file = join(dir, 'dist', 'main.cjs');
+  const file = join(dir, 'dist', 'cli.cjs');
   const other = readFileSync(file, 'latin1')
     .replace('the board, the living agents', 'THE BOARD, THE LIVING AGENTS')
     .replace(/[0-9a-f]{16}\n$/, '0123456789abcdef\n');
@@ -83,11 +89,12 @@ it('never runs the compiled code of another build, even of one with as many byte
 });
 
 it('the hash in the last line of the bundle is there: without it two builds would share compiled code', () => {
-  expect(readFileSync('dist/main.cjs', 'latin1')).toMatch(/\n\/\/[0-9a-f]{16}\n$/);
+  for (const name of ['main', 'cli'])
+    expect(readFileSync(`dist/${name}.cjs`, 'latin1')).toMatch(/\n\/\/[0-9a-f]{16}\n$/);
 });
 
 it('nothing is left of the failpoints in the bundle that is shipped', () => {
-  const text = readFileSync('dist/main.cjs', 'latin1');
+  const text = ['main', 'cli'].map((name) => readFileSync(`dist/${name}.cjs`, 'latin1')).join('');
   expect(readFileSync('src/act/launch.ts', 'utf8')).toContain("failpoint('claim-committed')");
   expect(text).not.toMatch(/MC_PICKUP_FAILPOINT|claim-committed|launch-pane-started|register-committed/);
 });
@@ -100,7 +107,7 @@ it('works where it may not write beside itself', () => {
 });
 
 it('names the lines of the source in a stack, and uses no compiled code, when asked to debug', () => {
-  cpSync('dist/main.cjs.map', join(dir, 'dist', 'main.cjs.map'));
+  cpSync('dist/cli.cjs.map', join(dir, 'dist', 'cli.cjs.map'));
   const bug = { NODE_OPTIONS: `--import "data:text/javascript,Date.now=()=>{throw Error('broken')}"` };
   expect(run(['killswitch', 'on'], bug)).toMatchObject({
     status: 1,
@@ -118,4 +125,13 @@ it('says so when the bundle is missing: exit 78', () => {
     status: 78,
     said: 'mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n',
   });
+});
+
+it('a tick and a registration load nothing of the command line', () => {
+  rmSync(join(dir, 'dist', 'cli.cjs'));
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  const places = ['--state-dir', join(dir, 'state'), '--config', join(dir, 'config.toml')];
+  const words = [join(dir, 'bin', 'mc-pickup.js'), ...places, 'register', 'MC-1-e1-0', String(process.pid)];
+  const done = spawnSync(process.execPath, words, { encoding: 'utf8', env: { HOME: dir } });
+  expect(done).toMatchObject({ status: 75, stderr: expect.stringContaining('lost its claim') });
 });

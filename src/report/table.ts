@@ -25,7 +25,14 @@ export interface Column {
 }
 
 const GAP = '  ';
-const segments = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+/** Made when the first text needs it: that takes longer than the rest of a command. */
+let segmenter: Intl.Segmenter | null = null;
+
+function segmentsOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+  return segmenter.segment(text);
+}
+
 /** East Asian Wide and Fullwidth, by the blocks that hold nothing else. */
 const WIDE =
   /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1f200}-\u{1f2ff}\u{20000}-\u{3fffd}]/u;
@@ -37,7 +44,7 @@ const PLAIN = /^[\x20-\x7e]*$/;
 export function width(text: string): number {
   if (PLAIN.test(text)) return text.length;
   let columns = 0;
-  for (const { segment } of segments.segment(text)) columns += widthOf(segment);
+  for (const { segment } of segmentsOf(text)) columns += widthOf(segment);
   return columns;
 }
 
@@ -45,7 +52,7 @@ export function width(text: string): number {
 export function cutTo(text: string, columns: number, cut: 'end' | 'start' = 'end'): string {
   if (width(text) <= columns) return text;
   if (columns < 1) return '';
-  const all = [...segments.segment(text)].map(({ segment }) => segment);
+  const all = PLAIN.test(text) ? [...text] : [...segmentsOf(text)].map(({ segment }) => segment);
   if (cut === 'start') all.reverse();
   const kept: string[] = [];
   let used = 1;
@@ -132,7 +139,7 @@ export function wrap(text: string, columns: number): string[] {
       let at = 0;
       let used = 0;
       let space = 0;
-      for (const { segment } of segments.segment(rest)) {
+      for (const { segment } of segmentsOf(rest)) {
         if (used + widthOf(segment) > columns) break;
         used += widthOf(segment);
         at += segment.length;

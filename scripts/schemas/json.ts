@@ -300,7 +300,7 @@ export const PRINTED: readonly Printed[] = [
   {
     name: 'ticket-list',
     commands: ['ticket list'],
-    schema: list(object('a ticket', TICKET), 'the most urgent first'),
+    schema: list(object('a ticket', TICKET), 'in the order in which they came'),
   },
   {
     name: 'agents',

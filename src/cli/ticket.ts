@@ -30,7 +30,7 @@ export function defineTicket(program: Command, run: Run): void {
   withExamples(
     ticket
       .command('list')
-      .description('the most urgent first')
+      .description('tickets in the order in which they came')
       .option('--status <status>', 'may be repeated', collect, [])
       .option('--project <name>', 'of this project only')
       .option('--limit <n>', 'at most', count, 200)

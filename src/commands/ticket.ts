@@ -104,7 +104,7 @@ function warnUnknown(
     missing('agent profile', o.agent, [...policy.agents.keys()]);
 }
 
-/** Lists tickets, the most urgent first. */
+/** Lists tickets in the order in which they came. */
 export async function list(
   context: Context,
   o: { readonly status: readonly string[]; readonly project?: string; readonly limit: number },

@@ -80,10 +80,10 @@ export function accounts(store: Store): Pick<Board, Accounts> {
     usage: async ({ ticket, since_day }) =>
       store.read(() =>
         store.all<UsageRow>(
-          `SELECT run_id, day, ticket_id, agent, ${NAMES} FROM usage
-           WHERE (@ticket IS NULL OR ticket_id = @ticket) AND (@since IS NULL OR day >= @since)
+          `SELECT run_id, day, ticket_id, agent, ${NAMES} FROM usage WHERE TRUE
+           ${ticket === undefined ? '' : 'AND ticket_id = @ticket'} ${since_day === undefined ? '' : 'AND day >= @since_day'}
            ORDER BY day, run_id`,
-          { ticket: ticket ?? null, since: since_day ?? null },
+          { ...(ticket === undefined ? {} : { ticket }), ...(since_day === undefined ? {} : { since_day }) },
         ),
       ),
   };

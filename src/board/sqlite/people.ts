@@ -16,13 +16,14 @@ export function people(
       store.read(() =>
         store
           .all<TicketRow>(
-            `SELECT ${TICKET} FROM tickets
-             WHERE (@status IS NULL OR status IN (SELECT value FROM json_each(@status)))
-               AND (@project IS NULL OR project = @project)
+            // A condition that is not asked for would keep SQLite from the index of the one that is.
+            `SELECT ${TICKET} FROM tickets WHERE TRUE
+             ${status === undefined ? '' : 'AND status IN (SELECT value FROM json_each(@status))'}
+             ${project === undefined ? '' : 'AND project = @project'}
              ORDER BY seq LIMIT @limit`,
             {
-              status: status === undefined ? null : JSON.stringify(status),
-              project: project ?? null,
+              ...(status === undefined ? {} : { status: JSON.stringify(status) }),
+              ...(project === undefined ? {} : { project }),
               limit: Math.max(0, limit),
             },
           )

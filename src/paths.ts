@@ -18,6 +18,8 @@ export interface Places {
   readonly marks: string;
   readonly bin: string;
   readonly worktrees: string;
+  /** Why the page that is asked for could not be written. */
+  readonly pageFault: string;
 }
 
 /** Resolves the state dir and the config file: option, then environment, then XDG. Pure but for `homedir`. */
@@ -51,5 +53,6 @@ export function placesOf(
     marks: `${state}/marks`,
     bin: `${state}/bin`,
     worktrees: `${state}/worktrees`,
+    pageFault: `${state}/page-failed`,
   };
 }

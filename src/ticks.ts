@@ -75,13 +75,21 @@ function runningSince(lock: string): number | null {
       if (!/^\d+$/.test(pid) || !file.endsWith(`:${inode}`)) continue;
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
       const process = lookAt(Number(pid));
-      if (process.kind === 'present' && (words.includes('dispatch') || words.includes('reconcile')))
-        return startedAtMs(process.start);
+      if (process.kind === 'present' && isTick(words)) return startedAtMs(process.start);
     }
   } catch {
     // Not Linux, no lock file yet, or the process has ended meanwhile.
   }
   return null;
+}
+
+/** The verb of a command line, behind the script and the options that stand before it; not a word of some text. */
+function isTick(words: readonly string[]): boolean {
+  const after = words.slice(words.findIndex((word) => word.endsWith('mc-pickup.js')) + 1);
+  const verb = after.find(
+    (word, n) => !word.startsWith('-') && !/^--(state-dir|config)$/.test(after[n - 1] ?? ''),
+  );
+  return verb === 'dispatch' || verb === 'reconcile';
 }
 
 function isFile(path: string): boolean {

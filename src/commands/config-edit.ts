@@ -1,20 +1,11 @@
 import { spawn } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { lstatSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { checkConfiguration, summary } from '../config/check.ts';
 import { complaintLine } from '../config/load.ts';
 import { readText } from '../config/read.ts';
+import { replaceConfiguration } from '../config/replace.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { isTerminal } from '../report/terminal.ts';
 import type { Context } from './context.ts';
@@ -54,7 +45,8 @@ export async function configEdit(context: Context): Promise<ExitCode> {
           EXIT.busy,
           `${file} was changed by somebody else meanwhile: it is as they left it, and your draft is kept as ${draft}; mc-pickup config edit goes on with it`,
         );
-      replace(file, draft, read.text);
+      replaceConfiguration(file, read.text);
+      rmSync(draft, { force: true });
       return end(context, 'replaced', draft, `ready: ${file} (${summary(policy)})`);
     }
     for (const one of complaints) context.out.warn(complaintLine(draft, one));
@@ -122,23 +114,6 @@ function leftover(draft: string): string {
     // Whatever is there stays there.
   }
   return `${file} is as it was`;
-}
-
-/** Written whole beside it and moved over it, with the owner and the mode that it had. */
-function replace(file: string, draft: string, text: string): void {
-  const next = `${draft}.${process.pid}`;
-  const { mode, uid, gid } = statSync(file);
-  try {
-    writeFileSync(next, text, { flag: 'wx', flush: true });
-    // Root may edit what is somebody else's, whose ticks have to read it afterwards.
-    if (process.getuid?.() === 0) chownSync(next, uid, gid);
-    chmodSync(next, mode & 0o777);
-    renameSync(next, file);
-  } catch (error) {
-    rmSync(next, { force: true });
-    throw error;
-  }
-  rmSync(draft, { force: true });
 }
 
 /** One of these letters; the end of the input is the answer that loses nothing: the first but one, or the first. */

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Cell, columnsOf, paint, table } from '../report/table.ts';
 import { ago } from '../report/times.ts';
+import { findProgram } from '../runtime/programs.ts';
 import { oneLine } from '../text.ts';
 import type { BranchDiff, Change } from '../workspace/diff.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
@@ -119,14 +121,20 @@ async function show(
   const color = `--color=${out.color ? 'always' : 'never'}`;
   const range = what === 'committed' ? [base.sha, tip] : ['HEAD'];
   const args = [...quiet, 'diff', color, ...PLAIN_DIFF, ...range, '--'];
+  // A pager shows what a terminal would act on as characters. Where there is none, this program does.
+  const paged = terminal && pager !== 'cat' && findProgram(pager.split(' ')[0] ?? '', env.PATH) !== null;
   const child = spawn('git', args, {
     cwd,
-    env: { ...gitEnvironment(), GIT_PAGER: terminal ? pager : 'cat', LESS: env.LESS || 'FRX' },
-    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...gitEnvironment(), GIT_PAGER: paged ? pager : 'cat', LESS: env.LESS || 'FRX' },
+    stdio: ['ignore', terminal && !paged ? 'pipe' : 'inherit', 'inherit'],
   });
+  if (child.stdout !== null)
+    for await (const line of createInterface({ input: child.stdout })) out.painted(line);
   const end = await new Promise<{ readonly code: number | null; readonly signal: string | null }>(
     (done, fail) => {
       child.once('error', fail);
+      if (child.exitCode !== null || child.signalCode !== null)
+        done({ code: child.exitCode, signal: child.signalCode });
       child.once('exit', (code, signal) => done({ code, signal }));
     },
   );

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { pruneSeen, realOutside, witness } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
@@ -72,10 +72,23 @@ async function seeToPage(context: Context, page: PageSpec): Promise<void> {
     // A time in the future is a clock that was set back.
     if (age_ms >= 0 && age_ms < page.every_minutes * 60_000) return;
     await (await import('./page.ts')).writeConfigured(context, page);
+    rmSync(context.places.pageFault, { force: true });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.out.warn(`the page was not written: ${oneLine(why, 400)}`);
+    const why = oneLine(error instanceof Error ? error.message : String(error), 400);
+    if (isNews(context.places.pageFault, why)) context.out.warn(`the page was not written: ${why}`);
   }
+}
+
+/** Cron mails what a tick says: the same once an hour is enough. */
+function isNews(file: string, why: string): boolean {
+  try {
+    const age_ms = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    if (age_ms >= 0 && age_ms < 3_600_000 && readFileSync(file, 'utf8') === why) return false;
+    writeFileSync(file, why, { mode: 0o600 });
+  } catch {
+    // A state dir that takes no more: said each time.
+  }
+  return true;
 }
 
 function switchOffDamaged({ places, env, out }: Context, { message }: UserError): void {

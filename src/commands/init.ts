@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
+import { replaceConfiguration } from '../config/replace.ts';
 import { NAME } from '../config/schema.ts';
 import { tomlKey, tomlString } from '../config/toml.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
@@ -157,13 +158,15 @@ function freeName(directory: string, { projects }: Policy): string {
   }
 }
 
-/** Appends a table; a configuration that it would break is put back as it was. */
+/** Appends a table; a configuration that it would break stays as it is. */
 function append({ places, env }: Context, table: string): void {
-  const text = readFileSync(places.config, 'utf8');
-  writeFileSync(places.config, `${text}${text.endsWith('\n') ? '\n' : '\n\n'}${table}`);
-  const { policy } = loadPolicy(places.config, env);
-  if (policy.broken.length === 0) return;
-  writeFileSync(places.config, text);
+  const before = readFileSync(places.config, 'utf8');
+  const text = `${before}${before.endsWith('\n') ? '\n' : '\n\n'}${table}`;
+  const { policy } = loadPolicy(places.config, env, { missing: false, error: null, text });
+  if (policy.broken.length === 0) {
+    replaceConfiguration(places.config, text);
+    return;
+  }
   throw new UserError(
     EXIT.config,
     `this does not fit into ${places.config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,

@@ -1,6 +1,8 @@
 import {
   chmodSync,
   closeSync,
+  linkSync,
+  lstatSync,
   openSync,
   readSync,
   realpathSync,
@@ -20,6 +22,11 @@ const HEAD_BYTES = 1024;
 export function refuseFile(file: string): void {
   const stat = of(file, () => statSync(file, { throwIfNoEntry: false }));
   if (stat === undefined) {
+    if (lstatSync(file, { throwIfNoEntry: false }) !== undefined)
+      throw new UserError(
+        EXIT.usage,
+        `${file} is a symbolic link that leads nowhere: remove it, or name another file`,
+      );
     if (of(file, () => statSync(dirname(file), { throwIfNoEntry: false }))?.isDirectory() === true) return;
     throw new UserError(EXIT.usage, `${file}: there is no directory ${dirname(file)}: make it first`);
   }
@@ -42,7 +49,10 @@ export function replaceFile(file: string, text: string): string {
   try {
     writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush: true });
     if (known !== undefined) chmodSync(temp, known.mode & 0o777);
-    renameSync(temp, target);
+    // One that has come meanwhile is somebody else's.
+    if (known === undefined) linkSync(temp, target);
+    else renameSync(temp, target);
+    rmSync(temp, { force: true });
     return target;
   } catch (error) {
     rmSync(temp, { force: true });

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { PageSpec } from '../model/policy.ts';
 import type { Facts } from '../page/data.ts';
 import { hostId } from '../runtime/identity.ts';
+import { ticksNow } from '../ticks.ts';
 import { type Context, serverOf, withReader } from './context.ts';
 import { refuseFile, replaceFile } from './page-file.ts';
 
@@ -64,6 +65,7 @@ async function factsOf(context: Context, days: number, every_minutes: number | n
     limits: policy.limits,
     switches: readSwitches(places, env, now_ms),
     broken: policy.broken,
+    ticksOf: (finished_at_ms) => ticksNow(places, policy, finished_at_ms, now_ms),
   };
 }
 

@@ -155,10 +155,15 @@ function changeLines(change: Change | undefined): string[] {
   return [
     ...run(change?.first),
     ...(change?.documents ?? []).flatMap(({ name, before, after }) =>
-      diff(name, before, after).map((line) => shown(line).replaceAll('\r', '')),
+      diff(name, before, after).map((line) => masked(shown(line).replaceAll('\r', ''))),
     ),
     ...run(change?.last),
   ];
+}
+
+/** What somebody has added to an entry may be a secret. */
+function masked(line: string): string {
+  return line.replace(/([\w]*(?:KEY|TOKEN|SECRET|PASSW|AUTH)\w*=)[^\s"']+/gi, '$1***');
 }
 
 function installDiff({ look }: Seen): string[] {

@@ -1,5 +1,6 @@
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { halted, readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { age } from '../report/times.ts';
 import { hostId } from '../runtime/identity.ts';
@@ -39,8 +40,9 @@ export async function statusCheck(context: Context): Promise<ExitCode> {
       ...(fault === null ? {} : { error: fault }),
     });
   } else {
+    const halts = halted(readSwitches(places, env, now_ms)) !== null;
     const says =
-      fault === null ? sentenceOf(ticks, now_ms) : `the board cannot be read: ${oneLine(fault, 500)}`;
+      fault === null ? sentenceOf(ticks, halts, now_ms) : `the board cannot be read: ${oneLine(fault, 500)}`;
     // `--quiet` leaves errors, and here that is what a monitor is for.
     if (out.quiet && !ok) out.warn(says);
     else out.line(`mc-pickup: ${says}`);
@@ -48,7 +50,8 @@ export async function statusCheck(context: Context): Promise<ExitCode> {
   return ok ? EXIT.ok : EXIT.unavailable;
 }
 
-function sentenceOf(ticks: Ticks, now_ms: number): string {
+/** `halts`: the killswitch would halt a tick now. */
+function sentenceOf(ticks: Ticks, halts: boolean, now_ms: number): string {
   const { last_at_ms, interval_ms, running_since_ms } = ticks;
   const last = last_at_ms === null ? 'there was none' : `the last one was ${age(now_ms - last_at_ms)} ago`;
   const due = `one is due every ${age(interval_ms)}`;
@@ -58,6 +61,7 @@ function sentenceOf(ticks: Ticks, now_ms: number): string {
     case 'running':
       return `ticks come: one runs since ${age(now_ms - (running_since_ms ?? now_ms))}`;
     case 'halted':
+      if (!halts) return `ticks come: ${last}, and was halted by the killswitch, which is off now`;
       return `ticks come, and the killswitch halts them: ${last} (${oneLine(ticks.reason ?? 'no reason given', 200)})`;
     case 'stopped':
       return `TICKS HAVE STOPPED: ${last}, more than ${STOPPED_AFTER} intervals; ${due}: look at the scheduler, and run mc-pickup doctor`;

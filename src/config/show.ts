@@ -29,8 +29,12 @@ export interface Section {
 
 type Table = Readonly<Record<string, unknown>>;
 
-/** What the environment of an agent must not show: whoever looks over a shoulder or reads a bug report sees it. */
-const SECRET = /KEY|TOKEN|SECRET|PASSW/i;
+/** Variables of an agent that are no secret. Whoever looks over a shoulder or reads a bug report sees what is shown, so
+ *  any other is hidden, whatever its name. */
+const PLAIN =
+  /^(PATH|HOME|LANG|LC_[A-Z]+|TZ|TERM|SHELL|EDITOR|NODE_ENV|CI|NO_COLOR|XDG_[A-Z_]+|[A-Z_]+_(DIR|HOME))$/;
+/** An option of a program whose value is one. */
+const SECRET_OPTION = /^--?[\w-]*(key|token|secret|passw|auth|header|credential)[\w-]*(=|$)/i;
 const HIDDEN = '***';
 
 /** The configuration in force: a sound file, the environment over it, the defaults below it. */
@@ -106,13 +110,30 @@ function defaultOf(
 
 /** As the file has it, but for secrets, and for paths that would be others where the text is read from another place. */
 function shown(key: string, value: TomlValue, file: string): TomlValue {
-  if (key === 'env' && typeof value === 'object')
+  if (key === 'env' && typeof value === 'object' && !Array.isArray(value))
     return Object.fromEntries(
-      Object.entries(value).map(([name, one]) => [name, SECRET.test(name) ? HIDDEN : one]),
+      Object.entries(value).map(([name, one]) => [name, PLAIN.test(name) ? one : HIDDEN]),
     );
+  if (Array.isArray(value)) return value.map((word, n) => argument(word, value[n - 1]));
+  if (typeof value === 'object' && 'argv' in value && Array.isArray(value.argv))
+    return { ...value, argv: value.argv.map((word, n, all) => argument(word, all[n - 1])) };
+  if (typeof value === 'string' && /^[a-z]+:\/\//i.test(value)) return withoutUser(value);
   if ((key === 'prompt_file' || key === 'token_file') && typeof value === 'string')
     return value.startsWith('~/') ? value : resolve(dirname(file), value);
   return value;
+}
+
+/** A word of an argv, where it may be a secret without it. */
+function argument(word: TomlValue, before: TomlValue | undefined): TomlValue {
+  if (typeof word !== 'string') return word;
+  if (SECRET_OPTION.test(word) && word.includes('=')) return `${word.slice(0, word.indexOf('='))}=${HIDDEN}`;
+  const told = typeof before === 'string' && SECRET_OPTION.test(before) && !before.includes('=');
+  return told ? HIDDEN : withoutUser(word);
+}
+
+/** An address without its name and password. */
+function withoutUser(text: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i, `$1${HIDDEN}@`);
 }
 
 const WIDEST = 48;

@@ -129,7 +129,7 @@ function handedOn({ name, pass_env, env: own }: AgentProfile, env: NodeJS.Proces
     warn(
       `variables ${name}`,
       `pass_env names ${missing.join(', ')}, which this environment does not have`,
-      `set it where ticks are started, or give it in [agent.${name}] as env = { ${missing[0]} = "..." }`,
+      `give it in [agent.${name}] as env = { ${missing[0]} = "..." }`,
     ),
   ];
 }

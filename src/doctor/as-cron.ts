@@ -21,17 +21,20 @@ export async function asCron(context: Context, begins: (what: string) => void): 
   const [here, there] = await Promise.all([examine(context), examineBare(context, env)]);
   if (!Array.isArray(there)) return [environment(env), { ...there, topic: 'ticks' as const }];
   const usual = new Set(here.map(keyOf));
-  const marked = there.map(
-    (one): TopicFinding =>
-      one.result === 'ok' || usual.has(keyOf(one)) ? one : { ...one, only_as_cron: true },
-  );
+  const marked = there
+    .filter(({ check }) => check !== SCHEDULE)
+    .map(
+      (one): TopicFinding =>
+        one.result === 'ok' || usual.has(keyOf(one)) ? one : { ...one, only_as_cron: true },
+    );
   const first = marked.filter((one) => one.only_as_cron === true);
   return [
     environment(env),
     ...steering(context.env),
     ...first,
     ...marked.filter((one) => !first.includes(one)),
-  ].map((one) => (one.check === SCHEDULE ? (here.find(({ check }) => check === SCHEDULE) ?? one) : one));
+    ...here.filter(({ check }) => check === SCHEDULE),
+  ];
 }
 
 /** What has the entries cannot be asked from in there: no session bus. */
@@ -123,6 +126,7 @@ function steering(env: NodeJS.ProcessEnv): TopicFinding[] {
   if (names.length === 0) return [];
   const says = `${names.join(', ')}: set here, and no tick of a scheduler sees it`;
   const topic: Topic = 'ticks';
-  const fix = 'say it in the configuration, or set it in the crontab or unit too';
+  const fix =
+    'say it in the configuration; what is added to the entries of schedule install is taken out by the next one';
   return [{ topic, ...warn('variables', says, fix), only_as_cron: true }];
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { textIn } from '../runtime/transcript/turn.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 /** Whether a fetch over ssh finds a key that opens without a person: an agent, or a key without a passphrase. */
@@ -40,7 +41,7 @@ function keysIn(folder: string): string[] {
 /** The format tells by its cipher's name, or in a header, whether there is a passphrase; nothing else of it is used. */
 function openKey(file: string): boolean {
   try {
-    const text = readFileSync(file, 'latin1');
+    const text = textIn(file) ?? '';
     if (!/^-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return false;
     if (!text.startsWith('-----BEGIN OPENSSH')) return !text.includes('ENCRYPTED');
     const body = Buffer.from(text.split('\n').slice(1, 4).join(''), 'base64');

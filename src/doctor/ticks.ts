@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { TickTime } from '../board/sqlite/index.ts';
 import type { Context } from '../commands/context.ts';
 import { halted, readSwitches } from '../killswitch.ts';
@@ -14,7 +15,7 @@ const RECENT = 10;
 /** The killswitch, whether ticks come, how they ended, and where they did not come. */
 export async function tickFindings(
   context: Context,
-  { limits }: Policy,
+  { limits, page }: Policy,
   board: BoardLook,
   now_ms: number,
 ): Promise<Finding[]> {
@@ -31,11 +32,23 @@ export async function tickFindings(
   const interval_ms = limits.interval_seconds * 1000;
   const halts = haltedSince(places.gate, now_ms);
   if (halts !== null && stop !== null) found.push(ok('halted', halts));
+  if (page !== null) found.push(...pageFault(places.pageFault));
   if (!board.readable) return [...found, ...(await scheduled(context, false))];
   const last = lastTick(board, stop !== null ? places.gate : null, interval_ms, now_ms);
   found.push(...(await scheduled(context, last.result === 'ok')));
   const history = board.health?.ticks ?? [];
   return [...found, last, ...outcomes(history.slice(-RECENT)), ...gaps(history, interval_ms, now_ms)];
+}
+
+/** Said by a tick once an hour, and here until it is written again. */
+function pageFault(file: string): Finding[] {
+  try {
+    return [
+      warn('page', `was not written: ${readFileSync(file, 'utf8')}`, 'mend that; the next tick writes it'),
+    ];
+  } catch {
+    return [];
+  }
 }
 
 /** What starts the ticks. Lines that somebody wrote by hand are as good, as long as ticks come. */
@@ -47,9 +60,11 @@ async function scheduled(context: Context, coming: boolean): Promise<Finding[]> 
     return coming
       ? [ok(check, 'none of ours is installed; ticks come all the same')]
       : [warn(check, 'nothing is installed that starts ticks', 'mc-pickup schedule install')];
-  const findings = there.map(({ with: name, state, says }) =>
+  const findings = there.map(({ with: name, state, says, notes }) =>
     state === 'installed'
-      ? ok(check, `${name}: ${says}`)
+      ? notes.length === 0
+        ? ok(check, `${name}: ${says}`)
+        : warn(check, `${name}: ${says}`, notes.join('; '))
       : warn(
           check,
           `${name}: ${says}`,

@@ -2,6 +2,7 @@ import type { Board, History, UsageRow } from '../board/port.ts';
 import type { Limits, Policy } from '../model/policy.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
 import type { AccountView, Switch } from '../model/world.ts';
+import type { Ticks } from '../ticks.ts';
 import { DAY, utcDay } from './time.ts';
 
 /** Columns of the board that somebody or something still has to do with. */
@@ -28,7 +29,11 @@ export interface Facts {
   readonly limits: Limits;
   readonly switches: readonly Switch[];
   readonly broken: Policy['broken'];
+  /** Whether ticks come, from the end of the last one on the board: those that the killswitch halts are known here alone. */
+  readonly ticksOf: (finished_at_ms: number | null) => TicksSeen;
 }
+
+export type TicksSeen = Pick<Ticks, 'coming' | 'because' | 'last_at_ms'>;
 
 /** Everything that the page shows. */
 export interface PageData extends Facts {
@@ -38,6 +43,7 @@ export interface PageData extends Facts {
   readonly settled: readonly Ticket[];
   /** This host's. */
   readonly last_tick: { readonly finished_at_ms: number; readonly outcome: string } | null;
+  readonly ticks: TicksSeen;
   readonly accounts: readonly AccountView[];
   readonly history: History;
   readonly usage: readonly UsageRow[];
@@ -52,12 +58,14 @@ export async function gather(board: Board, facts: Facts): Promise<PageData> {
   };
   for (const status of OPEN)
     open[status] = inOrder(status, await board.tickets({ status: [status], limit: MOST_TICKETS }));
+  const last_tick = await board.lastTick(host.id);
   return {
     ...facts,
     counts: await board.counts(),
     open,
     settled: await settled(board, history),
-    last_tick: await board.lastTick(host.id),
+    last_tick,
+    ticks: facts.ticksOf(last_tick?.finished_at_ms ?? null),
     accounts: await board.accounts(),
     history,
     usage: await board.usage({ since_day: utcDay(now_ms - (days - 1) * DAY) }),

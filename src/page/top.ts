@@ -3,7 +3,7 @@ import { oneLine } from '../text.ts';
 import type { PageData } from './data.ts';
 import { endingOf, used } from './derive.ts';
 import { type Html, html } from './html.ts';
-import { type Clock, DAY, iso, SECOND, span, utcDay } from './time.ts';
+import { type Clock, DAY, iso, span, utcDay } from './time.ts';
 import { dollars, many, said, short } from './words.ts';
 
 /** What it is of, whether all goes on, and the few numbers that are asked for first. */
@@ -37,7 +37,14 @@ function state(data: PageData, clock: Clock): Html {
 }
 
 /** Three intervals without a tick are no hiccup any more. */
-function ticksLine({ last_tick, limits }: PageData, clock: Clock): Line {
+function ticksLine({ last_tick, ticks }: PageData, clock: Clock): Line {
+  if (ticks.because === 'halted')
+    return {
+      bad: true,
+      head: 'Ticks come, and the killswitch halts them:',
+      text: html`the last at ${clock.at(ticks.last_at_ms ?? clock.now_ms)}.`,
+    };
+  if (ticks.because === 'running') return { bad: false, head: 'Ticks come:', text: 'one is at work.' };
   if (last_tick === null)
     return {
       bad: true,
@@ -46,7 +53,7 @@ function ticksLine({ last_tick, limits }: PageData, clock: Clock): Line {
     };
   const since = clock.now_ms - last_tick.finished_at_ms;
   const when = html`${clock.at(last_tick.finished_at_ms)}, ${span(since)} before this page, outcome ${said(last_tick.outcome, 20)}.`;
-  if (since > 3 * limits.interval_seconds * SECOND)
+  if (!ticks.coming)
     return {
       bad: true,
       head: 'Ticks have stopped:',

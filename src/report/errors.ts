@@ -1,5 +1,6 @@
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { clean } from '../text.ts';
+import { calmStderr } from './out.ts';
 
 /** What the file system says when somebody must change an owner, a permission or a path. */
 const PLACES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
@@ -9,18 +10,18 @@ const DISK = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']);
 /** Says an error and gives its exit code: plain lines for what the user can mend, and the word "bug" for the rest. */
 export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
   if (error instanceof UserError) {
-    process.stderr.write(`mc-pickup: ${clean(error.message)}\n`);
+    calmStderr().write(`mc-pickup: ${clean(error.message)}\n`);
     return error.exit;
   }
   const text = error instanceof Error ? (env.MC_PICKUP_DEBUG ? error.stack : error.message) : String(error);
   const place = placeOf(error);
   if (place !== null) {
     const next = place.exit === EXIT.config ? 'look at its owner, permissions and path' : 'look at the disk';
-    process.stderr.write(`mc-pickup: ${clean(place.message)}: ${next}\n`);
-    if (env.MC_PICKUP_DEBUG) process.stderr.write(`${clean(text ?? '')}\n`);
+    calmStderr().write(`mc-pickup: ${clean(place.message)}: ${next}\n`);
+    if (env.MC_PICKUP_DEBUG) calmStderr().write(`${clean(text ?? '')}\n`);
     return place.exit;
   }
-  process.stderr.write(`mc-pickup: a bug: ${clean(text ?? '')}\n(set MC_PICKUP_DEBUG=1 for the stack)\n`);
+  calmStderr().write(`mc-pickup: a bug: ${clean(text ?? '')}\n(set MC_PICKUP_DEBUG=1 for the stack)\n`);
   return EXIT.bug;
 }
 

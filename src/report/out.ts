@@ -40,14 +40,20 @@ export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.
     },
     warn(text) {
       clearFirst?.();
-      process.stderr.write(`mc-pickup: ${clean(text)}\n`);
+      calmStderr().write(`mc-pickup: ${clean(text)}\n`);
     },
   };
 }
 
 /** A complaint of the command-line parser: it repeats what was typed, or what a script put there. */
 export function complain(text: string): void {
-  process.stderr.write(clean(text));
+  calmStderr().write(clean(text));
+}
+
+/** stderr, whose terminal may be gone: a warning that nobody can read ends no tick. */
+export function calmStderr(): NodeJS.WriteStream {
+  if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined);
+  return process.stderr;
 }
 
 /** Takes a line of progress away before anything else is printed. */
@@ -66,7 +72,8 @@ export function calmStdout(): NodeJS.WriteStream {
   clearFirst?.();
   if (process.stdout.listenerCount('error') === 0)
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
+      // A terminal that is gone is a reader that is gone.
+      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
       readerGone = true;
     });
   return process.stdout;

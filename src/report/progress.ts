@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import { clean } from '../text.ts';
 import { beforePrinting } from './out.ts';
 import { cutTo } from './table.ts';
@@ -18,18 +19,28 @@ const CLEAR = '\r\u001b[K';
  *  only: whoever starts it has asked. */
 export function startProgress(first: string): Progress {
   const begun = performance.now();
+  const columns = (process.stderr.columns || 80) - 1;
   let what = first;
   let shown = false;
+  let gone = false;
+  const put = (text: string): void => {
+    if (gone) return;
+    try {
+      writeSync(2, text);
+    } catch {
+      // The terminal is gone or full: whatever is being done is worth more than its line.
+      gone = true;
+    }
+  };
   const clear = (): void => {
-    if (shown) process.stderr.write(CLEAR);
+    if (shown) put(CLEAR);
     shown = false;
   };
   const draw = (): void => {
     const seconds = Math.floor((performance.now() - begun) / 1000);
-    const columns = (process.stderr.columns || 80) - 1;
     const time = ` ... ${seconds} s`;
-    process.stderr.write(`${CLEAR}${cutTo(clean(what).replace(/\s+/g, ' '), columns - time.length)}${time}`);
-    shown = true;
+    put(`${CLEAR}${cutTo(clean(what).replace(/\s+/g, ' '), columns - time.length)}${time}`);
+    shown = !gone;
   };
   let timer: NodeJS.Timeout = setTimeout(() => {
     draw();

@@ -23,6 +23,8 @@ export interface Installed {
   readonly with: With;
   readonly state: State;
   readonly says: string;
+  /** What a person should know before relying on it. */
+  readonly notes: readonly string[];
 }
 
 /** A scheduler and what was seen there; null = it could not be looked at, `says` has why. */
@@ -36,7 +38,7 @@ export interface Seen extends Installed {
 export async function installedSchedules(context: Here): Promise<Installed[]> {
   return lookAtAll(schedulersOf(context).all)
     .filter(({ scheduler }) => scheduler.here)
-    .map(({ with: name, state, says }) => ({ with: name, state, says }));
+    .map(({ with: name, state, says, notes }) => ({ with: name, state, says, notes }));
 }
 
 /** The PATH that an installed entry gives to its ticks; null = none is installed, or it is not as it would be written now. */
@@ -60,14 +62,14 @@ export function schedulersOf(here: Here): {
 export function lookAtAll(schedulers: readonly Scheduler[]): Seen[] {
   return schedulers.map((scheduler) => {
     const { with: name } = scheduler;
-    if (!scheduler.here)
-      return { scheduler, with: name, look: null, state: 'none', says: scheduler.fault() ?? '' };
+    const none = { scheduler, with: name, look: null, notes: [] };
+    if (!scheduler.here) return { ...none, state: 'none', says: scheduler.fault() ?? '' };
     try {
       const look = scheduler.look();
-      return { scheduler, with: name, look, state: look.state, says: look.says };
+      return { scheduler, with: name, look, state: look.state, says: look.says, notes: scheduler.notes() };
     } catch (error) {
       const says = error instanceof Error ? error.message : String(error);
-      return { scheduler, with: name, look: null, state: 'unknown', says };
+      return { ...none, state: 'unknown', says };
     }
   });
 }

@@ -26,7 +26,7 @@ export function launchd(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     fault: () => (here ? null : 'no launchctl program: launchd is the scheduler of macOS'),
     log: wish.log,
     look: () => look(wish, file, text, env),
-    write: writeFile,
+    write: (document) => writeFile(document, wish.state),
     notes: () => [
       ...(wish.interval_seconds < 10 ? ['launchd starts nothing more often than every 10 s'] : []),
       `the log ${wish.log} only grows: start it anew by hand or with newsyslog`,

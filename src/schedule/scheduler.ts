@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
 import { writeAtomic } from '../runtime/files.ts';
 import { findProgram } from '../runtime/programs.ts';
@@ -73,7 +73,7 @@ export interface Ran {
   readonly err: string;
 }
 
-const TIMEOUT_MS = 20_000;
+const TIMEOUT_MS = 10_000;
 const MAX_OUTPUT = 16 * 1024 * 1024;
 
 /** Runs one of a scheduler's programs to its end, with messages in English. One that can't be started or does not end has
@@ -84,6 +84,7 @@ export function ask(argv: readonly string[], env: NodeJS.ProcessEnv, input = '')
     env: { ...env, LC_ALL: 'C' },
     input: Buffer.from(input, 'latin1'),
     timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL', // one that ignores a gentler one would hold us for ever
     maxBuffer: MAX_OUTPUT,
   });
   const err = done.stderr?.toString('utf8').trim() ?? '';
@@ -107,17 +108,19 @@ export function readFile(path: string): string | null {
   }
 }
 
-/** `Scheduler.write` for a file that is ours alone. */
-export function writeFile({ name, before, after }: Document): null {
+/** `Scheduler.write` for a file of ours. What was there before is kept in the state dir: somebody may have added to it. */
+export function writeFile({ name, before, after }: Document, state: string): string | null {
   if (readFile(name) !== before)
     throw new UserError(EXIT.busy, `${name} has changed meanwhile, it was left as it is: try again`);
+  const kept = before === null ? null : join(state, `${basename(name)}.before`);
+  if (kept !== null && before !== null) writeAtomic(kept, before, 0o600, 'latin1');
   if (after === null) rmSync(name, { force: true });
   else {
     mkdirSync(dirname(name), { recursive: true });
     // The user's own manager reads it, and nobody else has to.
     writeAtomic(name, after, 0o600, 'latin1');
   }
-  return null;
+  return kept;
 }
 
 /** What of these would change anything. */

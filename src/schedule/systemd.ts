@@ -39,7 +39,7 @@ export function systemd(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     fault,
     log: `journalctl --user -u ${units.service.name}`,
     look: () => look(units, dir, manager, fault),
-    write: writeFile,
+    write: (document) => writeFile(document, wish.state),
     notes: () => [lingerNote(manager)].filter((one) => one !== null),
     texts: () => [units.service, units.timer].map(({ name, text }) => ({ name: join(dir, name), text })),
   };

@@ -63,7 +63,14 @@ const QUIET = [
 async function quietOptions(cwd: string): Promise<readonly string[]> {
   const names = new Set<string>();
   for (const scope of ['--local', '--worktree']) {
-    const found = await git(cwd, ['config', scope, '--name-only', '-z', '--get-regexp', '^filter\\.']);
+    // A file that it includes is its own as well.
+    const words = ['config', scope, '--includes', '--name-only', '-z', '--get-regexp'];
+    const found = await git(cwd, [...words, '^filter\\.']);
+    const lazy = await git(cwd, [...words, '^(extensions\\.partialclone|remote\\..*\\.promisor)$']);
+    if (lazy.ok && lazy.stdout !== '')
+      throw new Error(
+        'the repository is a partial clone: git would fetch what is missing, by a program of its configuration; look at it with git itself',
+      );
     for (const key of found.stdout.split('\0')) {
       const [, name] = /^filter\.(.+)\.[a-z]+$/s.exec(key) ?? [];
       if (name !== undefined) names.add(name);

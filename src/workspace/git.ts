@@ -62,9 +62,15 @@ export async function git(
   return {
     ok: !late && !out.over && child.nodeChildProcess.exitCode === 0,
     stdout: out.text().replace(/\n$/, ''),
-    error: `git ${args[0] ?? ''}: ${error}`,
+    error: `git ${subcommand(args)}: ${error}`,
     missing,
   };
+}
+
+/** Behind the settings that stand before it. */
+function subcommand(args: readonly string[]): string {
+  const at = args.findIndex((word, n) => word !== '-c' && args[n - 1] !== '-c');
+  return args[at] ?? '';
 }
 
 /** What a stream gives, up to a bound, also if nobody ever closes it. */

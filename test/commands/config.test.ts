@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { git, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
+import { BIN, git, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
 
 let box: Sandbox;
 let config: string;
@@ -167,4 +168,18 @@ describe('init --project', () => {
     expect(done.code).toBe(69);
     expect(done.err).toMatch(/git is not installed.*apt-get install git.*brew install git/);
   });
+});
+
+it('a configuration that cannot be written whole stays as it was', () => {
+  const big = `# ${'x'.repeat(400_000)}\n`;
+  writeFileSync(config, `${big}[agent.a]\nkind = "claude"\n`);
+  const before = readFileSync(config, 'utf8');
+  const repo = repoAt('big');
+  git({ ...box, repo }, 'commit', '-qm', 'x', '--allow-empty');
+  // No file may grow beyond 300 blocks of 512 bytes: as on a disk that is full.
+  const words = `cd ${repo} && ulimit -f 300 && exec ${process.execPath} ${BIN} init --project`;
+  const done = spawnSync('/bin/sh', ['-c', words], { env: box.env, encoding: 'utf8' });
+  expect(done.status).not.toBe(0);
+  expect(readFileSync(config, 'utf8')).toBe(before);
+  expect(readdirSync(box.dir).filter((name) => name.startsWith('config.toml.'))).toEqual([]);
 });

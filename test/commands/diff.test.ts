@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BIN, git } from '../../scripts/sandbox.ts';
+import { findProgram } from '../../src/runtime/programs.ts';
 import { Rig } from '../support/rig.ts';
 import { Terminal } from '../support/terminal.ts';
 
@@ -79,6 +80,11 @@ describe('diff', () => {
     ])
       git(rig.box, 'config', key, evil);
     git(rig.box, 'config', 'log.showSignature', 'true');
+    // Nor what a file has that the repository includes.
+    const more = join(rig.box.dir, 'more.cfg');
+    writeFileSync(more, `[filter "sly"]\n\tclean = ${evil}\n`);
+    git(rig.box, 'config', 'include.path', more);
+    writeFileSync(join(worktree, '.gitattributes'), '*.md filter=sly\n* diff=evil filter=evil\n');
     const odd = '--output=x;touch y|z';
     git(rig.box, '-C', worktree, 'branch', '-m', branch, `mc/${odd.replaceAll(' ', '')}`);
     const done = show(id);
@@ -94,6 +100,37 @@ describe('diff', () => {
       terminal.close();
     }
     expect(existsSync(canary) ? readFileSync(canary, 'utf8') : '').toBe('');
+  });
+
+  it('of a partial clone is refused: git would fetch by a program that the repository names', async () => {
+    const { id } = await reviewed();
+    const canary = join(rig.box.dir, 'canary');
+    for (const [key, value] of [
+      ['extensions.partialClone', 'prom'],
+      ['remote.prom.promisor', 'true'],
+      ['remote.prom.url', rig.box.repo],
+      ['remote.prom.uploadpack', `touch ${canary}; git-upload-pack`],
+    ] as const)
+      git(rig.box, 'config', key, value);
+    expect(show(id)).toMatchObject({ code: 69, err: expect.stringContaining('partial clone') });
+    expect(existsSync(canary)).toBe(false);
+  });
+
+  it('shows what a terminal would act on as characters, also where there is no pager', async () => {
+    const { id, worktree } = await reviewed();
+    writeFileSync(join(worktree, 'README.md'), 'x\u001b]0;owned\u0007\u001b[2Jy\n');
+    const bin = join(rig.box.dir, 'bin');
+    mkdirSync(bin);
+    symlinkSync(findProgram('git', process.env.PATH) ?? '', join(bin, 'git'));
+    const terminal = new Terminal(rig.box.env, 80, 40);
+    try {
+      terminal.type(`PATH=${bin} ${process.execPath} ${BIN} diff ${id}; echo ended with $?`);
+      const shown = await terminal.shows(/ended with 0/);
+      expect(shown).toContain('+x]0;owned[2Jy');
+      expect(terminal.tmux('display-message', '-p', '-t', 't', '#{pane_title}')).not.toContain('owned');
+    } finally {
+      terminal.close();
+    }
   });
 
   it('of a merged branch shows what it had brought', async () => {

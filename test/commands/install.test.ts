@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 
@@ -20,4 +21,12 @@ it('an installation needs no compiler: neither npm 11 (allowScripts) nor npm 10 
   const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as Lock;
   // "npm install" drops this line: put it back.
   expect(packages['node_modules/better-sqlite3']?.gypfile).toBe(false);
+});
+
+it('a checkout brings the program as one that can be run, in the working tree and in git', () => {
+  expect(spawnSync('git', ['ls-files', '-s', 'bin/mc-pickup.js'], { encoding: 'utf8' }).stdout).toMatch(
+    /^100755 /,
+  );
+  const done = spawnSync('bin/mc-pickup.js', ['--version'], { encoding: 'utf8' });
+  expect(done).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
 });

@@ -88,12 +88,25 @@ test('each value says where it comes from', () => {
   expect(lines.filter((line) => line.includes('the built-in prompt'))).toEqual([]);
 });
 
-test('what looks like a secret in env is hidden', () => {
-  const names = ['OPENAI_API_KEY', 'gh_token', 'MY_SECRET_1', 'DB_PASSWORD'];
+test('what env holds is hidden but for names that are no secret; so are secrets in addresses and arguments', () => {
+  const names = ['OPENAI_API_KEY', 'gh_token', 'MY_SECRET_1', 'DB_PASSWORD', 'GITHUB_PAT', 'DATABASE_URL'];
   const text = `[agent.a]\nkind = "claude"\nenv = { LANG = "C", ${names.map((name) => `${name} = "hush"`).join(', ')} }\n`;
   const sections = inForce(load(text), { file, text, env: {} });
   expect(JSON.stringify(sections)).not.toContain('hush');
   expect(asToml(sections, false).join('\n')).toContain(
     `env = { LANG = "C", ${names.map((name) => `${name} = "***"`).join(', ')} }`,
   );
+  const words = [
+    '"claude"',
+    '"--api-key"',
+    '"hush"',
+    '"--auth-token=hush"',
+    '"--model"',
+    '"x"',
+    '"https://u:hush@h/"',
+  ];
+  const other = `[agent.a]\nkind = "command"\nargv = [${words.join(', ')}]\n[project.p]\nrepo = "/r"\nafter_create = { argv = ["a", "--password", "hush"] }\n`;
+  const shown = asToml(inForce(load(other), { file, text: other, env: {} }), false).join('\n');
+  expect(shown).not.toContain('hush');
+  expect(shown).toContain('"--api-key", "***", "--auth-token=***", "--model", "x", "https://***@h/"');
 });

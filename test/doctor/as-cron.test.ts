@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { git, makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import type { TopicFinding } from '../../src/doctor/finding.ts';
+import { fileCrontab } from '../support/crontab.ts';
 
 let box: Sandbox;
 /** A directory that only the shell of the user has on its PATH. */
@@ -132,4 +133,13 @@ it('a token that only the shell has keeps the board from being read under cron',
   expect(all.filter(({ check }) => check === 'board')).toMatchObject([
     { result: 'fail', says: expect.stringContaining('the environment has no MY_TOKEN') },
   ]);
+});
+
+it('what has the entries is told once, and as it is seen from here', () => {
+  fileCrontab(tools);
+  expect(box.run(['schedule', 'install', '--with', 'cron', '--yes'], '', env).code).toBe(0);
+  const of = (all: readonly TopicFinding[]) => all.filter(({ check }) => check === 'schedule');
+  const here = of(doctor().all);
+  expect(here.length).toBeGreaterThan(0);
+  expect(of(asCron().all)).toEqual(here);
 });

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AGENT } from '../../scripts/sandbox.ts';
+import { AGENT, LIMITS } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
 import { Rig } from '../support/rig.ts';
 
@@ -198,6 +198,31 @@ describe('a tick', () => {
     rig.box.run(['killswitch', 'on', '--level', 'all', '--reason', 'x']);
     rig.tick();
     expect(existsSync(file)).toBe(false);
+  });
+
+  it('says once what goes wrong with the page, not at every tick; doctor has it until it is written', () => {
+    configure(`file = "${rig.box.dir}/none/board.html"`);
+    expect(rig.box.run(['dispatch']).err).toContain('the page was not written');
+    expect(rig.box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
+    const found = () => JSON.parse(rig.box.run(['doctor', '--json']).out) as { check: string }[];
+    expect(found().filter(({ check }) => check === 'page')).toHaveLength(1);
+    mkdirSync(join(rig.box.dir, 'none'));
+    expect(rig.box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
+    expect(found().filter(({ check }) => check === 'page')).toEqual([]);
+  });
+
+  it('knows ticks that the killswitch halts from those that have stopped', () => {
+    rig.configure({ limits: `${LIMITS}interval_seconds = 0.01\n` });
+    rig.box.run(['dispatch']);
+    rig.box.run(['killswitch', 'on', '--level', 'all']);
+    rig.configure({ limits: `${LIMITS}interval_seconds = 60\n` });
+    rig.box.sql(
+      'UPDATE ticks SET started_at_ms = started_at_ms - 900000, finished_at_ms = finished_at_ms - 900000',
+    );
+    rig.box.run(['dispatch']);
+    const page = rig.box.run(['page', '--out', '-']).out;
+    expect(page).toContain('Ticks come, and the killswitch halts them');
+    expect(page).not.toContain('have stopped');
   });
 
   it('is as good without it: what goes wrong with the page is a warning', () => {

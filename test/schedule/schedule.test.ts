@@ -96,11 +96,15 @@ describe('what is installed', () => {
     expect(await installedSchedules(here())).toEqual([]);
     standIn('crontab', 'echo "no crontab for ann" >&2; exit 1\n');
     expect(await installedSchedules(here())).toEqual([
-      { with: 'cron', state: 'none', says: expect.stringContaining('nothing of this state dir') },
+      expect.objectContaining({
+        with: 'cron',
+        state: 'none',
+        says: expect.stringContaining('nothing of this state dir'),
+      }),
     ]);
     standIn('crontab', 'echo "not allowed" >&2; exit 1\n');
     expect(await installedSchedules(here())).toEqual([
-      { with: 'cron', state: 'unknown', says: expect.stringContaining('not allowed') },
+      { with: 'cron', state: 'unknown', says: expect.stringContaining('not allowed'), notes: [] },
     ]);
     standIn('systemctl', 'echo "no bus" >&2; exit 1\n');
     const units = join(box.env.HOME ?? '', '.config/systemd/user');

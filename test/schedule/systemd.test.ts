@@ -1,5 +1,5 @@
 /* A real systemd user manager, in a mount namespace and a control group of its own. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BIN } from '../../scripts/sandbox.ts';
@@ -91,7 +91,11 @@ describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 
       expect(schedule('show').out).toContain('systemd  up to date');
       rig.configure({ limits: '[limits]\ninterval_seconds = 3600\n' });
       expect(schedule('show').out).toContain('+OnUnitActiveSec=3600s');
+      // What somebody has added is shown without its secret, and kept.
+      appendFileSync(join(dir, unit), 'Environment="MY_TOKEN=hush"\n');
+      expect(schedule('show').out).toMatch(/-Environment="MY_TOKEN=\*\*\*"/);
       expect(schedule('install', '--yes').code).toBe(0);
+      expect(readFileSync(join(rig.box.state, `${unit}.before`), 'utf8')).toContain('MY_TOKEN=hush');
 
       const removed = schedule('remove', '--yes');
       expect(removed).toMatchObject({

@@ -6,14 +6,21 @@ import { fillBusyBoard } from './busy-board.ts';
 
 /** Facts of a page as of a Thursday afternoon. */
 export function someFacts(over: Partial<Facts> = {}): Facts {
+  const now_ms = over.now_ms ?? Date.UTC(2026, 10, 26, 15, 42, 10);
+  const limits = over.limits ?? DEFAULT_LIMITS;
   return {
-    now_ms: Date.UTC(2026, 10, 26, 15, 42, 10),
+    now_ms,
     zone: 'Europe/Berlin',
     days: 14,
     board: '/home/ann/.local/state/mc-pickup/board.sqlite',
     host: { id: 'h-1', name: 'workshop' },
     every_minutes: 5,
-    limits: DEFAULT_LIMITS,
+    limits,
+    ticksOf: (at_ms) => {
+      const coming = at_ms !== null && now_ms - at_ms <= 3 * limits.interval_seconds * 1000;
+      const because = at_ms === null ? 'never' : coming ? 'ticks_come' : 'stopped';
+      return { coming, because, last_at_ms: at_ms };
+    },
     switches: [],
     broken: [],
     ...over,

@@ -2,11 +2,12 @@
  * Whether a client has a login on record, told by names and places alone: no secret is ever read out or kept. A record
  * may be out of date, and there are ways that leave none here (another provider, a system's keyring): "none" is a hint.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { parse } from 'smol-toml';
 import type { AgentKind } from '../../model/policy.ts';
 import { asObject, textOf } from '../files.ts';
+import { textIn } from '../transcript/turn.ts';
 import { claudeHome } from './claude-transcript.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -33,7 +34,9 @@ export function loginOf(kind: AgentKind, env: Env): Login | null {
   for (const [file, holds] of ways.files) {
     if (!isAbsolute(file)) continue; // no HOME: nothing of the present directory is meant
     try {
-      if (holds(readFileSync(file, 'utf8')))
+      // Some keep it behind a pipe that answers whoever asks: nobody is asked.
+      const text = textIn(file);
+      if (text !== null && holds(text))
         return { found: true, where: file, open: (statSync(file).mode & 0o077) !== 0 };
     } catch {
       // Not there, or nothing that is understood.
@@ -119,7 +122,7 @@ function waysOf(kind: AgentKind, env: Env): Ways | null {
 function codexNames(file: string): string[] {
   try {
     if (!existsSync(file)) return [];
-    const config = parse(readFileSync(file, 'utf8'));
+    const config = parse(textIn(file) ?? '');
     const provider = asObject(asObject(config.model_providers)?.[textOf(config, 'model_provider') ?? '']);
     const name = textOf(provider, 'env_key');
     return name === null ? [] : [name];

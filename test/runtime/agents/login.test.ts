@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -81,4 +82,15 @@ describe('a login on record', () => {
     expect(loginOf('command', { HOME: home })).toBeNull();
     expect(loginOf('claude', {})).toMatchObject({ found: false });
   });
+});
+
+it('a login behind a pipe is not waited for', () => {
+  const home = mkdtempSync(join(tmpdir(), 'mc-login-'));
+  try {
+    mkdirSync(join(home, '.codex'));
+    execFileSync('mkfifo', [join(home, '.codex', 'auth.json'), join(home, '.codex', 'config.toml')]);
+    expect(loginOf('codex', { HOME: home })).toMatchObject({ found: false });
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
 });

@@ -159,9 +159,9 @@ export function paint(text: string, tone: Tone | undefined, color: boolean): str
   if (!color || tone === undefined || text === '') return text;
   kleur.enabled = true;
   switch (tone) {
-    // Blue and yellow stay apart for nearly every eye; red and green do not.
+    // Cyan and yellow stay apart for nearly every eye; red and green do not. Blue cannot be read on a black terminal.
     case 'good':
-      return kleur.blue(text);
+      return kleur.cyan(text);
     case 'ask':
       return kleur.yellow().bold(text);
     case 'bad':

@@ -105,7 +105,7 @@ describe('at a terminal', () => {
     expect(screen()).not.toContain('tmux ...');
     expect(screen()).toMatch(/^programs\nok {3}node /);
     const colours = rig.box.tmux('capture-pane', '-p', '-e', '-t', '=eyes:').out;
-    expect(colours).toMatch(/\u001b\[34m(\u001b\[\d+m)*ok/);
+    expect(colours).toMatch(/\u001b\[36m(\u001b\[\d+m)*ok/);
   });
 });
 

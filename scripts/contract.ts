@@ -19,6 +19,8 @@ interface Schema {
   readonly required?: readonly string[];
   readonly additionalProperties?: Schema | boolean;
   readonly description?: string;
+  /** What a server of an earlier contract means by leaving it out. */
+  readonly default?: null;
 }
 
 const document = parse(readFileSync(SOURCE, 'utf8')) as {
@@ -63,7 +65,9 @@ function objectCode({ properties, required = [], additionalProperties }: Schema)
   if (properties === undefined)
     return `v.record(v.string(), ${code(typeof additionalProperties === 'object' ? additionalProperties : {})})`;
   const lines = Object.entries(properties).map(([name, one]) =>
-    required.includes(name) ? `${name}: ${code(one)},` : `${name}: v.optional(${code(one)}),`,
+    required.includes(name)
+      ? `${name}: ${code(one)},`
+      : `${name}: v.optional(${code(one)}${one.default === null ? ', null' : ''}),`,
   );
   return `v.object({ ${lines.join(' ')} })`;
 }

@@ -43,6 +43,7 @@ export const TICKET = {
   author: text('who added it'),
   trusted: yes('a person or a trusted author wrote it, or a person has moved it to todo'),
   depends_on: list({ type: 'string' }, 'tickets that must be done first'),
+  source: orNull(text('where it was imported from, such as github:owner/name#12; null = it was made here')),
   not_before_at_ms: orNull(ms('the end of its back-off')),
   attempts: whole('failures that count'),
   claim_epoch: whole('how often it was claimed'),

@@ -60,6 +60,30 @@ export interface NewTicket {
   readonly depends_on: readonly string[];
 }
 
+/** A ticket of another tool, or of another board. */
+export interface ForeignTicket extends Omit<NewTicket, 'status'> {
+  /** Where it comes from: no two tickets of a board have the same. */
+  readonly source: string;
+  /** No run comes with it, so none of these is `in_progress`. */
+  readonly status: Exclude<TicketStatus, 'in_progress'>;
+  /** Sources of tickets that are on the board, or come before it. */
+  readonly depends_on: readonly string[];
+  readonly attempts: number;
+  readonly not_before_at_ms: number | null;
+  readonly reason: string | null;
+  readonly reason_text: string | null;
+  readonly created_at_ms: number;
+  readonly updated_at_ms: number;
+  readonly comments: readonly { readonly actor: string; readonly at_ms: number; readonly text: string }[];
+}
+
+export interface Imported {
+  readonly source: string;
+  readonly id: string;
+  /** Else it was there already, and stays as it is. */
+  readonly added: boolean;
+}
+
 export interface ClaimRequest {
   readonly ticket: string;
   readonly guard: TicketGuard;
@@ -365,6 +389,13 @@ export interface Board {
   report(request: ReportRequest, now_ms: number): Promise<Cas>;
 
   addTicket(ticket: NewTicket, now_ms: number): Promise<Ticket>;
+  /** Adds those whose source no ticket has yet, in their order, all or none. A usage error where one depends on what is
+   *  neither there nor before it. */
+  importTickets(tickets: readonly ForeignTicket[], actor: Actor, now_ms: number): Promise<Imported[]>;
+  /** Those of these sources that are on the board. */
+  bySource(sources: readonly string[]): Promise<Ticket[]>;
+  /** A name for this board, which no other one has. */
+  boardId(): Promise<string>;
   ticket(id: string): Promise<Ticket | null>;
   tickets(filter: {
     readonly status?: readonly TicketStatus[];

@@ -150,6 +150,7 @@ export async function show(context: Context, id: string): Promise<ExitCode> {
     );
     if (ticket.labels.length > 0) out.line(`labels    ${ticket.labels.map(word).join('  ')}`);
     if (ticket.depends_on.length > 0) out.line(`needs     ${ticket.depends_on.map(word).join(' ')}`);
+    if (ticket.source !== null) out.line(`source    ${oneLine(ticket.source, 200)}`);
     if (ticket.reason_text) out.line(`\n${clean(ticket.reason_text)}`);
     for (const run of runs) {
       out.line(

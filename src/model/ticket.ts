@@ -37,6 +37,8 @@ export interface Ticket {
   readonly author: string;
   readonly trusted: boolean;
   readonly depends_on: readonly string[];
+  /** Where it was imported from, such as `github:owner/name#12`; null = it was made here. */
+  readonly source: string | null;
   readonly not_before_at_ms: number | null;
   readonly attempts: number;
   readonly claim_epoch: number;

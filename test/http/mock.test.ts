@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard, meetServer } from '../../src/board/http/board.ts';
-import type { Board } from '../../src/board/port.ts';
+import type { Board, ForeignTicket } from '../../src/board/port.ts';
 import { SNAPSHOT } from '../explorer/ticks.ts';
 import { HOST, NOW } from '../support/builders.ts';
 
@@ -45,6 +45,19 @@ const seen = {
   ...{ limited_until_ms: null, not_ready: null, fresh: 0, cursor: null },
 };
 const text = { title: 't', body: '', priority: 2, project: 'p', labels: [], agent: null, owner: null };
+
+const FOREIGN: ForeignTicket = {
+  ...{
+    ...text,
+    source: 'csv:a:1',
+    status: 'in_review',
+    author: 'file:ann',
+    trusted: false,
+    depends_on: ['csv:a:0'],
+  },
+  ...{ attempts: 1, not_before_at_ms: null, reason: 'asked', reason_text: null },
+  ...{ created_at_ms: NOW, updated_at_ms: NOW, comments: [{ actor: 'file:bob', at_ms: NOW, text: 'hm' }] },
+};
 
 /** Every method of the port; those that list follow the cursor that a mock repeats for ever. */
 const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
@@ -111,6 +124,9 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   report: (b) => b.report({ run: 'r', to: 'in_review', message: 'm', turn: 1 }, NOW),
   addTicket: (b) =>
     b.addTicket({ ...text, status: 'todo', author: 'ann', trusted: true, depends_on: [] }, NOW),
+  importTickets: (b) => b.importTickets([FOREIGN], 'ann', NOW),
+  bySource: (b) => b.bySource(['csv:a:1']),
+  boardId: (b) => b.boardId(),
   ticket: (b) => b.ticket('MC-1'),
   counts: (b) => b.counts(),
   move: (b) => b.move('MC-1', 1, { to: 'todo', why: 'w', trusted: true }, 'ann', NOW),

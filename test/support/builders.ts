@@ -56,6 +56,7 @@ export function aTicket(over: Partial<Ticket> = {}): Ticket {
     reason_text: null,
     reason_run: null,
     reason_turn: null,
+    source: null,
     created_at_ms: NOW - 600 * MINUTE,
     updated_at_ms: NOW - 60 * MINUTE,
     ...over,

@@ -1,7 +1,7 @@
 import type * as v from 'valibot';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { TicketGuard } from '../../model/plan.ts';
-import type { Board, Cas, Snapshot } from '../port.ts';
+import type { Board, Cas, ForeignTicket, Snapshot } from '../port.ts';
 import { ask, type Call, refused, type Server } from './api.ts';
 import * as c from './contract.ts';
 
@@ -73,6 +73,18 @@ export function httpBoard(server: Server): Board {
     if (answer.ok) return answer.value;
     if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
     throw refused(server, whole, answer.refusal);
+  };
+  /** What a server of an earlier contract does not have, and nothing can take the place of. */
+  const since13 = async <T>(call: Omit<Call, 'method'>, schema: v.GenericSchema<unknown, T>): Promise<T> => {
+    const whole = { method: 'POST', ...call } as const;
+    const answer = await ask(server, whole, schema);
+    if (answer.ok) return answer.value;
+    if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
+    if (answer.refusal.status !== 404) throw refused(server, whole, answer.refusal);
+    throw new UserError(
+      EXIT.config,
+      `${server.url} can't import tickets (that came with contract 1.3.0): without their sources a second import would add each of them again; update the server`,
+    );
   };
   /** Every page, or so many items. A server that leads in a circle is not followed. */
   const pages = async <T>(
@@ -147,6 +159,20 @@ export function httpBoard(server: Server): Board {
       swap(['runtimes', run, 'report'], { to, message, turn, now_ms }),
 
     addTicket: (ticket, now_ms) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
+    importTickets: async (tickets, actor, now_ms) => {
+      if (tickets.length === 0) return [];
+      const body = { tickets: tickets.map(foreign), actor, now_ms };
+      return (await since13({ path: ['tickets', 'import'], body }, c.ImportedList)).items;
+    },
+    bySource: async (sources) => {
+      const found: c.Ticket[] = [];
+      for (let at = 0; at < sources.length; at += PAGE) {
+        const body = { sources: sources.slice(at, at + PAGE) };
+        found.push(...(await since13({ path: ['tickets', 'by-source'], body }, c.TicketList)).items);
+      }
+      return found;
+    },
+    boardId: async () => (await get(['meta'], c.Meta)).server_id,
     ticket: (id) => find(['tickets', id], c.Ticket),
     tickets: async ({ status, project, limit }) => {
       const query = { status, project, limit: Math.max(1, Math.min(PAGE, limit)) };
@@ -241,6 +267,19 @@ export function httpBoard(server: Server): Board {
     const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = first;
     return { tickets, runtimes: live, accounts, beyond, last_tick, early_deaths, unreadable, spent };
   }
+}
+
+/** The fields of the contract, whatever else the caller's object has. */
+function foreign(ticket: ForeignTicket): c.ForeignTicket {
+  const { source, title, body, status, priority, project, agent, owner, author, trusted } = ticket;
+  const { attempts, not_before_at_ms, reason, reason_text, created_at_ms, updated_at_ms } = ticket;
+  return {
+    ...{ source, title, body, status, priority, project, agent, owner, author, trusted },
+    ...{ attempts, not_before_at_ms, reason, reason_text, created_at_ms, updated_at_ms },
+    labels: [...ticket.labels],
+    depends_on: [...ticket.depends_on],
+    comments: ticket.comments.map(({ actor, at_ms, text }) => ({ actor, at_ms, text })),
+  };
 }
 
 function guardOf({ status, owner, claim_epoch, version }: TicketGuard): TicketGuard {

@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.2.0';
+export const CONTRACT = '1.3.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
@@ -44,6 +44,7 @@ export const Ticket = v.object({
   author: v.string(),
   trusted: v.boolean(),
   depends_on: v.array(v.string()),
+  source: v.optional(v.nullable(v.string()), null),
   not_before_at_ms: v.nullable(Integer),
   attempts: Integer,
   claim_epoch: Integer,
@@ -366,6 +367,54 @@ export const NewTicketRequest = v.object({
   now_ms: Integer,
 });
 export type NewTicketRequest = v.InferOutput<typeof NewTicketRequest>;
+
+/** What somebody said elsewhere. */
+export const ForeignComment = v.object({ actor: v.string(), at_ms: Integer, text: v.string() });
+export type ForeignComment = v.InferOutput<typeof ForeignComment>;
+
+/** A ticket of another tool or board; `depends_on` names sources that are there, or come before it. */
+export const ForeignTicket = v.object({
+  source: v.string(),
+  title: v.string(),
+  body: v.string(),
+  status: v.picklist(['todo', 'needs_input', 'in_review', 'done', 'cancelled', 'blocked']),
+  priority: Integer,
+  project: v.string(),
+  labels: v.array(v.string()),
+  agent: v.nullable(v.string()),
+  owner: v.nullable(v.string()),
+  author: v.string(),
+  trusted: v.boolean(),
+  depends_on: v.array(v.string()),
+  attempts: Integer,
+  not_before_at_ms: v.nullable(Integer),
+  reason: v.nullable(v.string()),
+  reason_text: v.nullable(v.string()),
+  created_at_ms: Integer,
+  updated_at_ms: Integer,
+  comments: v.array(ForeignComment),
+});
+export type ForeignTicket = v.InferOutput<typeof ForeignTicket>;
+
+/** Tickets of another tool or board. */
+export const ImportRequest = v.object({
+  tickets: v.array(ForeignTicket),
+  actor: v.string(),
+  now_ms: Integer,
+});
+export type ImportRequest = v.InferOutput<typeof ImportRequest>;
+
+/** The ticket of a source. */
+export const Imported = v.object({ source: v.string(), id: v.string(), added: v.boolean() });
+export type Imported = v.InferOutput<typeof Imported>;
+
+/** In the order of the request. */
+export const ImportedList = v.object({ items: v.array(Imported) });
+export type ImportedList = v.InferOutput<typeof ImportedList>;
+
+/** Which sources. */
+export const SourcesQuery = v.object({ sources: v.array(v.string()) });
+export type SourcesQuery = v.InferOutput<typeof SourcesQuery>;
 
 /** What changes; what is not named stays. */
 export const TicketEdit = v.object({

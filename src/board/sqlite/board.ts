@@ -4,6 +4,7 @@ import { accounts } from './accounts.ts';
 import { claims } from './claims.ts';
 import { heals } from './heals.ts';
 import { history } from './history.ts';
+import { imports } from './imports.ts';
 import { people } from './people.ts';
 import { records } from './records.ts';
 import { snapshots } from './snapshot.ts';
@@ -17,6 +18,7 @@ export function sqliteBoard(db: Database.Database, path: string): Board {
     ...claims(store),
     ...heals(store),
     ...people(store),
+    ...imports(store),
     ...records(store),
     ...accounts(store),
     ...history(store),

@@ -10,7 +10,7 @@ export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trust
 
 /** The columns of a ticket, for SELECT lists (never `*`: a later schema may add some). */
 export const TICKET = `id, title, body, status, priority, project, labels, agent, owner, author, trusted,
-  depends_on, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_text, reason_run,
+  depends_on, source, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_text, reason_run,
   reason_turn, created_at_ms, updated_at_ms`;
 
 /** The columns of a runtime: exactly the fields of `Runtime`, so that a row needs no mapping. */

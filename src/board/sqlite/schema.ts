@@ -228,3 +228,55 @@ export const SCHEMA_3 = `
 ALTER TABLE runtime_sessions ADD COLUMN level_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE hosts ADD COLUMN ramp INTEGER;
 `;
+
+const at = (ms: string, name: string): string =>
+  `strftime('%Y-%m-%dT%H:%M:%fZ', ${ms} / 1000.0, 'unixepoch') AS ${name}`;
+
+/**
+ * Schema 4: where a ticket was imported from, once for each source; a name for the board itself, which an export carries;
+ * and a view for each entity, for people who read the board with other programs. What a view is called and which columns it
+ * has is a promise (docs/sql.md): a column that changes its meaning takes a `v2_` view beside it. A later schema that
+ * renames or rebuilds a table drops the views on it first and makes them again, or SQLite refuses it.
+ */
+export const SCHEMA_4 = `
+ALTER TABLE tickets ADD COLUMN source TEXT;
+CREATE UNIQUE INDEX tickets_source ON tickets (source) WHERE source IS NOT NULL;
+
+CREATE TABLE board (id TEXT NOT NULL) STRICT;
+INSERT INTO board VALUES (lower(hex(randomblob(8))));
+
+CREATE VIEW v1_tickets AS SELECT
+  id AS ticket, title, body, status, priority, project, labels, agent, owner, author, trusted, depends_on, source,
+  attempts, reason, reason_text, ${at('not_before_at_ms', 'not_before_at')},
+  ${at('created_at_ms', 'created_at')}, ${at('updated_at_ms', 'updated_at')}
+FROM tickets;
+
+CREATE VIEW v1_runs AS SELECT
+  id AS run, ticket_id AS ticket, agent, kind, project, owner, phase, activity, question, attempt, host_id AS host, pid,
+  worktree, branch, ${at('claimed_at_ms', 'claimed_at')}, ${at('registered_at_ms', 'registered_at')},
+  ${at('heartbeat_at_ms', 'heartbeat_at')}, ${at('ended_at_ms', 'ended_at')},
+  (ended_at_ms - claimed_at_ms) / 1000.0 AS seconds, end_reason, exit_code, exit_signal
+FROM runtime_sessions;
+
+CREATE VIEW v1_activity AS SELECT
+  id AS number, ${at('at_ms', 'at')}, ticket_id AS ticket, run_id AS run, actor, kind, because, text
+FROM activity;
+
+CREATE VIEW v1_ticks AS SELECT
+  id AS tick, host_id AS host, ${at('started_at_ms', 'started_at')}, ${at('finished_at_ms', 'finished_at')},
+  (finished_at_ms - started_at_ms) / 1000.0 AS seconds, outcome,
+  coalesce(json_extract(report, '$.counts.reconciled'), 0) AS reconciled,
+  coalesce(json_extract(report, '$.counts.launched'), 0) AS launched,
+  coalesce(json_extract(report, '$.counts.skipped'), 0) AS skipped,
+  coalesce(json_extract(report, '$.counts.live'), 0) AS live
+FROM ticks;
+
+CREATE VIEW v1_usage AS SELECT
+  run_id AS run, day, ticket_id AS ticket, agent, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+  turns, cost_usd
+FROM usage;
+
+CREATE VIEW v1_deliveries AS SELECT
+  id AS delivery, ${at('at_ms', 'at')}, run_id AS run, ticket_id AS ticket, kind, bytes, outcome, ack_source
+FROM deliveries;
+`;

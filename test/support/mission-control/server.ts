@@ -220,6 +220,12 @@ export async function missionControl(
           const ticket = await board.addTicket(rest as never, now_ms as never);
           return { status: 201, body: ticket };
         }
+        case 'importTickets':
+          return ok({
+            items: await board.importTickets(body.tickets as never, actor as never, now_ms as never),
+          });
+        case 'bySource':
+          return ok({ items: await board.bySource(body.sources as never) });
         case 'counts':
           return ok(await board.counts());
         case 'ticket':

@@ -1,0 +1,63 @@
+import { EXIT, UserError } from '../../model/errors.ts';
+import type { Board, ForeignTicket, Imported } from '../port.ts';
+import { TICKET, type TicketRow, toTicket } from './rows.ts';
+import type { Store } from './store.ts';
+
+/** Tickets that come from elsewhere, told apart by their source. */
+export function imports(store: Store): Pick<Board, 'importTickets' | 'bySource' | 'boardId'> {
+  return {
+    importTickets: async (tickets, actor, now_ms) =>
+      store.write(() => tickets.map((ticket) => add(store, ticket, actor, now_ms))),
+    bySource: async (sources) =>
+      store.read(() =>
+        store
+          .all<TicketRow>(
+            `SELECT ${TICKET} FROM tickets WHERE source IN (SELECT value FROM json_each(@sources)) ORDER BY seq`,
+            { sources: JSON.stringify(sources) },
+          )
+          .map(toTicket),
+      ),
+    boardId: async () => {
+      const row = store.read(() => store.get<{ id: string }>('SELECT id FROM board'));
+      if (row === null)
+        throw new UserError(EXIT.config, 'the board has lost its id: its table "board" is empty');
+      return row.id;
+    },
+  };
+}
+
+function add(store: Store, ticket: ForeignTicket, actor: string, now_ms: number): Imported {
+  const { source, comments, ...columns } = ticket;
+  const known = idOf(store, source);
+  if (known !== null) return { source, id: known, added: false };
+  const depends_on = ticket.depends_on.map((one) => {
+    const id = idOf(store, one);
+    if (id === null)
+      throw new UserError(EXIT.usage, `${source} depends on ${one}, which is not on the board`);
+    return id;
+  });
+  store.run(
+    `INSERT INTO tickets (title, body, status, priority, project, labels, agent, owner, author, trusted, depends_on,
+       source, attempts, not_before_at_ms, reason, reason_text, created_at_ms, updated_at_ms)
+     VALUES (@title, @body, @status, @priority, @project, @labels, @agent, @owner, @author, @trusted, @depends_on,
+       @source, @attempts, @not_before_at_ms, @reason, @reason_text, @created_at_ms, @updated_at_ms)`,
+    {
+      ...columns,
+      source,
+      labels: JSON.stringify(ticket.labels),
+      depends_on: JSON.stringify(depends_on),
+      trusted: ticket.trusted ? 1 : 0,
+    },
+  );
+  const id = idOf(store, source);
+  if (id === null) throw new Error(`the ticket of ${source} vanished inside its own transaction`);
+  const note = { ticket_id: id, run_id: null, because: null };
+  store.note({ ...note, at_ms: now_ms, actor, kind: 'created', because: 'imported', text: ticket.title });
+  for (const { actor: by, at_ms, text } of comments)
+    store.note({ ...note, at_ms, actor: by, kind: 'comment', text });
+  return { source, id, added: true };
+}
+
+function idOf(store: Store, source: string): string | null {
+  return store.get<{ id: string }>('SELECT id FROM tickets WHERE source = @source', { source })?.id ?? null;
+}

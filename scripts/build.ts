@@ -75,6 +75,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   cli: 'src/cli.ts',
   // The page and its charts.
   page: 'src/page/index.ts',
+  // What reads and writes other tools' tickets: parsers, and the client of a forge.
+  import: 'src/import/index.ts',
 };
 
 const besides: Plugin = {
@@ -85,11 +87,11 @@ const besides: Plugin = {
         { filter: new RegExp(`/${entry.replace('src/', '').replaceAll('.', '\\.')}$`) },
         ({ kind }) => (kind === 'entry-point' ? undefined : { path: name, namespace: 'besides' }),
       );
-    // Not the page: its bundle is not plain ASCII, and half a second of charts does not feel it.
+    // Not the others: their bundles are not plain ASCII, and what they do takes far longer than to compile them.
     onLoad({ filter: /./, namespace: 'besides' }, ({ path }) => {
       const plain = `require(__dirname + '/${path}.cjs')`;
       return {
-        contents: `module.exports = ${path === 'page' ? plain : `typeof loadBeside === 'function' ? loadBeside('${path}.cjs') : ${plain}`};`,
+        contents: `module.exports = ${path !== 'cli' ? plain : `typeof loadBeside === 'function' ? loadBeside('${path}.cjs') : ${plain}`};`,
       };
     });
   },
@@ -127,7 +129,8 @@ for (const { path, text } of outputs.flat()) {
   const name = basename(path);
   const bundle = name.endsWith('.cjs');
   // The launcher reads a bundle as Latin-1, and knows it by the hash in its last line.
-  if (bundle && name !== 'page.cjs' && /[^\n -~\t]/.test(text)) throw new Error(`${name} is not plain ASCII`);
+  if (/^(main|cli)\.cjs$/.test(name) && /[^\n -~\t]/.test(text))
+    throw new Error(`${name} is not plain ASCII`);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   writeFileSync(`${DIST}/${name}`, bundle ? `${text}//${hash}\n` : text);
 }

@@ -59,6 +59,11 @@ const CHANGE = object('a file', {
 const scheduler = oneOf(['cron', 'systemd', 'launchd'], 'which');
 const DIFF = list({ type: 'string' }, 'the change, line by line; empty = none');
 const KEPT = list({ type: 'string' }, 'files with what was there before');
+const KNOWN_TICKET = {
+  id: text('the ticket'),
+  source: orNull(text('where it comes from; null = it was made here')),
+  title: text('as it was'),
+};
 const NOTES = list({ type: 'string' }, 'what else a person should know');
 
 export const PRINTED: readonly Printed[] = [
@@ -301,6 +306,105 @@ export const PRINTED: readonly Printed[] = [
     name: 'ticket-list',
     commands: ['ticket list'],
     schema: list(object('a ticket', TICKET), 'in the order in which they came'),
+  },
+  {
+    name: 'ticket-import',
+    commands: ['ticket import'],
+    schema: object('what came in', {
+      dry_run: yes('nothing was written'),
+      format: oneOf(['markdown', 'jsonl', 'csv', 'beads', 'github'], 'what was read'),
+      added: list(
+        object('a new ticket', {
+          id: orNull(text('its number; null = a dry run')),
+          source: text('where it comes from; no other ticket of the board has it'),
+          title: text('one line'),
+          status: status('where it stands'),
+          project: text('its project'),
+          where: text('its place in the file, or its issue'),
+        }),
+        'tickets that were not there',
+      ),
+      updated: list(
+        object('a ticket that was changed', {
+          ...KNOWN_TICKET,
+          changed: list({ type: 'string' }, 'which of its fields'),
+        }),
+        'with --update',
+      ),
+      left: list(
+        object('a ticket that differs from its source', {
+          ...KNOWN_TICKET,
+          because: oneOf(['touched', 'other_author', 'changed_meanwhile'], 'why it was left as it is'),
+        }),
+        'with --update',
+      ),
+      there: whole('how many are there already, with nothing to do'),
+      skipped: list(
+        object('a task that is no ticket', {
+          where: text('its place'),
+          title: text('one line'),
+          because: oneOf(['done', 'no_task', 'other_label'], 'why not'),
+        }),
+        'what was passed over',
+      ),
+      bad: list(
+        object('what could not be imported', {
+          where: text('its place'),
+          why: text('what is wrong with it'),
+        }),
+        'with --skip-bad; without it nothing is imported',
+      ),
+    }),
+  },
+  {
+    name: 'ticket-export',
+    commands: ['ticket export'],
+    lines: true,
+    schema: {
+      description: 'a ticket a line; one object where a file is named',
+      anyOf: [
+        object('a ticket', {
+          schema: always('mc-pickup.ticket-export/1', 'the name of this schema'),
+          id: text('its number on this board'),
+          source: text(
+            'where it comes from, such as github:owner/name#12; one that was made here comes from this board',
+          ),
+          title: TICKET.title,
+          body: TICKET.body,
+          status: TICKET.status,
+          priority: TICKET.priority,
+          project: TICKET.project,
+          labels: TICKET.labels,
+          agent: TICKET.agent,
+          owner: TICKET.owner,
+          author: TICKET.author,
+          trusted: TICKET.trusted,
+          depends_on: list(
+            { type: 'string' },
+            'tickets that must be done first: numbers in this export, else sources',
+          ),
+          attempts: TICKET.attempts,
+          not_before_at: orNull(text('the end of its back-off, UTC')),
+          reason: TICKET.reason,
+          reason_text: TICKET.reason_text,
+          created_at: orNull(text('when it was added, UTC')),
+          updated_at: orNull(text('when it was last changed, UTC')),
+          comments: list(
+            object('a comment', {
+              author: text('who wrote it'),
+              at: orNull(text('when, UTC')),
+              text: text('what it says'),
+            }),
+            'in the order of time',
+          ),
+        }),
+        object('a file', {
+          file: text('its path'),
+          format: oneOf(['jsonl', 'csv', 'markdown'], 'how it is written'),
+          tickets: whole('how many are in it'),
+        }),
+      ],
+    },
   },
   {
     name: 'agents',

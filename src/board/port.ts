@@ -392,7 +392,7 @@ export interface Board {
   /** Adds those whose source no ticket has yet, in their order, all or none. A usage error where one depends on what is
    *  neither there nor before it. */
   importTickets(tickets: readonly ForeignTicket[], actor: Actor, now_ms: number): Promise<Imported[]>;
-  /** Those of these sources that are on the board. */
+  /** Those of these sources that are on the board; `mc-pickup:<board id>:<id>` names one that was made here. */
   bySource(sources: readonly string[]): Promise<Ticket[]>;
   /** A name for this board, which no other one has. */
   boardId(): Promise<string>;

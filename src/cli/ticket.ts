@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { collect, count, priority, type Run, withExamples } from './define.ts';
 
 /** Tickets on the board. */
@@ -82,5 +82,53 @@ export function defineTicket(program: Command, run: Run): void {
       .argument('<text...>')
       .action((id, words) => run(async (c) => (await load()).comment(c, id, words))),
     ['mc-pickup ticket comment MC-1 "Mind the old clients."', 'kept with the ticket'],
+  );
+  withExamples(
+    ticket
+      .command('import')
+      .description('bring in tasks of other tools, each once; they wait until a person moves them to todo')
+      .argument('[file]', 'Markdown, JSON Lines, CSV or a beads export; - for stdin')
+      .addOption(
+        new Option('--from <format>', "else told by the file's ending, or by what is in it").choices([
+          'markdown',
+          'jsonl',
+          'csv',
+          'beads',
+          'github',
+        ]),
+      )
+      .option('--project <name>', 'of tasks that name none; else the default project')
+      .option('--label <label>', 'each gets it as well; may be repeated', collect, [])
+      .option('--only <label>', 'only those that have it; may be repeated', collect, [])
+      .option('--source <name>', "what the file is called in its tasks' sources; else its name")
+      .option('--repo <owner/name>', 'of --from github; the token comes from GITHUB_TOKEN or GH_TOKEN')
+      .option('--api-url <url>', 'of a GitHub Enterprise server')
+      .option('--limit <n>', 'of --from github: at most so many issues (1000)', count)
+      .option('--update', 'also change those that are there, if no run has touched them')
+      .option('--trust', "take the file's word: a person vouches for it")
+      .option('--skip-bad', 'leave out what cannot be imported, in place of nothing at all')
+      .option('--dry-run', 'show what would come in, and write nothing')
+      .action((file, o) =>
+        run(async (c) => (await import('../commands/import.ts')).importTickets(c, file, o)),
+      ),
+    ['mc-pickup ticket import plan.md --dry-run', 'what would come of a task list'],
+    ['mc-pickup ticket import issues.jsonl --project shop', 'a beads export, or JSON Lines of any tool'],
+    ['mc-pickup ticket import --from github --repo owner/name --only agents', 'the open issues with a label'],
+  );
+  withExamples(
+    ticket
+      .command('export')
+      .description('write tickets as JSON Lines or CSV, which lose nothing, or as a Markdown task list')
+      .argument('[file]', 'a file; - for stdout', '-')
+      .addOption(
+        new Option('--format <format>', 'how').choices(['jsonl', 'csv', 'markdown']).default('jsonl'),
+      )
+      .option('--status <status>', 'may be repeated', collect, [])
+      .option('--project <name>', 'of this project only')
+      .action((file, o) =>
+        run(async (c) => (await import('../commands/export.ts')).exportTickets(c, file, o)),
+      ),
+    ['mc-pickup ticket export tickets.jsonl', 'every ticket, for ticket import on another board'],
+    ['mc-pickup ticket export todo.csv --format csv --status todo', 'for a spreadsheet'],
   );
 }

@@ -1,24 +1,13 @@
 import type { TicketEdit } from '../board/port.ts';
 import { EXIT, UserError } from '../model/errors.ts';
+import { wrongName } from '../model/name.ts';
 
-const MAX_NAME = 64;
 const MAX_LABELS = 50;
-/** What can't be seen, or moves what is seen: controls, formats (bidi among them), line separators, unassigned. */
-const HIDDEN = /[\p{C}\p{Zl}\p{Zp}]/u;
 
 /** A word that names something (project, profile, person, label), or a usage error. Refused instead of mended: a
  *  name that was changed on the way in matches nothing, and nobody would know why. */
 export function nameOf(option: string, text: string): string {
-  const wrong =
-    text.trim() === ''
-      ? 'is empty'
-      : HIDDEN.test(text)
-        ? 'has characters that cannot be seen'
-        : text.trim() !== text
-          ? 'begins or ends with a space'
-          : text.length > MAX_NAME
-            ? `is longer than ${MAX_NAME} characters`
-            : null;
+  const wrong = wrongName(text);
   if (wrong === null) return text;
   throw new UserError(EXIT.usage, `${option} ${wrong}: give a plain name`);
 }

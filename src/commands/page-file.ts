@@ -18,8 +18,15 @@ import { EXIT, UserError } from '../model/errors.ts';
 const MARK = '<meta name="generator" content="mc-pickup page">';
 const HEAD_BYTES = 1024;
 
-/** Refuses what a page must not take the place of: a directory, a device, a file that is something else. */
-export function refuseFile(file: string): void {
+/** What may be replaced: by which of these in its first bytes it is known, and what it is called. */
+export interface Replaceable {
+  readonly marks: readonly string[];
+  readonly what: string;
+}
+const PAGE: Replaceable = { marks: [MARK], what: 'page of mc-pickup' };
+
+/** Refuses what must not be replaced: a directory, a device, a file that is something else. */
+export function refuseFile(file: string, { marks, what }: Replaceable = PAGE): void {
   const stat = of(file, () => statSync(file, { throwIfNoEntry: false }));
   if (stat === undefined) {
     if (lstatSync(file, { throwIfNoEntry: false }) !== undefined)
@@ -33,10 +40,11 @@ export function refuseFile(file: string): void {
   if (stat.isDirectory())
     throw new UserError(EXIT.usage, `${file} is a directory: name a file in it, such as ${file}/board.html`);
   if (!stat.isFile()) throw new UserError(EXIT.usage, `${file} is no regular file: use - for stdout`);
-  if (stat.size > 0 && !of(file, () => head(file)).includes(MARK))
+  const begins = stat.size === 0 ? '' : of(file, () => head(file));
+  if (stat.size > 0 && !marks.some((mark) => begins.includes(mark)))
     throw new UserError(
       EXIT.usage,
-      `${file} is no page of mc-pickup, and is left as it is: name another file, or remove that one`,
+      `${file} is no ${what}, and is left as it is: name another file, or remove that one`,
     );
 }
 

@@ -66,7 +66,7 @@ export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
 }
 
 /** The project of a ticket that names none. */
-function defaultProject(policy: Policy, { places }: Context): string {
+export function defaultProject(policy: Policy, { places }: Context): string {
   if (policy.broken.length > 0)
     throw new UserError(
       EXIT.config,
@@ -277,7 +277,8 @@ async function knownTickets(board: Board, ids: readonly string[]): Promise<void>
   }
 }
 
-function statusOf(word: string): TicketStatus {
+/** A status as somebody types it. */
+export function statusOf(word: string): TicketStatus {
   const plain = word.trim().toLowerCase().replaceAll('-', '_');
   const status = TICKET_STATUSES.find((one) => one === plain);
   if (status !== undefined) return status;

@@ -140,6 +140,14 @@ describe('what is printed with --json is what its schema says', () => {
     json(['ticket', 'move', holds, 'cancelled']);
     json(['dispatch', '--max', '0']);
     lookAround(all);
+    const tasks = join(rig.box.dir, 'plan.csv');
+    writeFileSync(tasks, 'id,title,status,body\n1,First,,\n2,Second,done,\n3,,,\n');
+    json(['ticket', 'import', tasks, '--skip-bad', '--project', 'demo', '--dry-run']);
+    json(['ticket', 'import', tasks, '--skip-bad', '--project', 'demo']);
+    writeFileSync(tasks, 'id,title,body\n1,First,More.\n');
+    json(['ticket', 'import', tasks, '--project', 'demo', '--update']);
+    json(['ticket', 'export']);
+    json(['ticket', 'export', join(rig.box.dir, 'tickets.csv'), '--format', 'csv']);
     const { file } = json(['backup']) as { file: string };
     json(['restore', file]);
     json(['agents', 'ready', 'scripted']);

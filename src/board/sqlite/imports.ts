@@ -12,17 +12,13 @@ export function imports(store: Store): Pick<Board, 'importTickets' | 'bySource' 
       store.read(() =>
         store
           .all<TicketRow>(
-            `SELECT ${TICKET} FROM tickets WHERE source IN (SELECT value FROM json_each(@sources)) ORDER BY seq`,
-            { sources: JSON.stringify(sources) },
+            `SELECT ${TICKET} FROM tickets WHERE source IN (SELECT value FROM json_each(@sources))
+               OR (source IS NULL AND id IN (SELECT value FROM json_each(@own))) ORDER BY seq`,
+            { sources: JSON.stringify(sources), own: JSON.stringify(ownIds(store, sources)) },
           )
           .map(toTicket),
       ),
-    boardId: async () => {
-      const row = store.read(() => store.get<{ id: string }>('SELECT id FROM board'));
-      if (row === null)
-        throw new UserError(EXIT.config, 'the board has lost its id: its table "board" is empty');
-      return row.id;
-    },
+    boardId: async () => store.read(() => boardId(store)),
   };
 }
 
@@ -59,5 +55,23 @@ function add(store: Store, ticket: ForeignTicket, actor: string, now_ms: number)
 }
 
 function idOf(store: Store, source: string): string | null {
-  return store.get<{ id: string }>('SELECT id FROM tickets WHERE source = @source', { source })?.id ?? null;
+  const [own = null] = ownIds(store, [source]);
+  return (
+    store.get<{ id: string }>(
+      'SELECT id FROM tickets WHERE source = @source OR (source IS NULL AND id = @own)',
+      { source, own },
+    )?.id ?? null
+  );
+}
+
+/** Tickets that were made here have no source of their own, and an export of this board calls them by its id. */
+function ownIds(store: Store, sources: readonly string[]): string[] {
+  const own = `mc-pickup:${boardId(store)}:`;
+  return sources.flatMap((source) => (source.startsWith(own) ? source.slice(own.length) : []));
+}
+
+function boardId(store: Store): string {
+  const row = store.get<{ id: string }>('SELECT id FROM board');
+  if (row !== null) return row.id;
+  throw new UserError(EXIT.config, 'the board has lost its id: its table "board" is empty');
 }

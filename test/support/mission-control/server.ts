@@ -189,7 +189,11 @@ export async function missionControl(
     try {
       switch (operation) {
         case 'meta':
-          return ok({ contract: contract.version, server_id: 'reference', now_ms: Date.now() + ahead_ms });
+          return ok({
+            contract: contract.version,
+            server_id: await board.boardId(),
+            now_ms: Date.now() + ahead_ms,
+          });
         case 'candidates':
           return ok(await candidates(body as never, query.cursor as string | undefined));
         case 'runtimes':

@@ -37,12 +37,12 @@ export function readCsv(text: string, file: string): Found {
 function recordsOf(text: string, file: string): { readonly cells: string[]; readonly line: number }[] {
   const delimiter = delimiterOf(text);
   try {
-    const records = parse(text, {
+    const records = parse(text.replaceAll(/\r\n?/g, '\n'), {
       ...{ delimiter, bom: true, skip_empty_lines: true, relax_column_count: true, info: true },
     }) as unknown as { record: string[]; info: { lines: number } }[];
     // `lines` counts to the end of a record: what it began with is what a person looks for.
     return records.map(({ record, info }) => {
-      const inside = record.reduce((sum, cell) => sum + (cell.match(/\r\n?|\n/g)?.length ?? 0), 0);
+      const inside = record.reduce((sum, cell) => sum + (cell.match(/\n/g)?.length ?? 0), 0);
       return { cells: record, line: Math.max(1, info.lines - inside) };
     });
   } catch (error) {

@@ -16,6 +16,7 @@ export interface Forge {
 
 const ANSWER_MS = 20_000;
 const MAX_BYTES = 32 * 1024 * 1024;
+const API = '2022-11-28';
 const PER_PAGE = 100;
 /** Pull requests come among the issues, so pages are bounded apart from what is wanted of them. */
 const MAX_PAGES = 200;
@@ -48,6 +49,7 @@ export async function readGithub(forge: Forge): Promise<Found> {
       sort: 'created',
       direction: 'asc',
       per_page: PER_PAGE,
+      headers: { accept: 'application/vnd.github+json, application/json', 'x-github-api-version': API },
     } as const;
     const found = octokit.paginate.iterator(octokit.rest.issues.listForRepo, {
       ...wish,

@@ -242,6 +242,9 @@ export const SCHEMA_4 = `
 ALTER TABLE tickets ADD COLUMN source TEXT;
 CREATE UNIQUE INDEX tickets_source ON tickets (source) WHERE source IS NOT NULL;
 
+-- A new ticket gets its number by an update, and the key of answers to tickets then looks for those that have the old one.
+CREATE INDEX answers_ticket ON answers (ticket_id);
+
 CREATE TABLE board (id TEXT NOT NULL) STRICT;
 INSERT INTO board VALUES (lower(hex(randomblob(8))));
 

@@ -77,6 +77,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   page: 'src/page/index.ts',
   // What reads and writes other tools' tickets: parsers, and the client of a forge.
   import: 'src/import/index.ts',
+  // What Prometheus reads.
+  metrics: 'src/metrics/index.ts',
 };
 
 const besides: Plugin = {

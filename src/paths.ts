@@ -12,6 +12,11 @@ export interface Places {
   readonly killswitch: string;
   readonly gate: string;
   readonly host: string;
+  /** What people were told, and what waits to be told. */
+  readonly notified: string;
+  readonly notifyLock: string;
+  /** Why pings fail, while they do. */
+  readonly ping: string;
   readonly socket: string;
   readonly server: string;
   readonly runs: string;
@@ -47,6 +52,9 @@ export function placesOf(
     killswitch: `${state}/killswitch.json`,
     gate: `${state}/gate.json`,
     host: `${state}/host-id`,
+    notified: `${state}/notified.json`,
+    notifyLock: `${state}/notify-lock.sqlite`,
+    ping: `${state}/ping.json`,
     socket: `${state}/tmux.sock`,
     server: `${state}/tmux-server.json`,
     runs: `${state}/runs`,

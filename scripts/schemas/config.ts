@@ -20,6 +20,8 @@ export function configSchema(): object {
       project: named('project', project),
       agent: named('agent', agent),
       route: { type: 'array', description: tableText('route').says, items: route },
+      notify: { type: 'array', description: tableText('notify').says, items: notifySchema() },
+      metrics: { ...one('metrics'), oneOf: [{ required: ['file'] }, { required: ['textfile_dir'] }] },
       ...Object.fromEntries(plainTables().map((name) => [name, one(name)])),
     },
     definitions: { hook: hookSchema() },
@@ -28,8 +30,9 @@ export function configSchema(): object {
 
 /** Tables that need no more than what their own schema says. */
 function plainTables(): string[] {
-  const special = ['top', 'limits', 'board', 'project', 'agent', 'route', 'hook'];
-  return TABLES.map(({ name }) => name).filter((name) => !special.includes(name));
+  const special = ['top', 'limits', 'board', 'project', 'agent', 'route', 'notify', 'metrics'];
+  const whole = TABLES.filter(({ sample }) => sample !== null).map(({ name }) => name);
+  return whole.filter((name) => !special.includes(name));
 }
 
 interface ObjectSchema {
@@ -84,6 +87,27 @@ function named(name: string, items: object): object {
 function hookSchema(): object {
   const table = one('hook');
   return { description: table.description, anyOf: [table, table.properties.argv] };
+}
+
+function notifySchema(): object {
+  const made = one('notify');
+  const inside = {
+    command: { ...one('notify.command'), ...wordsOf(tableText('notify').keys.command) },
+    webhook: {
+      ...one('notify.webhook'),
+      ...wordsOf(tableText('notify').keys.webhook),
+      not: { required: ['secret_env', 'secret_file'] },
+    },
+  };
+  return {
+    ...made,
+    properties: { ...made.properties, ...inside },
+    oneOf: [
+      { required: ['command'] },
+      { required: ['webhook'] },
+      { properties: { desktop: { const: true } }, required: ['desktop'] },
+    ],
+  };
 }
 
 function projectSchema(): object {

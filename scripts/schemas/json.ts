@@ -2,6 +2,7 @@
  * What every command prints with `--json`. A new command gets an entry here; `node scripts/schemas.ts` writes its schema and
  * its row in docs/json.md, and test/json/ fails until its output was seen there.
  */
+import { TOLD } from '../../src/model/policy.ts';
 import {
   always,
   anything,
@@ -230,6 +231,19 @@ export const PRINTED: readonly Printed[] = [
       who: oneOf(['user', 'assistant', 'tool', 'result', 'note', 'output'], 'whose words'),
       text: text('as it was recorded, cleaned of control characters'),
     }),
+  },
+  {
+    name: 'notify',
+    commands: ['notify'],
+    schema: list(
+      object('one channel', {
+        channel: text('its kind and where it leads, never the whole address'),
+        on: list(oneOf(TOLD, 'a kind of event'), 'what it hears of'),
+        ok: yes('the test message got through'),
+        error: orNull(text('why it did not')),
+      }),
+      'what came of a test message',
+    ),
   },
   {
     name: 'page',

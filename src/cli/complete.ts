@@ -138,6 +138,7 @@ function kindOf(name: string, context: string): Kind {
       return 'files';
     case 'state-dir':
     case 'to':
+    case 'textfile-dir':
       return 'directories';
     default:
       return 'nothing';

@@ -29,6 +29,24 @@ export function defineMachine(program: Command, run: Run): void {
       .action((file) => run(async (c) => (await import('../commands/backup.ts')).restore(c, file))),
     ['mc-pickup restore ~/.local/state/mc-pickup/backups/board-1.sqlite', 'with the killswitch on'],
   );
+  withExamples(
+    program
+      .command('notify')
+      .description('send a test message through every channel of the configuration')
+      .addArgument(new Argument('<what>', 'what to do').choices(['test']))
+      .action(() => run(async (c) => (await import('../commands/notify.ts')).notifyTest(c))),
+    ['mc-pickup notify test', 'what came of each; exit 3 if one failed'],
+  );
+  withExamples(
+    program
+      .command('metrics')
+      .description('the board, its runs and ticks in the Prometheus text format')
+      .option('--out <file>', 'into a file, in one step (else stdout)')
+      .option('--textfile-dir <dir>', "into mc_pickup.prom in node_exporter's directory")
+      .action((o) => run(async (c) => (await import('../commands/metrics.ts')).metrics(c, o))),
+    ['mc-pickup metrics', 'to look at'],
+    ['mc-pickup metrics --textfile-dir /var/lib/prometheus/node-exporter', 'readable by node_exporter'],
+  );
   defineCompletion(program, run);
   defineConfig(program, run);
   defineSchedule(program, run);

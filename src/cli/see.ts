@@ -10,6 +10,7 @@ export function defineSee(program: Command, run: Run): void {
       .option('--watch', 'again and again, in place on a terminal; C-c ends it')
       .option('--interval <seconds>', 'with --watch: between two looks (else 2)', count)
       .option('--check', 'for monitors: one line; exit 69 when ticks have stopped for three intervals')
+      .option('--notify', 'with --check: tell the channels of the configuration, once each time')
       .action((o) => run(async (c) => (await import('../commands/status.ts')).status(c, o))),
     ['mc-pickup status', 'now'],
     ['mc-pickup status --watch', 'as it changes'],

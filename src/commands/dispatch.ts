@@ -24,6 +24,7 @@ import { type TickReport, tickLines } from '../report/tick.ts';
 import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
+import type { After } from './after.ts';
 import { type Context, ensureHost, openBoard, readBoard, serverOf } from './context.ts';
 import { showing, watched } from './progress.ts';
 
@@ -44,6 +45,11 @@ interface Done {
   readonly page?: PageSpec | null;
 }
 
+/** What is to follow this tick, once its configuration is known; null = nothing is. */
+interface Then {
+  after: After | null;
+}
+
 /** `dispatch` and `reconcile` by the command line. */
 export async function dispatch(context: Context, options: Options): Promise<ExitCode> {
   return (await runTick(context, options)).code;
@@ -52,13 +58,16 @@ export async function dispatch(context: Context, options: Options): Promise<Exit
 /** One tick under the tick lock, or a dry one that takes no lock and writes nothing. A board that is damaged switches
  *  everything off: what is left of it may say anything. */
 export async function runTick(context: Context, options: Options): Promise<Done> {
+  const then: Then = { after: null };
   try {
-    const done = await showing(context, 'ticking', (say) => lockedTick(context, options, say));
+    const done = await showing(context, 'ticking', (say) => lockedTick(context, options, say, then));
+    await then.after?.end(done.result, done.code);
     if (done.page) await seeToPage(context, done.page);
     return done;
   } catch (error) {
     if (options.dryRun !== true && error instanceof UserError && error.name === 'DamagedBoard')
       switchOffDamaged(context, error);
+    await then.after?.failed(error);
     throw error;
   }
 }
@@ -109,7 +118,7 @@ function switchOffDamaged({ places, env, out }: Context, { message }: UserError)
   }
 }
 
-async function lockedTick(context: Context, options: Options, say: Say): Promise<Done> {
+async function lockedTick(context: Context, options: Options, say: Say, then: Then): Promise<Done> {
   const { places, env } = context;
   const tick_id = newTickId();
   const dry = options.dryRun === true;
@@ -136,24 +145,28 @@ async function lockedTick(context: Context, options: Options, say: Say): Promise
     ensureHost(context);
     failpoint('tick-host-known');
     const look = beginLook({ places, tmux: context.tmux, repair: true });
-    return await lookedAt(context, options, tick_id, say, look);
+    return await lookedAt(context, options, tick_id, say, { look, then });
   } finally {
     lock.release();
   }
 }
 
-/** The tick itself. `look`: begun already under the tick lock; without it, it is a dry run. */
+/** The tick itself. `real`: its look was begun already under the tick lock; without it, it is a dry run. */
 async function lookedAt(
   context: Context,
   options: Options,
   tick_id: string,
   say: Say,
-  look: Look | null = null,
+  real: { readonly look: Look; readonly then: Then } | null = null,
 ): Promise<Done> {
+  const look = real?.look ?? null;
   const { places, env, tmux, node, bin } = context;
   const dry = look === null;
   const text = readText(places.config);
   const { policy } = loadPolicy(places.config, env, text);
+  // Most configurations ask for none of these, and pay nothing.
+  if (real !== null && (policy.notify.length > 0 || policy.ping !== null || policy.metrics !== null))
+    real.then.after = (await import('./after.ts')).beginAfter(context, policy);
   const server = await serverOf(context, text); // from here on its board, and no other
   if (options.project !== undefined) knownProject(policy, options.project, places.config);
   failpoint('tick-policy-read');

@@ -33,7 +33,8 @@ export async function exportTickets(
     );
   const late = await import('../import/index.ts');
   const path = resolve(file);
-  if (!toStdout) refuseFile(path, { marks: late.MARKS, what: 'export of mc-pickup' }); // before the work
+  if (!toStdout)
+    refuseFile(path, { marks: late.MARKS, what: 'export of mc-pickup', example: 'tickets.jsonl' }); // before the work
   const tickets = await showing(context, 'reading the board', () =>
     withReader(context, async (board) => {
       const own = await board.boardId();

@@ -1,3 +1,4 @@
+import { loadPolicy } from '../config/load.ts';
 import { clearSwitch, parseDuration, readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
@@ -32,14 +33,23 @@ export async function killswitchOn(
       expires_at_ms: span === null ? null : now + span,
     }),
   );
-  return killswitchStatus(context);
+  return changed(context);
 }
 
 export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {
   const fault = stateFault(context.places.state);
   if (fault !== null) throw new UserError(EXIT.config, fault);
   changing(context, (file) => clearSwitch(file, o.scope ?? null));
-  return killswitchStatus(context);
+  return changed(context);
+}
+
+/** Shows the switch, and tells of the change at once: at level all no tick would. */
+async function changed(context: Context): Promise<ExitCode> {
+  const code = await killswitchStatus(context);
+  const { policy } = loadPolicy(context.places.config, context.env);
+  if (policy.notify.length > 0)
+    await (await import('../notify/tell.ts')).tell(context, policy, { kind: 'switch' });
+  return code;
 }
 
 /** A switch that was not changed must not look as if it were. */

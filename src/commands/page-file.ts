@@ -14,19 +14,25 @@ import {
 import { dirname } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
 
-/** By this in its first bytes a file is known to be a page of ours, which may be replaced. */
-const MARK = '<meta name="generator" content="mc-pickup page">';
-const HEAD_BYTES = 1024;
-
-/** What may be replaced: by which of these in its first bytes it is known, and what it is called. */
-export interface Replaceable {
+/** By the mark in its first bytes a file is known to be one of ours, which may be replaced. */
+export interface OwnFile {
   readonly marks: readonly string[];
   readonly what: string;
+  readonly example: string;
 }
-const PAGE: Replaceable = { marks: [MARK], what: 'page of mc-pickup' };
+
+export const PAGE_FILE: OwnFile = {
+  marks: ['<meta name="generator" content="mc-pickup page">'],
+  ...{ what: 'page of mc-pickup', example: 'board.html' },
+};
+export const METRICS_FILE: OwnFile = {
+  marks: ['# HELP mc_pickup_'],
+  ...{ what: 'file of metrics of mc-pickup', example: 'mc_pickup.prom' },
+};
+const HEAD_BYTES = 1024;
 
 /** Refuses what must not be replaced: a directory, a device, a file that is something else. */
-export function refuseFile(file: string, { marks, what }: Replaceable = PAGE): void {
+export function refuseFile(file: string, { marks, what, example }: OwnFile = PAGE_FILE): void {
   const stat = of(file, () => statSync(file, { throwIfNoEntry: false }));
   if (stat === undefined) {
     if (lstatSync(file, { throwIfNoEntry: false }) !== undefined)
@@ -38,7 +44,7 @@ export function refuseFile(file: string, { marks, what }: Replaceable = PAGE): v
     throw new UserError(EXIT.usage, `${file}: there is no directory ${dirname(file)}: make it first`);
   }
   if (stat.isDirectory())
-    throw new UserError(EXIT.usage, `${file} is a directory: name a file in it, such as ${file}/board.html`);
+    throw new UserError(EXIT.usage, `${file} is a directory: name a file in it, such as ${file}/${example}`);
   if (!stat.isFile()) throw new UserError(EXIT.usage, `${file} is no regular file: use - for stdout`);
   const begins = stat.size === 0 ? '' : of(file, () => head(file));
   if (stat.size > 0 && !marks.some((mark) => begins.includes(mark)))
@@ -48,15 +54,15 @@ export function refuseFile(file: string, { marks, what }: Replaceable = PAGE): v
     );
 }
 
-/** Puts the page in its place in one step, so that nobody ever reads half of it. A file that was there keeps its mode; a new
- *  one is for its owner alone. Where the name is a link, what it leads to is replaced. Returns the file. */
-export function replaceFile(file: string, text: string): string {
+/** Puts a text in its place in one step, so that nobody ever reads half of it. A file that was there keeps its mode; a new
+ *  one gets `mode`, whatever the umask. Where the name is a link, what it leads to is replaced. Returns the file. */
+export function replaceFile(file: string, text: string, mode = 0o600): string {
   const known = of(file, () => statSync(file, { throwIfNoEntry: false }));
   const target = known === undefined ? file : of(file, () => realpathSync(file));
   const temp = `${target}.tmp${process.pid}-${process.hrtime.bigint()}`;
   try {
     writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush: true });
-    if (known !== undefined) chmodSync(temp, known.mode & 0o777);
+    chmodSync(temp, known === undefined ? mode : known.mode & 0o777);
     // One that has come meanwhile is somebody else's.
     if (known === undefined) linkSync(temp, target);
     else renameSync(temp, target);

@@ -9,8 +9,9 @@ import { STOPPED_AFTER, type Ticks, ticksNow } from '../ticks.ts';
 import { type Context, withReader } from './context.ts';
 
 /** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is
- *  halted by the killswitch has come; the line says that it does nothing. Reads only. */
-export async function statusCheck(context: Context): Promise<ExitCode> {
+ *  halted by the killswitch has come; the line says that it does nothing. Reads only, but for `notify`: the channels of the
+ *  configuration are told, once for each time that ticks stop. */
+export async function statusCheck(context: Context, o: { readonly notify: boolean }): Promise<ExitCode> {
   const { places, env, out } = context;
   const { policy } = loadPolicy(places.config, env);
   const last = async (board: Board): Promise<number | null> =>
@@ -46,6 +47,10 @@ export async function statusCheck(context: Context): Promise<ExitCode> {
     // `--quiet` leaves errors, and here that is what a monitor is for.
     if (out.quiet && !ok) out.warn(says);
     else out.line(`mc-pickup: ${says}`);
+  }
+  if (o.notify && (ticks.because === 'stopped' || ticks.because === 'never')) {
+    const { last_at_ms } = ticks;
+    await (await import('../notify/tell.ts')).tell(context, policy, { kind: 'stopped', last_at_ms });
   }
   return ok ? EXIT.ok : EXIT.unavailable;
 }

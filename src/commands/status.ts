@@ -22,6 +22,7 @@ const MOST_RETRIES = 20;
 interface Options {
   readonly check?: boolean;
   readonly watch?: boolean;
+  readonly notify?: boolean;
   /** Seconds between two looks of `--watch`. */
   readonly interval?: number;
 }
@@ -32,7 +33,9 @@ export async function status(context: Context, o: Options = {}): Promise<ExitCod
     throw new UserError(EXIT.usage, 'give --check or --watch, not both');
   if (o.interval !== undefined && o.watch !== true)
     throw new UserError(EXIT.usage, '--interval belongs to --watch');
-  if (o.check === true) return (await import('./status-check.ts')).statusCheck(context);
+  if (o.notify === true && o.check !== true) throw new UserError(EXIT.usage, '--notify belongs to --check');
+  if (o.check === true)
+    return (await import('./status-check.ts')).statusCheck(context, { notify: o.notify === true });
   if (o.watch === true) return (await import('./status-watch.ts')).statusWatch(context, o.interval ?? 2);
   const facts = await statusFacts(context, Date.now());
   if (context.json) context.out.json(facts);

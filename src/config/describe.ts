@@ -4,7 +4,21 @@
  */
 import type * as v from 'valibot';
 import { DEFAULT_LIMITS } from '../model/policy.ts';
-import { AGENT, BOARD, HOOK, LIMITS, PAGE, PROJECT, ROUTE, TOP } from './schema.ts';
+import {
+  AGENT,
+  BOARD,
+  HOOK,
+  LIMITS,
+  METRICS,
+  NOTIFY,
+  NOTIFY_COMMAND,
+  NOTIFY_WEBHOOK,
+  PAGE,
+  PING,
+  PROJECT,
+  ROUTE,
+  TOP,
+} from './schema.ts';
 import type { TomlValue } from './toml.ts';
 
 export interface KeyText {
@@ -242,6 +256,84 @@ export const TABLES: readonly TableText[] = [
         says: 'its priority is this or a smaller number (0 is the most urgent)',
         otherwise: 'any',
         example: 1,
+      },
+    },
+  },
+  {
+    ...{ name: 'notify', schema: NOTIFY, header: '[[notify]]', sample: '[[notify]]', there: false },
+    says: 'Any number: who is told, by exactly one of `command`, `webhook` and `desktop`, and of what',
+    keys: {
+      on: {
+        says: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `retry`, `not_ready` (a client needs you), `killswitch`, `ticks_stopped`',
+        value: ['needs_input', 'blocked', 'killswitch', 'ticks_stopped'],
+      },
+      command: {
+        says: 'a program that reads the message as JSON from its standard input',
+        otherwise: 'none',
+        example: { argv: ['/usr/local/bin/tell'], timeout_seconds: 10 },
+      },
+      webhook: {
+        says: 'an address that the message is posted to as JSON, signed',
+        otherwise: 'none',
+        example: { url: 'https://hooks.example/mc', secret_file: 'hook-secret' },
+        remark: true,
+      },
+      desktop: { says: 'a notification on the desktop of this machine', value: false },
+      project: { says: 'tickets of this project only', otherwise: 'any', example: 'shop' },
+      label: { says: 'tickets with this label only', otherwise: 'any', example: 'urgent' },
+    },
+  },
+  {
+    ...{ name: 'notify.command', schema: NOTIFY_COMMAND, header: '{ ... }', sample: null, there: false },
+    says: 'A program that is told',
+    keys: {
+      argv: { says: 'program and arguments; no shell is involved', otherwise: 'required' },
+      timeout_seconds: { says: 'after which it is ended, with all it started, and has failed', value: 10 },
+    },
+  },
+  {
+    ...{ name: 'notify.webhook', schema: NOTIFY_WEBHOOK, header: '{ ... }', sample: null, there: false },
+    says: 'A server that is told',
+    keys: {
+      url: { says: 'https, or http on this machine; it is never printed whole', otherwise: 'required' },
+      secret_file: {
+        says: 'file that holds what messages are signed with, mode 0600; relative to the configuration',
+        otherwise: 'no signature',
+      },
+      secret_env: {
+        says: 'or the variable that holds it; the scheduler must have it',
+        otherwise: 'no signature',
+      },
+      timeout_seconds: { says: 'after which it counts as failed', value: 10 },
+    },
+  },
+  {
+    ...{ name: 'ping', schema: PING, header: '[ping]', sample: '[ping]', there: false },
+    says: 'An address that hears of every tick, so that it can raise an alarm when none comes',
+    keys: {
+      url: {
+        says: 'https, or http on this machine; called when a tick has ended well, and with `/fail` behind it otherwise',
+        otherwise: 'required',
+        example: 'https://hc-ping.example/UUID',
+      },
+      start: { says: 'also when a tick begins, with `/start` behind it', value: true },
+      timeout_seconds: { says: 'bound of one call', value: 5 },
+    },
+  },
+  {
+    ...{ name: 'metrics', schema: METRICS, header: '[metrics]', sample: '[metrics]', there: false },
+    says: 'The figures of `mc-pickup metrics`, written anew by every tick; exactly one of these',
+    keys: {
+      textfile_dir: {
+        says: "node_exporter's directory of text files: `mc_pickup.prom` is written there",
+        otherwise: 'none',
+        example: '/var/lib/prometheus/node-exporter',
+      },
+      file: {
+        says: 'or a file by its whole name',
+        otherwise: 'none',
+        example: '~/mc_pickup.prom',
+        remark: true,
       },
     },
   },

@@ -7,14 +7,33 @@ import {
   DEFAULT_LIMITS,
   type Limits,
   NO_POLICY,
+  type NotifySpec,
   type Policy,
   type Project,
   type Route,
+  TOLD,
 } from '../model/policy.ts';
 import { checkTemplate, VARIABLES } from '../prompt.ts';
 import { didYouMean, locator } from './locate.ts';
 import { readText, type Text } from './read.ts';
-import { AGENT, BOARD, HOOK, KINDS, LIMITS, NAME, ON_IDLE, PAGE, PROJECT, ROUTE, TOP } from './schema.ts';
+import {
+  AGENT,
+  BOARD,
+  HOOK,
+  KINDS,
+  LIMITS,
+  METRICS,
+  NAME,
+  NOTIFY,
+  NOTIFY_COMMAND,
+  NOTIFY_WEBHOOK,
+  ON_IDLE,
+  PAGE,
+  PING,
+  PROJECT,
+  ROUTE,
+  TOP,
+} from './schema.ts';
 
 type Table = Readonly<Record<string, unknown>>;
 
@@ -98,6 +117,10 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   const limits = check(LIMITS, raw.limits ?? {}, ['limits'], complain);
   const board = raw.board === undefined ? null : check(BOARD, raw.board, ['board'], complain);
   const page = raw.page === undefined ? null : check(PAGE, raw.page, ['page'], complain);
+  const ping = raw.ping === undefined ? null : check(PING, raw.ping, ['ping'], complain);
+  if (ping !== null) checkAddress(ping.url, ['ping', 'url'], complain);
+  const metrics = raw.metrics === undefined ? null : check(METRICS, raw.metrics, ['metrics'], complain);
+  const metricsFile = metrics === null ? null : fileOf(metrics, complain);
   const projects = new Map<string, Project>();
   const agents = new Map<string, AgentProfile>();
   for (const [name, table] of entries(raw.project, 'project', complain)) {
@@ -167,6 +190,16 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
     const { agent, label = null, project = null, priority_at_most = null } = one;
     routes.push({ agent, label, project, priority_at_most });
   }
+  const notify: NotifySpec[] = [];
+  for (const [index, table] of (top?.notify ?? []).entries()) {
+    const path = ['notify', String(index)];
+    const one = check(NOTIFY, table, path, complain);
+    if (one === null) continue;
+    refer([...path, 'project'], 'project', one.project);
+    const channel = channelOf(one, path, { dir: dirname(file), home, complain });
+    const { on, project = null, label = null } = one;
+    if (channel !== null) notify.push({ on, channel, project, label });
+  }
   return {
     limits: { ...DEFAULT_LIMITS, ...(limits as Partial<Limits> | null), ...over },
     projects,
@@ -176,11 +209,29 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
     trusted_authors: top?.trusted_authors ?? [],
     routes,
     page: page === null ? null : { ...page, file: expand(page.file, home) },
+    notify,
+    ping,
+    metrics: metricsFile === null ? null : { file: expand(metricsFile, home) },
     broken: [],
   };
 }
 
 type AnyObject = v.ObjectSchema<v.ObjectEntries, v.ErrorMessage<v.ObjectIssue> | undefined>;
+
+/** Tables of which there may be any number. */
+const ARRAYS = new Map<AnyObject, string>([
+  [ROUTE, ', such as [[route]]'],
+  [NOTIFY, ', such as [[notify]]'],
+]);
+
+/** Tables inside a table. */
+const INSIDE = new Map<AnyObject, Readonly<Record<string, AnyObject>>>([
+  [PROJECT, { after_create: HOOK, before_run: HOOK }],
+  [NOTIFY, { command: NOTIFY_COMMAND, webhook: NOTIFY_WEBHOOK }],
+]);
+
+/** Keys that take one of a few words. */
+const WORDS: Readonly<Record<string, readonly string[]>> = { kind: KINDS, on_idle: ON_IDLE, on: TOLD };
 
 /** Validates one table; every unknown key and every wrong value is a complaint. null = there was one. */
 function check<S extends AnyObject>(
@@ -191,23 +242,18 @@ function check<S extends AnyObject>(
 ): v.InferOutput<S> | null {
   // To valibot an array is a table too.
   if (tableOf(raw) === null) {
-    complain(
-      path,
-      schema === (ROUTE as AnyObject) ? 'must be a table, such as [[route]]' : 'must be a table',
-    );
+    complain(path, `must be a table${ARRAYS.get(schema) ?? ''}`);
     return null;
   }
   let fine = unknownKeys(schema, raw, path, complain);
-  for (const key of ['after_create', 'before_run']) {
-    if (schema === (PROJECT as AnyObject))
-      fine = unknownKeys(HOOK, tableOf(raw)?.[key], [...path, key], complain) && fine;
-  }
+  for (const [key, inner] of Object.entries(INSIDE.get(schema) ?? {}))
+    fine = unknownKeys(inner, tableOf(raw)?.[key], [...path, key], complain) && fine;
   const result = v.safeParse(schema, raw);
   if (result.success) return fine ? result.output : null;
   for (const issue of result.issues) {
     const at = issue.path?.map(({ key }) => String(key)) ?? [];
     const value = issue.input;
-    const options = at[0] === 'kind' ? KINDS : at[0] === 'on_idle' ? ON_IDLE : [];
+    const options = WORDS[at[0] ?? ''] ?? [];
     const meant = typeof value === 'string' ? hint(value, options) : '';
     complain([...path, ...at], value === undefined ? 'is missing' : `${issue.message}${meant}`);
   }
@@ -235,6 +281,46 @@ function entries(raw: unknown, kind: string, complain: Complain): [string, unkno
     if (!fine) complain([kind, name], 'must be a name of at most 64 letters, digits, "_", "." and "-"');
     return fine;
   });
+}
+
+/** The one of three ways that a `[[notify]]` names. */
+function channelOf(
+  { command, webhook, desktop }: v.InferOutput<typeof NOTIFY>,
+  path: readonly string[],
+  o: { readonly dir: string; readonly home: string; readonly complain: Complain },
+): NotifySpec['channel'] | null {
+  if ([command, webhook, desktop || undefined].filter((one) => one !== undefined).length !== 1) {
+    o.complain(path, 'must name exactly one of command, webhook and desktop = true');
+    return null;
+  }
+  if (command !== undefined) return { kind: 'command', ...command };
+  if (webhook === undefined) return { kind: 'desktop' };
+  const { url, secret_env, secret_file, timeout_seconds } = webhook;
+  checkAddress(url, [...path, 'webhook', 'url'], o.complain);
+  if (secret_env !== undefined && secret_file !== undefined)
+    o.complain([...path, 'webhook', 'secret_env'], 'secret_file is set too: use one of them');
+  const file = secret_file === undefined ? null : { file: resolve(o.dir, expand(secret_file, o.home)) };
+  const secret = secret_env === undefined ? file : { env: secret_env };
+  return { kind: 'webhook', url, secret, timeout_seconds };
+}
+
+/** https, or http on this machine. The address itself is not repeated: who has it may post there. */
+function checkAddress(url: string, path: readonly string[], complain: Complain): void {
+  const made = URL.parse(url);
+  if (made === null || !/^https?:$/.test(made.protocol)) complain(path, 'not an http address');
+  else if (made.username !== '' || made.password !== '')
+    complain(path, 'must be an origin and a path, without a name or a password');
+  else if (made.protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(made.hostname))
+    complain(path, 'http is for this machine alone: use https');
+}
+
+/** `textfile_dir` is what node_exporter is given; the name of the file in it is ours. */
+function fileOf({ file, textfile_dir }: v.InferOutput<typeof METRICS>, complain: Complain): string | null {
+  if ((file === undefined) === (textfile_dir === undefined)) {
+    complain(['metrics'], 'must name exactly one of file and textfile_dir');
+    return null;
+  }
+  return file ?? `${textfile_dir?.replace(/\/+$/, '')}/mc_pickup.prom`;
 }
 
 /** A hook may be its argv alone. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { type AgentKind, ON_IDLE } from '../model/policy.ts';
+import { type AgentKind, ON_IDLE, TOLD } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 export const KINDS: readonly AgentKind[] = ['command', 'claude', 'codex', 'opencode', 'gemini'];
@@ -136,6 +136,51 @@ export const BOARD = v.object(
 
 export const PAGE = v.object({ file: path, every_minutes: v.optional(positive(43_200), 5) }, TABLE);
 
+/** The program parses it once more: a pattern cannot know what an address is. */
+const address = text('must be an https address', /^https?:\/\/[^\x00\s]+$/);
+const bound = v.optional(positive(15), 10);
+
+export const NOTIFY_COMMAND = v.object({ argv, timeout_seconds: bound }, 'must be a table {argv = [...]}');
+
+export const NOTIFY_WEBHOOK = v.object(
+  {
+    url: address,
+    secret_env: v.optional(variable),
+    secret_file: v.optional(text('must be a path', SOME)),
+    timeout_seconds: bound,
+  },
+  'must be a table {url = "..."}',
+);
+
+export const NOTIFY = v.object(
+  {
+    on: v.optional(
+      v.pipe(
+        v.array(v.picklist(TOLD, `must be some of ${TOLD.join(', ')}`), 'must be an array of words'),
+        v.minLength(1, 'must not be empty'),
+      ),
+      ['needs_input', 'blocked', 'killswitch', 'ticks_stopped'],
+    ),
+    command: v.optional(NOTIFY_COMMAND),
+    webhook: v.optional(NOTIFY_WEBHOOK),
+    desktop: v.optional(v.boolean('must be true or false'), false),
+    project: v.optional(name),
+    label: v.optional(text('must be a non-empty string', SOME)),
+  },
+  'must be a table, such as [[notify]]',
+);
+
+export const PING = v.object(
+  {
+    url: address,
+    start: v.optional(v.boolean('must be true or false'), true),
+    timeout_seconds: v.optional(positive(15), 5),
+  },
+  TABLE,
+);
+
+export const METRICS = v.object({ file: v.optional(path), textfile_dir: v.optional(path) }, TABLE);
+
 export const TOP = v.object({
   board: v.optional(v.unknown()),
   default_agent: v.optional(name),
@@ -146,6 +191,9 @@ export const TOP = v.object({
   ),
   limits: v.optional(v.unknown()),
   page: v.optional(v.unknown()),
+  notify: v.optional(v.array(v.unknown(), 'must be tables, such as [[notify]]')),
+  ping: v.optional(v.unknown()),
+  metrics: v.optional(v.unknown()),
   project: v.optional(v.unknown()),
   agent: v.optional(v.unknown()),
   route: v.optional(v.array(v.unknown(), 'must be tables, such as [[route]]')),

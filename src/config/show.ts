@@ -54,14 +54,14 @@ export function inForce(
       if (set[key] !== undefined)
         return {
           ...common,
-          value: shown(key, set[key] as TomlValue, file),
+          value: shown(key, set[key] as TomlValue, file, table.name),
           from: 'file',
           says: null,
         } as const;
       const value = defaultOf(table.name, key, words, policy, path[1] ?? '');
       return { ...common, value, from: 'default', says: words.otherwise ?? null } as const;
     });
-  return TABLES.filter(({ name }) => name !== 'hook').flatMap((table): Section[] => {
+  return TABLES.filter(({ sample }) => sample !== null).flatMap((table): Section[] => {
     const own = raw[table.name];
     if (table.name === 'top') return [{ header: '', settings: settings(table, raw, []) }];
     if (Array.isArray(own))
@@ -70,11 +70,13 @@ export function inForce(
         settings: settings(table, one, [table.name, String(index)]),
       }));
     if (!table.header.includes('NAME')) {
-      if (table.name === 'route') return [];
+      if (table.header.startsWith('[[')) return [];
       const all = settings(table, (own ?? {}) as Table, [table.name]);
       // A table that is not there, and could not be there without a key that has no default, is no default either.
       const absent =
-        own === undefined && all.some(({ value, says }) => value === null && says === 'required');
+        own === undefined &&
+        (all.some(({ value, says }) => value === null && says === 'required') ||
+          all.every(({ value }) => value === null));
       return absent ? [] : [{ header: table.header, settings: all }];
     }
     return Object.entries((own ?? {}) as Record<string, Table>).map(([name, one]) => ({
@@ -109,7 +111,8 @@ function defaultOf(
 }
 
 /** As the file has it, but for secrets, and for paths that would be others where the text is read from another place. */
-function shown(key: string, value: TomlValue, file: string): TomlValue {
+function shown(key: string, value: TomlValue, file: string, table: string): TomlValue {
+  if (table === 'ping' && key === 'url') return withoutPath(value);
   if (key === 'env' && typeof value === 'object' && !Array.isArray(value))
     return Object.fromEntries(
       Object.entries(value).map(([name, one]) => [name, PLAIN.test(name) ? one : HIDDEN]),
@@ -117,8 +120,15 @@ function shown(key: string, value: TomlValue, file: string): TomlValue {
   if (Array.isArray(value)) return value.map((word, n) => argument(word, value[n - 1]));
   if (typeof value === 'object' && 'argv' in value && Array.isArray(value.argv))
     return { ...value, argv: value.argv.map((word, n, all) => argument(word, all[n - 1])) };
+  if (key === 'webhook' && typeof value === 'object')
+    return Object.fromEntries(
+      Object.entries(value).map(([name, one]) => [
+        name,
+        name === 'url' ? withoutPath(one) : shown(name, one, file, table),
+      ]),
+    );
   if (typeof value === 'string' && /^[a-z]+:\/\//i.test(value)) return withoutUser(value);
-  if ((key === 'prompt_file' || key === 'token_file') && typeof value === 'string')
+  if ((key === 'prompt_file' || key === 'token_file' || key === 'secret_file') && typeof value === 'string')
     return value.startsWith('~/') ? value : resolve(dirname(file), value);
   return value;
 }
@@ -134,6 +144,13 @@ function argument(word: TomlValue, before: TomlValue | undefined): TomlValue {
 /** An address without its name and password. */
 function withoutUser(text: string): string {
   return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i, `$1${HIDDEN}@`);
+}
+
+/** Who knows the whole address of a hook may use it. */
+function withoutPath(value: TomlValue): TomlValue {
+  const made = typeof value === 'string' ? URL.parse(value) : null;
+  if (made === null) return HIDDEN;
+  return made.pathname === '/' && made.search === '' ? value : `${made.origin}/${HIDDEN}`;
 }
 
 const WIDEST = 48;

@@ -6,6 +6,7 @@ import { configuration } from './configuration.ts';
 import { diskFindings } from './disk.ts';
 import { type Finding, looked, type Topic, type TopicFinding } from './finding.ts';
 import { machineFindings } from './machine.ts';
+import { notifyFindings } from './notify.ts';
 import { programs } from './programs.ts';
 import { projectFindings } from './projects.ts';
 import { serverFindings } from './server.ts';
@@ -53,6 +54,11 @@ export async function examine(
     group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms)),
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
     group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
+    group(
+      'ticks',
+      'notifications',
+      now(() => notifyFindings(places, policy, now_ms)),
+    ),
     group('machine', 'tmux server', () => serverFindings(context, board.live)),
     group(
       'machine',

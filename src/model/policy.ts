@@ -12,6 +12,12 @@ export interface Policy {
   readonly routes: readonly Route[];
   /** The page that ticks write; null = none. */
   readonly page: PageSpec | null;
+  /** Who is told of what. */
+  readonly notify: readonly NotifySpec[];
+  /** The address that is told of the start and the end of each tick; null = none. */
+  readonly ping: PingSpec | null;
+  /** The file of metrics that each tick writes; null = none. */
+  readonly metrics: MetricsSpec | null;
   /** Set when the file could not be used: dispatch stops, reconcile goes on with the defaults. */
   readonly broken: readonly string[];
 }
@@ -47,6 +53,46 @@ export interface Route {
 export interface PageSpec {
   readonly file: string;
   readonly every_minutes: number;
+}
+
+/** What can be told. `parked` is a part of `needs_input`: who asks for that hears of both. */
+export const TOLD = [
+  ...(['needs_input', 'parked', 'blocked', 'in_review', 'done', 'retry', 'not_ready'] as const),
+  ...(['killswitch', 'ticks_stopped'] as const),
+] as const;
+
+export type Told = (typeof TOLD)[number];
+
+/** One way to tell people, and what goes that way. */
+export interface NotifySpec {
+  readonly on: readonly Told[];
+  readonly channel: ChannelSpec;
+  /** Tickets of this project only; null = of any. */
+  readonly project: string | null;
+  /** Tickets with this label only; null = with any. */
+  readonly label: string | null;
+}
+
+export type ChannelSpec =
+  | ({ readonly kind: 'command' } & HookSpec)
+  | {
+      readonly kind: 'webhook';
+      readonly url: string;
+      /** What messages are signed with; null = they are not signed. */
+      readonly secret: { readonly env: string } | { readonly file: string } | null;
+      readonly timeout_seconds: number;
+    }
+  | { readonly kind: 'desktop' };
+
+export interface PingSpec {
+  readonly url: string;
+  /** Whether the start of a tick is told as well. */
+  readonly start: boolean;
+  readonly timeout_seconds: number;
+}
+
+export interface MetricsSpec {
+  readonly file: string;
 }
 
 export interface HookSpec {
@@ -124,5 +170,8 @@ export const NO_POLICY: Policy = {
   trusted_authors: [],
   routes: [],
   page: null,
+  notify: [],
+  ping: null,
+  metrics: null,
   broken: [],
 };

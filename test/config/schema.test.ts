@@ -76,6 +76,18 @@ test.each([
   ['a board without its server', '[board]\nkind = "mission-control"\n'],
   ['two tokens', '[board]\nkind = "mission-control"\nurl = "https://x"\ntoken_env = "A"\ntoken_file = "b"\n'],
   ['a route to nobody', '[[route]]\nlabel = "x"\n'],
+  ['a way to tell that names none', '[[notify]]\non = ["blocked"]\n'],
+  ['two ways to tell in one', '[[notify]]\ndesktop = true\ncommand = { argv = ["x"] }\n'],
+  ['nothing to tell', '[[notify]]\non = []\ndesktop = true\n'],
+  ['something that is never told', '[[notify]]\non = ["weather"]\ndesktop = true\n'],
+  ['two secrets', '[[notify]]\nwebhook = { url = "https://x", secret_env = "A", secret_file = "b" }\n'],
+  ['an unknown key of a webhook', '[[notify]]\nwebhook = { url = "https://x", token = "y" }\n'],
+  ['a command without its program', '[[notify]]\ncommand = { timeout_seconds = 1 }\n'],
+  ['a bound that is too long', '[[notify]]\ncommand = { argv = ["x"], timeout_seconds = 60 }\n'],
+  ['a ping without its address', '[ping]\nstart = false\n'],
+  ['a ping to no address', '[ping]\nurl = "example.com"\n'],
+  ['metrics nowhere', '[metrics]\n'],
+  ['metrics twice', '[metrics]\nfile = "/x"\ntextfile_dir = "/y"\n'],
   ['an array for a table', 'limits = []\n'],
   ['an array for the variables', '[agent.a]\nkind = "claude"\nenv = []\n'],
   ['a hook without its argv', '[project.p]\nrepo = "/r"\nafter_create = { timeout_seconds = 1 }\n'],
@@ -167,6 +179,11 @@ const AGENT = {
   ...{ prompt: ['', 'x'], permission_mode: ['plan'], on_idle: ['auto', 'leave'], max_nudges: [0, 100] },
   ...{ mode: ['headless'], max_agents: [0, 3] },
 };
+const WAYS = {
+  ...{ on: [['blocked'], ['done', 'parked']], desktop: [true, false], project: ['a'], label: ['x y'] },
+  ...{ command: [{ argv: ['x'] }], webhook: [{ url: 'https://x/y' }, { url: 'https://x', secret_env: 'S' }] },
+};
+const PING = { url: ['https://x/y'], start: [true, false], timeout_seconds: [0.5, 15] };
 const ROUTE = { agent: ['a'], label: ['x y'], project: ['a'], priority_at_most: [0, 4] };
 const name = fc.oneof(
   { weight: 15, arbitrary: fc.constantFrom('a', 'b.c') },
@@ -183,6 +200,9 @@ const whole = fc
         board: table(['kind'], BOARD),
         project: fc.dictionary(name, rarely(table(['repo'], PROJECT)), { maxKeys: 2 }),
         agent: fc.dictionary(name, rarely(table(['kind'], AGENT)), { maxKeys: 2 }),
+        notify: rarely(fc.array(table([], WAYS), { maxLength: 1 })),
+        ping: table(['url'], PING),
+        metrics: table([], { file: ['/f'], textfile_dir: ['~/d'] }),
         route: rarely(fc.array(table(['agent'], ROUTE), { maxLength: 2 })),
       },
       { requiredKeys: [] },

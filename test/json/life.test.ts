@@ -20,8 +20,8 @@ afterEach(async () => {
   await rig.box.destroy();
 });
 
-/** Commands that print no JSON: a terminal of their own, or internal. */
-const NO_JSON = new Set(['attach', 'completion', 'complete', 'register']);
+/** Commands that print no JSON: a terminal of their own, a format of its own, or internal. */
+const NO_JSON = new Set(['attach', 'completion', 'complete', 'register', 'metrics']);
 /** Looked at where there is a terminal: test/commands/config-edit.test.ts. */
 const ELSEWHERE = new Set(['config edit']);
 
@@ -88,6 +88,8 @@ describe('what is printed with --json is what its schema says', () => {
     json(['status', '--check']);
     json(['page', '--out', join(rig.box.dir, 'page.html')]);
     lookAround([]);
+    rig.configure({ more: '[[notify]]\ncommand = { argv = ["true"] }\n' });
+    json(['notify', 'test']);
   });
 
   it('through claims, questions, answers, reviews, failures, retries and blocks', async () => {

@@ -1,0 +1,40 @@
+import type { Policy } from '../model/policy.ts';
+import { channelKey, channelName, readNotified } from '../notify/record.ts';
+import type { Places } from '../paths.ts';
+import { age } from '../report/times.ts';
+import { numberOf, readObject, textOf } from '../runtime/files.ts';
+import { type Finding, many, ok, warn } from './finding.ts';
+
+const TRY = 'mc-pickup notify test tries each';
+
+/** The channels that fail, and pings that do, by what the last tick left. Sends nothing. */
+export function notifyFindings(places: Places, policy: Policy, now_ms: number): Finding[] {
+  return [...channels(places, policy, now_ms), ...pings(places, policy, now_ms)];
+}
+
+function channels(places: Places, policy: Policy, now_ms: number): Finding[] {
+  const check = 'notifications';
+  if (policy.notify.length === 0) return [];
+  const read = readNotified(places.notified);
+  if (read.kind === 'unusable')
+    return [warn(check, `${places.notified} cannot be understood`, 'the next tick begins it anew')];
+  const states = read.kind === 'known' ? read.record.channels : {};
+  const failing = policy.notify.flatMap((spec) => {
+    const state = states[channelKey(spec)];
+    if (state === undefined || state.failures === 0) return [];
+    const since = age(now_ms - (state.failing_since_ms ?? now_ms));
+    const waits = (state.batch?.events.length ?? 0) + (state.batch?.more ?? 0) + state.waiting.length;
+    const says = `${channelName(spec)} fails for ${since}, ${many(waits, 'event')} waiting: ${state.error ?? ''}`;
+    return [warn(check, says, TRY)];
+  });
+  const count = many(policy.notify.length, 'channel');
+  return failing.length > 0 ? failing : [ok(check, `${count}, none known to fail`)];
+}
+
+function pings({ ping }: Places, policy: Policy, now_ms: number): Finding[] {
+  if (policy.ping === null) return [];
+  const note = readObject(ping);
+  if (note === null) return [ok('ping', 'the last tick got through')];
+  const since = age(now_ms - (numberOf(note, 'since_ms') ?? now_ms));
+  return [warn('ping', `fails for ${since}: ${textOf(note, 'error') ?? ''}`, 'look at [ping] url')];
+}

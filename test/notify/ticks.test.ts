@@ -188,11 +188,9 @@ describe('by a webhook', () => {
     await tick();
     const now = Date.now();
     rig.box.sql(
-      `INSERT INTO tickets (title, project, status, reason) SELECT 'Flood ' || value, 'demo', 'blocked', 'agent_dead'
-       FROM generate_series(1, 200)`.replace(
-        'generate_series(1, 200)',
-        '(WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 200) SELECT value FROM n)',
-      ),
+      `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 200)
+       INSERT INTO tickets (title, project, status, reason)
+       SELECT 'Flood ' || value, 'demo', 'blocked', 'agent_dead' FROM n`,
     );
     rig.box.sql(
       `INSERT INTO activity (at_ms, ticket_id, actor, kind, because, text)
@@ -218,7 +216,8 @@ describe('by a webhook', () => {
     const { file } = JSON.parse(rig.box.run(['backup', '--json']).out) as { file: string };
     await tick();
     rig.box.sql(
-      `INSERT INTO activity (at_ms, kind, actor) SELECT ? , 'comment', 'ann' FROM (SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3)`,
+      `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 80)
+       INSERT INTO activity (at_ms, kind, actor) SELECT ?, 'comment', 'ann' FROM n`,
       Date.now(),
     );
     await tick();

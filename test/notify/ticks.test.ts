@@ -310,6 +310,36 @@ describe('by a command', () => {
     }
   });
 
+  it('two ticks that end at once tell each thing once', async () => {
+    const file = program('tell', 'sleep 0.5');
+    configured(file);
+    const id = await blockOne();
+    const first = rig.box.begin(['dispatch']);
+    await waitFor(() => gotBy(file).length === 1); // it is telling, and its tick is over
+    expect(await tick()).toMatchObject({ code: 0, err: '' });
+    expect(await first.done).toMatchObject({ code: 0, err: '' });
+    await tick();
+    expect(kinds(gotBy(file))).toEqual([`${id} blocked`]);
+  });
+
+  it('an agent that ends its turn without a report is told by what the tick makes of it', async () => {
+    const file = program('tell');
+    configured(file);
+    const id = rig.add('hold');
+    await tick();
+    await rig.holding(id);
+    const live = rig.run(id);
+    rig.box.sql(
+      `INSERT INTO activity (at_ms, ticket_id, run_id, actor, kind, because, text)
+       VALUES (?, ?, ?, 'tick:t-1', 'moved', 'idle_without_report', 'in_review')`,
+      ...[Date.now(), id, live.id],
+    );
+    rig.box.sql("UPDATE tickets SET status = 'in_review' WHERE id = ?", id);
+    await tick();
+    expect(kinds(gotBy(file))).toEqual([`${id} in_review`]);
+    expect(gotBy(file)[0]?.text).toBe(`${id} (Do hold) is ready for review`);
+  });
+
   it('one that fails says why, and one that is not there is said', async () => {
     const file = program('tell', 'echo "no such room" >&2; exit 9');
     configured(file, `[[notify]]\n${ALL}\ncommand = { argv = ["/nowhere/tell"] }\n`);

@@ -67,6 +67,8 @@ const KNOWN_TICKET = {
 };
 const NOTES = list({ type: 'string' }, 'what else a person should know');
 
+const cleanGroup = oneOf(['worktrees', 'runs', 'activity', 'runtimes', 'branches'], 'as --only takes them');
+
 export const PRINTED: readonly Printed[] = [
   {
     name: 'tick',
@@ -531,6 +533,50 @@ export const PRINTED: readonly Printed[] = [
       run: runId,
       ticket: orNull(ticketId),
       status: status('of the ticket now'),
+    }),
+  },
+  {
+    name: 'clean',
+    commands: ['clean'],
+    schema: object('what may go, or what went', {
+      dry_run: yes('nothing was written: it was without --yes'),
+      items: list(
+        object('one thing', {
+          group: cleanGroup,
+          kind: text('worktree, cut_off, branch, run, trash, mark, activity, ticks or deliveries'),
+          name: text('a path, a branch, or a table of the board'),
+          ticket: orNull(ticketId),
+          because: text('why it may go, a literal such as merged, squashed, pushed or ended_long_ago'),
+          says: text('the same in words'),
+          bytes: orNull(whole('how much there is of it')),
+          rows: orNull(whole('rows of the board')),
+          result: oneOf(
+            ['planned', 'done', 'left', 'failed'],
+            'planned = a dry run; left = it has changed meanwhile',
+          ),
+          restore: orNull(text('the command that brings it back; of a dry run, how')),
+          error: maybe(text('why it was left, or has failed')),
+        }),
+        'in the order in which they go',
+      ),
+      left: list(
+        object('something that stays', {
+          group: cleanGroup,
+          name: text('a path, a branch, or the address of a server'),
+          ticket: orNull(ticketId),
+          because: text('why, a literal such as unsaved, unmerged, ignored_files or in_use'),
+          says: text('the same in words'),
+        }),
+        'what was looked at and stays',
+      ),
+      advice: list(
+        object('a process that runs without a reason to', {
+          command: text('what ends it; no process is ended by clean'),
+          ticket: orNull(ticketId),
+          says: text('why it is named'),
+        }),
+        'for a person to decide',
+      ),
     }),
   },
   {

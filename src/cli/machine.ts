@@ -1,5 +1,5 @@
 import { Argument, type Command, Option } from 'commander';
-import { count, type Run, withExamples } from './define.ts';
+import { collect, count, type Run, withExamples } from './define.ts';
 
 /** The machine around it: what is wrong, what is kept. */
 export function defineMachine(program: Command, run: Run): void {
@@ -46,6 +46,22 @@ export function defineMachine(program: Command, run: Run): void {
       .action((o) => run(async (c) => (await import('../commands/metrics.ts')).metrics(c, o))),
     ['mc-pickup metrics', 'to look at'],
     ['mc-pickup metrics --textfile-dir /var/lib/prometheus/node-exporter', 'readable by node_exporter'],
+  );
+  withExamples(
+    program
+      .command('clean')
+      .description('what has piled up and may go: it is shown, and with --yes it goes')
+      .option('--yes', 'do it; without this nothing is written')
+      .option('--older-than <time>', 'what counts as old', '30d')
+      .addOption(
+        new Option('--only <what>', 'this alone; may be given again')
+          .choices(['worktrees', 'runs', 'activity', 'runtimes', 'branches'])
+          .argParser(collect),
+      )
+      .action((o) => run(async (c) => (await import('../commands/clean.ts')).clean(c, o))),
+    ['mc-pickup clean', 'what may go and why, how large it is, how it comes back; writes nothing'],
+    ['mc-pickup clean --yes', 'each is looked at once more, and goes'],
+    ['mc-pickup clean --only branches', 'branches of closed tickets, which it leaves alone otherwise'],
   );
   defineCompletion(program, run);
   defineConfig(program, run);

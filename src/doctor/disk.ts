@@ -68,7 +68,7 @@ export function judgeSpace(path: string, { bsize, blocks, bavail, files, ffree }
       'delete files that are not needed',
     );
   if (free < GB || (free < all / 20 && free < ENOUGH))
-    return warn(check, says, 'make room: git worktree remove on those of closed tickets, and old runs/');
+    return warn(check, says, 'make room: mc-pickup clean shows what may go');
   return ok(check, says);
 }
 

@@ -109,7 +109,7 @@ function worktrees(project: Project, { places }: Context, closed: ReadonlySet<st
       ),
     ];
   const left = stat === undefined ? [] : readdirSync(root).filter((one) => closed.has(one));
-  const more = `, of them ${many(left.length, 'worktree')} of closed tickets (git worktree remove clears each)`;
+  const more = `, of them ${many(left.length, 'worktree')} of closed tickets (mc-pickup clean shows which may go)`;
   return [ok(check, `${root}${left.length === 0 ? '' : more}`)];
 }
 

@@ -8,6 +8,13 @@ export interface GitResult {
   readonly missing: boolean;
 }
 
+export interface More {
+  /** Variables beside those that git gets anyway. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** How many bytes of an answer are read, if not 8 MiB; a longer one is a failure. */
+  readonly most?: number;
+}
+
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 8 * 1024 * 1024;
 /** How long a daemon that git started (a hook's, a credential helper, ssh's master) may hold our pipes after git itself
@@ -21,18 +28,19 @@ export async function git(
   args: readonly string[],
   timeout_ms: number = TIMEOUT_MS,
   started: (pid: number) => void = () => undefined,
+  { env = {}, most = MAX_BYTES }: More = {},
 ): Promise<GitResult> {
   const child = execa('git', [...args], {
     cwd,
-    env: gitEnvironment(),
+    env: { ...gitEnvironment(), ...env },
     extendEnv: false,
     stdin: 'ignore',
     reject: false,
     detached: true,
     buffer: false,
   });
-  const out = collect(child.stdout);
-  const err = collect(child.stderr);
+  const out = collect(child.stdout, most);
+  const err = collect(child.stderr, MAX_BYTES);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -74,9 +82,9 @@ function subcommand(args: readonly string[]): string {
 }
 
 /** What a stream gives, up to a bound, also if nobody ever closes it. */
-function collect(stream: NodeJS.ReadableStream): { readonly over: boolean; text(): string } {
+function collect(stream: NodeJS.ReadableStream, most: number): { readonly over: boolean; text(): string } {
   const parts: Buffer[] = [];
-  let room = MAX_BYTES;
+  let room = most;
   const all = {
     over: false,
     text: () => Buffer.concat(parts).toString('utf8'),

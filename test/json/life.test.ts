@@ -157,6 +157,10 @@ describe('what is printed with --json is what its schema says', () => {
     json(['diff', asks]);
     json(['transcript', dies]);
     json(['page', '--out', join(rig.box.dir, 'page.html')]);
+    json(['clean']);
+    rig.box.sql("UPDATE tickets SET status = 'done', updated_at_ms = 1");
+    json(['clean', '--only', 'branches', '--only', 'worktrees']);
+    json(['clean', '--yes']);
   });
 
   it('of a text that is sent, of a split brain, of a killed agent, and of a lost server', async () => {

@@ -1,0 +1,26 @@
+import type { Board } from '../board/port.ts';
+import { type Failpoint, failpoint } from '../failpoint.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Places } from '../paths.ts';
+import type { Tmux } from '../runtime/tmux.ts';
+
+/** What every part of `clean` looks at. */
+export interface Here {
+  readonly places: Places;
+  readonly env: NodeJS.ProcessEnv;
+  readonly tmux: Tmux;
+  readonly board: Board;
+  readonly policy: Policy;
+  readonly now_ms: number;
+  /** What is older than this is old. */
+  readonly older_ms: number;
+  /** The board is a server's: it keeps its own history. */
+  readonly server: string | null;
+}
+
+/** Marks a step that `clean` may die at. Never by a plain name in the call: `npm run test:crash` looks for those that a
+ *  tick comes by. */
+export function step(name: string): void {
+  const point: Failpoint = `clean-${name}`;
+  failpoint(point);
+}

@@ -1,0 +1,101 @@
+import { lstatSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { judge } from '../model/identity.ts';
+import { age } from '../report/times.ts';
+import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { readRegistered } from '../runtime/marks.ts';
+import { lookAtTree } from '../workspace/tree.ts';
+import { type Here, step } from './here.ts';
+import { type Acted, type Found, isSettled, type Left, NOTHING, type Proposal, together } from './item.ts';
+import { lookAtProcesses, type Processes } from './processes.ts';
+import { intoTrash, oldTrash } from './trash.ts';
+
+const RUN = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** Directories of runs that ended long ago and whose ticket is settled, with the last screen, prompt and logs in them; and
+ *  what an earlier clean has put into the trash. */
+export async function runs(here: Here): Promise<Found> {
+  const { places } = here;
+  const found: Found[] = [oldTrash(here)];
+  const names =
+    lstatSync(places.runs, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(places.runs) : [];
+  const processes = lookAtProcesses(places.state);
+  for (const name of names.filter((one) => RUN.test(one)).sort()) {
+    const path = join(places.runs, name);
+    const seen = await look(name, path, here, processes);
+    if (seen === null) continue;
+    if (!seen.ok) {
+      found.push({
+        ...NOTHING,
+        left: [{ group: 'runs', name: path, ticket: seen.ticket, because: seen.because, says: seen.says }],
+      });
+      continue;
+    }
+    const proposal: Proposal = {
+      item: {
+        ...({
+          group: 'runs',
+          kind: 'run',
+          name: path,
+          ticket: seen.ticket,
+          because: 'ended_long_ago',
+        } as const),
+        ...{ says: seen.says, bytes: lookAtTree(path).bytes, rows: null },
+      },
+      restorable: 'mv, from trash/ in the state dir, for 7 days',
+      act: () => remove(name, path, here),
+    };
+    found.push({ ...NOTHING, proposals: [proposal] });
+  }
+  return together(found);
+}
+
+type Seen =
+  | { readonly ok: true; readonly ticket: string; readonly says: string }
+  | ({ readonly ok: false } & Pick<Left, 'ticket' | 'because' | 'says'>);
+
+/** null = it is not old, or is still wanted: nothing to say of it. */
+async function look(
+  name: string,
+  path: string,
+  { board, places, now_ms, older_ms }: Here,
+  processes: Processes,
+): Promise<Seen | null> {
+  const row = await board.runtimeByMark(name);
+  const no = (because: string, says: string): Seen => ({
+    ok: false,
+    ticket: row?.ticket_id ?? null,
+    because,
+    says,
+  });
+  const stat = lstatSync(path);
+  if (stat.isSymbolicLink()) return no('symlink', 'it is a symlink, which is not followed');
+  if (!stat.isDirectory()) return null;
+  if (row === null)
+    // One that is being launched by a tick of this very moment is not on the board of a reader yet.
+    return now_ms - stat.mtimeMs < older_ms ? null : no('no_run', 'the board knows no such run');
+  if (row.ended_at_ms === null || now_ms - row.ended_at_ms < older_ms || row.ticket_id === null) return null;
+  const ticket = await board.ticket(row.ticket_id);
+  if (ticket === null || !isSettled(ticket.status)) return null;
+  const registered = readRegistered(path);
+  const me = lookAtSelf(hostId(places.state) ?? '');
+  const verdict = registered === null ? 'dead' : judge(registered, me, lookAt(registered.pid)).verdict;
+  if (verdict === 'alive' || verdict === 'unknown')
+    return no('in_use', `its process ${registered?.pid} may live`);
+  const marked = processes.marked.find(({ run }) => run === name);
+  if (marked !== undefined) return no('in_use', `process ${marked.pid} belongs to it`);
+  const [inside] = processes.inside(path);
+  if (inside !== undefined) return no('in_use', `process ${inside} works in it`);
+  const says = `${ticket.status}, ended ${age(now_ms - row.ended_at_ms)} ago`;
+  return { ok: true, ticket: ticket.id, says };
+}
+
+async function remove(name: string, path: string, here: Here): Promise<Acted> {
+  const seen = await look(name, path, here, lookAtProcesses(here.places.state));
+  if (seen === null) return { result: 'left', because: 'wanted', says: 'its ticket is open again' };
+  if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
+  step('run-judged');
+  const restore = intoTrash(path, here);
+  step('run-moved');
+  return { result: 'done', restore };
+}

@@ -1,0 +1,94 @@
+import { join } from 'node:path';
+import { judge } from '../model/identity.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { judgeRow } from '../observe.ts';
+import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { type Mark, readMarks } from '../runtime/marks.ts';
+import { viewServer } from '../runtime/tmux.ts';
+import { type Here, step } from './here.ts';
+import { type Acted, type Advice, type Found, isSettled, type Proposal, word } from './item.ts';
+import { lookAtProcesses } from './processes.ts';
+import { intoTrash } from './trash.ts';
+
+/** A run that ended this recently may still be letting go of its processes. */
+const ENDED_MS = 3_600_000;
+
+/** What runs without a reason to: agents of settled tickets and leftovers of ended runs, each with the command that ends it,
+ *  since `clean` ends no process; and the marks of processes that are dead. */
+export async function runtimes(here: Here): Promise<Found> {
+  const { board, places, tmux, now_ms } = here;
+  const me = lookAtSelf(hostId(places.state) ?? '');
+  const advice: Advice[] = [];
+  for (const row of await board.liveRuntimes()) {
+    const ticket = row.ticket_id === null ? null : await board.ticket(row.ticket_id);
+    if (ticket === null || !isSettled(ticket.status)) continue;
+    const verdict = judgeRow(row, me)?.verdict;
+    if (verdict === 'alive')
+      advice.push({
+        command: `mc-pickup stop ${ticket.id}`,
+        ticket: ticket.id,
+        says: `its agent lives (process ${row.pid}), and the ticket is ${ticket.status}`,
+      });
+  }
+  const ended = async (run: string): Promise<Runtime | null> => {
+    const row = await board.runtimeByMark(run);
+    return row?.ended_at_ms != null && now_ms - row.ended_at_ms >= ENDED_MS ? row : null;
+  };
+  const view = await viewServer(tmux);
+  const shown = new Set<number>();
+  for (const pane of view.kind === 'server' ? view.panes : []) {
+    const row = pane.dead || pane.run === '' ? null : await ended(pane.run);
+    if (row === null) continue;
+    shown.add(pane.pid);
+    advice.push({
+      command: `tmux -S ${word(places.socket)} kill-pane -t ${pane.pane}`,
+      ticket: row.ticket_id,
+      says: `this pane lives (process ${pane.pid}), and its run has ended`,
+    });
+  }
+  for (const { pid, run } of lookAtProcesses(places.state).marked) {
+    const row = shown.has(pid) ? null : await ended(run);
+    if (row !== null)
+      advice.push({
+        command: `kill ${pid}`,
+        ticket: row.ticket_id,
+        says: `this process was left by run ${run}, which has ended`,
+      });
+  }
+  const proposals: Proposal[] = [];
+  for (const mark of readMarks(places.marks))
+    if (await isLeftover(mark, here)) proposals.push(markProposal(mark, here));
+  return { proposals, left: [], advice };
+}
+
+/** The mark of a process that is certainly dead and whose run the board has ended, or has lost. */
+async function isLeftover(mark: Mark, { board, places }: Here): Promise<boolean> {
+  const me = lookAtSelf(hostId(places.state) ?? '');
+  if (judge(mark, me, lookAt(mark.pid)).verdict !== 'dead') return false;
+  const row = await board.runtimeByMark(mark.run);
+  return row === null || row.ended_at_ms !== null;
+}
+
+function markProposal(mark: Mark, here: Here): Proposal {
+  const path = join(here.places.marks, `${mark.ticket}.json`);
+  return {
+    item: {
+      ...({
+        group: 'runtimes',
+        kind: 'mark',
+        name: path,
+        ticket: mark.ticket,
+        because: 'process_dead',
+      } as const),
+      ...{ says: `the mark of process ${mark.pid}, which is dead`, bytes: null, rows: null },
+    },
+    restorable: 'mv, from trash/ in the state dir, for 7 days',
+    act: async (): Promise<Acted> => {
+      const now = readMarks(here.places.marks).find(({ ticket }) => ticket === mark.ticket);
+      if (now?.run !== mark.run || !(await isLeftover(now, here)))
+        return { result: 'left', because: 'changed', says: 'it has changed meanwhile' };
+      step('mark-judged');
+      return { result: 'done', restore: intoTrash(path, here) };
+    },
+  };
+}

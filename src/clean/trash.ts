@@ -1,0 +1,62 @@
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { lookAtTree } from '../workspace/tree.ts';
+import type { Here } from './here.ts';
+import { type Found, NOTHING, type Proposal, word } from './item.ts';
+
+const DAY_MS = 86_400_000;
+/** For so long what was put into the trash can be taken out again. */
+export const KEPT_DAYS = 7;
+
+export function trashOf({ places }: Pick<Here, 'places'>): string {
+  return join(places.state, 'trash');
+}
+
+/** Moves a file or directory of the state dir into today's trash. What brings it back. */
+export function intoTrash(path: string, here: Here): string {
+  const parent = basename(dirname(path));
+  const day = join(trashOf(here), new Date(here.now_ms).toISOString().slice(0, 10), parent);
+  mkdirSync(day, { recursive: true, mode: 0o700 });
+  let to = join(day, basename(path));
+  for (let n = 1; lstatSync(to, { throwIfNoEntry: false }) !== undefined; n++)
+    to = join(day, `${basename(path)}.${n}`);
+  renameSync(path, to);
+  return `mv ${word(to)} ${word(path)}`;
+}
+
+/** What has been in the trash for long enough. */
+export function oldTrash(here: Here): Found {
+  const trash = trashOf(here);
+  const stat = lstatSync(trash, { throwIfNoEntry: false });
+  if (stat?.isDirectory() !== true) return NOTHING;
+  const proposals = readdirSync(trash).flatMap((name): Proposal[] => {
+    const path = join(trash, name);
+    const day_ms = /^\d{4}-\d\d-\d\d$/.test(name) ? Date.parse(`${name}T00:00:00Z`) : Number.NaN;
+    const old = here.now_ms - day_ms >= (KEPT_DAYS + 1) * DAY_MS;
+    if (!old || lstatSync(path).isDirectory() !== true) return [];
+    return [
+      {
+        item: {
+          ...({
+            group: 'runs',
+            kind: 'trash',
+            name: path,
+            ticket: null,
+            because: 'kept_long_enough',
+          } as const),
+          ...{
+            says: `in the trash for more than ${KEPT_DAYS} days`,
+            bytes: lookAtTree(path).bytes,
+            rows: null,
+          },
+        },
+        restorable: 'nothing: it was kept, and that time is over',
+        act: async () => ({
+          ...({ result: 'done', restore: null } as const),
+          later: () => rmSync(path, { recursive: true, force: true }),
+        }),
+      },
+    ];
+  });
+  return { ...NOTHING, proposals };
+}

@@ -1,0 +1,233 @@
+import { lstatSync, readdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Project } from '../model/policy.ts';
+import type { Ticket } from '../model/ticket.ts';
+import {
+  decide,
+  erase,
+  forget,
+  keepByRef,
+  onTheWay,
+  putBack,
+  setAside,
+  stampOf,
+} from '../workspace/aside.ts';
+import { hasCommits } from '../workspace/head.ts';
+import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
+import { type Here, step } from './here.ts';
+import {
+  type Acted,
+  type Found,
+  isSettled,
+  type Left,
+  NOTHING,
+  type Proposal,
+  reasonOf,
+  together,
+  word,
+} from './item.ts';
+import { userOf } from './use.ts';
+
+const TICKET = /^[A-Za-z]+-[0-9]+$/;
+
+/** Worktrees of tickets that are settled, or merged while they wait for a review. */
+export async function worktrees(here: Here): Promise<Found> {
+  const found: Found[] = [];
+  for (const { root, project, own } of rootsOf(here)) {
+    const real = realRoot(root, own);
+    if (real === null) continue;
+    if (typeof real !== 'string') {
+      found.push(leave(root, null, 'symlink', real.says));
+      continue;
+    }
+    for (const name of readdirSync(real)
+      .filter((one) => TICKET.test(one))
+      .sort(byNumber))
+      found.push(await one(join(real, name), project, here));
+    for (const left of onTheWay(real)) found.push(cutOff(left, project));
+  }
+  return together(found);
+}
+
+interface Root {
+  readonly root: string;
+  /** null = the configuration knows no such project any more. */
+  readonly project: Project | null;
+  /** So many last parts of its path are ours, and no symlinks. */
+  readonly own: number;
+}
+
+function rootsOf({ places, policy }: Here): Root[] {
+  const known = [...policy.projects.values()].map((project) => ({
+    root: project.worktrees ?? join(places.worktrees, project.name),
+    project,
+    own: project.worktrees === null ? 2 : 1,
+  }));
+  const names = statOf(places.worktrees)?.isDirectory() === true ? readdirSync(places.worktrees) : [];
+  const others = names
+    .filter(
+      (name) => !policy.projects.has(name) && statOf(join(places.worktrees, name))?.isDirectory() === true,
+    )
+    .map((name) => ({ root: join(places.worktrees, name), project: null, own: 2 }));
+  return [...known, ...others];
+}
+
+/** As a launch takes it: its last parts are no symlinks. null = there is none. */
+function realRoot(root: string, own: number): string | { readonly says: string } | null {
+  if (statOf(root) === undefined) return null;
+  let top = resolve(root);
+  const parts: string[] = [];
+  for (let n = 0; n < own; n++) {
+    if (statOf(top)?.isSymbolicLink() === true) return { says: `${top} is a symlink, which is not followed` };
+    parts.unshift(basename(top));
+    top = dirname(top);
+  }
+  return statOf(root)?.isDirectory() === true ? join(realpathSync(top), ...parts) : null;
+}
+
+async function one(target: string, project: Project | null, here: Here): Promise<Found> {
+  const id = basename(target);
+  const ticket = await here.board.ticket(id);
+  if (ticket === null) return leave(target, id, 'no_ticket', 'the board knows no ticket of that number');
+  if (!isSettled(ticket.status) && ticket.status !== 'in_review') return NOTHING;
+  if (project === null)
+    return leave(
+      target,
+      id,
+      'project_unknown',
+      `${basename(dirname(target))} is no project of the configuration any more`,
+    );
+  const seen = await look(target, target, ticket, project, here);
+  if (!seen.ok) return isSettled(ticket.status) ? leave(target, id, seen.because, seen.says) : NOTHING;
+  const item = {
+    ...({ group: 'worktrees', kind: 'worktree', name: target, ticket: id } as const),
+    ...{ because: seen.because, says: saysOf(ticket, seen, project), bytes: seen.bytes, rows: null },
+  };
+  return {
+    ...NOTHING,
+    proposals: [
+      {
+        item,
+        restorable: `git worktree add, from refs/mc-pickup/cleaned/${id}/ in ${project.repo}`,
+        act: () => remove(target, id, project, here),
+      },
+    ],
+  };
+}
+
+function saysOf({ status }: Ticket, { because, branch, logged }: SafeTree, { base }: Project): string {
+  const where = {
+    merged: `merged into ${base}`,
+    squashed: `its changes are in ${base}`,
+    pushed: 'pushed to a remote',
+  }[because];
+  const more = logged.length === 0 ? '' : `, ${logged.length} left behind in its log are kept too`;
+  return `${status}, clean, ${where}${branch === null ? ', a detached HEAD' : ''}${more}`;
+}
+
+type Seen = SafeTree | { readonly ok: false; readonly because: string; readonly says: string };
+
+/** All that must hold, looked at now. `dir`: where the files are. */
+async function look(
+  target: string,
+  dir: string,
+  ticket: Ticket,
+  project: Project,
+  here: Here,
+): Promise<Seen> {
+  const used = await userOf(ticket.id, target, dir, here);
+  if (used !== null) return { ok: false, ...used };
+  const key = `${ticket.id}@${ticket.created_at_ms}`;
+  const judged = await judgeWorktree({ dir, registered: target, project, key });
+  if (!judged.ok || isSettled(ticket.status)) return judged;
+  // A branch without a commit of its own is in the base too.
+  const done = judged.because !== 'pushed' && hasCommits(dir) === true;
+  return done ? judged : { ok: false, because: 'ticket_open', says: `its ticket is in ${ticket.status}` };
+}
+
+async function remove(target: string, id: string, project: Project, here: Here): Promise<Acted> {
+  const ticket = await here.board.ticket(id);
+  if (ticket === null || !(isSettled(ticket.status) || ticket.status === 'in_review'))
+    return {
+      result: 'left',
+      because: 'ticket_open',
+      says: `its ticket is in ${ticket?.status ?? 'no status'} now`,
+    };
+  const seen = await look(target, target, ticket, project, here);
+  if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
+  const stamp = stampOf(Date.now());
+  step('worktree-judged');
+  const kept = await keepByRef(project.repo, id, stamp, [seen.tip, ...seen.logged]);
+  if (!kept.ok) return { result: 'failed', error: kept.error };
+  step('worktree-kept');
+  const aside = setAside(target, id, stamp);
+  step('worktree-aside');
+  // Whoever came in since is seen here; nobody can come in by the name any more.
+  const again = await look(target, aside, ticket, project, here).catch((error: unknown) => ({
+    ...({ ok: false, because: 'unreadable', says: reasonOf(error) } as const),
+  }));
+  // What its log alone led to has a ref by now: any more of that is new.
+  const same = again.ok && again.tip === seen.tip && again.id === seen.id && again.logged.length === 0;
+  if (!same) {
+    const says = again.ok ? 'it was changed at the same moment' : again.says;
+    if (putBack(aside, target))
+      return { result: 'left', because: again.ok ? 'changed' : again.because, says };
+    return {
+      result: 'failed',
+      error: `${says}, and something else is at ${target} now: it is kept as ${aside}`,
+    };
+  }
+  const decided = decide(aside);
+  step('worktree-decided');
+  const error = await forget(project.repo, target);
+  step('worktree-forgotten');
+  if (error !== null) return { result: 'failed', error };
+  const restore = `git -C ${word(project.repo)} worktree add ${word(target)} ${kept.ref}`;
+  return { result: 'done', restore, later: () => erase(decided) };
+}
+
+/** A clean that was killed half-way: undecided, it is put back and judged anew the next time; decided, it goes on. */
+function cutOff(
+  { path, target, ticket, decided }: ReturnType<typeof onTheWay>[number],
+  project: Project | null,
+): Found {
+  const says = decided
+    ? 'a clean was cut off while it deleted this'
+    : `a clean was cut off: it goes back to ${target}`;
+  const proposal: Proposal = {
+    item: {
+      ...({
+        group: 'worktrees',
+        kind: 'cut_off',
+        name: path,
+        ticket,
+        because: decided ? 'decided' : 'undecided',
+      } as const),
+      ...{ says, bytes: null, rows: null },
+    },
+    restorable: decided ? 'its ref is there already' : 'nothing is removed',
+    act: async () => {
+      if (!decided)
+        return putBack(path, target)
+          ? { result: 'done', restore: null }
+          : { result: 'failed', error: `something else is at ${target} now: look at ${path} yourself` };
+      const error = project === null ? null : await forget(project.repo, target);
+      if (error !== null) return { result: 'failed', error };
+      return { result: 'done', restore: null, later: () => erase(path) };
+    },
+  };
+  return { ...NOTHING, proposals: [proposal] };
+}
+
+function leave(name: string, ticket: string | null, because: string, says: string): Found {
+  const left: Left = { group: 'worktrees', name, ticket, because, says };
+  return { ...NOTHING, left: [left] };
+}
+
+function statOf(path: string): ReturnType<typeof lstatSync> | undefined {
+  return lstatSync(path, { throwIfNoEntry: false });
+}
+
+function byNumber(a: string, b: string): number {
+  return Number(a.split('-')[1]) - Number(b.split('-')[1]);
+}

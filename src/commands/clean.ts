@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { type Acted, type Found, GROUPS, type Group, type Item, reasonOf } from '../clean/item.ts';
+import { loadPolicy } from '../config/load.ts';
+import { didYouMean } from '../config/locate.ts';
+import { parseDuration } from '../killswitch.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { cleanLines, doneLines } from '../report/clean.ts';
+import { columnsOf } from '../report/table.ts';
+import { brokenLine, type Context, serverOf, whoAmI, withBoard, withReader } from './context.ts';
+import { betweenTicks } from './lock.ts';
+import { showing } from './progress.ts';
+
+export interface CleanOptions {
+  readonly yes?: boolean;
+  readonly olderThan: string;
+  readonly only?: readonly string[];
+}
+
+/** Branches go only where they are named: they are what is left of the work. */
+const USUAL: readonly Group[] = GROUPS.filter((one) => one !== 'branches');
+const LEAST_MS = 3_600_000;
+
+export interface Outcome {
+  readonly item: Item;
+  readonly acted: Acted;
+}
+
+/** Proposes what may go, and writes nothing; with `--yes` it goes. */
+export async function clean(context: Context, o: CleanOptions): Promise<ExitCode> {
+  const groups = groupsOf(o.only);
+  const older_ms = parseDuration(o.olderThan);
+  if (older_ms === null || older_ms < LEAST_MS)
+    throw new UserError(
+      EXIT.usage,
+      `--older-than: "${o.olderThan}" is no duration of an hour or more: use 12h or 30d`,
+    );
+  const { policy } = loadPolicy(context.places.config, context.env);
+  // Where worktrees are, and what they are compared with, stands there.
+  if (policy.broken.length > 0)
+    throw new UserError(EXIT.config, `nothing is cleaned by a broken configuration: ${brokenLine(policy)}`);
+  const server = await serverOf(context);
+  const { places, env, tmux } = context;
+  const common = { ...{ places, env, tmux, policy, older_ms }, server: server?.url ?? null };
+  // A board that is not there yet is not made for this.
+  const reads = o.yes !== true || (server === null && !existsSync(places.board));
+  const work = reads ? withReader : withBoard;
+  return work(context, async (board) => {
+    const { carryOut, propose } = await import('../clean/index.ts');
+    const here = { ...common, board, now_ms: Date.now() };
+    const found = await showing(context, 'looking for what may go', () => propose(groups, here));
+    if (reads) return proposed(context, found, o);
+    if (found.proposals.length === 0) return told(context, found, []);
+    const outcomes = await betweenTicks(context, 'cleaning up', async () => {
+      const done: Outcome[] = [];
+      for (const proposal of found.proposals) {
+        const { item } = proposal;
+        const acted = await carryOut(proposal);
+        done.push({ item, acted });
+        if (acted.result === 'done' && item.kind !== 'trash') await note(item, acted.restore);
+      }
+      return done;
+    });
+    // Nobody finds these any more: they are deleted while ticks run again.
+    return told(context, found, outcomes.map(finished));
+
+    /** For `log` and `explain`. What is gone is gone, whether or not the board can say so. */
+    async function note(item: Item, restore: string | null): Promise<void> {
+      const { actor } = whoAmI(env);
+      const text = restore ?? (item.rows === null ? item.name : `${item.rows} rows of ${item.name}`);
+      const row = {
+        ticket_id: item.ticket,
+        run_id: null,
+        actor,
+        kind: 'cleaned',
+        because: item.because,
+        text,
+      };
+      await board.log({ at_ms: Date.now(), ...row }).catch((error: unknown) => {
+        context.out.warn(
+          `${item.name} was cleaned, and the log of the board does not say so: ${reasonOf(error)}`,
+        );
+      });
+    }
+  });
+}
+
+function finished(one: Outcome): Outcome {
+  if (one.acted.result !== 'done' || one.acted.later === undefined) return one;
+  try {
+    one.acted.later();
+    return one;
+  } catch (error) {
+    const why = `it can be brought back, and was not deleted whole (${reasonOf(error)}): the next clean goes on`;
+    return { ...one, acted: { result: 'failed', error: why } };
+  }
+}
+
+function groupsOf(only: readonly string[] | undefined): readonly Group[] {
+  const names = (only ?? []).flatMap((one) => one.split(','));
+  for (const name of names) {
+    if ((GROUPS as readonly string[]).includes(name)) continue;
+    const meant = didYouMean(name, GROUPS);
+    const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
+    throw new UserError(EXIT.usage, `--only: "${name}" is none of ${GROUPS.join(', ')}${hint}`);
+  }
+  return names.length === 0 ? USUAL : GROUPS.filter((one) => names.includes(one));
+}
+
+function proposed({ out, json, env }: Context, found: Found, o: CleanOptions): ExitCode {
+  const { proposals, left, advice } = found;
+  if (json) {
+    const items = proposals.map(({ item, restorable }) => ({
+      ...item,
+      result: 'planned',
+      restore: restorable,
+    }));
+    out.json({ dry_run: true, items, left, advice });
+  } else {
+    const shape = { columns: columnsOf(env), color: out.color };
+    const again = ['mc-pickup clean --yes', ...words(o)].join(' ');
+    for (const line of cleanLines(found, again, shape)) out.painted(line);
+  }
+  return EXIT.ok;
+}
+
+function words({ olderThan, only }: CleanOptions): string[] {
+  return [
+    ...(olderThan === '30d' ? [] : ['--older-than', olderThan]),
+    ...(only ?? []).flatMap((one) => ['--only', one]),
+  ];
+}
+
+function told({ out, json, env }: Context, found: Found, outcomes: readonly Outcome[]): ExitCode {
+  if (json) {
+    const items = outcomes.map(({ item, acted }) => ({
+      ...item,
+      result: acted.result,
+      restore: acted.result === 'done' ? acted.restore : null,
+      ...(acted.result === 'failed' ? { error: acted.error } : {}),
+      ...(acted.result === 'left' ? { error: acted.says } : {}),
+    }));
+    out.json({ dry_run: false, items, left: found.left, advice: found.advice });
+  } else
+    for (const line of doneLines(found, outcomes, { columns: columnsOf(env), color: out.color }))
+      out.painted(line);
+  return outcomes.some(({ acted }) => acted.result === 'failed') ? EXIT.partial : EXIT.ok;
+}

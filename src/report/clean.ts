@@ -1,0 +1,93 @@
+import type { Acted, Found, Group, Item } from '../clean/item.ts';
+import { type Cell, flow, paint } from './table.ts';
+
+interface Shape {
+  readonly columns: number;
+  readonly color: boolean;
+}
+
+const HEADS: Readonly<Record<Group, string>> = {
+  worktrees: 'worktrees',
+  runs: 'directories of old runs',
+  activity: 'old rows of the board',
+  runtimes: 'what is left of runtimes',
+  branches: 'branches',
+};
+/** So many things that stay are told one by one. */
+const MOST = 20;
+
+/** What may go, what stays and why, and what a person may end. */
+export function cleanLines(found: Found, again: string, shape: Shape): string[] {
+  const { proposals } = found;
+  const lines: string[] = [];
+  for (const group of Object.keys(HEADS) as Group[]) {
+    const own = proposals.filter(({ item }) => item.group === group);
+    if (own.length === 0) continue;
+    lines.push(paint(`${HEADS[group]} that may go`, 'head', shape.color));
+    for (const { item, restorable } of own) lines.push(...entry(item, `back by: ${restorable}`, shape));
+  }
+  lines.push(...rest(found, shape));
+  if (proposals.length === 0) return [...lines, 'nothing may go'];
+  const bytes = proposals.reduce((sum, { item }) => sum + (item.bytes ?? 0), 0);
+  return [...lines, `${many(proposals.length, 'thing')}, ${size(bytes)}; nothing was done yet: ${again}`];
+}
+
+/** What went and how it comes back, what did not, and what failed. */
+export function doneLines(
+  found: Found,
+  outcomes: readonly { readonly item: Item; readonly acted: Acted }[],
+  shape: Shape,
+): string[] {
+  const lines: string[] = [];
+  for (const { item, acted } of outcomes) {
+    if (acted.result === 'done') {
+      const back = acted.restore === null ? 'done' : `back by: ${acted.restore}`;
+      lines.push(...entry(item, back, shape));
+    } else {
+      const words = acted.result === 'left' ? `left: ${acted.says}` : `failed: ${acted.error}`;
+      lines.push(...entry(item, words, shape, acted.result === 'failed' ? 'bad' : 'ask'));
+    }
+  }
+  lines.push(...rest(found, shape));
+  const gone = outcomes.filter(({ acted }) => acted.result === 'done');
+  if (outcomes.length === 0) return [...lines, 'nothing may go'];
+  const bytes = gone.reduce((sum, { item }) => sum + (item.bytes ?? 0), 0);
+  return [...lines, `${gone.length} of ${many(outcomes.length, 'thing')} gone, ${size(bytes)}`];
+}
+
+function entry(item: Item, more: string, shape: Shape, tone?: Cell['tone']): string[] {
+  const much = item.rows === null ? (item.bytes === null ? '' : size(item.bytes)) : many(item.rows, 'row');
+  const head = [{ text: item.name }, ...(much === '' ? [] : [{ text: much }]), { text: item.says }];
+  // A command is for copying: it is never broken or cut.
+  const lines = flow(head, shape.columns - 4, '', shape.color).map(
+    (line, n) => `${n === 0 ? '  ' : '    '}${line}`,
+  );
+  return [...lines, `    ${paint(more, tone ?? 'dim', shape.color)}`];
+}
+
+function rest({ left, advice }: Found, { color }: Shape): string[] {
+  const lines: string[] = [];
+  if (left.length > 0) {
+    lines.push(paint('left as it is', 'head', color));
+    for (const { name, says } of left.slice(0, MOST)) lines.push(`  ${name}`, `    ${says}`);
+    if (left.length > MOST) lines.push(`  and ${left.length - MOST} more (--json names all)`);
+  }
+  if (advice.length > 0) {
+    lines.push(paint('runs without a reason to; no process is ended here', 'head', color));
+    for (const { command, says } of advice) lines.push(`  ${command}`, `    ${says}`);
+  }
+  return lines;
+}
+
+function many(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
+function size(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const units = ['kB', 'MB', 'GB', 'TB'];
+  let n = bytes / 1024;
+  let unit = 0;
+  for (; n >= 1024 && unit < units.length - 1; unit++) n /= 1024;
+  return `${n < 10 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+}

@@ -1,6 +1,7 @@
 /** The JSON Schema of the configuration, for editors, and the tables of its documentation: both from src/config/. */
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import { type KeyText, TABLES, type TableText, tableText } from '../../src/config/describe.ts';
+import { HOOKS } from '../../src/config/load.ts';
 import { NAME } from '../../src/config/schema.ts';
 import { tomlValue } from '../../src/config/toml.ts';
 
@@ -112,7 +113,7 @@ function notifySchema(): object {
 
 function projectSchema(): object {
   const made = one('project');
-  const hooks = ['after_create', 'before_run'].map((key) => [
+  const hooks = HOOKS.map((key) => [
     key,
     { ...wordsOf(tableText('project').keys[key]), allOf: [{ $ref: '#/definitions/hook' }] },
   ]);

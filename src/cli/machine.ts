@@ -63,6 +63,9 @@ export function defineMachine(program: Command, run: Run): void {
     ['mc-pickup clean --yes', 'each is looked at once more, and goes'],
     ['mc-pickup clean --only branches', 'branches of closed tickets, which it leaves alone otherwise'],
   );
+  program
+    .command('pool', { hidden: true })
+    .action(() => run(async (c) => (await import('../commands/pool.ts')).pool(c)));
   defineCompletion(program, run);
   defineConfig(program, run);
   defineSchedule(program, run);

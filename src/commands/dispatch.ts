@@ -43,6 +43,8 @@ interface Done {
   readonly result: TickResult | null;
   /** The page that this tick is to see to. */
   readonly page?: PageSpec | null;
+  /** Where worktrees are to be kept ready. */
+  readonly pools?: Policy | null;
 }
 
 /** What is to follow this tick, once its configuration is known; null = nothing is. */
@@ -63,6 +65,7 @@ export async function runTick(context: Context, options: Options): Promise<Done>
     const done = await showing(context, 'ticking', (say) => lockedTick(context, options, say, then));
     await then.after?.end(done.result, done.code);
     if (done.page) await seeToPage(context, done.page);
+    if (done.pools) (await import('./pool.ts')).startFilling(context, done.pools);
     return done;
   } catch (error) {
     if (options.dryRun !== true && error instanceof UserError && error.name === 'DamagedBoard')
@@ -190,7 +193,8 @@ async function lookedAt(
     if (!dry) await keep(board, { context, policy, options, result, now_ms, server });
     const code = show(context, result.report, options, result);
     failpoint('keep-reported');
-    return { code, result, page: dry ? null : policy.page };
+    const pools = !dry && dispatch && [...policy.projects.values()].some((one) => one.pool > 0);
+    return { code, result, page: dry ? null : policy.page, pools: pools ? policy : null };
   } finally {
     board.close();
   }

@@ -180,6 +180,19 @@ export const TABLES: readonly TableText[] = [
         otherwise: 'none',
         example: ['make', 'setup'],
       },
+      pool: {
+        says: 'so many worktrees are kept ready for new tickets, with `after_create` run in them; ticks make them after their work',
+        value: 0,
+      },
+      pool_max_age_hours: {
+        says: 'one that is older is made ready anew, and not given out before',
+        value: 24,
+      },
+      pool_setup: {
+        says: 'hook that makes one ready in place of `after_create`, which then runs as ever when a ticket gets it',
+        otherwise: '`after_create`',
+        example: ['npm', 'ci'],
+      },
     },
   },
   {

@@ -135,6 +135,7 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
       worktrees: one.worktrees === undefined ? null : expand(one.worktrees, home),
       after_create: one.after_create ?? null,
       before_run: one.before_run ?? null,
+      pool_setup: one.pool_setup ?? null,
       default_agent: one.default_agent ?? null,
     });
   }
@@ -216,6 +217,9 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   };
 }
 
+/** Keys of a project that may be a hook's argv alone. */
+export const HOOKS = ['after_create', 'before_run', 'pool_setup'] as const;
+
 type AnyObject = v.ObjectSchema<v.ObjectEntries, v.ErrorMessage<v.ObjectIssue> | undefined>;
 
 /** Tables of which there may be any number. */
@@ -226,7 +230,7 @@ const ARRAYS = new Map<AnyObject, string>([
 
 /** Tables inside a table. */
 const INSIDE = new Map<AnyObject, Readonly<Record<string, AnyObject>>>([
-  [PROJECT, { after_create: HOOK, before_run: HOOK }],
+  [PROJECT, Object.fromEntries(HOOKS.map((key) => [key, HOOK]))],
   [NOTIFY, { command: NOTIFY_COMMAND, webhook: NOTIFY_WEBHOOK }],
 ]);
 
@@ -328,7 +332,7 @@ function withHooks(raw: unknown): unknown {
   const table = tableOf(raw);
   if (table === null) return raw;
   const wrap = (value: unknown): unknown => (Array.isArray(value) ? { argv: value } : value);
-  const hooks = ['after_create', 'before_run'].filter((key) => Object.hasOwn(table, key));
+  const hooks = HOOKS.filter((key) => Object.hasOwn(table, key));
   return { ...table, ...Object.fromEntries(hooks.map((key) => [key, wrap(table[key])])) };
 }
 

@@ -91,6 +91,9 @@ export const PROJECT = v.object(
     default_agent: v.optional(name),
     after_create: v.optional(HOOK),
     before_run: v.optional(HOOK),
+    pool: v.optional(whole(0, 16), 0),
+    pool_max_age_hours: v.optional(positive(8760), 24),
+    pool_setup: v.optional(HOOK),
   },
   TABLE,
 );

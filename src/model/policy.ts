@@ -113,6 +113,11 @@ export interface Project {
   readonly worktrees: string | null;
   readonly after_create: HookSpec | null;
   readonly before_run: HookSpec | null;
+  /** So many worktrees are kept ready; 0 = none. */
+  readonly pool: number;
+  readonly pool_max_age_hours: number;
+  /** What makes one ready; null = `after_create` does. */
+  readonly pool_setup: HookSpec | null;
   readonly default_agent: string | null;
 }
 

@@ -1,4 +1,5 @@
 /** Reached by dynamic import only: a tick that launches nothing never loads execa. */
+export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { branchFacts } from './git.ts';
 export { hookDone, hookLeft, hookPending, runHook } from './hooks.ts';
 export { type Prepared, prepareWorkspace, type Refusal } from './worktree.ts';

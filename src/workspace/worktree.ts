@@ -3,7 +3,6 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   rmdirSync,
   rmSync,
@@ -18,6 +17,8 @@ import { slug } from '../text.ts';
 import { fetchOnce, type GitResult, git, inTurn } from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
+import { ownDir, READY, textOf } from './own.ts';
+import { given, mendMoved, neverGiven, takeSlot } from './pool.ts';
 
 export type Refusal =
   | 'repo_missing'
@@ -58,8 +59,6 @@ interface Branch {
 
 const DAY_MS = 86_400_000;
 const ADD_MS = 300_000;
-/** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
-const READY = 'mc-pickup-ready';
 
 /** The worktree and branch of a ticket: the ones it has, with whatever is in them, or new ones from the base.
  *  Nothing that exists is ever wiped, moved or reset, but for a half-made worktree that nobody was ever given.
@@ -99,6 +98,7 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
   if (there?.isSymbolicLink()) return no('worktree_symlink', `${target} is a symlink: remove it`);
   if (there !== undefined && !there.isDirectory())
     return no('worktree_foreign', `${target} is not a directory`);
+  await mendMoved(common, target);
   const half = halfMade(common, target);
   if (half && beingMade(common, ticket.id)) {
     return no('git_failed', `git worktree add is still making ${target}: try again later`);
@@ -113,7 +113,7 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
 
 /** Makes the root and returns its real path, unless one of its last `own` parts, which are ours, is a symlink.
  *  What lies above is the user's choice (a state dir on another disk). */
-function realRoot(root: string, own: number): string | Refused {
+export function realRoot(root: string, own: number): string | Refused {
   const parts: string[] = [];
   let top = resolve(root);
   for (let i = 0; i < own; i++) {
@@ -134,21 +134,13 @@ function leads(path: string): Refused {
   );
 }
 
-/** The git dir of the worktree that is registered at a path, whether it is on disk or not. */
-function ownDir(common: string, target: string): string | null {
-  const all = join(common, 'worktrees');
-  if (!existsSync(all)) return null;
-  const found = readdirSync(all).find(
-    (name) => resolve(all, name, textOf(join(all, name, 'gitdir'))) === join(target, '.git'),
-  );
-  return found === undefined ? null : join(all, found);
-}
-
 /** Whether `git worktree add` was killed before its checkout ended, so that the tree was never given to anybody.
  *  Git writes the index last: where there is one, the checkout ended or somebody has worked here. */
 function halfMade(common: string, target: string): boolean {
   const own = ownDir(common, target);
-  if (own === null || textOf(join(own, 'locked')) !== 'initializing') return false;
+  if (own === null) return false;
+  if (neverGiven(own)) return true;
+  if (textOf(join(own, 'locked')) !== 'initializing') return false;
   return ![READY, HOOK_DONE, 'index'].some((name) => existsSync(join(own, name)));
 }
 
@@ -194,14 +186,6 @@ async function addWorktree(common: string, id: string, args: readonly string[]):
   } finally {
     rmSync(note, { force: true });
     failpoint('prepare-worktree-added');
-  }
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return '';
   }
 }
 
@@ -339,12 +323,18 @@ async function create(
   const fresh = `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
   const taken = branches.some(({ ref }) => ref === `refs/heads/${fresh}`);
   const branch = kept?.ref.slice(11) ?? (taken ? `${fresh}-${ticket.created_at_ms.toString(36)}` : fresh);
-  const added =
-    kept !== undefined || from === undefined
+  const pooled =
+    kept === undefined &&
+    from !== undefined &&
+    (await takeSlot({ project, common, target, base: from.ref, branch }));
+  const added = pooled
+    ? { ok: true, error: '' }
+    : kept !== undefined || from === undefined
       ? await addWorktree(common, ticket.id, ['--', target, branch])
       : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.ref]);
   if (!added.ok) return no('git_failed', added.error);
   markReady(common, target);
+  if (pooled) given(common, target);
   await markStart(common, target, from?.ref);
   await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, keyOf(ticket)]);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;

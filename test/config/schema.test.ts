@@ -168,6 +168,7 @@ const BOARD = {
 const PROJECT = {
   ...{ repo: ['/r', '~/r'], base: ['main', 'v1.2/x#3'], remote: ['origin'], fetch: [true, false] },
   ...{ base_max_age_days: [0.5, 14], worktrees: ['~/w', '/w'], after_create: HOOKS, before_run: HOOKS },
+  ...{ pool: [0, 3, 16], pool_max_age_hours: [0.5, 24], pool_setup: HOOKS },
 };
 const AGENT = {
   ...{

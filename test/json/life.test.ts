@@ -21,7 +21,7 @@ afterEach(async () => {
 });
 
 /** Commands that print no JSON: a terminal of their own, a format of its own, or internal. */
-const NO_JSON = new Set(['attach', 'completion', 'complete', 'register', 'metrics']);
+const NO_JSON = new Set(['attach', 'completion', 'complete', 'register', 'metrics', 'pool']);
 /** Looked at where there is a terminal: test/commands/config-edit.test.ts. */
 const ELSEWHERE = new Set(['config edit']);
 

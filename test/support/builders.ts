@@ -258,6 +258,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     worktrees: null,
     after_create: null,
     before_run: null,
+    ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
     default_agent: null,
     ...over,
   };

@@ -47,6 +47,7 @@ const project = (more: object = {}) => ({
   worktrees: null,
   after_create: null,
   before_run: null,
+  ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
   default_agent: null,
   ...more,
 });

@@ -1,0 +1,77 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadPolicy } from '../config/load.ts';
+import { blocks, readSwitches } from '../killswitch.ts';
+import { EXIT, type ExitCode } from '../model/errors.ts';
+import type { Policy, Project } from '../model/policy.ts';
+import { startOf } from '../runtime/identity.ts';
+import { agentEnvironment } from '../runtime/launcher.ts';
+import { isWanting } from '../workspace/slots.ts';
+import type { Context } from './context.ts';
+
+/** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */
+export function startFilling({ places, node, bin, env }: Context, policy: Policy): void {
+  const wanting = [...policy.projects.values()].some((project) => {
+    const root = rootOf(project, places.worktrees);
+    // Where nothing was ever launched there may be no directory yet: then all are missing.
+    return Array.from({ length: project.pool }, (_, n) => n + 1).some(
+      (n) => !existsSync(root) || isWanting(root, n, project, Date.now()),
+    );
+  });
+  if (!wanting) return;
+  const args = [bin, 'pool', '--state-dir', places.state, '--config', places.config];
+  const child = spawn(node, args, {
+    env: { ...env, MC_PICKUP_STATE_DIR: places.state },
+    detached: true,
+    stdio: 'ignore',
+  });
+  child.on('error', () => undefined); // The next tick tries again.
+  child.unref();
+}
+
+/** Makes at most one slot of each project ready, beside all ticks. One at a time on this machine; a second one has nothing to
+ *  do. */
+export async function pool(context: Context): Promise<ExitCode> {
+  const { places, env, out } = context;
+  const { policy } = loadPolicy(places.config, env);
+  const projects = [...policy.projects.values()].filter((one) => one.pool > 0);
+  if (policy.broken.length > 0 || projects.length === 0 || !existsSync(places.board)) return EXIT.ok;
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const lock = tryTickLock(join(places.state, 'pool-lock.sqlite'));
+  if (lock === null) return EXIT.ok;
+  try {
+    const { fillSlot } = await import('../workspace/index.ts');
+    let code: ExitCode = EXIT.ok;
+    for (const project of projects) {
+      if (blocks(readSwitches(places, env, Date.now()), project.name, '') !== null) continue;
+      const filled = await fillSlot({
+        project,
+        root: rootOf(project, places.worktrees),
+        env: environment(project, policy, context),
+        logFile: (n) => join(places.state, 'pool', `${project.name}-${n}.log`),
+        startOf,
+      });
+      if (filled.kind === 'made') out.line(`${project.name}: slot ${filled.n} is ready`);
+      if (filled.kind === 'failed') {
+        code = EXIT.partial;
+        out.warn(`${project.name}: no slot could be made ready: ${filled.error}`);
+      }
+    }
+    return code;
+  } finally {
+    lock.release();
+  }
+}
+
+function rootOf({ worktrees, name }: Project, all: string): string {
+  return worktrees ?? join(all, name);
+}
+
+/** As the hooks of a launch have it, but for the run and the ticket, which there are none of. */
+function environment(project: Project, policy: Policy, { places, env }: Context): NodeJS.ProcessEnv {
+  const name = project.default_agent ?? policy.default_agent ?? '';
+  const profile = policy.agents.get(name) ?? { env: {}, pass_env: [] };
+  const all = agentEnvironment(profile, places, { run: 'pool', ticket: '' }, env);
+  return Object.fromEntries(Object.entries(all).filter(([key]) => !/^MC_(RUN|TICKET|PROMPT)/.test(key)));
+}

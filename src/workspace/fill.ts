@@ -1,0 +1,156 @@
+import { existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HookSpec, Project } from '../model/policy.ts';
+import { fetchOnce, git } from './git.ts';
+import { MARKER as HOOK_DONE, hookDone, hookLeft, runHook, type StartOf } from './hooks.ts';
+import { PLAIN } from './merged.ts';
+import { ownDir, textOf } from './own.ts';
+import { isUntouched, neverGiven, SLOT } from './pool.ts';
+import {
+  claimSlot,
+  dropClaims,
+  hookKey,
+  isBeingTaken,
+  isFresh,
+  isWanting,
+  readSlot,
+  slotDir,
+  writeSlot,
+} from './slots.ts';
+import { realRoot } from './worktree.ts';
+
+const ADD_MS = 300_000;
+/** In a slot's own git dir: it was ready once, and what is in it beyond that is somebody's. */
+const MADE = 'mc-pickup-slot-made';
+
+export interface Filling {
+  readonly project: Project;
+  readonly root: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly logFile: (n: number) => string;
+  readonly startOf: StartOf;
+}
+
+export type Filled =
+  | { readonly kind: 'full' }
+  | { readonly kind: 'made'; readonly n: number }
+  | { readonly kind: 'failed'; readonly n: number; readonly error: string };
+
+/** Makes one slot of a project, or makes one ready anew: missing, too old, made by another hook, or behind the base. The
+ *  caller holds the pool's lock. */
+export async function fillSlot(filling: Filling): Promise<Filled> {
+  const { project, root } = filling;
+  const real = project.worktrees === null ? realRoot(root, 2) : realRoot(project.worktrees, 1);
+  if (typeof real !== 'string') return { kind: 'failed', n: 0, error: real.error };
+  const at = await git(project.repo, [...PLAIN, 'rev-parse', '--path-format=absolute', '--git-common-dir']);
+  if (!at.ok) return { kind: 'failed', n: 0, error: at.error };
+  const common = realpathSync(at.stdout);
+  const due = slots(project).find(
+    (n) => isWanting(real, n, project, Date.now()) && !isBeingTaken(real, n, Date.now()),
+  );
+  // The base is asked for at most as often as there is something to make.
+  if (due !== undefined && project.fetch)
+    await fetchOnce(common, project.remote, project.base, project.fetch_timeout_seconds);
+  const tip = await tipOf(project, common);
+  if (tip === null) return { kind: 'failed', n: 0, error: `there is no ${project.base} to begin from` };
+  const n = due ?? slots(project).find((one) => isBehind(real, one, tip, project));
+  if (n === undefined) return { kind: 'full' };
+  const before = readSlot(real, n);
+  if (before === null) dropClaims(real, n);
+  // Nobody may take it from now on.
+  const claimed = before === null ? null : claimSlot(real, n);
+  if (before !== null && claimed === null) return { kind: 'full' };
+  const error = await makeReady(slotDir(real, n), before?.sha ?? null, { n, common, tip, filling }).catch(
+    String,
+  );
+  writeSlot(real, n, { sha: tip, made_at_ms: Date.now(), hook: hookKey(project), failed: error });
+  if (claimed !== null) rmSync(claimed, { force: true });
+  return error === null ? { kind: 'made', n } : { kind: 'failed', n, error };
+}
+
+function slots({ pool }: Project): number[] {
+  return Array.from({ length: pool }, (_, n) => n + 1);
+}
+
+function isBehind(root: string, n: number, tip: string, project: Project): boolean {
+  const state = readSlot(root, n);
+  return state !== null && isFresh(state, project, Date.now()) && state.sha !== tip;
+}
+
+async function tipOf({ remote, base }: Project, common: string): Promise<string | null> {
+  for (const ref of [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`]) {
+    const found = await git(common, [
+      ...PLAIN,
+      'rev-parse',
+      '--verify',
+      '--quiet',
+      '--end-of-options',
+      `${ref}^{commit}`,
+    ]);
+    if (found.ok) return found.stdout;
+  }
+  return null;
+}
+
+/** null = ready; else why not. A slot with somebody's work in it is left as it is. */
+async function makeReady(
+  slot: string,
+  sha: string | null,
+  o: { readonly n: number; readonly common: string; readonly tip: string; readonly filling: Filling },
+): Promise<string | null> {
+  const { common, tip, filling } = o;
+  const { project, startOf } = filling;
+  if (existsSync(slot)) {
+    const left = await hookLeft(slot, startOf).catch(() => null);
+    if (left !== null) return left;
+    if (sha !== null && (await isUntouched(slot, common, sha))) {
+      const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS);
+      if (!moved.ok) return moved.error;
+    } else {
+      const error = await takeAway(slot, common);
+      if (error !== null) return error;
+    }
+  } else if (ownDir(common, slot) !== null) {
+    const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', slot]);
+    if (!gone.ok) return gone.error;
+  }
+  if (!existsSync(slot)) {
+    const added = await git(common, ['worktree', 'add', '-q', '--detach', '--', slot, tip], ADD_MS);
+    if (!added.ok) return added.error;
+    const own = ownDir(common, slot);
+    if (own === null) return `${slot} was made, and git does not know it`;
+    writeFileSync(join(own, SLOT), '', { mode: 0o600 });
+  }
+  const own = ownDir(common, slot);
+  if (own === null) return `${slot} is not known to git`;
+  for (const name of [HOOK_DONE, MADE]) rmSync(join(own, name), { force: true });
+  const spec: HookSpec | null = project.pool_setup ?? project.after_create;
+  if (spec !== null) {
+    const logFile = filling.logFile(o.n);
+    const ran = await runHook({ spec, cwd: slot, logFile, env: filling.env, startOf });
+    if (!ran.ok) return `its hook: ${ran.error ?? 'failed'} (output in ${logFile})`;
+  }
+  writeFileSync(join(own, MADE), '', { mode: 0o600 });
+  // What runs for every new worktree has run, unless something else made this one ready.
+  if (project.pool_setup === null) await hookDone(slot);
+  return (await isUntouched(slot, common, tip))
+    ? null
+    : `its hook leaves files in ${slot} that git does not ignore`;
+}
+
+/** Removes a slot that was never ready, or is as it was made. */
+async function takeAway(slot: string, common: string): Promise<string | null> {
+  const own = ownDir(common, slot);
+  if (lstatSync(slot).isSymbolicLink() || own === null) return `${slot} is no worktree of ours: move it away`;
+  const half = textOf(join(own, 'locked')) === 'initializing' && !existsSync(join(own, 'index'));
+  if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
+  if (existsSync(join(own, MADE))) {
+    const head = await git(slot, [...PLAIN, 'rev-parse', 'HEAD']);
+    if (!(await isUntouched(slot, common, head.stdout)))
+      return `${slot} has changes in it: look at them, then run git worktree remove --force on it`;
+    const known = await git(slot, [...PLAIN, 'for-each-ref', '--count=1', `--contains=${head.stdout}`]);
+    if (!known.ok || known.stdout === '') return `${slot} has commits that no branch has: look at them`;
+  }
+  const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', slot], ADD_MS);
+  return gone.ok ? null : gone.error;
+}

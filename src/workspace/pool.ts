@@ -1,0 +1,116 @@
+/*
+ * A slot becomes a ticket's worktree: its state file is renamed (nobody else has it then), it is looked at, brought to the
+ * base's tip, moved to the ticket's path, and gets the ticket's branch. Whatever is not as expected: the slot is left, and the
+ * worktree made in the ordinary way. Killed in between, the slot is nobody's and is made anew; what stands at the ticket's
+ * path already is known by SLOT without READY, was never given to anybody, and goes as any half-made worktree does.
+ */
+import { existsSync, lstatSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Project } from '../model/policy.ts';
+import { git } from './git.ts';
+import { PLAIN } from './merged.ts';
+import { ownDir, READY } from './own.ts';
+import { claimSlot, isFresh, readSlot, slotDir } from './slots.ts';
+
+/** In a worktree's own git dir: it was made as a slot. */
+export const SLOT = 'mc-pickup-slot';
+const MOVE_MS = 60_000;
+/** Files that say what has to be installed: where one of them has changed, what is installed in a slot is of yesterday. */
+const MANIFEST =
+  /(^|\/)(package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml|bun\.lockb?|deno\.(json|lock)|pyproject\.toml|setup\.(py|cfg)|requirements[^/]*\.txt|(poetry|uv|pdm|Pipfile|Cargo|Gemfile|composer|mix|flake)\.lock|Pipfile|Cargo\.toml|go\.(mod|sum)|Gemfile|composer\.json|mix\.exs|pom\.xml|build\.gradle(\.kts)?|\.gitmodules|\.tool-versions|\.nvmrc)$/;
+
+/** A worktree that was made as a slot and never given to anybody. */
+export function neverGiven(own: string): boolean {
+  return existsSync(join(own, SLOT)) && !existsSync(join(own, READY));
+}
+
+/** From now on it is a worktree as any other. */
+export function given(common: string, target: string): void {
+  const own = ownDir(common, target);
+  if (own !== null) rmSync(join(own, SLOT), { force: true });
+}
+
+/** `git worktree move` renames the directory before it writes down where it is: killed in between, git looks for a slot at its
+ *  old place. */
+export async function mendMoved(common: string, target: string): Promise<void> {
+  const dot = join(target, '.git');
+  if (lstatSync(dot, { throwIfNoEntry: false })?.isFile() !== true || ownDir(common, target) !== null) return;
+  const [, path] = /^gitdir: ([\s\S]+?)\n?$/.exec(readFileSync(dot, 'utf8')) ?? [];
+  const own = path === undefined ? null : resolve(target, path);
+  if (own === null || dirname(own) !== join(common, 'worktrees') || !neverGiven(own)) return;
+  await git(common, [...PLAIN, 'worktree', 'repair', '--', target]);
+}
+
+/** Makes a slot that is ready into the worktree of a ticket that has none yet. false = none could be had. Never throws. */
+export async function takeSlot(wanted: {
+  readonly project: Project;
+  readonly common: string;
+  readonly target: string;
+  readonly base: string;
+  readonly branch: string;
+}): Promise<boolean> {
+  const { project, target } = wanted;
+  const root = dirname(target);
+  for (let n = 1; n <= project.pool; n++) {
+    const state = readSlot(root, n);
+    if (state === null || !isFresh(state, project, Date.now())) continue;
+    const claimed = claimSlot(root, n);
+    if (claimed === null) continue;
+    try {
+      if (await turnInto(slotDir(root, n), state.sha, wanted)) return true;
+    } catch {
+      // It is made anew, as any slot without a state file.
+    } finally {
+      rmSync(claimed, { force: true });
+    }
+  }
+  return false;
+}
+
+async function turnInto(
+  slot: string,
+  sha: string,
+  { common, target, base, branch }: { common: string; target: string; base: string; branch: string },
+): Promise<boolean> {
+  if (!(await isUntouched(slot, common, sha))) return false;
+  const tip = await git(common, [
+    ...PLAIN,
+    'rev-parse',
+    '--verify',
+    '--quiet',
+    '--end-of-options',
+    `${base}^{commit}`,
+  ]);
+  if (!tip.ok) return false;
+  if (tip.stdout !== sha) {
+    const ahead = await git(common, [...PLAIN, 'merge-base', '--is-ancestor', sha, tip.stdout]);
+    const names = await git(common, [
+      ...PLAIN,
+      'diff',
+      '--name-only',
+      '-z',
+      '--no-renames',
+      sha,
+      tip.stdout,
+      '--',
+    ]);
+    if (!ahead.ok || !names.ok || names.stdout.split('\0').some((name) => MANIFEST.test(name))) return false;
+    if (!(await git(slot, ['reset', '-q', '--hard', tip.stdout], MOVE_MS)).ok) return false;
+  }
+  if (existsSync(target)) rmdirSync(target);
+  if (!(await git(common, ['worktree', 'move', '--', slot, target], MOVE_MS)).ok) return false;
+  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], MOVE_MS)).ok) return true;
+  await git(common, ['worktree', 'remove', '--force', '--force', '--', target]);
+  return false;
+}
+
+/** Ours, as it was made, and nothing of anybody's in it. */
+export async function isUntouched(slot: string, common: string, sha: string): Promise<boolean> {
+  const own = ownDir(common, slot);
+  if (lstatSync(slot, { throwIfNoEntry: false })?.isDirectory() !== true || own === null) return false;
+  if (!neverGiven(own) || existsSync(join(own, 'locked'))) return false;
+  if ((await git(slot, [...PLAIN, 'symbolic-ref', '-q', 'HEAD'])).ok) return false;
+  const head = await git(slot, [...PLAIN, 'rev-parse', 'HEAD']);
+  const status = await git(slot, [...PLAIN, 'status', '--porcelain', '-z', '--untracked-files=all']);
+  return head.ok && head.stdout === sha && status.ok && status.stdout === '';
+}

@@ -1,0 +1,102 @@
+/*
+ * Worktrees that are kept ready. A slot is the directory `.pool-N` beside the worktrees of the tickets, and its state file
+ * `.pool-N.json`: written last, when all is ready, and renamed away first, by whoever takes the slot. So whoever has renamed
+ * it has the slot, and a slot without it is nobody's yet. Nothing here runs git: a tick may ask at its end.
+ */
+import { lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fnv1a } from '../model/hash.ts';
+import type { Project } from '../model/policy.ts';
+
+export interface SlotState {
+  /** The commit that is checked out. */
+  readonly sha: string;
+  readonly made_at_ms: number;
+  /** What it was made ready by. */
+  readonly hook: string;
+  /** null = ready; else why it is not, and is not tried again at once. */
+  readonly failed: string | null;
+}
+
+const HOUR_MS = 3_600_000;
+/** A slot that could not be made is left for so long. */
+const AGAIN_MS = 600_000;
+/** Longer than a claim can take. */
+const CLAIM_MS = 900_000;
+
+export const slotDir = (root: string, n: number): string => join(root, `.pool-${n}`);
+const stateFile = (root: string, n: number): string => join(root, `.pool-${n}.json`);
+
+/** Of another hook than now, a slot is not ready. */
+export function hookKey({ after_create, pool_setup }: Pick<Project, 'after_create' | 'pool_setup'>): string {
+  return fnv1a(JSON.stringify([pool_setup?.argv ?? null, after_create?.argv ?? null]));
+}
+
+/** null = there is none that can be read. */
+export function readSlot(root: string, n: number): SlotState | null {
+  try {
+    const all = JSON.parse(readFileSync(stateFile(root, n), 'utf8')) as Record<string, unknown>;
+    const { sha, made_at_ms, hook, failed } = all;
+    if (typeof sha !== 'string' || typeof hook !== 'string' || typeof made_at_ms !== 'number') return null;
+    return { sha, made_at_ms, hook, failed: typeof failed === 'string' ? failed : null };
+  } catch {
+    return null;
+  }
+}
+
+export function writeSlot(root: string, n: number, state: SlotState): void {
+  const temp = join(root, `.pool-${n}.tmp-${process.pid}`);
+  writeFileSync(temp, `${JSON.stringify(state)}\n`, { mode: 0o600 });
+  renameSync(temp, stateFile(root, n));
+}
+
+/** Takes a slot away from everybody else; null = somebody was first. What it returns stands there until the taker is through. */
+export function claimSlot(root: string, n: number): string | null {
+  const claimed = join(root, `.pool-${n}.claimed-${process.pid}`);
+  try {
+    renameSync(stateFile(root, n), claimed);
+    return claimed;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes away what claims of processes that are gone have left of a slot. */
+export function dropClaims(root: string, n: number): void {
+  for (const name of readdirSync(root))
+    if (name.startsWith(`.pool-${n}.claimed-`)) rmSync(join(root, name), { force: true });
+}
+
+/** Whether somebody is taking this slot just now. A claim of a process that is gone holds nobody. */
+export function isBeingTaken(root: string, n: number, now_ms: number): boolean {
+  return readdirSync(root).some((name) => {
+    const [, slot, pid] = /^\.pool-(\d+)\.claimed-(\d+)$/.exec(name) ?? [];
+    if (Number(slot) !== n) return false;
+    const stat = lstatSync(join(root, name), { throwIfNoEntry: false });
+    return stat !== undefined && now_ms - stat.ctimeMs < CLAIM_MS && lives(Number(pid));
+  });
+}
+
+/** Ready, made by what is configured now, and not too old to be given out. */
+export function isFresh(state: SlotState, project: Project, now_ms: number): boolean {
+  const age_ms = now_ms - state.made_at_ms;
+  const young = age_ms >= 0 && age_ms < project.pool_max_age_hours * HOUR_MS;
+  return state.failed === null && young && state.hook === hookKey(project);
+}
+
+/** Whether a slot is to be made, or made anew. */
+export function isWanting(root: string, n: number, project: Project, now_ms: number): boolean {
+  const state = readSlot(root, n);
+  if (state === null) return true;
+  if (isFresh(state, project, now_ms)) return false;
+  const age_ms = now_ms - state.made_at_ms;
+  return state.failed === null || age_ms < 0 || age_ms >= AGAIN_MS || state.hook !== hookKey(project);
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}

@@ -31,7 +31,7 @@ export function configSchema(): object {
 
 /** Tables that need no more than what their own schema says. */
 function plainTables(): string[] {
-  const special = ['top', 'limits', 'board', 'project', 'agent', 'route', 'notify', 'metrics'];
+  const special = ['top', 'limits', 'board', 'project', 'agent', 'route', 'review', 'notify', 'metrics'];
   const whole = TABLES.filter(({ sample }) => sample !== null).map(({ name }) => name);
   return whole.filter((name) => !special.includes(name));
 }
@@ -117,7 +117,26 @@ function projectSchema(): object {
     key,
     { ...wordsOf(tableText('project').keys[key]), allOf: [{ $ref: '#/definitions/hook' }] },
   ]);
-  return { ...made, properties: { ...made.properties, ...Object.fromEntries(hooks) } };
+  return {
+    ...made,
+    properties: { ...made.properties, ...Object.fromEntries(hooks), review: reviewSchema() },
+  };
+}
+
+function reviewSchema(): object {
+  const made = one('review');
+  const command = { ...wordsOf(tableText('review').keys.command), allOf: [{ $ref: '#/definitions/hook' }] };
+  const demands = (pull_request: string, ...required: string[]): object => ({
+    if: { properties: { pull_request: { const: pull_request } }, required: ['pull_request'] },
+    // biome-ignore lint/suspicious/noThenProperty: a word of JSON Schema
+    then: { properties: { push: { const: true } }, required: ['push', ...required] },
+  });
+  return {
+    ...made,
+    properties: { ...made.properties, command },
+    not: { required: ['token_env', 'token_file'] },
+    allOf: [demands('github', 'repo'), demands('command', 'command')],
+  };
 }
 
 function agentSchema(): object {

@@ -169,7 +169,7 @@ export interface ActivityRow {
   readonly ticket_id: string | null;
   readonly run_id: string | null;
   readonly actor: string;
-  /** `created`, `moved`, `edited`, `comment`, `claimed`, `registered`, `heal`, `ended`, `retry`, `report`, `adopted`, `parked`, `asked`, `sent`, `warning`. */
+  /** `created`, `moved`, `edited`, `comment`, `claimed`, `registered`, `heal`, `ended`, `retry`, `report`, `adopted`, `parked`, `asked`, `sent`, `published`, `warning`. */
   readonly kind: string;
   readonly because: string | null;
   readonly text: string | null;
@@ -222,6 +222,46 @@ export interface AnswerRow {
   readonly author: string;
   readonly at_ms: number;
   readonly taken_by: string | null;
+}
+
+export const REVIEW_STAGES = [
+  'read',
+  'pushing',
+  'pushed',
+  'opening',
+  'open',
+  'merged',
+  'closed',
+  'refused',
+] as const;
+
+/** How far the work of one claim has come on its way out. `pushing` and `opening` are written before the deed, whose
+ *  outcome is then looked for; `read` = nothing goes out; `refused` = a person has to do something. */
+export type ReviewStage = (typeof REVIEW_STAGES)[number];
+
+/** What went out of the work of one claim. */
+export interface ReviewRow {
+  readonly ticket_id: string;
+  readonly claim_epoch: number;
+  readonly run_id: string;
+  readonly branch: string;
+  /** The commit that the remote has; null = none yet. */
+  readonly head: string | null;
+  readonly stage: ReviewStage;
+  readonly number: number | null;
+  readonly url: string | null;
+  /** The ticket by which another agent reads the work before a person does. */
+  readonly reader: string | null;
+  /** What went wrong last; null = nothing. */
+  readonly error: string | null;
+  readonly attempts: number;
+  /** null = nothing more by itself, until the ticket changes. */
+  readonly next_at_ms: number | null;
+  /** Of the ticket, when this was written. */
+  readonly ticket_version: number;
+  readonly updated_at_ms: number;
+  /** What was observed; 0 = there is no such row yet. */
+  readonly version: number;
 }
 
 /** Totals of a client's session, and whose they are. */
@@ -475,4 +515,10 @@ export interface Board {
   ticksAbout(ticket: string, limit: number): Promise<TickMention[]>;
   /** Tickets in `todo` whose back-off ends after that time, the next first. */
   retries(now_ms: number, limit: number): Promise<Ticket[]>;
+
+  /** What went out of these tickets, every claim, in the order of claims. null = this board keeps no such thing. */
+  reviews(tickets: readonly string[]): Promise<ReviewRow[] | null>;
+  /** Writes one, guarded by the version that was observed. `reader`: that ticket is added in the same transaction, and
+   *  its id becomes the row's, so that it is added once. */
+  saveReview(row: ReviewRow, reader: NewTicket | null): Promise<Cas>;
 }

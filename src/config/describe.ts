@@ -16,6 +16,7 @@ import {
   PAGE,
   PING,
   PROJECT,
+  REVIEW,
   ROUTE,
   TOP,
 } from './schema.ts';
@@ -196,8 +197,50 @@ export const TABLES: readonly TableText[] = [
     },
   },
   {
+    ...{ name: 'review', schema: REVIEW, header: '[project.NAME.review]' },
+    ...{ sample: '[project.shop.review]', there: false },
+    says: 'What happens to work of that project once it is in review; without this table a person sees to it',
+    keys: {
+      push: { says: 'push the branch; never by force, and without hooks', value: false },
+      remote: { says: 'where to', otherwise: "the project's `remote`", example: 'origin' },
+      pull_request: {
+        says: '`github`: open one there; `command`: by a program of yours; `none`',
+        value: 'none',
+      },
+      repo: {
+        says: 'the repository on GitHub; required for `github`',
+        otherwise: 'none',
+        example: 'ann/shop',
+      },
+      api_url: { says: 'of GitHub, or of a GitHub Enterprise server', value: 'https://api.github.com' },
+      token_env: {
+        says: 'the variable that holds the token; a scheduler must have it',
+        otherwise: 'no token',
+        example: 'GITHUB_TOKEN',
+      },
+      token_file: {
+        says: 'or the file that holds it, mode 0600; relative to the configuration',
+        otherwise: 'no token',
+        example: '~/.config/mc-pickup/github-token',
+        remark: true,
+      },
+      command: {
+        says: 'that program; it reads JSON and prints JSON; a table as here, or the argv alone; required for `command`',
+        otherwise: 'none',
+        example: { argv: ['/usr/local/bin/open-change'], timeout_seconds: 30 },
+      },
+      draft: { says: 'open it as a draft', value: false },
+      check_minutes: { says: 'how often an open one is looked at', value: 5 },
+      reviewer: {
+        says: 'the profile whose agent reads the work and comments on it before a person does',
+        otherwise: 'nobody',
+        example: 'codex',
+      },
+    },
+  },
+  {
     ...{ name: 'hook', schema: HOOK, header: '{ ... }', sample: null, there: false },
-    says: 'What `after_create` and `before_run` may be',
+    says: 'What `after_create`, `before_run` and `command` may be',
     keys: {
       argv: { says: 'program and arguments; no shell is involved', otherwise: 'required' },
       timeout_seconds: { says: 'after which it is ended, and has failed', value: 300 },

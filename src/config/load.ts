@@ -10,6 +10,7 @@ import {
   type NotifySpec,
   type Policy,
   type Project,
+  type ReviewSpec,
   type Route,
   TOLD,
 } from '../model/policy.ts';
@@ -31,6 +32,7 @@ import {
   PAGE,
   PING,
   PROJECT,
+  REVIEW,
   ROUTE,
   TOP,
 } from './schema.ts';
@@ -125,10 +127,14 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   const agents = new Map<string, AgentProfile>();
   for (const [name, table] of entries(raw.project, 'project', complain)) {
     const path = ['project', name];
-    const one = check(PROJECT, withHooks(table), path, complain);
+    const { review: after, ...rest } = tableOf(table) ?? {};
+    const one = check(PROJECT, tableOf(table) === null ? table : withHooks(rest), path, complain);
+    const review =
+      after === undefined ? null : reviewOf(after, { path: [...path, 'review'], file, home, complain });
     if (one === null) continue;
     projects.set(name, {
       ...one,
+      review: review === null ? null : { ...review, remote: review.remote || one.remote },
       name,
       repo: expand(one.repo, home),
       max_agents: one.max_agents ?? null,
@@ -180,6 +186,8 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   refer(['default_project'], 'project', top?.default_project);
   for (const one of projects.values())
     refer(['project', one.name, 'default_agent'], 'agent', one.default_agent);
+  for (const one of projects.values())
+    refer(['project', one.name, 'review', 'reviewer'], 'agent', one.review?.reviewer);
   for (const one of agents.values()) refer(['agent', one.name, 'fallback'], 'agent', one.fallback);
   const routes: Route[] = [];
   for (const [index, table] of (top?.route ?? []).entries()) {
@@ -232,6 +240,7 @@ const ARRAYS = new Map<AnyObject, string>([
 const INSIDE = new Map<AnyObject, Readonly<Record<string, AnyObject>>>([
   [PROJECT, Object.fromEntries(HOOKS.map((key) => [key, HOOK]))],
   [NOTIFY, { command: NOTIFY_COMMAND, webhook: NOTIFY_WEBHOOK }],
+  [REVIEW, { command: HOOK }],
 ]);
 
 /** Keys that take one of a few words. */
@@ -327,12 +336,55 @@ function fileOf({ file, textfile_dir }: v.InferOutput<typeof METRICS>, complain:
   return file ?? `${textfile_dir?.replace(/\/+$/, '')}/mc_pickup.prom`;
 }
 
+/** `[project.NAME.review]`. An empty remote is the project's. What cannot work is told now: a tick would find it out at
+ *  night. */
+function reviewOf(
+  raw: unknown,
+  o: {
+    readonly path: readonly string[];
+    readonly file: string;
+    readonly home: string;
+    readonly complain: Complain;
+  },
+): ReviewSpec | null {
+  const one = check(REVIEW, withHooks(raw, ['command']), o.path, o.complain);
+  if (one === null) return null;
+  const wrong = (key: string, says: string): void => o.complain([...o.path, key], says);
+  if (one.pull_request !== 'none' && !one.push)
+    wrong('pull_request', 'needs push = true: a pull request is of a branch that was pushed');
+  if (one.pull_request === 'github' && one.repo === undefined)
+    wrong('repo', 'is missing: which repository on GitHub, such as "ann/shop"?');
+  if (one.pull_request === 'command' && one.command === undefined) wrong('command', 'is missing');
+  if (one.token_env !== undefined && one.token_file !== undefined)
+    wrong('token_env', 'token_file is set too: use one of them');
+  if (!fitForToken(one.api_url)) wrong('api_url', 'must be an https address, or http on this machine');
+  const { token_file } = one;
+  return {
+    ...one,
+    remote: one.remote ?? '',
+    repo: one.repo ?? null,
+    token_env: one.token_env ?? null,
+    token_file: token_file === undefined ? null : resolve(dirname(o.file), expand(token_file, o.home)),
+    command: one.command ?? null,
+    reviewer: one.reviewer ?? null,
+  };
+}
+
+/** A token never crosses a network in the clear, nor stands beside a name or a query. */
+function fitForToken(address: string): boolean {
+  const url = URL.parse(address);
+  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    return false;
+  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback);
+}
+
 /** A hook may be its argv alone. */
-function withHooks(raw: unknown): unknown {
+function withHooks(raw: unknown, keys: readonly string[] = HOOKS): unknown {
   const table = tableOf(raw);
   if (table === null) return raw;
   const wrap = (value: unknown): unknown => (Array.isArray(value) ? { argv: value } : value);
-  const hooks = HOOKS.filter((key) => Object.hasOwn(table, key));
+  const hooks = keys.filter((key) => Object.hasOwn(table, key));
   return { ...table, ...Object.fromEntries(hooks.map((key) => [key, wrap(table[key])])) };
 }
 

@@ -98,6 +98,28 @@ export const PROJECT = v.object(
   TABLE,
 );
 
+export const PULL_REQUESTS = ['none', 'github', 'command'] as const;
+
+/** What happens to work that is in review; of a project. */
+export const REVIEW = v.object(
+  {
+    push: v.optional(v.boolean('must be true or false'), false),
+    remote: v.optional(ref),
+    pull_request: v.optional(v.picklist(PULL_REQUESTS, `must be one of ${PULL_REQUESTS.join(', ')}`), 'none'),
+    repo: v.optional(
+      text('must be owner/name', /^[A-Za-z0-9][A-Za-z0-9-]{0,63}\/[A-Za-z0-9_.-]{1,100}$/, /\/\.{1,2}$/),
+    ),
+    api_url: v.optional(text('must be an address', SOME), 'https://api.github.com'),
+    token_env: v.optional(variable),
+    token_file: v.optional(text('must be a path', SOME)),
+    command: v.optional(HOOK),
+    draft: v.optional(v.boolean('must be true or false'), false),
+    check_minutes: v.optional(positive(1440), 5),
+    reviewer: v.optional(name),
+  },
+  TABLE,
+);
+
 export const AGENT = v.object(
   {
     kind: v.picklist(KINDS, `must be one of ${KINDS.join(', ')}`),

@@ -63,6 +63,15 @@ export function inForce(
     });
   return TABLES.filter(({ sample }) => sample !== null).flatMap((table): Section[] => {
     const own = raw[table.name];
+    if (table.name === 'review')
+      return Object.entries((raw.project ?? {}) as Record<string, Table>).flatMap(([name, { review }]) =>
+        review === undefined
+          ? []
+          : {
+              header: `[project.${tomlKey(name)}.review]`,
+              settings: settings(table, review as Table, ['project', name, 'review']),
+            },
+      );
     if (table.name === 'top') return [{ header: '', settings: settings(table, raw, []) }];
     if (Array.isArray(own))
       return own.map((one: Table, index) => ({

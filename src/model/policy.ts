@@ -119,6 +119,24 @@ export interface Project {
   /** What makes one ready; null = `after_create` does. */
   readonly pool_setup: HookSpec | null;
   readonly default_agent: string | null;
+  /** What happens to work that is in review; null = a person sees to it. */
+  readonly review: ReviewSpec | null;
+}
+
+export interface ReviewSpec {
+  readonly push: boolean;
+  readonly remote: string;
+  readonly pull_request: 'none' | 'github' | 'command';
+  /** `owner/name` on GitHub. */
+  readonly repo: string | null;
+  readonly api_url: string;
+  readonly token_env: string | null;
+  readonly token_file: string | null;
+  readonly command: HookSpec | null;
+  readonly draft: boolean;
+  readonly check_minutes: number;
+  /** The profile that reads the work before a person does. */
+  readonly reviewer: string | null;
 }
 
 export const AGENT_KINDS = ['command', 'claude', 'codex', 'opencode', 'gemini'] as const;

@@ -75,6 +75,7 @@ test('it stays sound with every key uncommented, and then names every key', () =
         agent: raw.agent?.claude,
         route: raw.route?.[0],
         notify: raw.notify?.[0],
+        review: raw.project?.shop?.review as Record<string, unknown> | undefined,
       }[name] ?? raw[name];
     expect(Object.keys({ ...set, ...Object.fromEntries(aside.map((key) => [key, 1])) })).toEqual(
       expect.arrayContaining(Object.keys(keys)),

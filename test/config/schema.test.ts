@@ -91,6 +91,21 @@ test.each([
   ['an array for a table', 'limits = []\n'],
   ['an array for the variables', '[agent.a]\nkind = "claude"\nenv = []\n'],
   ['a hook without its argv', '[project.p]\nrepo = "/r"\nafter_create = { timeout_seconds = 1 }\n'],
+  [
+    'a pull request of a branch that is not pushed',
+    '[project.p]\nrepo = "/r"\nreview = {pull_request = "github", repo = "a/b"}\n',
+  ],
+  [
+    'a pull request in no repository',
+    '[project.p]\nrepo = "/r"\nreview = {push = true, pull_request = "github"}\n',
+  ],
+  [
+    'a pull request by no program',
+    '[project.p]\nrepo = "/r"\nreview = {push = true, pull_request = "command"}\n',
+  ],
+  ['a way out of GitHub', '[project.p]\nrepo = "/r"\nreview = {repo = "a/.."}\n'],
+  ['an unknown key of a review', '[project.p]\nrepo = "/r"\nreview = {pus = true}\n'],
+  ['a review that is none', '[project.p]\nrepo = "/r"\nreview = true\n'],
   ['an empty hook', '[project.p]\nrepo = "/r"\nafter_create = []\n'],
 ])('a mistake is refused by both: %s', (_, text) => {
   expect(complaints(text)).not.toEqual([]);

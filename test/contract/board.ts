@@ -10,7 +10,7 @@ import type {
 import type { Refresh, RuntimeGuard, TicketGuard } from '../../src/model/plan.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
-import { NOW } from '../support/builders.ts';
+import { aReview, NOW } from '../support/builders.ts';
 
 /** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
 const READY = {
@@ -937,6 +937,45 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect((await b.retries(NOW, 1)).map(({ id }) => id)).toEqual([soon]);
       expect(await b.retries(NOW + 9000, 9)).toEqual([]);
       expect(await b.retries(NOW, 0)).toEqual([]);
+    });
+
+    it('keeps what went out of each claim, guarded by the version that was observed', async () => {
+      const t = await add();
+      const other = await add();
+      expect(await b.reviews([t.id, other.id])).toEqual([]);
+      expect(await b.reviews([])).toEqual([]);
+      const first = aReview({ ticket_id: t.id });
+      expect(await b.saveReview(first, null)).toBe('won');
+      expect(await b.saveReview(first, null), 'there is one already').toBe('lost');
+      expect(await b.saveReview(aReview({ ticket_id: t.id, claim_epoch: 2 }), null)).toBe('won');
+      expect(await b.saveReview(aReview({ ticket_id: other.id, version: 3 }), null), 'there is none').toBe(
+        'lost',
+      );
+      const opened = {
+        ...first,
+        stage: 'open',
+        number: 7,
+        url: 'https://forge.example/7',
+        head: 'abc',
+      } as const;
+      expect(await b.saveReview({ ...opened, version: 1 }, null)).toBe('won');
+      expect(await b.saveReview({ ...opened, version: 1, stage: 'closed' }, null)).toBe('lost');
+      expect(await b.reviews([t.id, other.id])).toEqual([
+        { ...opened, version: 2 },
+        aReview({ ticket_id: t.id, claim_epoch: 2, version: 1 }),
+      ]);
+      expect(await (await it_.reopen()).reviews([t.id])).toHaveLength(2);
+    });
+
+    it('adds the ticket of a reader with the row, once, or not at all', async () => {
+      const t = await add();
+      const reader = { ...NEW, title: 'Read it', labels: [`review-of:${t.id}`] };
+      expect(await b.saveReview(aReview({ ticket_id: t.id }), reader)).toBe('won');
+      expect(await b.saveReview(aReview({ ticket_id: t.id }), reader)).toBe('lost');
+      const [row] = (await b.reviews([t.id])) ?? [];
+      const all = await b.tickets({ limit: 9 });
+      expect(all.map(({ title }) => title)).toEqual([t.title, 'Read it']);
+      expect(row?.reader).toBe(all[1]?.id);
     });
 
     it('withstands resets by other programs, and heals after them', async ({ skip }) => {

@@ -9,7 +9,7 @@ import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard, meetServer } from '../../src/board/http/board.ts';
 import type { Board, ForeignTicket } from '../../src/board/port.ts';
 import { SNAPSHOT } from '../explorer/ticks.ts';
-import { HOST, NOW } from '../support/builders.ts';
+import { aReview, HOST, NOW } from '../support/builders.ts';
 
 let mock: ChildProcess;
 let url = '';
@@ -203,6 +203,9 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),
   ticksAbout: (b) => b.ticksAbout('MC-1', 500),
   retries: (b) => b.retries(NOW, 5),
+  reviews: (b) => b.reviews(['MC-1', 'MC-2']),
+  saveReview: (b) =>
+    b.saveReview(aReview(), { ...text, status: 'todo', author: 'a', trusted: true, depends_on: [] }),
 };
 const LISTS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   snapshot: (b) => b.snapshot(SNAPSHOT),

@@ -1,4 +1,5 @@
 /** Builders of model values: a plain default each, every field of which may be overridden. */
+import type { ReviewRow } from '../../src/board/port.ts';
 import type { Judgement } from '../../src/model/identity.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
 import {
@@ -260,6 +261,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     before_run: null,
     ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
     default_agent: null,
+    review: null,
     ...over,
   };
 }
@@ -449,4 +451,20 @@ function ended(world: World, run: string, id: string): World {
   return views(without, id, (view) =>
     row.claim_epoch === view.ticket.claim_epoch ? { ...view, ended: { ...row, phase: 'ended' } } : view,
   );
+}
+
+export function aReview(over: Partial<ReviewRow> = {}): ReviewRow {
+  return {
+    ...{
+      ticket_id: 'MC-1',
+      claim_epoch: 1,
+      run_id: 'r1',
+      branch: 'mc/MC-1-roof',
+      head: null,
+      stage: 'pushing',
+    },
+    ...{ number: null, url: null, reader: null, error: null, attempts: 0, next_at_ms: NOW },
+    ...{ ticket_version: 1, updated_at_ms: NOW, version: 0 },
+    ...over,
+  };
 }

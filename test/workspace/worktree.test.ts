@@ -49,6 +49,7 @@ const project = (more: object = {}) => ({
   before_run: null,
   ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
   default_agent: null,
+  review: null,
   ...more,
 });
 const go = (title = 'First thing', more: object = {}, id = 'MC-1', created_at_ms = 1) =>

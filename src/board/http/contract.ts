@@ -6,6 +6,50 @@ export const CONTRACT = '1.3.0';
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
 
+/** What went out of the work of one claim, and what the forge said of it last. */
+export const Review = v.object({
+  ticket_id: v.string(),
+  claim_epoch: Integer,
+  run_id: v.string(),
+  branch: v.string(),
+  head: v.nullable(v.string()),
+  stage: v.picklist(['read', 'pushing', 'pushed', 'opening', 'open', 'merged', 'closed', 'refused']),
+  number: v.nullable(Integer),
+  url: v.nullable(v.string()),
+  reader: v.nullable(v.string()),
+  error: v.nullable(v.string()),
+  attempts: Integer,
+  next_at_ms: v.nullable(Integer),
+  ticket_version: Integer,
+  updated_at_ms: Integer,
+  version: Integer,
+});
+export type Review = v.InferOutput<typeof Review>;
+
+/** Of several claims. */
+export const ReviewList = v.object({ items: v.array(Review) });
+export type ReviewList = v.InferOutput<typeof ReviewList>;
+
+/** The ticket by which another agent reads the work; it is added in the same transaction, once. */
+export const NewReader = v.object({
+  title: v.string(),
+  body: v.string(),
+  status: v.picklist(['todo', 'blocked']),
+  priority: Integer,
+  project: v.string(),
+  labels: v.array(v.string()),
+  agent: v.nullable(v.string()),
+  owner: v.nullable(v.string()),
+  author: v.string(),
+  trusted: v.boolean(),
+  depends_on: v.array(v.string()),
+});
+export type NewReader = v.InferOutput<typeof NewReader>;
+
+/** A review as it is to be. */
+export const SaveReview = v.object({ review: Review, reader: v.nullable(NewReader) });
+export type SaveReview = v.InferOutput<typeof SaveReview>;
+
 export const TicketStatus = v.picklist([
   'todo',
   'needs_input',

@@ -7,6 +7,7 @@ import { history } from './history.ts';
 import { imports } from './imports.ts';
 import { people } from './people.ts';
 import { records } from './records.ts';
+import { reviews } from './reviews.ts';
 import { snapshots } from './snapshot.ts';
 import { Store } from './store.ts';
 
@@ -22,6 +23,7 @@ export function sqliteBoard(db: Database.Database, path: string): Board {
     ...records(store),
     ...accounts(store),
     ...history(store),
+    ...reviews(store),
     close: () => store.close(),
   };
 }

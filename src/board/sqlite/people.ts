@@ -86,7 +86,8 @@ function find(store: Store, id: string): Ticket | null {
   return row === null ? null : toTicket(row);
 }
 
-function add(store: Store, ticket: NewTicket, now_ms: number): Ticket {
+/** Inside a write. */
+export function add(store: Store, ticket: NewTicket, now_ms: number): Ticket {
   const seq = store.insert(
     `INSERT INTO tickets (title, body, status, priority, project, labels, agent, owner, author, trusted,
        depends_on, created_at_ms, updated_at_ms)

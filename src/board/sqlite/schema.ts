@@ -283,3 +283,27 @@ CREATE VIEW v1_deliveries AS SELECT
   id AS delivery, ${at('at_ms', 'at')}, run_id AS run, ticket_id AS ticket, kind, bytes, outcome, ack_source
 FROM deliveries;
 `;
+
+/** Schema 5: what went out of the work of a claim, and what the forge said of it last. */
+export const SCHEMA_5 = `
+CREATE TABLE reviews (
+  ticket_id TEXT NOT NULL REFERENCES tickets (id),
+  claim_epoch INTEGER NOT NULL,
+  run_id TEXT NOT NULL,
+  branch TEXT NOT NULL,
+  head TEXT,           -- the commit that the remote has
+  stage TEXT NOT NULL
+    CHECK (stage IN ('read','pushing','pushed','opening','open','merged','closed','refused')),
+  number INTEGER,
+  url TEXT,
+  reader TEXT REFERENCES tickets (id), -- the ticket by which another agent reads the work first
+  error TEXT,
+  attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+  next_at_ms INTEGER,  -- NULL = nothing more by itself
+  ticket_version INTEGER NOT NULL,
+  updated_at_ms INTEGER NOT NULL,
+  version INTEGER NOT NULL DEFAULT 1,
+  PRIMARY KEY (ticket_id, claim_epoch)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reviews_reader ON reviews (reader) WHERE reader IS NOT NULL;
+`;

@@ -314,6 +314,12 @@ export async function missionControl(
           return ok({ items: await board.ticksAbout(String(query.ticket), Number(query.limit)) });
         case 'retries':
           return ok({ items: await board.retries(Number(query.now_ms), Number(query.limit ?? 100)) });
+        case 'reviews':
+          return ok({
+            items: await board.reviews(([] as string[]).concat((query.ticket as string[]) ?? [])),
+          });
+        case 'saveReview':
+          return cas(board.saveReview(body.review as never, body.reader as never), id);
         default:
           return problem(404, 'missing', `${operation} is not there`);
       }

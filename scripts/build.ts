@@ -79,6 +79,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   import: 'src/import/index.ts',
   // What Prometheus reads.
   metrics: 'src/metrics/index.ts',
+  // The client of GitHub.
+  github: 'src/forge/github.ts',
 };
 
 const besides: Plugin = {

@@ -9,6 +9,8 @@ export interface Places {
   /** Names the server that the board of this state dir is on, once it was. */
   readonly elsewhere: string;
   readonly lock: string;
+  /** Held while work goes out to a forge. */
+  readonly publishing: string;
   readonly killswitch: string;
   readonly gate: string;
   readonly host: string;
@@ -49,6 +51,7 @@ export function placesOf(
     board: `${state}/board.sqlite`,
     elsewhere: `${state}/board-elsewhere`,
     lock: `${state}/tick-lock.sqlite`,
+    publishing: `${state}/publish-lock.sqlite`,
     killswitch: `${state}/killswitch.json`,
     gate: `${state}/gate.json`,
     host: `${state}/host-id`,

@@ -25,6 +25,7 @@ import {
   evidence,
   phase,
   plannedSteps,
+  REVIEW,
   RUNTIME,
   SWITCH,
   skipped,
@@ -93,6 +94,16 @@ export const PRINTED: readonly Printed[] = [
       ),
       config_errors: maybe(config_errors),
       error: maybe(text('what could not be seen')),
+      publish: maybe(
+        list(
+          object('a ticket in review', {
+            ticket: ticketId,
+            because: oneOf(['in_review', 'changed', 'retry_due', 'check_due'], 'why'),
+            does: list({ enum: ['read', 'push', 'open', 'look'] }, 'what would be done with it'),
+          }),
+          'of a dry run: what would go out, where a project has a review table',
+        ),
+      ),
       duration_ms: number('how long it took'),
     }),
   },
@@ -198,6 +209,7 @@ export const PRINTED: readonly Printed[] = [
         }),
         'the history with its evidence, in the order of time',
       ),
+      reviews: list(REVIEW, 'what went out of each claim, in their order'),
       next: object('a tick at this moment', { steps: plannedSteps, skipped }),
     }),
   },
@@ -306,8 +318,24 @@ export const PRINTED: readonly Printed[] = [
   },
   {
     name: 'ticket',
-    commands: ['ticket add', 'ticket edit', 'ticket move', 'ticket comment'],
+    commands: [
+      'ticket add',
+      'ticket edit',
+      'ticket move',
+      'ticket comment',
+      'ticket approve',
+      'ticket rework',
+    ],
     schema: object('the ticket as it is now', TICKET),
+  },
+  {
+    name: 'ticket-publish',
+    commands: ['ticket publish'],
+    schema: object('what went out', {
+      ticket: ticketId,
+      published: yes('false = it failed, and is tried again later'),
+      text: text('words for people'),
+    }),
   },
   {
     name: 'ticket-show',
@@ -316,6 +344,7 @@ export const PRINTED: readonly Printed[] = [
       ...TICKET,
       runs: list(RUNTIME, 'its runs, the newest first'),
       activity: list(ACTIVITY, 'what happened, in the order of time'),
+      reviews: list(REVIEW, 'what went out of each claim, in their order'),
     }),
   },
   {

@@ -1,4 +1,5 @@
 /** What several commands print: tickets, runs, steps of a plan, switches. */
+import { REVIEW_STAGES } from '../../src/board/port.ts';
 import { AGENT_KINDS } from '../../src/model/policy.ts';
 import { TICKET_STATUSES } from '../../src/model/ticket.ts';
 import {
@@ -56,6 +57,24 @@ export const TICKET = {
   created_at_ms: ms('when it was added'),
   updated_at_ms: ms('when it was last changed'),
 } as const;
+
+export const REVIEW = object('what went out of the work of one claim', {
+  ticket_id: text('its ticket'),
+  claim_epoch: whole('the claim of the ticket'),
+  run_id: text('whose work it is; may be empty'),
+  branch: text('that was pushed under this name; may be empty'),
+  head: orNull(text('the commit that the remote has')),
+  stage: oneOf(REVIEW_STAGES, 'how far it has come'),
+  number: orNull(whole('of the pull request')),
+  url: orNull(text('of the pull request')),
+  reader: orNull(text('the ticket by which another agent reads the work')),
+  error: orNull(text('what went wrong last')),
+  attempts: whole('failures in a row'),
+  next_at_ms: orNull(ms('when a tick sees to it again; null = not by itself')),
+  ticket_version: whole('of the ticket when this was written'),
+  updated_at_ms: ms('when this was written'),
+  version: whole('grows with every change'),
+});
 
 export const RUNTIME = object('one agent process that was started for one ticket', {
   id: text('the run id'),

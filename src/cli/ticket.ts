@@ -76,6 +76,32 @@ export function defineTicket(program: Command, run: Run): void {
   );
   withExamples(
     ticket
+      .command('approve')
+      .description('accept what is in review; merging its pull request stays yours')
+      .argument('<ticket>')
+      .option('--message <text>', 'recorded with it')
+      .action((id, o) => run(async (c) => (await import('../commands/review.ts')).approve(c, id, o))),
+    ['mc-pickup ticket approve MC-4', 'it is done'],
+  );
+  withExamples(
+    ticket
+      .command('rework')
+      .description('send what is in review back with comments: to its agent, or to the next attempt')
+      .argument('<ticket>')
+      .requiredOption('--message <text>', 'what is to be changed')
+      .action((id, o) => run(async (c) => (await import('../commands/review.ts')).rework(c, id, o))),
+    ['mc-pickup ticket rework MC-4 --message "The test misses the empty cart."', 'on the same branch'],
+  );
+  withExamples(
+    ticket
+      .command('publish')
+      .description('push what is in review, and see to its pull request, now; a tick does it by itself')
+      .argument('<ticket>')
+      .action((id) => run(async (c) => (await import('../commands/publish.ts')).publish(c, id))),
+    ['mc-pickup ticket publish MC-4', 'after what was in the way is mended'],
+  );
+  withExamples(
+    ticket
       .command('comment')
       .description('add a comment')
       .argument('<ticket>')

@@ -19,8 +19,9 @@ import {
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { PageSpec, Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
+import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
-import { type TickReport, tickLines } from '../report/tick.ts';
+import { type PublishReport, type TickReport, tickLines } from '../report/tick.ts';
 import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
@@ -45,6 +46,8 @@ interface Done {
   readonly page?: PageSpec | null;
   /** Where worktrees are to be kept ready. */
   readonly pools?: Policy | null;
+  /** What it saw that a pass over tickets in review goes by; null = no project wants one. */
+  readonly review?: (PublishOptions & { readonly host_id: string }) | null;
 }
 
 /** What is to follow this tick, once its configuration is known; null = nothing is. */
@@ -64,6 +67,7 @@ export async function runTick(context: Context, options: Options): Promise<Done>
   try {
     const done = await showing(context, 'ticking', (say) => lockedTick(context, options, say, then));
     await then.after?.end(done.result, done.code);
+    if (done.review) await seeToReviews(context, done.review);
     if (done.page) await seeToPage(context, done.page);
     if (done.pools) (await import('./pool.ts')).startFilling(context, done.pools);
     return done;
@@ -72,6 +76,21 @@ export async function runTick(context: Context, options: Options): Promise<Done>
       switchOffDamaged(context, error);
     await then.after?.failed(error);
     throw error;
+  }
+}
+
+/** What is in review goes out when all is saved and the next tick may begin, since a forge may be slow. Whatever goes
+ *  wrong with it is no part of the tick: it is recorded with the ticket, and told once. */
+async function seeToReviews(
+  context: Context,
+  { host_id, ...options }: PublishOptions & { readonly host_id: string },
+): Promise<void> {
+  try {
+    const { publishInTurn } = await import('./publish.ts');
+    await publishInTurn(context, host_id, options);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.out.warn(`what is in review was not published: ${oneLine(why, 400)}`);
   }
 }
 
@@ -191,13 +210,34 @@ async function lookedAt(
       tick_id,
     });
     if (!dry) await keep(board, { context, policy, options, result, now_ms, server });
-    const code = show(context, result.report, options, result);
+    const review = reviewsOf(policy, { options, result, now_ms });
+    const planned = dry && review !== null ? await plannedReviews(board, review) : null;
+    const report = planned === null ? result.report : { ...result.report, publish: planned };
+    const code = show(context, report, options, result);
     failpoint('keep-reported');
     const pools = !dry && dispatch && [...policy.projects.values()].some((one) => one.pool > 0);
-    return { code, result, page: dry ? null : policy.page, pools: pools ? policy : null };
+    const page = dry ? null : policy.page;
+    return { code, result, page, pools: pools ? policy : null, review: dry ? null : review };
   } finally {
     board.close();
   }
+}
+
+function reviewsOf(
+  policy: Policy,
+  o: { readonly options: Options; readonly result: TickResult; readonly now_ms: number },
+): (PublishOptions & { readonly host_id: string }) | null {
+  const { options, result, now_ms } = o;
+  if (!options.dispatch || [...policy.projects.values()].every(({ review }) => review === null)) return null;
+  const { switches, host_id } = result.world;
+  return { policy, switches, host_id, project: options.project ?? null, now_ms, before_ms: now_ms };
+}
+
+async function plannedReviews(board: Board, review: PublishOptions): Promise<PublishReport[]> {
+  const { plannedPublish } = await import('../publish/index.ts');
+  return (await plannedPublish(board, review)).map(({ ticket, because, does }) => ({
+    ...{ ticket: ticket.id, because, does },
+  }));
 }
 
 /** Stores what the tick did and saw, for the next one. */

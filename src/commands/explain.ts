@@ -8,6 +8,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { observe } from '../observe.ts';
 import { type Hint, hintsOf, statusHints } from '../report/hints.ts';
 import { evidenceWords, historyOf, type Told, toldLine } from '../report/history.ts';
+import { reviewWords } from '../report/review.ts';
 import { sentence } from '../report/sentences.ts';
 import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { ago, utc } from '../report/times.ts';
@@ -28,13 +29,22 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     const past = await pastOf(board, ticket);
     const next = await nextOf(context, board, ticket, past.runs);
     if (context.json) {
-      const { history, runs, told } = past;
-      context.out.json({ ticket, history, runs, told, next: { steps: next.steps, skipped: next.skips } });
+      const { history, runs, told, reviews } = past;
+      context.out.json({
+        ticket,
+        history,
+        runs,
+        told,
+        reviews,
+        next: { steps: next.steps, skipped: next.skips },
+      });
       return EXIT.ok;
     }
     const now_ms = Date.now();
     context.out.painted(paint(cutTo(ticketLine(ticket), columnsOf(context.env)), 'head', context.out.color));
     for (const line of pastLines(past.told, now_ms, context)) context.out.painted(line);
+    const review = past.reviews.at(-1);
+    if (review !== undefined) say(context, 'review', reviewWords(review, now_ms));
     for (const [label, text] of nowWords(ticket, next, now_ms)) say(context, label, text);
     const hints = hintsFor(ticket, next);
     const width = Math.max(0, ...hints.map(([line]) => line.length));
@@ -44,10 +54,11 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
 }
 
 async function pastOf(board: Board, ticket: Ticket) {
-  const [history, runs, ticks] = await Promise.all([
+  const [history, runs, ticks, reviews] = await Promise.all([
     board.activity({ ticket: ticket.id, limit: MOST_LINES }),
     board.runtimesOf(ticket.id, MOST_RUNS),
     board.ticksAbout(ticket.id, MOST_TICKS),
+    board.reviews([ticket.id]),
   ]);
   const since = history.length < MOST_LINES ? Number.NEGATIVE_INFINITY : (history[0]?.at_ms ?? 0);
   // What ticks said before the first line that is shown belongs to nothing that is.
@@ -56,7 +67,7 @@ async function pastOf(board: Board, ticket: Ticket) {
     runs,
     ticks.filter(({ at_ms }) => at_ms >= since),
   );
-  return { history, runs, told };
+  return { history, runs, told, reviews: reviews ?? [] };
 }
 
 type Next = Awaited<ReturnType<typeof nextOf>>;

@@ -7,6 +7,7 @@ import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
 import { judgeRow } from '../observe.ts';
+import { reviewWords } from '../report/review.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { clean, oneLine } from '../text.ts';
 import { brokenLine, type Context, ticketOrFail, whoAmI, withBoard, withReader } from './context.ts';
@@ -133,8 +134,9 @@ export async function show(context: Context, id: string): Promise<ExitCode> {
     const ticket = await ticketOrFail(board, id, context);
     const runs = await board.runtimesOf(ticket.id, 20);
     const history = await board.activity({ ticket: ticket.id, limit: 50 });
+    const reviews = (await board.reviews([ticket.id])) ?? [];
     if (context.json) {
-      context.out.json({ ...ticket, runs, activity: history });
+      context.out.json({ ...ticket, runs, activity: history, reviews });
       return EXIT.ok;
     }
     const { out } = context;
@@ -157,6 +159,8 @@ export async function show(context: Context, id: string): Promise<ExitCode> {
         `run       ${word(run.id)}  ${run.phase}${run.end_reason ? ` (${word(run.end_reason)})` : ''}  ${oneLine(run.branch ?? '', 200)}`,
       );
     }
+    const review = reviews.at(-1);
+    if (review !== undefined) out.line(`review    ${oneLine(reviewWords(review, Date.now()), 1000)}`);
     if (ticket.body !== '') out.line(`\n${clean(ticket.body)}`);
     return EXIT.ok;
   });

@@ -42,7 +42,7 @@ class Wrong extends Error {
   }
 }
 
-type Complain = (key: string | null, says: string) => Wrong;
+type Complain = (key: string | null, says: string) => Error;
 
 function server(dir: string, text: string, env: NodeJS.ProcessEnv): Server | null {
   const wrong: Complain = (key, says) => {
@@ -86,7 +86,8 @@ function origin(url: string, wrong: Complain): string {
   return made.href.replace(/\/+$/, '');
 }
 
-function tokenOf(
+/** The token from where the configuration says it is; null = it says nothing. Throws what `wrong` makes. */
+export function tokenOf(
   from: { readonly token_file: string | undefined; readonly token_env: string | undefined },
   { env, dir }: { readonly env: NodeJS.ProcessEnv; readonly dir: string },
   wrong: Complain,
@@ -108,7 +109,7 @@ function tokenOf(
     if ((mode & 0o077) !== 0) throw wrong('token_file', `${path} may be read by others: chmod 600 ${path}`);
     return clean(readFileSync(path, 'utf8'), path, (says) => wrong('token_file', says));
   } catch (error) {
-    if (error instanceof Wrong) throw error;
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
     throw wrong(
       'token_file',
       `the token file ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? error})`,
@@ -117,7 +118,7 @@ function tokenOf(
 }
 
 /** What may stand in a header. */
-function clean(text: string, where: string, wrong: (says: string) => Wrong): string {
+function clean(text: string, where: string, wrong: (says: string) => Error): string {
   const token = text.trim();
   if (!/^[\x21-\x7e]+$/.test(token)) throw wrong(`${where} holds no token: one word of plain characters`);
   return token;

@@ -90,8 +90,8 @@ export function statusHints(
     case 'in_review':
       return [
         ...diff,
-        [`mc-pickup ticket move ${id} done`, 'accepted'],
-        [`mc-pickup ticket move ${id} todo`, 'once more'],
+        [`mc-pickup ticket approve ${id}`, 'it is done'],
+        [`mc-pickup ticket rework ${id} --message "..."`, 'once more, with your comments'],
       ];
     case 'blocked':
       return [[`mc-pickup ticket move ${id} todo`, 'once what blocks it is gone'], ...diff];

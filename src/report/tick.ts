@@ -18,6 +18,13 @@ export interface StepReport {
   readonly error?: string;
 }
 
+/** What a tick would bring on its way out of the board. */
+export interface PublishReport {
+  readonly ticket: string;
+  readonly because: 'in_review' | 'changed' | 'retry_due' | 'check_due';
+  readonly does: readonly ('read' | 'push' | 'open' | 'look')[];
+}
+
 /** What `dispatch --json` prints, and `ticks` keeps: the contract `mc-pickup.tick/1`. */
 export interface TickReport {
   readonly schema: 'mc-pickup.tick/1';
@@ -32,6 +39,8 @@ export interface TickReport {
   readonly counts: Readonly<Record<string, number>>;
   readonly config_errors?: readonly string[];
   readonly error?: string;
+  /** Of a dry run, where a project publishes what is in review. */
+  readonly publish?: readonly PublishReport[];
   readonly duration_ms: number;
 }
 
@@ -128,6 +137,8 @@ export function tickLines(report: TickReport, all: boolean): string[] {
     const why = oneLine(step.error ?? sentence(step.because, step.evidence), 1000);
     lines.push(`${step.ticket ?? 'killswitch'}: ${step.kind}${move} [${step.result}] ${why}`);
   }
+  for (const { ticket, because, does } of report.publish ?? [])
+    lines.push(`${ticket}: publish [planned] ${does.map((one) => DOES[one]).join(', ')} [${because}]`);
   if (all) {
     for (const skip of report.skipped) {
       lines.push(
@@ -137,3 +148,10 @@ export function tickLines(report: TickReport, all: boolean): string[] {
   }
   return lines;
 }
+
+const DOES = {
+  read: 'ask another agent to read it',
+  push: 'push its branch',
+  open: 'open a pull request unless there is one',
+  look: 'look at its pull request',
+} as const;

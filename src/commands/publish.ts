@@ -1,0 +1,124 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { monotonicMs } from '../clock.ts';
+import { loadPolicy } from '../config/load.ts';
+import { readSwitches } from '../killswitch.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { handsOf, type PublishOptions, publishPass } from '../publish/index.ts';
+import { publishOne } from '../publish/one.ts';
+import { planPublish } from '../publish/plan.ts';
+import { isTerminal } from '../report/terminal.ts';
+import {
+  brokenLine,
+  type Context,
+  ensureHost,
+  openBoard,
+  ticketOrFail,
+  whoAmI,
+  withBoard,
+} from './context.ts';
+import { showing } from './progress.ts';
+
+const WAIT_MS = 15_000;
+
+/** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */
+export async function publishInTurn(
+  context: Context,
+  host_id: string,
+  options: PublishOptions,
+): Promise<void> {
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const lock = tryTickLock(context.places.publishing);
+  if (lock === null) return;
+  try {
+    const board = await openBoard(context);
+    try {
+      const { env, out } = context;
+      const told = await publishPass({ ...options, board, host_id, clock: Date.now, env });
+      for (const { ticket, text, failed, news } of told.filter(({ news }) => news)) {
+        if (failed && news) out.warn(`${ticket}: not published: ${text}`);
+        else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);
+      }
+    } finally {
+      board.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** `ticket publish`: now, whatever failed before and however often. */
+export async function publish(context: Context, id: string): Promise<ExitCode> {
+  if (!whoAmI(context.env).person)
+    throw new UserError(
+      EXIT.usage,
+      'what goes out is up to ticks and people, not to an agent (MC_RUN_ID is set)',
+    );
+  const { policy } = loadPolicy(context.places.config, context.env);
+  if (policy.broken.length > 0)
+    throw new UserError(EXIT.config, `the configuration can't be used: ${brokenLine(policy)}`);
+  return withBoard(context, async (board) => {
+    const ticket = await ticketOrFail(board, id, context);
+    if (ticket.status !== 'in_review')
+      throw new UserError(
+        EXIT.usage,
+        `${ticket.id} is ${ticket.status}: only what is in review is published`,
+      );
+    if (policy.projects.get(ticket.project)?.review == null)
+      throw new UserError(
+        EXIT.usage,
+        `${ticket.id}: ${context.places.config} has no [project.${ticket.project}.review] that says what to do`,
+      );
+    return locked(context, async () => {
+      const rows = await board.reviews([ticket.id]);
+      if (rows === null)
+        throw new UserError(
+          EXIT.unavailable,
+          'the server of this board keeps no reviews: it speaks an older contract',
+        );
+      const now_ms = Date.now();
+      // As if it were due: everything that is still to do is done now.
+      const due = rows.map((row) => ({ ...row, ticket_version: -1, attempts: 0 }));
+      const switches = readSwitches(context.places, context.env, now_ms);
+      const world = { tickets: [ticket], rows: due, policy, switches, project: null };
+      const [step] = planPublish({ ...world, now_ms, before_ms: Number.POSITIVE_INFINITY });
+      if (step === undefined)
+        throw new UserError(
+          EXIT.usage,
+          `${ticket.id}: there is nothing to do (a killswitch is on, or its pull request has come to its end)`,
+        );
+      const host_id = ensureHost(context);
+      const hands = handsOf({ board, host_id, clock: Date.now, policy, env: context.env });
+      const told = await publishOne(step, hands);
+      if (told === null)
+        throw new UserError(
+          EXIT.busy,
+          `${ticket.id} was changed at the same moment, or its work is on another host: nothing was done`,
+        );
+      const { text, failed } = told;
+      if (context.json) context.out.json({ ticket: ticket.id, published: !failed, text });
+      else context.out.line(`${ticket.id}: ${text}`);
+      return failed ? EXIT.unavailable : EXIT.ok;
+    });
+  });
+}
+
+/** Waits for a tick that publishes. */
+function locked<T>(context: Context, work: () => Promise<T>): Promise<T> {
+  return showing(context, 'publishing', async () => {
+    const { tryTickLock } = await import('../board/sqlite/index.ts');
+    const end = monotonicMs() + WAIT_MS;
+    for (;;) {
+      const lock = tryTickLock(context.places.publishing);
+      if (lock !== null) {
+        try {
+          return await work();
+        } finally {
+          lock.release();
+        }
+      }
+      if (monotonicMs() > end)
+        throw new UserError(EXIT.busy, 'a tick is publishing: try again when it is through');
+      await pause(50);
+    }
+  });
+}

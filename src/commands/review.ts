@@ -1,0 +1,167 @@
+import { until } from '../act/deliver.ts';
+import type { Board, ReviewRow } from '../board/port.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { Ticket } from '../model/ticket.ts';
+import { clean, oneLine } from '../text.ts';
+import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { betweenTicks } from './lock.ts';
+import { adapterFor, handOver, noteSent, RuntimeBusyError, verdictOf } from './send.ts';
+import { ticketLine } from './ticket.ts';
+
+const MOST_BYTES = 64 * 1024;
+const DYING_MS = 5000;
+
+/** A person accepts what is in review. Nothing is merged: what is left to do is said. */
+export async function approve(
+  context: Context,
+  id: string,
+  o: { readonly message?: string },
+): Promise<ExitCode> {
+  const actor = personOrFail(context, 'approved');
+  return withBoard(context, async (board) => {
+    const ticket = await inReviewOrFail(board, id, context, 'approved');
+    const why = o.message === undefined ? 'approved' : `approved: ${oneLine(o.message, 500)}`;
+    const move = { to: 'done', why, trusted: true } as const;
+    won(await board.move(ticket.id, ticket.version, move, actor, Date.now()), ticket);
+    const now = await shown(context, board, ticket.id);
+    const row = await reviewOf(board, ticket);
+    if (context.json || now === null) return EXIT.ok;
+    if (row?.url != null && row.stage === 'open')
+      context.out.line(`its pull request is still open, merging it is yours: ${row.url}`);
+    return EXIT.ok;
+  });
+}
+
+/** A person wants more of what is in review. The words go to the agent if it is still there and idle; else they are kept
+ *  for the next attempt, which goes on with the same branch, and the ticket is in `todo`. */
+export async function rework(
+  context: Context,
+  id: string,
+  o: { readonly message: string },
+): Promise<ExitCode> {
+  const actor = personOrFail(context, 'sent back');
+  const words = clean(o.message).trim();
+  if (words === '') throw new UserError(EXIT.usage, '--message is empty: say what is to be changed');
+  if (Buffer.byteLength(words) > MOST_BYTES)
+    throw new UserError(
+      EXIT.usage,
+      `--message is larger than ${MOST_BYTES} bytes: name a file of the repository`,
+    );
+  const text = `Your work was reviewed, and is to be changed:\n${words}`;
+  return withBoard(context, (board) =>
+    betweenTicks(context, `sending ${id.toUpperCase()} back`, async () => {
+      const ticket = await inReviewOrFail(board, id, context, 'sent back');
+      const row = await board.liveRuntime(ticket.id);
+      const verdict = row === null ? 'dead' : verdictOf(row, context);
+      if (verdict === 'dead') return again(context, board, { ticket, words, text, actor });
+      if (row === null || verdict !== 'alive')
+        throw new UserError(
+          EXIT.unavailable,
+          `whether the agent of ${ticket.id} lives can't be told (${verdict}): nothing was changed`,
+        );
+      return tell(context, board, row, { ticket, words, text, actor });
+    }),
+  );
+}
+
+interface Comments {
+  readonly ticket: Ticket;
+  /** As the person wrote them. */
+  readonly words: string;
+  /** As the agent is told. */
+  readonly text: string;
+  readonly actor: string;
+}
+
+/** Kept for the next attempt. Kept first: a ticket in `todo` without its comments would be worked on without them. */
+async function again(
+  context: Context,
+  board: Board,
+  { ticket, words, text, actor }: Comments,
+): Promise<ExitCode> {
+  const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const move = { to: 'todo', why: oneLine(words, 500), trusted: true } as const;
+  const result = await board.move(ticket.id, ticket.version, move, actor, Date.now());
+  if (result === 'lost') await board.takeAnswers([kept], 'withdrawn');
+  won(result, ticket);
+  await commented(board, ticket, words, actor);
+  if ((await shown(context, board, ticket.id)) !== null && !context.json)
+    context.out.line('the comments are kept for its next attempt, on the same branch');
+  return EXIT.ok;
+}
+
+/** To the agent that is still there. Only what it has, or may have, moves the ticket. */
+async function tell(context: Context, board: Board, row: Runtime, o: Comments): Promise<ExitCode> {
+  const { ticket, words, text, actor } = o;
+  const adapter = adapterFor(row, context);
+  const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const sent = await handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
+  const has = sent.outcome === 'delivered' || sent.outcome === 'indeterminate';
+  if (sent.outcome !== 'indeterminate')
+    await board.takeAnswers([kept], sent.outcome === 'delivered' ? row.id : 'withdrawn');
+  await noteSent(board, ticket, row, sent);
+  if (!has) {
+    // It was dying when it was judged alive.
+    const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');
+    if (sent.outcome === 'refused' && row.headless === 0 && (await until(dead, DYING_MS)))
+      return again(context, board, o);
+    throw new RuntimeBusyError(
+      ticket.id,
+      row,
+      `${sent.why} (or end it, then the comments go to the next attempt: mc-pickup stop ${ticket.id})`,
+    );
+  }
+  const move = { to: 'in_progress', why: oneLine(words, 500), trusted: true } as const;
+  won(await board.move(ticket.id, ticket.version, move, actor, Date.now()), ticket);
+  await commented(board, ticket, words, actor);
+  if ((await shown(context, board, ticket.id)) !== null && !context.json)
+    context.out.line(
+      sent.outcome === 'delivered'
+        ? 'its agent has the comments and goes on'
+        : `its agent was given the comments and has not acknowledged them: look with mc-pickup attach ${ticket.id}`,
+    );
+  return EXIT.ok;
+}
+
+function personOrFail({ env }: Context, done: string): string {
+  const { actor, person } = whoAmI(env);
+  if (person) return actor;
+  throw new UserError(EXIT.usage, `work is ${done} by a person: an agent cannot (MC_RUN_ID is set)`);
+}
+
+async function inReviewOrFail(board: Board, id: string, context: Context, done: string): Promise<Ticket> {
+  const ticket = await ticketOrFail(board, id, context);
+  if (ticket.status === 'in_review') return ticket;
+  throw new UserError(
+    EXIT.usage,
+    `${ticket.id} is ${ticket.status}: only what is in review can be ${done} (see mc-pickup ticket move)`,
+  );
+}
+
+/** Its words whole, where the log and the history show them. */
+async function commented(board: Board, ticket: Ticket, text: string, actor: string): Promise<void> {
+  const about = { at_ms: Date.now(), ticket_id: ticket.id, run_id: null, actor };
+  await board.log({ ...about, kind: 'comment', because: 'rework', text });
+}
+
+/** Of the last claim that anything went out of. */
+export async function reviewOf(board: Board, { id }: Ticket): Promise<ReviewRow | null> {
+  return (await board.reviews([id]))?.at(-1) ?? null;
+}
+
+async function shown(context: Context, board: Board, id: string): Promise<Ticket | null> {
+  const ticket = await board.ticket(id);
+  if (ticket === null) return null;
+  if (context.json) context.out.json(ticket);
+  else context.out.line(ticketLine(ticket));
+  return ticket;
+}
+
+function won(result: 'won' | 'lost', { id }: Ticket): void {
+  if (result === 'won') return;
+  throw new UserError(
+    EXIT.busy,
+    `${id} was changed by somebody else at the same moment: look, then try again`,
+  );
+}

@@ -1,0 +1,77 @@
+import { execa } from 'execa';
+import type { HookSpec } from '../model/policy.ts';
+import { killGroup } from '../workspace/git.ts';
+import { type Forge, ForgeError, type PullRequest, type Wanted, webAddress } from './forge.ts';
+
+const MAX_BYTES = 64 * 1024;
+
+/**
+ * A program of the user's in the place of a forge. It is started without a shell, with `MC_FORGE_ACTION` set to `status` or
+ * `create`; it reads one JSON object on its standard input and prints one, or nothing where there is no pull request.
+ */
+export function commandForge(o: {
+  readonly spec: HookSpec;
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}): Forge {
+  const call = async (action: 'create' | 'status', wanted: Wanted, known: PullRequest | null) => {
+    const input = { action, ...wanted, number: known?.number ?? null, url: known?.url ?? null };
+    const [file = '', ...args] = o.spec.argv;
+    const child = execa(file, args, {
+      cwd: o.cwd,
+      env: { ...o.env, MC_FORGE_ACTION: action },
+      extendEnv: false,
+      input: `${JSON.stringify(input)}\n`,
+      reject: false,
+      detached: true,
+      maxBuffer: MAX_BYTES,
+    });
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      killGroup(child.pid);
+    }, o.spec.timeout_seconds * 1000);
+    const done = await child;
+    clearTimeout(timer);
+    // Whatever it left running holds nothing of ours.
+    killGroup(child.pid);
+    if (late) throw new ForgeError(`${file}: no end within ${o.spec.timeout_seconds} s, killed`);
+    if (done.failed) {
+      const said = done.stderr.trim().split('\n').at(-1) || (done.shortMessage ?? '').split('\n')[0];
+      throw new ForgeError(`${file} ${action}: exit ${done.exitCode ?? done.signal ?? 'none'}: ${said}`);
+    }
+    return answerOf(done.stdout, file);
+  };
+  return {
+    find: async (wanted) => {
+      const found = await call('status', wanted, null);
+      return found === null ? [] : [found];
+    },
+    open: async (wanted) => {
+      const made = await call('create', wanted, null);
+      if (made === null) throw new ForgeError(`${o.spec.argv[0]} create: it printed no JSON with a url`);
+      return made;
+    },
+    look: async (known, wanted) => (await call('status', wanted, known)) ?? known,
+  };
+}
+
+function answerOf(text: string, file: string): PullRequest | null {
+  if (text.trim() === '' || text.trim() === 'null') return null;
+  let given: unknown;
+  try {
+    given = JSON.parse(text);
+  } catch {
+    throw new ForgeError(`${file} printed no JSON`);
+  }
+  const { url, number, state = 'open', head } = (given ?? {}) as Readonly<Record<string, unknown>>;
+  const address = webAddress(url);
+  if (address === null) throw new ForgeError(`${file}: "url" must be an http or https address`);
+  if (state !== 'open' && state !== 'merged' && state !== 'closed')
+    throw new ForgeError(`${file}: "state" must be open, merged or closed`);
+  return {
+    ...{ url: address, state },
+    number: typeof number === 'number' && Number.isSafeInteger(number) ? number : null,
+    head: typeof head === 'string' ? head : null,
+  };
+}

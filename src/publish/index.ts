@@ -1,0 +1,82 @@
+import type { Board } from '../board/port.ts';
+import { monotonicMs } from '../clock.ts';
+import { tokenOf } from '../config/board.ts';
+import { commandForge } from '../forge/command.ts';
+import { type Forge, ForgeError } from '../forge/forge.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Switch } from '../model/world.ts';
+import { oneLine } from '../text.ts';
+import { type PublishHands, publishOne, type Told } from './one.ts';
+import { type PublishStep, planPublish } from './plan.ts';
+
+/** Tickets that one tick brings further; the next one goes on. */
+const MOST = 8;
+/** After this no other ticket is begun. */
+const BUDGET_MS = 45_000;
+const MOST_IN_REVIEW = 500;
+
+export interface PublishOptions {
+  readonly policy: Policy;
+  readonly switches: readonly Switch[];
+  readonly project: string | null;
+  readonly now_ms: number;
+  readonly before_ms: number;
+}
+
+/** What a tick would bring on its way out, and why. Reads the board alone. */
+export async function plannedPublish(board: Board, o: PublishOptions): Promise<PublishStep[]> {
+  const names = [...o.policy.projects.values()].filter(({ review }) => review !== null);
+  const lists = await Promise.all(
+    names.map(({ name }) => board.tickets({ status: ['in_review'], project: name, limit: MOST_IN_REVIEW })),
+  );
+  const tickets = lists.flat();
+  if (tickets.length === 0) return [];
+  const rows = await board.reviews(tickets.map(({ id }) => id));
+  // A server of an earlier contract keeps none: then nothing goes out, since nothing could be looked for again.
+  return rows === null ? [] : planPublish({ ...o, tickets, rows });
+}
+
+/** Brings what is due on its way out: a few tickets, in a bounded time. One ticket's failure never stops the others. */
+export async function publishPass(
+  o: PublishOptions & Pick<PublishHands, 'board' | 'host_id' | 'clock'> & { readonly env: NodeJS.ProcessEnv },
+): Promise<Told[]> {
+  const begun = monotonicMs();
+  const told: Told[] = [];
+  for (const step of await plannedPublish(o.board, o)) {
+    if (told.length >= MOST || monotonicMs() - begun > BUDGET_MS) break;
+    try {
+      const one = await publishOne(step, handsOf(o));
+      if (one !== null) told.push(one);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      told.push({ ticket: step.ticket.id, text: oneLine(why, 400), failed: true, news: true });
+    }
+  }
+  return told;
+}
+
+/** The hands of a pass over these projects. */
+export function handsOf(
+  o: Pick<PublishHands, 'board' | 'host_id' | 'clock'> & {
+    readonly policy: Policy;
+    readonly env: NodeJS.ProcessEnv;
+  },
+): PublishHands {
+  const { board, host_id, clock, policy } = o;
+  return { board, host_id, clock, limits: policy.limits, forgeOf: (step) => forgeOf(step, o.env, clock) };
+}
+
+async function forgeOf(
+  { spec, project }: PublishStep,
+  env: NodeJS.ProcessEnv,
+  now: () => number,
+): Promise<Forge> {
+  if (spec.pull_request === 'command' && spec.command !== null)
+    return commandForge({ spec: spec.command, cwd: project.repo, env });
+  const from = { token_file: spec.token_file ?? undefined, token_env: spec.token_env ?? undefined };
+  const wrong = (key: string | null, says: string) =>
+    new ForgeError(`project.${project.name}.review.${key ?? ''}: ${says}`);
+  const token = tokenOf(from, { env, dir: '/' }, wrong);
+  const { gitHub } = await import('../forge/github.ts');
+  return gitHub({ repo: spec.repo ?? '', api_url: spec.api_url, token, agent: 'mc-pickup', now });
+}

@@ -1,0 +1,46 @@
+import { git } from './git.ts';
+
+const PUSH_MS = 60_000;
+
+export type Pushed =
+  | { readonly ok: true }
+  /** `refused`: the remote has other commits, or does not take it; trying again would end the same. */
+  | { readonly ok: false; readonly because: 'refused' | 'failed'; readonly error: string };
+
+/** A branch of ours, by its name alone: what an agent renamed to something odd goes nowhere. */
+export function isOurBranch(branch: string, id: string): boolean {
+  return /^[A-Za-z]+-[0-9]+$/.test(id) && new RegExp(`^mc/${id}(-[A-Za-z0-9._-]{1,100})?$`).test(branch);
+}
+
+/** What stands before `push`. The agents can write hooks and configuration of the repository: nothing of that is started. */
+const QUIET = [
+  ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false'],
+  ...['-c', 'protocol.ext.allow=never', '-c', 'push.gpgSign=false'],
+];
+
+/** Pushes exactly this commit to the branch of the same name. Never by force, no tags, no submodules; said twice, it is
+ *  done once. Bounded in time; never throws. */
+export async function pushBranch(
+  repo: string,
+  { remote, branch, head }: { readonly remote: string; readonly branch: string; readonly head: string },
+): Promise<Pushed> {
+  const args = ['push', '--porcelain', '--no-verify', '--no-follow-tags', '--recurse-submodules=no'];
+  const plain = ['--receive-pack=git-receive-pack', '--no-signed', '--no-force-with-lease'];
+  const done = await git(
+    repo,
+    [...QUIET, ...args, ...plain, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
+    PUSH_MS,
+  );
+  if (done.ok) return { ok: true };
+  const said = /^!\t[^\t]*\t(.*)$/m.exec(done.stdout)?.[1] ?? '';
+  if (/\[rejected\]/.test(said))
+    return {
+      ok: false,
+      because: 'refused',
+      error: `${remote} has other commits on ${branch} (${said}): look at them; nothing is pushed by force`,
+    };
+  if (/\[remote rejected\]/.test(said))
+    return { ok: false, because: 'refused', error: `${remote} does not take ${branch} ${said}` };
+  const [first = ''] = done.error.replace(/^git -c: /, 'git push: ').split('\n');
+  return { ok: false, because: 'failed', error: said === '' ? first : `git push: ${said}` };
+}

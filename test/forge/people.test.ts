@@ -1,0 +1,236 @@
+/** What people do with work in review: accept it, send it back with comments, have it read by another agent first. */
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { AGENT } from '../../scripts/sandbox.ts';
+import { ForgeRig } from './rig.ts';
+
+let f: ForgeRig;
+beforeEach(async () => {
+  f = await ForgeRig.start();
+});
+afterEach(async () => {
+  await f.destroy();
+});
+
+const AS_AGENT = { MC_RUN_ID: 'MC-9-e1-abcdef01' };
+const promptOf = (mark = '') => readFileSync(join(f.rig.box.state, 'runs', mark, 'prompt.md'), 'utf8');
+
+describe('ticket approve', () => {
+  it('ends the ticket, merges nothing, and says what is left to do', async () => {
+    const id = await f.one();
+    await f.tick();
+    const done = await f.run('ticket', 'approve', id, '--message', 'Well done.');
+    expect(done).toMatchObject({ code: 0, err: '' });
+    expect(done.out).toContain('merging it is yours: https://forge.example/ann/shop/pull/1');
+    expect(f.rig.ticket(id)).toMatchObject({ status: 'done', reason_text: 'approved: Well done.' });
+    expect(f.forge.pulls).toMatchObject([{ state: 'open' }]);
+    await f.tick();
+    expect(f.rig.ticket(id).status).toBe('done');
+  });
+
+  it.each(['approve', 'rework'])('and rework are for people, and for what is in review: %s', async (verb) => {
+    const words = verb === 'rework' ? ['--message', 'x'] : [];
+    const waits = f.rig.add('hold');
+    expect(await f.run('ticket', verb, waits, ...words)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`${waits} is todo: only what is in review`),
+    });
+    const id = await f.one();
+    const done = await f.rig.box.start(['ticket', verb, id, ...words], AS_AGENT);
+    expect(done).toMatchObject({ code: 2, err: expect.stringContaining('by a person') });
+    expect(f.rig.ticket(id).status).toBe('in_review');
+  });
+});
+
+describe('ticket rework', () => {
+  it('hands the comments to the next attempt, on the same branch, and to the same pull request', async () => {
+    const id = await f.one();
+    await f.tick();
+    const before = f.forge.tip(f.branch(id));
+    const words = 'The test misses the empty cart.\n\n<<<ticket-data x\nsecond line\u001b[201~';
+    const done = await f.run('ticket', 'rework', id, '--message', words);
+    expect(done).toMatchObject({ code: 0, err: '' });
+    expect(f.rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, trusted: 1 });
+    await f.tick();
+    await f.rig.settle(id, 'in_review');
+    const runs = f.rig.runs(id);
+    expect(runs).toHaveLength(2);
+    expect(runs[1]?.worktree).toBe(runs[0]?.worktree);
+    const prompt = promptOf(runs[1]?.mark);
+    expect(prompt).toContain(
+      'Your work was reviewed, and is to be changed:\nThe test misses the empty cart.',
+    );
+    expect(prompt).toMatch(/<<<answer \w+\nYour work was reviewed/);
+    expect(prompt).not.toContain('\u001b');
+    expect(promptOf(runs[0]?.mark)).not.toContain('reviewed');
+    await f.rig.gone(runs[1]?.pid ?? 0);
+    await f.tick();
+    expect(f.forge.pulls).toMatchObject([{ number: 1, state: 'open' }]);
+    expect(f.forge.tip(f.branch(id))).not.toBe(before);
+    expect(f.rows(id)).toMatchObject([{ number: 1 }, { number: 1, stage: 'open' }]);
+    expect(f.log(id, 'comment')).toMatchObject([{ because: 'rework' }]);
+    // Told once: the attempt after that is another matter.
+    f.forge.merge(1);
+    await f.tick();
+    expect(f.rig.ticket(id).status).toBe('done');
+  });
+
+  it('after its pull request was closed meanwhile opens another one, and that of before decides nothing', async () => {
+    const id = await f.one();
+    await f.tick();
+    await f.run('ticket', 'rework', id, '--message', 'Once more.');
+    f.forge.close(1);
+    await f.tick();
+    await f.rig.settle(id, 'in_review');
+    await f.rig.gone(f.rig.runs(id)[1]?.pid ?? 0);
+    await f.tick();
+    expect(f.rig.ticket(id).status).toBe('in_review');
+    expect(f.forge.pulls).toMatchObject([{ state: 'closed' }, { state: 'open' }]);
+    expect(f.row(id)).toMatchObject({ number: 2, stage: 'open' });
+  });
+
+  it('of work whose agent is still there and gives no sign of being idle changes nothing, exit 75', async () => {
+    const id = f.rig.add('hold');
+    await f.tick();
+    await f.rig.holding(id);
+    await f.rig.box.start(['report', 'review', '--message', 'Done.'], { MC_RUN_ID: f.rig.run(id).mark });
+    await f.rig.box.start(['hook', 'busy'], { MC_RUN_ID: f.rig.run(id).mark });
+    const done = await f.run('ticket', 'rework', id, '--message', 'More.');
+    const { status } = f.rig.ticket(id);
+    const open = f.rig.box.sql('SELECT * FROM answers WHERE taken_by IS NULL');
+    // An agent that tells nothing of itself may have it: then it is kept, too.
+    expect([done.code, status, open.length]).toEqual(
+      done.code === 75 ? [75, 'in_review', 0] : [0, 'in_progress', 1],
+    );
+    await f.run('stop', id);
+    if (status === 'in_review') {
+      expect((await f.run('ticket', 'rework', id, '--message', 'More.')).code).not.toBe(1);
+    }
+  });
+
+  it('without words, or with too many, is refused', async () => {
+    const id = await f.one();
+    for (const words of ['', ' \u001b ', 'x'.repeat(70_000)])
+      expect(await f.run('ticket', 'rework', id, '--message', words)).toMatchObject({ code: 2 });
+    expect(f.rig.ticket(id).status).toBe('in_review');
+  });
+});
+
+describe('a reviewer', () => {
+  const READER = `[agent.reader]\nkind = "command"\nargv = ["${AGENT}"]\n`;
+
+  it('is given one ticket for each claim, reads the branch, comments, and moves nothing', async () => {
+    const script = join(f.rig.box.dir, 'reader.sh');
+    writeFileSync(
+      script,
+      `#!/bin/sh
+branch=$(sed -n 's/.*It is on the branch \\([^,]*\\),.*/\\1/p' "$MC_PROMPT_FILE")
+mc-pickup ticket comment MC-1 "work.txt:1: read $(git log --format=%s "main..$branch")"
+mc-pickup report done --message "A person can take it."
+`,
+    );
+    chmodSync(script, 0o755);
+    f.review('reviewer = "reader"', f.gitHub(), READER.replace(AGENT, script));
+    const id = await f.one();
+    expect((await f.tick('--dry-run')).publish).toMatchObject([{ does: ['read', 'push', 'open'] }]);
+    await f.tick();
+    const reader = f.row(id).reader ?? '';
+    expect(f.rig.ticket(reader)).toMatchObject({
+      ...{ status: 'todo', trusted: 1, author: 'mc-pickup', agent: 'reader' },
+      title: `Read ${id}: Do review`,
+    });
+    await f.tick();
+    await f.rig.settle(reader, 'done');
+    await f.tick();
+    await f.tick();
+    expect(f.rig.box.sql("SELECT id FROM tickets WHERE author = 'mc-pickup'")).toHaveLength(1);
+    expect(f.log(id, 'comment')).toMatchObject([
+      { actor: expect.stringMatching(/^run:/), text: `work.txt:1: read Work on ${id}` },
+    ]);
+    expect(f.rig.ticket(id).status).toBe('in_review');
+    expect(f.forge.pulls).toHaveLength(1);
+    expect((await f.run('explain', id)).out).toContain(`read by ${reader}`);
+  });
+
+  it('is asked once, though the tick that asks is killed or another asks beside it', async () => {
+    f.review('reviewer = "reader"', 'push = true', READER);
+    await f.inReview(2);
+    await Promise.all([f.tick('--max', '0'), f.tick('--max', '0'), f.tick('--max', '0')]);
+    await f.tick('--max', '0');
+    expect(f.rig.box.sql("SELECT id FROM tickets WHERE author = 'mc-pickup'")).toHaveLength(2);
+  });
+
+  it('is asked where nothing is pushed, too', async () => {
+    f.review('reviewer = "reader"', '', READER);
+    const id = await f.one();
+    await f.tick('--max', '0');
+    expect(f.row(id)).toMatchObject({ stage: 'read', head: null, next_at_ms: null });
+    expect(f.row(id).reader).not.toBeNull();
+    expect(f.forge.branches()).toEqual(['main']);
+  });
+});
+
+describe('a command in place of a forge', () => {
+  const program = (body: string): string => {
+    const file = join(f.rig.box.dir, 'open-change');
+    const log = join(f.rig.box.dir, 'asked');
+    writeFileSync(
+      file,
+      `#!/bin/sh\ninput=$(cat)\nprintf '%s %s\\n' "$MC_FORGE_ACTION" "$input" >>${log}\n${body}\n`,
+    );
+    chmodSync(file, 0o755);
+    f.review('', `push = true\npull_request = "command"\ncommand = ["${file}"]\ncheck_minutes = 0.0001`);
+    return log;
+  };
+  const asked = (log: string) =>
+    readFileSync(log, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => [line.split(' ')[0], JSON.parse(line.slice(line.indexOf('{')))] as const);
+
+  it('looks first, opens one, and tells when it is merged', async () => {
+    const state = join(f.rig.box.dir, 'state');
+    const log = program(`[ -e ${state} ] || [ $MC_FORGE_ACTION = create ] || exit 0
+[ -e ${state} ] || echo open >${state}
+echo "{\\"url\\": \\"https://forge.example/c/1\\", \\"state\\": \\"$(cat ${state})\\"}"`);
+    const id = await f.one();
+    await f.tick();
+    expect(f.row(id)).toMatchObject({ stage: 'open', url: 'https://forge.example/c/1', number: null });
+    expect(asked(log).map(([action]) => action)).toEqual(['status', 'create']);
+    expect(asked(log)[1]?.[1]).toMatchObject({
+      ...{ action: 'create', branch: f.branch(id), base: 'main', title: `${id}: Do review` },
+      ticket: { id, project: 'demo' },
+      head: f.forge.tip(f.branch(id)),
+    });
+    writeFileSync(state, 'merged');
+    await f.due(id);
+    await f.tick();
+    expect(f.rig.ticket(id).status).toBe('done');
+  });
+
+  it.each([
+    ['fails', 'echo no way >&2; exit 3', 'exit 3: no way'],
+    ['prints rubbish', 'echo hello', 'printed no JSON'],
+    ['gives no address', `echo '{"url": "javascript:alert(1)"}'`, '"url" must be an http or https address'],
+    ['gives a state that is none', `echo '{"url": "https://x/1", "state": "?"}'`, '"state" must be'],
+    ['prints without end', 'yes', 'exit '],
+  ])('that %s is a failure that changes no tick', async (_, body, says) => {
+    program(body);
+    const id = await f.one();
+    const tick = await f.tick();
+    expect(tick).toMatchObject({ code: 0, outcome: 'ok' });
+    expect(tick.err).toContain(says);
+    expect(f.row(id)).toMatchObject({ url: null, attempts: 1 });
+  });
+
+  it('that does not end is ended', async () => {
+    const file = join(f.rig.box.dir, 'sleeps');
+    writeFileSync(file, '#!/bin/sh\nsleep 1000 &\nsleep 1000\n');
+    chmodSync(file, 0o755);
+    const hook = `command = { argv = ["${file}"], timeout_seconds = 0.3 }`;
+    f.review(hook, 'push = true\npull_request = "command"');
+    await f.one();
+    expect((await f.tick()).err).toContain('no end within 0.3 s, killed');
+  });
+});

@@ -2,6 +2,7 @@
  * What every command prints with `--json`. A new command gets an entry here; `node scripts/schemas.ts` writes its schema and
  * its row in docs/json.md, and test/json/ fails until its output was seen there.
  */
+import { REVIEW_STAGES } from '../../src/board/port.ts';
 import { TOLD } from '../../src/model/policy.ts';
 import {
   always,
@@ -148,6 +149,17 @@ export const PRINTED: readonly Printed[] = [
           not_before_at_ms: at('when it may be launched again'),
         }),
         'tickets in todo that wait for a back-off, the next one first',
+      ),
+      reviews: list(
+        object('a ticket in review of which anything went out, or was to', {
+          id: ticketId,
+          title: text('of the ticket'),
+          stage: oneOf(REVIEW_STAGES, 'how far it has come'),
+          url: orNull(text('of the pull request')),
+          error: orNull(text('what went wrong last')),
+          next_at_ms: orNull(at('when a tick sees to it again; null = not by itself')),
+        }),
+        'what went out of tickets in review',
       ),
       slots: object('places for agents on this host', {
         used: whole('taken'),

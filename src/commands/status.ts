@@ -18,6 +18,7 @@ export { age } from '../report/times.ts';
 
 const MOST_ASKING = 50;
 const MOST_RETRIES = 20;
+const MOST_REVIEWS = 50;
 
 interface Options {
   readonly check?: boolean;
@@ -54,13 +55,14 @@ export async function statusFacts(context: Context, now_ms: number): Promise<Sta
   const { policy } = loadPolicy(places.config, env);
   const host = hostId(places.state) ?? '';
   return withReader(context, async (board) => {
-    const [counts, last, asking, retries, accounts, rows] = await Promise.all([
+    const [counts, last, asking, retries, accounts, rows, reviews] = await Promise.all([
       board.counts(),
       board.lastTick(host),
       board.tickets({ status: ['needs_input'], limit: MOST_ASKING }),
       board.retries(now_ms, MOST_RETRIES),
       board.accounts(),
       board.liveRuntimes(),
+      reviewsOf(board),
     ]);
     const tickets = await ticketsOf(board, rows);
     const me = lookAtSelf(host);
@@ -76,6 +78,7 @@ export async function statusFacts(context: Context, now_ms: number): Promise<Sta
       retries: retries.map(({ id, title, attempts, not_before_at_ms }) => ({
         ...{ id, title, attempts, not_before_at_ms: not_before_at_ms ?? now_ms },
       })),
+      reviews,
       slots: slotsOf(
         seen.filter(({ row }) => row.host_id === host),
         policy,
@@ -90,6 +93,18 @@ export async function statusFacts(context: Context, now_ms: number): Promise<Sta
       config_errors: policy.broken,
     };
   });
+}
+
+/** Of those in review, what went out; where no project publishes, that is nothing. */
+async function reviewsOf(board: Board): Promise<StatusFacts['reviews']> {
+  const tickets = await board.tickets({ status: ['in_review'], limit: MOST_REVIEWS });
+  if (tickets.length === 0) return [];
+  const rows = (await board.reviews(tickets.map(({ id }) => id))) ?? [];
+  return tickets.flatMap(({ id, title, claim_epoch }) =>
+    rows
+      .filter((row) => row.ticket_id === id && row.claim_epoch === claim_epoch)
+      .map(({ stage, url, error, next_at_ms }) => ({ id, title, stage, url, error, next_at_ms })),
+  );
 }
 
 interface Seen {

@@ -1,3 +1,4 @@
+import type { ReviewStage } from '../board/port.ts';
 import type { Activity, Phase, Verdict } from '../model/runtime.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 import type { Switch } from '../model/world.ts';
@@ -21,6 +22,15 @@ export interface StatusFacts {
     readonly title: string;
     readonly attempts: number;
     readonly not_before_at_ms: number;
+  }[];
+  /** The first of those in review of which anything went out, or was to. */
+  readonly reviews: readonly {
+    readonly id: string;
+    readonly title: string;
+    readonly stage: ReviewStage;
+    readonly url: string | null;
+    readonly error: string | null;
+    readonly next_at_ms: number | null;
   }[];
   readonly slots: Used & {
     readonly projects: Readonly<Record<string, Used>>;
@@ -80,6 +90,7 @@ export function statusLines(facts: StatusFacts, shown: Shown): string[] {
     ...tickLines(facts, shown),
     ...section('agents', liveLines(facts.live, shown), shown),
     ...section('asks, and has no agent', askLines(facts, shown), shown),
+    ...section('in review', reviewLines(facts, shown), shown),
     ...section('tried again later', retryLines(facts, shown), shown),
   ];
 }
@@ -246,6 +257,18 @@ function askLines({ counts, live, waiting }: StatusFacts, shown: Shown): string[
   const beyond = counts.needs_input - waiting.length;
   const more = beyond > 0 ? [`  and ${beyond} more: mc-pickup ticket list --status needs_input`] : [];
   return [...table(rows, [{}, { grows: true }], { ...shown, indent: '  ' }), ...more];
+}
+
+function reviewLines({ reviews }: StatusFacts, shown: Shown): string[] {
+  const rows = reviews.map(({ id, title, stage, url, error, next_at_ms }): Cell[] => {
+    const again = next_at_ms === null ? 'left for you' : `again ${ago(next_at_ms, shown.now_ms)}`;
+    return [
+      { text: id, tone: 'head' },
+      { text: error === null ? stage : '!', ...(error === null ? {} : { tone: 'ask' as const }) },
+      error === null ? { text: url ?? title } : { text: `${error} (${again})`, tone: 'ask' },
+    ];
+  });
+  return table(rows, [{}, {}, { grows: true }], { ...shown, indent: '  ' });
 }
 
 function retryLines({ retries }: StatusFacts, shown: Shown): string[] {

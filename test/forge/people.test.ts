@@ -1,8 +1,8 @@
 /** What people do with work in review: accept it, send it back with comments, have it read by another agent first. */
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AGENT } from '../../scripts/sandbox.ts';
+import { AGENT, until } from '../../scripts/sandbox.ts';
 import { ForgeRig } from './rig.ts';
 
 let f: ForgeRig;
@@ -90,23 +90,63 @@ describe('ticket rework', () => {
     expect(f.row(id)).toMatchObject({ number: 2, stage: 'open' });
   });
 
-  it('of work whose agent is still there and gives no sign of being idle changes nothing, exit 75', async () => {
-    const id = f.rig.add('hold');
-    await f.tick();
-    await f.rig.holding(id);
-    await f.rig.box.start(['report', 'review', '--message', 'Done.'], { MC_RUN_ID: f.rig.run(id).mark });
-    await f.rig.box.start(['hook', 'busy'], { MC_RUN_ID: f.rig.run(id).mark });
-    const done = await f.run('ticket', 'rework', id, '--message', 'More.');
-    const { status } = f.rig.ticket(id);
-    const open = f.rig.box.sql('SELECT * FROM answers WHERE taken_by IS NULL');
-    // An agent that tells nothing of itself may have it: then it is kept, too.
-    expect([done.code, status, open.length]).toEqual(
-      done.code === 75 ? [75, 'in_review', 0] : [0, 'in_progress', 1],
+  /** An agent that stays after its report, and works on what it is told; it is busy while the file is there. */
+  const staying = async (): Promise<{ readonly id: string; readonly busy: string }> => {
+    const script = join(f.rig.box.dir, 'stays.sh');
+    const busy = join(f.rig.box.dir, 'busy');
+    writeFileSync(
+      script,
+      `#!/bin/sh
+notes=$MC_PICKUP_STATE_DIR/notes; mkdir -p $notes
+work() { echo x >>x.txt; git add -A; git commit -qm "$1"; mc-pickup report review --message "$1"; }
+mc-event busy </dev/null
+work first
+while [ -e ${busy} ]; do sleep 0.05; done
+mc-event idle </dev/null; : >$notes/idle
+while IFS= read -r line; do
+  mc-event busy </dev/null
+  echo "$line" >>$notes/heard
+  case $line in *cart*) work second; mc-event idle </dev/null ;; esac
+done
+`,
     );
+    chmodSync(script, 0o755);
+    f.review('', f.gitHub(), `[agent.stays]\nkind = "command"\nargv = ["${script}"]\n`);
+    writeFileSync(busy, '');
+    const id = f.rig.add('x', '--agent', 'stays');
+    await f.tick();
+    await f.rig.settle(id, 'in_review');
+    return { id, busy };
+  };
+
+  it('of work whose agent is still there gives it the comments, and what it makes of them goes out too', async () => {
+    const { id, busy } = await staying();
+    await f.tick();
+    const first = f.forge.tip(f.branch(id));
+    rmSync(busy);
+    expect(await until(() => existsSync(join(f.rig.box.state, 'notes', 'idle')))).toBe(true);
+    const done = await f.run('ticket', 'rework', id, '--message', 'The empty cart.');
+    expect(done, done.err).toMatchObject({ code: 0, out: expect.stringContaining('goes on') });
+    expect(await until(() => f.rig.box.note('heard').includes('The empty cart.'))).toBe(true);
+    await f.rig.settle(id, 'in_review');
+    expect(f.rig.runs(id)).toHaveLength(1);
+    expect(f.rig.box.sql('SELECT * FROM answers WHERE taken_by IS NULL')).toEqual([]);
+    await f.tick();
+    expect(f.forge.tip(f.branch(id))).not.toBe(first);
+    expect(f.forge.tip(f.branch(id))).toBe(f.row(id).head);
+    expect(f.forge.pulls).toHaveLength(1);
+  });
+
+  it('of work whose agent is still busy changes nothing, exit 75', async () => {
+    const { id } = await staying();
+    const done = await f.run('ticket', 'rework', id, '--message', 'The empty cart.');
+    expect(done).toMatchObject({ code: 75, err: expect.stringContaining(`mc-pickup stop ${id}`) });
+    expect(f.rig.ticket(id).status).toBe('in_review');
+    expect(f.rig.box.sql('SELECT * FROM answers WHERE taken_by IS NULL')).toEqual([]);
+    expect(f.log(id, 'comment')).toEqual([]);
     await f.run('stop', id);
-    if (status === 'in_review') {
-      expect((await f.run('ticket', 'rework', id, '--message', 'More.')).code).not.toBe(1);
-    }
+    expect((await f.run('ticket', 'rework', id, '--message', 'The empty cart.')).code).toBe(0);
+    expect(f.rig.ticket(id).status).toBe('todo');
   });
 
   it('without words, or with too many, is refused', async () => {
@@ -190,13 +230,17 @@ describe('a command in place of a forge', () => {
       .map((line) => [line.split(' ')[0], JSON.parse(line.slice(line.indexOf('{')))] as const);
 
   it('looks first, opens one, and tells when it is merged', async () => {
-    const state = join(f.rig.box.dir, 'state');
+    const state = join(f.rig.box.dir, 'change');
     const log = program(`[ -e ${state} ] || [ $MC_FORGE_ACTION = create ] || exit 0
 [ -e ${state} ] || echo open >${state}
 echo "{\\"url\\": \\"https://forge.example/c/1\\", \\"state\\": \\"$(cat ${state})\\"}"`);
     const id = await f.one();
     await f.tick();
-    expect(f.row(id)).toMatchObject({ stage: 'open', url: 'https://forge.example/c/1', number: null });
+    expect(f.row(id), f.row(id).error ?? '').toMatchObject({
+      stage: 'open',
+      url: 'https://forge.example/c/1',
+      number: null,
+    });
     expect(asked(log).map(([action]) => action)).toEqual(['status', 'create']);
     expect(asked(log)[1]?.[1]).toMatchObject({
       ...{ action: 'create', branch: f.branch(id), base: 'main', title: `${id}: Do review` },

@@ -172,6 +172,8 @@ describe('a forge that fails', () => {
     expect(tick.err).toContain(says);
     expect(f.row(id)).toMatchObject({ stage: 'pushed', attempts: 1, url: null });
     await f.due(id);
+    const seen = (await f.run('status')).out;
+    expect(seen).toContain(`in review\n  ${id}  !  `);
     expect((await f.tick()).err, 'the same again is no news').toBe('');
     expect(f.row(id).attempts).toBe(2);
     expect(f.log(id, 'warning')).toHaveLength(1);

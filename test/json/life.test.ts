@@ -154,6 +154,12 @@ describe('what is printed with --json is what its schema says', () => {
     json(['restore', file]);
     json(['agents', 'ready', 'scripted']);
     json(['log', '--ticket', asks]);
+    rig.configure({ project: '[project.demo.review]\npush = true\nreviewer = "scripted"\n' });
+    json(['dispatch', '--dry-run']);
+    json(['ticket', 'publish', reviews], {}, 69); // there is no remote
+    lookAround(all);
+    json(['ticket', 'rework', reviews, '--message', 'Once more.']);
+    json(['ticket', 'approve', asks, '--message', 'Fine.']);
     json(['diff', asks]);
     json(['transcript', dies]);
     json(['page', '--out', join(rig.box.dir, 'page.html')]);

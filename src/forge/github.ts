@@ -25,6 +25,10 @@ export function gitHub(o: Options): Forge {
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     request: { fetch: bounded(o.call_ms ?? CALL_MS) },
   });
+  // What GitHub's own description says that it gives; Octokit asks for an older name of the same.
+  octokit.hook.before('request', (options) => {
+    options.headers.accept = 'application/json';
+  });
   const at = { owner, repo };
   const find = async ({ branch }: Wanted): Promise<PullRequest[]> => {
     const options = { ...at, head: `${owner}:${branch}`, state: 'all', per_page: MOST } as const;
@@ -94,7 +98,8 @@ function known(given: Given): PullRequest {
   if (typeof number !== 'number' || url === null || (state !== 'open' && state !== 'closed'))
     throw new ForgeError('the answer is no pull request');
   const sha = typeof head?.sha === 'string' ? head.sha : null;
-  return { number, url, state: typeof merged_at === 'string' ? 'merged' : state, head: sha };
+  const merged = state === 'closed' && typeof merged_at === 'string';
+  return { number, url, state: merged ? 'merged' : state, head: sha };
 }
 
 async function asked<T>(work: () => Promise<T>, o: Options): Promise<T> {

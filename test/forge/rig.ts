@@ -15,8 +15,8 @@ export class ForgeRig {
   readonly forge: Forge;
   readonly env: NodeJS.ProcessEnv;
 
-  static async start(): Promise<ForgeRig> {
-    const rig = new Rig();
+  static async start(options: ConstructorParameters<typeof Rig>[0] = {}): Promise<ForgeRig> {
+    const rig = new Rig(options);
     return new ForgeRig(rig, await Forge.start(rig.box.dir, rig.box.repo));
   }
 

@@ -79,7 +79,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   import: 'src/import/index.ts',
   // What Prometheus reads.
   metrics: 'src/metrics/index.ts',
-  // The client of GitHub.
+  // What goes out to a forge, and the client of GitHub.
+  publish: 'src/publish/index.ts',
   github: 'src/forge/github.ts',
 };
 

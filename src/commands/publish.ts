@@ -3,9 +3,7 @@ import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { handsOf, type PublishOptions, publishPass } from '../publish/index.ts';
-import { publishOne } from '../publish/one.ts';
-import { planPublish } from '../publish/plan.ts';
+import { handsOf, type PublishOptions, planPublish, publishOne, publishPass } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
 import {
   brokenLine,

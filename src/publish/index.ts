@@ -9,6 +9,9 @@ import { oneLine } from '../text.ts';
 import { type PublishHands, publishOne, type Told } from './one.ts';
 import { type PublishStep, planPublish } from './plan.ts';
 
+/* A bundle of its own: whoever is outside imports this file alone. */
+export { planPublish, publishOne };
+
 /** Tickets that one tick brings further; the next one goes on. */
 const MOST = 8;
 /** After this no other ticket is begun. */

@@ -4,7 +4,7 @@ const PUSH_MS = 60_000;
 
 export type Pushed =
   | { readonly ok: true }
-  /** `refused`: the remote has other commits, or does not take it; trying again would end the same. */
+  /** `refused`: the remote has other commits; trying again would end the same. */
   | { readonly ok: false; readonly because: 'refused' | 'failed'; readonly error: string };
 
 /** A branch of ours, by its name alone: what an agent renamed to something odd goes nowhere. */
@@ -39,8 +39,9 @@ export async function pushBranch(
       because: 'refused',
       error: `${remote} has other commits on ${branch} (${said}): look at them; nothing is pushed by force`,
     };
+  // Its own refusal may pass: a lock that a push of before still holds, a check that is away.
   if (/\[remote rejected\]/.test(said))
-    return { ok: false, because: 'refused', error: `${remote} does not take ${branch} ${said}` };
+    return { ok: false, because: 'failed', error: `${remote} does not take ${branch}: ${said}` };
   const [first = ''] = done.error.replace(/^git -c: /, 'git push: ').split('\n');
   return { ok: false, because: 'failed', error: said === '' ? first : `git push: ${said}` };
 }

@@ -1,6 +1,6 @@
 /** From `in_review` to a pull request, and from there to the end of the ticket; each step killed, lost and refused. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
@@ -255,7 +255,7 @@ describe('a tick that is killed', () => {
     tick.kill();
     await tick.done;
     expect(f.row(id)).toMatchObject({ stage: 'pushing', head: null });
-    spawnSync('rm', [hook, there]);
+    for (const one of [hook, there]) rmSync(one);
     await f.due(id);
     await f.tick();
     expect(f.row(id)).toMatchObject({ stage: 'open', number: 1 });
@@ -282,6 +282,19 @@ describe('a branch', () => {
     expect(f.forge.tip(branch)).toBe(other);
     expect(f.row(id)).toMatchObject({ stage: 'refused', next_at_ms: null });
     expect(f.opened()).toEqual([]);
+  });
+
+  it('that the remote does not take is tried again later', async () => {
+    const id = await f.one();
+    const hook = join(f.forge.bare, 'hooks', 'pre-receive');
+    writeFileSync(hook, '#!/bin/sh\nexit 1\n');
+    chmodSync(hook, 0o755);
+    expect((await f.tick()).err).toContain('origin does not take');
+    expect(f.row(id)).toMatchObject({ stage: 'pushing', attempts: 1, head: null });
+    rmSync(hook);
+    await f.due(id);
+    await f.tick();
+    expect(f.row(id)).toMatchObject({ stage: 'open', attempts: 0 });
   });
 
   it('that somebody has committed to on the forge is not forced, and its merge still ends the ticket', async () => {

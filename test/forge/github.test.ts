@@ -11,7 +11,7 @@ import type { Wanted } from '../../src/forge/forge.ts';
 import { gitHub } from '../../src/forge/github.ts';
 import { cutDescription, gitHubDescription } from '../support/forge/description.ts';
 
-const dir = mkdtempSync(join(tmpdir(), 'mc-github-'));
+let dir = '';
 let file = '';
 let reason = '';
 try {
@@ -34,6 +34,7 @@ describe.skipIf(reason !== '')(
     let said = '';
     let url = '';
     beforeAll(async () => {
+      dir = mkdtempSync(join(tmpdir(), 'mc-github-'));
       const cut = join(dir, 'github.json');
       const pulls = '/repos/{owner}/{repo}/pulls';
       cutDescription(file, [pulls, `${pulls}/{pull_number}`], cut);

@@ -186,8 +186,10 @@ async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
   const entries = status.stdout.split('\0').filter((one) => one !== '');
   const unsaved = entries.filter((one) => !one.startsWith('!'));
   if (unsaved.length > 0) {
-    const words = unsaved.some((one) => one.startsWith('?')) ? 'changed or untracked' : 'changed';
-    return no('unsaved', `${unsaved.length} ${words} files that are not committed`);
+    const what = unsaved.some((one) => one.startsWith('?')) ? 'changed or untracked' : 'changed';
+    const files =
+      unsaved.length === 1 ? `a ${what} file that is` : `${unsaved.length} ${what} files that are`;
+    return no('unsaved', `${files} not committed`);
   }
   const precious = entries
     .map((one) => one.slice(2))

@@ -95,6 +95,7 @@ it('clean --yes loses no commit and no byte of unsaved work', { timeout: 180_000
         [['amend', 'merge']],
         [['commit', 'back']],
         [['commit', 'squash']],
+        [['detach', 'commit', 'leave']],
         [['commit', 'leave', 'away']],
         [['edit']],
         [['modules']],

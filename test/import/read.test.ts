@@ -1,4 +1,5 @@
 /** What each format is read as: pure, without a board. */
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Placed, placed, type Reading, readFile, type Wish } from '../../src/import/index.ts';
 
@@ -369,4 +370,110 @@ describe('a file', () => {
     expect(all.map(({ ticket }) => [ticket.title, ticket.labels])).toEqual([['A', ['x', 'y', 'z']]]);
     expect(skipped).toMatchObject([{ title: 'B', because: 'other_label' }]);
   });
+});
+
+describe('whatever a file holds', () => {
+  const piece = fc.constantFrom(
+    ...[
+      '{',
+      '}',
+      '"title":',
+      '"id":',
+      '"a"',
+      '[]',
+      'null',
+      ',',
+      ':',
+      '{"title":"A"',
+      '"depends_on":["#1"]',
+      '\\ud800',
+    ],
+    ...[
+      '- [ ] ',
+      '- [x] ',
+      '  ',
+      '\n',
+      '\r',
+      '> ',
+      '1. ',
+      '```',
+      '<!-- id: ',
+      '-->',
+      ' ^a',
+      '[a](b)',
+      '\t',
+      '* ',
+    ],
+    ...[
+      'title',
+      ';',
+      'id',
+      "'",
+      '"',
+      '""',
+      '\0',
+      '\u202e',
+      '=1',
+      '#1',
+      'depends_on',
+      'priority',
+      'status',
+      '__proto__',
+    ],
+  );
+  const text = fc.oneof(
+    fc.array(piece, { maxLength: 30 }).map((parts) => parts.join('')),
+    fc.string({ unit: 'binary', maxLength: 200 }),
+    fc
+      .array(fc.jsonValue({ maxDepth: 2 }), { maxLength: 4 })
+      .map((all) => all.map((one) => JSON.stringify(one)).join('\n')),
+    fc
+      .array(
+        fc.dictionary(
+          fc.constantFrom(
+            'title',
+            'id',
+            'body',
+            'labels',
+            'depends_on',
+            'status',
+            'issue_type',
+            'comments',
+            'dependencies',
+            'schema',
+            'priority',
+          ),
+          fc.jsonValue({ maxDepth: 2 }),
+        ),
+        { maxLength: 4 },
+      )
+      .map((all) => all.map((one) => JSON.stringify(one)).join('\n')),
+  );
+
+  it.each(['markdown', 'jsonl', 'csv', 'beads', null] as const)(
+    'as %s it is read or refused with words',
+    async (format) => {
+      await fc.assert(
+        fc.asyncProperty(text, async (content) => {
+          const tried = await readFile({ format, file: 'x', text: content, name: null }, NOTHING);
+          if (!tried.ok) {
+            expect(tried.exit).toBe(2);
+            return;
+          }
+          const { rows: all, space } = tried.value;
+          const sources = all.map(({ ticket }) => ticket.source);
+          expect(new Set(sources).size).toBe(sources.length);
+          const seen = new Set<string>();
+          for (const { ticket, depends_on } of placed(tried.value, space, new Set()).rows) {
+            expect(ticket.title).not.toBe('');
+            expect(`${ticket.title}${ticket.body}`).not.toMatch(/[\0\u001b\u202e]|\p{Surrogate}/u);
+            for (const on of depends_on) expect(seen).toContain(on);
+            seen.add(ticket.source);
+          }
+        }),
+        { numRuns: Number(process.env.FUZZ_RUNS ?? 2000) },
+      );
+    },
+    120_000,
+  );
 });

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import { cli } from '../../src/cli.ts';
+import type { Portable } from '../../src/import/index.ts';
 import { wrongName } from '../../src/model/name.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../../src/model/ticket.ts';
 import { clean, oneLine } from '../../src/text.ts';
@@ -153,8 +154,6 @@ async function run(state: string, ...args: string[]): Promise<string> {
   return told;
 }
 
-type Portable = { id: string; depends_on: string[]; source: string };
-
 /** Without the numbers, which are the board's own: by the sources that stand for them. */
 function bySource(lines: string): unknown[] {
   const all = lines
@@ -272,7 +271,7 @@ it.each([[['["a"]']], [['[x', 'y']], [['a,b', 'c']], [['a;b']], [["'=a"]], [['#1
   'labels such as %j come out of a CSV as they went in',
   async (labels) => {
     const { readFile, written } = await import('../../src/import/index.ts');
-    const line = {
+    const line: Portable = {
       ...{
         schema: 'mc-pickup.ticket-export/1',
         id: '1',
@@ -300,7 +299,7 @@ it.each([[['["a"]']], [['[x', 'y']], [['a,b', 'c']], [['a;b']], [["'=a"]], [['#1
         updated_at: null,
         comments: [],
       },
-    } as const;
+    };
     const file = { format: 'csv', file: 'x', text: written('csv', [line]), name: null } as const;
     const tried = await readFile(file, { only: [], labels: [] });
     expect(tried.ok && tried.value.rows[0]?.ticket.labels).toEqual(labels);

@@ -267,7 +267,7 @@ function show({ json, out }: Context, shown: Shown): void {
   const parts = counts.filter(([n], at) => n > 0 || at === 0).map(([n, what]) => `${n} ${what}`);
   out.line(`${parts.join(', ')}${dry ? ' (nothing was written)' : ''}`);
   const trust = added.some((one) => !one.trusted && one.status === 'todo');
-  if (trust) out.line('They wait until a person moves them to todo, or trusted_authors names their author.');
+  if (trust) out.line('They wait until a person moves them to todo, or a rule trusts their author.');
 }
 
 function changed(edit: Change['change']): string[] {

@@ -12,7 +12,7 @@ const require = createRequire(import.meta.url);
 
 /** Modules of Node that take milliseconds to load and that most ticks never call: each is loaded when one of its
  *  exports is first used, so that the source may import them like any other. */
-const LATE = /^node:(child_process|crypto|os|timers\/promises)$/;
+const LATE = /^node:(child_process|crypto|os|timers\/promises|zlib|stream|stream\/promises|readline|readline\/promises|http|util)$/;
 
 const lateBuiltins: Plugin = {
   name: 'late-builtins',
@@ -52,27 +52,15 @@ const COMMON = {
   write: false,
 } satisfies BuildOptions;
 
-/** What only a launch loads is bundled by itself first and comes in as one closed function: of a function that is never
- *  called, V8 keeps next to nothing, while the many of an ES module would all stand in the code cache by name. */
-const sealed: Plugin = {
-  name: 'sealed',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^execa$/ }, ({ path, namespace }) =>
-      namespace === 'sealed' ? undefined : { path, namespace: 'sealed' },
-    );
-    onLoad({ filter: /./, namespace: 'sealed' }, async ({ path }) => {
-      const stdin = { contents: `export * from ${JSON.stringify(path)};`, resolveDir: process.cwd() };
-      const { outputFiles } = await build({ ...COMMON, legalComments: 'inline', stdin });
-      return { contents: outputFiles[0]?.text ?? '', loader: 'js' };
-    });
-  },
-};
-
 /** Bundles of their own beside the main one, which is what a tick needs and no more: each is as large as that. The launcher's
  *  `loadBeside` gives the command line a code cache too; where it is not there (debugging), its place is told by `__dirname`. */
 const BESIDE: Readonly<Record<string, string>> = {
   // The whole command line; of that a scheduler's tick and a launcher's `register` need nothing.
   cli: 'src/cli.ts',
+  // What runs git and hooks: only a launch does.
+  execa: require.resolve('execa'),
+  // The board on a server.
+  http: 'src/board/http/index.ts',
   // The page and its charts.
   page: 'src/page/index.ts',
   // What reads and writes other tools' tickets: parsers, and the client of a forge.
@@ -89,7 +77,12 @@ const besides: Plugin = {
   setup({ onResolve, onLoad }) {
     for (const [name, entry] of Object.entries(BESIDE))
       onResolve(
-        { filter: new RegExp(`/${entry.replace('src/', '').replaceAll('.', '\\.')}$`) },
+        // A module of ours by its path below src/, a package by its name.
+        {
+          filter: entry.startsWith('src/')
+            ? new RegExp(`/${entry.slice(4).replaceAll('.', '\\.')}$`)
+            : new RegExp(`^${name}$`),
+        },
         ({ kind }) => (kind === 'entry-point' ? undefined : { path: name, namespace: 'besides' }),
       );
     // Not the others: their bundles are not plain ASCII, and what they do takes far longer than to compile them.
@@ -121,7 +114,7 @@ const outputs = await Promise.all(
       sourcemap: 'linked',
       external: ['better-sqlite3/package.json', '*.node'],
       define: DEFINE,
-      plugins: [sealed, lateBuiltins, sqliteBinding, besides],
+      plugins: [lateBuiltins, sqliteBinding, besides],
     });
     return made.outputFiles;
   }),

@@ -135,3 +135,31 @@ it('a tick and a registration load nothing of the command line', () => {
   const done = spawnSync(process.execPath, words, { encoding: 'utf8', env: { HOME: dir } });
   expect(done).toMatchObject({ status: 75, stderr: expect.stringContaining('lost its claim') });
 });
+
+/** Modules of Node itself that a run loads beyond an empty program. */
+function builtins(...words: string[]): string[] {
+  const list = join(dir, 'loaded');
+  const listen = join(dir, 'listen.cjs');
+  const writes = `require('node:fs').writeFileSync(${JSON.stringify(list)}, process.moduleLoadList.join('\\n'))`;
+  writeFileSync(listen, `process.on('exit', () => ${writes});`);
+  const loaded = (...args: string[]): string[] => {
+    const done = spawnSync(process.execPath, ['--require', listen, ...args], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: dir },
+    });
+    expect(done).toMatchObject({ status: 0, stdout: '', stderr: '' });
+    return readFileSync(list, 'utf8')
+      .split('\n')
+      .filter((line) => line.startsWith('NativeModule ') && !line.includes('internal/'));
+  };
+  const empty = new Set(loaded('-e', '0'));
+  const places = ['--state-dir', join(dir, 'state'), '--config', join(dir, 'config.toml')];
+  const all = loaded(join(dir, 'bin', 'mc-pickup.js'), ...words, ...places);
+  return all.filter((name) => !empty.has(name)).map((name) => name.replace('NativeModule ', ''));
+}
+
+it('an idle tick loads next to nothing of Node: each module would be paid for every minute', () => {
+  run('dispatch');
+  run('dispatch');
+  expect(builtins('dispatch').sort()).toEqual(['vm']);
+});

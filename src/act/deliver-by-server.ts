@@ -1,5 +1,4 @@
 import type { Server } from '../board/http/api.ts';
-import { send } from '../board/http/send.ts';
 import type { Board } from '../board/port.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, settleLast } from './deliver.ts';
 
@@ -15,6 +14,7 @@ export async function deliverByServer(
   const last = await settleLast(board, row, sha256, row.turn);
   if (last !== null) return last;
   const { id: delivery, nonce, at_ms: now_ms } = await saveFirst(board, one, sha256, null);
+  const { send } = await import('../board/http/index.ts');
   const answer = await send(server, ticket.id, { run: row.id, text, nonce, now_ms }, { once: true });
   switch (answer.kind) {
     case 'accepted':

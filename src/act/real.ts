@@ -139,7 +139,7 @@ async function neighbours(
 /** The server starts the runtime, or says who is busy: that one is judged here, by the kernel. */
 async function sent(run: string, ticket: string, { places, clock }: Here, server: Server): Promise<Started> {
   const text = readFileSync(join(runDir(places.runs, run), 'prompt.md'), 'utf8');
-  const { send } = await import('../board/http/send.ts');
+  const { send } = await import('../board/http/index.ts');
   const answer = await send(server, ticket, { run, text, nonce: `${run}-prompt`, now_ms: clock() });
   switch (answer.kind) {
     case 'accepted':

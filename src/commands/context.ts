@@ -50,7 +50,7 @@ export async function openBoard(context: Context): Promise<Board> {
     ensureHost(context);
     if (urlIn(places.elsewhere) !== server.url)
       writeFileSync(places.elsewhere, `${server.url}\n`, { mode: 0o600 });
-    return (await import('../board/http/board.ts')).httpBoard(server);
+    return (await import('../board/http/index.ts')).httpBoard(server);
   }
   refuseOpenToOthers(places.state, places.board);
   const sqlite = await import('../board/sqlite/index.ts');
@@ -128,7 +128,7 @@ export function ensureHost({ places }: Context): string {
 export async function readBoard(context: Context): Promise<Board> {
   const { places } = context;
   const server = await serverOf(context);
-  if (server !== null) return (await import('../board/http/board.ts')).httpBoard(server);
+  if (server !== null) return (await import('../board/http/index.ts')).httpBoard(server);
   refuseOpenToOthers(places.state, places.board);
   const sqlite = await import('../board/sqlite/index.ts');
   try {

@@ -82,7 +82,7 @@ async function useServer(context: Context, url: string, tokenFile: string | null
   if (there !== null && there.url !== server?.url)
     throw new UserError(EXIT.config, `the board of ${places.config} is ${there.url}: change it there`);
   if (server === null || there !== null) return;
-  const { meetServer } = await import('../board/http/board.ts');
+  const { meetServer } = await import('../board/http/index.ts');
   await meetServer(server, Date.now);
   if (existsSync(places.config)) append(context, table);
   else await writeDefault(places.config, `\n${table}`);

@@ -102,12 +102,12 @@ function asFailure(error: unknown): UserError {
 }
 
 async function serverBoard(server: Server): Promise<Board> {
-  return (await import('../board/http/board.ts')).httpBoard(server);
+  return (await import('../board/http/index.ts')).httpBoard(server);
 }
 
 async function serverFinding(server: Server): Promise<Finding> {
   const check = 'board';
-  const { meetServer } = await import('../board/http/board.ts');
+  const { meetServer } = await import('../board/http/index.ts');
   const { contract, ahead_ms } = await meetServer(server, Date.now);
   const says = `${server.url}, contract ${contract}${server.token === null ? ', without a token' : ''}`;
   if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);

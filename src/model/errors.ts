@@ -3,11 +3,18 @@ export const EXIT = { ok: 0, bug: 1, usage: 2, partial: 3, unavailable: 69, busy
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+const MARK = Symbol.for('mc-pickup.user-error');
+
 /** An error that is the user's to mend: shown as one or more plain lines, without a stack. Its message says
  *  what happened, to what, and what to do next. */
 export class UserError extends Error {
   override readonly name: string = 'UserError';
   readonly exit: ExitCode;
+  readonly [MARK] = true;
+  /** Each bundle has a class of its own; an error that comes from another one is one all the same. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === 'object' && value !== null && MARK in value;
+  }
   constructor(exit: ExitCode, message: string) {
     super(message);
     this.exit = exit;

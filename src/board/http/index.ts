@@ -1,0 +1,3 @@
+/** The board on a server, and what it is asked to send: a bundle of its own, that a tick over a file never reads. */
+export { httpBoard, meetServer } from './board.ts';
+export { send } from './send.ts';

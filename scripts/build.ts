@@ -12,7 +12,8 @@ const require = createRequire(import.meta.url);
 
 /** Modules of Node that take milliseconds to load and that most ticks never call: each is loaded when one of its
  *  exports is first used, so that the source may import them like any other. */
-const LATE = /^node:(child_process|crypto|os|timers\/promises|zlib|stream|stream\/promises|readline|readline\/promises|http|util)$/;
+const LATE =
+  /^node:(child_process|crypto|os|timers\/promises|zlib|stream|stream\/promises|readline|readline\/promises|http|util)$/;
 
 const lateBuiltins: Plugin = {
   name: 'late-builtins',

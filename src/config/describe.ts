@@ -320,7 +320,7 @@ export const TABLES: readonly TableText[] = [
     says: 'Any number: who is told, by exactly one of `command`, `webhook` and `desktop`, and of what',
     keys: {
       on: {
-        says: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `retry`, `not_ready` (a client needs you), `killswitch`, `ticks_stopped`',
+        says: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `cancelled`, `retry`, `not_ready` (a client needs you), `killswitch`, `ticks_stopped`',
         value: ['needs_input', 'blocked', 'killswitch', 'ticks_stopped'],
       },
       command: {

@@ -57,7 +57,8 @@ export interface PageSpec {
 
 /** What can be told. `parked` is a part of `needs_input`: who asks for that hears of both. */
 export const TOLD = [
-  ...(['needs_input', 'parked', 'blocked', 'in_review', 'done', 'retry', 'not_ready'] as const),
+  ...(['needs_input', 'parked', 'blocked', 'in_review', 'done', 'cancelled'] as const),
+  ...(['retry', 'not_ready'] as const),
   ...(['killswitch', 'ticks_stopped'] as const),
 ] as const;
 

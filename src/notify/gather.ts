@@ -74,6 +74,8 @@ function meaning({ kind, because, text, actor }: ActivityRow): Meaning | null {
       return 'not_ready';
     case 'report':
       return told(because);
+    case 'published':
+      return because === 'merged' ? 'done' : because === 'closed' ? 'cancelled' : null;
     case 'moved':
       return /^(tick|run):/.test(actor) ? (told(because) ?? told(text)) : null;
     default:
@@ -95,7 +97,9 @@ function standing(meant: Meaning, row: ActivityRow, ticket: Ticket): Told | null
   }
   if (ticket.status !== meant) return null;
   if (meant === 'needs_input') return ticket.reason === 'parked' ? 'parked' : 'needs_input';
-  return meant === 'blocked' || meant === 'in_review' || meant === 'done' ? meant : null;
+  return meant === 'blocked' || meant === 'in_review' || meant === 'done' || meant === 'cancelled'
+    ? meant
+    : null;
 }
 
 function eventOf(row: ActivityRow, kind: Told, ticket: Ticket | null): TellEvent {

@@ -20,6 +20,8 @@ export function lineOf({ kind, ticket, title, because, text }: TellEvent): strin
         return `${name} is ready for review${text ? `: ${text}` : ''}`;
       case 'done':
         return `${name} is done${text ? `: ${text}` : ''}`;
+      case 'cancelled':
+        return `${name} is cancelled${text ? `: ${text}` : ''}`;
       case 'retry':
         return `${name} failed and is tried again: ${text || because || 'no reason given'}`;
       case 'not_ready':

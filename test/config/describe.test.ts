@@ -23,7 +23,9 @@ const load = (text: string) => {
 };
 
 test('every table and every key of the schema is described, and nothing else', () => {
-  const tables = TABLES.filter(({ sample }) => sample !== null && sample !== '').map(({ name }) => name);
+  // That of a project's review stands in the project's.
+  const own = TABLES.filter(({ sample, name }) => sample !== null && sample !== '' && name !== 'review');
+  const tables = own.map(({ name }) => name);
   const top = [...Object.keys(tableText('top').keys), ...tables];
   expect(top.sort()).toEqual(Object.keys(TOP.entries).sort());
   for (const { name, schema, keys } of TABLES)

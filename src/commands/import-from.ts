@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Wish } from '../import/index.ts';
+import { addressFault } from '../model/address.ts';
 import { EXIT, UserError } from '../model/errors.ts';
-import { oneLine } from '../text.ts';
 import type { ImportOptions } from './import.ts';
 import { nameOf } from './names.ts';
 
@@ -78,20 +78,7 @@ export function forgeOf(
 
 /** https, or http on this machine: a token never crosses a network in the clear. */
 function apiOf(url: string): string {
-  const made = URL.parse(url);
-  const shown = oneLine(url, 100);
-  if (made === null || !/^https?:$/.test(made.protocol))
-    throw new UserError(
-      EXIT.usage,
-      `--api-url ${shown} is no http address, such as https://github.example/api/v3`,
-    );
-  if (made.username !== '' || made.password !== '' || made.search !== '' || made.hash !== '')
-    throw new UserError(
-      EXIT.usage,
-      '--api-url is an origin and a path, without a name, a password or a query',
-    );
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(made.hostname);
-  if (made.protocol === 'http:' && !loopback)
-    throw new UserError(EXIT.usage, `--api-url ${shown}: http is for this machine alone: use https`);
-  return made.href.replace(/\/+$/, '');
+  const fault = addressFault(url, { query: false });
+  if (fault !== null) throw new UserError(EXIT.usage, `--api-url: ${fault}`);
+  return new URL(url).href.replace(/\/+$/, '');
 }

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import * as v from 'valibot';
 import { LIMITS, type Server } from '../board/http/api.ts';
+import { addressFault } from '../model/address.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { oneLine } from '../text.ts';
 import { type Complaint, complaintLine } from './load.ts';
@@ -74,16 +75,10 @@ function server(dir: string, text: string, env: NodeJS.ProcessEnv): Server | nul
   };
 }
 
-/** https, or http on this machine: a token never crosses a network in the clear. */
 function origin(url: string, wrong: Complain): string {
-  const made = URL.parse(url);
-  if (made === null || !/^https?:$/.test(made.protocol))
-    throw wrong('url', `not an http address: ${oneLine(url, 100)}`);
-  if (made.username !== '' || made.password !== '' || made.search !== '' || made.hash !== '')
-    throw wrong('url', 'must be an origin and a path, without a name, a password or a query');
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(made.hostname);
-  if (made.protocol === 'http:' && !loopback) throw wrong('url', 'http is for this machine alone: use https');
-  return made.href.replace(/\/+$/, '');
+  const fault = addressFault(url, { query: false });
+  if (fault !== null) throw wrong('url', fault);
+  return new URL(url).href.replace(/\/+$/, '');
 }
 
 /** The token from where the configuration says it is; null = it says nothing. Throws what `wrong` makes. */

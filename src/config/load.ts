@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
+import { addressFault } from '../model/address.ts';
 import {
   type AgentProfile,
   DEFAULT_LIMITS,
@@ -317,14 +318,10 @@ function channelOf(
   return { kind: 'webhook', url, secret, timeout_seconds };
 }
 
-/** https, or http on this machine. The address itself is not repeated: who has it may post there. */
+/** The address itself is not repeated: who has it may post there. */
 function checkAddress(url: string, path: readonly string[], complain: Complain): void {
-  const made = URL.parse(url);
-  if (made === null || !/^https?:$/.test(made.protocol)) complain(path, 'not an http address');
-  else if (made.username !== '' || made.password !== '')
-    complain(path, 'must be an origin and a path, without a name or a password');
-  else if (made.protocol === 'http:' && !/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(made.hostname))
-    complain(path, 'http is for this machine alone: use https');
+  const fault = addressFault(url, { query: true });
+  if (fault !== null) complain(path, fault);
 }
 
 /** `textfile_dir` is what node_exporter is given; the name of the file in it is ours. */
@@ -357,7 +354,8 @@ function reviewOf(
   if (one.pull_request === 'command' && one.command === undefined) wrong('command', 'is missing');
   if (one.token_env !== undefined && one.token_file !== undefined)
     wrong('token_env', 'token_file is set too: use one of them');
-  if (!fitForToken(one.api_url)) wrong('api_url', 'must be an https address, or http on this machine');
+  const fault = addressFault(one.api_url, { query: false });
+  if (fault !== null) wrong('api_url', fault);
   const { token_file } = one;
   return {
     ...one,
@@ -368,15 +366,6 @@ function reviewOf(
     command: one.command ?? null,
     reviewer: one.reviewer ?? null,
   };
-}
-
-/** A token never crosses a network in the clear, nor stands beside a name or a query. */
-function fitForToken(address: string): boolean {
-  const url = URL.parse(address);
-  if (url === null || url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-    return false;
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || (url.protocol === 'http:' && loopback);
 }
 
 /** A hook may be its argv alone. */

@@ -1,0 +1,10 @@
+/** What is wrong with an address that something secret goes to, or that is secret itself; null = nothing. It is https, or http on
+ *  this machine: a secret never crosses a network in the clear. `query`: one may stand in it. */
+export function addressFault(address: string, { query }: { readonly query: boolean }): string | null {
+  const url = URL.parse(address);
+  if (url === null || !/^https?:$/.test(url.protocol)) return 'not an http address';
+  if (url.username !== '' || url.password !== '' || (!query && (url.search !== '' || url.hash !== '')))
+    return `must be an origin and a path, without a name${query ? ' or a password' : ', a password or a query'}`;
+  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  return url.protocol === 'https:' || loopback ? null : 'http is for this machine alone: use https';
+}

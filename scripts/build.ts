@@ -113,6 +113,7 @@ const outputs = await Promise.all(
       entryPoints: [entry],
       outfile: `dist/${name}.cjs`,
       sourcemap: 'linked',
+      sourcesContent: false, // a stack needs the lines' numbers alone
       external: ['better-sqlite3/package.json', '*.node'],
       define: DEFINE,
       plugins: [lateBuiltins, sqliteBinding, besides],

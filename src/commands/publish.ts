@@ -31,7 +31,8 @@ export async function publishInTurn(
     const board = await openBoard(context);
     try {
       const { env, out } = context;
-      const told = await publishPass({ ...options, board, host_id, clock: Date.now, env });
+      const switchesNow = () => readSwitches(context.places, env, Date.now());
+      const told = await publishPass({ ...options, switchesNow, board, host_id, clock: Date.now, env });
       for (const { ticket, text, failed, news } of told.filter(({ news }) => news)) {
         if (failed && news) out.warn(`${ticket}: not published: ${text}`);
         else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);

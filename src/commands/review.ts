@@ -96,7 +96,10 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   const { ticket, words, text, actor } = o;
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
-  const sent = await handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
+  const give = () => handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
+  const first = await give();
+  // The same words of an earlier round have just been found to have arrived: these are new ones.
+  const sent = first.outcome === 'delivered' && first.earlier ? await give() : first;
   const has = sent.outcome === 'delivered' || sent.outcome === 'indeterminate';
   if (sent.outcome !== 'indeterminate')
     await board.takeAnswers([kept], sent.outcome === 'delivered' ? row.id : 'withdrawn');

@@ -1,9 +1,9 @@
-import { execa } from 'execa';
 import type { HookSpec } from '../model/policy.ts';
-import { killGroup } from '../workspace/git.ts';
+import { run } from '../runtime/spawn.ts';
 import { type Forge, ForgeError, type PullRequest, type Wanted, webAddress } from './forge.ts';
 
-const MAX_BYTES = 64 * 1024;
+/** More is no answer. */
+const MAX_CHARS = 64 * 1024;
 
 /**
  * A program of the user's in the place of a forge. It is started without a shell, with `MC_FORGE_ACTION` set to `status` or
@@ -17,29 +17,22 @@ export function commandForge(o: {
   const call = async (action: 'create' | 'status', wanted: Wanted, known: PullRequest | null) => {
     const input = { action, ...wanted, number: known?.number ?? null, url: known?.url ?? null };
     const [file = '', ...args] = o.spec.argv;
-    const child = execa(file, args, {
+    // What it leaves running (a daemon of ssh, a helper for passwords) holds nobody: its own end is the end.
+    const done = await run(file, args, {
       cwd: o.cwd,
       env: { ...o.env, MC_FORGE_ACTION: action },
-      extendEnv: false,
       input: `${JSON.stringify(input)}\n`,
-      reject: false,
-      detached: true,
-      maxBuffer: MAX_BYTES,
+      timeoutMs: o.spec.timeout_seconds * 1000,
     });
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      killGroup(child.pid);
-    }, o.spec.timeout_seconds * 1000);
-    const done = await child;
-    clearTimeout(timer);
-    // Whatever it left running holds nothing of ours.
-    killGroup(child.pid);
-    if (late) throw new ForgeError(`${file}: no end within ${o.spec.timeout_seconds} s, killed`);
-    if (done.failed) {
-      const said = done.stderr.trim().split('\n').at(-1) || (done.shortMessage ?? '').split('\n')[0];
-      throw new ForgeError(`${file} ${action}: exit ${done.exitCode ?? done.signal ?? 'none'}: ${said}`);
+    if (done.error === 'timeout')
+      throw new ForgeError(`${file}: no end within ${o.spec.timeout_seconds} s, killed`);
+    if (done.error !== null) throw new ForgeError(`${file} ${action}: ${done.error}`);
+    if (done.code !== 0) {
+      const said = done.stderr.trim().split('\n').at(-1) ?? '';
+      throw new ForgeError(`${file} ${action}: exit ${done.code ?? done.signal ?? 'none'}: ${said}`);
     }
+    if (done.stdout.length > MAX_CHARS)
+      throw new ForgeError(`${file} ${action}: it printed more than 64 KiB`);
     return answerOf(done.stdout, file);
   };
   return {

@@ -34,8 +34,10 @@ export function gitHub(o: Options): Forge {
     const options = { ...at, head: `${owner}:${branch}`, state: 'all', per_page: MOST } as const;
     const { data } = await octokit.rest.pulls.list({ ...options, sort: 'created', direction: 'desc' });
     if (!Array.isArray(data)) throw new ForgeError(`${o.api_url} gives no list of pull requests`);
-    // A forge that passes over the filter must not make another's work ours.
-    return data.filter((one) => one?.head?.ref === branch).map(known);
+    // A forge that passes over the filter must not make another's work ours: a fork may have a branch of that name.
+    const ours = (name: string | undefined): boolean =>
+      name?.toLowerCase() === `${owner}/${repo}`.toLowerCase();
+    return data.filter((one) => one?.head?.ref === branch && ours(one.head.repo?.full_name)).map(known);
   };
   return {
     find: (wanted) => asked(() => find(wanted), o),

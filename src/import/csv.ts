@@ -63,7 +63,9 @@ function rawOf(where: string, cells: ReadonlyMap<string, string>): Raw {
     trusted: { true: true, false: false }[cell('trusted')?.toLowerCase() ?? ''] ?? cell('trusted'),
     comments: jsonOf(cell('comments')) ?? cell('comments'),
   };
-  return { where, own, id: cell('id') ?? null, source: cell('source') ?? null, fields };
+  // The source of a place is what an export of ours or the place itself says, and no other file.
+  const source = cell('source') ?? null;
+  return { where, own, id: cell('id') ?? (own ? null : source), source: own ? source : null, fields };
 }
 
 /** Takes off the apostrophe that keeps a spreadsheet from running a cell: see `guarded` in write.ts. */

@@ -23,6 +23,8 @@ export {
 } from './write.ts';
 
 const MAX_ROWS = 10_000;
+/** A board that was exported must come in again. */
+const MAX_OWN_ROWS = 200_000;
 
 export interface Wish {
   readonly format: Format | null;
@@ -85,8 +87,14 @@ async function found(kind: Format, text: string, shown: string): Promise<Found> 
 }
 
 function reading(format: Format, { raws, warnings }: Found, place: Place, { only, labels }: Filter): Reading {
-  if (raws.length > MAX_ROWS)
-    throw new Fault(2, `more than ${MAX_ROWS} tasks: import them in parts, each with a --source of its own`);
+  const own = raws.some((one) => 'own' in one && one.own);
+  if (raws.length > (own ? MAX_OWN_ROWS : MAX_ROWS))
+    throw new Fault(
+      2,
+      own
+        ? `more than ${MAX_OWN_ROWS} tickets: export them in parts`
+        : `more than ${MAX_ROWS} tasks: import them in parts, each with a --source of its own`,
+    );
   const { rows, bad, skipped } = checked(raws, place);
   const wanted = ({ ticket }: Row): boolean => only.every((one) => ticket.labels.includes(one));
   const kept = rows.filter(wanted).map((row) => ({

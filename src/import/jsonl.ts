@@ -39,7 +39,9 @@ function rawOf(where: string, value: Json): Raw | Bad {
     return { where, why: `is of ${schema}, and this mc-pickup knows ${SCHEMA}: update mc-pickup` };
   const fields: Fields = Object.fromEntries(FIELDS.map((name) => [name, value[name]]));
   return {
-    ...{ where, own, id: word(value.id), source: word(value.source) },
+    // The source of a place is what an export of ours or the place itself says, and no other file.
+    ...{ where, own, id: word(value.id) ?? (own ? null : word(value.source)) },
+    source: own ? word(value.source) : null,
     fields: own ? fields : { ...fields, body: value.body ?? value.description },
   };
 }

@@ -96,7 +96,9 @@ class Way {
     if (!this.#isOut()) this.#fitToGo(looked);
     if (looked.ok) {
       await this.#askReader(looked.diff.branch);
-      if (this.#step.does.includes('push')) await this.#push(looked);
+      // Its agent may have gone on after its report.
+      const wentOn = spec.push && this.#row.head !== null && looked.diff.tip !== this.#row.head;
+      if (this.#step.does.includes('push') || wentOn) await this.#push(looked);
     }
     if (spec.pull_request === 'none') {
       await this.#save({ stage: spec.push ? 'pushed' : 'read', next_at_ms: null, error: null, attempts: 0 });
@@ -158,7 +160,7 @@ class Way {
   /** The reader's ticket is added with the row that names it, so there is one for each claim. */
   async #askReader(branch: string): Promise<void> {
     const { spec, project, ticket } = this.#step;
-    if (spec.reviewer === null || this.#row.reader !== null) return;
+    if (spec.reviewer === null || this.#row.reader !== null || !ticket.trusted) return;
     await this.#save({ branch }, readerOf(ticket, spec.reviewer, branch, project.base));
     this.#news.push(`${this.#row.reader} is to read it`);
     await this.#log('published', 'reader', `${this.#row.reader} is to read it first`);

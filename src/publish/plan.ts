@@ -68,10 +68,11 @@ function dueBecause(ticket: Ticket, row: ReviewRow | null, now_ms: number): Publ
   return row.error === null && row.stage === 'open' ? 'check_due' : 'retry_due';
 }
 
-function doesOf({ spec, row, because }: Omit<PublishStep, 'does'>): PublishStep['does'] {
+function doesOf({ ticket, spec, row, because }: Omit<PublishStep, 'does'>): PublishStep['does'] {
   const known = row?.url != null;
   return [
-    ...(spec.reviewer !== null && row?.reader == null ? (['read'] as const) : []),
+    // A reader is launched without a person: what nobody vouches for is read by a person alone.
+    ...(spec.reviewer !== null && ticket.trusted && row?.reader == null ? (['read'] as const) : []),
     ...(spec.push && because !== 'check_due' ? (['push'] as const) : []),
     ...(spec.pull_request === 'none' ? [] : [known ? ('look' as const) : ('open' as const)]),
   ];

@@ -144,8 +144,13 @@ export function run(file: string, args: readonly string[], options: RunOptions):
       done({ code: null, signal: null, stdout: '', stderr: '', error: String(error) });
       return;
     }
-    child.stdout?.on('data', (part: Buffer) => out.add(part));
-    child.stderr?.on('data', (part: Buffer) => err.add(part));
+    // One that prints without end is not waited for.
+    const take = (tail: Tail) => (part: Buffer) => {
+      tail.add(part);
+      if (tail.over && !settled) killGroup(child.pid);
+    };
+    child.stdout?.on('data', take(out));
+    child.stderr?.on('data', take(err));
     child.on('error', (error: NodeJS.ErrnoException) =>
       finish(null, null, error.code === 'ENOENT' ? 'ENOENT' : (error.code ?? error.message)),
     );

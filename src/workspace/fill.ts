@@ -48,6 +48,7 @@ export async function fillSlot(filling: Filling): Promise<Filled> {
   const due = slots(project).find(
     (n) => isWanting(real, n, project, Date.now()) && !isBeingTaken(real, n, Date.now()),
   );
+  const had = due !== undefined && readSlot(real, due) !== null;
   // The base is asked for at most as often as there is something to make.
   if (due !== undefined && project.fetch)
     await fetchOnce(common, project.remote, project.base, project.fetch_timeout_seconds);
@@ -56,6 +57,8 @@ export async function fillSlot(filling: Filling): Promise<Filled> {
   const n = due ?? slots(project).find((one) => isBehind(real, one, tip, project));
   if (n === undefined) return { kind: 'full' };
   const before = readSlot(real, n);
+  // Taken while the base was asked for: a tick works in it.
+  if (isBeingTaken(real, n, Date.now()) || (had && n === due && before === null)) return { kind: 'full' };
   if (before === null) dropClaims(real, n);
   // Nobody may take it from now on.
   const claimed = before === null ? null : claimSlot(real, n);
@@ -144,7 +147,8 @@ async function takeAway(slot: string, common: string): Promise<string | null> {
   if (lstatSync(slot).isSymbolicLink() || own === null) return `${slot} is no worktree of ours: move it away`;
   const half = textOf(join(own, 'locked')) === 'initializing' && !existsSync(join(own, 'index'));
   if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
-  if (existsSync(join(own, MADE))) {
+  // Also one whose hook has failed: somebody may be looking for the reason in it.
+  if (!half) {
     const head = await git(slot, [...PLAIN, 'rev-parse', 'HEAD']);
     if (!(await isUntouched(slot, common, head.stdout)))
       return `${slot} has changes in it: look at them, then run git worktree remove --force on it`;

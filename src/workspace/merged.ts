@@ -71,6 +71,9 @@ async function sameChanges(cwd: string, common: string, tip: string, base: strin
       const squashed = await ask('cherry', base, one.stdout);
       if (squashed.ok && squashed.stdout.startsWith('- ')) return true;
     }
+    // A driver for merges is a program that the repository names.
+    const drivers = await ask('config', '--includes', '--name-only', '--get-regexp', '^merge\\..*\\.driver$');
+    if (drivers.stdout !== '') return false;
     // Merged once more it would change nothing. An older git does not know the question, and fails.
     const merged = await ask('merge-tree', '--write-tree', base, tip);
     const tree = await ask('rev-parse', `${base}^{tree}`);

@@ -178,6 +178,13 @@ function lookAtOwn(own: string): Judged | null {
 type Ask = (...args: string[]) => ReturnType<typeof git>;
 
 async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
+  // A filter decides what of a file is a change, and is a program that the repository names: asked before anything runs it.
+  const filtered = await ask('ls-files', '-z', '--', '.', ':(exclude,attr:!filter)');
+  if (!filtered.ok) return no('git_failed', filtered.error);
+  if (filtered.stdout !== '') {
+    const paths = filtered.stdout.split('\0').filter((one) => one !== '');
+    return no('hidden_changes', `content filters stand between git and ${few(paths)}: a change may not show`);
+  }
   const status = await ask(
     ...['status', '--porcelain=v2', '-z', '--untracked-files=all', '--ignored=matching'],
     ...['--ignore-submodules=none', '--no-renames'],

@@ -220,6 +220,18 @@ const DANGERS: readonly (readonly [why: string, what: string, make: Make])[] = [
       write(tree, 'base.txt');
     },
   ],
+  [
+    'hidden_changes',
+    'a change that a content filter takes out of what git sees',
+    (tree) => {
+      // As notebooks are kept without their output. Were it run, the canary would be there.
+      const canary = join(world.dir, 'ran');
+      git(world.repo, 'config', 'filter.strip.clean', `touch ${canary}; sed -e /OUTPUT/d`);
+      mkdirSync(join(world.repo, '.git/info'), { recursive: true });
+      writeFileSync(join(world.repo, '.git/info/attributes'), 'base* filter=strip\n');
+      writeFileSync(join(tree.dir, 'base.txt'), 'base\nOUTPUT: three hours of results\n');
+    },
+  ],
   ['ignored_files', 'an ignored file that may be precious', (tree) => write(tree, '.env', 'KEY=1\n')],
   [
     'ignored_files',

@@ -124,8 +124,6 @@ it('fifty tickets go from a list to pull requests, through rework, a merge and a
 
   // What may go is the worktree of the merged one and, since its commits are on the remote, of the closed one.
   git(box, 'fetch', '-q', 'origin');
-  // A month later.
-  box.sql('UPDATE tickets SET updated_at_ms = updated_at_ms - 31 * 86400000');
   const proposed = JSON.parse(await run('clean', '--only', 'worktrees', '--json')) as {
     readonly items: readonly { readonly ticket: string | null; readonly because: string }[];
     readonly left: readonly object[];

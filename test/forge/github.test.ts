@@ -61,7 +61,7 @@ describe.skipIf(reason !== '')(
       rmSync(dir, { recursive: true, force: true });
     });
     const client = () =>
-      gitHub({ repo: 'ann/shop', api_url: url, token: 't', agent: 'mc-pickup', now: Date.now });
+      gitHub({ repo: 'octocat/Hello-World', api_url: url, token: 't', agent: 'mc-pickup', now: Date.now });
 
     it('takes the search for a pull request by its branch, and its answer is understood', async () => {
       const found = await client().find(WANTED);

@@ -258,7 +258,7 @@ echo "{\\"url\\": \\"https://forge.example/c/1\\", \\"state\\": \\"$(cat ${state
     ['prints rubbish', 'echo hello', 'printed no JSON'],
     ['gives no address', `echo '{"url": "javascript:alert(1)"}'`, '"url" must be an http or https address'],
     ['gives a state that is none', `echo '{"url": "https://x/1", "state": "?"}'`, '"state" must be'],
-    ['prints without end', 'yes', 'exit '],
+    ['prints without end', 'yes', 'output too long'],
   ])('that %s is a failure that changes no tick', async (_, body, says) => {
     program(body);
     const id = await f.one();
@@ -266,6 +266,27 @@ echo "{\\"url\\": \\"https://forge.example/c/1\\", \\"state\\": \\"$(cat ${state
     expect(tick).toMatchObject({ code: 0, outcome: 'ok' });
     expect(tick.err).toContain(says);
     expect(f.row(id)).toMatchObject({ url: null, attempts: 1 });
+  });
+
+  it('that leaves a daemon behind is not waited for, and its answer counts', async () => {
+    const state = join(f.rig.box.dir, 'state-of-it');
+    writeFileSync(state, 'open');
+    program(`sleep 300 & echo $! >>${f.rig.box.dir}/daemons
+[ "$MC_FORGE_ACTION" = status ] || echo "{\\"url\\": \\"https://forge.example/c/1\\"}"`);
+    const id = await f.one();
+    try {
+      const begun = performance.now();
+      await f.tick();
+      expect(f.row(id)).toMatchObject({ stage: 'open', url: 'https://forge.example/c/1', error: null });
+      expect(performance.now() - begun).toBeLessThan(60_000);
+    } finally {
+      for (const pid of readFileSync(join(f.rig.box.dir, 'daemons'), 'utf8').split('\n').filter(Boolean))
+        try {
+          process.kill(Number(pid));
+        } catch {
+          // Ended with what had started it.
+        }
+    }
   });
 
   it('that does not end is ended', async () => {

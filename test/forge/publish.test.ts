@@ -62,6 +62,27 @@ describe('work in review', () => {
     expect(f.forge.requests).toHaveLength(asked);
   });
 
+  it('goes on to the same pull request with what its agent commits after the report', async () => {
+    const id = await f.one();
+    await f.tick();
+    const { worktree } = f.rig.runs(id)[0] ?? expect.fail('no run');
+    const before = f.forge.tip(f.branch(id));
+    git(worktree, 'commit', '-q', '--allow-empty', '-m', 'one more thing');
+    await f.due(id);
+    await f.tick();
+    expect(f.forge.tip(f.branch(id))).not.toBe(before);
+    expect(f.forge.tip(f.branch(id))).toBe(git(worktree, 'rev-parse', 'HEAD').trim());
+    expect(f.opened()).toHaveLength(1);
+  });
+
+  it("is never that of somebody else's fork, though its branch has the name", async () => {
+    const id = await f.one();
+    f.forge.stranger = { repo: 'mallory/shop', branch: f.branch(id) };
+    await f.tick();
+    expect(f.row(id).url).toBe('https://forge.example/ann/shop/pull/1');
+    expect(f.opened()).toHaveLength(1);
+  });
+
   it('is left alone by everything that is said of it once a person has moved it', async () => {
     const id = await f.one();
     await f.tick();

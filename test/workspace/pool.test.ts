@@ -161,7 +161,15 @@ describe('a slot', () => {
     });
     expect(await fill(bad)).toEqual({ kind: 'full' });
     expect((await take('MC-1', bad)).created).toBe(true);
-    expect(await fill()).toEqual({ kind: 'made', n: 1 });
+    // Somebody looks for the reason in it: what they leave there stays.
+    writeFileSync(join(slot(), 'notes.txt'), 'mine\n');
+    expect(await fill()).toMatchObject({
+      kind: 'failed',
+      error: expect.stringContaining('has changes in it'),
+    });
+    expect(readFileSync(join(slot(), 'notes.txt'), 'utf8')).toBe('mine\n');
+    rmSync(join(slot(), 'notes.txt'));
+    expect(await fill()).toEqual({ kind: 'full' });
   });
 });
 

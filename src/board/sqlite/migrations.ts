@@ -25,7 +25,21 @@ export function schemaVersion(db: Database.Database, path: string): number {
 export function migrate(db: Database.Database, path: string): void {
   if (schemaVersion(db, path) === SCHEMA_VERSION) return;
   db.transaction(() => {
-    for (const sql of MIGRATIONS.slice(schemaVersion(db, path))) db.exec(sql);
+    for (const sql of MIGRATIONS.slice(schemaVersion(db, path))) step(db, path, sql);
     db.pragma(`user_version = ${SCHEMA_VERSION}`);
   }).immediate();
+}
+
+/** Somebody may have added tables and views of their own. */
+function step(db: Database.Database, path: string, sql: string): void {
+  try {
+    db.exec(sql);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    if (!/already exists|^error in (view|trigger|index)/.test(why)) throw error;
+    throw new UserError(
+      EXIT.config,
+      `the board ${path} cannot be brought to schema ${SCHEMA_VERSION}, and is as it was: ${why}; rename what you have added, then try again`,
+    );
+  }
 }

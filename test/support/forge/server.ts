@@ -44,6 +44,8 @@ export class Forge {
   readonly repo = 'ann/shop';
   readonly bare: string;
   readonly pulls: Pull[] = [];
+  /** A pull request of another repository that is shown among ours. */
+  stranger: { readonly repo: string; readonly branch: string } | null = null;
   readonly requests: Request[] = [];
   url = '';
   /** Requests wait for this before they are answered. */
@@ -184,10 +186,31 @@ export class Forge {
       const found = this.pulls.filter(
         (one) => (head === null || head === `ann:${one.branch}`) && (state === 'all' || one.state === state),
       );
-      return give(200, kind === 'late' ? [] : found.map((one) => this.#shape(one)).reverse());
+      return give(
+        200,
+        kind === 'late' ? [] : [...this.#strange(), ...found.map((one) => this.#shape(one))].reverse(),
+      );
     }
     if (method === 'POST' && rest === undefined) return this.#open(JSON.parse(text), give);
     give(404, { message: 'Not Found' });
+  }
+
+  /** What a forge shows that passes over the filter by owner. */
+  #strange(): object[] {
+    if (this.stranger === null) return [];
+    const { repo, branch } = this.stranger;
+    const pull = {
+      number: 77,
+      branch,
+      base: 'main',
+      title: 'x',
+      body: '',
+      draft: false,
+      sha: '0'.repeat(40),
+    };
+    const shape = this.#shape({ ...pull, state: 'closed', merged: false }) as { head: object };
+    const html_url = `https://forge.example/${repo}/pull/77`;
+    return [{ ...shape, state: 'open', html_url, head: { ...shape.head, repo: { full_name: repo } } }];
   }
 
   #open(asked: Record<string, unknown>, give: (status: number, body: unknown) => void): void {
@@ -219,7 +242,7 @@ export class Forge {
       ...{ number, title, body, draft, state, merged },
       html_url: `https://forge.example/${this.repo}/pull/${number}`,
       merged_at: merged ? '2026-01-01T00:00:00Z' : null,
-      head: { ref: branch, sha, label: `ann:${branch}` },
+      head: { ref: branch, sha, label: `ann:${branch}`, repo: { full_name: this.repo } },
       base: { ref: base },
     };
   }

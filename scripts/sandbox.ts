@@ -152,9 +152,12 @@ export function makeSandbox(
     },
     processes: () => leftover(state),
     async destroy() {
-      const rows = existsSync(sandbox.boardFile)
-        ? sandbox.sql<{ pid: number }>('SELECT pid FROM runtime_sessions WHERE pid IS NOT NULL')
-        : [];
+      // A board whose making was refused half-way is a file without tables.
+      const rows =
+        existsSync(sandbox.boardFile) &&
+        sandbox.sql("SELECT 1 FROM sqlite_master WHERE name = 'runtime_sessions'").length > 0
+          ? sandbox.sql<{ pid: number }>('SELECT pid FROM runtime_sessions WHERE pid IS NOT NULL')
+          : [];
       sandbox.tmux('kill-server');
       // The agents end by the server's hang-up; their process ids are ours alone, known from the board.
       await until(() => rows.every(({ pid }) => !lives(pid, state)), 10_000);

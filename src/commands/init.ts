@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
 import { replaceConfiguration } from '../config/replace.ts';
@@ -94,7 +103,16 @@ async function writeDefault(file: string, more = ''): Promise<void> {
   const { defaultConfiguration } = await import('../config/default.ts');
   const { schemaAddress } = await import('../config/editors.ts');
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileSync(file, `${defaultConfiguration(schemaAddress())}${more}`, { mode: 0o600, flag: 'wx' });
+  const handle = openSync(file, 'wx', 0o600);
+  try {
+    writeFileSync(handle, `${defaultConfiguration(schemaAddress())}${more}`, { flush: true });
+  } catch (error) {
+    // Half of it would be taken for the person's own by the next call.
+    rmSync(file, { force: true });
+    throw error instanceof Error ? Object.assign(error, { path: file }) : error;
+  } finally {
+    closeSync(handle);
+  }
 }
 
 interface ClientTrust extends Trust {

@@ -14,6 +14,7 @@ export function replaceConfiguration(path: string, text: string): void {
     renameSync(next, file);
   } catch (error) {
     rmSync(next, { force: true });
-    throw error;
+    // A disk that fills says so without the name of the file.
+    throw error instanceof Error ? Object.assign(error, { path: file }) : error;
   }
 }

@@ -5,7 +5,7 @@ import { calmStderr } from './out.ts';
 /** What the file system says when somebody must change an owner, a permission or a path. */
 const PLACES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
 /** What it says when it is full or failing: nothing is wrong with the configuration. */
-const DISK = new Set(['ENOSPC', 'EDQUOT', 'EIO', 'EMFILE', 'ENFILE']);
+const DISK = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EMFILE', 'ENFILE']);
 
 /** Says an error and gives its exit code: plain lines for what the user can mend, and the word "bug" for the rest. */
 export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
@@ -25,12 +25,13 @@ export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
   return EXIT.bug;
 }
 
-/** An error of the file system about a file that it names, in words; null for anything else. */
+/** An error of the file system in words; null for anything else. A disk that is full says so of an open file, by no name. */
 function placeOf(error: unknown): { readonly exit: ExitCode; readonly message: string } | null {
   if (!(error instanceof Error)) return null;
   const { code, path, syscall } = error as NodeJS.ErrnoException;
-  if (code === undefined || path === undefined || syscall?.startsWith('spawn')) return null;
-  const message = `can't use ${path} (${error.message.split(',')[0]})`;
+  if (code === undefined || syscall?.startsWith('spawn')) return null;
+  const message = `can't use ${path ?? 'a file'} (${error.message.split(',')[0]})`;
+  if (path === undefined) return DISK.has(code) ? { exit: EXIT.unavailable, message } : null;
   if (PLACES.has(code) || (code === 'EEXIST' && syscall === 'mkdir')) return { exit: EXIT.config, message };
   return DISK.has(code) ? { exit: EXIT.unavailable, message } : null;
 }

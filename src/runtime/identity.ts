@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EXIT, UserError } from '../model/errors.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
 
@@ -92,16 +93,19 @@ export function ensureHostId(stateDir: string): string {
   const known = hostId(stateDir);
   if (known !== null) return known;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  const file = join(stateDir, 'host-id');
+  const temp = `${file}.tmp${process.pid}`;
   try {
-    writeFileSync(join(stateDir, 'host-id'), `${process.getBuiltinModule('node:crypto').randomUUID()}\n`, {
-      mode: 0o600,
-      flag: 'wx',
-    });
+    writeFileSync(temp, `${process.getBuiltinModule('node:crypto').randomUUID()}\n`, { mode: 0o600 });
+    // Whole or not at all: an empty one, left by a full disk, would stop every tick from then on.
+    linkSync(temp, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(temp, { force: true });
   }
   const made = hostId(stateDir);
-  if (made === null) throw new Error(`${join(stateDir, 'host-id')} is empty: remove it and run again`);
+  if (made === null) throw new UserError(EXIT.config, `${file} is empty: remove it and run again`);
   return made;
 }
 

@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { gated, letThrough } from './gate.ts';
 
 export interface GitResult {
   readonly ok: boolean;
@@ -27,18 +28,21 @@ export async function git(
   cwd: string,
   args: readonly string[],
   timeout_ms: number = TIMEOUT_MS,
-  started: (pid: number) => void = () => undefined,
+  started: ((pid: number) => void) | null = null,
   { env = {}, most = MAX_BYTES }: More = {},
 ): Promise<GitResult> {
-  const child = execa('git', [...args], {
+  const [file, words] = started === null ? ['git', args] : gated('git', args);
+  const child = execa(file, [...words], {
     cwd,
     env: { ...gitEnvironment(), ...env },
     extendEnv: false,
-    stdin: 'ignore',
+    stdin: started === null ? 'ignore' : 'pipe',
     reject: false,
     detached: true,
     buffer: false,
   });
+  // Before there is a timer to stop: it may throw.
+  if (started !== null && child.stdin !== null) letThrough({ pid: child.pid, stdin: child.stdin }, started);
   const out = collect(child.stdout, most);
   const err = collect(child.stderr, MAX_BYTES);
   let late = false;
@@ -46,7 +50,6 @@ export async function git(
     late = true;
     killGroup(child.pid);
   }, timeout_ms);
-  if (child.pid !== undefined) started(child.pid);
   let drain: NodeJS.Timeout | undefined;
   const exited = new Promise<null>((go) => {
     child.nodeChildProcess.once('exit', () => {

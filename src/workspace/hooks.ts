@@ -12,12 +12,19 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
+import { failpoint } from '../failpoint.ts';
 import type { HookSpec } from '../model/policy.ts';
+import { gated, letThrough } from './gate.ts';
 import { git, killGroup } from './git.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
 /** How long a daemon that inherited the pipes may hold us after the hook itself has ended. */
 const DRAIN_MS = 200;
+/** What a shell means by them: the one that becomes the hook, or one inside it. */
+const EXITS: ReadonlyMap<number, string> = new Map([
+  [126, ' (a program may not be executed)'],
+  [127, ' (a program was not found)'],
+]);
 /** Its presence in a worktree's own git dir says that `after_create` ran to its end. */
 export const MARKER = 'mc-pickup-after-create-done';
 
@@ -48,8 +55,10 @@ export async function runHook(hook: {
       ...{ cwd, env, log, timeout_ms },
       started: (pid) => {
         if (note === null) return;
+        failpoint('prepare-hook-waits');
         const text = JSON.stringify({ pid, start: startOf(pid), until_ms: Date.now() + timeout_ms });
         writeFileSync(note, text, { mode: 0o600 });
+        failpoint('prepare-hook-known');
       },
     });
   } catch (error) {
@@ -98,17 +107,18 @@ async function runLogged(
     readonly started: (pid: number) => void;
   },
 ): Promise<{ ok: boolean; error: string | null }> {
-  const child = execa(file, [...args], {
+  const [shell, words] = gated(file, args);
+  const child = execa(shell, [...words], {
     cwd: o.cwd,
     env: o.env,
     extendEnv: false,
-    stdin: 'ignore',
+    stdin: 'pipe',
     all: true,
     buffer: false,
     reject: false,
     detached: true,
   });
-  if (child.pid !== undefined) o.started(child.pid);
+  letThrough(child, o.started);
   let room = MAX_LOG_BYTES - fstatSync(o.log).size;
   let open = true;
   child.all.on('data', (part: Buffer) => {
@@ -134,7 +144,7 @@ async function runLogged(
   if (late) return { ok: false, error: `no end within ${o.timeout_ms / 1000} s, killed` };
   const { exitCode: code, signalCode } = child.nodeChildProcess;
   if (code === 0) return { ok: true, error: null };
-  if (code !== null && code > 0) return { ok: false, error: `exit code ${code}` };
+  if (code !== null && code > 0) return { ok: false, error: `exit code ${code}${EXITS.get(code) ?? ''}` };
   if (signalCode !== null) return { ok: false, error: `killed by ${signalCode}` };
   return { ok: false, error: ended === null ? 'failed' : (ended.shortMessage ?? 'failed to start') };
 }

@@ -170,16 +170,33 @@ describe('init --project', () => {
   });
 });
 
-it('a configuration that cannot be written whole stays as it was', () => {
-  const big = `# ${'x'.repeat(400_000)}\n`;
-  writeFileSync(config, `${big}[agent.a]\nkind = "claude"\n`);
-  const before = readFileSync(config, 'utf8');
-  const repo = repoAt('big');
-  git({ ...box, repo }, 'commit', '-qm', 'x', '--allow-empty');
-  // No file may grow beyond 300 blocks of 512 bytes: as on a disk that is full.
-  const words = `cd ${repo} && ulimit -f 300 && exec ${process.execPath} ${BIN} init --project`;
-  const done = spawnSync('/bin/sh', ['-c', words], { env: box.env, encoding: 'utf8' });
-  expect(done.status).not.toBe(0);
-  expect(readFileSync(config, 'utf8')).toBe(before);
-  expect(readdirSync(box.dir).filter((name) => name.startsWith('config.toml.'))).toEqual([]);
+describe('a disk that is full', () => {
+  /** As on a disk with so much room: no file may grow beyond that many blocks of 512 bytes. */
+  function withRoom(blocks: number, repo: string) {
+    const words = `cd ${repo} && ulimit -f ${blocks} && exec ${process.execPath} ${BIN} init --project`;
+    return spawnSync('/bin/sh', ['-c', words], { env: box.env, encoding: 'utf8' });
+  }
+
+  it('with room for the board, not for the configuration: the configuration stays as it was', () => {
+    writeFileSync(config, `# ${'x'.repeat(900_000)}\n[agent.a]\nkind = "claude"\n`);
+    const before = readFileSync(config, 'utf8');
+    const done = withRoom(1000, repoAt('big'));
+    expect(done.status).toBe(69);
+    expect(done.stderr).toMatch(/can't use .*config\.toml \(EFBIG.*: look at the disk/);
+    expect(box.sql('SELECT id FROM tickets')).toEqual([]);
+    expect(readFileSync(config, 'utf8')).toBe(before);
+    expect(readdirSync(box.dir).filter((name) => name.startsWith('config.toml.'))).toEqual([]);
+  });
+
+  it('with no room for the board: it says so, and the next call finishes what this one began', () => {
+    writeFileSync(config, '[agent.a]\nkind = "claude"\n');
+    const repo = repoAt('small');
+    const done = withRoom(100, repo);
+    expect(done.status).toBe(69);
+    expect(done.stderr).toMatch(/board\.sqlite refused the board/);
+    expect(readFileSync(config, 'utf8')).toBe('[agent.a]\nkind = "claude"\n');
+
+    expect(inDir(repo, ['init', '--project']).code).toBe(0);
+    expect(box.sql('SELECT id FROM tickets')).toEqual([]);
+  });
 });

@@ -217,7 +217,8 @@ function leftover(state: string): number[] {
     .filter((pid) => pid > 1 && pid !== process.pid && lives(pid, state));
 }
 
-function end(pid: number): void {
+/** Kills a process that may be gone meanwhile. */
+export function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT } from '../../scripts/sandbox.ts';
+import { AGENT, end } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
 import type { Options } from '../support/mission-control/server.ts';
 import { Rig, type RunRow } from '../support/rig.ts';
@@ -51,7 +51,7 @@ function revert(id: string): void {
 
 afterEach(async () => {
   // No tmux hangs these up: they are the server's, and known by this sandbox in their environment.
-  for (const pid of rig.box.processes()) process.kill(pid, 'SIGKILL');
+  for (const pid of rig.box.processes()) end(pid);
   await rig.box.destroy();
   expect(await server.destroy()).toEqual([]);
 });

@@ -11,6 +11,8 @@ export interface Places {
   readonly lock: string;
   /** Held while work goes out to a forge. */
   readonly publishing: string;
+  /** Held while worktrees are made ready ahead of time. */
+  readonly filling: string;
   readonly killswitch: string;
   readonly gate: string;
   readonly host: string;
@@ -52,6 +54,7 @@ export function placesOf(
     elsewhere: `${state}/board-elsewhere`,
     lock: `${state}/tick-lock.sqlite`,
     publishing: `${state}/publish-lock.sqlite`,
+    filling: `${state}/pool-lock.sqlite`,
     killswitch: `${state}/killswitch.json`,
     gate: `${state}/gate.json`,
     host: `${state}/host-id`,

@@ -8,7 +8,7 @@ import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { renderPrompt } from '../prompt.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
-import { startOf } from '../runtime/identity.ts';
+import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { agentEnvironment, ensureTools, programWord, stageRun } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
 import { lastLines, oneLine } from '../text.ts';
@@ -41,6 +41,7 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'base_missing',
   'worktrees_root_missing',
   'worktree_missing',
+  'being_made',
 ]);
 
 function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {
@@ -65,7 +66,8 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     return failed(`${made.because}: ${made.error}`, because);
   }
   failpoint('prepare-worktree-ready');
-  const left = await workspace.hookLeft(made.worktree, startOf);
+  const processes = { me: lookAtSelf(hostId(places.state) ?? ''), lookAt };
+  const left = await workspace.hookLeft(made.worktree, processes).catch(String);
   if (left !== null) return failed(left, 'environment');
   for (const warning of made.warnings) await warn(step.ticket, run, warning, hands);
 
@@ -115,7 +117,7 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
   });
   failpoint('prepare-run-written');
   const hook = (name: string, spec: HookSpec) =>
-    workspace.runHook({ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), env, startOf });
+    workspace.runHook({ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), env, processes });
   if (project.after_create !== null && (await workspace.hookPending(made.worktree))) {
     const ran = await hook('after_create', project.after_create);
     failpoint('prepare-hook-ran');

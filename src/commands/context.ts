@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { readText, type Text } from '../config/read.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { EXIT, isDiskFault, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Places, placesOf } from '../paths.ts';
@@ -119,6 +119,7 @@ export function ensureHost({ places }: Context): string {
     return ensureHostId(places.state);
   } catch (error) {
     makeStateDir(places.state);
+    if (error instanceof UserError || isDiskFault(error)) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new UserError(EXIT.config, `the host id ${places.host} can't be read or made (${why})`);
   }

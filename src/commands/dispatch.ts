@@ -69,7 +69,7 @@ export async function runTick(context: Context, options: Options): Promise<Done>
     await then.after?.end(done.result, done.code);
     if (done.review) await seeToReviews(context, done.review);
     if (done.page) await seeToPage(context, done.page);
-    if (done.pools) (await import('./pool.ts')).startFilling(context, done.pools);
+    if (done.pools) await (await import('./pool.ts')).startFilling(context, done.pools);
     return done;
   } catch (error) {
     if (options.dryRun !== true && error instanceof UserError && error.name === 'DamagedBoard')
@@ -301,8 +301,8 @@ function knownProject({ broken, projects }: Policy, name: string, config: string
 function show(context: Context, report: TickReport, options: Options, result?: TickResult): ExitCode {
   if (context.json) context.out.json(report);
   else {
-    const lines = tickLines(report, options.dryRun === true || isTerminal(1));
     const told = options.dryRun === true || isTerminal(1);
+    const lines = tickLines(report, told);
     if (report.outcome === 'halted' && told)
       lines.push(
         `halted by the killswitch, nothing is looked at (see mc-pickup killswitch status): ${report.gate.reason}`,

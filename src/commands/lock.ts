@@ -10,18 +10,19 @@ const WAIT_MS = 15_000;
  *  person who waits for it. */
 export function betweenTicks<T>(context: Context, what: string, work: () => Promise<T>): Promise<T> {
   return showing(context, 'waiting for the tick that runs', (say) =>
-    locked(context, () => {
+    locked(context.places.lock, 'a tick is running', () => {
       say(what);
       return work();
     }),
   );
 }
 
-async function locked<T>({ places }: Context, work: () => Promise<T>): Promise<T> {
+/** Works while nobody else holds this lock. `busy` says who does when it is not free within 15 s (exit 75). */
+export async function locked<T>(file: string, busy: string, work: () => Promise<T>): Promise<T> {
   const { tryTickLock } = await import('../board/sqlite/index.ts');
   const end = monotonicMs() + WAIT_MS;
   for (;;) {
-    const lock = tryTickLock(places.lock);
+    const lock = tryTickLock(file);
     if (lock !== null) {
       try {
         return await work();
@@ -29,8 +30,7 @@ async function locked<T>({ places }: Context, work: () => Promise<T>): Promise<T
         lock.release();
       }
     }
-    if (monotonicMs() > end)
-      throw new UserError(EXIT.busy, 'a tick is running: try again when it is through');
+    if (monotonicMs() > end) throw new UserError(EXIT.busy, `${busy}: try again when it is through`);
     await pause(50);
   }
 }

@@ -5,13 +5,13 @@ import { loadPolicy } from '../config/load.ts';
 import { blocks, readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
-import { startOf } from '../runtime/identity.ts';
+import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { agentEnvironment } from '../runtime/launcher.ts';
 import { isWanting } from '../workspace/slots.ts';
 import type { Context } from './context.ts';
 
 /** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */
-export function startFilling({ places, node, bin, env }: Context, policy: Policy): void {
+export async function startFilling({ places, node, bin, env }: Context, policy: Policy): Promise<void> {
   const wanting = [...policy.projects.values()].some((project) => {
     const root = rootOf(project, places.worktrees);
     // Where nothing was ever launched there may be no directory yet: then all are missing.
@@ -20,6 +20,10 @@ export function startFilling({ places, node, bin, env }: Context, policy: Policy
     );
   });
   if (!wanting) return;
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const lock = tryTickLock(places.filling);
+  if (lock === null) return; // One is at it.
+  lock.release();
   const args = [bin, 'pool', '--state-dir', places.state, '--config', places.config];
   const child = spawn(node, args, {
     env: { ...env, MC_PICKUP_STATE_DIR: places.state },
@@ -36,9 +40,13 @@ export async function pool(context: Context): Promise<ExitCode> {
   const { places, env, out } = context;
   const { policy } = loadPolicy(places.config, env);
   const projects = [...policy.projects.values()].filter((one) => one.pool > 0);
-  if (policy.broken.length > 0 || projects.length === 0 || !existsSync(places.board)) return EXIT.ok;
+  if (policy.broken.length > 0 || projects.length === 0) return EXIT.ok;
+  // Ticks make it first; where none has run, this may be anybody's directory.
+  const host = hostId(places.state);
+  if (host === null) return EXIT.ok;
+  const processes = { me: lookAtSelf(host), lookAt };
   const { tryTickLock } = await import('../board/sqlite/index.ts');
-  const lock = tryTickLock(join(places.state, 'pool-lock.sqlite'));
+  const lock = tryTickLock(places.filling);
   if (lock === null) return EXIT.ok;
   try {
     const { fillSlot } = await import('../workspace/index.ts');
@@ -50,7 +58,7 @@ export async function pool(context: Context): Promise<ExitCode> {
         root: rootOf(project, places.worktrees),
         env: environment(project, policy, context),
         logFile: (n) => join(places.state, 'pool', `${project.name}-${n}.log`),
-        startOf,
+        processes,
       });
       if (filled.kind === 'made') out.line(`${project.name}: slot ${filled.n} is ready`);
       if (filled.kind === 'failed') {

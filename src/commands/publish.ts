@@ -1,5 +1,3 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
@@ -14,9 +12,8 @@ import {
   whoAmI,
   withBoard,
 } from './context.ts';
+import { locked } from './lock.ts';
 import { showing } from './progress.ts';
-
-const WAIT_MS = 15_000;
 
 /** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */
 export async function publishInTurn(
@@ -33,8 +30,8 @@ export async function publishInTurn(
       const { env, out } = context;
       const switchesNow = () => readSwitches(context.places, env, Date.now());
       const told = await publishPass({ ...options, switchesNow, board, host_id, clock: Date.now, env });
-      for (const { ticket, text, failed, news } of told.filter(({ news }) => news)) {
-        if (failed && news) out.warn(`${ticket}: not published: ${text}`);
+      for (const { ticket, text, failed } of told.filter(({ news }) => news)) {
+        if (failed) out.warn(`${ticket}: not published: ${text}`);
         else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);
       }
     } finally {
@@ -67,7 +64,7 @@ export async function publish(context: Context, id: string): Promise<ExitCode> {
         EXIT.usage,
         `${ticket.id}: ${context.places.config} has no [project.${ticket.project}.review] that says what to do`,
       );
-    return locked(context, async () => {
+    const work = async () => {
       const rows = await board.reviews([ticket.id]);
       if (rows === null)
         throw new UserError(
@@ -97,27 +94,9 @@ export async function publish(context: Context, id: string): Promise<ExitCode> {
       if (context.json) context.out.json({ ticket: ticket.id, published: !failed, text });
       else context.out.line(`${ticket.id}: ${text}`);
       return failed ? EXIT.unavailable : EXIT.ok;
-    });
-  });
-}
-
-/** Waits for a tick that publishes. */
-function locked<T>(context: Context, work: () => Promise<T>): Promise<T> {
-  return showing(context, 'publishing', async () => {
-    const { tryTickLock } = await import('../board/sqlite/index.ts');
-    const end = monotonicMs() + WAIT_MS;
-    for (;;) {
-      const lock = tryTickLock(context.places.publishing);
-      if (lock !== null) {
-        try {
-          return await work();
-        } finally {
-          lock.release();
-        }
-      }
-      if (monotonicMs() > end)
-        throw new UserError(EXIT.busy, 'a tick is publishing: try again when it is through');
-      await pause(50);
-    }
+    };
+    return showing(context, 'publishing', () =>
+      locked(context.places.publishing, 'a tick is publishing', work),
+    );
   });
 }

@@ -17,22 +17,25 @@ export interface Comment {
 }
 
 /** A ticket as an export has it: all of it that means something on another board. */
-export interface Portable {
+export interface Portable
+  extends Pick<
+    Ticket,
+    | 'id'
+    | 'title'
+    | 'body'
+    | 'status'
+    | 'priority'
+    | 'project'
+    | 'labels'
+    | 'agent'
+    | 'owner'
+    | 'author'
+    | 'trusted'
+    | 'depends_on'
+    | 'attempts'
+  > {
   readonly schema: typeof SCHEMA;
-  readonly id: string;
   readonly source: string;
-  readonly title: string;
-  readonly body: string;
-  readonly status: Ticket['status'];
-  readonly priority: number;
-  readonly project: string;
-  readonly labels: readonly string[];
-  readonly agent: string | null;
-  readonly owner: string | null;
-  readonly author: string;
-  readonly trusted: boolean;
-  readonly depends_on: readonly string[];
-  readonly attempts: number;
   readonly not_before_at: string | null;
   readonly reason: string | null;
   readonly reason_text: string | null;

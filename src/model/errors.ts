@@ -20,3 +20,10 @@ export class UserError extends Error {
     this.exit = exit;
   }
 }
+
+/** What a file system says when it is full or failing: nothing is wrong with the configuration. */
+const DISK: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EMFILE', 'ENFILE']);
+
+export function isDiskFault(error: unknown): boolean {
+  return error instanceof Error && DISK.has(String((error as NodeJS.ErrnoException).code));
+}

@@ -1,12 +1,9 @@
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, isDiskFault, UserError } from '../model/errors.ts';
 import { clean } from '../text.ts';
 import { calmStderr } from './out.ts';
 
 /** What the file system says when somebody must change an owner, a permission or a path. */
 const PLACES = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ELOOP', 'ENAMETOOLONG']);
-/** What it says when it is full or failing: nothing is wrong with the configuration. */
-const DISK = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EMFILE', 'ENFILE']);
-
 /** Says an error and gives its exit code: plain lines for what the user can mend, and the word "bug" for the rest. */
 export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
   if (error instanceof UserError) {
@@ -31,7 +28,7 @@ function placeOf(error: unknown): { readonly exit: ExitCode; readonly message: s
   const { code, path, syscall } = error as NodeJS.ErrnoException;
   if (code === undefined || syscall?.startsWith('spawn')) return null;
   const message = `can't use ${path ?? 'a file'} (${error.message.split(',')[0]})`;
-  if (path === undefined) return DISK.has(code) ? { exit: EXIT.unavailable, message } : null;
+  if (path === undefined) return isDiskFault(error) ? { exit: EXIT.unavailable, message } : null;
   if (PLACES.has(code) || (code === 'EEXIST' && syscall === 'mkdir')) return { exit: EXIT.config, message };
-  return DISK.has(code) ? { exit: EXIT.unavailable, message } : null;
+  return isDiskFault(error) ? { exit: EXIT.unavailable, message } : null;
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
-import { fnv1a } from '../model/hash.ts';
+import { fnv1a, uniqueName } from '../model/hash.ts';
 import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
 
 /** Where /proc is; tests put another one in its place. */
@@ -53,13 +53,6 @@ export function startOf(pid: number): string | null {
   return look.kind === 'present' && look.state !== 'Z' ? look.start : null;
 }
 
-/** One look at each of several pids. */
-export function lookAtMany(pids: Iterable<number>, proc: Proc = PROC): Map<number, ProcessLook> {
-  const looks = new Map<number, ProcessLook>();
-  for (const pid of pids) if (!looks.has(pid)) looks.set(pid, lookAt(pid, proc));
-  return looks;
-}
-
 /** Reads /proc/PID/stat. The name may hold spaces, parentheses, newlines and bytes that are no text: all counts from
  *  the last `)`. (Read as UTF-8, since Node does that in one call, and any other encoding in five.) */
 export function parseStat(
@@ -94,19 +87,35 @@ export function ensureHostId(stateDir: string): string {
   if (known !== null) return known;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
   const file = join(stateDir, 'host-id');
-  const temp = `${file}.tmp${process.pid}`;
+  const text = `${process.getBuiltinModule('node:crypto').randomUUID()}\n`;
+  // By no pid: two containers on one state dir may have the same.
+  const temp = `${file}.tmp${uniqueName()}`;
   try {
-    writeFileSync(temp, `${process.getBuiltinModule('node:crypto').randomUUID()}\n`, { mode: 0o600 });
+    writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush: true });
     // Whole or not at all: an empty one, left by a full disk, would stop every tick from then on.
-    linkSync(temp, file);
+    linkOrWrite(temp, file, text);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
     rmSync(temp, { force: true });
   }
+  // What can't be read is said as it is: to remove it would orphan every run.
+  if (readFileSync(file, 'utf8').trim() === '')
+    throw new UserError(EXIT.config, `${file} is empty: remove it and run again`);
   const made = hostId(stateDir);
-  if (made === null) throw new UserError(EXIT.config, `${file} is empty: remove it and run again`);
+  if (made === null) throw new Error(`${file} can't be read`);
   return made;
+}
+
+/** Where a file system has no hard links the file is written in its place. */
+function linkOrWrite(temp: string, file: string, text: string): void {
+  try {
+    linkSync(temp, file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(code)) throw error;
+    writeFileSync(file, text, { mode: 0o600, flag: 'wx', flush: true });
+  }
 }
 
 function lookByPs(pid: number): ProcessLook {

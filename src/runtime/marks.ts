@@ -69,7 +69,8 @@ function readMark(marks: string, ticket: string): Mark | null {
   return { ticket, run, ...identity };
 }
 
-function identityIn(file: Readonly<Record<string, unknown>> | null): ProcessIdentity | null {
+/** The identity that a file holds; null = it holds none. */
+export function identityIn(file: Readonly<Record<string, unknown>> | null): ProcessIdentity | null {
   const host_id = textOf(file, 'host_id');
   const boot_id = textOf(file, 'boot_id');
   const pid = numberOf(file, 'pid');

@@ -1,10 +1,11 @@
 import { existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
 import { fetchOnce, git } from './git.ts';
-import { MARKER as HOOK_DONE, hookDone, hookLeft, runHook, type StartOf } from './hooks.ts';
+import { MARKER as HOOK_DONE, hookDone, hookLeft, type Processes, runHook } from './hooks.ts';
 import { PLAIN } from './merged.ts';
-import { ownDir, textOf } from './own.ts';
+import { ownDir, READY, textOf } from './own.ts';
 import { isUntouched, neverGiven, SLOT } from './pool.ts';
 import {
   claimSlot,
@@ -17,7 +18,7 @@ import {
   slotDir,
   writeSlot,
 } from './slots.ts';
-import { realRoot } from './worktree.ts';
+import { addWorktree, beingMade, realRoot } from './worktree.ts';
 
 const ADD_MS = 300_000;
 /** In a slot's own git dir: it was ready once, and what is in it beyond that is somebody's. */
@@ -28,7 +29,7 @@ export interface Filling {
   readonly root: string;
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: (n: number) => string;
-  readonly startOf: StartOf;
+  readonly processes: Processes;
 }
 
 export type Filled =
@@ -102,9 +103,11 @@ async function makeReady(
   o: { readonly n: number; readonly common: string; readonly tip: string; readonly filling: Filling },
 ): Promise<string | null> {
   const { common, tip, filling } = o;
-  const { project, startOf } = filling;
+  const { project, processes } = filling;
+  const making = `slot-${o.n}-${fnv1a(slot)}`;
+  if (beingMade(common, making)) return `git worktree add is still making ${slot}`;
   if (existsSync(slot)) {
-    const left = await hookLeft(slot, startOf).catch(() => null);
+    const left = await hookLeft(slot, processes).catch(String);
     if (left !== null) return left;
     if (sha !== null && (await isUntouched(slot, common, sha))) {
       const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS);
@@ -118,7 +121,7 @@ async function makeReady(
     if (!gone.ok) return gone.error;
   }
   if (!existsSync(slot)) {
-    const added = await git(common, ['worktree', 'add', '-q', '--detach', '--', slot, tip], ADD_MS);
+    const added = await addWorktree(common, making, ['-q', '--detach', '--', slot, tip]);
     if (!added.ok) return added.error;
     const own = ownDir(common, slot);
     if (own === null) return `${slot} was made, and git does not know it`;
@@ -130,7 +133,7 @@ async function makeReady(
   const spec: HookSpec | null = project.pool_setup ?? project.after_create;
   if (spec !== null) {
     const logFile = filling.logFile(o.n);
-    const ran = await runHook({ spec, cwd: slot, logFile, env: filling.env, startOf });
+    const ran = await runHook({ spec, cwd: slot, logFile, env: filling.env, processes });
     if (!ran.ok) return `its hook: ${ran.error ?? 'failed'} (output in ${logFile})`;
   }
   writeFileSync(join(own, MADE), '', { mode: 0o600 });
@@ -146,6 +149,9 @@ async function takeAway(slot: string, common: string): Promise<string | null> {
   const own = ownDir(common, slot);
   if (lstatSync(slot).isSymbolicLink() || own === null) return `${slot} is no worktree of ours: move it away`;
   const half = textOf(join(own, 'locked')) === 'initializing' && !existsSync(join(own, 'index'));
+  // Its maker was killed before it marked it: on no branch, and never a ticket's.
+  if (!existsSync(join(own, READY)) && /^[0-9a-f]{40,64}$/.test(textOf(join(own, 'HEAD'))))
+    writeFileSync(join(own, SLOT), '', { mode: 0o600 });
   if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
   // Also one whose hook has failed: somebody may be looking for the reason in it.
   if (!half) {

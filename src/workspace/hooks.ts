@@ -13,7 +13,9 @@ import {
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { failpoint } from '../failpoint.ts';
+import { judge, type ObserverIdentity, type ProcessIdentity, type ProcessLook } from '../model/identity.ts';
 import type { HookSpec } from '../model/policy.ts';
+import { identityIn } from '../runtime/marks.ts';
 import { gated, letThrough } from './gate.ts';
 import { git, killGroup } from './git.ts';
 
@@ -35,10 +37,9 @@ export async function runHook(hook: {
   readonly cwd: string;
   readonly logFile: string;
   readonly env: NodeJS.ProcessEnv;
-  /** When a process was started; null = there is none of that pid. */
-  readonly startOf: StartOf;
+  readonly processes: Processes;
 }): Promise<{ ok: boolean; error: string | null }> {
-  const { spec, cwd, logFile, env, startOf } = hook;
+  const { spec, cwd, logFile, env, processes } = hook;
   const [file = '', ...args] = spec.argv;
   let log: number;
   try {
@@ -51,12 +52,20 @@ export async function runHook(hook: {
   const timeout_ms = spec.timeout_seconds * 1000;
   const note = await noteOf(cwd);
   try {
+    // One that nobody could find again would run beside the next.
+    if (note === null)
+      return { ok: false, error: `git can't tell its git dir of ${cwd}, so it was not started` };
     return await runLogged(file, args, {
       ...{ cwd, env, log, timeout_ms },
       started: (pid) => {
-        if (note === null) return;
         failpoint('prepare-hook-waits');
-        const text = JSON.stringify({ pid, start: startOf(pid), until_ms: Date.now() + timeout_ms });
+        const { me, lookAt } = processes;
+        const look = lookAt(pid);
+        if (look.kind !== 'present' || me.boot_id === null)
+          throw new Error(`process ${pid} can't be told apart, so it was not let on`);
+        const { host_id, boot_id, pid_ns } = me;
+        const identity: ProcessIdentity = { host_id, boot_id, pid_ns, pid, pid_start: look.start };
+        const text = JSON.stringify({ ...identity, until_ms: Date.now() + timeout_ms });
         writeFileSync(note, text, { mode: 0o600 });
         failpoint('prepare-hook-known');
       },
@@ -69,30 +78,43 @@ export async function runHook(hook: {
   }
 }
 
-export type StartOf = (pid: number) => string | null;
+/** This machine's processes: who looks, and one look. */
+export interface Processes {
+  readonly me: ObserverIdentity;
+  readonly lookAt: (pid: number) => ProcessLook;
+}
 
 /** A hook outlives the tick that was killed while it ran, and with that tick went its time limit. What it still does
  *  in this worktree must not be done twice at once: says which process to wait for, or null. One that is past its
- *  limit is ended, as its own tick would have done. */
-export async function hookLeft(worktree: string, startOf: StartOf): Promise<string | null> {
-  const note = await noteOf(worktree);
-  if (note === null || !existsSync(note)) return null;
-  const { pid, start, until_ms } = readNote(note);
-  if (start === null || startOf(pid) !== start) {
-    rmSync(note, { force: true });
+ *  limit is ended, as its own tick would have done. What can't be told counts as running. */
+export async function hookLeft(worktree: string, { me, lookAt }: Processes): Promise<string | null> {
+  const file = await noteOf(worktree);
+  if (file === null)
+    return `git can't tell its git dir of ${worktree}: whether a hook runs there is not known`;
+  const note = readNote(file);
+  if (note === null) return null;
+  const { verdict, because } = judge(note, me, lookAt(note.pid));
+  const late = Date.now() > note.until_ms;
+  // A container that was started anew has another namespace, and took its hooks with it: no reason to wait for ever.
+  if (verdict === 'dead' || (because === 'other_namespace' && late)) {
+    rmSync(file, { force: true });
     return null;
   }
-  if (Date.now() > until_ms) killGroup(pid);
-  return `a hook of an earlier attempt still runs in ${worktree} (process ${pid})`;
+  if (verdict === 'alive' && late) killGroup(note.pid);
+  const runs = verdict === 'alive' ? 'still runs' : 'may still run';
+  return `a hook of an earlier attempt ${runs} in ${worktree} (process ${note.pid}, ${because})`;
 }
 
-function readNote(file: string): { pid: number; start: string | null; until_ms: number } {
+/** null = there is none, or its writer was killed with it half written: then the hook was never let on. */
+function readNote(file: string): (ProcessIdentity & { readonly until_ms: number }) | null {
+  if (!existsSync(file)) return null;
+  const text = readFileSync(file, 'utf8');
   try {
-    const note = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-    const start = typeof note.start === 'string' ? note.start : null;
-    return { pid: Number(note.pid), start, until_ms: Number(note.until_ms) };
+    const note = JSON.parse(text) as Record<string, unknown>;
+    const identity = identityIn(note);
+    return identity === null ? null : { ...identity, until_ms: Number(note.until_ms) };
   } catch {
-    return { pid: 0, start: null, until_ms: 0 };
+    return null;
   }
 }
 
@@ -123,7 +145,12 @@ async function runLogged(
   let open = true;
   child.all.on('data', (part: Buffer) => {
     if (!open || room <= 0) return;
-    room -= writeSync(o.log, part.subarray(0, room));
+    try {
+      room -= writeSync(o.log, part.subarray(0, room));
+    } catch {
+      // A disk that is full is no fault of the hook, which may yet come through.
+      room = 0;
+    }
   });
   let late = false;
   const timer = setTimeout(() => {

@@ -30,6 +30,7 @@ export type Refusal =
   | 'worktree_missing'
   | 'worktrees_root_missing'
   | 'git_failed'
+  | 'being_made'
   | 'branch_elsewhere';
 
 export type Prepared =
@@ -98,11 +99,11 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
   if (there?.isSymbolicLink()) return no('worktree_symlink', `${target} is a symlink: remove it`);
   if (there !== undefined && !there.isDirectory())
     return no('worktree_foreign', `${target} is not a directory`);
+  // Also where nothing is to be seen of it yet, and where its checkout is through and git's own hook runs.
+  if (beingMade(common, ticket.id))
+    return no('being_made', `git worktree add is still making ${target}: try again later`);
   await mendMoved(common, target);
   const half = halfMade(common, target);
-  if (half && beingMade(common, ticket.id)) {
-    return no('git_failed', `git worktree add is still making ${target}: try again later`);
-  }
   if (there !== undefined && readdirSync(target).length > 0) {
     if (!half) return reuse(target, common, ticket);
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
@@ -164,19 +165,20 @@ function noteOf(common: string, id: string): string {
 
 /** `git worktree add` outlives us when we are killed, and clears its target away when it then fails: the note tells
  *  the next of us. An old note says nothing, its number may be another's by now. */
-function beingMade(common: string, id: string): boolean {
+export function beingMade(common: string, id: string): boolean {
   const note = noteOf(common, id);
   const group = Number(textOf(note));
   if (!Number.isInteger(group) || group <= 1 || Date.now() - statSync(note).mtimeMs > 2 * ADD_MS)
     return false;
   try {
     return process.kill(-group, 0);
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
-async function addWorktree(common: string, id: string, args: readonly string[]): Promise<GitResult> {
+/** `git worktree add`, noted by this id while it runs (`beingMade`). */
+export async function addWorktree(common: string, id: string, args: readonly string[]): Promise<GitResult> {
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {

@@ -6,12 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startOf } from '../../src/runtime/identity.ts';
+import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import { fillSlot, hookDone, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
 
 const seconds = Number(process.argv[2] ?? 3);
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-pool-bench-')));
+const processes = { me: lookAtSelf('h'), lookAt };
 const repo = join(dir, 'repo');
 const root = join(dir, 'worktrees', 'p');
 const git = (...args: string[]) =>
@@ -28,7 +29,7 @@ async function prepared(id: string, pool: number): Promise<number> {
   const made = await prepareWorkspace({ project: project(pool), ticket, root });
   if (!made.ok) throw new Error(made.error);
   if (await hookPending(made.worktree)) {
-    await runHook({ spec, cwd: made.worktree, logFile, env: process.env, startOf });
+    await runHook({ spec, cwd: made.worktree, logFile, env: process.env, processes });
     await hookDone(made.worktree);
   }
   return performance.now() - start;
@@ -44,7 +45,7 @@ try {
   const times: { [way: string]: number[] } = { without: [], with: [] };
   for (let n = 0; n < 5; n++) {
     times.without?.push(await prepared(`MC-${2 * n + 1}`, 0));
-    await fillSlot({ project: project(1), root, env: process.env, logFile: () => logFile, startOf });
+    await fillSlot({ project: project(1), root, env: process.env, logFile: () => logFile, processes });
     times.with?.push(await prepared(`MC-${2 * n + 2}`, 1));
   }
   for (const [way, all] of Object.entries(times))

@@ -33,6 +33,14 @@ describe('the whole tick over HTTP', () => {
     expect(existsSync(join(rig.box.state, 'board.sqlite'))).toBe(false);
   });
 
+  it('has worktrees kept ready, as with a board of its own', async () => {
+    rig.configure({ project: 'pool = 1' });
+    rig.tick();
+    const slot = join(rig.box.state, 'worktrees', 'demo', '.pool-1.json');
+    expect(await until(() => existsSync(slot))).toBe(true);
+    expect(await until(() => rig.box.processes().length === 0)).toBe(true);
+  });
+
   it('heals a split brain within one tick: the living agent is believed, no second one starts', async () => {
     const id = rig.add('hold');
     rig.tick();

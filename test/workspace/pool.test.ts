@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -15,7 +15,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
-import { startOf } from '../../src/runtime/identity.ts';
+import { fnv1a } from '../../src/model/hash.ts';
+import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import { fillSlot, hookPending, prepareWorkspace } from '../../src/workspace/index.ts';
 import { claimSlot, readSlot, writeSlot } from '../../src/workspace/slots.ts';
 import { aProject } from '../support/builders.ts';
@@ -48,7 +49,7 @@ const fill = (more: object = {}) =>
     root,
     env: process.env,
     logFile: (n) => join(dir, `slot-${n}.log`),
-    startOf,
+    processes: { me: lookAtSelf('h'), lookAt },
   });
 const take = async (id = 'MC-1', more: object = {}) => {
   const made = await prepareWorkspace({
@@ -150,6 +151,29 @@ describe('a slot', () => {
       after_create: { argv: ['true'], timeout_seconds: 5 },
     });
     expect([pooled(made.worktree), await hookPending(made.worktree)]).toEqual([true, true]);
+  });
+
+  it('whose `git worktree add` outlived its maker is waited for', async () => {
+    const busy = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+    const ended = new Promise((done) => busy.once('exit', done));
+    writeFileSync(join(repo, '.git', `mc-pickup-adding-slot-1-${fnv1a(slot())}`), `${busy.pid}`);
+    expect(await fill()).toMatchObject({ kind: 'failed', error: expect.stringContaining('still making') });
+    expect(existsSync(slot())).toBe(false);
+    busy.kill('SIGKILL');
+    await ended;
+    rmSync(join(root, '.pool-1.json')); // as when its ten minutes are over
+    expect(await fill()).toEqual({ kind: 'made', n: 1 });
+  });
+
+  it('made, and its maker killed before it was marked, is made anew, unless somebody has a branch in it', async () => {
+    mkdirSync(root, { recursive: true });
+    git(repo, 'worktree', 'add', '-q', '--detach', slot(), 'main');
+    expect(await fill()).toEqual({ kind: 'made', n: 1 });
+    git(repo, 'worktree', 'remove', '--force', slot());
+    git(repo, 'worktree', 'add', '-q', '-b', 'mine', slot(), 'main');
+    rmSync(join(root, '.pool-1.json'));
+    expect(await fill()).toMatchObject({ kind: 'failed', error: expect.stringContaining("somebody's") });
+    expect(git(slot(), 'branch', '--show-current')).toBe('mine');
   });
 
   it('whose hook fails is told, and not tried again at once', async () => {

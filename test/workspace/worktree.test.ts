@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { lookAt } from '../../src/runtime/identity.ts';
+import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import {
   branchFacts,
   hookDone,
@@ -60,10 +60,8 @@ const made = async (...args: Parameters<typeof go>) => {
   return got;
 };
 
-const startOf = (pid: number): string | null => {
-  const look = lookAt(pid);
-  return look.kind === 'present' && look.state !== 'Z' ? look.start : null;
-};
+const me = lookAtSelf('h');
+const processes = { me, lookAt };
 
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-ws-')));
@@ -190,20 +188,29 @@ test('fetches the base; a failing fetch and an old base only warn', async () => 
 
 test('hooks: exit codes, log, missing program, time limit, marker', async () => {
   const logFile = join(dir, 'logs', 'hook.log');
-  const run = (argv: string[], timeout_seconds = 20) =>
-    runHook({ spec: { argv, timeout_seconds }, cwd: dir, logFile, env: { PATH: process.env.PATH }, startOf });
+  const { worktree } = await made();
+  const env = { PATH: process.env.PATH };
+  const run = (argv: string[], timeout_seconds = 20, cwd = worktree) =>
+    runHook({ spec: { argv, timeout_seconds }, cwd, logFile, env, processes });
   expect(await run(['sh', '-c', 'echo out; echo err >&2'])).toEqual({ ok: true, error: null });
   expect(readFileSync(logFile, 'utf8')).toMatch(/out[\s\S]*err|err[\s\S]*out/);
   expect(statSync(logFile).mode & 0o777).toBe(0o600);
   expect(await run(['sh', '-c', 'exit 3'])).toEqual({ ok: false, error: 'exit code 3' });
   expect((await run([join(dir, 'none')])).ok).toBe(false);
-  const late = await run(['sh', '-c', 'sleep 300 & echo $! > child; wait'], 1);
+  const late = await run(['sh', '-c', 'sleep 300 & echo $! >../child; wait'], 1);
   expect(late.error).toContain('killed');
-  const stat = `/proc/${readFileSync(join(dir, 'child'), 'utf8').trim()}/stat`;
+  const stat = `/proc/${readFileSync(join(root, 'child'), 'utf8').trim()}/stat`;
   expect(existsSync(stat) ? readFileSync(stat, 'utf8') : ') Z').toMatch(/\) [ZX]/);
   expect((await run(['head', '-c', '2000000', '/dev/zero'])).ok).toBe(true);
   expect(statSync(logFile).size).toBe(1024 * 1024);
-  const { worktree } = await made();
+  // Where it could not be noted it is not started.
+  const bare = join(dir, 'bare');
+  mkdirSync(bare);
+  expect(await run(['touch', 'ran'], 20, bare)).toMatchObject({
+    ok: false,
+    error: expect.stringMatching(/not started/),
+  });
+  expect(readdirSync(bare)).toEqual([]);
   expect(await hookPending(worktree)).toBe(true);
   await hookDone(worktree);
   expect(await hookPending(worktree)).toBe(false);
@@ -212,22 +219,62 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
 
 test('a hook that outlived its tick is waited for, and ended once it is past its limit', async () => {
   const { worktree } = await made();
-  expect(await hookLeft(worktree, startOf)).toBeNull();
+  const left = (more: object = {}) => hookLeft(worktree, { me, lookAt, ...more });
+  expect(await left()).toBeNull();
   const note = join(git(worktree, 'rev-parse', '--absolute-git-dir'), 'mc-pickup-hook.json');
   const orphan = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
   const ended = new Promise((done) => orphan.once('exit', done));
   const pid = orphan.pid ?? 0;
-  const left = (until_ms: number, start = startOf(pid)) =>
-    writeFileSync(note, JSON.stringify({ pid, start, until_ms }));
-  left(Date.now() + 60_000);
-  expect(await hookLeft(worktree, startOf)).toContain(String(pid));
-  expect(startOf(pid)).not.toBeNull();
-  left(Date.now() + 60_000, 'another start');
-  expect(await hookLeft(worktree, startOf)).toBeNull();
-  left(Date.now() - 1);
-  expect(await hookLeft(worktree, startOf)).toContain(String(pid));
+  const look = lookAt(pid);
+  const pid_start = look.kind === 'present' ? look.start : '';
+  const { host_id, boot_id, pid_ns } = me;
+  const soon = Date.now() + 60_000;
+  const noted = (more: object = {}) =>
+    writeFileSync(
+      note,
+      JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start, until_ms: soon, ...more }),
+    );
+  noted();
+  expect(await left()).toContain(`still runs in ${worktree} (process ${pid}`);
+  expect(lookAt(pid).kind).toBe('present');
+  // What can't be told is no word of its end.
+  const blind = { lookAt: () => ({ kind: 'unreadable', error: 'EMFILE' }) as const };
+  expect(await left(blind)).toContain('may still run');
+  expect(await left({ me: { ...me, boot_id: null } })).toContain('may still run');
+  noted({ pid_ns: 'pid:[1]', pid: 999_999_999 });
+  expect(await left()).toContain('may still run');
+  expect(existsSync(note)).toBe(true);
+  noted({ pid_ns: 'pid:[1]', until_ms: Date.now() - 1 });
+  expect(await left()).toBeNull();
+  expect(existsSync(note)).toBe(false);
+  for (const gone of [{ pid_start: 'another start' }, { boot_id: 'another boot' }]) {
+    noted(gone);
+    expect(await left()).toBeNull();
+  }
+  // Its writer was killed in the middle: the hook was never let on.
+  writeFileSync(note, '{"host_id":"h","pi');
+  expect(await left()).toBeNull();
+  expect(lookAt(pid).kind).toBe('present');
+  noted({ until_ms: Date.now() - 1 });
+  expect(await left()).toContain(String(pid));
   await ended;
-  expect(await hookLeft(worktree, startOf)).toBeNull();
+  expect(await left()).toBeNull();
+});
+
+test('git worktree add that outlived its tick is waited for: before anything shows, and while a hook of git runs', async () => {
+  const adding = join(repo, '.git', 'mc-pickup-adding-MC-1');
+  const busy = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  const ended = new Promise((done) => busy.once('exit', done));
+  writeFileSync(adding, `${busy.pid}`);
+  expect(await go()).toMatchObject({ because: 'being_made' });
+  expect(existsSync(join(root, 'MC-1'))).toBe(false);
+  rmSync(adding);
+  const { worktree } = await made();
+  writeFileSync(adding, `${busy.pid}`);
+  expect(await go()).toMatchObject({ because: 'being_made', error: expect.stringContaining(worktree) });
+  busy.kill('SIGKILL');
+  await ended;
+  expect(await made()).toMatchObject({ created: false });
 });
 
 /** Starts `git worktree add` on a large tree by hand and kills it while it writes the files. */
@@ -274,7 +321,7 @@ test('an interrupted worktree that may be in use or still in the making is left 
   const note = join(repo, '.git', 'mc-pickup-adding-MC-1');
   const busy = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
   writeFileSync(note, `${busy.pid}`);
-  expect(await go()).toMatchObject({ because: 'git_failed', error: expect.stringContaining('still') });
+  expect(await go()).toMatchObject({ because: 'being_made', error: expect.stringContaining('still') });
   busy.kill('SIGKILL');
   rmSync(note);
   for (const marker of ['mc-pickup-ready', 'mc-pickup-after-create-done', 'index']) {

@@ -160,7 +160,7 @@ class Way {
   /** The reader's ticket is added with the row that names it, so there is one for each claim. */
   async #askReader(branch: string): Promise<void> {
     const { spec, project, ticket } = this.#step;
-    if (spec.reviewer === null || this.#row.reader !== null || !ticket.trusted) return;
+    if (spec.reviewer === null || !this.#step.does.includes('read')) return;
     await this.#save({ branch }, readerOf(ticket, spec.reviewer, branch, project.base));
     this.#news.push(`${this.#row.reader} is to read it`);
     await this.#log('published', 'reader', `${this.#row.reader} is to read it first`);

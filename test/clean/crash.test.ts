@@ -162,6 +162,18 @@ describe('whoever comes in while it works', () => {
     expect(world.git(tree.dir, 'status', '--porcelain')).toBe('?? late');
   });
 
+  it('commits and takes it back: what only its log leads to is not lost', async () => {
+    const tree = await world.merged();
+    const done = await held((aside) => {
+      writeFileSync(join(aside, 'late'), 'late');
+      world.git(aside, 'add', '-A');
+      world.git(aside, '-c', 'user.name=t', '-c', 'user.email=t@t', 'commit', '-qm', 'late');
+      world.git(aside, 'reset', '-q', '--hard', 'HEAD~1');
+    });
+    expect(JSON.parse(done.out)).toMatchObject({ items: [{ result: 'left' }] });
+    expect(existsSync(tree.dir)).toBe(true);
+  });
+
   it('makes something new of that name: nothing is overwritten, and what was set aside is named (exit 3)', async () => {
     const tree = await world.merged();
     const done = await held((aside) => {

@@ -1,5 +1,5 @@
 /** What piles up in the state dir and on the board: old runs, marks, rows, branches. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -7,6 +7,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import { writeMark, writeRegistered } from '../../src/runtime/marks.ts';
+import { waitFor } from '../support/wait.ts';
 import { picture, World } from './world.ts';
 
 const DAY = 86_400_000;
@@ -227,4 +228,18 @@ describe('a branch', () => {
     const tree = await world.merged();
     expect((await world.clean(['branches'])).because(tree.branch)).toBe('checked_out');
   });
+});
+
+it('a process that has the run in its environment keeps its directory', async () => {
+  const { dir, run } = await ended();
+  const env = { PATH: process.env.PATH, MC_PICKUP_STATE_DIR: world.state, MC_RUN_ID: run };
+  const child = spawn('sleep', ['60'], { env, stdio: 'ignore' });
+  try {
+    await waitFor(() => readFileSync(`/proc/${child.pid}/environ`, 'utf8').includes(run), 'its environment');
+    const { found } = await world.clean(['runs'], later(31));
+    expect(found.proposals).toEqual([]);
+    expect(found.left).toMatchObject([{ name: dir, because: 'in_use' }]);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });

@@ -12,7 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureHostId, hostId } from '../../src/runtime/identity.ts';
+import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
+import { writeMark } from '../../src/runtime/marks.ts';
 import { waitFor } from '../support/wait.ts';
 import { picture, type Tree, World } from './world.ts';
 
@@ -493,4 +494,33 @@ it('one that fails stops none of the others', async () => {
   const { outcomes } = await world.clean();
   expect(outcomes.map(({ acted }) => acted.result)).toEqual(['failed', 'done']);
   expect([existsSync(first.dir), existsSync(second.dir)]).toEqual([true, false]);
+});
+
+it('the mark of a process that lives keeps a worktree', async () => {
+  const tree = await world.merged();
+  const self = lookAtSelf(ensureHostId(world.state));
+  const look = lookAt(process.pid);
+  if (look.kind !== 'present') throw new Error('not here');
+  const { host_id, boot_id, pid_ns } = self;
+  writeMark(join(world.state, 'marks'), tree.id, {
+    host_id,
+    boot_id: boot_id ?? '',
+    pid_ns,
+    pid: process.pid,
+    pid_start: look.start,
+    run: 'run-x',
+  });
+  const { outcomes, because } = await world.clean();
+  expect(outcomes).toEqual([]);
+  expect(because(tree.dir)).toBe('in_use');
+});
+
+it('tmux that does not tell keeps a worktree', async () => {
+  const tree = await world.merged();
+  const { tmux } = world.here();
+  const { outcomes, because } = await world.clean(['worktrees'], {
+    over: { tmux: { ...tmux, binary: '/nowhere/tmux' } },
+  });
+  expect(outcomes).toEqual([]);
+  expect(because(tree.dir)).toBe('tmux_unknown');
 });

@@ -157,6 +157,21 @@ done
   });
 });
 
+it('work whose agent cannot be judged is not given back by rework', async () => {
+  const id = await f.one();
+  f.rig.box.sql(
+    `UPDATE runtime_sessions SET ended_at_ms = NULL, end_reason = NULL, phase = 'registered', host_id = 'elsewhere'
+     WHERE ticket_id = ?`,
+    id,
+  );
+  expect(await f.run('ticket', 'rework', id, '--message', 'More.')).toMatchObject({
+    code: 69,
+    err: expect.stringContaining("can't be told"),
+  });
+  expect(f.rig.ticket(id).status).toBe('in_review');
+  expect(f.rig.box.sql('SELECT * FROM answers')).toEqual([]);
+});
+
 describe('a reviewer', () => {
   const READER = `[agent.reader]\nkind = "command"\nargv = ["${AGENT}"]\n`;
 
@@ -199,6 +214,16 @@ mc-pickup report done --message "A person can take it."
     await Promise.all([f.tick('--max', '0'), f.tick('--max', '0'), f.tick('--max', '0')]);
     await f.tick('--max', '0');
     expect(f.rig.box.sql("SELECT id FROM tickets WHERE author = 'mc-pickup'")).toHaveLength(2);
+  });
+
+  it('is not asked to read what nobody vouches for: it would be launched without a person', async () => {
+    f.review('reviewer = "reader"', f.gitHub(), READER);
+    const id = await f.one();
+    f.rig.box.sql('UPDATE tickets SET trusted = 0 WHERE id = ?', id);
+    expect((await f.tick()).code).toBe(0);
+    expect(f.row(id).reader).toBeNull();
+    expect(f.rig.box.sql("SELECT id FROM tickets WHERE author = 'mc-pickup'")).toEqual([]);
+    expect(f.forge.pulls).toHaveLength(1);
   });
 
   it('is asked where nothing is pushed, too', async () => {

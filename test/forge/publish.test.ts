@@ -155,6 +155,28 @@ describe('work in review', () => {
   });
 });
 
+describe('what stays', () => {
+  it('comes next in a pass, once a killswitch is on', async () => {
+    const ids = await f.inReview(2);
+    const { asked, go } = f.forge.hold();
+    const tick = f.tick();
+    await asked;
+    await f.run('killswitch', 'on', '--reason', 'stop');
+    go();
+    expect((await tick).code).toBe(0);
+    expect(ids.flatMap((id) => f.rows(id))).toHaveLength(1);
+    expect(f.forge.branches()).toHaveLength(2);
+  });
+
+  it('is the work of another host', async () => {
+    const id = await f.one();
+    f.rig.box.sql("UPDATE runtime_sessions SET host_id = 'elsewhere' WHERE ticket_id = ?", id);
+    expect((await f.tick()).err).toBe('');
+    expect(f.rows(id)).toEqual([]);
+    expect(f.forge.branches()).toEqual(['main']);
+  });
+});
+
 describe('a dry run', () => {
   it('shows what would go out, and writes nothing, here or there', async () => {
     const id = await f.one();

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { plistOf } from '../../src/schedule/plist.ts';
+import { writeFile } from '../../src/schedule/scheduler.ts';
 import { unitsOf } from '../../src/schedule/units.ts';
 import type { Wish } from '../../src/schedule/wish.ts';
 import { execWord, unitWord } from '../../src/schedule/words.ts';
@@ -100,4 +101,15 @@ describeWith('the property list for launchd', ['python3'], () => {
       Umask: 0o077,
     });
   });
+});
+
+it('a file that somebody has changed meanwhile is left as it is', () => {
+  const name = join(dir, 'edited.service');
+  const one = { name, before: 'old', after: 'new' };
+  writeFileSync(name, 'edited');
+  expect(() => writeFile(one, dir)).toThrow(/changed meanwhile/);
+  expect(readFileSync(name, 'utf8')).toBe('edited');
+  writeFileSync(name, 'old');
+  expect(readFileSync(writeFile(one, dir) ?? '', 'utf8')).toBe('old');
+  expect(readFileSync(name, 'utf8')).toBe('new');
 });

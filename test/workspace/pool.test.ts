@@ -366,3 +366,18 @@ it('a tick has a slot made beside itself, and the next launch does not wait for 
     await rig.box.destroy();
   }
 });
+
+it('nothing is made ready while a killswitch is on', async () => {
+  const rig = new Rig({ project: 'pool = 1' });
+  try {
+    rig.tick();
+    const slot = join(rig.box.state, 'worktrees', 'demo', '.pool-1.json');
+    expect(await until(() => existsSync(slot))).toBe(true);
+    rmSync(slot);
+    await rig.box.start(['killswitch', 'on', '--reason', 'stop'], {});
+    expect(await rig.box.start(['pool'], {})).toMatchObject({ code: 0, out: '' });
+    expect(existsSync(slot)).toBe(false);
+  } finally {
+    await rig.box.destroy();
+  }
+});

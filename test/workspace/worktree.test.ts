@@ -217,6 +217,22 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   expect(git(worktree, 'status', '--porcelain')).toBe('');
 });
 
+test('a hook that can not be told apart never begins', async () => {
+  const { worktree } = await made();
+  const spec = { argv: ['touch', 'ran'], timeout_seconds: 20 };
+  const env = { PATH: process.env.PATH };
+  const pids: number[] = [];
+  const blind = (pid: number) => {
+    pids.push(pid);
+    return { kind: 'unreadable', error: 'EMFILE' } as const;
+  };
+  const logFile = join(dir, 'hook.log');
+  const ran = await runHook({ spec, cwd: worktree, logFile, env, processes: { me, lookAt: blind } });
+  expect(ran).toMatchObject({ ok: false, error: expect.stringContaining('was not let on') });
+  await waitFor(() => pids.length === 1 && lookAt(pids[0] ?? 0).kind !== 'present', 'its end');
+  expect(existsSync(join(worktree, 'ran'))).toBe(false);
+});
+
 test('a hook that outlived its tick is waited for, and ended once it is past its limit', async () => {
   const { worktree } = await made();
   const left = (more: object = {}) => hookLeft(worktree, { me, lookAt, ...more });

@@ -57,12 +57,6 @@ export function halted(switches: readonly Switch[]): Switch | null {
   return switches.find(({ level, scope }) => level === 'all' && scope === '*') ?? null;
 }
 
-/** A switch of either level that forbids a launch of this agent in this project. */
-export function blocks(switches: readonly Switch[], project: string, agent: string): Switch | null {
-  const covers = new Set(['*', `project:${project}`, `agent:${agent}`]);
-  return switches.find(({ scope }) => covers.has(scope)) ?? null;
-}
-
 /** Turns a switch on; one of the same scope is replaced, the others stay. */
 export function writeSwitch(file: string, one: Switch): void {
   const read = readFile(file);

@@ -41,3 +41,8 @@ export function slug(title: string): string {
     .slice(0, 40)
     .replace(/-$/, '');
 }
+
+/** `1 commit`, `3 commits`. */
+export function many(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}

@@ -14,7 +14,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
-  blocks,
   clearHalt,
   clearSwitch,
   halted,
@@ -23,6 +22,7 @@ import {
   recordHalt,
   writeSwitch,
 } from '../src/killswitch.ts';
+import { blocks } from '../src/model/world.ts';
 
 let dir = '';
 let file = '';

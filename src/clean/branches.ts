@@ -44,7 +44,7 @@ async function oursOf({ repo }: Project): Promise<Ours[] | string> {
 }
 
 type Judged = { readonly because: string; readonly says: string } & (
-  | { readonly ok: true; readonly logged: readonly string[]; readonly common: string }
+  | { readonly ok: true; readonly logged: readonly string[] }
   | { readonly ok: false }
 );
 
@@ -109,7 +109,6 @@ async function judge(
     because: where.because,
     says: `${ticket.status}, ${where.because}`,
     logged,
-    common: at.stdout,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Argument, Command, Option } from 'commander';
+import { TICKET_STATUSES } from '../model/ticket.ts';
 
 /** What can stand at one place of the command line: words, or what only the board, the configuration or the disk knows. */
 export type Kind =
@@ -102,16 +103,13 @@ function optionsFor(program: Command, command: Command): Candidate[] {
 }
 
 function choicesOf(option: Option): Candidate[] {
-  const named = STATUS_OPTIONS.test(option.long ?? '') ? STATUSES : [];
+  const named = option.long === '--status' ? TICKET_STATUSES : [];
   return (option.argChoices ?? named).map((word) => ({ word, says: '' }));
 }
 
-const STATUSES = ['todo', 'needs_input', 'in_progress', 'in_review', 'done', 'cancelled', 'blocked'];
-const STATUS_OPTIONS = /^--status$/;
-
 /** Arguments that take one of a few words, by their names. */
 function wordsOf(argument: Argument): readonly string[] {
-  if (argument.name() === 'status') return STATUSES;
+  if (argument.name() === 'status') return TICKET_STATUSES;
   if (argument.name() === 'what') return ['review', 'needs-input', 'done', 'blocked'];
   return [];
 }

@@ -1,4 +1,6 @@
 import { Argument, type Command, Option } from 'commander';
+import { GROUPS } from '../clean/item.ts';
+import { SCHEDULERS } from '../schedule/scheduler.ts';
 import { collect, count, type Run, withExamples } from './define.ts';
 
 /** The machine around it: what is wrong, what is kept. */
@@ -54,9 +56,7 @@ export function defineMachine(program: Command, run: Run): void {
       .option('--yes', 'do it; without this nothing is written')
       .option('--older-than <time>', 'what counts as old', '30d')
       .addOption(
-        new Option('--only <what>', 'this alone; may be given again')
-          .choices(['worktrees', 'runs', 'activity', 'runtimes', 'branches'])
-          .argParser(collect),
+        new Option('--only <what>', 'this alone; may be given again').choices(GROUPS).argParser(collect),
       )
       .action((o) => run(async (c) => (await import('../commands/clean.ts')).clean(c, o))),
     ['mc-pickup clean', 'what may go and why, how large it is, how it comes back; writes nothing'],
@@ -131,8 +131,7 @@ function defineConfig(program: Command, run: Run): void {
 function defineSchedule(program: Command, run: Run): void {
   const schedule = program.command('schedule').description('ticks by cron, a systemd user timer or launchd');
   const load = async () => await import('../commands/schedule.ts');
-  const which = (says: string) =>
-    new Option('--with <scheduler>', says).choices(['cron', 'systemd', 'launchd']);
+  const which = (says: string) => new Option('--with <scheduler>', says).choices(SCHEDULERS);
   const own = "else the one that has it, else the machine's own";
   withExamples(
     schedule

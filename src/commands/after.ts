@@ -6,7 +6,7 @@ import { tell } from '../notify/tell.ts';
 import { numberOf, readObject } from '../runtime/files.ts';
 import { oneLine } from '../text.ts';
 import type { TickResult } from '../tick.ts';
-import type { Context } from './context.ts';
+import { type Context, withBoard, withReader } from './context.ts';
 
 /** What follows a tick, when all is saved and the next one may begin. */
 export interface After {
@@ -36,14 +36,16 @@ export function beginAfter(context: Context, policy: Policy): After {
       ping?.end(result?.report.outcome ?? 'unavailable', code),
       tell(context, policy, occasion),
     ]);
-    if (policy.metrics !== null) await seeToMetrics(context, policy.metrics.file);
+    // Where the tick has worked on it, the board need not be copied to be read without a trace.
+    const open = result === null ? withReader : withBoard;
+    if (policy.metrics !== null) await seeToMetrics(context, policy.metrics.file, open);
   };
   return { end, failed: (error) => end(null, error instanceof UserError ? error.exit : EXIT.bug) };
 }
 
-async function seeToMetrics(context: Context, file: string): Promise<void> {
+async function seeToMetrics(context: Context, file: string, open: typeof withReader): Promise<void> {
   try {
-    await (await import('./metrics.ts')).writeMetrics(context, file);
+    await (await import('./metrics.ts')).writeMetrics(context, file, open);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     context.out.warn(`the metrics were not written: ${oneLine(why, 400)}`);

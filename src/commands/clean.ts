@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Acted, type Found, GROUPS, type Group, type Item, reasonOf } from '../clean/item.ts';
 import { loadPolicy } from '../config/load.ts';
-import { didYouMean } from '../config/locate.ts';
+import { hint } from '../config/locate.ts';
 import { parseDuration } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
@@ -99,9 +99,7 @@ function groupsOf(only: readonly string[] | undefined): readonly Group[] {
   const names = (only ?? []).flatMap((one) => one.split(','));
   for (const name of names) {
     if ((GROUPS as readonly string[]).includes(name)) continue;
-    const meant = didYouMean(name, GROUPS);
-    const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
-    throw new UserError(EXIT.usage, `--only: "${name}" is none of ${GROUPS.join(', ')}${hint}`);
+    throw new UserError(EXIT.usage, `--only: "${name}" is none of ${GROUPS.join(', ')}${hint(name, GROUPS)}`);
   }
   return names.length === 0 ? USUAL : GROUPS.filter((one) => names.includes(one));
 }

@@ -58,7 +58,7 @@ function joined(words: readonly string[]): string[] {
 }
 
 async function lookedUp(context: Context, kind: Kind): Promise<Candidate[]> {
-  const { policy } = loadPolicy(context.places.config, context.env);
+  const policy = () => loadPolicy(context.places.config, context.env).policy;
   const named = (names: Iterable<string>, prefix = ''): Candidate[] =>
     [...names].map((name) => ({ word: `${prefix}${name}`, says: '' }));
   switch (kind) {
@@ -75,11 +75,11 @@ async function lookedUp(context: Context, kind: Kind): Promise<Candidate[]> {
           .map(({ id, ticket_id }) => ({ word: id, says: ticket_id ?? 'chat' })),
       );
     case 'projects':
-      return named(policy.projects.keys());
+      return named(policy().projects.keys());
     case 'agents':
-      return named(policy.agents.keys());
+      return named(policy().agents.keys());
     case 'scopes':
-      return [...named(policy.projects.keys(), 'project:'), ...named(policy.agents.keys(), 'agent:')];
+      return [...named(policy().projects.keys(), 'project:'), ...named(policy().agents.keys(), 'agent:')];
     default:
       return [];
   }

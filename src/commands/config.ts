@@ -1,12 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { checkConfiguration, some, summary } from '../config/check.ts';
+import { checkConfiguration, summary } from '../config/check.ts';
 import { schemaFile } from '../config/editors.ts';
 import { complaintLine } from '../config/load.ts';
 import { readText, type Text } from '../config/read.ts';
 import { asToml, inForce } from '../config/show.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { oneLine } from '../text.ts';
+import { many, oneLine } from '../text.ts';
 import { brokenLine, type Context } from './context.ts';
 
 /** The global options as they were typed, to tell where a path comes from. */
@@ -61,7 +61,7 @@ export async function configCheck(context: Context, other: string | undefined): 
   else {
     for (const one of complaints) out.line(complaintLine(label, one));
     // Said even to --quiet: an exit code alone would leave a person guessing.
-    out.warn(`${some(complaints.length, 'mistake')} in ${oneLine(label, 300)}`);
+    out.warn(`${many(complaints.length, 'mistake')} in ${oneLine(label, 300)}`);
   }
   return ok ? EXIT.ok : EXIT.config;
 }

@@ -7,7 +7,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { type Cell, columnsOf, paint, table } from '../report/table.ts';
 import { ago } from '../report/times.ts';
 import { findProgram } from '../runtime/programs.ts';
-import { oneLine } from '../text.ts';
+import { many, oneLine } from '../text.ts';
 import type { BranchDiff, Change } from '../workspace/diff.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
 
@@ -78,11 +78,11 @@ function summary({ out, env }: Context, { id, title }: Ticket, found: BranchDiff
       { text: subject },
     ]);
   const shape = [{}, { right: true }, { max: 16 }, { grows: true }];
-  section(`${count(commits.length, 'commit')}`);
+  section(`${many(commits.length, 'commit')}`);
   for (const one of table(rows, shape, { columns, color: out.color, indent: '  ' })) out.painted(one);
   if (commits.length > MOST_SHOWN) out.line(`  and ${commits.length - MOST_SHOWN} earlier`);
-  changesOf(count(files.length, 'file'), files);
-  if (uncommitted.length > 0) changesOf(`${count(uncommitted.length, 'file')} not committed`, uncommitted);
+  changesOf(many(files.length, 'file'), files);
+  if (uncommitted.length > 0) changesOf(`${many(uncommitted.length, 'file')} not committed`, uncommitted);
 
   function section(text: string): void {
     out.painted(paint(text, 'head', out.color));
@@ -98,10 +98,6 @@ function summary({ out, env }: Context, { id, title }: Ticket, found: BranchDiff
     const cols = [{}, { grows: true, cut: 'start' as const }, { right: true }, { right: true }];
     for (const one of table(cells, cols, { columns, color: out.color, indent: '  ' })) out.painted(one);
   }
-}
-
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 /** git prints it itself: through its pager and in its colours on a terminal, byte for byte elsewhere, so that it can be

@@ -211,13 +211,15 @@ async function lookedAt(
     });
     if (!dry) await keep(board, { context, policy, options, result, now_ms, server });
     const review = reviewsOf(policy, { options, result, now_ms });
-    const planned = dry && review !== null ? await plannedReviews(board, review) : null;
-    const report = planned === null ? result.report : { ...result.report, publish: planned };
+    const planned = review === null ? null : await plannedReviews(board, review, dry);
+    const report = dry && planned !== null ? { ...result.report, publish: planned } : result.report;
     const code = show(context, report, options, result);
     failpoint('keep-reported');
     const pools = !dry && dispatch && [...policy.projects.values()].some((one) => one.pool > 0);
     const page = dry ? null : policy.page;
-    return { code, result, page, pools: pools ? policy : null, review: dry ? null : review };
+    // Most ticks find nothing due: they take no lock for it, and open no board again.
+    const due = dry || planned?.length === 0 ? null : review;
+    return { code, result, page, pools: pools ? policy : null, review: due };
   } finally {
     board.close();
   }
@@ -233,11 +235,21 @@ function reviewsOf(
   return { policy, switches, host_id, project: options.project ?? null, now_ms, before_ms: now_ms };
 }
 
-async function plannedReviews(board: Board, review: PublishOptions): Promise<PublishReport[]> {
-  const { plannedPublish } = await import('../publish/index.ts');
-  return (await plannedPublish(board, review)).map(({ ticket, because, does }) => ({
-    ...{ ticket: ticket.id, because, does },
-  }));
+/** null = it can't be told now: the pass itself is no part of the tick, and says what is wrong. */
+async function plannedReviews(
+  board: Board,
+  review: PublishOptions,
+  dry: boolean,
+): Promise<PublishReport[] | null> {
+  try {
+    const { plannedPublish } = await import('../publish/index.ts');
+    return (await plannedPublish(board, review)).map(({ ticket, because, does }) => ({
+      ...{ ticket: ticket.id, because, does },
+    }));
+  } catch (error) {
+    if (dry) throw error;
+    return null;
+  }
 }
 
 /** Stores what the tick did and saw, for the next one. */

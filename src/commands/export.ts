@@ -46,8 +46,15 @@ export async function exportTickets(
       );
       const met = new Set<string>();
       const made: Portable[] = [];
+      const byId = new Map(all.map((one) => [one.id, one]));
+      const ids = new Set(chosen.map(({ id }) => id));
       for (const ticket of chosen) {
-        const names = dependencies(ticket, { all, chosen, met, name: (one) => late.sourceOf(one, own) });
+        const names = dependencies(ticket, {
+          all: byId,
+          chosen: ids,
+          met,
+          name: (one) => late.sourceOf(one, own),
+        });
         made.push(
           late.portable({ ticket, comments: await comments(board, ticket.id), depends_on: names }, own),
         );
@@ -69,8 +76,8 @@ export async function exportTickets(
 }
 
 interface Around {
-  readonly all: readonly Ticket[];
-  readonly chosen: readonly Ticket[];
+  readonly all: ReadonlyMap<string, Ticket>;
+  readonly chosen: ReadonlySet<string>;
   /** Gathers what was left out. */
   readonly met: Set<string>;
   readonly name: (ticket: Ticket) => string;
@@ -78,10 +85,10 @@ interface Around {
 
 /** By the ids of the file. A ticket outside of it is named by its source, unless it is done: then it is waited for no more. */
 function dependencies({ depends_on }: Ticket, { all, chosen, met, name }: Around): string[] {
-  if (all.length === chosen.length) return [...depends_on];
+  if (all.size === chosen.size) return [...depends_on];
   return depends_on.flatMap((id) => {
-    if (chosen.some((one) => one.id === id)) return [id];
-    const other = all.find((one) => one.id === id);
+    if (chosen.has(id)) return [id];
+    const other = all.get(id);
     if (other === undefined) return [id];
     if (other.status !== 'done') return [name(other)];
     met.add(id);

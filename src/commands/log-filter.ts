@@ -1,5 +1,5 @@
 import type { ActivityRow, Board } from '../board/port.ts';
-import { didYouMean } from '../config/locate.ts';
+import { hint } from '../config/locate.ts';
 import { parseDuration } from '../killswitch.ts';
 import { ACTIVITY_KINDS } from '../model/activity.ts';
 import { EXIT, UserError } from '../model/errors.ts';
@@ -25,9 +25,10 @@ export interface Matcher {
 export function matcherOf(o: LogFilter, now_ms: number): Matcher {
   for (const one of o.kind ?? []) {
     if ((ACTIVITY_KINDS as readonly string[]).includes(one)) continue;
-    const meant = didYouMean(one, ACTIVITY_KINDS);
-    const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
-    throw new UserError(EXIT.usage, `--kind: "${one}" is no kind${hint}: ${ACTIVITY_KINDS.join(', ')}`);
+    throw new UserError(
+      EXIT.usage,
+      `--kind: "${one}" is no kind${hint(one, ACTIVITY_KINDS)}: ${ACTIVITY_KINDS.join(', ')}`,
+    );
   }
   const kinds = new Set(o.kind);
   const since_ms = o.since === undefined ? Number.NEGATIVE_INFINITY : timeOf('--since', o.since, now_ms);

@@ -3,11 +3,11 @@ import { SCHEMA_VERSION } from '../board/sqlite/migrations.ts';
 import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
-import { channelKey, channelName, readNotified } from '../notify/record.ts';
+import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
 import { hostId } from '../runtime/identity.ts';
 import { type Context, serverOf, withReader } from './context.ts';
 import { METRICS_FILE, refuseFile, replaceFile } from './page-file.ts';
-import { statusFacts } from './status.ts';
+import { statusFactsOf } from './status.ts';
 
 /** Set by the build; absent where the source runs unbundled. */
 declare const MC_PICKUP_VERSION: string | undefined;
@@ -36,12 +36,16 @@ export async function metrics(
 }
 
 /** Writes the file in one step, readable by others: node_exporter is another user. Returns its path. */
-export async function writeMetrics(context: Context, file: string): Promise<string> {
+export async function writeMetrics(
+  context: Context,
+  file: string,
+  open: typeof withReader = withReader,
+): Promise<string> {
   refuseFile(file, METRICS_FILE); // before the work
-  return replaceFile(file, await make(context, true), 0o644);
+  return replaceFile(file, await make(context, true, open), 0o644);
 }
 
-async function make(context: Context, kept: boolean): Promise<string> {
+async function make(context: Context, kept: boolean, open = withReader): Promise<string> {
   const { gather, metricsText } = await import('../metrics/index.ts');
   const { places, env } = context;
   const now_ms = Date.now();
@@ -51,11 +55,14 @@ async function make(context: Context, kept: boolean): Promise<string> {
     version: typeof MC_PICKUP_VERSION === 'undefined' ? 'source' : MC_PICKUP_VERSION,
     schema: (await serverOf(context)) === null ? SCHEMA_VERSION : null,
     interval_ms: policy.limits.interval_seconds * 1000,
-    status: await statusFacts(context, now_ms),
     agents: [...policy.agents.keys()],
     channels: channelsOf(places.notified, policy),
   };
-  return metricsText(await withReader(context, (board) => gather(board, known)));
+  return metricsText(
+    await open(context, async (board) =>
+      gather(board, { ...known, status: await statusFactsOf(context, board, policy, now_ms) }),
+    ),
+  );
 }
 
 function channelsOf(file: string, { notify }: Policy) {
@@ -63,11 +70,10 @@ function channelsOf(file: string, { notify }: Policy) {
   const states = read?.kind === 'known' ? read.record.channels : {};
   return notify.map((spec) => {
     const state = states[channelKey(spec)];
-    const batch = state?.batch ?? null;
     return {
       name: channelName(spec),
       failing: (state?.failures ?? 0) > 0,
-      waiting: (batch?.events.length ?? 0) + (batch?.more ?? 0) + (state?.waiting.length ?? 0),
+      waiting: state === undefined ? 0 : waitingOf(state),
     };
   });
 }

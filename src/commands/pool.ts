@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
-import { blocks, readSwitches } from '../killswitch.ts';
+import { readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
+import { blocks } from '../model/world.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { agentEnvironment } from '../runtime/launcher.ts';
 import { isWanting } from '../workspace/slots.ts';
@@ -52,7 +53,7 @@ export async function pool(context: Context): Promise<ExitCode> {
     const { fillSlot } = await import('../workspace/index.ts');
     let code: ExitCode = EXIT.ok;
     for (const project of projects) {
-      if (blocks(readSwitches(places, env, Date.now()), project.name, '') !== null) continue;
+      if (blocks(readSwitches(places, env, Date.now()), project.name, undefined) !== null) continue;
       const filled = await fillSlot({
         project,
         root: rootOf(project, places.worktrees),

@@ -7,7 +7,7 @@ import { clean, oneLine } from '../text.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 import { adapterFor, handOver, noteSent, RuntimeBusyError, verdictOf } from './send.ts';
-import { ticketLine } from './ticket.ts';
+import { ticketLine, won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
 const DYING_MS = 5000;
@@ -159,12 +159,4 @@ async function shown(context: Context, board: Board, id: string): Promise<Ticket
   if (context.json) context.out.json(ticket);
   else context.out.line(ticketLine(ticket));
   return ticket;
-}
-
-function won(result: 'won' | 'lost', { id }: Ticket): void {
-  if (result === 'won') return;
-  throw new UserError(
-    EXIT.busy,
-    `${id} was changed by somebody else at the same moment: look, then try again`,
-  );
 }

@@ -51,48 +51,55 @@ export function statusText({ env, out }: Context, facts: StatusFacts, now_ms: nu
 
 /** One look at the board, the processes that it names, and the files around it. */
 export async function statusFacts(context: Context, now_ms: number): Promise<StatusFacts> {
-  const { places, env } = context;
-  const { policy } = loadPolicy(places.config, env);
+  const { policy } = loadPolicy(context.places.config, context.env);
+  return withReader(context, (board) => statusFactsOf(context, board, policy, now_ms));
+}
+
+/** The same where the board is open and the configuration read already. */
+export async function statusFactsOf(
+  { places, env }: Context,
+  board: Board,
+  policy: Policy,
+  now_ms: number,
+): Promise<StatusFacts> {
   const host = hostId(places.state) ?? '';
-  return withReader(context, async (board) => {
-    const [counts, last, asking, retries, accounts, rows, reviews] = await Promise.all([
-      board.counts(),
-      board.lastTick(host),
-      board.tickets({ status: ['needs_input'], limit: MOST_ASKING }),
-      board.retries(now_ms, MOST_RETRIES),
-      board.accounts(),
-      board.liveRuntimes(),
-      reviewsOf(board),
-    ]);
-    const tickets = await ticketsOf(board, rows);
-    const me = lookAtSelf(host);
-    const seen = rows.map((row) => ({
-      row,
-      verdict: judgeRow(row, me)?.verdict ?? null,
-      ticket: row.ticket_id === null ? undefined : tickets.get(row.ticket_id),
-    }));
-    return {
-      counts,
-      live: seen.map((one) => liveFacts(one, places.runs)),
-      waiting: asking.map(({ id, title, reason_text }) => ({ id, title, question: reason_text ?? '' })),
-      retries: retries.map(({ id, title, attempts, not_before_at_ms }) => ({
-        ...{ id, title, attempts, not_before_at_ms: not_before_at_ms ?? now_ms },
-      })),
-      reviews,
-      slots: slotsOf(
-        seen.filter(({ row }) => row.host_id === host),
-        policy,
-      ),
-      accounts: accounts.flatMap(({ name, not_before_at_ms: until, not_ready }) => {
-        const limited_until_ms = until !== null && until > now_ms ? until : null;
-        return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
-      }),
-      switches: readSwitches(places, env, now_ms),
-      last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
-      ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
-      config_errors: policy.broken,
-    };
-  });
+  const [counts, last, asking, retries, accounts, rows, reviews] = await Promise.all([
+    board.counts(),
+    board.lastTick(host),
+    board.tickets({ status: ['needs_input'], limit: MOST_ASKING }),
+    board.retries(now_ms, MOST_RETRIES),
+    board.accounts(),
+    board.liveRuntimes(),
+    reviewsOf(board),
+  ]);
+  const tickets = await ticketsOf(board, rows);
+  const me = lookAtSelf(host);
+  const seen = rows.map((row) => ({
+    row,
+    verdict: judgeRow(row, me)?.verdict ?? null,
+    ticket: row.ticket_id === null ? undefined : tickets.get(row.ticket_id),
+  }));
+  return {
+    counts,
+    live: seen.map((one) => liveFacts(one, places.runs)),
+    waiting: asking.map(({ id, title, reason_text }) => ({ id, title, question: reason_text ?? '' })),
+    retries: retries.map(({ id, title, attempts, not_before_at_ms }) => ({
+      ...{ id, title, attempts, not_before_at_ms: not_before_at_ms ?? now_ms },
+    })),
+    reviews,
+    slots: slotsOf(
+      seen.filter(({ row }) => row.host_id === host),
+      policy,
+    ),
+    accounts: accounts.flatMap(({ name, not_before_at_ms: until, not_ready }) => {
+      const limited_until_ms = until !== null && until > now_ms ? until : null;
+      return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
+    }),
+    switches: readSwitches(places, env, now_ms),
+    last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
+    ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
+    config_errors: policy.broken,
+  };
 }
 
 /** Of those in review, what went out; where no project publishes, that is nothing. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Board, TicketEdit } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
-import { didYouMean } from '../config/locate.ts';
+import { hint } from '../config/locate.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -95,9 +95,7 @@ function warnUnknown(
     return;
   }
   const missing = (kind: string, name: string, known: readonly string[]): void => {
-    const meant = didYouMean(name, known);
-    const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
-    out.warn(`no ${kind} "${name}" in ${places.config}${hint}: ${id} will be skipped`);
+    out.warn(`no ${kind} "${name}" in ${places.config}${hint(name, known)}: ${id} will be skipped`);
   };
   if (o.project !== undefined && !policy.projects.has(o.project))
     missing('project', o.project, [...policy.projects.keys()]);
@@ -266,7 +264,8 @@ async function shown(context: Context, board: Board, id: string): Promise<ExitCo
   return EXIT.ok;
 }
 
-function won(result: 'won' | 'lost', ticket: Ticket): void {
+/** A lost write is told as what it is. */
+export function won(result: 'won' | 'lost', ticket: Ticket): void {
   if (result === 'won') return;
   throw new UserError(
     EXIT.busy,
@@ -286,9 +285,10 @@ export function statusOf(word: string): TicketStatus {
   const plain = word.trim().toLowerCase().replaceAll('-', '_');
   const status = TICKET_STATUSES.find((one) => one === plain);
   if (status !== undefined) return status;
-  const meant = didYouMean(plain, TICKET_STATUSES);
-  const hint = meant === null ? '' : ` (did you mean "${meant}"?)`;
-  throw new UserError(EXIT.usage, `"${word}" is no status${hint}: use one of ${TICKET_STATUSES.join(', ')}`);
+  throw new UserError(
+    EXIT.usage,
+    `"${word}" is no status${hint(plain, TICKET_STATUSES)}: use one of ${TICKET_STATUSES.join(', ')}`,
+  );
 }
 
 function readBody(body: string | undefined, file: string | undefined): string | null {

@@ -1,4 +1,5 @@
 import type { Policy } from '../model/policy.ts';
+import { many } from '../text.ts';
 import { boardComplaint } from './board.ts';
 import { type Complaint, loadPolicy } from './load.ts';
 import type { Text } from './read.ts';
@@ -19,9 +20,5 @@ export function checkConfiguration(file: string, env: NodeJS.ProcessEnv, read: T
 
 /** `2 projects, 1 profile`. */
 export function summary({ projects, agents }: Policy): string {
-  return `${some(projects.size, 'project')}, ${some(agents.size, 'profile')}`;
-}
-
-export function some(n: number, word: string): string {
-  return `${n} ${word}${n === 1 ? '' : 's'}`;
+  return `${many(projects.size, 'project')}, ${many(agents.size, 'profile')}`;
 }

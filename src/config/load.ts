@@ -16,7 +16,7 @@ import {
   TOLD,
 } from '../model/policy.ts';
 import { checkTemplate, VARIABLES } from '../prompt.ts';
-import { didYouMean, locator } from './locate.ts';
+import { hint, locator } from './locate.ts';
 import { readText, type Text } from './read.ts';
 import {
   AGENT,
@@ -279,11 +279,6 @@ function unknownKeys(schema: AnyObject, raw: unknown, path: readonly string[], c
   const unknown = Object.keys(tableOf(raw) ?? {}).filter((key) => !known.includes(key));
   for (const key of unknown) complain([...path, key], `unknown key${hint(key, known)}`);
   return unknown.length === 0;
-}
-
-function hint(word: string, known: readonly string[]): string {
-  const meant = didYouMean(word, known);
-  return meant === null ? '' : ` (did you mean "${meant}"?)`;
 }
 
 function entries(raw: unknown, kind: string, complain: Complain): [string, unknown][] {

@@ -202,3 +202,9 @@ function distance(a: string, b: string): number {
   }
   return row[b.length] ?? 0;
 }
+
+/** ` (did you mean "project"?)`, or nothing. */
+export function hint(word: string, known: readonly string[]): string {
+  const meant = didYouMean(word, known);
+  return meant === null ? '' : ` (did you mean "${meant}"?)`;
+}

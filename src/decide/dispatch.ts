@@ -2,7 +2,7 @@ import type { Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
 import type { Runtime, Verdict } from '../model/runtime.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
-import type { Spent, World } from '../model/world.ts';
+import { blocks, type Spent, type World } from '../model/world.ts';
 import type { DecideOptions } from './index.ts';
 import { guardOf, type Reconciled } from './reconcile.ts';
 
@@ -145,9 +145,8 @@ function factsOf(
             max_agents: route.profile.max_agents,
           };
     case 'killswitch': {
-      const covers = new Set(['*', `project:${route?.project.name}`, `agent:${route?.profile.name}`]);
-      const one = world.switches.find(({ scope }) => covers.has(scope));
-      return one === undefined ? {} : { scope: one.scope, reason: one.reason, author: one.author };
+      const one = blocks(world.switches, route?.project.name, route?.profile.name);
+      return one === null ? {} : { scope: one.scope, reason: one.reason, author: one.author };
     }
     default:
       return {};
@@ -217,8 +216,7 @@ function switchedOff(
   profile: AgentProfile,
 ): SkipBecause | null {
   if (tripped) return 'mass_death';
-  const scopes = ['*', `project:${project.name}`, `agent:${profile.name}`];
-  return world.switches.some(({ scope }) => scopes.includes(scope)) ? 'killswitch' : null;
+  return blocks(world.switches, project.name, profile.name) === null ? null : 'killswitch';
 }
 
 function full(

@@ -12,7 +12,14 @@ import type { AgentProfile, Policy } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
-import type { ObservedRuntime, Sighting, Switch, TicketView, World } from '../model/world.ts';
+import {
+  blocks,
+  type ObservedRuntime,
+  type Sighting,
+  type Switch,
+  type TicketView,
+  type World,
+} from '../model/world.ts';
 import { answerBusy } from './busy.ts';
 
 /** Heals of one ticket within 30 minutes after which healing it stops and it is flagged. */
@@ -546,10 +553,11 @@ function worst(sightings: readonly Sighting[]): Sighting | null {
   );
 }
 
-function scopedStop(switches: readonly Switch[], project: string, agent: string): Switch | undefined {
-  return switches.find(
-    ({ level, scope }) =>
-      level === 'all' && (scope === '*' || scope === `project:${project}` || scope === `agent:${agent}`),
+function scopedStop(switches: readonly Switch[], project: string, agent: string): Switch | null {
+  return blocks(
+    switches.filter(({ level }) => level === 'all'),
+    project,
+    agent,
   );
 }
 

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import type { Context } from '../commands/context.ts';
 import { findProgram } from '../runtime/programs.ts';
 import { run } from '../runtime/spawn.ts';
-import { installedPath } from '../schedule/index.ts';
+import { installedPath, steering } from '../schedule/index.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
 
@@ -10,7 +10,6 @@ import { examine } from './index.ts';
 const CRON_PATH = '/usr/bin:/bin';
 const TIMEOUT_MS = 30_000;
 const CRONTAB_MS = 3000;
-const OF_OURS = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', 'MC_PICKUP_REEXEC'];
 
 /** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a
  *  session of its own. What is wrong only there comes first in its topic, and says so. */
@@ -30,7 +29,7 @@ export async function asCron(context: Context, begins: (what: string) => void): 
   const first = marked.filter((one) => one.only_as_cron === true);
   return [
     environment(env),
-    ...steering(context.env),
+    ...variables(context.env),
     ...first,
     ...marked.filter((one) => !first.includes(one)),
     ...here.filter(({ check }) => check === SCHEDULE),
@@ -120,9 +119,8 @@ function environment(env: NodeJS.ProcessEnv): TopicFinding {
   };
 }
 
-/** Variables that steer this program from the shell alone. */
-function steering(env: NodeJS.ProcessEnv): TopicFinding[] {
-  const names = Object.keys(env).filter((name) => name.startsWith('MC_PICKUP_') && !OF_OURS.includes(name));
+function variables(env: NodeJS.ProcessEnv): TopicFinding[] {
+  const names = steering(env);
   if (names.length === 0) return [];
   const says = `${names.join(', ')}: set here, and no tick of a scheduler sees it`;
   const topic: Topic = 'ticks';

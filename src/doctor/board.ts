@@ -8,7 +8,8 @@ import type { Runtime } from '../model/runtime.ts';
 import type { AccountView } from '../model/world.ts';
 import { age } from '../report/times.ts';
 import { hostId } from '../runtime/identity.ts';
-import { type Finding, fail, many, ok, thrown, warn } from './finding.ts';
+import { many } from '../text.ts';
+import { type Finding, fail, ok, thrown, warn } from './finding.ts';
 
 /** What the board tells, where it can be read: one look, for all the checks that need it. */
 export interface BoardLook {

@@ -60,8 +60,3 @@ export function thrown(check: string, error: unknown): Finding {
   if (error instanceof UserError) return fail(check, says, 'the line above says what to do');
   return warn(check, `could not be looked at: ${says}`, 'mend what it names, and ask again');
 }
-
-/** `1 commit`, `3 commits`. */
-export function many(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
-}

@@ -1,9 +1,10 @@
 import type { Policy } from '../model/policy.ts';
-import { channelKey, channelName, readNotified } from '../notify/record.ts';
+import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
 import type { Places } from '../paths.ts';
 import { age } from '../report/times.ts';
 import { numberOf, readObject, textOf } from '../runtime/files.ts';
-import { type Finding, many, ok, warn } from './finding.ts';
+import { many } from '../text.ts';
+import { type Finding, ok, warn } from './finding.ts';
 
 const TRY = 'mc-pickup notify test tries each';
 
@@ -23,7 +24,7 @@ function channels(places: Places, policy: Policy, now_ms: number): Finding[] {
     const state = states[channelKey(spec)];
     if (state === undefined || state.failures === 0) return [];
     const since = age(now_ms - (state.failing_since_ms ?? now_ms));
-    const waits = (state.batch?.events.length ?? 0) + (state.batch?.more ?? 0) + state.waiting.length;
+    const waits = waitingOf(state);
     const says = `${channelName(spec)} fails for ${since}, ${many(waits, 'event')} waiting: ${state.error ?? ''}`;
     return [warn(check, says, TRY)];
   });

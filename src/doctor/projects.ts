@@ -4,8 +4,9 @@ import type { Context } from '../commands/context.ts';
 import { clientsTrust } from '../commands/init.ts';
 import type { HookSpec, Policy, Project } from '../model/policy.ts';
 import { findProgram } from '../runtime/programs.ts';
+import { many } from '../text.ts';
 import { standing } from './disk.ts';
-import { type Finding, fail, looked, many, ok, warn } from './finding.ts';
+import { type Finding, fail, looked, ok, warn } from './finding.ts';
 import { repository } from './repository.ts';
 
 /** Every project: its repository and base, what its agents commit as, its hooks, its worktrees, and who trusts it. */

@@ -1,6 +1,7 @@
 import type { Policy, Project } from '../model/policy.ts';
+import { many } from '../text.ts';
 import { git } from '../workspace/git.ts';
-import { type Finding, fail, many, ok, warn } from './finding.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 import { sshFinding } from './ssh.ts';
 
 const TIMEOUT_MS = 5000;

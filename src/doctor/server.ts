@@ -6,7 +6,8 @@ import type { Runtime } from '../model/runtime.ts';
 import type { TmuxView } from '../model/world.ts';
 import { run } from '../runtime/spawn.ts';
 import { viewServer } from '../runtime/tmux.ts';
-import { type Finding, fail, many, ok, warn } from './finding.ts';
+import { many } from '../text.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 3000;
 

@@ -6,8 +6,10 @@ import type { Policy } from '../model/policy.ts';
 import { age } from '../report/times.ts';
 import { numberOf, readObject } from '../runtime/files.ts';
 import { installedSchedules } from '../schedule/index.ts';
+import { many } from '../text.ts';
+import { STOPPED_AFTER } from '../ticks.ts';
 import type { BoardLook } from './board.ts';
-import { type Finding, many, ok, warn } from './finding.ts';
+import { type Finding, ok, warn } from './finding.ts';
 
 const FIX = 'mc-pickup schedule install, and then: mc-pickup doctor --as-cron';
 const RECENT = 10;
@@ -103,7 +105,7 @@ function lastTick(
   const since = now_ms - at;
   const outcome = halt !== null && halt === at ? 'halted' : (last_tick?.outcome ?? '');
   const says = `the last one ${age(since)} ago: ${outcome}`;
-  return since > 3 * interval_ms ? warn(check, says, FIX) : ok(check, says);
+  return since > STOPPED_AFTER * interval_ms ? warn(check, says, FIX) : ok(check, says);
 }
 
 const WHY: Readonly<Record<string, string>> = {
@@ -137,7 +139,8 @@ export function longestGap(
     const took = tick.finished_at_ms - tick.started_at_ms;
     const awake = tick.mono_ms - before.mono_ms - Math.max(0, took);
     const ms = Math.min(awake, tick.started_at_ms - before.finished_at_ms);
-    if (ms > 3 * interval_ms && ms > (worst?.ms ?? 0)) worst = { at_ms: before.finished_at_ms, ms };
+    if (ms > STOPPED_AFTER * interval_ms && ms > (worst?.ms ?? 0))
+      worst = { at_ms: before.finished_at_ms, ms };
   }
   return worst;
 }

@@ -120,6 +120,18 @@ export interface Switch {
   readonly expires_at_ms: number | null;
 }
 
+/** The switch of either level that covers this project or this agent; no agent: the project alone. */
+export function blocks(
+  switches: readonly Switch[],
+  project: string | undefined,
+  agent: string | undefined,
+): Switch | null {
+  const covers = new Set(['*']);
+  if (project !== undefined) covers.add(`project:${project}`);
+  if (agent !== undefined) covers.add(`agent:${agent}`);
+  return switches.find(({ scope }) => covers.has(scope)) ?? null;
+}
+
 /** Everything that a tick knows. Made by `observe`, read by `decide`, never changed. */
 export interface World {
   readonly now_ms: number;

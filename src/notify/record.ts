@@ -184,3 +184,8 @@ function tickIn(raw: unknown): TickSeen | null {
 function list(value: unknown): unknown[] {
   return Array.isArray(value) ? value : [];
 }
+
+/** How many events of a channel have not got through yet. */
+export function waitingOf({ batch, waiting }: Pick<ChannelState, 'batch' | 'waiting'>): number {
+  return (batch?.events.length ?? 0) + (batch?.more ?? 0) + waiting.length;
+}

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { tryTickLock } from '../board/sqlite/index.ts';
 import { monotonicMs } from '../clock.ts';
-import { type Context, withReader } from '../commands/context.ts';
+import { type Context, withBoard } from '../commands/context.ts';
 import { readSwitches } from '../killswitch.ts';
 import type { NotifySpec, Policy } from '../model/policy.ts';
 import { hostId } from '../runtime/identity.ts';
@@ -150,7 +150,8 @@ async function eventsOf(
     record.tick = { finished_at_ms: now_ms, mono_ms: monotonicMs(), boot_id };
     const { position } = record;
     try {
-      const found = await withReader(context, async (board) =>
+      // The tick has just written to it: read without a trace, a large one would be copied each time.
+      const found = await withBoard(context, async (board) =>
         gather(board, position ?? (await endedAt(board, occasion.tick.started_at_ms))),
       );
       record.position = found.position;

@@ -1,4 +1,5 @@
 import type { HistoryEvent, HistoryRun, HistoryTick, UsageRow } from '../board/port.ts';
+import { STOPPED_AFTER } from '../ticks.ts';
 import { type Clock, DAY, HOUR, utcDay } from './time.ts';
 
 export interface Placed {
@@ -50,11 +51,11 @@ export function gaps(ticks: readonly HistoryTick[], interval_ms: number, now_ms:
   const found: Gap[] = [];
   let last: number | null = null;
   for (const { started_at_ms, finished_at_ms } of ticks) {
-    if (last !== null && started_at_ms - last > 3 * interval_ms)
+    if (last !== null && started_at_ms - last > STOPPED_AFTER * interval_ms)
       found.push({ from_ms: last, to_ms: started_at_ms, open: false });
     last = Math.max(last ?? 0, finished_at_ms);
   }
-  if (last !== null && now_ms - last > 3 * interval_ms)
+  if (last !== null && now_ms - last > STOPPED_AFTER * interval_ms)
     found.push({ from_ms: last, to_ms: now_ms, open: true });
   return found;
 }

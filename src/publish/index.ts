@@ -4,7 +4,7 @@ import { tokenOf } from '../config/board.ts';
 import { commandForge } from '../forge/command.ts';
 import { type Forge, ForgeError } from '../forge/forge.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Switch } from '../model/world.ts';
+import { blocks, type Switch } from '../model/world.ts';
 import { oneLine } from '../text.ts';
 import { type PublishHands, publishOne, type Told } from './one.ts';
 import { type PublishStep, planPublish } from './plan.ts';
@@ -49,10 +49,7 @@ export async function publishPass(
   const told: Told[] = [];
   for (const step of await plannedPublish(o.board, o)) {
     if (told.length >= MOST || monotonicMs() - begun > BUDGET_MS) break;
-    const held = (o.switchesNow?.() ?? []).some(
-      ({ scope }) => scope === '*' || scope === `project:${step.project.name}`,
-    );
-    if (held) continue;
+    if (blocks(o.switchesNow?.() ?? [], step.project.name, undefined) !== null) continue;
     try {
       const one = await publishOne(step, handsOf(o));
       if (one !== null) told.push(one);

@@ -1,7 +1,7 @@
 import type { ReviewRow } from '../board/port.ts';
 import type { Policy, Project, ReviewSpec } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
-import type { Switch } from '../model/world.ts';
+import { blocks, type Switch } from '../model/world.ts';
 
 /** Label of a ticket by which another agent reads the work of one in review; the id of that follows. */
 export const READER_LABEL = 'review-of:';
@@ -43,7 +43,7 @@ export function planPublish(world: PublishWorld): PublishStep[] {
     if (world.project !== null && world.project !== project.name) return [];
     if (ticket.status !== 'in_review' || ticket.updated_at_ms >= world.before_ms) return [];
     // Nothing goes out of a project that is held back.
-    if (world.switches.some(({ scope }) => scope === '*' || scope === `project:${project.name}`)) return [];
+    if (blocks(world.switches, project.name, undefined) !== null) return [];
     const of = world.rows.filter(({ ticket_id }) => ticket_id === ticket.id);
     const row = of.find(({ claim_epoch }) => claim_epoch === ticket.claim_epoch) ?? null;
     const because = dueBecause(ticket, row, world.now_ms);

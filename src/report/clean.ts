@@ -1,4 +1,5 @@
 import type { Acted, Found, Group, Item } from '../clean/item.ts';
+import { many } from '../text.ts';
 import { type Cell, flow, paint } from './table.ts';
 
 interface Shape {
@@ -77,10 +78,6 @@ function rest({ left, advice }: Found, { color }: Shape): string[] {
     for (const { command, says } of advice) lines.push(`  ${command}`, `    ${says}`);
   }
   return lines;
-}
-
-function many(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function size(bytes: number): string {

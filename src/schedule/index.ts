@@ -16,7 +16,7 @@ import { systemd } from './systemd.ts';
 import { type Here, wishOf } from './wish.ts';
 
 export type { Here } from './wish.ts';
-export { scheduleId } from './wish.ts';
+export { scheduleId, steering } from './wish.ts';
 
 /** What one scheduler has of a state dir. */
 export interface Installed {

@@ -128,13 +128,18 @@ function longestTick({ limits, projects }: Policy): number {
   return Math.min(86_400, Math.ceil((600 + launches + limits.register_wait_seconds) / 60) * 60);
 }
 
+const OF_OURS = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', 'MC_PICKUP_REEXEC'];
+
+/** Variables that steer this program from the shell alone. */
+export function steering(env: NodeJS.ProcessEnv): string[] {
+  return Object.keys(env).filter((name) => name.startsWith('MC_PICKUP_') && !OF_OURS.includes(name));
+}
+
 /** A scheduler's environment is bare. What this one has and that one has not is told, never copied: it may be secret. */
 function environmentNotes({ agents, broken }: Policy, env: NodeJS.ProcessEnv): string[] {
   const notes = broken.slice(0, 1).map((one) => `ticks launch nothing yet: ${oneLine(one, 300)}`);
-  const carried = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', 'MC_PICKUP_REEXEC'];
-  for (const name of Object.keys(env).sort())
-    if (name.startsWith('MC_PICKUP_') && !carried.includes(name))
-      notes.push(`${name} is set here; a scheduled tick does not have it`);
+  for (const name of steering(env).sort())
+    notes.push(`${name} is set here; a scheduled tick does not have it`);
   const basic = ['HOME', 'PATH', 'USER', 'LOGNAME', 'SHELL'];
   for (const { name, pass_env } of agents.values()) {
     const lacks = pass_env.filter((one) => !basic.includes(one) && !one.startsWith('MC_PICKUP_'));

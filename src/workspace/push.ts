@@ -42,6 +42,6 @@ export async function pushBranch(
   // Its own refusal may pass: a lock that a push of before still holds, a check that is away.
   if (/\[remote rejected\]/.test(said))
     return { ok: false, because: 'failed', error: `${remote} does not take ${branch}: ${said}` };
-  const [first = ''] = done.error.replace(/^git -c: /, 'git push: ').split('\n');
+  const [first = ''] = done.error.split('\n');
   return { ok: false, because: 'failed', error: said === '' ? first : `git push: ${said}` };
 }

@@ -32,7 +32,6 @@ export type Kept =
 
 export interface SafeTree {
   readonly ok: true;
-  readonly common: string;
   readonly tip: string;
   /** null = a detached HEAD. */
   readonly branch: string | null;
@@ -57,7 +56,7 @@ export interface Asked {
 }
 
 /** Directories that are made anew by the tools that made them: what is ignored outside of these may be precious. */
-export const REPRODUCIBLE: ReadonlySet<string> = new Set([
+const REPRODUCIBLE: ReadonlySet<string> = new Set([
   ...['node_modules', 'target', 'dist', '.venv', '__pycache__', '.cache', 'build', '.next', '.turbo'],
 ]);
 
@@ -130,10 +129,11 @@ async function judge({ dir, registered, project, key }: Asked): Promise<Judged> 
 
   const where = await whereElse(dir, common, { tip, ...project });
   if (!where.ok) return no(where.because, whyNot(where, project));
-  const logged = await loggedOnly(own, ask);
+  // Commits that were made here and left behind (amended, reset): the log of HEAD goes with the worktree.
+  const logged = await unreached(join(own, 'logs', 'HEAD'), ask);
   if (logged === null) return no('git_failed', 'its log of HEAD can not be followed');
   const id = `${stat.dev}:${stat.ino}`;
-  return { ok: true, common, tip, branch, because: where.because, logged, bytes: tree.bytes, id };
+  return { ok: true, tip, branch, because: where.because, logged, bytes: tree.bytes, id };
 }
 
 /** Both ends must know each other: the worktree its entry in the repository, and the entry the worktree. */
@@ -218,11 +218,6 @@ async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
   return null;
 }
 
-/** Commits that were made here and left behind (amended, reset): the log of HEAD goes with the worktree. Their tips. */
-async function loggedOnly(own: string, ask: Ask): Promise<readonly string[] | null> {
-  return unreached(join(own, 'logs', 'HEAD'), ask);
-}
-
 /** Tips of the commits of a log that no ref leads to; null = it can't be told. */
 export async function unreached(log: string, ask: Ask): Promise<readonly string[] | null> {
   if (!existsSync(log)) return [];
@@ -269,7 +264,7 @@ function whyNot(
   return 'git can not tell whether its commits are elsewhere';
 }
 
-export function few(names: readonly string[]): string {
+function few(names: readonly string[]): string {
   const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
   return `${names.slice(0, 3).join(', ')}${more}`;
 }

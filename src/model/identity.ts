@@ -10,6 +10,15 @@ export interface ProcessIdentity {
   readonly pid_start: string;
 }
 
+/** The identity that a parsed file holds; null = it holds none, or not all of it. */
+export function identityIn(file: Readonly<Record<string, unknown>> | null): ProcessIdentity | null {
+  const { host_id, boot_id, pid_ns, pid, pid_start } = file ?? {};
+  if (typeof host_id !== 'string' || typeof boot_id !== 'string' || typeof pid_start !== 'string')
+    return null;
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) return null;
+  return { host_id, boot_id, pid_ns: typeof pid_ns === 'string' ? pid_ns : null, pid, pid_start };
+}
+
 /** What one look at one pid showed. */
 export type ProcessLook =
   | { readonly kind: 'gone' }

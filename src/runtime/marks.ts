@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProcessIdentity } from '../model/identity.ts';
-import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
+import { identityIn, type ProcessIdentity } from '../model/identity.ts';
+import { readObject, textOf, writeAtomic } from './files.ts';
 
 /** The trace of a run beside the board: which process works on a ticket. */
 export interface Mark extends ProcessIdentity {
@@ -67,16 +67,6 @@ function readMark(marks: string, ticket: string): Mark | null {
   const identity = identityIn(file);
   if (textOf(file, 'ticket') !== ticket || run === null || identity === null) return null;
   return { ticket, run, ...identity };
-}
-
-/** The identity that a file holds; null = it holds none. */
-export function identityIn(file: Readonly<Record<string, unknown>> | null): ProcessIdentity | null {
-  const host_id = textOf(file, 'host_id');
-  const boot_id = textOf(file, 'boot_id');
-  const pid = numberOf(file, 'pid');
-  const pid_start = textOf(file, 'pid_start');
-  if (host_id === null || boot_id === null || pid === null || pid_start === null) return null;
-  return { host_id, boot_id, pid_ns: textOf(file, 'pid_ns'), pid, pid_start };
 }
 
 function pathOf(marks: string, ticket: string): string {

@@ -13,9 +13,14 @@ import {
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { failpoint } from '../failpoint.ts';
-import { judge, type ObserverIdentity, type ProcessIdentity, type ProcessLook } from '../model/identity.ts';
+import {
+  identityIn,
+  judge,
+  type ObserverIdentity,
+  type ProcessIdentity,
+  type ProcessLook,
+} from '../model/identity.ts';
 import type { HookSpec } from '../model/policy.ts';
-import { identityIn } from '../runtime/marks.ts';
 import { gated, letThrough } from './gate.ts';
 import { git, killGroup } from './git.ts';
 

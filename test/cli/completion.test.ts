@@ -80,6 +80,7 @@ describe('what can follow', () => {
 
 describe('in a real shell', () => {
   let box: Sandbox;
+  let terminals = 0;
   beforeEach(() => {
     box = makeSandbox();
     expect(box.run(['init']).code).toBe(0);
@@ -96,12 +97,14 @@ describe('in a real shell', () => {
     expected: RegExp,
   ): Promise<string> {
     const path = `${join(box.state, 'bin')}:${process.env.PATH}`;
-    const start = ['new-session', '-d', '-s', 'typing', '-x', '120', '-y', '30'];
+    // A session of its own each time, kept to the end: a server that ends with its last session turns the next client away.
+    const session = `typing-${++terminals}`;
+    const start = ['new-session', '-d', '-s', session, '-x', '120', '-y', '30'];
     expect(box.tmux('-f', '/dev/null', ...start, 'env', `PATH=${path}`, ...shell)).toMatchObject({ code: 0 });
-    const screen = () => box.tmux('capture-pane', '-p', '-t', '=typing:').out;
+    const screen = () => box.tmux('capture-pane', '-p', '-t', `=${session}:`).out;
     const keyboard = (text: string, ...more: string[]) =>
-      box.tmux('send-keys', '-t', '=typing:', '-l', text).code === 0 &&
-      (more.length === 0 || box.tmux('send-keys', '-t', '=typing:', ...more).code === 0);
+      box.tmux('send-keys', '-t', `=${session}:`, '-l', text).code === 0 &&
+      (more.length === 0 || box.tmux('send-keys', '-t', `=${session}:`, ...more).code === 0);
     await until(() => screen().trim() !== '');
     keyboard(setup, 'Enter');
     keyboard('echo rea""dy', 'Enter');
@@ -109,9 +112,7 @@ describe('in a real shell', () => {
     // Bash lists at the second key press.
     keyboard(keys, 'Tab', ...(shell[0] === 'bash' ? ['Tab'] : []));
     await until(() => expected.test(screen()), 10_000);
-    const shown = screen();
-    box.tmux('kill-session', '-t', '=typing');
-    return shown;
+    return screen();
   }
 
   const SHELLS = [

@@ -39,8 +39,14 @@ function editor(name: string, script: string): string {
   return file;
 }
 
+/** The terminal that was opened last. Each is kept to the end: a server that ends with its last session turns the next
+ *  client away. */
+let session = '';
+let opened = 0;
+
 /** Starts `config edit` in a terminal of 80 columns. */
 function open(env: Readonly<Record<string, string>>, more = ''): void {
+  session = `edit-${++opened}`;
   const words = Object.entries(env).map(([name, value]) => `${name}='${value}'`);
   // The trap: Ctrl-C reaches the shell of the pane too, and it must tell how the command ended.
   const command = `trap : INT; ${words.join(' ')} '${process.execPath}' '${BIN}' config edit ${more}; echo "ended with $?"; exec sleep 60`;
@@ -50,7 +56,7 @@ function open(env: Readonly<Record<string, string>>, more = ''): void {
     'new-session',
     '-d',
     '-s',
-    'edit',
+    session,
     '-x',
     '80',
     '-y',
@@ -65,12 +71,12 @@ function open(env: Readonly<Record<string, string>>, more = ''): void {
 /** The screen without its line breaks, once it shows this. */
 async function shows(text: string): Promise<string> {
   return waitFor(() => {
-    const screen = box.tmux('capture-pane', '-p', '-J', '-t', '=edit:').out;
+    const screen = box.tmux('capture-pane', '-p', '-J', '-t', `=${session}:`).out;
     return screen.includes(text) ? screen : null;
   }, `"${text}" on the screen`);
 }
 
-const type = (...keys: string[]) => expect(box.tmux('send-keys', '-t', '=edit:', ...keys).code).toBe(0);
+const type = (...keys: string[]) => expect(box.tmux('send-keys', '-t', `=${session}:`, ...keys).code).toBe(0);
 
 it('a change that is right takes the place of the file at once, with its mode', async () => {
   chmodSync(config, 0o640);
@@ -114,7 +120,6 @@ it('a draft that is kept is gone on with, or begun anew', async () => {
   expect(await shows('ended with 78')).toContain(`kept: ${draft}`);
   expect(read()).toBe(before);
   expect(readFileSync(draft, 'utf8')).toBe(`${before}oops = 1\n`);
-  box.tmux('kill-session', '-t', '=edit');
 
   open({ EDITOR: editor('mend', 'sed -i "/oops/d; s/max_agents = 8/max_agents = 6/" "$1"') });
   await shows('go on with it (g), or begin anew (n)?');
@@ -122,7 +127,6 @@ it('a draft that is kept is gone on with, or begun anew', async () => {
   await shows('ended with 0');
   expect(read()).toBe(before.replace('max_agents = 8', 'max_agents = 6'));
   expect(existsSync(draft)).toBe(false);
-  box.tmux('kill-session', '-t', '=edit');
 
   writeFileSync(draft, 'rubbish', { mode: 0o600 });
   open({ EDITOR: editor('same', 'grep -q rubbish "$1" && exit 9; true') });
@@ -162,7 +166,6 @@ it('an editor that is not there, or fails, changes nothing: exit 69', async () =
   const before = read();
   open({ EDITOR: 'no-such-editor' });
   expect(await shows('ended with 69')).toMatch(/no-such-editor\) was not found: set EDITOR/);
-  box.tmux('kill-session', '-t', '=edit');
   open({ EDITOR: editor('quits', 'echo "# half" >>"$1"; exit 1') });
   expect(await shows('ended with 69')).toContain(`your draft is kept as ${draft}`);
   expect(read()).toBe(before);
@@ -192,7 +195,6 @@ it('with --json it prints what its schema says', async () => {
     const screen = await shows(`ended with ${code}`);
     const printed = screen.split('\n').find((line) => line.startsWith('{')) ?? '';
     expect(check.faults('config edit', printed)).toEqual([]);
-    box.tmux('kill-session', '-t', '=edit');
     return JSON.parse(printed) as unknown;
   };
   open({ EDITOR: 'true' }, '--json');

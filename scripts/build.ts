@@ -68,6 +68,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   import: 'src/import/index.ts',
   // What Prometheus reads.
   metrics: 'src/metrics/index.ts',
+  // What takes old things away, every ten minutes.
+  retention: 'src/clean/retention.ts',
   // What goes out to a forge, and the client of GitHub.
   publish: 'src/publish/index.ts',
   github: 'src/forge/github.ts',

@@ -27,6 +27,9 @@ export interface Places {
   readonly marks: string;
   readonly bin: string;
   readonly worktrees: string;
+  /** How far the removal of what is old has come. */
+  readonly retention: string;
+  readonly retentionFault: string;
   /** Why the page that is asked for could not be written. */
   readonly pageFault: string;
 }
@@ -67,6 +70,8 @@ export function placesOf(
     marks: `${state}/marks`,
     bin: `${state}/bin`,
     worktrees: `${state}/worktrees`,
+    retention: `${state}/retention.json`,
+    retentionFault: `${state}/retention-failed`,
     pageFault: `${state}/page-failed`,
   };
 }

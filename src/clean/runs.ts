@@ -19,7 +19,7 @@ export async function runs(here: Here): Promise<Found> {
   const found: Found[] = [oldTrash(here)];
   const names =
     lstatSync(places.runs, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(places.runs) : [];
-  const processes = lookAtProcesses(places.state);
+  const processes = inTime(places.state);
   for (const name of names.filter((one) => RUN.test(one)).sort()) {
     const path = join(places.runs, name);
     const seen = await look(name, path, here, processes);
@@ -50,6 +50,28 @@ export async function runs(here: Here): Promise<Found> {
   return together(found);
 }
 
+/** Retention: what is old of these goes to the trash. Returns how many went. The caller holds the tick lock. */
+export async function retireRuns(names: readonly string[], here: Here): Promise<number> {
+  const processes = inTime(here.places.state);
+  let gone = 0;
+  for (const name of names.filter((one) => RUN.test(one))) {
+    const path = join(here.places.runs, name);
+    if ((await look(name, path, here, processes))?.ok !== true) continue;
+    intoTrash(path, here);
+    gone += 1;
+  }
+  return gone;
+}
+
+/** All processes, looked at when they are first asked for. */
+function inTime(state: string): () => Processes {
+  let seen: Processes | undefined;
+  return () => {
+    seen ??= lookAtProcesses(state);
+    return seen;
+  };
+}
+
 type Seen =
   | { readonly ok: true; readonly ticket: string; readonly says: string }
   | ({ readonly ok: false } & Pick<Left, 'ticket' | 'because' | 'says'>);
@@ -59,7 +81,7 @@ async function look(
   name: string,
   path: string,
   { board, places, now_ms, older_ms }: Here,
-  processes: Processes,
+  processes: () => Processes,
 ): Promise<Seen | null> {
   const row = await board.runtimeByMark(name);
   const no = (because: string, says: string): Seen => ({
@@ -82,16 +104,16 @@ async function look(
   const verdict = registered === null ? 'dead' : judge(registered, me, lookAt(registered.pid)).verdict;
   if (verdict === 'alive' || verdict === 'unknown')
     return no('in_use', `its process ${registered?.pid} may live`);
-  const marked = processes.marked.find(({ run }) => run === name);
+  const marked = processes().marked.find(({ run }) => run === name);
   if (marked !== undefined) return no('in_use', `process ${marked.pid} belongs to it`);
-  const [inside] = processes.inside(path);
+  const [inside] = processes().inside(path);
   if (inside !== undefined) return no('in_use', `process ${inside} works in it`);
   const says = `${ticket.status}, ended ${age(now_ms - row.ended_at_ms)} ago`;
   return { ok: true, ticket: ticket.id, says };
 }
 
 async function remove(name: string, path: string, here: Here): Promise<Acted> {
-  const seen = await look(name, path, here, lookAtProcesses(here.places.state));
+  const seen = await look(name, path, here, inTime(here.places.state));
   if (seen === null) return { result: 'left', because: 'wanted', says: 'its ticket is open again' };
   if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
   step('run-judged');

@@ -26,37 +26,57 @@ export function intoTrash(path: string, here: Here): string {
 
 /** What has been in the trash for long enough. */
 export function oldTrash(here: Here): Found {
-  const trash = trashOf(here);
-  const stat = lstatSync(trash, { throwIfNoEntry: false });
-  if (stat?.isDirectory() !== true) return NOTHING;
-  const proposals = readdirSync(trash).flatMap((name): Proposal[] => {
-    const path = join(trash, name);
-    const day_ms = /^\d{4}-\d\d-\d\d$/.test(name) ? Date.parse(`${name}T00:00:00Z`) : Number.NaN;
-    const old = here.now_ms - day_ms >= (KEPT_DAYS + 1) * DAY_MS;
-    if (!old || lstatSync(path).isDirectory() !== true) return [];
-    return [
-      {
-        item: {
-          ...({
-            group: 'runs',
-            kind: 'trash',
-            name: path,
-            ticket: null,
-            because: 'kept_long_enough',
-          } as const),
-          ...{
-            says: `in the trash for more than ${KEPT_DAYS} days`,
-            bytes: lookAtTree(path).bytes,
-            rows: null,
-          },
+  const proposals = oldDays(here).map(
+    (path): Proposal => ({
+      item: {
+        ...({
+          group: 'runs',
+          kind: 'trash',
+          name: path,
+          ticket: null,
+          because: 'kept_long_enough',
+        } as const),
+        ...{
+          says: `in the trash for more than ${KEPT_DAYS} days`,
+          bytes: lookAtTree(path).bytes,
+          rows: null,
         },
-        restorable: 'nothing: it was kept, and that time is over',
-        act: async () => ({
-          ...({ result: 'done', restore: null } as const),
-          later: () => rmSync(path, { recursive: true, force: true }),
-        }),
       },
-    ];
-  });
+      restorable: 'nothing: it was kept, and that time is over',
+      act: async () => ({
+        ...({ result: 'done', restore: null } as const),
+        later: () => rmSync(path, { recursive: true, force: true }),
+      }),
+    }),
+  );
   return { ...NOTHING, proposals };
+}
+
+/** Retention: empties what has been in the trash for long enough, `most` things of it at a time. */
+export function emptyTrash(here: Pick<Here, 'places' | 'now_ms'>, most: number): void {
+  let left = most;
+  for (const day of oldDays(here)) {
+    for (const parent of readdirSync(day)) {
+      const dir = join(day, parent);
+      const things = lstatSync(dir).isDirectory() ? readdirSync(dir).slice(0, left) : [];
+      for (const name of things) rmSync(join(dir, name), { recursive: true, force: true });
+      left -= things.length;
+      if (left <= 0) return;
+      rmSync(dir, { recursive: true, force: true });
+    }
+    rmSync(day, { recursive: true, force: true });
+  }
+}
+
+/** The days of the trash whose time is over. What else lies there is a person's. */
+function oldDays(here: Pick<Here, 'places' | 'now_ms'>): string[] {
+  const trash = trashOf(here);
+  if (lstatSync(trash, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
+  return readdirSync(trash)
+    .filter((name) => {
+      const day_ms = /^\d{4}-\d\d-\d\d$/.test(name) ? Date.parse(`${name}T00:00:00Z`) : Number.NaN;
+      return here.now_ms - day_ms >= (KEPT_DAYS + 1) * DAY_MS;
+    })
+    .map((name) => join(trash, name))
+    .filter((path) => lstatSync(path).isDirectory());
 }

@@ -2,6 +2,7 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { pruneSeen, realOutside, witness } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
+import type { SweepRows } from '../clean/retention.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { readText } from '../config/read.ts';
@@ -22,6 +23,7 @@ import { beginLook, type Look, observe } from '../observe.ts';
 import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type PublishReport, type TickReport, tickLines } from '../report/tick.ts';
+import { numberOf, readObject } from '../runtime/files.ts';
 import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
@@ -107,6 +109,37 @@ async function seeToPage(context: Context, page: PageSpec): Promise<void> {
   } catch (error) {
     const why = oneLine(error instanceof Error ? error.message : String(error), 400);
     if (isNews(context.places.pageFault, why)) context.out.warn(`the page was not written: ${why}`);
+  }
+}
+
+/** How often a tick takes old things away. */
+const RETENTION_MS = 10 * 60_000;
+
+/** A small step of the removal of what is old, now and then: under the tick lock, since no tick may be launching what it
+ *  looks at. Whatever goes wrong with it is no part of the tick. */
+async function seeToRetention(
+  context: Context,
+  here: { readonly policy: Policy; readonly board: Board; readonly server: Server | null },
+): Promise<void> {
+  const { places, env, tmux } = context;
+  const { policy, board, server } = here;
+  const { retention } = policy;
+  if (Object.values(retention).every((days) => days === 0)) return;
+  try {
+    const now_ms = Date.now();
+    const age_ms = now_ms - (numberOf(readObject(places.retention), 'at_ms') ?? 0);
+    if (age_ms >= 0 && age_ms < RETENTION_MS) return;
+    const { sweepOld } = await import('../board/sqlite/index.ts');
+    const { sweep } = await import('../clean/retention.ts');
+    const rows: SweepRows = server === null ? (...step) => sweepOld(places.board, ...step) : null;
+    await sweep(retention, rows, {
+      ...{ places, env, tmux, board, policy, now_ms },
+      server: server?.url ?? null,
+    });
+    rmSync(places.retentionFault, { force: true });
+  } catch (error) {
+    const why = oneLine(error instanceof Error ? error.message : String(error), 400);
+    if (isNews(places.retentionFault, why)) context.out.warn(`what is old was not removed: ${why}`);
   }
 }
 
@@ -215,6 +248,7 @@ async function lookedAt(
     const report = dry && planned !== null ? { ...result.report, publish: planned } : result.report;
     const code = show(context, report, options, result);
     failpoint('keep-reported');
+    if (!dry) await seeToRetention(context, { policy, board, server });
     const pools = !dry && dispatch && [...policy.projects.values()].some((one) => one.pool > 0);
     const page = dry ? null : policy.page;
     // Most ticks find nothing due: they take no lock for it, and open no board again.

@@ -16,6 +16,7 @@ import {
   PAGE,
   PING,
   PROJECT,
+  RETENTION,
   REVIEW,
   ROUTE,
   TOP,
@@ -390,6 +391,24 @@ export const TABLES: readonly TableText[] = [
         otherwise: 'none',
         example: '~/mc_pickup.prom',
         remark: true,
+      },
+    },
+  },
+  {
+    ...{ name: 'retention', schema: RETENTION, header: '[retention]', sample: '[retention]', there: false },
+    says: 'For how many days what piles up is kept, each 0 for ever; ticks take away a little at a time',
+    keys: {
+      ticks_days: {
+        says: 'what each tick did, but for the newest one of each host',
+        value: 7,
+      },
+      history_days: {
+        says: 'log lines and deliveries of tickets that were done or cancelled before that; those of others stay',
+        value: 30,
+      },
+      runs_days: {
+        says: 'directories of runs that ended before that, of tickets that are done or cancelled; 7 more days in `trash/`',
+        value: 30,
       },
     },
   },

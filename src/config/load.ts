@@ -33,6 +33,7 @@ import {
   PAGE,
   PING,
   PROJECT,
+  RETENTION,
   REVIEW,
   ROUTE,
   TOP,
@@ -124,6 +125,7 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
   if (ping !== null) checkAddress(ping.url, ['ping', 'url'], complain);
   const metrics = raw.metrics === undefined ? null : check(METRICS, raw.metrics, ['metrics'], complain);
   const metricsFile = metrics === null ? null : fileOf(metrics, complain);
+  const retention = check(RETENTION, raw.retention ?? {}, ['retention'], complain);
   const projects = new Map<string, Project>();
   const agents = new Map<string, AgentProfile>();
   for (const [name, table] of entries(raw.project, 'project', complain)) {
@@ -222,6 +224,7 @@ function build(raw: Table, { file, text, env, over, complaints }: Source): Polic
     notify,
     ping,
     metrics: metricsFile === null ? null : { file: expand(metricsFile, home) },
+    retention: retention ?? NO_POLICY.retention,
     broken: [],
   };
 }

@@ -206,6 +206,13 @@ export const PING = v.object(
 
 export const METRICS = v.object({ file: v.optional(path), textfile_dir: v.optional(path) }, TABLE);
 
+const days = whole(0, 36_500);
+
+export const RETENTION = v.object(
+  { ticks_days: v.optional(days, 7), history_days: v.optional(days, 30), runs_days: v.optional(days, 30) },
+  TABLE,
+);
+
 export const TOP = v.object({
   board: v.optional(v.unknown()),
   default_agent: v.optional(name),
@@ -219,6 +226,7 @@ export const TOP = v.object({
   notify: v.optional(v.array(v.unknown(), 'must be tables, such as [[notify]]')),
   ping: v.optional(v.unknown()),
   metrics: v.optional(v.unknown()),
+  retention: v.optional(v.unknown()),
   project: v.optional(v.unknown()),
   agent: v.optional(v.unknown()),
   route: v.optional(v.array(v.unknown(), 'must be tables, such as [[route]]')),

@@ -18,6 +18,7 @@ export interface Policy {
   readonly ping: PingSpec | null;
   /** The file of metrics that each tick writes; null = none. */
   readonly metrics: MetricsSpec | null;
+  readonly retention: Retention;
   /** Set when the file could not be used: dispatch stops, reconcile goes on with the defaults. */
   readonly broken: readonly string[];
 }
@@ -47,6 +48,13 @@ export interface Route {
   readonly project: string | null;
   /** Fits priorities up to this number: 0 is the most urgent. */
   readonly priority_at_most: number | null;
+}
+
+/** For how many days what piles up is kept; 0 = for ever. */
+export interface Retention {
+  readonly ticks_days: number;
+  readonly history_days: number;
+  readonly runs_days: number;
 }
 
 /** Where a tick writes the page, and how old that must be before it is written anew. */
@@ -197,5 +205,7 @@ export const NO_POLICY: Policy = {
   notify: [],
   ping: null,
   metrics: null,
+  // A configuration that can't be read may have wanted to keep everything.
+  retention: { ticks_days: 0, history_days: 0, runs_days: 0 },
   broken: [],
 };

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, expect, it, vi } from 'vitest';
-import { openBoard } from '../../src/board/sqlite/index.ts';
+import {
+  boardHealth,
+  countOld,
+  OLD_TABLES,
+  openBoard,
+  sweepOld,
+  takeOld,
+} from '../../src/board/sqlite/index.ts';
 import { boardContract } from '../contract/board.ts';
 import { NOW } from '../support/builders.ts';
 
@@ -42,6 +49,23 @@ boardContract('sqlite, its statements listened to', async () => {
   };
 });
 
+/** What reaches the file past the port. */
+it('the board is kept small, and looked after', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
+  const path = join(dir, 'board.sqlite');
+  try {
+    openBoard(path).close();
+    const limits = { now_ms: NOW, activity: NOW, ticks: NOW, deliveries: NOW };
+    sweepOld(path, limits, { activity: 0, ticks: 0, deliveries: 0 });
+    countOld(path, NOW);
+    for (const table of OLD_TABLES)
+      takeOld(path, table, { before_ms: NOW, file: join(dir, table), between: () => {} });
+    boardHealth(path, { host_id: 'h', since_ms: 0 });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 /** Steps that may go from one end to the other, and why. */
 const WALKED: readonly (readonly [RegExp, string])[] = [
   [
@@ -66,6 +90,11 @@ const EXCUSED: readonly (readonly [RegExp, string])[] = [
   ],
   [/FROM sqlite_schema LIMIT 1/, 'the first table of a foreign file'],
   [/\(SELECT \* FROM activity ORDER BY id DESC LIMIT @look\)/, 'the end of the log, as far as its bound'],
+  [/^SELECT at_ms AS at FROM activity ORDER BY id DESC LIMIT 1$/, 'the end of the log'],
+  [
+    /^SELECT count\(\*\) AS n, sum\(.*\) AS bytes FROM (activity|ticks|deliveries) WHERE/,
+    'what `clean` proposes, counted when a person asks; retention bounds how much there is',
+  ],
   [/FROM ticks[\s\S]*ORDER BY rowid DESC LIMIT/, 'the newest ticks, as far as their bound'],
 ];
 

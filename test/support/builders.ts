@@ -6,6 +6,7 @@ import {
   type AgentProfile,
   DEFAULT_LIMITS,
   type Limits,
+  NO_POLICY,
   type Policy,
   type Project,
 } from '../../src/model/policy.ts';
@@ -302,6 +303,7 @@ export function aPolicy(
     notify: [],
     ping: null,
     metrics: null,
+    retention: NO_POLICY.retention,
     broken: [],
     ...rest,
     limits: { ...DEFAULT_LIMITS, ...limits },

@@ -21,28 +21,38 @@ export interface OldRows {
 const BATCH = 500;
 const BUSY_MS = 5000;
 
-/** A ticket that was settled before then, and has no run that has not ended or that ended since. */
-const SETTLED = `SELECT t.id FROM tickets AS t
-  WHERE t.status IN ('done', 'cancelled') AND t.updated_at_ms < @before_ms AND NOT EXISTS (
+/** The ticket of this row was settled before then, and has no run that has not ended or that ended since. Asked of a row,
+ *  never as a list: a board has many tickets, and a step looks at few rows. */
+const settled = (row: string): string => `EXISTS (SELECT 1 FROM tickets AS t
+  WHERE t.id = ${row}.ticket_id AND t.status IN ('done', 'cancelled') AND t.updated_at_ms < @before_ms AND NOT EXISTS (
     SELECT 1 FROM runtime_sessions AS r
-    WHERE r.ticket_id = t.id AND (r.ended_at_ms IS NULL OR r.ended_at_ms >= @before_ms))`;
+    WHERE r.ticket_id = t.id AND (r.ended_at_ms IS NULL OR r.ended_at_ms >= @before_ms)))`;
+
+/** A tick that is not its host's newest, neither by the order of the rows nor by the clock. */
+const NOT_NEWEST = `EXISTS (
+    SELECT 1 FROM ticks AS newer WHERE newer.host_id = ticks.host_id AND newer.rowid > ticks.rowid)
+  AND started_at_ms < (SELECT max(started_at_ms) FROM ticks AS newer WHERE newer.host_id = ticks.host_id)`;
 
 /*
  * What decisions are made from stays whatever its age: the log and the deliveries of a ticket that is not settled, the
  * newest tick of each host (observed time is counted from it), and all that is newer than `before_ms`.
  */
-const OLD: Readonly<Record<OldTable, { readonly where: string; readonly text: string }>> = {
+const OLD: Readonly<
+  Record<OldTable, { readonly at: string; readonly where: string; readonly text: string }>
+> = {
   activity: {
-    where: `at_ms < @before_ms AND (ticket_id IS NULL OR ticket_id IN (${SETTLED}))`,
+    at: 'at_ms',
+    where: `at_ms < @before_ms AND (ticket_id IS NULL OR ${settled('activity')})`,
     text: 'coalesce(length(text), 0) + 80',
   },
   ticks: {
-    where: `started_at_ms < @before_ms AND rowid NOT IN (SELECT max(rowid) FROM ticks GROUP BY host_id)
-      AND started_at_ms < (SELECT max(started_at_ms) FROM ticks AS newer WHERE newer.host_id = ticks.host_id)`,
+    at: 'started_at_ms',
+    where: `started_at_ms < @before_ms AND ${NOT_NEWEST}`,
     text: 'length(report) + 120',
   },
   deliveries: {
-    where: `at_ms < @before_ms AND ticket_id IN (${SETTLED}) AND EXISTS (
+    at: 'at_ms',
+    where: `at_ms < @before_ms AND ${settled('deliveries')} AND EXISTS (
       SELECT 1 FROM runtime_sessions AS r WHERE r.id = deliveries.run_id AND r.ended_at_ms < @before_ms)`,
     text: '200',
   },
@@ -113,6 +123,61 @@ export function takeOld(
       } finally {
         if (out !== null) closeSync(out);
       }
+    },
+  );
+}
+
+/** With hundreds of tickets waiting, each tick says of each why: such reports go earlier, once `explain` looks no more at them
+ *  (2000 ticks). In characters. */
+const LONG_REPORT = 4000;
+const LONG_REPORTS_MS = 2 * 86_400_000;
+
+/** How far a sweep has come in each table: the last row that it has looked at. */
+export type Swept = Readonly<Record<OldTable, number>>;
+
+/** What was before these times is old; null = the table is left alone. */
+export type Limits = Readonly<Record<OldTable, number | null> & { now_ms: number }>;
+
+/**
+ * One small step through the tables in the order of their rows, from where the last one ended: what is old goes for good.
+ * At most 500 rows of each are looked at, in one transaction. A row that has to stay is passed over, and seen again in the
+ * next round, which begins once nothing but young rows is met. Rows of the future tell of a clock that was wrong, and end
+ * no round. Returns how far it has come.
+ */
+export function sweepOld(path: string, limits: Limits, swept: Swept): Swept {
+  return using(
+    path,
+    (name) => openDatabase(name, { fileMustExist: true, timeout: BUSY_MS }),
+    (db) => {
+      // A step that a power cut takes back is taken again.
+      db.pragma('synchronous = NORMAL');
+      const step = (table: OldTable): number => {
+        const limit = limits[table];
+        if (limit === null) return 0;
+        const { at, where } = OLD[table];
+        const before_ms = table === 'ticks' ? Math.max(limit, limits.now_ms - LONG_REPORTS_MS) : limit;
+        const seen = db
+          .prepare<unknown[], { n: number; at: number }>(
+            `SELECT rowid AS n, ${at} AS at FROM ${table} WHERE rowid > @after ORDER BY rowid LIMIT ${BATCH}`,
+          )
+          .all({ after: swept[table] });
+        const rows = JSON.stringify(seen.filter((row) => row.at < before_ms).map(({ n }) => n));
+        const spared =
+          table === 'ticks' ? `AND (started_at_ms < ${limit} OR length(report) > ${LONG_REPORT})` : '';
+        db.prepare(
+          `DELETE FROM ${table} WHERE rowid IN (SELECT value FROM json_each(@rows)) AND ${where} ${spared}`,
+        ).run({ rows, before_ms });
+        const over =
+          seen.length < BATCH || seen.every((row) => row.at >= before_ms && row.at <= limits.now_ms);
+        return over ? 0 : (seen.at(-1)?.n ?? 0);
+      };
+      return db
+        .transaction(() => ({
+          activity: step('activity'),
+          ticks: step('ticks'),
+          deliveries: step('deliveries'),
+        }))
+        .immediate();
     },
   );
 }

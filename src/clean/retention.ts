@@ -1,0 +1,96 @@
+/*
+ * Retention: what piles up under a tick a minute, and goes by itself when it is old. A small step about every ten minutes, at the end
+ * of a tick: a few hundred rows in one transaction, a few directories. Nothing that a decision is made from goes, and nothing
+ * of a ticket that is not settled (the rules are those of `clean`).
+ */
+import { readdirSync } from 'node:fs';
+import type { Limits, Swept } from '../board/sqlite/old.ts';
+import type { Retention } from '../model/policy.ts';
+import type { Places } from '../paths.ts';
+import { numberOf, readObject, textOf, writeAtomic } from '../runtime/files.ts';
+import type { Here } from './here.ts';
+import { retireRuns } from './runs.ts';
+import { emptyTrash } from './trash.ts';
+
+const DAY_MS = 86_400_000;
+/** Directories of runs that one step looks at; each asks the board, which may be a server. */
+const RUNS = { here: 100, server: 10 };
+/** Things in the trash that one step removes. */
+const TRASH = 100;
+
+/** What the last step left for the next one. */
+interface Progress {
+  readonly at_ms: number;
+  /** Nothing is taken away before this time. */
+  readonly wait_until_ms: number;
+  readonly activity: number;
+  readonly ticks: number;
+  readonly deliveries: number;
+  /** The directory of a run that was looked at last. */
+  readonly run: string;
+}
+
+const NO_PROGRESS: Progress = {
+  ...{ at_ms: 0, wait_until_ms: 0, activity: 0, ticks: 0, deliveries: 0, run: '' },
+};
+
+/** After a leap of the clock it may be wrong: so long is waited for it to be put right. */
+const LEAP_MS = DAY_MS;
+const PATIENCE_MS = 3_600_000;
+
+/** Takes a step through the rows of the board, from where the last one ended; null = the board is a server's. */
+export type SweepRows = ((limits: Limits, swept: Swept) => Swept) | null;
+
+/** Takes one step. The caller holds the tick lock. */
+export async function sweep(
+  retention: Retention,
+  sweepRows: SweepRows,
+  here: Omit<Here, 'older_ms'>,
+): Promise<void> {
+  const { places, now_ms } = here;
+  const before = progressOf(places);
+  const leapt = Math.abs(now_ms - before.at_ms) > LEAP_MS;
+  const wait_until_ms = leapt ? now_ms + PATIENCE_MS : Math.min(before.wait_until_ms, now_ms + PATIENCE_MS);
+  if (now_ms < wait_until_ms) return note(places, { ...before, at_ms: now_ms, wait_until_ms });
+  const { ticks_days, history_days, runs_days } = retention;
+  const since = (days: number): number | null => (days === 0 ? null : now_ms - days * DAY_MS);
+  const history = since(history_days);
+  const limits = { now_ms, activity: history, deliveries: history, ticks: since(ticks_days) };
+  const { activity, ticks, deliveries } = sweepRows?.(limits, before) ?? before;
+  const run = runs_days === 0 ? '' : await runs(before.run, { ...here, older_ms: runs_days * DAY_MS });
+  emptyTrash(here, TRASH);
+  note(places, { at_ms: now_ms, wait_until_ms, activity, ticks, deliveries, run });
+}
+
+/** Looks at the next directories of runs; the last one of them. */
+async function runs(after: string, here: Here): Promise<string> {
+  const names = namesIn(here.places.runs);
+  const first = names.findIndex((name) => name > after);
+  const most = here.server === null ? RUNS.here : RUNS.server;
+  const some = first < 0 ? names.slice(0, most) : names.slice(first, first + most);
+  await retireRuns(some, here);
+  return some.at(-1) ?? '';
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir).sort();
+  } catch {
+    return []; // nothing was launched yet
+  }
+}
+
+function progressOf({ retention }: Places): Progress {
+  const file = readObject(retention);
+  const number = (key: keyof Progress): number => numberOf(file, key) ?? 0;
+  if (file === null) return NO_PROGRESS;
+  return {
+    ...{ at_ms: number('at_ms'), wait_until_ms: number('wait_until_ms') },
+    ...{ activity: number('activity'), ticks: number('ticks'), deliveries: number('deliveries') },
+    run: textOf(file, 'run') ?? '',
+  };
+}
+
+function note({ retention }: Places, progress: Progress): void {
+  writeAtomic(retention, `${JSON.stringify(progress)}\n`);
+}

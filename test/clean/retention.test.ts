@@ -1,0 +1,223 @@
+/** What ticks take away by themselves: a little at a time, and nothing that is still wanted. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { sweepOld } from '../../src/board/sqlite/index.ts';
+import { sweep } from '../../src/clean/retention.ts';
+import type { Retention } from '../../src/model/policy.ts';
+import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
+import { writeRegistered } from '../../src/runtime/marks.ts';
+import { World } from './world.ts';
+
+const DAY = 86_400_000;
+const KEEP: Retention = { ticks_days: 7, history_days: 30, runs_days: 30 };
+let world: World;
+beforeEach(() => {
+  world = new World('mc-retention-');
+});
+afterEach(() => world.destroy());
+
+/** One step, so many days from now. */
+async function step(days: number, keep: Partial<Retention> = {}): Promise<void> {
+  const { older_ms: _, ...here } = world.here({ now_ms: Date.now() + days * DAY });
+  await sweep({ ...KEEP, ...keep }, (...how) => sweepOld(here.places.board, ...how), here);
+}
+
+/** Steps as ticks take them, until the clock's leap is believed. */
+async function steps(days: number, keep: Partial<Retention> = {}, most = 12): Promise<void> {
+  for (let n = 0; n < most; n++) await step(days + n / 144, keep);
+}
+
+function ids(table: string): readonly unknown[] {
+  const db = new Database(join(world.state, 'board.sqlite'), { readonly: true });
+  try {
+    return db
+      .prepare<unknown[], { id: unknown }>(`SELECT id FROM ${table} ORDER BY rowid`)
+      .all()
+      .map(({ id }) => id);
+  } finally {
+    db.close();
+  }
+}
+
+async function ended(status: 'done' | 'in_review'): Promise<{ id: string; run: string; dir: string }> {
+  const id = await world.ticket();
+  const ticket = await world.board.ticket(id);
+  if (ticket === null) throw new Error(id);
+  const { status: was, owner, claim_epoch, version } = ticket;
+  const run = `run-${id}`;
+  const guard = { status: was, owner, claim_epoch, version };
+  await world.board.claim(
+    {
+      ...{ ticket: id, guard, run, agent: 'a', project: 'p', attempt: 1 },
+      ...{ host_id: ensureHostId(world.state), boot_id: 'b', kind: 'command', headless: false },
+    },
+    'tick:1',
+    Date.now(),
+  );
+  const row = await world.board.runtime(run);
+  const end = { end_reason: 'agent_exited', exit_code: 0, exit_signal: null };
+  expect(await world.board.end({ run, version: row?.version ?? 0 }, end, 'tick:1', Date.now())).toBe('won');
+  await world.move(id, status);
+  await world.board.saveDelivery({
+    ...{ id: `d-${id}`, run_id: run, ticket_id: id, kind: 'prompt', nonce: 'n', sha256: 'x'.repeat(64) },
+    ...{ bytes: 1, outcome: 'started', ack_source: null, at_ms: Date.now() },
+  });
+  const dir = join(world.state, 'runs', run);
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, 'screen.txt'), 'the last screen\n');
+  return { id, run, dir };
+}
+
+const tick = (id: string, at_ms: number, host_id = 'h', report = '{}') =>
+  world.board.saveTick(
+    {
+      ...{ id, host_id, boot_id: 'b', mono_ms: 1, started_at_ms: at_ms, finished_at_ms: at_ms },
+      ...{ outcome: 'ok', ramp: null, report },
+    },
+    [],
+  );
+
+describe('the rows of the board', () => {
+  it('go when they are old, but for those of open tickets and the newest tick of each host', async () => {
+    const [settled, open] = [await ended('done'), await ended('in_review')];
+    const now = Date.now();
+    await tick('t1', now - 3);
+    await tick('t2', now - 2);
+    await tick('t3', now - 1, 'other');
+    const log = ids('activity').length;
+    await steps(6);
+    expect(ids('ticks')).toEqual(['t1', 't2', 't3']);
+    await steps(8);
+    expect(ids('ticks')).toEqual(['t2', 't3']);
+    expect(ids('activity')).toHaveLength(log);
+    await steps(31);
+    expect(ids('deliveries')).toEqual([`d-${open.id}`]);
+    const left = (await world.board.activity({ limit: 100 })).map(({ ticket_id }) => ticket_id);
+    expect(new Set(left)).toEqual(new Set([open.id]));
+    expect(settled.id).not.toBe(open.id);
+  });
+
+  it('are kept for ever where the configuration says 0', async () => {
+    await ended('done');
+    await tick('t1', Date.now() - 3);
+    await tick('t2', Date.now() - 2);
+    const before = [ids('activity'), ids('ticks'), ids('deliveries')];
+    await steps(400, { ticks_days: 0, history_days: 0 });
+    expect([ids('activity'), ids('ticks'), ids('deliveries')]).toEqual(before);
+  });
+
+  it('go 500 at a time at most, and rows that stay are passed over', async () => {
+    const open = await ended('in_review');
+    const db = new Database(join(world.state, 'board.sqlite'));
+    const series = `WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < @n)`;
+    const add = (ticket: string | null, n: number): void => {
+      db.prepare(
+        `${series} INSERT INTO activity (at_ms, ticket_id, kind) SELECT @at, @ticket, 'note' FROM s`,
+      ).run({
+        at: Date.now(),
+        ticket,
+        n,
+      });
+    };
+    add(open.id, 700);
+    add(null, 700);
+    db.close();
+    const all = ids('activity').length;
+    await step(31); // believed only after an hour
+    expect(ids('activity')).toHaveLength(all);
+    const counts: number[] = [];
+    for (let n = 1; n <= 4; n++) {
+      await step(31 + n / 20);
+      counts.push(all - ids('activity').length);
+    }
+    const own = counts[0] ?? 0;
+    expect(own).toBeLessThan(500);
+    expect(counts.every((gone, n) => gone - (counts[n - 1] ?? 0) <= 500)).toBe(true);
+    expect(counts.at(-1)).toBe(700);
+  });
+
+  it('that say of hundreds of tickets why they wait go after two days', async () => {
+    const now = Date.now();
+    await tick('long', now - 3, 'h', JSON.stringify({ skipped: 'x'.repeat(5000) }));
+    await tick('short', now - 2);
+    await tick('last', now - 1, 'h', JSON.stringify({ skipped: 'x'.repeat(5000) }));
+    await steps(1.8);
+    expect(ids('ticks')).toEqual(['long', 'short', 'last']);
+    await steps(2.1);
+    expect(ids('ticks')).toEqual(['short', 'last']);
+    await steps(2.1, { ticks_days: 0 });
+    expect(ids('ticks')).toEqual(['short', 'last']);
+  });
+
+  it('behind rows of a clock that ran ahead go too', async () => {
+    await tick('t0', Date.now());
+    for (let n = 0; n < 600; n++) await tick(`f${n}`, Date.now() + 4000 * DAY);
+    await tick('t1', Date.now());
+    await tick('t2', Date.now() + 20 * DAY);
+    await steps(20, {}, 16);
+    expect(ids('ticks')).not.toContain('t0');
+    expect(ids('ticks')).not.toContain('t1');
+    expect(ids('ticks')).toHaveLength(601);
+  });
+});
+
+describe('a leap of the clock', () => {
+  it('takes nothing away for an hour, and nothing at all when it is put right by then', async () => {
+    await steps(0);
+    await ended('done');
+    await tick('t1', Date.now());
+    await tick('t2', Date.now());
+    const log = ids('activity');
+    await step(400);
+    await step(400.02);
+    expect([ids('activity'), ids('ticks')]).toEqual([log, ['t1', 't2']]);
+    await steps(0.1);
+    expect([ids('activity'), ids('ticks')]).toEqual([log, ['t1', 't2']]);
+  });
+});
+
+describe('directories of runs', () => {
+  it('go to the trash when their ticket is settled, and are gone a week later', async () => {
+    const [settled, open] = [await ended('done'), await ended('in_review')];
+    await steps(29);
+    expect(existsSync(settled.dir)).toBe(true);
+    await steps(31);
+    expect([existsSync(settled.dir), existsSync(open.dir)]).toEqual([false, true]);
+    const trash = join(world.state, 'trash');
+    const [day = ''] = readdirSync(trash);
+    expect(readFileSync(join(trash, day, 'runs', settled.run, 'screen.txt'), 'utf8')).toBe(
+      'the last screen\n',
+    );
+    await steps(37);
+    expect(readdirSync(trash)).toEqual([day]);
+    await steps(40);
+    expect(readdirSync(trash)).toEqual([]);
+  });
+
+  it('stay while their process lives', async () => {
+    const { dir } = await ended('done');
+    const { host_id, boot_id, pid_ns } = lookAtSelf(ensureHostId(world.state));
+    const look = lookAt(process.pid);
+    if (look.kind !== 'present') throw new Error('not here');
+    writeRegistered(dir, {
+      host_id,
+      boot_id: boot_id ?? '',
+      pid_ns,
+      pid: process.pid,
+      pid_start: look.start,
+    });
+    await steps(31);
+    expect(existsSync(dir)).toBe(true);
+  });
+
+  it('are each looked at in turn, however many there are', async () => {
+    const { dir } = await ended('done');
+    const runs = join(world.state, 'runs');
+    for (let n = 0; n < 250; n++) mkdirSync(join(runs, `a-${String(n).padStart(3, '0')}`));
+    await steps(31, {}, 13);
+    expect(existsSync(dir)).toBe(false);
+    expect(readdirSync(runs)).toHaveLength(250);
+  });
+});

@@ -118,11 +118,11 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
   failpoint('prepare-run-written');
   const hook = (name: string, spec: HookSpec) =>
     workspace.runHook({ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), env, processes });
-  if (project.after_create !== null && (await workspace.hookPending(made.worktree))) {
+  if (project.after_create !== null && workspace.hookPending(made.worktree)) {
     const ran = await hook('after_create', project.after_create);
     failpoint('prepare-hook-ran');
     if (!ran.ok) return failed(`hook after_create: ${ran.error ?? 'failed'} (output in ${logs})`);
-    await workspace.hookDone(made.worktree);
+    workspace.hookDone(made.worktree);
     failpoint('prepare-hook-noted');
   }
   if (project.before_run !== null) {

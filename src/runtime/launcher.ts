@@ -202,9 +202,11 @@ const EVENT_SCRIPT = `#!/bin/sh
 case "$1" in '' | [!A-Za-z]* | *[!A-Za-z0-9_-]*) exit 0 ;; esac
 [ -n "$MC_RUN_DIR" ] && [ -d "$MC_RUN_DIR/events" ] || exit 0
 umask 077
-temp=$(mktemp "$MC_RUN_DIR/events/.tmp.XXXXXXXXXX" 2>/dev/null) || exit 0
-if [ -t 0 ]; then printf '{}'; else cat; fi >"$temp" 2>/dev/null
-mv -f "$temp" "$MC_RUN_DIR/events/$1.\${temp##*.}" 2>/dev/null
+# A name that no event had before, without a program where the system gives one.
+{ read -r id </proc/sys/kernel/random/uuid; } 2>/dev/null || id=$(mktemp -u XXXXXXXXXXXXXXXX 2>/dev/null) || exit 0
+temp=$MC_RUN_DIR/events/.tmp.$id
+if [ -t 0 ]; then printf '{}'; else cat; fi 2>/dev/null >"$temp"
+mv -f "$temp" "$MC_RUN_DIR/events/$1.$id" 2>/dev/null
 exit 0
 `;
 

@@ -138,7 +138,7 @@ async function makeReady(
   }
   writeFileSync(join(own, MADE), '', { mode: 0o600 });
   // What runs for every new worktree has run, unless something else made this one ready.
-  if (project.pool_setup === null) await hookDone(slot);
+  if (project.pool_setup === null) hookDone(slot);
   return (await isUntouched(slot, common, tip))
     ? null
     : `its hook leaves files in ${slot} that git does not ignore`;

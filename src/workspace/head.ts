@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { gitDir } from './own.ts';
 
 /** In the worktree's own git dir: the commit that its branch was made from. */
 export const START = 'mc-pickup-start';
@@ -14,17 +15,6 @@ export function hasCommits(worktree: string): boolean | null {
   const start = line(join(own, START));
   const head = headCommit(own);
   return start === null || head === null ? null : head !== start;
-}
-
-function gitDir(worktree: string): string | null {
-  const dot = join(worktree, '.git');
-  try {
-    if (statSync(dot).isDirectory()) return dot;
-  } catch {
-    return null;
-  }
-  const [, path] = /^gitdir: (.+)$/.exec(line(dot) ?? '') ?? [];
-  return path === undefined ? null : resolve(worktree, path);
 }
 
 function headCommit(own: string): string | null {

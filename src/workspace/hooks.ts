@@ -22,7 +22,8 @@ import {
 } from '../model/identity.ts';
 import type { HookSpec } from '../model/policy.ts';
 import { gated, letThrough } from './gate.ts';
-import { git, killGroup } from './git.ts';
+import { killGroup } from './git.ts';
+import { gitDir } from './own.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
 /** How long a daemon that inherited the pipes may hold us after the hook itself has ended. */
@@ -55,7 +56,7 @@ export async function runHook(hook: {
     return { ok: false, error: `can't write ${logFile}: ${String(error)}` };
   }
   const timeout_ms = spec.timeout_seconds * 1000;
-  const note = await noteOf(cwd);
+  const note = noteOf(cwd);
   try {
     // One that nobody could find again would run beside the next.
     if (note === null)
@@ -93,7 +94,7 @@ export interface Processes {
  *  in this worktree must not be done twice at once: says which process to wait for, or null. One that is past its
  *  limit is ended, as its own tick would have done. What can't be told counts as running. */
 export async function hookLeft(worktree: string, { me, lookAt }: Processes): Promise<string | null> {
-  const file = await noteOf(worktree);
+  const file = noteOf(worktree);
   if (file === null)
     return `git can't tell its git dir of ${worktree}: whether a hook runs there is not known`;
   const note = readNote(file);
@@ -182,24 +183,24 @@ async function runLogged(
 }
 
 /** Whether `after_create` has never run to its end in this worktree. */
-export async function hookPending(worktree: string): Promise<boolean> {
-  const marker = await markerOf(worktree);
+export function hookPending(worktree: string): boolean {
+  const marker = markerOf(worktree);
   return marker === null || !existsSync(marker);
 }
 
 /** Notes that `after_create` ran to its end. */
-export async function hookDone(worktree: string): Promise<void> {
-  const marker = await markerOf(worktree);
+export function hookDone(worktree: string): void {
+  const marker = markerOf(worktree);
   if (marker !== null) writeFileSync(marker, '', { mode: 0o600 });
 }
 
-async function noteOf(worktree: string): Promise<string | null> {
-  const marker = await markerOf(worktree);
+function noteOf(worktree: string): string | null {
+  const marker = markerOf(worktree);
   return marker === null ? null : join(dirname(marker), 'mc-pickup-hook.json');
 }
 
 /** In the worktree's own git dir: it is never committed, and it goes when the worktree goes. */
-async function markerOf(worktree: string): Promise<string | null> {
-  const done = await git(worktree, ['rev-parse', '--absolute-git-dir']);
-  return done.ok ? join(done.stdout, MARKER) : null;
+function markerOf(worktree: string): string | null {
+  const own = gitDir(worktree);
+  return own === null ? null : join(own, MARKER);
 }

@@ -1,23 +1,107 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
 export const READY = 'mc-pickup-ready';
 
+/*
+ * What can be read from git's files without a process: gitrepository-layout(5) describes them. A process costs more than
+ * all the rest of a launch's reading together.
+ */
+
+/** The git dir that all worktrees of a repository share, by the path of any of them or of a bare repository; null = git
+ *  itself has to be asked. */
+export function commonDir(repo: string): string | null {
+  const own = gitDir(repo);
+  if (own === null) return null;
+  const common = resolve(own, lineOf(join(own, 'commondir')) || '.');
+  const whole = ['HEAD', 'objects', 'refs'].every((name) => existsSync(join(common, name)));
+  return whole ? realpathSync(common) : null;
+}
+
+/** The git dir of a worktree, its own where it is not the main one; null = there is none. */
+export function gitDir(worktree: string): string | null {
+  const dot = join(worktree, '.git');
+  if (isDirectory(dot)) return dot;
+  const [, path] = /^gitdir: ([\s\S]+)$/.exec(lineOf(dot)) ?? [];
+  if (path === undefined) return null;
+  const own = resolve(worktree, path);
+  return isDirectory(own) ? own : null;
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** The worktrees that a repository knows beside its main one, whether they are on disk or not. */
+export function registered(common: string): { readonly path: string; readonly own: string }[] {
+  const all = join(common, 'worktrees');
+  if (!existsSync(all)) return [];
+  return readdirSync(all).map((name) => {
+    const own = join(all, name);
+    return { own, path: dirname(resolve(own, lineOf(join(own, 'gitdir')))) };
+  });
+}
+
 /** The git dir of the worktree that is registered at a path, whether it is on disk or not. */
 export function ownDir(common: string, target: string): string | null {
-  const all = join(common, 'worktrees');
-  if (!existsSync(all)) return null;
-  const found = readdirSync(all).find(
-    (name) => resolve(all, name, textOf(join(all, name, 'gitdir'))) === join(target, '.git'),
-  );
-  return found === undefined ? null : join(all, found);
+  return registered(common).find(({ path }) => path === target)?.own ?? null;
+}
+
+/**
+ * Adds a section at the end of a repository's configuration, by git's own protocol: a new file named `config.lock`, which
+ * only one process can make, is renamed over the old one. false = it could not be, and git has to be asked. Each word of
+ * it must be one that needs no quoting.
+ */
+export function addToConfig(common: string, section: string): boolean {
+  let lock: string | null = null;
+  try {
+    const file = realpathSync(join(common, 'config'));
+    const before = readFileSync(file);
+    // A backslash at the very end would take our first line into its own.
+    if (!/^$|[^\\\r]\n$/.test(before.subarray(-2).toString('latin1'))) return false;
+    const fd = openSync(`${file}.lock`, 'wx');
+    lock = `${file}.lock`;
+    try {
+      fchmodSync(fd, statSync(file).mode & 0o7777);
+      const text = Buffer.concat([readFileSync(file), Buffer.from(section)]);
+      for (let at = 0; at < text.length; ) at += writeSync(fd, text, at);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(lock, file);
+    return true;
+  } catch {
+    if (lock !== null) rmSync(lock, { force: true });
+    return false;
+  }
 }
 
 /** What a file says, trimmed; '' = nothing can be read. */
 export function textOf(file: string): string {
+  return lineOf(file).trim();
+}
+
+/** The same where it may be a path, which may begin or end with a space and have line breaks in it. */
+function lineOf(file: string): string {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return readFileSync(file, 'utf8').replace(/\n$/, '');
   } catch {
     return '';
   }

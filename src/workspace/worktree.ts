@@ -17,7 +17,7 @@ import { slug } from '../text.ts';
 import { fetchOnce, type GitResult, git, inTurn } from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
-import { ownDir, READY, textOf } from './own.ts';
+import { addToConfig, commonDir, ownDir, READY, registered, textOf } from './own.ts';
 import { given, mendMoved, neverGiven, takeSlot } from './pool.ts';
 
 export type Refusal =
@@ -56,6 +56,7 @@ interface Branch {
   readonly ref: string;
   readonly at_ms: number;
   readonly worktree: string;
+  readonly oid: string;
 }
 
 const DAY_MS = 86_400_000;
@@ -80,11 +81,9 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
 }
 
 async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
-  const repo = await git(project.repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
-  if (repo.missing) return no('git_missing', repo.error);
-  if (!repo.ok) return no('repo_missing', `${project.repo}: ${repo.error}`);
+  const common = commonDir(project.repo) ?? (await askedFor(project.repo));
+  if (typeof common !== 'string') return common;
   failpoint('prepare-repo-found');
-  const common = realpathSync(repo.stdout);
 
   if (project.worktrees !== null && lstatSync(project.worktrees, { throwIfNoEntry: false }) === undefined) {
     return no(
@@ -110,6 +109,13 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
     if (!gone.ok) return no('git_failed', gone.error);
   }
   return create(project, ticket, common, target);
+}
+
+/** The git dir of a repository of another shape: bare, or named by a directory inside of it. */
+async function askedFor(repo: string): Promise<string | Refused> {
+  const found = await git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
+  if (found.missing) return no('git_missing', found.error);
+  return found.ok ? realpathSync(found.stdout) : no('repo_missing', `${repo}: ${found.error}`);
 }
 
 /** Makes the root and returns its real path, unless one of its last `own` parts, which are ours, is a symlink.
@@ -150,12 +156,17 @@ function markReady(common: string, target: string): void {
   if (own !== null) writeFileSync(join(own, READY), '', { mode: 0o600 });
 }
 
-/** Notes which commit the work begins at: the fork from the base, also where an earlier attempt's branch is taken up. */
-async function markStart(common: string, target: string, base: string | undefined): Promise<void> {
+/** Notes which commit the work begins at: the fork from the base, also where an earlier attempt's branch is taken up.
+ *  `fresh`: the commit of a branch that was made just now. */
+async function markStart(
+  common: string,
+  target: string,
+  { base, fresh }: { readonly base: string | undefined; readonly fresh: string | undefined },
+): Promise<void> {
   const own = ownDir(common, target);
   if (own === null || existsSync(join(own, START))) return;
   const args = base === undefined ? ['rev-parse', 'HEAD'] : ['merge-base', 'HEAD', base];
-  const found = await git(target, args);
+  const found = fresh === undefined ? await git(target, args) : { ok: true, stdout: fresh };
   if (found.ok) writeFileSync(join(own, START), `${found.stdout}\n`, { mode: 0o600 });
 }
 
@@ -214,6 +225,13 @@ async function branchKeys(common: string): Promise<ReadonlyMap<string, string>> 
   );
 }
 
+/** Git itself does it where the file can't be added to as it is. */
+async function noteKey(common: string, branch: string, key: string): Promise<void> {
+  const plain = /^[\w/-]+$/.test(branch) && /^[\w@-]+$/.test(key);
+  if (plain && addToConfig(common, `[branch "${branch}"]\n\tmcPickupTicket = ${key}\n`)) return;
+  await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, key]);
+}
+
 async function reuse(target: string, common: string, ticket: Wanted['ticket']): Promise<Prepared> {
   const { id } = ticket;
   const args = [
@@ -224,6 +242,8 @@ async function reuse(target: string, common: string, ticket: Wanted['ticket']): 
     'HEAD',
   ];
   const seen = await git(target, ['rev-parse', ...args]);
+  if (seen.missing) return no('git_missing', seen.error);
+  if (/dubious ownership/.test(seen.error)) return no('repo_missing', seen.error);
   const [top = '', dir = '', head = ''] = seen.stdout.split('\n');
   if (!seen.ok || !same(top, target) || !same(dir, common)) {
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
@@ -267,21 +287,12 @@ async function create(
   }
   const mine = `refs/heads/mc/${ticket.id}`;
   const bases = [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
-  const [refs, list] = await Promise.all([
-    git(common, [
-      'for-each-ref',
-      '--format=%(refname)%00%(committerdate:unix)%00%(worktreepath)',
-      '--',
-      ...bases,
-      mine,
-      `${mine}-*`,
-    ]),
-    git(common, ['worktree', 'list', '--porcelain', '-z']),
-  ]);
-  if (!refs.ok) return no('git_failed', refs.error);
-  if (!list.ok) return no('git_failed', list.error);
+  const format = '--format=%(refname)%00%(committerdate:unix)%00%(objectname)%00%(worktreepath)';
+  const refs = await git(common, ['for-each-ref', format, '--', ...bases, mine, `${mine}-*`]);
+  if (!refs.ok) return no(refs.missing ? 'git_missing' : 'repo_missing', refs.error);
   const branches = refs.stdout.split('\n').map(branchOf);
-  const keys = await branchKeys(common);
+  const named = branches.some((one) => isBranchOf(one.ref, ticket.id));
+  const keys = named ? await branchKeys(common) : new Map<string, string>();
   const ours = ({ ref }: Branch): boolean => (keys.get(ref.slice(11)) ?? keyOf(ticket)) === keyOf(ticket);
 
   // The title may have changed since the last attempt: the id alone finds its branch, the newest if there are more.
@@ -295,13 +306,11 @@ async function create(
     return no('branch_elsewhere', `${kept.ref.slice(11)} is checked out in ${kept.worktree}${gone}`);
   }
   // Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away.
-  const registered = list.stdout.split('\0').filter((line) => line.startsWith('worktree '));
-  if (registered.includes(`worktree ${target}`)) {
+  const known = registered(common).map(({ path }) => path);
+  if (known.includes(target)) {
     const half = halfMade(common, target);
     const root = dirname(target);
-    const others = registered.some(
-      (line) => line.startsWith(`worktree ${root}/`) && line !== `worktree ${target}`,
-    );
+    const others = known.some((path) => path.startsWith(`${root}/`) && path !== target);
     const empty = readdirSync(root).every((name) => name === basename(target));
     if (empty && (others || (project.worktrees !== null && !half))) {
       return no(
@@ -333,12 +342,15 @@ async function create(
     ? { ok: true, error: '' }
     : kept !== undefined || from === undefined
       ? await addWorktree(common, ticket.id, ['--', target, branch])
-      : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.ref]);
+      : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.oid]);
   if (!added.ok) return no('git_failed', added.error);
   markReady(common, target);
   if (pooled) given(common, target);
-  await markStart(common, target, from?.ref);
-  await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, keyOf(ticket)]);
+  await markStart(common, target, {
+    base: from?.ref,
+    fresh: kept === undefined && !pooled ? from?.oid : undefined,
+  });
+  if (keys.get(branch) !== keyOf(ticket)) await noteKey(common, branch, keyOf(ticket));
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {
     warnings.push(`${from.ref} is ${old} days old: the base may be out of date`);
@@ -347,8 +359,8 @@ async function create(
 }
 
 function branchOf(line: string): Branch {
-  const [ref = '', at = '', worktree = ''] = line.split('\0');
-  return { ref, at_ms: Number(at) * 1000, worktree };
+  const [ref = '', at = '', oid = '', worktree = ''] = line.split('\0');
+  return { ref, at_ms: Number(at) * 1000, worktree, oid };
 }
 
 /** `id` holds letters, digits and one dash only, so it needs no escaping. */

@@ -28,9 +28,9 @@ async function prepared(id: string, pool: number): Promise<number> {
   const ticket = { id, title: 'Do it', created_at_ms: 1 };
   const made = await prepareWorkspace({ project: project(pool), ticket, root });
   if (!made.ok) throw new Error(made.error);
-  if (await hookPending(made.worktree)) {
+  if (hookPending(made.worktree)) {
     await runHook({ spec, cwd: made.worktree, logFile, env: process.env, processes });
-    await hookDone(made.worktree);
+    hookDone(made.worktree);
   }
   return performance.now() - start;
 }

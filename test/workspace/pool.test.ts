@@ -97,7 +97,7 @@ describe('a slot', () => {
       warnings: [],
     });
     expect(pooled(made.worktree)).toBe(true);
-    expect(await hookPending(made.worktree)).toBe(false);
+    expect(hookPending(made.worktree)).toBe(false);
     expect(git(made.worktree, 'status', '--porcelain', '--branch')).toBe('## mc/MC-1-do-it');
     expect(readdirSync(root)).toEqual(['MC-1']);
     writeFileSync(join(made.worktree, 'work'), 'unsaved');
@@ -150,7 +150,7 @@ describe('a slot', () => {
       pool_setup: INSTALL,
       after_create: { argv: ['true'], timeout_seconds: 5 },
     });
-    expect([pooled(made.worktree), await hookPending(made.worktree)]).toEqual([true, true]);
+    expect([pooled(made.worktree), hookPending(made.worktree)]).toEqual([true, true]);
   });
 
   it('whose `git worktree add` outlived its maker is waited for', async () => {
@@ -338,7 +338,7 @@ describe('whoever takes a slot and is killed', () => {
     const made = await take();
     expect(made).toMatchObject({ worktree: join(root, 'MC-1'), branch: 'mc/MC-1-do-it', created: true });
     expect(git(made.worktree, 'status', '--porcelain', '--branch')).toBe('## mc/MC-1-do-it');
-    expect(await hookPending(made.worktree)).toBe(true);
+    expect(hookPending(made.worktree)).toBe(true);
     expect(await fill()).toEqual({ kind: 'made', n: 1 });
   });
 });

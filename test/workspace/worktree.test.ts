@@ -211,9 +211,9 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
     error: expect.stringMatching(/not started/),
   });
   expect(readdirSync(bare)).toEqual([]);
-  expect(await hookPending(worktree)).toBe(true);
-  await hookDone(worktree);
-  expect(await hookPending(worktree)).toBe(false);
+  expect(hookPending(worktree)).toBe(true);
+  hookDone(worktree);
+  expect(hookPending(worktree)).toBe(false);
   expect(git(worktree, 'status', '--porcelain')).toBe('');
 });
 

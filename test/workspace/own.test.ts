@@ -1,0 +1,111 @@
+/** What is read of git's files, and written to its configuration, without asking git. */
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addToConfig, commonDir, gitDir, registered } from '../../src/workspace/own.ts';
+
+let dir: string;
+let repo: string;
+const git = (cwd: string, ...args: string[]): string =>
+  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
+    cwd,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim();
+beforeEach(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc own \n-')));
+  repo = join(dir, 'repo');
+  git(dir, 'init', '-q', '-b', 'main', repo);
+  git(repo, 'commit', '-q', '--allow-empty', '-m', 'x');
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the git dir', () => {
+  it('is what git says it is: of a repository, a worktree of it, a submodule', () => {
+    const tree = join(dir, 'a tree');
+    git(repo, 'worktree', 'add', '-q', '-b', 'x', tree);
+    git(repo, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', repo, 'sub');
+    for (const path of [repo, tree, join(repo, 'sub')]) {
+      const [common, own] = git(
+        path,
+        'rev-parse',
+        '--path-format=absolute',
+        '--git-common-dir',
+        '--absolute-git-dir',
+      ).split(/\n(?=\/)/);
+      expect([commonDir(path), gitDir(path)]).toEqual([common, own]);
+    }
+    expect(registered(join(repo, '.git'))).toEqual([
+      { path: tree, own: join(repo, '.git', 'worktrees', 'a-tree') },
+    ]);
+  });
+
+  it('is left to git where it is of another shape', () => {
+    git(dir, 'init', '-q', '--bare', 'bare');
+    mkdirSync(join(repo, 'below'));
+    const broken = join(dir, 'broken');
+    mkdirSync(join(broken, '.git'), { recursive: true });
+    for (const path of [join(dir, 'bare'), join(repo, 'below'), broken, join(dir, 'none')])
+      expect(commonDir(path)).toBeNull();
+  });
+
+  it('is unknown once the repository of a worktree has moved', () => {
+    const tree = join(dir, 'tree');
+    git(repo, 'worktree', 'add', '-q', tree);
+    renameSync(repo, join(dir, 'moved'));
+    expect(gitDir(tree)).toBeNull();
+  });
+});
+
+describe('a section added to the configuration', () => {
+  const section = '[branch "mc/MC-1-do-it"]\n\tmcPickupTicket = MC-1@5\n';
+  const file = () => join(repo, '.git', 'config');
+  const said = () => git(repo, 'config', '--local', '--get', 'branch.mc/MC-1-do-it.mcPickupTicket');
+
+  it('is what git would have written: git reads it, and takes it away with the branch', () => {
+    git(repo, 'branch', 'mc/MC-1-do-it');
+    chmodSync(file(), 0o640);
+    expect(addToConfig(join(repo, '.git'), section)).toBe(true);
+    expect(addToConfig(join(repo, '.git'), section.replace('@5', '@6'))).toBe(true);
+    expect(said()).toBe('MC-1@6');
+    expect(statSync(file()).mode & 0o777).toBe(0o640);
+    git(repo, 'branch', '-D', 'mc/MC-1-do-it');
+    expect(readFileSync(file(), 'utf8')).not.toContain('mcPickupTicket');
+  });
+
+  it('goes into the file that a symlink names', () => {
+    renameSync(file(), join(dir, 'elsewhere'));
+    symlinkSync(join(dir, 'elsewhere'), file());
+    expect(addToConfig(join(repo, '.git'), section)).toBe(true);
+    expect(readFileSync(join(dir, 'elsewhere'), 'utf8')).toContain('MC-1@5');
+    expect(said()).toBe('MC-1@5');
+  });
+
+  it.each([
+    ['locked', () => writeFileSync(`${file()}.lock`, 'theirs')],
+    ['not ended by a line break', () => writeFileSync(file(), '[a]\n\tb = c')],
+    ['ended in the middle of a value', () => writeFileSync(file(), '[a]\n\tb = c\\\n')],
+    ['gone', () => rmSync(file())],
+  ])('is left to git where the file is %s, and nothing of it changes', (_, make) => {
+    make();
+    const look = () => (existsSync(file()) ? readFileSync(file(), 'utf8') : null);
+    const before = look();
+    const locked = existsSync(`${file()}.lock`);
+    expect(addToConfig(join(repo, '.git'), section)).toBe(false);
+    expect([look(), existsSync(`${file()}.lock`)]).toEqual([before, locked]);
+  });
+});

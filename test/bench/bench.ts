@@ -38,15 +38,15 @@ async function main(): Promise<number> {
   if (!Number.isInteger(full) || full < 1) throw new Error(`--pairs: "${values.pairs}" is no number of runs`);
   const counts = {
     full,
-    slow: quick ? 5 : Math.max(LEAST_SLOW, Math.round(full / 2)),
-    few: quick ? 5 : Math.min(full, LEAST_SLOW),
+    slow: quick ? 3 : Math.max(LEAST_SLOW, Math.round(full / 2)),
+    few: quick ? 3 : Math.min(full, LEAST_SLOW),
   };
 
   const scratch = new Scratch();
   try {
     const report = new Report(
       { scratch, memory: new Memory(scratch), strace: new Strace(scratch) },
-      only,
+      { only, quick },
       counts,
     );
     await warmUp(report);

@@ -58,9 +58,22 @@ export function unbundledTick(name: string, entry: string, one: Case): Subject {
 }
 
 /** The statements with which an idle tick reads this board, their values filled in: taken from the program itself. */
-export async function readsOf({ places }: Case): Promise<string[]> {
+async function readsOf({ places }: Case): Promise<string[]> {
   const statements: string[] = [];
-  const db = new Database(places.board, { verbose: (sql) => statements.push(String(sql)) });
+  const db = new Database(places.board);
+  const prepare = db.prepare.bind(db);
+  // SQLite would tell by itself, and cut every value short.
+  const recorded = (sql: string) => {
+    const statement = prepare<unknown[], unknown>(sql);
+    const noting = <T>(run: (...values: unknown[]) => T): ((...values: unknown[]) => T) => {
+      return (...values) => {
+        statements.push(filled(sql, values[0]));
+        return run.apply(statement, values);
+      };
+    };
+    return { run: noting(statement.run), get: noting(statement.get), all: noting(statement.all) };
+  };
+  Object.assign(db, { prepare: recorded });
   try {
     await sqliteBoard(db, places.board).snapshot({
       ...{ host_id: ensureHostId(places.state), now_ms: Date.now(), limit: CANDIDATES, budget_day: null },
@@ -74,15 +87,27 @@ export async function readsOf({ places }: Case): Promise<string[]> {
   } finally {
     db.close();
   }
-  return statements;
+  const selects = statements.filter((sql) => /^\s*SELECT\b/.test(sql));
+  return ['BEGIN', ...selects, 'COMMIT'];
 }
 
-const PYTHON = `import sqlite3
-con = sqlite3.connect(BOARD, isolation_level=None)
-for sql in READS:
+function filled(sql: string, values: unknown): string {
+  const named = Object.fromEntries(Object.entries(values ?? {}));
+  return sql.replace(/@(\w+)/g, (_, name: string) => {
+    const value: unknown = named[name] ?? null;
+    return typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value);
+  });
+}
+
+/** Strings and lists of strings are written alike in Python and JSON. */
+function python(board: string, reads: readonly string[]): string {
+  return `import sqlite3
+con = sqlite3.connect(${JSON.stringify(board)}, isolation_level=None)
+for sql in ${JSON.stringify(reads)}:
     con.execute(sql).fetchall()
 con.close()
 `;
+}
 
 /** The same reads by another program; a text says why that cannot be. */
 export async function otherReader(
@@ -101,10 +126,7 @@ export async function otherReader(
   if (asked.status !== 0) return `${which} is not installed`;
   let subject: Subject;
   if (which === 'python3') {
-    writeFileSync(
-      file,
-      PYTHON.replace('BOARD', JSON.stringify(path)).replace('READS', JSON.stringify(reads)),
-    );
+    writeFileSync(file, python(path, reads));
     // Itself, not a version manager's script that looks for it.
     subject = plain(name, { file: asked.stdout.trim(), args: [file], env });
   } else {

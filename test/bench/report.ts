@@ -35,13 +35,14 @@ export interface More {
   readonly ended?: () => void;
 }
 
-const WARM_UP = 3;
+const WARM_UP: Readonly<Record<How, number>> = { full: 3, slow: 1, few: 1 };
 
 export class Report {
   readonly scratch: Scratch;
   readonly rows: Row[] = [];
   readonly comparisons: Comparison[] = [];
   readonly notes: string[] = [];
+  readonly quick: boolean;
   readonly #memory: Memory;
   readonly #strace: Strace;
   readonly #only: ReadonlySet<string> | null;
@@ -50,13 +51,14 @@ export class Report {
 
   constructor(
     parts: { readonly scratch: Scratch; readonly memory: Memory; readonly strace: Strace },
-    only: ReadonlySet<string> | null,
+    wanted: { readonly only: ReadonlySet<string> | null; readonly quick: boolean },
     counts: Readonly<Record<How, number>>,
   ) {
     this.scratch = parts.scratch;
     this.#memory = parts.memory;
     this.#strace = parts.strace;
-    this.#only = only;
+    this.#only = wanted.only;
+    this.quick = wanted.quick;
     this.#counts = counts;
     if (parts.strace.missing !== null)
       this.note(`child processes and system calls are not counted: ${parts.strace.missing}`);
@@ -76,8 +78,7 @@ export class Report {
   }
 
   async measured(subjects: readonly Subject[], how: How): Promise<Measured> {
-    const warmUp = how === 'slow' ? 1 : WARM_UP;
-    return { subjects, times: await rounds(subjects, this.#counts[how], warmUp, this.scratch) };
+    return { subjects, times: await rounds(subjects, this.#counts[how], WARM_UP[how], this.scratch) };
   }
 
   /** Measures a subject against its base, and adds the row. */
@@ -111,10 +112,7 @@ export class Report {
   showRest(): void {
     if (this.comparisons.length > 0) console.log(`\n${COMPARISON_HEAD}`);
     for (const one of this.comparisons) console.log(comparisonLine(one));
-    const notes = new Set([
-      ...this.comparisons.map(({ name, against, note }) => `${name} (${against}): ${note}`),
-      ...this.notes,
-    ]);
+    const notes = new Set([...this.comparisons.map(({ note }) => note), ...this.notes]);
     console.log(['', ...notes].join('\n- ').trimStart());
     const over = this.over();
     console.log(over.length === 0 ? '\nevery budget is kept' : ['\nOVER BUDGET', ...over].join('\n! '));

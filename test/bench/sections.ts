@@ -13,7 +13,7 @@ import { populate, stillLive } from './runtimes.ts';
 export interface Section {
   /** The rows that it gives. */
   readonly rows: readonly string[];
-  /** Left out by `--quick`: it alone takes longer than all the others there. */
+  /** Left out by `--quick`. */
   readonly slow?: true;
   run(report: Report): Promise<void>;
 }
@@ -28,7 +28,8 @@ export const SECTIONS: readonly Section[] = [
   { rows: ['idle-10k'], run: idle10k },
   { rows: ['register', 'event'], run: called },
   { rows: ['send'], run: send },
-  ...[1, 4].map((count) => launching(count)),
+  launching(1),
+  { ...launching(4), slow: true },
   { ...launching(16), slow: true },
   { rows: ['idle-100k-200'], slow: true, run: idle100k },
   { rows: ['idle-100k', 'idle-1m'], slow: true, run: idle1m },
@@ -59,7 +60,7 @@ async function idleEmpty(report: Report): Promise<void> {
   const one = makeCase(report.scratch, 'empty', 1);
   const tick = idleTick('idle-empty', one);
   await report.row(tick, emptyNode(one.env), { budgets: { ...IDLE, ratio: 1.8 } });
-  await unbundled(report, one);
+  if (!report.quick) await unbundled(report, one);
   takeDown(one, report.scratch);
 }
 
@@ -103,11 +104,17 @@ async function idle1m(report: Report): Promise<void> {
   const times = await report.measured([base, some, many], 'slow');
   await report.add(some, base, times, { budgets: IDLE });
   await report.add(many, base, times, { budgets: IDLE });
-  report.compare(many, some, times, 1.1, 'ten times the history, the same 3,000 tickets in todo');
+  report.compare(
+    many,
+    some,
+    times,
+    1.1,
+    'idle-1m: ten times the history of idle-100k, the same 3,000 tickets in todo',
+  );
 
   reopen(large, 27_000);
   const waiting = idleTick('idle-1m, 30,000 in todo', large);
-  const note = 'ten times the history and ten times the tickets in todo, none of which can be launched';
+  const note = '30,000 in todo: ten times as many as idle-100k, none of which can be launched';
   report.compare(waiting, some, await report.measured([some, waiting], 'few'), null, note);
   for (const one of [small, large]) takeDown(one, scratch);
 }
@@ -134,8 +141,14 @@ async function unbundled(report: Report, one: Case): Promise<void> {
   const all = unbundledTick(`${of}, naive`, naive, one);
   const some = unbundledTick(`${of}, unbundled`, late, one);
   const times = await report.measured([base, some, all], 'few');
-  report.compare(all, base, times, null, 'every module of the source and execa imported at the top');
-  report.compare(some, base, times, null, 'the same modules one by one, with the late imports of the source');
+  report.compare(
+    all,
+    base,
+    times,
+    null,
+    'naive: not bundled, every module of the source and execa imported at the top',
+  );
+  report.compare(some, base, times, null, 'unbundled: not bundled, with the late imports of the source');
 }
 
 async function readers(report: Report, one: Case): Promise<void> {
@@ -145,7 +158,8 @@ async function readers(report: Report, one: Case): Promise<void> {
     const subject = await otherReader(which, name, one, report.scratch);
     if (typeof subject === 'string') report.note(`${name} is left out: ${subject}`);
     else {
-      const note = `only the SELECTs of such a tick, by ${which}: no tmux, no processes, nothing written`;
+      const note =
+        'python3, sqlite3: only the SELECTs of such a tick; no tmux, no processes, nothing written';
       report.compare(subject, base, await report.measured([base, subject], 'few'), null, note);
     }
   }
@@ -181,9 +195,21 @@ function launching(count: number): Section {
       const times = await report.measured([base, turn, side, tick], 'slow');
       const budgets = count === 1 ? { children: 8 } : {};
       const counted = await report.add(tick, base, times, { budgets, once: true, ended: tick.end });
-      report.compare(tick, turn, times, null, 'the same git and tmux commands in a shell script, one by one');
+      report.compare(
+        tick,
+        turn,
+        times,
+        null,
+        'floor in turn: the same git and tmux commands in a shell script, one by one',
+      );
       const budget = count === 16 ? 2 : null;
-      report.compare(tick, side, times, budget, 'the same, side by side as far as git allows it');
+      report.compare(
+        tick,
+        side,
+        times,
+        budget,
+        'floor side by side: the same commands, at once as far as git allows it (see floor.ts)',
+      );
       if (count === 1 && counted !== null) sameAsFloor(report, counted.commands);
       launches.remove();
     },

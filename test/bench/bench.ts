@@ -9,6 +9,7 @@
  *   --strict      exit 1 when a median, the peak memory or the number of child processes is over its budget
  */
 import { writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Memory } from './memory.ts';
 import { Report } from './report.ts';
@@ -58,6 +59,8 @@ async function main(): Promise<number> {
     if (values.json !== undefined) writeFileSync(values.json, report.json());
     return values.strict && report.over().length > 0 ? 1 : 0;
   } catch (error) {
+    // A Ctrl-C ends what is being measured as well: which of the two is it?
+    await pause(20);
     if (!scratch.signal.aborted) throw error;
     const { message } = scratch.signal.reason as Interrupted;
     console.error(message);

@@ -69,10 +69,6 @@ export class Report {
     return this.#only === null || this.#only.has(row);
   }
 
-  get lastRow(): string {
-    return this.rows.at(-1)?.name ?? '';
-  }
-
   note(text: string): void {
     this.notes.push(text);
   }
@@ -113,7 +109,7 @@ export class Report {
     if (this.comparisons.length > 0) console.log(`\n${COMPARISON_HEAD}`);
     for (const one of this.comparisons) console.log(comparisonLine(one));
     const notes = new Set([...this.comparisons.map(({ note }) => note), ...this.notes]);
-    console.log(['', ...notes].join('\n- ').trimStart());
+    console.log([...notes].flatMap(wrapped).join('\n'));
     const over = this.over();
     console.log(over.length === 0 ? '\nevery budget is kept' : ['\nOVER BUDGET', ...over].join('\n! '));
   }
@@ -122,6 +118,19 @@ export class Report {
     const { rows, comparisons, notes } = this;
     return `${JSON.stringify({ machine: machine(), rows, comparisons, notes, over: this.over() }, null, 2)}\n`;
   }
+}
+
+/** A note as a point of a list, 118 columns wide. */
+function wrapped(note: string): string[] {
+  return note.split(' ').reduce<string[]>(
+    (lines, word) => {
+      const last = lines.at(-1) ?? '';
+      return last.length + word.length < 117
+        ? [...lines.slice(0, -1), `${last} ${word}`]
+        : [...lines, `  ${word}`];
+    },
+    ['-'],
+  );
 }
 
 function pick({ subjects, times }: Measured, subject: Subject, base: Subject) {

@@ -122,15 +122,13 @@ export class Report {
 
 /** A note as a point of a list, 118 columns wide. */
 function wrapped(note: string): string[] {
-  return note.split(' ').reduce<string[]>(
-    (lines, word) => {
-      const last = lines.at(-1) ?? '';
-      return last.length + word.length < 117
-        ? [...lines.slice(0, -1), `${last} ${word}`]
-        : [...lines, `  ${word}`];
-    },
-    ['-'],
-  );
+  const lines = ['-'];
+  for (const word of note.split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (longer.length <= 118) lines.splice(-1, 1, longer);
+    else lines.push(`  ${word}`);
+  }
+  return lines;
 }
 
 function pick({ subjects, times }: Measured, subject: Subject, base: Subject) {

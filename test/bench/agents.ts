@@ -1,0 +1,121 @@
+/** What is called beside the ticks: by a launcher (`register`), by an agent's hooks (`mc-event`), by people (`status`, `send`). */
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureTools } from '../../src/runtime/launcher.ts';
+import { waitFor } from '../support/wait.ts';
+import { addTicket, BIN, type Case, command, makeCase, program, withBoard } from './cases.ts';
+import { type Command, plain, type Subject } from './measure.ts';
+import { claim } from './runtimes.ts';
+import type { Scratch } from './scratch.ts';
+
+/** The registration of a launcher, each time of another run that was just claimed. */
+export function registration(one: Case): Subject {
+  let run = '';
+  return {
+    name: 'register',
+    ready: async () => {
+      run = await withBoard(one, async (board) => {
+        const ticket = await addTicket(board, 'Register me');
+        const claimed = await claim(board, one, ticket);
+        stage(one, claimed, ticket);
+        return claimed;
+      });
+      return registerCommand(one, run);
+    },
+    done: () =>
+      withBoard(one, async (board) => {
+        const row = await board.runtime(run);
+        if (row?.phase !== 'registered') throw new Error(`${run} is ${row?.phase ?? 'not there'}`);
+        await board.end({ run, version: row.version }, ENDED, 'bench', Date.now());
+      }),
+  };
+}
+
+const ENDED = { end_reason: 'agent_finished', exit_code: 0, exit_signal: null };
+
+/** What a launch leaves for the launcher to read. */
+function stage({ places }: Case, run: string, ticket: string): void {
+  const dir = join(places.runs, run);
+  mkdirSync(join(dir, 'events'), { recursive: true });
+  const file = {
+    ...{ run, ticket, owner: null, agent: 'scripted', kind: 'command', project: 'demo', claim_epoch: 1 },
+    ...{ worktree: places.worktrees, branch: null, ticket_created_at_ms: null, headless: false },
+    ...{ client_session: null, env: {} },
+  };
+  writeFileSync(join(dir, 'run.json'), JSON.stringify(file));
+}
+
+/** The very words of a launcher, in the environment that tmux gives it. The process that registers is this one. */
+function registerCommand({ places, env }: Case, run: string): Command {
+  const where = ['--state-dir', places.state, '--config', places.config];
+  return {
+    file: process.execPath,
+    args: [BIN, ...where, 'register', run, String(process.pid)],
+    env: { ...env, TMUX: `${places.socket},${process.pid},0`, TMUX_PANE: '%1' },
+  };
+}
+
+const EVENT = `${JSON.stringify({ session_id: 'bench', hook_event_name: 'Stop', text: 'word '.repeat(100) })}\n`;
+
+/** One event of an agent, and a shell that does nothing with the same input. */
+export function event({ places, env }: Case): { readonly event: Subject; readonly shell: Subject } {
+  ensureTools(places, process.execPath, BIN);
+  const runDir = join(places.runs, 'bench-events');
+  const events = join(runDir, 'events');
+  mkdirSync(events, { recursive: true });
+  const withRun = { ...env, MC_RUN_DIR: runDir };
+  return {
+    event: {
+      name: 'event',
+      ready: () => ({ file: join(places.bin, 'mc-event'), args: ['idle'], env: withRun, input: EVENT }),
+      done: () => {
+        const made = readdirSync(events);
+        if (made.length !== 1 || !made[0]?.startsWith('idle.')) throw new Error(`events: ${made.join()}`);
+        for (const name of made) rmSync(join(events, name));
+      },
+    },
+    shell: plain('sh -c :', { file: '/bin/sh', args: ['-c', ':'], env: withRun, input: EVENT }),
+  };
+}
+
+export function status(one: Case): Subject {
+  return plain('status', { ...command(one, 'status', '--json'), talks: true });
+}
+
+/** Takes a line as a turn, and says so. */
+const LISTENER = `#!/bin/sh
+stty -echo
+mc-event idle </dev/null
+while IFS= read -r line; do
+  mc-event busy </dev/null
+  mc-event idle </dev/null
+done
+`;
+
+/** A text to an agent that waits for one; each run sends another. */
+export async function sending(scratch: Scratch): Promise<Subject & { readonly one: Case }> {
+  const script = join(scratch.dir, 'listener.sh');
+  writeFileSync(script, LISTENER, { mode: 0o755 });
+  const one = makeCase(scratch, 'send', 1, [script]);
+  const ticket = await withBoard(one, (board) => addTicket(board, 'Listen'));
+  program(one, 'dispatch');
+  const run = await withBoard(one, async (board) => (await board.liveRuntime(ticket))?.id ?? '');
+  const events = join(one.places.runs, run, 'events');
+  let sent = 0;
+  const idle = (): boolean =>
+    readdirSync(events).filter((name) => name.startsWith('idle.')).length === sent + 1;
+  return {
+    one,
+    name: 'send',
+    ready: async () => {
+      await waitFor(idle, 'the agent to be idle');
+      sent++;
+      return { ...command(one, 'send', ticket, `Message number ${sent}`, '--json'), talks: true };
+    },
+    done: () =>
+      withBoard(one, async (board) => {
+        const last = await board.lastDelivery(run, 'send');
+        if (last?.outcome !== 'delivered') throw new Error(`send: ${last?.outcome ?? 'nothing was sent'}`);
+      }),
+  };
+}

@@ -36,7 +36,7 @@ export class Clock {
   /** What a process that is started now needs to live in the same time. */
   environment(): NodeJS.ProcessEnv {
     return {
-      NODE_OPTIONS: `--require=${this.#preload}`,
+      NODE_OPTIONS: `--require ${JSON.stringify(this.#preload)}`,
       MC_GROWTH_SHIFT_MS: String(Date.now() - realNow()),
       MC_GROWTH_AHEAD_NS: String(this.#ahead_ns),
     };

@@ -27,9 +27,9 @@ import { aProfile } from '../support/builders.ts';
 const HOUR = 60;
 const PERSON = 'ann';
 /** Of a day's tickets so many come at once, in the morning: then there is a queue, which each tick tells of. */
-const BATCH = 0.3;
+const BATCH = 0.2;
 const BATCH_AT = 9 * HOUR;
-const [OFFICE_OPENS, OFFICE_CLOSES] = [8 * HOUR, 18 * HOUR];
+const [OFFICE_OPENS, OFFICE_CLOSES] = [8 * HOUR, 20 * HOUR];
 
 /** Yields after how many minutes it goes on. */
 type Life = AsyncGenerator<number, void, void>;
@@ -166,7 +166,7 @@ export class Team {
   async *#run(id: string, fate: Fate): AsyncGenerator<number, TicketStatus, void> {
     const ticket = await this.#read(id);
     const agent = await this.#launch(ticket);
-    const work = this.#between(8, 28);
+    const work = this.#between(8, 22);
     const again = ticket.claim_epoch > 0;
     for (let at = 0; at < work; at += 3) {
       this.#event(agent, at === 0 ? 'busy' : 'tool', { tool: 'Bash', text: text(300, agent.run) });

@@ -100,10 +100,12 @@ export class Probe {
     });
     replace('transaction', function (this: Database.Database, body: (...args: unknown[]) => unknown) {
       const made = transaction.call(this, body);
-      return {
-        deferred: made.deferred,
-        immediate: (...args: unknown[]) => timed(() => made.immediate(...args)),
-      };
+      const each =
+        (run: (...args: unknown[]) => unknown) =>
+        (...args: unknown[]) =>
+          timed(() => run(...args));
+      const { deferred, immediate, exclusive } = made;
+      return Object.assign(each(made), { deferred, immediate: each(immediate), exclusive: each(exclusive) });
     });
     this.restore = () => {
       replace('close', close);

@@ -343,7 +343,7 @@ function show(one: Day | undefined): void {
     ...[String(dirs.runs), String(dirs.trash), mib(dirs.bytes), mib(board.file_bytes), mib(board.free_bytes)],
     ...[wal.alone, wal.open, wal.looking].map((bytes) => String(Math.round(bytes / 1024))),
     ...[tick_ms.median, tick_ms.p99, tick_ms.max, write_ms].map((ms) => ms.toFixed(1)),
-    one.process === null ? '-' : `${one.process.ratio.toFixed(2)}x`,
+    times(one.process?.ratio ?? Number.NaN),
   ];
   console.log(cells.map((cell, n) => cell.padStart((COLUMNS[n]?.length ?? 0) + 1)).join(' '));
 }
@@ -366,7 +366,7 @@ function perRow(last: Day | undefined): string[] {
 interface Verdict {
   readonly lines: readonly string[];
   /** Bytes a day, in the first third of the days and in the last one. */
-  readonly growth: Readonly<Record<'file' | 'own' | 'logs' | 'dirs', readonly [number, number]>>;
+  readonly growth: Readonly<Record<'file' | 'own' | 'rest' | 'logs' | 'dirs', readonly [number, number]>>;
   readonly tick_ms: readonly [number, number];
   readonly process_ratio: readonly [number, number];
 }
@@ -386,6 +386,7 @@ function verdict(days: readonly Day[]): Verdict {
   const growth = {
     file: growing(({ board }) => board.file_bytes),
     own: growing(({ board }) => bytesOf(board, OWN)),
+    rest: growing(({ board }) => board.file_bytes - bytesOf(board, OWN)),
     logs: growing(({ board }) => bytesOf(board, LOGS)),
     dirs: growing(({ dirs }) => dirs.bytes),
   };
@@ -401,13 +402,15 @@ function verdict(days: readonly Day[]): Verdict {
       `From the first third of the days to the last (${third} each):`,
       perDay('the board file grows by', growth.file),
       perDay('  of it tickets and their runs', growth.own),
-      perDay('  activity, ticks, deliveries', growth.logs),
+      perDay('  all else', growth.rest),
+      perDay('activity, ticks, deliveries', growth.logs),
       perDay('run directories and trash', growth.dirs),
       `a tick in this process              ${tick_ms.map((ms) => `${ms.toFixed(2)} ms`).join(' -> ')}`,
-      `a tick as a process of its own      ${process_ratio.map((ratio) => `${ratio.toFixed(2)}x`).join(' -> ')}`,
+      `a tick as a process of its own      ${process_ratio.map(times).join(' -> ')}`,
       `the longest tick ${most((day) => day.tick_ms.max).toFixed(0)} ms, its longest write transaction ${most((day) => day.write_ms).toFixed(0)} ms`,
       `the largest WAL ${wal.map((bytes) => Math.round(bytes / 1024)).join(', ')} KiB (nobody else, a reader that has it open, one that keeps looking)`,
-      bounded('what is told of tickets and runs', growth.logs),
+      bounded('the board file beyond tickets and their runs', growth.rest),
+      bounded('activity, ticks, deliveries', growth.logs),
       bounded('run directories', growth.dirs),
     ],
   };
@@ -416,6 +419,11 @@ function verdict(days: readonly Day[]): Verdict {
 /** A tenth of what the first days brought is noise of pages and of days that differ. */
 function bounded(what: string, [from, to]: readonly [number, number]): string {
   return `${what}: ${to <= from / 10 ? 'bounded' : 'GROWING'}`;
+}
+
+/** Not a number = not measured. */
+function times(ratio: number): string {
+  return Number.isNaN(ratio) ? '-' : `${ratio.toFixed(2)}x`;
 }
 
 function mib(bytes: number): string {

@@ -1,7 +1,7 @@
 import type { Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
 import type { Runtime, Verdict } from '../model/runtime.ts';
-import type { Ticket, TicketStatus } from '../model/ticket.ts';
+import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type World } from '../model/world.ts';
 import type { DecideOptions } from './index.ts';
 import { guardOf, type Reconciled } from './reconcile.ts';
@@ -64,7 +64,7 @@ export function nextRamp({ ramp, switches, tmux }: World, limits: Limits): numbe
 }
 
 /** Priority, age, then number: `MC-2` before `MC-10`. */
-export function inOrder(a: Ticket, b: Ticket): number {
+export function inOrder(a: TicketFacts, b: TicketFacts): number {
   return (
     a.priority - b.priority ||
     a.created_at_ms - b.created_at_ms ||
@@ -73,7 +73,7 @@ export function inOrder(a: Ticket, b: Ticket): number {
   );
 }
 
-function candidates(world: World, { after, freed, spoken }: Reconciled): Ticket[] {
+function candidates(world: World, { after, freed, spoken }: Reconciled): TicketFacts[] {
   const live = new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? []));
   return world.tickets
     .map(({ ticket }) => after.get(ticket.id) ?? ticket)
@@ -82,7 +82,7 @@ function candidates(world: World, { after, freed, spoken }: Reconciled): Ticket[
 }
 
 function closed(
-  ticket: Ticket,
+  ticket: TicketFacts,
   unmet: readonly string[],
   world: World,
   policy: Policy,
@@ -102,7 +102,7 @@ function closed(
 function factsOf(
   because: SkipBecause,
   seen: {
-    readonly ticket: Ticket;
+    readonly ticket: TicketFacts;
     readonly unmet: readonly string[];
     readonly route: { readonly project: Project; readonly profile: AgentProfile } | null;
     readonly slots: Slots;
@@ -161,7 +161,7 @@ type Unable = 'account_limited' | 'profile_not_ready';
 
 /** The owner's profile, else the ticket's own, the first route that fits, the project's, the configuration's. Where its
  *  account is limited or not ready, the profile that it names as its fallback, unless the ticket is a profile's own. */
-function routeOf(ticket: Ticket, policy: Policy, unable: (name: string) => Unable | null): Route {
+function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => Unable | null): Route {
   const project = policy.projects.get(ticket.project);
   if (project === undefined) return { ok: false, because: 'unknown_project' };
   const routed = policy.routes.find((route) => fits(route, ticket))?.agent;
@@ -179,7 +179,7 @@ function routeOf(ticket: Ticket, policy: Policy, unable: (name: string) => Unabl
   return { ok: false, because: unable(name) ?? 'account_limited' };
 }
 
-function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: Ticket): boolean {
+function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: TicketFacts): boolean {
   return (
     (label === null || ticket.labels.includes(label)) &&
     (project === null || ticket.project === project) &&
@@ -200,7 +200,7 @@ function unable(name: string, world: World, { closed }: Reconciled): Unable | nu
 }
 
 /** A budget that is used up stops launches, and no agent that works. */
-function spentUp(ticket: Ticket, { spent }: World, { limits }: Policy): SkipBecause | null {
+function spentUp(ticket: TicketFacts, { spent }: World, { limits }: Policy): SkipBecause | null {
   if (spent === null) return null;
   const over = (used: Spent | undefined, usd: number | null, tokens: number | null): boolean =>
     used !== undefined && ((usd !== null && used.usd >= usd) || (tokens !== null && used.tokens >= tokens));

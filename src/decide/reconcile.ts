@@ -11,7 +11,7 @@ import type { Because, EndInfo, Refresh, Skip, Step, TicketGuard } from '../mode
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { SETTLED, type Ticket } from '../model/ticket.ts';
+import { SETTLED, type TicketFacts } from '../model/ticket.ts';
 import {
   blocks,
   type ObservedRuntime,
@@ -33,7 +33,7 @@ export interface Reconciled {
   readonly skipped: readonly Skip[];
   readonly refresh: readonly Refresh[];
   /** Tickets as this pass will leave them, where it changes them. */
-  readonly after: ReadonlyMap<string, Ticket>;
+  readonly after: ReadonlyMap<string, TicketFacts>;
   /** Tickets whose live row this pass ends. */
   readonly freed: ReadonlySet<string>;
   /** Tickets that this pass spoke about already, so that dispatch adds no second word. */
@@ -58,7 +58,7 @@ class Pass implements Reconciled {
   readonly steps: Step[] = [];
   readonly skipped: Skip[] = [];
   readonly refresh: Refresh[] = [];
-  readonly after = new Map<string, Ticket>();
+  readonly after = new Map<string, TicketFacts>();
   readonly freed = new Set<string>();
   readonly spoken = new Set<string>();
   tripped = false;
@@ -217,7 +217,7 @@ class Pass implements Reconciled {
   }
 
   /** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
-  #working(observed: ObservedRuntime, ticket: Ticket, silent_ms: number): void {
+  #working(observed: ObservedRuntime, ticket: TicketFacts, silent_ms: number): void {
     const { row, seen } = observed;
     const base = {
       ticket: ticket.id,
@@ -347,7 +347,7 @@ class Pass implements Reconciled {
    *  is left is a failed attempt. The row ends with the next tick. */
   #through(
     observed: ObservedRuntime,
-    ticket: Ticket,
+    ticket: TicketFacts,
     { exit_code, exit_signal }: Omit<EndInfo, 'end_reason'>,
   ): boolean {
     const { row, seen, has_commits } = observed;
@@ -372,7 +372,7 @@ class Pass implements Reconciled {
     return true;
   }
 
-  #sameClaim(row: Runtime, ticket: Ticket): boolean {
+  #sameClaim(row: Runtime, ticket: TicketFacts): boolean {
     return row.owner === ticket.owner && row.claim_epoch === ticket.claim_epoch;
   }
 
@@ -390,7 +390,7 @@ class Pass implements Reconciled {
   }
 
   #retry(
-    ticket: Ticket,
+    ticket: TicketFacts,
     heals: number,
     row: Runtime,
     seen: ObservedRuntime | null,
@@ -439,7 +439,7 @@ class Pass implements Reconciled {
 
   /** A dead row is ended in this pass, but another run's process carries the ticket's mark: no launch beside it.
    *  The next tick, with the row gone, adopts it. */
-  #besideDead(ticket: Ticket): void {
+  #besideDead(ticket: TicketFacts): void {
     if (!this.freed.has(ticket.id)) return;
     const busy = this.#sighting(ticket);
     if (busy === null) return;
@@ -452,7 +452,7 @@ class Pass implements Reconciled {
 
   /** A process that carries the ticket's mark while the board has no live row for it: the board has lost it
    *  (restored from a backup, a row ended by hand). True = there is nothing more to decide for this ticket. */
-  #sighted(ticket: Ticket): boolean {
+  #sighted(ticket: TicketFacts): boolean {
     const busy = this.#sighting(ticket);
     if (busy === null) return false;
     const answer = answerBusy(ticket, busy);
@@ -486,7 +486,7 @@ class Pass implements Reconciled {
   }
 
   /** What may work on this ticket without a row of its own. */
-  #sighting({ id }: Ticket): Sighting | null {
+  #sighting({ id }: TicketFacts): Sighting | null {
     return worst(this.#world.sightings.filter((sighting) => sighting.ticket === id));
   }
 
@@ -497,12 +497,14 @@ class Pass implements Reconciled {
   #refresh(seen: ObservedRuntime, now: { alive: boolean; silent_ms: number; launching_ms: number }): void {
     const { row } = seen;
     if (row.phase === 'ended') return;
+    const phase = now.alive && row.phase === 'registered' ? 'running' : row.phase;
     this.refresh.push({
       run: row.id,
-      phase: now.alive && row.phase === 'registered' ? 'running' : row.phase,
+      phase,
       seen: seen.seen,
       output_at_s: seen.pane?.output_at_s ?? row.output_at_s,
       ...now,
+      ...(phase === row.phase && sameAsBefore(seen) ? { quiet: true } : {}),
     });
   }
 
@@ -513,8 +515,23 @@ class Pass implements Reconciled {
   }
 }
 
+const KEPT = [
+  'activity',
+  'question',
+  'turn',
+  'client_session',
+  'level',
+  'limited_until_ms',
+  'not_ready',
+] as const;
+
+/** What a look has found is what the row has. */
+function sameAsBefore({ row, seen }: ObservedRuntime): boolean {
+  return seen.fresh === 0 && seen.cursor === row.events_cursor && KEPT.every((key) => seen[key] === row[key]);
+}
+
 /** Why a ticket in `needs_input` goes back to `in_progress` though nobody moved it; null = it stands. */
-function answered({ row, seen }: ObservedRuntime, ticket: Ticket, active: boolean): Because | null {
+function answered({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: boolean): Because | null {
   if (ticket.reason_run !== row.id) return 'agent_alive';
   const later = seen.turn > (ticket.reason_turn ?? 0);
   switch (ticket.reason) {
@@ -561,7 +578,7 @@ function scopedStop(switches: readonly Switch[], project: string, agent: string)
   );
 }
 
-export function guardOf(ticket: Ticket): TicketGuard {
+export function guardOf(ticket: TicketFacts): TicketGuard {
   const { status, owner, claim_epoch, version } = ticket;
   return { status, owner, claim_epoch, version };
 }

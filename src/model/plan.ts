@@ -181,6 +181,8 @@ export interface Refresh {
   readonly launching_ms: number;
   readonly output_at_s: number | null;
   readonly alive: boolean;
+  /** Nothing but time has passed since the row was read: a board need not write the rest of it again. */
+  readonly quiet?: true;
 }
 
 export interface Plan {

@@ -55,3 +55,6 @@ export interface Ticket {
   readonly created_at_ms: number;
   readonly updated_at_ms: number;
 }
+
+/** What decisions are made from. A tick looks at hundreds of tickets that wait: their texts stay on the board. */
+export type TicketFacts = Omit<Ticket, 'title' | 'body' | 'source' | 'reason_text' | 'updated_at_ms'>;

@@ -1,7 +1,7 @@
 import type { Judgement } from './identity.ts';
 import type { AgentKind } from './policy.ts';
 import type { Activity, Runtime } from './runtime.ts';
-import type { Ticket } from './ticket.ts';
+import type { TicketFacts } from './ticket.ts';
 
 /** One row of `tmux list-panes -a` on our own server. */
 export interface Pane {
@@ -86,7 +86,7 @@ export interface Sighting {
 }
 
 export interface TicketView {
-  readonly ticket: Ticket;
+  readonly ticket: TicketFacts;
   /** Dependencies that are not `done`. */
   readonly unmet: readonly string[];
   /** The run of the ticket's present claim epoch that ended, if one did. */

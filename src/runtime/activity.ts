@@ -17,7 +17,7 @@ export async function lookAtActivity(
   adapter: Adapter,
   delta_ms: number,
 ): Promise<ActivityView> {
-  const folded = foldEvents(join(runs, row.mark, 'events'), row, adapter);
+  const folded = foldEvents(`${runs}/${row.mark}/events`, row, adapter);
   if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless === 1)
     return { ...folded, level: null, level_ms: 0 };
   const look = agentLook(runs, row, readRunFile(runs, row.mark), title, folded.client_session);

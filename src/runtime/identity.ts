@@ -59,18 +59,14 @@ export function parseStat(
   text: string,
 ): { readonly state: string; readonly ppid: number; readonly start: string } | null {
   const end = text.lastIndexOf(')');
-  if (end < 0) return null;
-  const fields = text
-    .slice(end + 2)
-    .trimEnd()
-    .split(' ');
-  const [state, parent] = fields;
-  const start = fields[19];
-  if (state === undefined || !/^[A-Za-z]$/.test(state)) return null;
-  if (parent === undefined || !/^\d+$/.test(parent) || start === undefined || !/^\d+$/.test(start))
-    return null;
-  return { state, ppid: Number(parent), start };
+  const [, state, parent, start] = (end < 0 ? null : STAT.exec(text.slice(end + 1))) ?? [];
+  return state === undefined || parent === undefined || start === undefined
+    ? null
+    : { state, ppid: Number(parent), start };
 }
+
+/** Behind the name: the state, the parent, and 17 fields further on the start. */
+const STAT = /^ ([A-Za-z]) (\d+)(?: -?\d+){17} (\d+)(?: |\n|$)/;
 
 /** This host's id, or null before `ensureHostId` was ever called. Copied to another machine, the file makes
  *  another id there. */

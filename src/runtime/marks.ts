@@ -71,5 +71,5 @@ function readMark(marks: string, ticket: string): Mark | null {
 
 function pathOf(marks: string, ticket: string): string {
   if (!TICKET.test(ticket)) throw new Error(`not a ticket id: ${JSON.stringify(ticket)}`);
-  return join(marks, `${ticket}.json`);
+  return `${marks}/${ticket}.json`;
 }

@@ -1,7 +1,5 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { uniqueName } from '../model/hash.ts';
 
 export interface RunOptions {
@@ -86,7 +84,8 @@ export function runToFile(file: string, args: readonly string[], options: RunOpt
 }
 
 function namelessFile(): number {
-  const path = join(tmpdir(), `mc-pickup-${uniqueName()}`);
+  // Not os.tmpdir: to load that module takes longer than to make the file.
+  const path = `${process.env.TMPDIR || '/tmp'}/mc-pickup-${uniqueName()}`;
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
   return fd;

@@ -504,6 +504,12 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ...{ events_cursor: 'e3', silent_ms: 5, launching_ms: 6, output_at_s: 7, heartbeat_at_ms: NOW + 9 },
       });
       await save('t2', NOW + 99, { ...refresh, alive: false, phase: 'parked' });
+      const still = { ...refresh, silent_ms: 60_005, seen: { ...seen, level_ms: 61_234 } };
+      expect(await save('t2b', NOW + 9, { ...still, quiet: true })).toBe(1);
+      expect(await row('r1')).toMatchObject({
+        ...{ version: r.version, activity: 'busy', question: 'q', silent_ms: 60_005, level_ms: 61_234 },
+        ...{ launching_ms: 6, output_at_s: 7, heartbeat_at_ms: NOW + 9 },
+      });
       expect(await row('r1')).toMatchObject({ phase: 'running', heartbeat_at_ms: NOW + 9 });
       await b.end(rowGuard(r), DEAD, 'x', NOW);
       expect(await save('t3', NOW, refresh)).toBe(0);
@@ -838,12 +844,18 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       for (let n = 0; n < 4; n++) await add({ priority: 0, project: 'closed' });
       const busy = await add({ project: 'full', agent: 'taken', priority: 0 });
       await claim(busy, 'r1', {}, { project: 'full', agent: 'taken' });
-      const last = await add({ priority: 4, project: 'demo', agent: null });
+      await add({ priority: 0, project: 'demo', agent: null });
+      await add({ priority: 0, project: 'de"mo', agent: null });
+      const last = await add({ priority: 4, project: 'de.mo-2_x', agent: null });
       const named = await add({ priority: 4, project: 'closed' });
       const ready = {
         authors: [],
         max_attempts: 3,
-        projects: { full: { max_agents: 1, agent: 'robot' }, demo: { max_agents: null, agent: 'robot' } },
+        projects: {
+          full: { max_agents: 1, agent: 'robot' },
+          demo: { max_agents: null, agent: 'taken' },
+          'de.mo-2_x': { max_agents: null, agent: 'robot' },
+        },
         agents: { robot: { max_agents: 2 }, taken: { max_agents: 1 } },
       };
       const look = await b.snapshot({
@@ -857,7 +869,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const ids = look.tickets.map(({ ticket }) => ticket.id);
       expect(ids[0]).toBe(last.id);
       expect(ids).toContain(named.id);
-      expect(look.beyond).toBe(11);
+      expect(look.beyond).toBe(13);
     });
 
     it('passes over a ticket that cannot be read, and over no other', async ({ skip }) => {

@@ -156,6 +156,20 @@ describe('split brain', () => {
   });
 
   it.each([
+    ['nothing but time has passed', {}, {}, true],
+    ['a signal came', {}, { seen: { fresh: 1 } }, undefined],
+    ['the activity is another', {}, { seen: { activity: 'busy' } }, undefined],
+    ['the level is another', {}, { seen: { level: 'busy' } }, undefined],
+    ['the session is known now', {}, { seen: { client_session: 's' } }, undefined],
+    ['it has just registered', { phase: 'registered' }, {}, undefined],
+  ] as const)('tells the board of a row what it need not write again: %s', (_, row, seen, quiet) => {
+    const made = plan(
+      pair({ status: 'in_progress' }, observed(aRuntime({ activity: 'idle', ...row }), seen)),
+    );
+    expect(made.refresh.map((one) => one.quiet)).toEqual([quiet]);
+  });
+
+  it.each([
     [0, ['normalize agent_alive']],
     [2, ['normalize agent_alive']],
     [3, ['skip flapping']],

@@ -206,9 +206,11 @@ export function httpBoard(server: Server): Board {
     liveRuntimes: () => bySeq({ live: true }),
     runtimesOf: (ticket, limit) => runtimes({ ticket }, Math.max(0, limit)),
 
-    saveTick: async (tick, refresh) =>
-      (await write({ path: ['hosts', tick.host_id, 'ticks'], body: { tick, refresh } }, c.Refreshed))
-        .refreshed,
+    saveTick: async (tick, rows) => {
+      const refresh = rows.map(({ quiet: _, ...row }) => row);
+      const path = ['hosts', tick.host_id, 'ticks'];
+      return (await write({ path, body: { tick, refresh } }, c.Refreshed)).refreshed;
+    },
     lastTick: (host_id) => find(['hosts', host_id, 'ticks', 'last'], c.Tick),
 
     limitAccount: (name, until_ms, reason, actor, now_ms) =>

@@ -22,11 +22,11 @@ export function openBoard(path: string): Board {
     },
     (db) => {
       // A newer board and another program's file are refused before anything of them is changed.
-      patiently(() => refuseForeign(db, path));
-      patiently(() => db.pragma('journal_mode = WAL'));
-      db.pragma('synchronous = FULL');
-      db.pragma('foreign_keys = ON');
-      migrate(db, path);
+      const version = patiently(() => refuseForeign(db, path));
+      patiently(() =>
+        db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON'),
+      );
+      if (version < SCHEMA_VERSION) migrate(db, path);
     },
   );
 }
@@ -111,7 +111,7 @@ function foreignShape(db: Database.Database): string | null {
 }
 
 /** The switch to WAL needs the file alone, and SQLite does not always wait for that by itself. */
-function patiently(body: () => unknown): unknown {
+function patiently<T>(body: () => T): T {
   const end = monotonicMs() + BUSY_MS;
   for (;;) {
     try {

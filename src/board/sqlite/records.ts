@@ -148,45 +148,44 @@ function saveTick(store: Store, row: TickRow): void {
   );
 }
 
+const TIMES = `silent_ms = @silent_ms, launching_ms = @launching_ms, level_ms = @level_ms, output_at_s = @output_at_s,
+  heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END`;
+
 /** The phase only ever goes from registered to running here: every other change is a guarded step's. */
 function refreshRow(store: Store, row: Refresh, now_ms: number): number {
-  const { run, phase, seen, silent_ms, launching_ms, output_at_s, alive } = row;
-  const {
-    activity,
-    question,
-    turn,
-    client_session,
-    fresh,
-    cursor,
-    level,
-    level_ms,
-    limited_until_ms,
-    not_ready,
-  } = seen;
+  const { run, phase, seen, output_at_s } = row;
+  const times = {
+    ...{ run, output_at_s, now_ms, alive: row.alive ? 1 : 0, level_ms: Math.round(seen.level_ms) },
+    ...{ silent_ms: Math.round(row.silent_ms), launching_ms: Math.round(row.launching_ms) },
+  };
+  // The rule for most rows of most ticks: there may be hundreds of agents.
+  if (row.quiet)
+    return store.run(`UPDATE runtime_sessions SET ${TIMES} WHERE id = @run AND ended_at_ms IS NULL`, times);
+  const { activity, question, turn, client_session, fresh, cursor, level, limited_until_ms, not_ready } =
+    seen;
   return store.run(
     `UPDATE runtime_sessions SET
        phase = CASE WHEN phase = 'registered' AND @phase = 'running' THEN 'running' ELSE phase END,
        activity = @activity, question = @question, turn = @turn,
-       client_session = coalesce(@client_session, client_session), level = @level, level_ms = @level_ms,
+       client_session = coalesce(@client_session, client_session), level = @level,
        limited_until_ms = @limited_until_ms, not_ready = @not_ready,
        events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
-       silent_ms = @silent_ms, launching_ms = @launching_ms, output_at_s = @output_at_s,
-       heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END
+       ${TIMES}
      WHERE id = @run AND ended_at_ms IS NULL`,
     {
-      run,
-      phase,
-      activity,
-      question,
-      turn,
-      ...{ client_session, level, level_ms: Math.round(level_ms), limited_until_ms, not_ready },
-      fresh,
-      cursor,
-      silent_ms: Math.round(silent_ms),
-      launching_ms: Math.round(launching_ms),
-      output_at_s,
-      alive: alive ? 1 : 0,
-      now_ms,
+      ...times,
+      ...{
+        phase,
+        activity,
+        question,
+        turn,
+        client_session,
+        level,
+        limited_until_ms,
+        not_ready,
+        fresh,
+        cursor,
+      },
     },
   );
 }

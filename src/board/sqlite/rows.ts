@@ -1,5 +1,5 @@
 import type { Runtime } from '../../model/runtime.ts';
-import { TICKET_STATUSES, type Ticket } from '../../model/ticket.ts';
+import { TICKET_STATUSES, type Ticket, type TicketFacts } from '../../model/ticket.ts';
 
 /** A row of `tickets` as SQLite gives it. */
 export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trusted'> {
@@ -12,6 +12,10 @@ export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trust
 export const TICKET = `id, title, body, status, priority, project, labels, agent, owner, author, trusted,
   depends_on, source, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_text, reason_run,
   reason_turn, created_at_ms, updated_at_ms`;
+
+/** The columns of `TicketFacts`; `tickets_todo` has all of them, so that a look at what waits reads no row. */
+export const FACTS = `id, status, priority, project, labels, agent, owner, author, trusted, depends_on,
+  not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn, created_at_ms`;
 
 /** The columns of a runtime: exactly the fields of `Runtime`, so that a row needs no mapping. */
 export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, version, host_id,
@@ -29,8 +33,12 @@ export const UNSETTLED = `status NOT IN ('in_review', 'done', 'cancelled', 'bloc
 
 export type { Runtime, Ticket };
 
+export type FactsRow = Pick<TicketRow, keyof TicketFacts>;
+
 /** Throws where another program has written what no ticket can be. */
-export function toTicket(row: TicketRow): Ticket {
+export function toTicket<R extends FactsRow>(
+  row: R,
+): Omit<R, 'labels' | 'depends_on' | 'trusted'> & Pick<Ticket, 'labels' | 'depends_on' | 'trusted'> {
   if (!TICKET_STATUSES.includes(row.status)) throw new Error(`not a status: ${JSON.stringify(row.status)}`);
   return {
     ...row,
@@ -40,8 +48,11 @@ export function toTicket(row: TicketRow): Ticket {
   };
 }
 
+const NONE: readonly string[] = [];
+
 /** Outside programs may have put numbers into the array. */
-function strings(json: string): string[] {
+function strings(json: string): readonly string[] {
+  if (json === '[]') return NONE;
   const value: unknown = JSON.parse(json);
   return Array.isArray(value) ? value.map(String) : [];
 }

@@ -307,3 +307,12 @@ CREATE TABLE reviews (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reviews_reader ON reviews (reader) WHERE reader IS NOT NULL;
 `;
+
+/** Schema 6: the index of what waits has all that a tick looks at, so that it reads no row of a ticket that it passes over.
+ *  Its columns are those of `FACTS`. */
+export const SCHEMA_6 = `
+DROP INDEX tickets_todo;
+CREATE INDEX tickets_todo ON tickets (priority, created_at_ms, seq, id, status, project, labels, agent, owner, author, trusted,
+  depends_on, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn)
+  WHERE status = 'todo';
+`;

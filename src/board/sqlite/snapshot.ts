@@ -1,7 +1,8 @@
+import type { TicketFacts } from '../../model/ticket.ts';
 import type { AccountView, Spent, TicketView } from '../../model/world.ts';
 import type { Board, Ready, Snapshot } from '../port.ts';
 import { allAccounts } from './accounts.ts';
-import { RUNTIME, type Runtime, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
+import { FACTS, type FactsRow, RUNTIME, type Runtime, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 
 const HEALS_MS = 30 * 60_000;
@@ -50,7 +51,7 @@ function look(store: Store, options: Options): Snapshot {
 }
 
 /** What the day and each of these tickets has used. */
-function spent(store: Store, day: string, tickets: readonly Ticket[]): NonNullable<Snapshot['spent']> {
+function spent(store: Store, day: string, tickets: readonly TicketFacts[]): NonNullable<Snapshot['spent']> {
   const sums = `coalesce(sum(input_tokens + output_tokens + cache_write_tokens), 0) AS tokens,
     coalesce(sum(cost_usd), 0) AS usd`;
   const ofDay = store.get<Spent>(`SELECT ${sums} FROM usage WHERE day = @day`, { day });
@@ -65,7 +66,7 @@ function spent(store: Store, day: string, tickets: readonly Ticket[]): NonNullab
 }
 
 /** A row that another program has written past the rules of the schema hides no other ticket. */
-function readable(row: TicketRow): Ticket | null {
+function readable(row: FactsRow): TicketFacts | null {
   try {
     return toTicket(row);
   } catch {
@@ -109,16 +110,15 @@ const READY = `
   (trusted = 1 OR author IN (SELECT value FROM json_each(@authors)))
   AND (not_before_at_ms IS NULL OR not_before_at_ms <= @now_ms)
   AND attempts < @max_attempts
-  AND project IN (SELECT key FROM json_each(@projects))
-  AND coalesce(owner, agent, (SELECT value FROM json_each(@projects) WHERE key = project))
-    IN (SELECT value FROM json_each(@agents))
+  AND CASE WHEN project IN (SELECT key FROM json_each(@projects))
+    THEN coalesce(owner, agent, json_extract(@projects, '$."' || project || '"')) IN (SELECT value FROM json_each(@agents)) END
   AND (depends_on = '[]' OR json_valid(depends_on) AND NOT EXISTS (
     SELECT 1 FROM json_each(tickets.depends_on) AS d
     WHERE NOT EXISTS (SELECT 1 FROM tickets AS x WHERE x.id = d.value AND x.status = 'done')))`;
 
-/** `todo`, the launchable first and each in dispatch order. The index is named because SQLite, without statistics,
- *  prefers the one on status and then sorts every ticket that waits. */
-function waitingTickets(store: Store, ready: Ready, options: Options): TicketRow[] {
+/** `todo`, the launchable first and each in dispatch order, out of an index that has all that is asked for. It is named
+ *  because SQLite, without statistics, prefers the one on status and then sorts every ticket that waits. */
+function waitingTickets(store: Store, ready: Ready, options: Options): FactsRow[] {
   const values = {
     now_ms: options.now_ms,
     authors: JSON.stringify(ready.authors),
@@ -128,27 +128,28 @@ function waitingTickets(store: Store, ready: Ready, options: Options): TicketRow
     ),
     agents: JSON.stringify(Object.keys(ready.agents)),
   };
-  const todo = (isReady: boolean, limit: number): TicketRow[] =>
-    store.all<TicketRow>(
-      `SELECT ${TICKET} FROM tickets INDEXED BY tickets_todo
+  const todo = (isReady: boolean, limit: number): FactsRow[] =>
+    store.all<FactsRow>(
+      `SELECT ${FACTS} FROM tickets INDEXED BY tickets_todo
        WHERE status = 'todo' AND (${READY}) IS ${isReady ? '1' : 'NOT 1'}
        ORDER BY priority, created_at_ms, seq LIMIT @limit`,
       { ...values, limit: Math.max(0, limit) }, // SQLite takes a negative limit for none
     );
-  const first = todo(true, options.limit);
+  const closed = Object.keys(ready.projects).length === 0 || Object.keys(ready.agents).length === 0;
+  const first = closed ? [] : todo(true, options.limit);
   return first.length < options.limit ? [...first, ...todo(false, options.limit - first.length)] : first;
 }
 
 /** `in_progress`, and what else is named. */
-function heldTickets(store: Store, waiting: readonly TicketRow[], named: readonly string[]): TicketRow[] {
-  const working = store.all<TicketRow>(
-    `SELECT ${TICKET} FROM tickets INDEXED BY tickets_in_progress WHERE status = 'in_progress' ORDER BY seq`,
+function heldTickets(store: Store, waiting: readonly FactsRow[], named: readonly string[]): FactsRow[] {
+  const working = store.all<FactsRow>(
+    `SELECT ${FACTS} FROM tickets INDEXED BY tickets_in_progress WHERE status = 'in_progress' ORDER BY seq`,
   );
   const seen = new Set([...waiting, ...working].map(({ id }) => id));
   const missing = [...new Set(named)].filter((id) => !seen.has(id));
   if (missing.length === 0) return working;
-  const rest = store.all<TicketRow>(
-    `SELECT ${TICKET} FROM tickets WHERE id IN (SELECT value FROM json_each(@ids)) ORDER BY seq`,
+  const rest = store.all<FactsRow>(
+    `SELECT ${FACTS} FROM tickets WHERE id IN (SELECT value FROM json_each(@ids)) ORDER BY seq`,
     { ids: JSON.stringify(missing) },
   );
   return [...working, ...rest];
@@ -156,7 +157,7 @@ function heldTickets(store: Store, waiting: readonly TicketRow[], named: readonl
 
 function views(
   store: Store,
-  tickets: readonly Ticket[],
+  tickets: readonly TicketFacts[],
   live: ReadonlySet<string>,
   now_ms: number,
 ): TicketView[] {

@@ -3,7 +3,7 @@ import type { AgentProfile } from '../model/policy.ts';
 import type { Adapter } from '../runtime/agents/index.ts';
 import { readObject, textOf, writeAtomic } from '../runtime/files.ts';
 import { programStamp } from '../runtime/programs.ts';
-import { run } from '../runtime/spawn.ts';
+import { run } from '../spawn.ts';
 import type { Here } from './real.ts';
 
 const TIMEOUT_MS = 20_000;

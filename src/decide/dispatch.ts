@@ -169,10 +169,10 @@ function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => 
   if (name === null) return { ok: false, because: 'no_agent' };
   const first = policy.agents.get(name);
   if (first === undefined) return { ok: false, because: 'unknown_agent' };
-  const tried = new Set<string>();
-  for (let profile: AgentProfile | undefined = first; profile !== undefined && !tried.has(profile.name); ) {
+  const tried: AgentProfile[] = [];
+  for (let profile: AgentProfile | undefined = first; profile !== undefined && !tried.includes(profile); ) {
     if (unable(profile.name) === null) return { ok: true, project, profile };
-    tried.add(profile.name);
+    tried.push(profile);
     if (ticket.owner !== null || profile.fallback === null) break;
     profile = policy.agents.get(profile.fallback);
   }

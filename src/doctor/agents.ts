@@ -7,7 +7,7 @@ import { adapterOf } from '../runtime/agents/index.ts';
 import { loginNames, loginOf } from '../runtime/agents/login.ts';
 import { agentEnvironment } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
-import { run } from '../runtime/spawn.ts';
+import { run } from '../spawn.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 5000;

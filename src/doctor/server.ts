@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { Context } from '../commands/context.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { TmuxView } from '../model/world.ts';
-import { run } from '../runtime/spawn.ts';
 import { viewServer } from '../runtime/tmux.ts';
+import { run } from '../spawn.ts';
 import { many } from '../text.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 

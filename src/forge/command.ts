@@ -1,5 +1,5 @@
 import type { HookSpec } from '../model/policy.ts';
-import { run } from '../runtime/spawn.ts';
+import { run } from '../spawn.ts';
 import { type Forge, ForgeError, type PullRequest, type Wanted, webAddress } from './forge.ts';
 
 /** More is no answer. */

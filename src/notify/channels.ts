@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import type { ChannelSpec } from '../model/policy.ts';
-import { run } from '../runtime/spawn.ts';
+import { run } from '../spawn.ts';
 import { oneLine } from '../text.ts';
 import type { Message } from './event.ts';
 import { post, whyNot } from './http.ts';

@@ -32,8 +32,9 @@ export type FoldedRow = Pick<
  *  The cursor names the consumed files that are still there. It holds no time: an event that was written
  *  before the last folded one but appeared after it is counted, and none is counted twice. */
 export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'mapEvent'>): Folded {
-  const seen = parseCursor(row.events_cursor);
   const files = listEvents(dir);
+  if (files.length === 0) return nothingNew(row);
+  const seen = parseCursor(row.events_cursor);
   const still = files.filter((file) => seen.has(digest(file.name)));
   const fresh = files
     .filter((file) => !seen.has(digest(file.name)))
@@ -63,6 +64,20 @@ export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, '
     ...{ activity, question, turn, client_session, limited_until_ms, not_ready },
     fresh: fresh.length,
     cursor,
+  };
+}
+
+function nothingNew(row: FoldedRow): Folded {
+  const { activity, question, turn, client_session, limited_until_ms, not_ready, events_cursor } = row;
+  return {
+    activity,
+    question,
+    turn,
+    client_session,
+    limited_until_ms,
+    not_ready,
+    fresh: 0,
+    cursor: events_cursor,
   };
 }
 

@@ -5,10 +5,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { failpoint } from '../failpoint.ts';
 import type { ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
+import { type RunResult, run, runToFile } from '../spawn.ts';
 import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
 import { findProgram } from './programs.ts';
-import { type RunResult, run, runToFile } from './spawn.ts';
 
 /** Our own tmux server: never the user's. */
 export interface Tmux {

@@ -1,4 +1,4 @@
-import { execa } from 'execa';
+import { type RunResult, run } from '../spawn.ts';
 import { gated, letThrough } from './gate.ts';
 
 export interface GitResult {
@@ -18,10 +18,6 @@ export interface More {
 
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** How long a daemon that git started (a hook's, a credential helper, ssh's master) may hold our pipes after git itself
- *  has ended. */
-const DRAIN_MS = 200;
-
 /** Runs git in a directory, without a shell, a terminal or the caller's GIT_* variables. Never throws; when the
  *  time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
 export async function git(
@@ -32,82 +28,30 @@ export async function git(
   { env = {}, most = MAX_BYTES }: More = {},
 ): Promise<GitResult> {
   const [file, words] = started === null ? ['git', args] : gated('git', args);
-  const child = execa(file, [...words], {
-    cwd,
-    env: { ...gitEnvironment(), ...env },
-    extendEnv: false,
-    stdin: started === null ? 'ignore' : 'pipe',
-    reject: false,
-    detached: true,
-    buffer: false,
+  const done = await run(file, words, {
+    ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(), ...env } },
+    ...(started === null ? {} : { started: (child) => letThrough(child, started) }),
   });
-  // Before there is a timer to stop: it may throw.
-  if (started !== null && child.stdin !== null) letThrough({ pid: child.pid, stdin: child.stdin }, started);
-  const out = collect(child.stdout, most);
-  const err = collect(child.stderr, MAX_BYTES);
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    killGroup(child.pid);
-  }, timeout_ms);
-  let drain: NodeJS.Timeout | undefined;
-  const exited = new Promise<null>((go) => {
-    child.nodeChildProcess.once('exit', () => {
-      drain = setTimeout(() => go(null), DRAIN_MS);
-    });
-  });
-  const done = await Promise.race([child, exited]);
-  clearTimeout(timer);
-  clearTimeout(drain);
-  child.stdout.destroy();
-  child.stderr.destroy();
-  const missing = (done as { readonly code?: unknown } | null)?.code === 'ENOENT';
-  const said = err.text().trim() || (done?.failed ? done.shortMessage : '');
-  const error = late
-    ? `no answer within ${timeout_ms / 1000} s`
-    : missing
-      ? 'git is not installed or not on PATH: install it, for example apt-get install git'
-      : out.over
-        ? 'it answered more than can be read'
-        : said;
   return {
-    ok: !late && !out.over && child.nodeChildProcess.exitCode === 0,
-    stdout: out.text().replace(/\n$/, ''),
-    error: `git ${subcommand(args)}: ${error}`,
-    missing,
+    ok: done.error === null && done.code === 0,
+    stdout: done.stdout.replace(/\n$/, ''),
+    error: `git ${subcommand(args)}: ${whatIsWrong(done, timeout_ms)}`,
+    missing: done.error === 'ENOENT',
   };
+}
+
+function whatIsWrong({ error, code, signal, stderr }: RunResult, timeout_ms: number): string {
+  if (error === 'timeout') return `no answer within ${timeout_ms / 1000} s`;
+  if (error === 'ENOENT')
+    return 'git is not installed or not on PATH: install it, for example apt-get install git';
+  if (error === 'output too long') return 'it answered more than can be read';
+  return error ?? (stderr.trim() || (code === 0 ? '' : `ended with ${code ?? signal}`));
 }
 
 /** Behind the settings that stand before it. */
 function subcommand(args: readonly string[]): string {
   const at = args.findIndex((word, n) => word !== '-c' && args[n - 1] !== '-c');
   return args[at] ?? '';
-}
-
-/** What a stream gives, up to a bound, also if nobody ever closes it. */
-function collect(stream: NodeJS.ReadableStream, most: number): { readonly over: boolean; text(): string } {
-  const parts: Buffer[] = [];
-  let room = most;
-  const all = {
-    over: false,
-    text: () => Buffer.concat(parts).toString('utf8'),
-  };
-  stream.on('data', (part: Buffer) => {
-    if (part.length > room) all.over = true;
-    parts.push(part.subarray(0, room));
-    room -= Math.min(part.length, room);
-  });
-  return all;
-}
-
-/** Kills a process group; one that is gone already is fine. */
-export function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // Gone.
-  }
 }
 
 /** GIT_DIR and its kin would point every call at another repository; nothing may ask at a terminal. */

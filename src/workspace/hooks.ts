@@ -11,7 +11,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { execa } from 'execa';
 import { failpoint } from '../failpoint.ts';
 import {
   identityIn,
@@ -21,8 +20,8 @@ import {
   type ProcessLook,
 } from '../model/identity.ts';
 import type { HookSpec } from '../model/policy.ts';
+import { killGroup } from '../spawn.ts';
 import { gated, letThrough } from './gate.ts';
-import { killGroup } from './git.ts';
 import { gitDir } from './own.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
@@ -135,6 +134,7 @@ async function runLogged(
     readonly started: (pid: number) => void;
   },
 ): Promise<{ ok: boolean; error: string | null }> {
+  const { execa } = await import('execa'); // only where there is a hook: to load it takes as long as git's whole part
   const [shell, words] = gated(file, args);
   const child = execa(shell, [...words], {
     cwd: o.cwd,

@@ -1,4 +1,4 @@
-/** Reached by dynamic import only: a tick that launches nothing never loads execa. */
+/** Reached by dynamic import only: a tick that launches nothing needs none of it. */
 export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { branchFacts } from './git.ts';
 export { hookDone, hookLeft, hookPending, runHook } from './hooks.ts';

@@ -1,12 +1,17 @@
 import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { uniqueName } from '../model/hash.ts';
+import type { Writable } from 'node:stream';
+import { uniqueName } from './model/hash.ts';
 
 export interface RunOptions {
   readonly input?: string;
   readonly timeoutMs: number;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** How many bytes of what it prints are read, if not 4 MiB; one that prints more is ended, and has failed. */
+  readonly most?: number;
+  /** Is handed the program's standard input as soon as it has started, to write to and to close. What it throws is thrown. */
+  readonly started?: (child: { readonly pid: number | undefined; readonly stdin: Writable }) => void;
 }
 
 export interface RunResult {
@@ -24,11 +29,16 @@ const DRAIN_MS = 200;
 
 class Tail {
   private readonly parts: Buffer[] = [];
+  private readonly most: number;
   private size = 0;
   over = false;
 
+  constructor(most: number) {
+    this.most = most;
+  }
+
   add(part: Buffer): void {
-    const room = LIMIT - this.size;
+    const room = this.most - this.size;
     if (part.length > room) this.over = true;
     if (room <= 0) return;
     this.parts.push(part.subarray(0, room));
@@ -99,7 +109,8 @@ function contents(fd: number): string | null {
   return bytes.toString('utf8', 0, readSync(fd, bytes, 0, size, 0));
 }
 
-function killGroup(pid: number | undefined): void {
+/** Kills a process group; one that is gone already is fine. */
+export function killGroup(pid: number | undefined): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL');
   } catch {
@@ -107,11 +118,12 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** Runs a program without a shell. Never throws; on timeout its whole process group is killed. */
+/** Runs a program without a shell. Never throws of itself; on timeout its whole process group is killed. */
 export function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  return new Promise((done) => {
-    const out = new Tail();
-    const err = new Tail();
+  return new Promise((done, fail) => {
+    const { input, started, most = LIMIT } = options;
+    const out = new Tail(most);
+    const err = new Tail(most);
     let child: ReturnType<typeof spawn>;
     let settled = false;
     let timedOut = false;
@@ -134,7 +146,7 @@ export function run(file: string, args: readonly string[], options: RunOptions):
     try {
       child = spawn(file, [...args], {
         detached: true,
-        stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+        stdio: [input === undefined && started === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
         env: options.env ?? process.env,
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       });
@@ -158,6 +170,11 @@ export function run(file: string, args: readonly string[], options: RunOptions):
     });
     child.on('close', (code, signal) => finish(code, signal, null));
     child.stdin?.on('error', () => {});
-    if (options.input !== undefined) child.stdin?.end(options.input);
+    if (input !== undefined) child.stdin?.end(input);
+    try {
+      if (started !== undefined && child.stdin !== null) started({ pid: child.pid, stdin: child.stdin });
+    } catch (error) {
+      fail(error);
+    }
   });
 }

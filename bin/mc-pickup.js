@@ -9,6 +9,8 @@ if (major > 22 || (major === 22 && minor >= 13)) start(`${__dirname}/../dist`);
 else startWithOwnNode();
 
 async function start(dist) {
+  const words = process.argv.slice(2);
+  const name = isRegistration(words) ? 'registration.cjs' : 'main.cjs';
   const loaded = [];
   /** One bundle from V8's code cache: the main one, and those that it asks for by `loadBeside`. */
   const load = (name) => {
@@ -38,24 +40,32 @@ async function start(dist) {
   };
   if (process.env.MC_PICKUP_DEBUG) {
     process.setSourceMapsEnabled(true); // a stack then names the lines of `src`
-    await require(`${dist}/main.cjs`).main(process.argv.slice(2), process.env);
+    await require(`${dist}/${name}`).main(words, process.env);
     return;
   }
   let main;
   try {
-    main = load('main.cjs');
+    main = load(name);
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
-    process.stderr.write('mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n');
+    process.stderr.write(`mc-pickup: dist/${name} is missing: run "npm run build" in the checkout\n`);
     process.exitCode = 78;
     return;
   }
-  const depth = await main.main(process.argv.slice(2), process.env);
+  const depth = await main.main(words, process.env);
   for (const { script, cache } of loaded)
     if (script.cachedDataRejected || depth > cache.depth) cache.save(depth, script);
   // A tick has said and closed all: what Node would free piece by piece goes with the process. (Elsewhere a pipe may not
   // have taken all that was written to it.)
   if (depth > 0 && process.platform === 'linux') process.exit();
+}
+
+/** The very words of a launch script, for which each launch waits; anything else is for the command-line parser. */
+function isRegistration([state, dir, file, config, command, ...rest]) {
+  const plain = [dir, config, ...rest].every((word) => word !== '' && !word?.startsWith('-'));
+  return (
+    state === '--state-dir' && file === '--config' && command === 'register' && rest.length === 2 && plain
+  );
 }
 
 /** A file between two texts, as one string from one buffer: strings of this size that are put together are copied, and

@@ -56,9 +56,11 @@ const COMMON = {
 /** Bundles of their own beside the main one, which is what a tick needs and no more: each is as large as that. The launcher's
  *  `loadBeside` gives the command line a code cache too; where it is not there (debugging), its place is told by `__dirname`. */
 const BESIDE: Readonly<Record<string, string>> = {
-  // The whole command line; of that a scheduler's tick and a launcher's `register` need nothing.
+  // The whole command line; of that a scheduler's tick needs nothing.
   cli: 'src/cli.ts',
-  // What runs git and hooks: only a launch does.
+  // What a launcher calls before it becomes the agent.
+  registration: 'src/registration.ts',
+  // What runs hooks.
   execa: require.resolve('execa'),
   // The board on a server.
   http: 'src/board/http/index.ts',
@@ -131,7 +133,7 @@ for (const { path, text } of outputs.flat()) {
   const name = basename(path);
   const bundle = name.endsWith('.cjs');
   // The launcher reads a bundle as Latin-1, and knows it by the hash in its last line.
-  if (/^(main|cli)\.cjs$/.test(name) && /[^\n -~\t]/.test(text))
+  if (/^(main|cli|registration)\.cjs$/.test(name) && /[^\n -~\t]/.test(text))
     throw new Error(`${name} is not plain ASCII`);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
   writeFileSync(`${DIST}/${name}`, bundle ? `${text}//${hash}\n` : text);

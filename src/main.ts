@@ -23,30 +23,9 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     process.exitCode = code;
     return depth;
   }
-  const registration = parseRegistration(argv);
-  if (registration !== null) {
-    process.exitCode = await (await import('./commands/plain-tick.ts')).plainRegistration(registration, env);
-    return 0;
-  }
   const { cli } = await import('./cli.ts');
   process.exitCode = await cli(argv, env);
   return 0;
-}
-
-/** What a launcher calls before it becomes the agent. */
-export interface Registration {
-  readonly stateDir: string;
-  readonly config: string;
-  readonly run: string;
-  readonly pid: string;
-}
-
-/** Recognises the very words that a launcher uses: each launch waits for them. null = let the real parser look. */
-function parseRegistration(argv: readonly string[]): Registration | null {
-  const [state, stateDir = '', file, config = '', command, run = '', pid = '', ...more] = argv;
-  const words = state === '--state-dir' && file === '--config' && command === 'register';
-  const plain = [stateDir, config, run, pid].every((word) => word !== '' && !word.startsWith('-'));
-  return words && plain && more.length === 0 ? { stateDir, config, run, pid } : null;
 }
 
 /** True = halted: one small file tells of it, and a person at a terminal is told. Where that file can't tell, or the

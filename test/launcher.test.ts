@@ -20,7 +20,8 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'mc-launcher-'));
   mkdirSync(join(dir, 'dist'));
   cpSync('bin', join(dir, 'bin'), { recursive: true });
-  for (const name of ['main.cjs', 'cli.cjs']) cpSync(join('dist', name), join(dir, 'dist', name));
+  for (const name of ['main.cjs', 'cli.cjs', 'registration.cjs', 'retention.cjs'])
+    cpSync(join('dist', name), join(dir, 'dist', name));
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   symlinkSync(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
   writeFileSync(join(dir, 'config.toml'), '');
@@ -134,6 +135,22 @@ it('a tick and a registration load nothing of the command line', () => {
   const words = [join(dir, 'bin', 'mc-pickup.js'), ...places, 'register', 'MC-1-e1-0', String(process.pid)];
   const done = spawnSync(process.execPath, words, { encoding: 'utf8', env: { HOME: dir } });
   expect(done).toMatchObject({ status: 75, stderr: expect.stringContaining('lost its claim') });
+});
+
+it('what is not in the very words of a launcher is a matter of the command line', () => {
+  const places = ['--state-dir', join(dir, 'state'), '--config', join(dir, 'config.toml')];
+  const typed = (...words: string[]) =>
+    spawnSync(process.execPath, [join(dir, 'bin', 'mc-pickup.js'), ...words], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: dir },
+    });
+  expect(typed(...places, 'register', 'MC-1-e1-0', '-7')).toMatchObject({ status: 2 });
+  expect(typed(...places, 'register', 'MC-1-e1-0', '')).toMatchObject({ status: 2 });
+  expect(typed(...places, 'register', 'MC-1-e1-0', '99', 'more')).toMatchObject({ status: 2 });
+  expect(typed('register', 'MC-1-e1-0', '1', ...places)).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('"1" is no pid'),
+  });
 });
 
 /** Modules of Node itself that a run loads beyond an empty program. */

@@ -1,4 +1,4 @@
-import type { Depth, PlainTick, Registration } from '../main.ts';
+import type { Depth, PlainTick } from '../main.ts';
 import type { ExitCode } from '../model/errors.ts';
 import { explainError } from '../report/errors.ts';
 import { makeContext } from './context.ts';
@@ -15,17 +15,5 @@ export async function plainTick(
     return { code, depth: result.world.runtimes.length > 0 ? 2 : 1 };
   } catch (error) {
     return { code: explainError(error, env), depth: 0 };
-  }
-}
-
-/** `register` as a launcher calls it, without the command-line parser. */
-export async function plainRegistration(
-  { run, pid, ...places }: Registration,
-  env: NodeJS.ProcessEnv,
-): Promise<ExitCode> {
-  try {
-    return await (await import('./register.ts')).register(makeContext(places, env), run, pid);
-  } catch (error) {
-    return explainError(error, env);
   }
 }

@@ -2,10 +2,9 @@
  * The floor of a dispatch: what tmux and git take for the same launches, out of a plain shell script without a board, a
  * claim, a prompt or a registration. Its commands are those of a tick (see `child_commands` of the row `dispatch-1`).
  *
- * `in turn`: one after the other. `side by side`: the reads of all launches at once, then one `git worktree add` and one
- * `git config` after the other, since git runs neither twice at a time in one repository without failures (`worktree add` reads
- * the half-made entries of the others: "failed to read .git/worktrees/MC-9/commondir"; `config` finds its file locked), each
- * pane in the background as soon as it has its worktree.
+ * `in turn`: one after the other. `side by side`: the reads of all launches at once, then one `git worktree add` after the other,
+ * since git does not run it twice at a time in one repository without failures (it reads the half-made entries of the others: "failed
+ * to read .git/worktrees/MC-9/commondir"), each pane in the background as soon as it has its worktree.
  */
 import type { Case } from './cases.ts';
 import type { Command } from './measure.ts';
@@ -14,14 +13,8 @@ export type FloorKind = 'in turn' | 'side by side';
 
 /** What one launch runs, the way `commands` of a traced tick names it. */
 export const FLOOR_COMMANDS = [
-  'git rev-parse',
   'git for-each-ref',
-  'git worktree list',
-  'git config',
   'git worktree add',
-  'git merge-base',
-  'git config',
-  'git rev-parse',
   'tmux list-panes',
   'tmux start-server',
 ] as const;
@@ -31,21 +24,11 @@ export GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 LC_ALL=C
 common=$repo/.git
 mkdir -p "$trees"
 reads() {
-  git -C "$repo" rev-parse --path-format=absolute --git-common-dir
-  git -C "$common" for-each-ref '--format=%(refname)%00%(committerdate:unix)%00%(worktreepath)' -- \\
+  git -C "$common" for-each-ref '--format=%(refname)%00%(committerdate:unix)%00%(objectname)%00%(worktreepath)' -- \\
     refs/remotes/origin/main refs/heads/main "refs/heads/mc/MC-$1" "refs/heads/mc/MC-$1-*"
-  git -C "$common" worktree list --porcelain -z
-  git -C "$common" config --local -z --get-regexp '^branch\\..*\\.mcpickupticket$' || :
 }
 tree() {
   git -C "$common" worktree add --no-track -b "mc/MC-$1-launch-number-$1" -- "$trees/MC-$1" refs/heads/main
-}
-note() {
-  git -C "$common" config --local "branch.mc/MC-$1-launch-number-$1.mcPickupTicket" "MC-$1@1"
-}
-looks() {
-  git -C "$trees/MC-$1" merge-base HEAD refs/heads/main
-  git -C "$trees/MC-$1" rev-parse --absolute-git-dir
 }
 pane() {
   if [ -e "$socket" ]; then tmux -S "$socket" -f /dev/null list-panes -a -F '#{session_id}|#{pane_id}'; fi
@@ -59,13 +42,13 @@ pane() {
 
 const SCRIPTS: Readonly<Record<FloorKind, string>> = {
   'in turn': `i=0
-while [ $((i += 1)) -le "$count" ]; do reads $i; tree $i; note $i; looks $i; pane $i; done >/dev/null 2>&1
+while [ $((i += 1)) -le "$count" ]; do reads $i; tree $i; pane $i; done >/dev/null 2>&1
 `,
   'side by side': `i=0
 while [ $((i += 1)) -le "$count" ]; do reads $i & done >/dev/null 2>&1
 wait
 i=0
-while [ $((i += 1)) -le "$count" ]; do tree $i; note $i; { looks $i; pane $i; } & done >/dev/null 2>&1
+while [ $((i += 1)) -le "$count" ]; do tree $i; pane $i & done >/dev/null 2>&1
 wait
 `,
 };

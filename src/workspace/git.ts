@@ -69,15 +69,22 @@ export function gitEnvironment(): Record<string, string> {
   };
 }
 
-const chains = new Map<string, Promise<unknown>>();
+/** What those that wait for each other at a repository ask but once. */
+export type Shared = Map<string, Promise<GitResult>>;
+
+const queues = new Map<string, { tail: Promise<unknown>; readonly shared: Shared }>();
 
 /** Runs one piece of work at a time for each repository: parallel `worktree add`s race for the same lock files. */
-export function inTurn<T>(repo: string, work: () => Promise<T>): Promise<T> {
-  const mine = (chains.get(repo) ?? Promise.resolve()).then(work);
-  chains.set(
-    repo,
-    mine.catch(() => undefined),
-  );
+export function inTurn<T>(repo: string, work: (shared: Shared) => Promise<T>): Promise<T> {
+  const queue = queues.get(repo) ?? { tail: Promise.resolve(), shared: new Map() };
+  const mine = queue.tail.then(() => work(queue.shared));
+  const tail = mine
+    .catch(() => undefined)
+    .then(() => {
+      if (queue.tail === tail) queues.delete(repo); // nobody waits: the next one asks anew
+    });
+  queue.tail = tail;
+  queues.set(repo, queue);
   return mine;
 }
 

@@ -64,6 +64,34 @@ export function ownDir(common: string, target: string): string | null {
   return registered(common).find(({ path }) => path === target)?.own ?? null;
 }
 
+/** Whether a ticket may have a branch of ours, `mc/ID` or `mc/ID-...`; true where the files can't tell. The loose refs come first:
+ *  git packs a ref before it takes the loose one away. */
+export function mayHaveBranch(common: string, id: string): boolean {
+  if (existsSync(join(common, 'reftable'))) return true;
+  const mine = (name: string): boolean => name === id || name.startsWith(`${id}-`);
+  const packed = `refs/heads/mc/${id}`;
+  try {
+    return (
+      orNone(() => readdirSync(join(common, 'refs', 'heads', 'mc')), []).some(mine) ||
+      orNone(() => readFileSync(join(common, 'packed-refs'), 'latin1').split('\n'), []).some(
+        (line) => line.endsWith(packed) || line.includes(`${packed}-`),
+      )
+    );
+  } catch {
+    return true;
+  }
+}
+
+/** `none` where there is no such file or directory. */
+function orNone<T>(read: () => T, none: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return none;
+    throw error;
+  }
+}
+
 /**
  * Adds a section at the end of a repository's configuration, by git's own protocol: a new file named `config.lock`, which
  * only one process can make, is renamed over the old one. false = it could not be, and git has to be asked. Each word of

@@ -14,10 +14,10 @@ import { failpoint } from '../failpoint.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
-import { fetchOnce, type GitResult, git, inTurn } from './git.ts';
+import { fetchOnce, type GitResult, git, inTurn, type Shared } from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
-import { addToConfig, commonDir, ownDir, READY, registered, textOf } from './own.ts';
+import { addToConfig, commonDir, mayHaveBranch, ownDir, READY, registered, textOf } from './own.ts';
 import { given, mendMoved, neverGiven, takeSlot } from './pool.ts';
 
 export type Refusal =
@@ -74,13 +74,13 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory()) {
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
     }
-    return await inTurn(realpathSync(project.repo), () => prepare(wanted));
+    return await inTurn(realpathSync(project.repo), (shared) => prepare(wanted, shared));
   } catch (error) {
     return no('git_failed', error instanceof Error ? error.message : String(error));
   }
 }
 
-async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
+async function prepare({ project, ticket, root }: Wanted, shared: Shared): Promise<Prepared> {
   const common = commonDir(project.repo) ?? (await askedFor(project.repo));
   if (typeof common !== 'string') return common;
   failpoint('prepare-repo-found');
@@ -108,7 +108,7 @@ async function prepare({ project, ticket, root }: Wanted): Promise<Prepared> {
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return no('git_failed', gone.error);
   }
-  return create(project, ticket, common, target);
+  return create(project, ticket, common, target, shared);
 }
 
 /** The git dir of a repository of another shape: bare, or named by a directory inside of it. */
@@ -278,6 +278,7 @@ async function create(
   ticket: Wanted['ticket'],
   common: string,
   target: string,
+  shared: Shared,
 ): Promise<Prepared> {
   const { remote, base } = project;
   const warnings: string[] = [];
@@ -288,7 +289,10 @@ async function create(
   const mine = `refs/heads/mc/${ticket.id}`;
   const bases = [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
   const format = '--format=%(refname)%00%(committerdate:unix)%00%(objectname)%00%(worktreepath)';
-  const refs = await git(common, ['for-each-ref', format, '--', ...bases, mine, `${mine}-*`]);
+  const look = (...more: string[]) => git(common, ['for-each-ref', format, '--', ...bases, ...more]);
+  const refs = mayHaveBranch(common, ticket.id)
+    ? await look(mine, `${mine}-*`)
+    : await once(shared, bases.join(' '), look);
   if (!refs.ok) return no(refs.missing ? 'git_missing' : 'repo_missing', refs.error);
   const branches = refs.stdout.split('\n').map(branchOf);
   const named = branches.some((one) => isBranchOf(one.ref, ticket.id));
@@ -356,6 +360,12 @@ async function create(
     warnings.push(`${from.ref} is ${old} days old: the base may be out of date`);
   }
   return { ok: true, worktree: target, branch, created: true, warnings };
+}
+
+function once(shared: Shared, key: string, ask: () => Promise<GitResult>): Promise<GitResult> {
+  const asked = shared.get(key) ?? ask();
+  shared.set(key, asked);
+  return asked;
 }
 
 function branchOf(line: string): Branch {

@@ -22,7 +22,8 @@ import { lookAtActivity } from './runtime/activity.ts';
 import { type Adapter, adapterOf } from './runtime/agents/index.ts';
 import { UNANNOUNCED_MS } from './runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
-import { readMarks, readRunFile } from './runtime/launcher.ts';
+import { readRunFile } from './runtime/launcher.ts';
+import { type Mark, readMarks } from './runtime/marks.ts';
 import { programStamp } from './runtime/programs.ts';
 import { sightMark, sightPane, unowned, witnesses } from './runtime/sighting.ts';
 import { capturePane, type Tmux, viewServer } from './runtime/tmux.ts';
@@ -84,6 +85,7 @@ export async function observe(eyes: Eyes): Promise<World> {
   });
   failpoint('observe-snapshot-read');
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
+  const marks = readMarks(eyes.places.marks); // while tmux answers
   const tmux = await withExits(await looking, judged, me, eyes);
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
@@ -98,7 +100,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     runtimes: await Promise.all(
       judged.map((one) => observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes })),
     ),
-    sightings: sightings(panes, snapshot.runtimes, me, eyes),
+    sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
     spent: snapshot.spent,
     switches,
@@ -319,12 +321,13 @@ export function serverLost(row: Runtime, tmux: TmuxView): boolean {
  *  even when both the board's row and the tmux server are lost. */
 function sightings(
   panes: ReadonlyMap<string, Pane>,
+  marks: readonly Mark[],
   rows: readonly Runtime[],
   me: ObserverIdentity,
   { places }: Eyes,
 ): Sighting[] {
   const named = [...panes.values()].filter(({ ticket }) => ticket !== '');
-  const lost = witnesses(named, readMarks(places.marks), unowned(rows, me.host_id));
+  const lost = witnesses(named, marks, unowned(rows, me.host_id));
   return [
     ...lost.panes.map((pane) => sightPane(pane, me, places.runs)),
     ...lost.marks.map((mark) => sightMark(mark, me, places.runs)),

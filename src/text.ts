@@ -4,7 +4,7 @@
  * a surrogate pair must not join them.
  */
 const STRIPPED =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\p{Surrogate}/gu;
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]/gu;
 
 /** Text without control characters (but newline and tab), bidi controls and lone surrogates; line ends are \n. */
 export function clean(text: string): string {

@@ -18,7 +18,7 @@ export async function activity({ places, now_ms, older_ms, server }: Here): Prom
       left: [{ group: 'activity', name: server, ticket: null, because: 'on_a_server', says }],
     };
   }
-  const { countOld, takeOld } = await import('../board/sqlite/index.ts');
+  const { countOld, takeOld } = await import('../board/sqlite/care.ts');
   const before_ms = now_ms - older_ms;
   const old = countOld(places.board, before_ms).filter(({ rows }) => rows > 0);
   const proposals = old.map(({ table, rows, bytes }): Proposal => {

@@ -13,7 +13,7 @@ export async function backup(
   if (o.keep < 1) throw new UserError(EXIT.usage, '--keep must be at least 1');
   const { places, out } = context;
   await refuseServer(context);
-  const { backupBoard } = await import('../board/sqlite/index.ts');
+  const { backupBoard } = await import('../board/sqlite/care.ts');
   const dir = resolve(o.to ?? join(places.state, 'backups'));
   const made = await showing(context, 'copying and checking the board', () =>
     backupBoard(places.board, dir, o.keep, Date.now()),
@@ -30,7 +30,7 @@ export async function backup(
 export async function restore(context: Context, file: string): Promise<ExitCode> {
   const { places, out } = context;
   await refuseServer(context);
-  const { restoreBoard } = await import('../board/sqlite/index.ts');
+  const { restoreBoard } = await import('../board/sqlite/care.ts');
   const { kept } = await betweenTicks(context, 'checking and restoring the board', async () =>
     restoreBoard(places.board, resolve(file), Date.now()),
   );

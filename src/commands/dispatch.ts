@@ -129,7 +129,7 @@ async function seeToRetention(
     const now_ms = Date.now();
     const age_ms = now_ms - (numberOf(readObject(places.retention), 'at_ms') ?? 0);
     if (age_ms >= 0 && age_ms < RETENTION_MS) return;
-    const { sweepOld } = await import('../board/sqlite/index.ts');
+    const { sweepOld } = await import('../board/sqlite/care.ts');
     const { sweep } = await import('../clean/retention.ts');
     const rows: SweepRows = server === null ? (...step) => sweepOld(places.board, ...step) : null;
     await sweep(retention, rows, {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Server } from '../board/http/api.ts';
 import type { Board, TickRow } from '../board/port.ts';
-import type { BoardHealth } from '../board/sqlite/index.ts';
+import type { BoardHealth } from '../board/sqlite/care.ts';
 import { type Context, readBoard, serverOf } from '../commands/context.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -118,7 +118,7 @@ async function serverFinding(server: Server): Promise<Finding> {
 
 async function healthOf({ places }: Context, now_ms: number): Promise<BoardHealth | null> {
   if (!existsSync(places.board)) return null;
-  const { boardHealth } = await import('../board/sqlite/index.ts');
+  const { boardHealth } = await import('../board/sqlite/care.ts');
   return boardHealth(places.board, { host_id: hostId(places.state) ?? '', since_ms: now_ms - DAY_MS });
 }
 

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { TickTime } from '../board/sqlite/index.ts';
+import type { TickTime } from '../board/sqlite/care.ts';
 import type { Context } from '../commands/context.ts';
 import { halted, readSwitches } from '../killswitch.ts';
 import type { Policy } from '../model/policy.ts';

@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterAll, expect, it, vi } from 'vitest';
-import {
-  boardHealth,
-  countOld,
-  OLD_TABLES,
-  openBoard,
-  sweepOld,
-  takeOld,
-} from '../../src/board/sqlite/index.ts';
+import { boardHealth, countOld, OLD_TABLES, sweepOld, takeOld } from '../../src/board/sqlite/care.ts';
+import { openBoard } from '../../src/board/sqlite/index.ts';
 import { boardContract } from '../contract/board.ts';
 import { NOW } from '../support/builders.ts';
 

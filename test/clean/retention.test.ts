@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sweepOld } from '../../src/board/sqlite/index.ts';
+import { sweepOld } from '../../src/board/sqlite/care.ts';
 import { sweep } from '../../src/clean/retention.ts';
 import type { Retention } from '../../src/model/policy.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';

@@ -23,9 +23,9 @@ export class Strace {
   /** Why nothing can be counted here; null = it can. */
   readonly missing: string | null;
   readonly #file: string;
-  readonly #scratch: Scratch;
+  readonly #scratch: Pick<Scratch, 'dir' | 'breathe'>;
 
-  constructor(scratch: Scratch) {
+  constructor(scratch: Pick<Scratch, 'dir' | 'breathe'>) {
     this.#scratch = scratch;
     this.#file = join(scratch.dir, 'strace.txt');
     const tried = spawnSync('strace', ['-D', '-f', '-qq', '-o', this.#file, 'true'], {

@@ -1,0 +1,203 @@
+/*
+ * What a tick costs, in things that can be counted: it runs every minute for years, so each number here is today's and a bound.
+ * Times are no matter of a test (see `npm run bench`). Whoever raises a bound says in docs/performance.md what it buys.
+ */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BIN, git, makeSandbox, type Sandbox } from '../scripts/sandbox.ts';
+import { openBoard } from '../src/board/sqlite/index.ts';
+import { makeContext } from '../src/commands/context.ts';
+import { runTick } from '../src/commands/dispatch.ts';
+import { ensureHostId } from '../src/runtime/identity.ts';
+import { Strace } from './bench/trace.ts';
+
+let box: Sandbox;
+beforeEach(() => {
+  box = makeSandbox();
+  box.configure(`[limits]
+max_agents = 20
+max_launches_per_tick = 20
+
+[project.demo]
+repo = ${JSON.stringify(box.repo)}
+base = "main"
+fetch = false
+
+[agent.scripted]
+kind = "command"
+argv = ["sleep", "600"]
+`);
+  expect(box.run(['init']).code).toBe(0);
+});
+afterEach(() => box.destroy());
+
+/** So many tickets that wait to be launched. */
+function wait(count: number): void {
+  const lines = Array.from({ length: count }, (_, n) => `- [ ] Ticket number ${n}\n`).join('');
+  writeFileSync(join(box.dir, 'list.md'), lines);
+  const done = box.run(['ticket', 'import', join(box.dir, 'list.md'), '--project', 'demo', '--trust']);
+  expect(done).toMatchObject({ code: 0, err: '' });
+}
+
+/** What the board does in one tick, in this very process. */
+interface Work {
+  /** Statements that SQLite has to parse and plan. */
+  prepared: number;
+  /** How often one is run. */
+  runs: number;
+  /** Rows that come back from it. */
+  rows: number;
+  transactions: number;
+}
+
+async function workOf(): Promise<Work> {
+  const work: Work = { prepared: 0, runs: 0, rows: 0, transactions: 0 };
+  const { prepare, transaction, exec } = Database.prototype;
+  const counted = <T extends object>(statement: T): T =>
+    new Proxy(statement, {
+      get: (target, key) => {
+        const found: unknown = Reflect.get(target, key, target);
+        if (typeof found !== 'function') return found;
+        return (...args: unknown[]) => {
+          const value: unknown = Reflect.apply(found, target, args);
+          if (key === 'run' || key === 'get' || key === 'all') work.runs += 1;
+          if (key === 'get' && value !== undefined) work.rows += 1;
+          if (key === 'all') work.rows += (value as unknown[]).length;
+          return value === target ? counted(target) : value;
+        };
+      },
+    });
+  vi.spyOn(Database.prototype, 'prepare').mockImplementation(function (this: Database.Database, sql: string) {
+    work.prepared += 1;
+    return counted(prepare.call(this, sql));
+  });
+  vi.spyOn(Database.prototype, 'exec').mockImplementation(function (this: Database.Database, sql: string) {
+    work.runs += 1;
+    return exec.call(this, sql);
+  });
+  vi.spyOn(Database.prototype, 'transaction').mockImplementation(function (
+    this: Database.Database,
+    ...[body]: Parameters<typeof transaction>
+  ) {
+    work.transactions += 1;
+    return transaction.call(this, body);
+  } as typeof transaction);
+  try {
+    const options = { stateDir: box.state, config: join(box.dir, 'config.toml') };
+    expect((await runTick(makeContext(options, box.env), { dispatch: true })).code).toBe(0);
+    return work;
+  } finally {
+    vi.restoreAllMocks();
+  }
+}
+
+/** Tickets that are done, with what such a ticket leaves behind. */
+function history(count: number): void {
+  openBoard(box.boardFile).close();
+  const db = new Database(box.boardFile);
+  try {
+    db.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < @count)
+       INSERT INTO tickets (title, status, project, claim_epoch) SELECT 'done ' || i, 'done', 'demo', 1 FROM n`,
+    ).run({ count });
+    db.prepare(
+      `INSERT INTO runtime_sessions (id, ticket_id, claim_epoch, phase, host_id, ended_at_ms, end_reason)
+       SELECT id || '-old', id, 1, 'ended', @host, 1, 'agent_finished' FROM tickets WHERE status = 'done'`,
+    ).run({ host: ensureHostId(box.state) });
+    db.exec(`INSERT INTO activity (at_ms, ticket_id, kind) SELECT 1, id, 'moved' FROM tickets`);
+  } finally {
+    db.close();
+  }
+}
+
+describe('what the board is asked in one tick', () => {
+  it('with nothing on it', async () => {
+    await workOf(); // the first tick of a host finds no row of it
+    const work = await workOf();
+    expect(work.prepared).toBeLessThanOrEqual(10);
+    expect(work.runs).toBeLessThanOrEqual(11);
+    expect(work.rows).toBeLessThanOrEqual(2);
+    expect(work.transactions).toBeLessThanOrEqual(2);
+  });
+
+  it('with ten agents: one statement more for each, and the same for a hundred times the history', async () => {
+    wait(10);
+    expect(box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
+    await workOf();
+    const work = await workOf();
+    expect(work.prepared).toBeLessThanOrEqual(13);
+    expect(work.runs).toBeLessThanOrEqual(23);
+    expect(work.rows).toBeLessThanOrEqual(22);
+    expect(work.transactions).toBeLessThanOrEqual(2);
+    history(3000);
+    expect(await workOf()).toEqual(work);
+  });
+
+  it('with tickets that wait: a row for each that it passes over, and no more statements', async () => {
+    wait(50);
+    box.sql('UPDATE tickets SET not_before_at_ms = 9e15');
+    await workOf();
+    const work = await workOf();
+    expect(work.prepared).toBeLessThanOrEqual(12);
+    expect(work.runs).toBeLessThanOrEqual(13);
+    expect(work.rows).toBeLessThanOrEqual(52);
+  });
+});
+
+describe('what a tick starts', () => {
+  const strace = () => new Strace({ dir: box.dir, breathe: async () => {} });
+  const traced = async (...args: string[]) => {
+    const tracer = strace();
+    if (tracer.missing !== null) return null;
+    const command = { file: process.execPath, args: [BIN, ...args], env: box.env, talks: true };
+    return tracer.count({ name: args.join(' '), ready: () => command }, () => box.tmux('kill-server'));
+  };
+  // strace is a Debian package of that name; CI installs it, and a kernel may forbid it all the same.
+  const here = () => strace().missing === null;
+
+  it('nothing behind a closed gate, nothing with nobody at work', async ({ skip }) => {
+    if (!here()) skip('strace cannot be had here');
+    expect((await traced('dispatch'))?.commands).toEqual([]);
+    box.run(['killswitch', 'on', '--level', 'all', '--reason', 'test']);
+    expect((await traced('dispatch'))?.commands).toEqual([]);
+  });
+
+  it('one program with agents at work: tmux is asked once', async ({ skip }) => {
+    if (!here()) skip('strace cannot be had here');
+    wait(3);
+    expect(box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
+    expect((await traced('dispatch'))?.commands).toEqual(['tmux list-panes']);
+  });
+
+  it('eight for a launch, three of them of git’s own accord', async ({ skip }) => {
+    if (!here()) skip('strace cannot be had here');
+    wait(1);
+    expect(box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
+    wait(2); // the first of them is there already
+    const seen = await traced('dispatch');
+    expect(seen?.commands.map((line) => line.trim())).toEqual([
+      'tmux list-panes',
+      'git for-each-ref',
+      'git worktree add',
+      'git branch',
+      'git symbolic-ref',
+      'git reset',
+      'tmux list-panes',
+      'tmux start-server',
+    ]);
+  });
+
+  it('and of several launches the base is asked for once', async ({ skip }) => {
+    if (!here()) skip('strace cannot be had here');
+    wait(5);
+    const seen = await traced('dispatch');
+    const own = seen?.commands.filter((line) => /^(git|tmux)/.test(line)) ?? [];
+    expect(own.filter((line) => line === 'git for-each-ref')).toHaveLength(1);
+    expect(own.filter((line) => line === 'git worktree add')).toHaveLength(5);
+    expect(git(box, 'for-each-ref', '--format=%(refname)', 'refs/heads/mc').trim().split('\n')).toHaveLength(
+      5,
+    );
+  });
+});

@@ -52,12 +52,29 @@ async function start(dist) {
     process.exitCode = 78;
     return;
   }
+  const spoke = listenForWords();
   const depth = await main.main(words, process.env);
   for (const { script, cache } of loaded)
     if (script.cachedDataRejected || depth > cache.depth) cache.save(depth, script);
-  // A tick has said and closed all: what Node would free piece by piece goes with the process. (Elsewhere a pipe may not
-  // have taken all that was written to it.)
-  if (depth > 0 && process.platform === 'linux') process.exit();
+  // A tick has closed all: what Node would free piece by piece goes with the process. Not where it has said something: a
+  // pipe takes its time, and whatever it has not taken yet would be lost.
+  if (depth > 0 && !spoke()) process.exit();
+}
+
+/** Whether anybody has asked for stdout or stderr since. */
+function listenForWords() {
+  let asked = false;
+  for (const name of ['stdout', 'stderr']) {
+    const own = Object.getOwnPropertyDescriptor(process, name);
+    Object.defineProperty(process, name, {
+      ...own,
+      get() {
+        asked = true;
+        return own.get.call(process);
+      },
+    });
+  }
+  return () => asked;
 }
 
 /** The very words of a launch script, for which each launch waits; anything else is for the command-line parser. */

@@ -8,7 +8,7 @@ export interface RunOptions {
   readonly timeoutMs: number;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** How many bytes of what it prints are read, if not 4 MiB; one that prints more is ended, and has failed. */
+  /** How many bytes of its standard output are read, if not 4 MiB; one that prints more is ended, and has failed. */
   readonly most?: number;
   /** Is handed the program's standard input as soon as it has started, to write to and to close. What it throws is thrown. */
   readonly started?: (child: { readonly pid: number | undefined; readonly stdin: Writable }) => void;
@@ -161,7 +161,7 @@ export function run(file: string, args: readonly string[], options: RunOptions):
       if (tail.over && !settled) killGroup(child.pid);
     };
     child.stdout?.on('data', take(out));
-    child.stderr?.on('data', take(err));
+    child.stderr?.on('data', (part: Buffer) => err.add(part)); // what it complains of is cut, and ends nothing
     child.on('error', (error: NodeJS.ErrnoException) =>
       finish(null, null, error.code === 'ENOENT' ? 'ENOENT' : (error.code ?? error.message)),
     );

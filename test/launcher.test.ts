@@ -137,6 +137,28 @@ it('a tick and a registration load nothing of the command line', () => {
   expect(done).toMatchObject({ status: 75, stderr: expect.stringContaining('lost its claim') });
 });
 
+it('says all that it has to say, however slowly that is read', () => {
+  // An error for each of many tables: more than a pipe holds at once.
+  const broken = Array.from({ length: 3000 }, (_, n) => `[project.p${n}]\n`).join('');
+  writeFileSync(join(dir, 'config.toml'), broken);
+  const bin = `'${process.execPath}' '${join(dir, 'bin', 'mc-pickup.js')}'`;
+  const places = `--state-dir '${join(dir, 'state')}' --config '${join(dir, 'config.toml')}'`;
+  const said = (words: string) =>
+    spawnSync('sh', ['-c', words], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: dir },
+      maxBuffer: 1e8,
+    });
+  const whole = said(`${bin} dispatch --json ${places} >'${join(dir, 'whole')}'`);
+  expect(whole.status).toBe(78);
+  const text = readFileSync(join(dir, 'whole'), 'utf8');
+  expect(text.length).toBeGreaterThan(150_000);
+  expect(JSON.parse(text)).toMatchObject({ schema: 'mc-pickup.tick/1' });
+  const piped = said(`${bin} dispatch --json ${places} | { read -r line; printf '%s\n' "$line"; }`);
+  expect(piped.stdout.length).toBe(text.length);
+  expect(JSON.parse(piped.stdout)).toMatchObject({ schema: 'mc-pickup.tick/1' });
+});
+
 it('what is not in the very words of a launcher is a matter of the command line', () => {
   const places = ['--state-dir', join(dir, 'state'), '--config', join(dir, 'config.toml')];
   const typed = (...words: string[]) =>

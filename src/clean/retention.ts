@@ -3,7 +3,7 @@
  * of a tick: a few hundred rows in one transaction, a few directories. Nothing that a decision is made from goes, and nothing
  * of a ticket that is not settled (the rules are those of `clean`).
  */
-import { readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import type { Limits, Swept } from '../board/sqlite/old.ts';
 import type { Retention } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
@@ -21,8 +21,8 @@ const TRASH = 100;
 /** What the last step left for the next one. */
 interface Progress {
   readonly at_ms: number;
-  /** Nothing is taken away before this time. */
-  readonly wait_until_ms: number;
+  /** Steps that take nothing away yet. */
+  readonly wait: number;
   readonly activity: number;
   readonly ticks: number;
   readonly deliveries: number;
@@ -30,13 +30,12 @@ interface Progress {
   readonly run: string;
 }
 
-const NO_PROGRESS: Progress = {
-  ...{ at_ms: 0, wait_until_ms: 0, activity: 0, ticks: 0, deliveries: 0, run: '' },
-};
+const NO_PROGRESS: Progress = { at_ms: 0, wait: 0, activity: 0, ticks: 0, deliveries: 0, run: '' };
 
-/** After a leap of the clock it may be wrong: so long is waited for it to be put right. */
+/** After a leap of the clock it may be wrong, and what goes is gone: a day of steps is waited for it to be put right. Steps are
+ *  counted, since no clock can be asked. */
 const LEAP_MS = DAY_MS;
-const PATIENCE_MS = 3_600_000;
+const PATIENCE = 144;
 
 /** Takes a step through the rows of the board, from where the last one ended; null = the board is a server's. */
 export type SweepRows = ((limits: Limits, swept: Swept) => Swept) | null;
@@ -50,34 +49,38 @@ export async function sweep(
   const { places, now_ms } = here;
   const before = progressOf(places);
   const leapt = Math.abs(now_ms - before.at_ms) > LEAP_MS;
-  const wait_until_ms = leapt ? now_ms + PATIENCE_MS : Math.min(before.wait_until_ms, now_ms + PATIENCE_MS);
-  if (now_ms < wait_until_ms) return note(places, { ...before, at_ms: now_ms, wait_until_ms });
+  const wait = leapt ? PATIENCE : Math.max(0, before.wait - 1);
+  if (wait > 0) return note(places, { ...before, at_ms: now_ms, wait });
   const { ticks_days, history_days, runs_days } = retention;
   const since = (days: number): number | null => (days === 0 ? null : now_ms - days * DAY_MS);
   const history = since(history_days);
   const limits = { now_ms, activity: history, deliveries: history, ticks: since(ticks_days) };
   const { activity, ticks, deliveries } = sweepRows?.(limits, before) ?? before;
-  const run = runs_days === 0 ? '' : await runs(before.run, { ...here, older_ms: runs_days * DAY_MS });
-  emptyTrash(here, TRASH);
-  note(places, { at_ms: now_ms, wait_until_ms, activity, ticks, deliveries, run });
+  const swept = { at_ms: now_ms, wait, activity, ticks, deliveries };
+  note(places, { ...swept, run: before.run });
+  // What can't be moved or removed is told, and keeps nothing else from going.
+  const faults: unknown[] = [];
+  const run =
+    runs_days === 0 ? '' : await runs(before.run, { ...here, older_ms: runs_days * DAY_MS }, faults);
+  emptyTrash(here, TRASH, faults);
+  note(places, { ...swept, run });
+  if (faults.length > 0) throw faults[0];
 }
 
 /** Looks at the next directories of runs; the last one of them. */
-async function runs(after: string, here: Here): Promise<string> {
+async function runs(after: string, here: Here, faults: unknown[]): Promise<string> {
   const names = namesIn(here.places.runs);
   const first = names.findIndex((name) => name > after);
   const most = here.server === null ? RUNS.here : RUNS.server;
   const some = first < 0 ? names.slice(0, most) : names.slice(first, first + most);
-  await retireRuns(some, here);
+  await retireRuns(some, here, faults);
   return some.at(-1) ?? '';
 }
 
+/** None where nothing was launched yet; a symlink is not followed. */
 function namesIn(dir: string): string[] {
-  try {
-    return readdirSync(dir).sort();
-  } catch {
-    return []; // nothing was launched yet
-  }
+  const there = lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
+  return there ? readdirSync(dir).sort() : [];
 }
 
 function progressOf({ retention }: Places): Progress {
@@ -85,7 +88,7 @@ function progressOf({ retention }: Places): Progress {
   const number = (key: keyof Progress): number => numberOf(file, key) ?? 0;
   if (file === null) return NO_PROGRESS;
   return {
-    ...{ at_ms: number('at_ms'), wait_until_ms: number('wait_until_ms') },
+    ...{ at_ms: number('at_ms'), wait: number('wait') },
     ...{ activity: number('activity'), ticks: number('ticks'), deliveries: number('deliveries') },
     run: textOf(file, 'run') ?? '',
   };

@@ -50,17 +50,17 @@ export async function runs(here: Here): Promise<Found> {
   return together(found);
 }
 
-/** Retention: what is old of these goes to the trash. Returns how many went. The caller holds the tick lock. */
-export async function retireRuns(names: readonly string[], here: Here): Promise<number> {
+/** Retention: what is old of these goes to the trash; what can't is told in `faults`. The caller holds the tick lock. */
+export async function retireRuns(names: readonly string[], here: Here, faults: unknown[]): Promise<void> {
   const processes = inTime(here.places.state);
-  let gone = 0;
   for (const name of names.filter((one) => RUN.test(one))) {
     const path = join(here.places.runs, name);
-    if ((await look(name, path, here, processes))?.ok !== true) continue;
-    intoTrash(path, here);
-    gone += 1;
+    try {
+      if ((await look(name, path, here, processes))?.ok === true) intoTrash(path, here);
+    } catch (error) {
+      faults.push(error);
+    }
   }
-  return gone;
 }
 
 /** All processes, looked at when they are first asked for. */

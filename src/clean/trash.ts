@@ -52,19 +52,28 @@ export function oldTrash(here: Here): Found {
   return { ...NOTHING, proposals };
 }
 
-/** Retention: empties what has been in the trash for long enough, `most` things of it at a time. */
-export function emptyTrash(here: Pick<Here, 'places' | 'now_ms'>, most: number): void {
+/** Retention: empties what has been in the trash for long enough, `most` things of it at a time; what can't go is told in
+ *  `faults`, and keeps nothing else from going. */
+export function emptyTrash(here: Pick<Here, 'places' | 'now_ms'>, most: number, faults: unknown[]): void {
   let left = most;
+  const remove = (path: string): void => {
+    left -= 1;
+    try {
+      rmSync(path, { recursive: true, force: true });
+    } catch (error) {
+      faults.push(error);
+    }
+  };
   for (const day of oldDays(here)) {
     for (const parent of readdirSync(day)) {
       const dir = join(day, parent);
-      const things = lstatSync(dir).isDirectory() ? readdirSync(dir).slice(0, left) : [];
-      for (const name of things) rmSync(join(dir, name), { recursive: true, force: true });
-      left -= things.length;
-      if (left <= 0) return;
-      rmSync(dir, { recursive: true, force: true });
+      for (const name of lstatSync(dir).isDirectory() ? readdirSync(dir) : []) {
+        if (left <= 0) return;
+        remove(join(dir, name));
+      }
+      remove(dir);
     }
-    rmSync(day, { recursive: true, force: true });
+    remove(day);
   }
 }
 

@@ -70,7 +70,7 @@ export function gitEnvironment(): Record<string, string> {
 }
 
 /** What those that wait for each other at a repository ask but once. */
-export type Shared = Map<string, Promise<GitResult>>;
+export type Shared = Map<string, GitResult>;
 
 const queues = new Map<string, { tail: Promise<unknown>; readonly shared: Shared }>();
 

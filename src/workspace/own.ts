@@ -1,15 +1,14 @@
 import {
-  closeSync,
+  chmodSync,
   existsSync,
-  fchmodSync,
-  openSync,
+  linkSync,
   readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
@@ -93,31 +92,55 @@ function orNone<T>(read: () => T, none: T): T {
 }
 
 /**
- * Adds a section at the end of a repository's configuration, by git's own protocol: a new file named `config.lock`, which
- * only one process can make, is renamed over the old one. false = it could not be, and git has to be asked. Each word of
- * it must be one that needs no quoting.
+ * Adds a section at the end of a repository's configuration by git's own protocol: who makes `config.lock`, alone may put a new file
+ * in place. The new file is written whole under a name of our own first, and the lock is a link to it, so that the next of us knows
+ * a lock that was left by one that was killed in between. false = it could not be, and git has to be asked. Each word of the section
+ * must be one that needs no quoting.
  */
 export function addToConfig(common: string, section: string): boolean {
+  let made: string | null = null;
   let lock: string | null = null;
   try {
     const file = realpathSync(join(common, 'config'));
     const before = readFileSync(file);
     // A backslash at the very end would take our first line into its own.
     if (!/^$|[^\\\r]\n$/.test(before.subarray(-2).toString('latin1'))) return false;
-    const fd = openSync(`${file}.lock`, 'wx');
+    const mine = `${file}.mc-pickup-${process.pid}`;
+    writeFileSync(mine, Buffer.concat([before, Buffer.from(section)]), { flag: 'wx' });
+    made = mine;
+    chmodSync(mine, statSync(file).mode & 0o7777);
+    linkSync(mine, `${file}.lock`);
     lock = `${file}.lock`;
-    try {
-      fchmodSync(fd, statSync(file).mode & 0o7777);
-      const text = Buffer.concat([readFileSync(file), Buffer.from(section)]);
-      for (let at = 0; at < text.length; ) at += writeSync(fd, text, at);
-    } finally {
-      closeSync(fd);
-    }
+    if (!readFileSync(file).equals(before)) return false; // somebody was faster
     renameSync(lock, file);
+    lock = null;
     return true;
   } catch {
-    if (lock !== null) rmSync(lock, { force: true });
+    if (lock === null) letGo(common);
     return false;
+  } finally {
+    if (lock !== null) rmSync(lock, { force: true });
+    if (made !== null) rmSync(made, { force: true });
+  }
+}
+
+/** Adding takes microseconds: what is older was left by one that was killed. */
+const LEFT_MS = 60_000;
+
+/** Takes a lock away that one of us has left: it is a link to a file of ours. */
+function letGo(common: string): void {
+  try {
+    const file = realpathSync(join(common, 'config'));
+    const lock = statSync(`${file}.lock`, { throwIfNoEntry: false });
+    for (const name of readdirSync(dirname(file)).filter((one) => one.startsWith('config.mc-pickup-'))) {
+      const path = join(dirname(file), name);
+      const { ino, dev, mtimeMs } = statSync(path);
+      if (Date.now() - mtimeMs < LEFT_MS) continue;
+      if (lock?.ino === ino && lock.dev === dev) rmSync(`${file}.lock`, { force: true });
+      rmSync(path, { force: true });
+    }
+  } catch {
+    // Then git says what is in its way.
   }
 }
 

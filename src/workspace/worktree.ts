@@ -104,9 +104,9 @@ async function prepare({ project, ticket, root }: Wanted, shared: Shared): Promi
   await mendMoved(common, target);
   const half = halfMade(common, target);
   if (there !== undefined && readdirSync(target).length > 0) {
-    if (!half) return reuse(target, common, ticket);
+    if (!half) return reuse(target, common, { project, ticket });
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
-    if (!gone.ok) return no('git_failed', gone.error);
+    if (!gone.ok) return failing(project.repo, gone);
   }
   return create(project, ticket, common, target, shared);
 }
@@ -116,6 +116,12 @@ async function askedFor(repo: string): Promise<string | Refused> {
   const found = await git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
   if (found.missing) return no('git_missing', found.error);
   return found.ok ? realpathSync(found.stdout) : no('repo_missing', `${repo}: ${found.error}`);
+}
+
+/** Git could not do it: because of the repository, or of what it was asked for. */
+async function failing(repo: string, { error }: GitResult): Promise<Refused> {
+  const found = await askedFor(repo);
+  return typeof found === 'string' ? no('git_failed', `${repo}: ${error}`) : found;
 }
 
 /** Makes the root and returns its real path, unless one of its last `own` parts, which are ours, is a symlink.
@@ -225,14 +231,19 @@ async function branchKeys(common: string): Promise<ReadonlyMap<string, string>> 
   );
 }
 
-/** Git itself does it where the file can't be added to as it is. */
-async function noteKey(common: string, branch: string, key: string): Promise<void> {
+/** Git itself does it where the file can't be added to as it is. null = done, else why not. */
+async function noteKey(common: string, branch: string, key: string): Promise<string | null> {
   const plain = /^[\w/-]+$/.test(branch) && /^[\w@-]+$/.test(key);
-  if (plain && addToConfig(common, `[branch "${branch}"]\n\tmcPickupTicket = ${key}\n`)) return;
-  await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, key]);
+  if (plain && addToConfig(common, `[branch "${branch}"]\n\tmcPickupTicket = ${key}\n`)) return null;
+  const done = await git(common, ['config', '--local', `branch.${branch}.mcPickupTicket`, key]);
+  return done.ok ? null : done.error;
 }
 
-async function reuse(target: string, common: string, ticket: Wanted['ticket']): Promise<Prepared> {
+async function reuse(
+  target: string,
+  common: string,
+  { project, ticket }: Pick<Wanted, 'project' | 'ticket'>,
+): Promise<Prepared> {
   const { id } = ticket;
   const args = [
     '--path-format=absolute',
@@ -242,8 +253,11 @@ async function reuse(target: string, common: string, ticket: Wanted['ticket']): 
     'HEAD',
   ];
   const seen = await git(target, ['rev-parse', ...args]);
-  if (seen.missing) return no('git_missing', seen.error);
-  if (/dubious ownership/.test(seen.error)) return no('repo_missing', seen.error);
+  if (!seen.ok) {
+    // What is wrong with the repository itself is no word on this worktree.
+    const repo = await askedFor(project.repo);
+    if (typeof repo !== 'string') return repo;
+  }
   const [top = '', dir = '', head = ''] = seen.stdout.split('\n');
   if (!seen.ok || !same(top, target) || !same(dir, common)) {
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
@@ -292,8 +306,8 @@ async function create(
   const look = (...more: string[]) => git(common, ['for-each-ref', format, '--', ...bases, ...more]);
   const refs = mayHaveBranch(common, ticket.id)
     ? await look(mine, `${mine}-*`)
-    : await once(shared, bases.join(' '), look);
-  if (!refs.ok) return no(refs.missing ? 'git_missing' : 'repo_missing', refs.error);
+    : await once(shared, `${project.fetch} ${bases.join(' ')}`, look);
+  if (!refs.ok) return failing(project.repo, refs);
   const branches = refs.stdout.split('\n').map(branchOf);
   const named = branches.some((one) => isBranchOf(one.ref, ticket.id));
   const keys = named ? await branchKeys(common) : new Map<string, string>();
@@ -354,7 +368,8 @@ async function create(
     base: from?.ref,
     fresh: kept === undefined && !pooled ? from?.oid : undefined,
   });
-  if (keys.get(branch) !== keyOf(ticket)) await noteKey(common, branch, keyOf(ticket));
+  const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
+  if (unnoted !== null) warnings.push(`whose branch ${branch} is could not be noted: ${unnoted}`);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {
     warnings.push(`${from.ref} is ${old} days old: the base may be out of date`);
@@ -362,10 +377,11 @@ async function create(
   return { ok: true, worktree: target, branch, created: true, warnings };
 }
 
-function once(shared: Shared, key: string, ask: () => Promise<GitResult>): Promise<GitResult> {
-  const asked = shared.get(key) ?? ask();
-  shared.set(key, asked);
-  return asked;
+/** What was asked before a fetch is no answer after it: the key tells them apart. A failure is not kept. */
+async function once(shared: Shared, key: string, ask: () => Promise<GitResult>): Promise<GitResult> {
+  const known = shared.get(key) ?? (await ask());
+  if (known.ok) shared.set(key, known);
+  return known;
 }
 
 function branchOf(line: string): Branch {

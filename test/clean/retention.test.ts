@@ -24,9 +24,11 @@ async function step(days: number, keep: Partial<Retention> = {}): Promise<void> 
   await sweep({ ...KEEP, ...keep }, (...how) => sweepOld(here.places.board, ...how), here);
 }
 
-/** Steps as ticks take them, until the clock's leap is believed. */
+/** Steps as ticks take them; before the first, a day of them, after which a leap of the clock is believed. */
 async function steps(days: number, keep: Partial<Retention> = {}, most = 12): Promise<void> {
-  for (let n = 0; n < most; n++) await step(days + n / 144, keep);
+  const first = days - most / 144;
+  for (let n = -145; n < 0; n++) await step(first + n / 100_000, keep);
+  for (let n = 0; n < most; n++) await step(first + n / 144, keep);
 }
 
 function ids(table: string): readonly unknown[] {
@@ -125,7 +127,7 @@ describe('the rows of the board', () => {
     add(null, 700);
     db.close();
     const all = ids('activity').length;
-    await step(31); // believed only after an hour
+    for (let n = 0; n < 144; n++) await step(31); // believed only after a day of steps
     expect(ids('activity')).toHaveLength(all);
     const counts: number[] = [];
     for (let n = 1; n <= 4; n++) {
@@ -138,17 +140,37 @@ describe('the rows of the board', () => {
     expect(counts.at(-1)).toBe(700);
   });
 
-  it('that say of hundreds of tickets why they wait go after two days', async () => {
+  it('that say of hundreds of tickets why they wait go once explain looks no more at them', async () => {
     const now = Date.now();
-    await tick('long', now - 3, 'h', JSON.stringify({ skipped: 'x'.repeat(5000) }));
-    await tick('short', now - 2);
-    await tick('last', now - 1, 'h', JSON.stringify({ skipped: 'x'.repeat(5000) }));
-    await steps(1.8);
-    expect(ids('ticks')).toEqual(['long', 'short', 'last']);
-    await steps(2.1);
-    expect(ids('ticks')).toEqual(['short', 'last']);
-    await steps(2.1, { ticks_days: 0 });
-    expect(ids('ticks')).toEqual(['short', 'last']);
+    const long = JSON.stringify({ skipped: 'x'.repeat(5000) });
+    await tick('short', now - 4000);
+    await tick('long', now - 3999, 'h', long);
+    for (let n = 0; n < 1998; n++) await tick(`t${n}`, now - 3000 + n);
+    await tick('last', now - 1, 'h', long);
+    await steps(0.2);
+    expect(ids('ticks')).toHaveLength(2001);
+    await tick('more', now, 'h', long);
+    await steps(0.2, { ticks_days: 0 });
+    expect(ids('ticks')).toHaveLength(2002);
+    await steps(0.2);
+    expect(ids('ticks').slice(0, 2)).toEqual(['short', 't0']);
+    expect(ids('ticks').slice(-2)).toEqual(['last', 'more']);
+  });
+
+  it('go though a directory of a run can not be moved, and that is told', async () => {
+    const { dir, run } = await ended('done');
+    const other = await ended('done');
+    writeFileSync(join(world.state, 'trash'), 'no directory');
+    await tick('t1', Date.now() - 3);
+    await tick('t2', Date.now() - 2);
+    await expect(steps(31)).rejects.toThrow(/EEXIST|ENOTDIR/);
+    expect(ids('ticks')).toEqual(['t2']);
+    expect(ids('deliveries')).toEqual([]);
+    expect([existsSync(dir), existsSync(other.dir)]).toEqual([true, true]);
+    expect(JSON.parse(readFileSync(join(world.state, 'retention.json'), 'utf8'))).toMatchObject({
+      run: expect.stringMatching(/^run-MC/),
+    });
+    expect(run).toMatch(/^run-/);
   });
 
   it('behind rows of a clock that ran ahead go too', async () => {
@@ -164,17 +186,18 @@ describe('the rows of the board', () => {
 });
 
 describe('a leap of the clock', () => {
-  it('takes nothing away for an hour, and nothing at all when it is put right by then', async () => {
+  it('takes nothing away for a day of steps, and nothing at all when it is put right by then', async () => {
     await steps(0);
     await ended('done');
-    await tick('t1', Date.now());
+    await tick('t1', Date.now() - 1);
     await tick('t2', Date.now());
     const log = ids('activity');
-    await step(400);
-    await step(400.02);
+    for (let n = 0; n < 144; n++) await step(400 + n / 144);
     expect([ids('activity'), ids('ticks')]).toEqual([log, ['t1', 't2']]);
     await steps(0.1);
     expect([ids('activity'), ids('ticks')]).toEqual([log, ['t1', 't2']]);
+    for (let n = 0; n <= 144; n++) await step(400 + n / 144);
+    expect(ids('ticks')).toEqual(['t2']);
   });
 });
 

@@ -3,14 +3,17 @@ import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,6 +88,20 @@ describe('a section added to the configuration', () => {
     expect(statSync(file()).mode & 0o777).toBe(0o640);
     git(repo, 'branch', '-D', 'mc/MC-1-do-it');
     expect(readFileSync(file(), 'utf8')).not.toContain('mcPickupTicket');
+  });
+
+  it('takes away a lock that one of us has left, and no other', () => {
+    const left = `${file()}.mc-pickup-1`;
+    writeFileSync(left, 'half');
+    linkSync(left, `${file()}.lock`);
+    expect(addToConfig(join(repo, '.git'), section)).toBe(false); // it may be at work
+    expect(existsSync(`${file()}.lock`)).toBe(true);
+    utimesSync(left, new Date(0), new Date(0));
+    expect(addToConfig(join(repo, '.git'), section)).toBe(false);
+    expect([existsSync(`${file()}.lock`), existsSync(left)]).toEqual([false, false]);
+    expect(addToConfig(join(repo, '.git'), section)).toBe(true);
+    expect(said()).toBe('MC-1@5');
+    expect(readdirSync(join(repo, '.git')).filter((name) => name.startsWith('config'))).toEqual(['config']);
   });
 
   it('goes into the file that a symlink names', () => {

@@ -154,6 +154,39 @@ test('refuses what is not its own', async () => {
   process.env.PATH = path;
 });
 
+test('what is wrong with the repository is no word on the worktree that is there', async () => {
+  await made('t', {}, 'MC-1');
+  const config = join(repo, '.git', 'config');
+  const whole = readFileSync(config, 'utf8');
+  writeFileSync(config, `${whole}[broken\n`);
+  for (const id of ['MC-1', 'MC-2'])
+    expect(await go('t', {}, id)).toMatchObject({
+      because: 'repo_missing',
+      error: expect.stringContaining(repo),
+    });
+  writeFileSync(config, whole);
+  expect(await go('t', {}, 'MC-1')).toMatchObject({ ok: true, created: false });
+});
+
+test('a project that fetches starts from what it has fetched, whatever another has asked just before', async () => {
+  const origin = join(dir, 'origin');
+  git(dir, 'clone', '-q', '--bare', repo, origin);
+  git(repo, 'remote', 'add', 'origin', origin);
+  git(repo, 'fetch', '-q', 'origin');
+  const other = join(dir, 'other');
+  git(dir, 'clone', '-q', origin, other);
+  git(other, 'commit', '-q', '--allow-empty', '-m', 'newer');
+  git(other, 'push', '-q', 'origin', 'HEAD');
+  const newer = git(other, 'rev-parse', 'HEAD');
+  const [still, fetching] = await Promise.all([
+    go('t', { fetch: false }, 'MC-1'),
+    go('t', { fetch: true }, 'MC-2'),
+  ]);
+  if (!still.ok || !fetching.ok) throw new Error(JSON.stringify([still, fetching]));
+  expect(git(still.worktree, 'rev-parse', 'HEAD')).not.toBe(newer);
+  expect(git(fetching.worktree, 'rev-parse', 'HEAD')).toBe(newer);
+});
+
 test('symlinked target, root and parent are refused', async () => {
   const away = join(dir, 'away');
   mkdirSync(away);

@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.4.0';
+export const CONTRACT = '1.3.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
@@ -154,33 +154,9 @@ export const Runtime = v.object({
 });
 export type Runtime = v.InferOutput<typeof Runtime>;
 
-/** What a decision is made from; a server may send the whole ticket. Since 1.4.0; before, it had to. */
-export const TicketFacts = v.object({
-  id: v.string(),
-  status: TicketStatus,
-  priority: Integer,
-  project: v.string(),
-  labels: v.array(v.string()),
-  agent: v.nullable(v.string()),
-  owner: v.nullable(v.string()),
-  author: v.string(),
-  trusted: v.boolean(),
-  depends_on: v.array(v.string()),
-  not_before_at_ms: v.nullable(Integer),
-  attempts: Integer,
-  claim_epoch: Integer,
-  version: Integer,
-  worker_pid: v.nullable(Integer),
-  reason: v.nullable(v.string()),
-  reason_run: v.nullable(v.string()),
-  reason_turn: v.nullable(Integer),
-  created_at_ms: Integer,
-});
-export type TicketFacts = v.InferOutput<typeof TicketFacts>;
-
 /** A ticket as a tick needs it. */
 export const TicketView = v.object({
-  ticket: TicketFacts,
+  ticket: Ticket,
   unmet: v.array(v.string()),
   ended: v.nullable(Runtime),
   heals: Integer,

@@ -127,10 +127,10 @@ export function takeOld(
   );
 }
 
-/** With hundreds of tickets waiting, each tick says of each why: such reports go earlier, once `explain` looks no more at them
- *  (2000 ticks). In characters. */
+/** With hundreds of tickets waiting, each tick says of each why: such reports, of so many characters, go earlier. */
 const LONG_REPORT = 4000;
-const LONG_REPORTS_MS = 2 * 86_400_000;
+/** `explain` looks at so many ticks: the newest stay whatever they hold. */
+const LOOKED_AT = 2000;
 
 /** How far a sweep has come in each table: the last row that it has looked at. */
 export type Swept = Readonly<Record<OldTable, number>>;
@@ -151,24 +151,25 @@ export function sweepOld(path: string, limits: Limits, swept: Swept): Swept {
     (db) => {
       // A step that a power cut takes back is taken again.
       db.pragma('synchronous = NORMAL');
+      const newest = db.prepare<unknown[], { n: number | null }>('SELECT max(rowid) AS n FROM ticks');
       const step = (table: OldTable): number => {
-        const limit = limits[table];
-        if (limit === null) return 0;
+        const before_ms = limits[table];
+        if (before_ms === null) return 0;
         const { at, where } = OLD[table];
-        const before_ms = table === 'ticks' ? Math.max(limit, limits.now_ms - LONG_REPORTS_MS) : limit;
+        const ticks = table === 'ticks';
+        const long_up_to = ticks ? (newest.get()?.n ?? 0) - LOOKED_AT : -1;
         const seen = db
           .prepare<unknown[], { n: number; at: number }>(
             `SELECT rowid AS n, ${at} AS at FROM ${table} WHERE rowid > @after ORDER BY rowid LIMIT ${BATCH}`,
           )
           .all({ after: swept[table] });
-        const rows = JSON.stringify(seen.filter((row) => row.at < before_ms).map(({ n }) => n));
-        const spared =
-          table === 'ticks' ? `AND (started_at_ms < ${limit} OR length(report) > ${LONG_REPORT})` : '';
+        const old = seen.filter((row) => row.at < before_ms || row.n <= long_up_to);
+        const spared = ticks ? `AND (started_at_ms < ${before_ms} OR length(report) > ${LONG_REPORT})` : '';
         db.prepare(
           `DELETE FROM ${table} WHERE rowid IN (SELECT value FROM json_each(@rows)) AND ${where} ${spared}`,
-        ).run({ rows, before_ms });
-        const over =
-          seen.length < BATCH || seen.every((row) => row.at >= before_ms && row.at <= limits.now_ms);
+        ).run({ rows: JSON.stringify(old.map(({ n }) => n)), before_ms: ticks ? limits.now_ms : before_ms });
+        const young = old.length === 0 && seen.every(({ at: at_ms }) => at_ms <= limits.now_ms);
+        const over = seen.length < BATCH || young;
         return over ? 0 : (seen.at(-1)?.n ?? 0);
       };
       return db

@@ -460,8 +460,12 @@ export async function missionControl(
     const end = Number(from) + PAGE;
     const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = snapshot;
     const next = snapshot.tickets.length > end ? `${name}:${end}` : null;
+    const page = snapshot.tickets.slice(Number(from), end);
     return {
-      tickets: snapshot.tickets.slice(Number(from), end),
+      // The contract has them whole.
+      tickets: await Promise.all(
+        page.map(async (view) => ({ ...view, ticket: await board.ticket(view.ticket.id) })),
+      ),
       next,
       accounts,
       beyond,

@@ -9,7 +9,7 @@
 import type { Case } from './cases.ts';
 import type { Command } from './measure.ts';
 
-export type FloorKind = 'in turn' | 'side by side';
+export type FloorKind = 'in turn' | 'side by side' | 'side by side, with Node';
 
 /** What one launch runs, the way `commands` of a traced tick names it. */
 export const FLOOR_COMMANDS = [
@@ -51,6 +51,14 @@ i=0
 while [ $((i += 1)) -le "$count" ]; do tree $i; pane $i & done >/dev/null 2>&1
 wait
 `,
+  // A launcher registers its agent by a Node program, and the tick waits for it.
+  'side by side, with Node': `i=0
+while [ $((i += 1)) -le "$count" ]; do reads $i & done >/dev/null 2>&1
+wait
+i=0
+while [ $((i += 1)) -le "$count" ]; do tree $i; { pane $i; "$node" -e 0; } & done >/dev/null 2>&1
+wait
+`,
 };
 
 export function floorCommand(kind: FloorKind, { repo, places, env }: Case, count: number): Command {
@@ -59,6 +67,7 @@ export function floorCommand(kind: FloorKind, { repo, places, env }: Case, count
     `trees=${places.worktrees}/demo`,
     `socket=${places.socket}`,
     `count=${count}`,
+    `node=${process.execPath}`,
   ];
   const script = `set -u\numask 077\n${values.join('\n')}\n${FUNCTIONS}${SCRIPTS[kind]}`;
   return { file: '/bin/sh', args: ['-c', script], env };

@@ -194,8 +194,9 @@ function launching(count: number): Section {
     run: async (report) => {
       const launches = await Launches.make(report.scratch, count);
       const base = emptyNode(launches.env);
-      const [turn, side, tick] = [launches.floor('in turn'), launches.floor('side by side'), launches.tick()];
-      const times = await report.measured([base, turn, side, tick], count > 4 ? 'slow' : 'full');
+      const [turn, side] = [launches.floor('in turn'), launches.floor('side by side')];
+      const [node, tick] = [launches.floor('side by side, with Node'), launches.tick()];
+      const times = await report.measured([base, turn, side, node, tick], count > 4 ? 'slow' : 'full');
       const budgets = count === 1 ? { children: 8 } : {};
       const counted = await report.add(tick, base, times, { budgets, once: true, ended: tick.end });
       report.compare(
@@ -212,6 +213,13 @@ function launching(count: number): Section {
         times,
         budget,
         'floor side by side: the same commands, at once as far as git allows it (see floor.ts)',
+      );
+      report.compare(
+        tick,
+        node,
+        times,
+        null,
+        'floor with Node: the same, and an empty Node program for each launch, as a launcher registers by one',
       );
       if (count === 1 && counted !== null) sameAsFloor(report, counted.commands);
       launches.remove();

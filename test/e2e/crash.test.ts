@@ -164,7 +164,7 @@ if (slow && ${when === 'after'}) await hold();
     const { run, register, launcher } = await killed(id, 'before');
     expect(run.phase).toBe('launching');
     await rig.kill(launcher);
-    await rig.kill(register);
+    await rig.killLeft(register);
     const { reconcile } = rig.tick();
     expect(reconcile[0]).toMatchObject({
       kind: 'retry',
@@ -211,7 +211,7 @@ if (slow && ${when === 'after'}) await hold();
     const { register, launcher } = await killed(id, 'after');
     expect(rig.run(id)).toMatchObject({ phase: 'registered', pid: launcher });
     await rig.kill(launcher);
-    await rig.kill(register);
+    await rig.killLeft(register);
     const { reconcile } = rig.tick();
     expect(reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_killed', after: 'todo' });
     expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 1, worker_pid: null });

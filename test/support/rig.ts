@@ -205,6 +205,15 @@ ${more}`);
     await this.gone(pid);
   }
 
+  /** The same for one that may have gone by itself meanwhile, with its pane. */
+  async killLeft(pid: number): Promise<void> {
+    try {
+      await this.kill(pid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
   async gone(pid: number): Promise<void> {
     expect(await until(() => state(pid) === null || state(pid) === 'Z')).toBe(true);
   }

@@ -139,6 +139,7 @@ const hold = async () => {
 };
 const slow = process.argv.includes('register');
 if (slow && ${when === 'before'}) await hold();
+if (slow) process.exit = () => {}; // it leaves by the shortest way
 await import(${JSON.stringify(BIN)});
 if (slow && ${when === 'after'}) await hold();
 `,

@@ -148,7 +148,9 @@ async function watch(box: Sandbox, env: NodeJS.ProcessEnv, line: string): Promis
     if (/\battach\b/.test(line)) {
       await until(() => box.tmux('list-clients').out !== '');
       tmux('send-keys', 'C-b', 'd');
-    } else tmux('send-keys', /^\s*man /.test(line) ? 'q' : 'C-c');
+    } else if (!/\bconfig edit\b/.test(line))
+      // That one ends with its editor, and a key would meet the shell behind it.
+      tmux('send-keys', /^\s*man /.test(line) ? 'q' : 'C-c');
     if (!(await until(() => existsSync(code))))
       throw new Error(`"${line}" does not end: ${tmux('capture-pane', '-p')}`);
     return Number(readFileSync(code, 'utf8'));

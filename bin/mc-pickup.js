@@ -10,7 +10,7 @@ else startWithOwnNode();
 
 async function start(dist) {
   const words = process.argv.slice(2);
-  const name = isRegistration(words) ? 'registration.cjs' : 'main.cjs';
+  const entry = isRegistration(words) ? 'registration.cjs' : 'main.cjs';
   const loaded = [];
   /** One bundle from V8's code cache: the main one, and those that it asks for by `loadBeside`. */
   const load = (name) => {
@@ -40,15 +40,15 @@ async function start(dist) {
   };
   if (process.env.MC_PICKUP_DEBUG) {
     process.setSourceMapsEnabled(true); // a stack then names the lines of `src`
-    await require(`${dist}/${name}`).main(words, process.env);
+    await require(`${dist}/${entry}`).main(words, process.env);
     return;
   }
   let main;
   try {
-    main = load(name);
+    main = load(entry);
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
-    process.stderr.write(`mc-pickup: dist/${name} is missing: run "npm run build" in the checkout\n`);
+    process.stderr.write(`mc-pickup: dist/${entry} is missing: run "npm run build" in the checkout\n`);
     process.exitCode = 78;
     return;
   }

@@ -3,13 +3,12 @@
  * of a tick: a few hundred rows in one transaction, a few directories. Nothing that a decision is made from goes, and nothing
  * of a ticket that is not settled (the rules are those of `clean`).
  */
-import { lstatSync, readdirSync } from 'node:fs';
 import type { Limits, Swept } from '../board/sqlite/old.ts';
 import type { Retention } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import { numberOf, readObject, textOf, writeAtomic } from '../runtime/files.ts';
 import type { Here } from './here.ts';
-import { retireRuns } from './runs.ts';
+import { namesOf, retireRuns } from './runs.ts';
 import { emptyTrash } from './trash.ts';
 
 const DAY_MS = 86_400_000;
@@ -19,18 +18,13 @@ const RUNS = { here: 100, server: 10 };
 const TRASH = 100;
 
 /** What the last step left for the next one. */
-interface Progress {
+interface Progress extends Swept {
   readonly at_ms: number;
   /** Steps that take nothing away yet. */
   readonly wait: number;
-  readonly activity: number;
-  readonly ticks: number;
-  readonly deliveries: number;
   /** The directory of a run that was looked at last. */
   readonly run: string;
 }
-
-const NO_PROGRESS: Progress = { at_ms: 0, wait: 0, activity: 0, ticks: 0, deliveries: 0, run: '' };
 
 /** After a leap of the clock it may be wrong, and what goes is gone: a day of steps is waited for it to be put right. Steps are
  *  counted, since no clock can be asked. */
@@ -69,7 +63,7 @@ export async function sweep(
 
 /** Looks at the next directories of runs; the last one of them. */
 async function runs(after: string, here: Here, faults: unknown[]): Promise<string> {
-  const names = namesIn(here.places.runs);
+  const names = namesOf(here.places);
   const first = names.findIndex((name) => name > after);
   const most = here.server === null ? RUNS.here : RUNS.server;
   const some = first < 0 ? names.slice(0, most) : names.slice(first, first + most);
@@ -77,16 +71,9 @@ async function runs(after: string, here: Here, faults: unknown[]): Promise<strin
   return some.at(-1) ?? '';
 }
 
-/** None where nothing was launched yet; a symlink is not followed. */
-function namesIn(dir: string): string[] {
-  const there = lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
-  return there ? readdirSync(dir).sort() : [];
-}
-
 function progressOf({ retention }: Places): Progress {
   const file = readObject(retention);
   const number = (key: keyof Progress): number => numberOf(file, key) ?? 0;
-  if (file === null) return NO_PROGRESS;
   return {
     ...{ at_ms: number('at_ms'), wait: number('wait') },
     ...{ activity: number('activity'), ticks: number('ticks'), deliveries: number('deliveries') },

@@ -17,10 +17,8 @@ const RUN = /^[A-Za-z0-9_-]{1,128}$/;
 export async function runs(here: Here): Promise<Found> {
   const { places } = here;
   const found: Found[] = [oldTrash(here)];
-  const names =
-    lstatSync(places.runs, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(places.runs) : [];
   const processes = inTime(places.state);
-  for (const name of names.filter((one) => RUN.test(one)).sort()) {
+  for (const name of namesOf(places)) {
     const path = join(places.runs, name);
     const seen = await look(name, path, here, processes);
     if (seen === null) continue;
@@ -53,7 +51,7 @@ export async function runs(here: Here): Promise<Found> {
 /** Retention: what is old of these goes to the trash; what can't is told in `faults`. The caller holds the tick lock. */
 export async function retireRuns(names: readonly string[], here: Here, faults: unknown[]): Promise<void> {
   const processes = inTime(here.places.state);
-  for (const name of names.filter((one) => RUN.test(one))) {
+  for (const name of names) {
     const path = join(here.places.runs, name);
     try {
       if ((await look(name, path, here, processes))?.ok === true) intoTrash(path, here);
@@ -61,6 +59,16 @@ export async function retireRuns(names: readonly string[], here: Here, faults: u
       faults.push(error);
     }
   }
+}
+
+/** What may be a run by its name, in order; none where nothing was launched yet, and a symlink is not followed. */
+export function namesOf({ runs: dir }: Here['places']): string[] {
+  const there = lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
+  return there
+    ? readdirSync(dir)
+        .filter((name) => RUN.test(name))
+        .sort()
+    : [];
 }
 
 /** All processes, looked at when they are first asked for. */

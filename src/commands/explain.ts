@@ -2,6 +2,7 @@ import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { decide } from '../decide/index.ts';
+import { EXPLAINED_TICKS } from '../model/activity.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -18,8 +19,6 @@ import { ticketLine } from './ticket.ts';
 
 /** The newest lines of a ticket's log that are shown. */
 const MOST_LINES = 200;
-/** A day and a half, at a tick a minute. */
-const MOST_TICKS = 2000;
 const MOST_RUNS = 50;
 
 /** What happened to a ticket in order, and what a tick would do with it now: the very plan, made without hands. */
@@ -57,7 +56,7 @@ async function pastOf(board: Board, ticket: Ticket) {
   const [history, runs, ticks, reviews] = await Promise.all([
     board.activity({ ticket: ticket.id, limit: MOST_LINES }),
     board.runtimesOf(ticket.id, MOST_RUNS),
-    board.ticksAbout(ticket.id, MOST_TICKS),
+    board.ticksAbout(ticket.id, EXPLAINED_TICKS),
     board.reviews([ticket.id]),
   ]);
   const since = history.length < MOST_LINES ? Number.NEGATIVE_INFINITY : (history[0]?.at_ms ?? 0);

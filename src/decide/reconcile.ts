@@ -13,6 +13,7 @@ import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type TicketFacts } from '../model/ticket.ts';
 import {
+  type ActivityView,
   blocks,
   type ObservedRuntime,
   type Sighting,
@@ -515,19 +516,18 @@ class Pass implements Reconciled {
   }
 }
 
-const KEPT = [
-  'activity',
-  'question',
-  'turn',
-  'client_session',
-  'level',
-  'limited_until_ms',
-  'not_ready',
-] as const;
+/** All that a look finds, but what is counted anew each time: a field that is forgotten here does not compile. */
+const KEPT: Readonly<Record<Exclude<keyof ActivityView, 'fresh' | 'cursor' | 'level_ms'>, true>> = {
+  ...{ activity: true, question: true, turn: true, client_session: true },
+  ...{ level: true, limited_until_ms: true, not_ready: true },
+};
+const KEPT_KEYS = Object.keys(KEPT) as (keyof typeof KEPT)[];
 
 /** What a look has found is what the row has. */
 function sameAsBefore({ row, seen }: ObservedRuntime): boolean {
-  return seen.fresh === 0 && seen.cursor === row.events_cursor && KEPT.every((key) => seen[key] === row[key]);
+  return (
+    seen.fresh === 0 && seen.cursor === row.events_cursor && KEPT_KEYS.every((key) => seen[key] === row[key])
+  );
 }
 
 /** Why a ticket in `needs_input` goes back to `in_progress` though nobody moved it; null = it stands. */

@@ -33,7 +33,6 @@ export type FoldedRow = Pick<
  *  before the last folded one but appeared after it is counted, and none is counted twice. */
 export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'mapEvent'>): Folded {
   const files = listEvents(dir);
-  if (files.length === 0) return nothingNew(row);
   const seen = parseCursor(row.events_cursor);
   const still = files.filter((file) => seen.has(digest(file.name)));
   const fresh = files
@@ -64,20 +63,6 @@ export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, '
     ...{ activity, question, turn, client_session, limited_until_ms, not_ready },
     fresh: fresh.length,
     cursor,
-  };
-}
-
-function nothingNew(row: FoldedRow): Folded {
-  const { activity, question, turn, client_session, limited_until_ms, not_ready, events_cursor } = row;
-  return {
-    activity,
-    question,
-    turn,
-    client_session,
-    limited_until_ms,
-    not_ready,
-    fresh: 0,
-    cursor: events_cursor,
   };
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { gitDir } from './own.ts';
+import { join } from 'node:path';
+import { commonOf, gitDir } from './own.ts';
 
 /** In the worktree's own git dir: the commit that its branch was made from. */
 export const START = 'mc-pickup-start';
@@ -22,7 +22,7 @@ function headCommit(own: string): string | null {
   if (head === null) return null;
   const [, ref] = /^ref: (refs\/\S+)$/.exec(head) ?? [];
   if (ref === undefined) return sha(head);
-  const common = resolve(own, line(join(own, 'commondir')) ?? '.');
+  const common = commonOf(own);
   return sha(line(join(common, ref))) ?? packed(join(common, 'packed-refs'), ref);
 }
 

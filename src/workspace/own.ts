@@ -25,9 +25,14 @@ export const READY = 'mc-pickup-ready';
 export function commonDir(repo: string): string | null {
   const own = gitDir(repo);
   if (own === null) return null;
-  const common = resolve(own, lineOf(join(own, 'commondir')) || '.');
+  const common = commonOf(own);
   const whole = ['HEAD', 'objects', 'refs'].every((name) => existsSync(join(common, name)));
   return whole ? realpathSync(common) : null;
+}
+
+/** What a git dir shares with others; itself where it shares nothing. */
+export function commonOf(own: string): string {
+  return resolve(own, lineOf(join(own, 'commondir')) || '.');
 }
 
 /** The git dir of a worktree, its own where it is not the main one; null = there is none. */
@@ -54,12 +59,21 @@ export function registered(common: string): { readonly path: string; readonly ow
   if (!existsSync(all)) return [];
   return readdirSync(all).map((name) => {
     const own = join(all, name);
-    return { own, path: dirname(resolve(own, lineOf(join(own, 'gitdir')))) };
+    return { own, path: placeOf(own) };
   });
+}
+
+/** Where a worktree is, by its own git dir. */
+function placeOf(own: string): string {
+  return dirname(resolve(own, lineOf(join(own, 'gitdir'))));
 }
 
 /** The git dir of the worktree that is registered at a path, whether it is on disk or not. */
 export function ownDir(common: string, target: string): string | null {
+  // One that is there names it: no need to look through those of all others.
+  const named = gitDir(target);
+  if (named !== null && dirname(named) === join(common, 'worktrees') && placeOf(named) === target)
+    return named;
   return registered(common).find(({ path }) => path === target)?.own ?? null;
 }
 

@@ -4,12 +4,12 @@
  * worktree made in the ordinary way. Killed in between, the slot is nobody's and is made anew; what stands at the ticket's
  * path already is known by SLOT without READY, was never given to anybody, and goes as any half-made worktree does.
  */
-import { existsSync, lstatSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync, lstatSync, rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { PLAIN } from './merged.ts';
-import { ownDir, READY } from './own.ts';
+import { gitDir, ownDir, READY } from './own.ts';
 import { claimSlot, isFresh, readSlot, slotDir } from './slots.ts';
 
 /** In a worktree's own git dir: it was made as a slot. */
@@ -35,8 +35,7 @@ export function given(common: string, target: string): void {
 export async function mendMoved(common: string, target: string): Promise<void> {
   const dot = join(target, '.git');
   if (lstatSync(dot, { throwIfNoEntry: false })?.isFile() !== true || ownDir(common, target) !== null) return;
-  const [, path] = /^gitdir: ([\s\S]+?)\n?$/.exec(readFileSync(dot, 'utf8')) ?? [];
-  const own = path === undefined ? null : resolve(target, path);
+  const own = gitDir(target);
   if (own === null || dirname(own) !== join(common, 'worktrees') || !neverGiven(own)) return;
   await git(common, [...PLAIN, 'worktree', 'repair', '--', target]);
 }

@@ -102,9 +102,8 @@ async function prepare({ project, ticket, root }: Wanted, shared: Shared): Promi
   if (beingMade(common, ticket.id))
     return no('being_made', `git worktree add is still making ${target}: try again later`);
   await mendMoved(common, target);
-  const half = halfMade(common, target);
   if (there !== undefined && readdirSync(target).length > 0) {
-    if (!half) return reuse(target, common, { project, ticket });
+    if (!halfMade(common, target)) return reuse(target, common, { project, ticket });
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return failing(project.repo, gone);
   }

@@ -1,4 +1,4 @@
-/** `node test/bench/fill.ts BOARD HOST TICKETS TODO`: fills an empty board with one that was in use for a long time, by plain
+/** `node test/bench/fill.ts BOARD HOST TICKETS WAITING`: fills an empty board with one that was in use for a long time, by plain
  *  SQL. Nearly all of it is done, with the history that a ticket leaves behind; nothing on it can be launched. A process of
  *  its own, so that the memory that it takes is gone before anything is measured. */
 import { randomBytes } from 'node:crypto';

@@ -117,6 +117,21 @@ it('no statement walks through tickets, activity, deliveries, runs or ticks', ()
   }
 });
 
+it('what waits is read from its index alone: each column that a decision is made from is in it', () => {
+  const looks = [...prepared].filter((sql) => /INDEXED BY tickets_todo/.test(sql));
+  expect(looks.length).toBeGreaterThan(1);
+  const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
+  openBoard(join(dir, 'board.sqlite')).close();
+  const db = new Database(join(dir, 'board.sqlite'));
+  try {
+    for (const sql of looks)
+      expect(planOf(db, sql)).toContainEqual('SCAN tickets USING COVERING INDEX tickets_todo');
+  } finally {
+    db.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 function planOf(db: Database.Database, sql: string): string[] {
   const names = [...sql.matchAll(/[@:$](\w+)/g)].map(([, name = '']) => name);
   const values = Object.fromEntries(names.map((name) => [name, NOW]));

@@ -1,5 +1,5 @@
 /** What is read of git's files, and written to its configuration, without asking git. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -101,6 +101,25 @@ describe('a section added to the configuration', () => {
     expect([existsSync(`${file()}.lock`), existsSync(left)]).toEqual([false, false]);
     expect(addToConfig(join(repo, '.git'), section)).toBe(true);
     expect(said()).toBe('MC-1@5');
+    expect(readdirSync(join(repo, '.git')).filter((name) => name.startsWith('config'))).toEqual(['config']);
+  });
+
+  it('loses nothing of what git writes at the same time', async () => {
+    const script = `n=0; while [ $((n += 1)) -le 150 ]; do
+      until git config --local --add theirs.n $n 2>/dev/null; do :; done; done`;
+    const theirs = spawn('sh', ['-c', script], { cwd: repo, stdio: 'ignore' });
+    const done = new Promise<number | null>((go) => theirs.once('exit', go));
+    let ours = 0;
+    while (theirs.exitCode === null) {
+      if (addToConfig(join(repo, '.git'), `[branch "mc/MC-${ours}"]\n\tmcPickupTicket = MC-${ours}@1\n`))
+        ours += 1;
+      await new Promise(setImmediate);
+    }
+    expect(await done).toBe(0);
+    const count = (pattern: string) =>
+      git(repo, 'config', '--local', '--get-regexp', pattern).split('\n').length;
+    expect(ours).toBeGreaterThan(0);
+    expect([count('^theirs'), count('mcpickupticket$')]).toEqual([150, ours]);
     expect(readdirSync(join(repo, '.git')).filter((name) => name.startsWith('config'))).toEqual(['config']);
   });
 

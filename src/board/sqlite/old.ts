@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type Database from 'better-sqlite3';
+import { EXPLAINED_TICKS } from '../../model/activity.ts';
 import { explained } from './errors.ts';
 import { openDatabase } from './native.ts';
 import { readOnly } from './open.ts';
@@ -129,8 +130,6 @@ export function takeOld(
 
 /** With hundreds of tickets waiting, each tick says of each why: such reports, of so many characters, go earlier. */
 const LONG_REPORT = 4000;
-/** `explain` looks at so many ticks: the newest stay whatever they hold. */
-const LOOKED_AT = 2000;
 
 /** How far a sweep has come in each table: the last row that it has looked at. */
 export type Swept = Readonly<Record<OldTable, number>>;
@@ -157,17 +156,21 @@ export function sweepOld(path: string, limits: Limits, swept: Swept): Swept {
         if (before_ms === null) return 0;
         const { at, where } = OLD[table];
         const ticks = table === 'ticks';
-        const long_up_to = ticks ? (newest.get()?.n ?? 0) - LOOKED_AT : -1;
+        const long_up_to = ticks ? (newest.get()?.n ?? 0) - EXPLAINED_TICKS : -1;
         const seen = db
           .prepare<unknown[], { n: number; at: number }>(
             `SELECT rowid AS n, ${at} AS at FROM ${table} WHERE rowid > @after ORDER BY rowid LIMIT ${BATCH}`,
           )
           .all({ after: swept[table] });
         const old = seen.filter((row) => row.at < before_ms || row.n <= long_up_to);
-        const spared = ticks ? `AND (started_at_ms < ${before_ms} OR length(report) > ${LONG_REPORT})` : '';
+        const spared = ticks ? `AND (started_at_ms < @old_ms OR length(report) > ${LONG_REPORT})` : '';
         db.prepare(
           `DELETE FROM ${table} WHERE rowid IN (SELECT value FROM json_each(@rows)) AND ${where} ${spared}`,
-        ).run({ rows: JSON.stringify(old.map(({ n }) => n)), before_ms: ticks ? limits.now_ms : before_ms });
+        ).run({
+          rows: JSON.stringify(old.map(({ n }) => n)),
+          before_ms: ticks ? limits.now_ms : before_ms,
+          old_ms: before_ms,
+        });
         const young = old.length === 0 && seen.every(({ at: at_ms }) => at_ms <= limits.now_ms);
         const over = seen.length < BATCH || young;
         return over ? 0 : (seen.at(-1)?.n ?? 0);

@@ -201,6 +201,15 @@ describe('a leap of the clock', () => {
   });
 });
 
+it('of a board on a server its rows are the server’s, and directories go', async () => {
+  const { dir } = await ended('done');
+  const before = [ids('activity'), ids('deliveries')];
+  const { older_ms: _, ...here } = world.here({ server: 'https://mission.example/v1' });
+  for (let n = 0; n <= 145; n++) await sweep(KEEP, null, { ...here, now_ms: Date.now() + 31 * DAY + n });
+  expect([ids('activity'), ids('deliveries')]).toEqual(before);
+  expect(existsSync(dir)).toBe(false);
+});
+
 describe('directories of runs', () => {
   it('go to the trash when their ticket is settled, and are gone a week later', async () => {
     const [settled, open] = [await ended('done'), await ended('in_review')];

@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
+  cpSync,
   existsSync,
   linkSync,
   mkdirSync,
@@ -19,7 +20,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { addToConfig, commonDir, gitDir, registered } from '../../src/workspace/own.ts';
+import { addToConfig, commonDir, gitDir, ownDir, registered } from '../../src/workspace/own.ts';
 
 let dir: string;
 let repo: string;
@@ -64,6 +65,17 @@ describe('the git dir', () => {
     mkdirSync(join(broken, '.git'), { recursive: true });
     for (const path of [join(dir, 'bare'), join(repo, 'below'), broken, join(dir, 'none')])
       expect(commonDir(path)).toBeNull();
+  });
+
+  it('of a worktree that somebody has copied is that of the first one alone', () => {
+    const tree = join(dir, 'tree');
+    git(repo, 'worktree', 'add', '-q', tree);
+    cpSync(tree, join(dir, 'copy'), { recursive: true });
+    const common = join(repo, '.git');
+    const own = join(common, 'worktrees', 'tree');
+    expect([ownDir(common, tree), ownDir(common, join(dir, 'copy'))]).toEqual([own, null]);
+    rmSync(tree, { recursive: true });
+    expect(ownDir(common, tree)).toBe(own); // registered all the same
   });
 
   it('is unknown once the repository of a worktree has moved', () => {

@@ -168,6 +168,16 @@ test('what is wrong with the repository is no word on the worktree that is there
   expect(await go('t', {}, 'MC-1')).toMatchObject({ ok: true, created: false });
 });
 
+test('a hook of git that complains without end is let finish', async () => {
+  const hook = join(repo, '.git', 'hooks', 'post-checkout');
+  mkdirSync(join(hook, '..'), { recursive: true });
+  writeFileSync(hook, '#!/bin/sh\nhead -c 9000000 /dev/zero | tr "\\0" x >&2\ntouch ended\n', {
+    mode: 0o755,
+  });
+  const { worktree } = await made();
+  expect(existsSync(join(worktree, 'ended'))).toBe(true);
+});
+
 test('a project that fetches starts from what it has fetched, whatever another has asked just before', async () => {
   const origin = join(dir, 'origin');
   git(dir, 'clone', '-q', '--bare', repo, origin);

@@ -6,6 +6,7 @@ import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
 import type { Adapter } from '../runtime/agents/index.ts';
 import { pressKeys } from '../runtime/deliver.ts';
+import { showsText } from '../runtime/tmux.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 import { adapterFor, handOver, noteSent, RuntimeBusyError, said, textFrom, verdictOf } from './send.ts';
@@ -130,8 +131,9 @@ async function permit(
 ): Promise<ExitCode> {
   const adapter: Adapter = adapterFor(row, context);
   const { permission } = adapter;
+  const pane = row.tmux_pane;
   const hands: Deliverer = { board, tmux: context.tmux, places: context.places };
-  if (permission === undefined || row.tmux_pane === null)
+  if (permission === undefined || pane === null)
     throw new UserError(
       EXIT.usage,
       `an agent of kind ${adapter.kind} has no permission dialog that is known: mc-pickup attach ${ticket.id}`,
@@ -153,7 +155,7 @@ async function permit(
   });
   const keys = allow ? permission.allow : permission.deny;
   const pressed = await pressKeys(context.tmux, {
-    ...{ pane: row.tmux_pane, run: row.mark, shows: permission.shows, keys },
+    ...{ pane, run: row.mark, shows: permission.shows, keys },
   });
   if (pressed !== 'pressed') {
     await board.setDelivery(delivery, 'refused', null);
@@ -169,7 +171,9 @@ async function permit(
     if (now.fresh > before.fresh) return true;
     // No event tells of a dialog that Escape has closed (Claude Code): the level that showed it does.
     if (before.level === 'waiting') return now.level !== null && now.level !== 'waiting';
-    return now.activity !== 'waiting' && now.level !== 'waiting';
+    if (now.level === 'waiting') return false;
+    // A level that lagged behind the event, and may never have said that it waits: the screen, which showed it, does.
+    return now.activity !== 'waiting' || !(await showsText(context.tmux, pane, permission.shows));
   }, ACK_MS);
   const outcome = gone ? 'delivered' : 'indeterminate';
   await board.setDelivery(delivery, outcome, gone ? 'event' : `turn:${before.turn}`);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { AGENT, LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
@@ -18,6 +18,22 @@ const DIALOG = DEAF.replace(
 echo '{"question":"Allow it?"}' | mc-event waiting
 exec cat`,
 );
+/** Asks for a permission as Claude Code does, with a registry that says `busy` until the dialog is closed by a key. */
+const ASKS = `#!/bin/sh
+stty -icanon -echo
+level() {
+  mkdir -p "$HOME/.claude/sessions"
+  echo "{\\"pid\\":$$,\\"status\\":\\"$1\\"}" >"$HOME/.claude/sessions/$$.json"
+}
+level busy
+echo '❯ 1. Yes'
+echo '{"tool_name":"Bash","tool_input":{"command":"touch it"}}' | mc-event PermissionRequest
+key=$(dd bs=1 count=1 2>/dev/null | od -An -tx1)
+echo $key >"$MC_PICKUP_STATE_DIR/notes/key"
+printf '\\033[2J\\033[H'
+level idle
+exec sleep 300
+`;
 
 let box: Sandbox;
 beforeEach(() => {
@@ -77,6 +93,21 @@ it('presses no Enter into a dialog that opens after the paste: indeterminate', a
   expect(box.note('typed')).toBe('hello');
   expect(deliveries()).toEqual([{ outcome: 'indeterminate', ack_source: 'turn:0' }]);
   expect(box.run(['send', id, 'hello']).err).toContain('dialog');
+});
+
+it('a dialog that a person has closed is gone, though no event tells and the level lagged behind it', async () => {
+  mkdirSync(join(box.state, 'notes'), { recursive: true });
+  const id = launch('claude', ASKS);
+  let denied: Ran = { code: null, out: '', err: '' };
+  const went = await until(() => {
+    denied = box.run(['answer', id, '--deny', '--json']);
+    return denied.code !== 75;
+  });
+  expect(went, denied.err).toBe(true);
+  expect(denied).toMatchObject({ code: 0, err: '' });
+  expect(JSON.parse(denied.out)).toMatchObject({ outcome: 'delivered' });
+  expect(box.note('key')).toBe('1b\n');
+  expect(box.run(['answer', id, '--allow']).code).toBe(75);
 });
 
 it('a question of a client that reports its turns is answered only when its turn has ended', async () => {

@@ -13,13 +13,14 @@ import { Receiver } from '../support/receiver.ts';
 const TICKETS = 50;
 const MAX_TICKS = 60;
 
+// Agents that are done at once are told of in one message, which lists ten: no more than five at work and five just done.
 let shop: ForgeRig;
 let team: Receiver;
 beforeAll(async () => {
   shop = await ForgeRig.start();
   team = await Receiver.start();
   shop.rig.configure({
-    limits: '[limits]\nmax_agents = 8\nmax_launches_per_tick = 8\nretry_base_seconds = 0.2\n',
+    limits: '[limits]\nmax_agents = 5\nmax_launches_per_tick = 5\nretry_base_seconds = 0.2\n',
     project: `[project.demo.review]\n${shop.gitHub()}`,
     more: `
 [agent.worker]

@@ -23,9 +23,9 @@ import { type Adapter, adapterOf } from './runtime/agents/index.ts';
 import { UNANNOUNCED_MS } from './runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from './runtime/identity.ts';
 import { readRunFile } from './runtime/launcher.ts';
-import { type Mark, readMarks } from './runtime/marks.ts';
+import type { Mark } from './runtime/marks.ts';
 import { programStamp } from './runtime/programs.ts';
-import { sightMark, sightPane, unowned, witnesses } from './runtime/sighting.ts';
+import { sightMark, sightPane, unowned, unownedMarks, witnesses } from './runtime/sighting.ts';
 import { capturePane, type Tmux, viewServer } from './runtime/tmux.ts';
 import { hasCommits } from './workspace/head.ts';
 
@@ -42,7 +42,8 @@ export interface Eyes {
   readonly env: NodeJS.ProcessEnv;
   readonly now_ms: number;
   readonly mono_ms: number;
-  /** Whether a deleted tmux socket may be restored (SIGUSR1 to the recorded server): not in a dry run. */
+  /** Whether a deleted tmux socket may be restored (SIGUSR1 to the recorded server), and a file say what was found of the
+   *  marks: not in a dry run. */
   readonly repair: boolean;
   /** A look that was begun already; who began it holds the tick lock. */
   readonly look?: Look | null;
@@ -85,7 +86,7 @@ export async function observe(eyes: Eyes): Promise<World> {
   });
   failpoint('observe-snapshot-read');
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
-  const marks = readMarks(eyes.places.marks); // while tmux answers
+  const marks = unownedMarks(eyes.places, snapshot.runtimes, host_id, eyes.repair); // while tmux answers
   const tmux = await withExits(await looking, judged, me, eyes);
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
@@ -224,16 +225,19 @@ async function observeRuntime(
   const { me, tmux, pane, delta_ms, eyes } = at;
   const mine = row.host_id === me.host_id;
   const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
-  const seen =
+  const looked =
     adapter === null
       ? asRecorded(row)
-      : await lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
+      : lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
+  // Most are told at once, and a fleet of hundreds then waits for nothing.
+  const seen = looked instanceof Promise ? await looked : looked;
   const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
+  const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
   return {
     row,
     judgement,
     pane,
-    seen: adapter === null ? seen : await byScreen(seen, { row, judgement, pane, adapter, eyes }),
+    seen: shown instanceof Promise ? await shown : shown,
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
@@ -251,19 +255,21 @@ interface Shown {
 }
 
 /** The screen is the last thing to be asked, and only a hint: before the first turn, and in a silent one. */
-function byScreen(seen: ActivityView, at: Shown): Promise<ActivityView> {
+function byScreen(seen: ActivityView, at: Shown): ActivityView | Promise<ActivityView> {
   return seen.turn > 0 ? limitShown(seen, at) : firstSigns(seen, at);
 }
 
 /** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. */
-async function firstSigns(seen: ActivityView, at: Shown): Promise<ActivityView> {
+function firstSigns(seen: ActivityView, at: Shown): ActivityView | Promise<ActivityView> {
   const { row, judgement, pane, adapter, eyes } = at;
-  if (adapter.notReady === undefined || pane === null || seen.not_ready !== null) return seen;
+  const { notReady } = adapter;
+  if (notReady === undefined || pane === null || seen.not_ready !== null) return seen;
   const dead = judgement?.verdict === 'dead';
   if (!dead && (judgement?.verdict !== 'alive' || seen.fresh > 0 || row.silent_ms < SILENT_START_MS))
     return seen;
-  const screen = await capturePane(eyes.tmux, pane.pane, 60);
-  return screen === null ? seen : { ...seen, not_ready: adapter.notReady(screen) };
+  return capturePane(eyes.tmux, pane.pane, 60).then((screen) =>
+    screen === null ? seen : { ...seen, not_ready: notReady(screen) },
+  );
 }
 
 /** How long a client that works may be without any output before its screen is asked: one that works shows that. */
@@ -271,18 +277,21 @@ const SILENT_WORK_MS = 10_000;
 
 /** A client that says it works may wait in a dialog that tells of a limit. Once the limit is over, a person has to close
  *  that dialog. */
-async function limitShown(
+function limitShown(
   seen: ActivityView,
   { row, judgement, pane, adapter, eyes }: Shown,
-): Promise<ActivityView> {
-  if (adapter.limitShown === undefined || pane === null || judgement?.verdict !== 'alive') return seen;
+): ActivityView | Promise<ActivityView> {
+  const { limitShown: shownIn } = adapter;
+  if (shownIn === undefined || pane === null || judgement?.verdict !== 'alive') return seen;
   if (seen.activity !== 'busy' || seen.fresh > 0 || row.silent_ms < SILENT_WORK_MS) return seen;
   const until_ms = seen.limited_until_ms;
   if (until_ms !== null && until_ms > eyes.now_ms) return seen;
-  const limit = adapter.limitShown((await capturePane(eyes.tmux, pane.pane, 60)) ?? '', eyes.now_ms);
-  if (limit === null) return seen;
-  if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
-  return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
+  return capturePane(eyes.tmux, pane.pane, 60).then((screen) => {
+    const limit = shownIn(screen ?? '', eyes.now_ms);
+    if (limit === null) return seen;
+    if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
+    return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
+  });
 }
 
 /** The kind that the run was launched with: the profile may have become another since. */

@@ -25,6 +25,8 @@ export interface Places {
   readonly server: string;
   readonly runs: string;
   readonly marks: string;
+  /** The state in which all marks were last found to be owned by live rows. */
+  readonly marksOwned: string;
   readonly bin: string;
   readonly worktrees: string;
   /** How far the removal of what is old has come. */
@@ -68,6 +70,7 @@ export function placesOf(
     server: `${state}/tmux-server.json`,
     runs: `${state}/runs`,
     marks: `${state}/marks`,
+    marksOwned: `${state}/marks-owned`,
     bin: `${state}/bin`,
     worktrees: `${state}/worktrees`,
     retention: `${state}/retention.json`,

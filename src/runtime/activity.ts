@@ -10,24 +10,24 @@ import { type RunFile, readRunFile } from './launcher.ts';
  * lost, and a level that can be read at any time and may lag by a moment. `delta_ms` is the observed time since the row
  * was last refreshed. Reads only.
  */
-export async function lookAtActivity(
+export function lookAtActivity(
   runs: string,
   row: Runtime,
   title: string | null,
   adapter: Adapter,
   delta_ms: number,
-): Promise<ActivityView> {
+): ActivityView | Promise<ActivityView> {
   const folded = foldEvents(`${runs}/${row.mark}/events`, row, adapter);
   if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless === 1)
     return { ...folded, level: null, level_ms: 0 };
   const look = agentLook(runs, row, readRunFile(runs, row.mark), title, folded.client_session);
-  let level: Level | null = null;
+  const and = (level: Level | null) => combine(folded, level, row, delta_ms);
   try {
-    level = await adapter.level(look);
+    const level = adapter.level(look);
+    return level instanceof Promise ? level.then(and, () => and(null)) : and(level);
   } catch {
-    // The second signal is silent; the first one stands.
+    return and(null); // the second signal is silent; the first one stands
   }
-  return combine(folded, level, row, delta_ms);
 }
 
 /** Where the signals of a run are looked for. */

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { identityIn, type ProcessIdentity } from '../model/identity.ts';
 import { readObject, textOf, writeAtomic } from './files.ts';
@@ -40,6 +40,56 @@ export function readRegistered(runDir: string): ProcessIdentity | null {
 
 /** All marks that can be read; broken files are passed over. */
 export function readMarks(marks: string): Mark[] {
+  return ticketsIn(marks)
+    .map((ticket) => readMark(marks, ticket))
+    .filter((mark) => mark !== null);
+}
+
+/** What an observer remembers between ticks, and whom it takes for an owner. */
+export interface Owners {
+  /** The file that holds what was found last; it is written only with `remember`. */
+  readonly memory: string;
+  readonly remember: boolean;
+  /** All that `owned` goes by, in words. */
+  readonly words: string;
+  readonly owned: (mark: Mark) => boolean;
+}
+
+/** A directory that changed longer ago than this has got another time by the next change, on any file system. */
+const AT_REST_MS = 5000;
+
+/** The marks that nobody owns. In nearly every tick there is none, and what was found so stays so until a mark is written or
+ *  removed, which changes the time of the directory, or the owners change: so hundreds of marks are not read every minute. */
+export function strayMarks(marks: string, { memory, remember, words, owned }: Owners): Mark[] {
+  const dir = statSync(marks, { bigint: true, throwIfNoEntry: false });
+  if (dir === undefined) return [];
+  const state = `${dir.ino} ${dir.mtimeNs}\n${words}`;
+  if (textOfFile(memory) === state) return [];
+  const tickets = ticketsIn(marks);
+  const read = tickets.map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
+  const stray = read.filter((mark) => !owned(mark));
+  const known = stray.length === 0 && read.length === tickets.length;
+  if (known && remember && Date.now() - Number(dir.mtimeMs) > AT_REST_MS) keep(memory, state);
+  return stray;
+}
+
+function keep(memory: string, state: string): void {
+  try {
+    writeAtomic(memory, state);
+  } catch {
+    // They are read again by the next tick.
+  }
+}
+
+function textOfFile(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
+function ticketsIn(marks: string): string[] {
   let names: string[];
   try {
     names = readdirSync(marks);
@@ -47,10 +97,10 @@ export function readMarks(marks: string): Mark[] {
     return [];
   }
   return names
-    .filter((name) => name.endsWith('.json') && TICKET.test(name.slice(0, -5)))
-    .sort()
-    .map((name) => readMark(marks, name.slice(0, -5)))
-    .filter((mark) => mark !== null);
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => name.slice(0, -5))
+    .filter((ticket) => TICKET.test(ticket))
+    .sort();
 }
 
 /** Removes the mark of a ticket if it is still this run's. */

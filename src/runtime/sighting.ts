@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import { type Judgement, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import type { Pane, Sighting } from '../model/world.ts';
+import type { Places } from '../paths.ts';
 import { lookAt } from './identity.ts';
 import { readRegistered, readRunFile } from './launcher.ts';
+import { type Mark, strayMarks } from './marks.ts';
 
 /**
  * A living pane of ours as a sighting. The pane is no proof: its agent may be gone and a shell or another program
@@ -60,6 +62,18 @@ export function unowned(rows: readonly Runtime[], host_id: string): (one: Told) 
   const runs = new Set(rows.map(({ mark }) => mark));
   const pids = new Set(rows.flatMap((row) => (row.host_id === host_id && row.pid !== null ? [row.pid] : [])));
   return ({ run, pid }) => !runs.has(run) && !pids.has(pid);
+}
+
+/** The marks of `unowned`, and of no others. */
+export function unownedMarks(
+  { marks, marksOwned: memory }: Pick<Places, 'marks' | 'marksOwned'>,
+  rows: readonly Runtime[],
+  host_id: string,
+  remember: boolean,
+): Mark[] {
+  const stray = unowned(rows, host_id);
+  const words = JSON.stringify(rows.map((row) => [row.mark, row.host_id === host_id ? row.pid : null]));
+  return strayMarks(marks, { memory, remember, words, owned: (mark) => !stray(mark) });
 }
 
 /** Who tells of agents: the living panes of ours that `counts` takes, and the marks of those that no such pane shows. An

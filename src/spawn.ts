@@ -93,9 +93,18 @@ export function runToFile(file: string, args: readonly string[], options: RunOpt
   });
 }
 
+/** In memory, where the system has a place for that: on a disk, to make a file takes longer than to fill it. */
 function namelessFile(): number {
-  // Not os.tmpdir: to load that module takes longer than to make the file.
-  const path = `${process.env.TMPDIR || '/tmp'}/mc-pickup-${uniqueName()}`;
+  const name = `mc-pickup-${uniqueName()}`;
+  try {
+    return opened(`/dev/shm/${name}`);
+  } catch {
+    // Not os.tmpdir: to load that module takes longer than to make the file.
+    return opened(`${process.env.TMPDIR || '/tmp'}/${name}`);
+  }
+}
+
+function opened(path: string): number {
   const fd = openSync(path, 'wx+', 0o600);
   unlinkSync(path);
   return fd;

@@ -92,7 +92,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   failpoint('launch-registered-seen');
   await hands.board.setDelivery(delivery, 'started', 'registered');
   failpoint('launch-acknowledged');
-  await hands.board.takeAnswers(place.answers, run);
+  if (place.answers.length > 0) await hands.board.takeAnswers(place.answers, run);
   failpoint('launch-answers-taken');
   return outcome(step, run, 'launched', 'in_progress', null);
 }

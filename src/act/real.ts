@@ -20,6 +20,7 @@ import {
   programWord,
   readMarks,
   readRegistered,
+  readRunFile,
   removeMark,
   runDir,
   writeMark,
@@ -49,13 +50,14 @@ export interface Here {
  *  the first one. */
 export function realOutside(here: Here): Outside {
   const { places, tmux, env, clock } = here;
+  const worktreeOf = worktrees(places.runs);
   return {
     token: () => randomBytes(4).toString('hex'),
     halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
     switchOff: (level, reason) => switchOff(level, reason, here),
     unlaunchable: async (step) => (await import('./prepare.ts')).unlaunchable(step, here),
     prepare: async (claimed) => (await import('./prepare.ts')).prepare(claimed, here),
-    neighbours: (...which) => neighbours(...which, here),
+    neighbours: (...which) => neighbours(...which, here, worktreeOf),
     start: (run, ticket, { worktree: cwd, command: argv }) =>
       here.sender
         ? sent(run, ticket, here, here.sender)
@@ -114,25 +116,38 @@ function switchOff(level: 'dispatch', reason: string, { places, env, clock }: He
   return true;
 }
 
+/** Where runs were started. What is known is not read again: the file of a run is there before its pane, and stays as it is. */
+function worktrees(runs: string): (run: string) => string | null {
+  const known = new Map<string, string>();
+  return (run) => {
+    const worktree = known.get(run) ?? readRunFile(runs, run)?.worktree ?? null;
+    if (worktree !== null) known.set(run, worktree);
+    return worktree;
+  };
+}
+
 async function neighbours(
   ticket: string,
   run: string,
   worktree: string,
   host_id: string,
   { tmux, places }: Here,
+  worktreeOf: (run: string) => string | null,
 ): Promise<Neighbours> {
   const view = await viewServer(tmux, { repair: true });
   if (view.kind === 'unknown') return { ok: false, error: view.error };
   const me = lookAtSelf(host_id);
   const panes = view.kind === 'server' ? view.panes : [];
   const others = witnesses(panes, readMarks(places.marks), (one) => one.run !== run);
-  const sightings = [
-    ...others.panes.map((pane) => sightPane(pane, me, places.runs)),
-    ...others.marks.map((mark) => sightMark(mark, me, places.runs)),
-  ];
+  // Only of those the processes are looked at: side by side many are launched, among hundreds that live.
+  const near = (one: { readonly ticket: string; readonly run: string }): boolean =>
+    one.ticket === ticket || worktreeOf(one.run) === worktree;
   return {
     ok: true,
-    sightings: sightings.filter((one) => one.ticket === ticket || one.worktree === worktree),
+    sightings: [
+      ...others.panes.filter(near).map((pane) => sightPane(pane, me, places.runs)),
+      ...others.marks.filter(near).map((mark) => sightMark(mark, me, places.runs)),
+    ],
   };
 }
 

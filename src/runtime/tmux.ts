@@ -149,11 +149,7 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
     ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_ticket', start.ticket],
   ];
   failpoint('launch-pane-before');
-  const answer = await run(
-    '/bin/sh',
-    ['-c', 'umask 077; exec "$@"', 'sh', tmux.binary, '-S', tmux.socket, '-f', '/dev/null', ...words],
-    { timeoutMs: TIMEOUT_MS, env: cleanEnv() },
-  );
+  const answer = await inPrivate(() => command(tmux, words));
   const failure = failureOf(answer);
   if (failure === NOT_INSTALLED) return { ok: false, error: failure, untouched: true };
   if (failure !== null) return { ok: false, error: failure };
@@ -297,28 +293,33 @@ async function list(tmux: Tmux): Promise<TmuxView> {
   };
 }
 
+/** `FIELDS`, as tmux fills them in. One pattern: each has to be compiled anew in every tick. */
+const LINE = /^(\$\d+)\|(%\d+)\|(\d+)\|([01]?)\|(\d*)\|([^|]*)\|([\w-]*)\|([\w-]*)\|(\d*)\|(\d+)\|(.*)$/s;
+
 /** One line of `list-panes`, or null when it is not exactly what was asked for. */
 export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
-  const [session, pane, pid, dead, status, signal, mark, ticket, activity, server, ...title] =
-    line.split('|');
-  if (title.length === 0 || server === undefined || !/^\d+$/.test(server)) return null;
-  if (!/^\$\d+$/.test(session ?? '') || !PANE.test(pane ?? '') || !/^\d+$/.test(pid ?? '')) return null;
-  if (!/^[01]?$/.test(dead ?? 'x') || !/^\d*$/.test(status ?? 'x') || !/^\d*$/.test(activity ?? 'x'))
-    return null;
-  if (!/^[\w-]*$/.test(mark ?? '|') || !/^[\w-]*$/.test(ticket ?? '|')) return null;
-  const exit_signal = signalNumber(signal ?? '');
-  if (exit_signal === undefined) return null;
+  const [
+    ,
+    session = '',
+    pane = '',
+    pid,
+    dead,
+    status,
+    signal = '',
+    run = '',
+    ticket = '',
+    activity,
+    server,
+    title = '',
+  ] = LINE.exec(line) ?? [];
+  const exit_signal = signalNumber(signal);
+  if (server === undefined || exit_signal === undefined) return null;
   const view: Pane = {
-    session: session ?? '',
-    pane: pane ?? '',
-    pid: Number(pid),
-    dead: dead === '1',
+    ...{ session, pane, pid: Number(pid), dead: dead === '1', run, ticket },
     exit_code: status === '' ? null : Number(status),
     exit_signal,
-    run: mark ?? '',
-    ticket: ticket ?? '',
     output_at_s: activity === '' ? null : Number(activity),
-    title: title.join('|').trim(),
+    title: title.trim(),
   };
   return { pane: view, server: Number(server) };
 }
@@ -404,10 +405,19 @@ async function startInScope(tmux: Tmux): Promise<void> {
     'exit-empty',
     'off',
   ];
-  await run('/bin/sh', ['-c', 'umask 077; exec "$@"', 'sh', ...scope, ...server], {
-    timeoutMs: TIMEOUT_MS,
-    env: { ...cleanEnv(), XDG_RUNTIME_DIR: runtimeDir },
-  });
+  const [file = '', ...words] = [...scope, ...server];
+  const env = { ...cleanEnv(), XDG_RUNTIME_DIR: runtimeDir };
+  await inPrivate(() => run(file, words, { timeoutMs: TIMEOUT_MS, env }));
+}
+
+/** A server that is started keeps the umask of the program that starts it, and hands it on to its panes. */
+function inPrivate<T>(start: () => T): T {
+  const before = process.umask(0o077);
+  try {
+    return start();
+  } finally {
+    process.umask(before);
+  }
 }
 
 function cleanEnv(): NodeJS.ProcessEnv {

@@ -1,7 +1,7 @@
 /** What is called beside the ticks: by a launcher (`register`), by an agent's hooks (`mc-event`), by people (`status`, `send`). */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureTools } from '../../src/runtime/launcher.ts';
+import { ensureTools, QUICK_START } from '../../src/runtime/launcher.ts';
 import { waitFor } from '../support/wait.ts';
 import { addTicket, BIN, type Case, command, makeCase, program, withBoard } from './cases.ts';
 import { type Command, plain, type Subject } from './measure.ts';
@@ -50,7 +50,7 @@ function registerCommand({ places, env }: Case, run: string): Command {
   const where = ['--state-dir', places.state, '--config', places.config];
   return {
     file: process.execPath,
-    args: [BIN, ...where, 'register', run, String(process.pid)],
+    args: [QUICK_START, BIN, ...where, 'register', run, String(process.pid)],
     env: { ...env, TMUX: `${places.socket},${process.pid},0`, TMUX_PANE: '%1' },
   };
 }

@@ -60,10 +60,16 @@ const row = {
   not_ready: null,
 } as const;
 
-function stage(prompt: string, exit: number) {
+/** `knows`: whether its Node has the option that launchers use. */
+function stage(prompt: string, exit: number, knows = true) {
   const places = placesOf({ stateDir: join(dir, "st'ate"), config: join(dir, 'c.toml') }, {});
   const bin = join(dir, 'register');
   writeFileSync(bin, `echo "$@" >'${dir}/args'; exit ${exit}\n`);
+  const node = join(dir, "no'de");
+  const option = `[ "$1" != --no-rehash-snapshot ] || ${knows ? 'shift' : 'exit 9'}`;
+  writeFileSync(node, `#!/bin/sh\necho "$1" >>'${dir}/calls'\n${option}\nexec /bin/sh "$@"\n`, {
+    mode: 0o755,
+  });
   const ids = { run: 'r-1', ticket: 'MC-1' };
   const env = agentEnvironment(profile, places, ids, {
     HOME: '/h',
@@ -87,7 +93,7 @@ function stage(prompt: string, exit: number) {
     client_session: 'u',
     resume: null,
     headless: false,
-    node: '/bin/sh',
+    node,
     bin,
     prompt,
     env,
@@ -125,6 +131,20 @@ test('when register loses, no agent runs; a long prompt goes by a pointer', () =
   expect(existsSync(join(dir, 'env'))).toBe(false);
   const { staged } = stage('y'.repeat(110 * 1024), 0);
   expect(readFileSync(join(dir, 'prompt'), 'utf8')).toContain(staged.promptFile);
+});
+
+test('a Node that does not know the option registers without it, once', () => {
+  const calls = () => readFileSync(join(dir, 'calls'), 'utf8').trim().split('\n');
+  const { ran, places } = stage('x', 0, false);
+  expect(ran.status).toBe(0);
+  expect(readFileSync(join(dir, 'args'), 'utf8')).toContain(`--state-dir ${places.state} `);
+  expect(calls()).toEqual(['--no-rehash-snapshot', join(dir, 'register')]);
+  rmSync(join(dir, 'calls'));
+  expect(stage('x', 1, false).ran.status).toBe(75);
+  expect(calls()).toHaveLength(2);
+  rmSync(join(dir, 'calls'));
+  expect(stage('x', 1).ran.status).toBe(75); // it has lost: that is no reason to try again
+  expect(calls()).toHaveLength(1);
 });
 
 test('events of many writers at once are each counted once, bad ones too', async () => {

@@ -17,7 +17,8 @@ export function tryTickLock(path: string): TickLock | null {
   let db: Database.Database | null = null;
   try {
     db = openDatabase(path, { timeout: 0 });
-    db.exec('BEGIN EXCLUSIVE');
+    // Nothing is ever written: a journal would be a file made and removed in each tick, and left by one that was killed.
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
   } catch (error) {
     db?.close();
     if (isBusy(error)) return null;

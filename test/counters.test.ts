@@ -140,8 +140,8 @@ describe('what the board is asked in one tick', () => {
     box.sql('UPDATE tickets SET not_before_at_ms = 9e15');
     await workOf();
     const work = await workOf();
-    expect(work.prepared).toBeLessThanOrEqual(12);
-    expect(work.runs).toBeLessThanOrEqual(13);
+    expect(work.prepared).toBeLessThanOrEqual(11);
+    expect(work.runs).toBeLessThanOrEqual(12);
     expect(work.rows).toBeLessThanOrEqual(52);
   });
 });

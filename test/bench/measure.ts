@@ -38,6 +38,7 @@ export async function rounds(
   scratch: Scratch,
 ): Promise<number[][]> {
   const times: number[][] = subjects.map(() => []);
+  spawnSync('sync'); // a board that was just filled would still be on its way to the disk
   for (let round = -warmUp; round < count; round++) {
     for (let n = 0; n < subjects.length; n++) {
       const which = (((n + round) % subjects.length) + subjects.length) % subjects.length;

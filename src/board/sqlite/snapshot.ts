@@ -27,8 +27,9 @@ function look(store: Store, options: Options): Snapshot {
   const live = new Set(runtimes.flatMap(({ ticket_id }) => ticket_id ?? []));
   const todo = store.get<{ n: number }>(`SELECT count(*) AS n FROM tickets WHERE status = 'todo'`)?.n ?? 0;
   const accounts = allAccounts(store);
-  const ready = stillOpen(options.ready, runtimes, accounts, now_ms);
-  const waiting = todo === 0 ? [] : waitingTickets(store, ready, options);
+  const open = () => stillOpen(options.ready, runtimes, accounts, now_ms);
+  const few = todo <= options.limit;
+  const waiting = todo === 0 ? [] : few ? allWaiting(store) : waitingTickets(store, open(), options);
   const rows = [...waiting, ...heldTickets(store, waiting, [...live, ...options.also])];
   const unreadable: string[] = [];
   const tickets = rows.flatMap((row) => {
@@ -116,8 +117,16 @@ const READY = `
     SELECT 1 FROM json_each(tickets.depends_on) AS d
     WHERE NOT EXISTS (SELECT 1 FROM tickets AS x WHERE x.id = d.value AND x.status = 'done')))`;
 
-/** `todo`, the launchable first and each in dispatch order, out of an index that has all that is asked for. It is named
- *  because SQLite, without statistics, prefers the one on status and then sorts every ticket that waits. */
+/** `todo`, in dispatch order, out of an index that has all that is asked for. It is named because SQLite, without statistics,
+ *  prefers the one on status and then sorts every ticket that waits. */
+function allWaiting(store: Store): FactsRow[] {
+  return store.all<FactsRow>(
+    `SELECT ${FACTS} FROM tickets INDEXED BY tickets_todo WHERE status = 'todo'
+     ORDER BY priority, created_at_ms, seq`,
+  );
+}
+
+/** The same where there are more than one look takes in: the launchable first. */
 function waitingTickets(store: Store, ready: Ready, options: Options): FactsRow[] {
   const values = {
     now_ms: options.now_ms,

@@ -14,7 +14,7 @@ export class Launches {
   readonly count: number;
   readonly #scratch: Scratch;
   readonly #template: Case;
-  #runs = 0;
+  readonly #worlds: string[] = [];
 
   private constructor(scratch: Scratch, count: number) {
     this.#scratch = scratch;
@@ -52,9 +52,10 @@ export class Launches {
     );
   }
 
-  /** All that its runs have left, which is the world that they were copied from. */
+  /** All that its runs have left. Only now: ext4 gives the number of a file again a minute after it is gone at the soonest, and
+   *  until then steps over it, one by one, wherever one is made: a run would pay for the removal of the one before. */
   remove(): void {
-    this.#scratch.remove(this.#template.dir);
+    for (const dir of [this.#template.dir, ...this.#worlds]) this.#scratch.remove(dir);
   }
 
   #subject(
@@ -76,7 +77,6 @@ export class Launches {
         if (one === null) return;
         await check(one);
         end();
-        this.#scratch.remove(one.dir);
         one = null;
       },
       end,
@@ -84,7 +84,8 @@ export class Launches {
   }
 
   #fresh(): Case {
-    const one = caseIn(this.#scratch, join(this.#scratch.dir, `l${this.count}-${++this.#runs}`));
+    const one = caseIn(this.#scratch, join(this.#scratch.dir, `l${this.count}-${this.#worlds.length}`));
+    this.#worlds.push(one.dir);
     cpSync(this.#template.dir, one.dir, { recursive: true });
     configure(one, this.count, ARGV);
     return one;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Server } from '../board/http/api.ts';
@@ -21,6 +21,7 @@ import {
   readMarks,
   readRegistered,
   readRunFile,
+  registeredFile,
   removeMark,
   runDir,
   writeMark,
@@ -172,15 +173,22 @@ async function sent(run: string, ticket: string, { places, clock }: Here, server
   }
 }
 
-async function registered(run: string, pid: number, { board, policy }: Here): Promise<boolean> {
+const LOOK_MS = 10;
+/** So many looks for what a launcher leaves once it has registered, to one at the board and at its process. */
+const LOOKS = 10;
+
+async function registered(run: string, pid: number, { board, policy, places }: Here): Promise<boolean> {
   const end = monotonicMs() + policy.limits.register_wait_seconds * 1000;
-  for (;;) {
-    const row = await board.runtime(run);
-    if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
-    if (monotonicMs() >= end) return false;
-    const look = lookAt(pid);
-    const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
-    if (gone) return (await board.runtime(run))?.registered_at_ms != null;
-    await pause(20);
+  const left = registeredFile(runDir(places.runs, run));
+  for (let n = 1; ; n++) {
+    if (n % LOOKS === 0 || existsSync(left)) {
+      const row = await board.runtime(run);
+      if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
+      if (monotonicMs() >= end) return false;
+      const look = lookAt(pid);
+      const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
+      if (gone) return (await board.runtime(run))?.registered_at_ms != null;
+    }
+    await pause(LOOK_MS);
   }
 }

@@ -281,6 +281,7 @@ export {
   type Mark,
   readMarks,
   readRegistered,
+  registeredFile,
   removeMark,
   writeMark,
   writeRegistered,

@@ -27,15 +27,17 @@ export function writeMark(
  *  (a shell in it, another program), and only this process is the agent. */
 export function writeRegistered(runDir: string, identity: ProcessIdentity): void {
   const { host_id, boot_id, pid_ns, pid, pid_start } = identity;
-  writeAtomic(
-    join(runDir, 'registered.json'),
-    `${JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start })}\n`,
-  );
+  writeAtomic(registeredFile(runDir), `${JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start })}\n`);
 }
 
 /** The process that registered as this run; null = none did, or nothing can be read of it. */
 export function readRegistered(runDir: string): ProcessIdentity | null {
-  return identityIn(readObject(join(runDir, 'registered.json')));
+  return identityIn(readObject(registeredFile(runDir)));
+}
+
+/** It is there once the registration is on the board. */
+export function registeredFile(runDir: string): string {
+  return join(runDir, 'registered.json');
 }
 
 /** All marks that can be read; broken files are passed over. */

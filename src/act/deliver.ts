@@ -67,7 +67,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const { id: delivery } = await saveFirst(hands.board, one, sha256, sentAfter(before.turn));
   const shown = adapter.permission?.shows ?? null;
   // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
-  const asks = shown !== null && !(await showsText(hands.tmux, pane, shown)) ? shown : null;
+  const asks = shown !== null && (await showsText(hands.tmux, pane, shown)) !== true ? shown : null;
   const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting';
   const at = { pane, run: row.mark, unless: asks };
   const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;

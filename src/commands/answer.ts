@@ -166,17 +166,26 @@ async function permit(
         : `${pressed.error}: nothing was pressed`,
     );
   }
-  const gone = await until(async () => {
+  let unseen = 0;
+  const closed = async (): Promise<'event' | 'level' | 'screen' | null> => {
     const now = await lookNow(hands, row, adapter);
-    if (now.fresh > before.fresh) return true;
+    if (now.fresh > before.fresh) return 'event';
     // No event tells of a dialog that Escape has closed (Claude Code): the level that showed it does.
-    if (before.level === 'waiting') return now.level !== null && now.level !== 'waiting';
-    if (now.level === 'waiting') return false;
-    // A level that lagged behind the event, and may never have said that it waits: the screen, which showed it, does.
-    return now.activity !== 'waiting' || !(await showsText(context.tmux, pane, permission.shows));
+    if (before.level === 'waiting') return now.level !== null && now.level !== 'waiting' ? 'level' : null;
+    if (now.level === 'waiting') return null;
+    if (now.activity !== 'waiting') return 'event';
+    // A level that lagged behind the event, and may never have said that it waits: the screen, which showed it, does. Once
+    // may be between two drawings of it.
+    unseen = (await showsText(context.tmux, pane, permission.shows)) === false ? unseen + 1 : 0;
+    return unseen > 1 ? 'screen' : null;
+  };
+  let sign: Awaited<ReturnType<typeof closed>> = null;
+  const gone = await until(async () => {
+    sign = await closed();
+    return sign !== null;
   }, ACK_MS);
   const outcome = gone ? 'delivered' : 'indeterminate';
-  await board.setDelivery(delivery, outcome, gone ? 'event' : `turn:${before.turn}`);
+  await board.setDelivery(delivery, outcome, sign ?? `turn:${before.turn}`);
   await board.log({
     ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: row.id, actor: whoAmI(context.env).actor },
     ...{ kind: allow ? 'allowed' : 'denied', because: outcome, text: before.question },

@@ -42,9 +42,11 @@ export function registeredFile(runDir: string): string {
 
 /** All marks that can be read; broken files are passed over. */
 export function readMarks(marks: string): Mark[] {
-  return ticketsIn(marks)
-    .map((ticket) => readMark(marks, ticket))
-    .filter((mark) => mark !== null);
+  return marksOf(marks, ticketsIn(marks));
+}
+
+function marksOf(marks: string, tickets: readonly string[] | null): Mark[] {
+  return (tickets ?? []).map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
 }
 
 /** What an observer remembers between ticks, and whom it takes for an owner. */
@@ -65,12 +67,12 @@ const AT_REST_MS = 5000;
 export function strayMarks(marks: string, { memory, remember, words, owned }: Owners): Mark[] {
   const dir = statSync(marks, { bigint: true, throwIfNoEntry: false });
   if (dir === undefined) return [];
-  const state = `${dir.ino} ${dir.mtimeNs}\n${words}`;
+  const state = `${dir.ino} ${dir.mtimeNs} ${dir.ctimeNs}\n${words}`;
   if (textOfFile(memory) === state) return [];
   const tickets = ticketsIn(marks);
-  const read = tickets.map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
+  const read = marksOf(marks, tickets);
   const stray = read.filter((mark) => !owned(mark));
-  const known = stray.length === 0 && read.length === tickets.length;
+  const known = stray.length === 0 && read.length === tickets?.length;
   if (known && remember && Date.now() - Number(dir.mtimeMs) > AT_REST_MS) keep(memory, state);
   return stray;
 }
@@ -91,12 +93,13 @@ function textOfFile(path: string): string | null {
   }
 }
 
-function ticketsIn(marks: string): string[] {
+/** null = it can't be told. */
+function ticketsIn(marks: string): string[] | null {
   let names: string[];
   try {
     names = readdirSync(marks);
   } catch {
-    return [];
+    return null;
   }
   return names
     .filter((name) => name.endsWith('.json'))

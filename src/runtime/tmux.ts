@@ -237,11 +237,12 @@ export function searched(text: string): string {
   return `#{C:${text.replaceAll(',', '?')}}`;
 }
 
-/** Whether the pane shows a text now. */
-export async function showsText(tmux: Tmux, pane: string, text: string): Promise<boolean> {
-  if (!PANE.test(pane)) return false;
+/** Whether the pane shows a text now; null = it can't be told. */
+export async function showsText(tmux: Tmux, pane: string, text: string): Promise<boolean | null> {
+  if (!PANE.test(pane)) return null;
   const answer = await command(tmux, ['display-message', '-p', '-t', pane, searched(text)]);
-  return failureOf(answer) === null && /^[1-9]\d*$/.test(answer.stdout.trim());
+  const line = failureOf(answer) === null ? answer.stdout.trim() : '';
+  return /^\d+$/.test(line) ? Number(line) > 0 : null;
 }
 
 /** What went wrong in one invocation, in words; null = nothing. */
@@ -253,11 +254,14 @@ export function failureOf(answer: RunResult): string | null {
   return `tmux: ${answer.stderr.trim().slice(0, 500) || `exit ${answer.code ?? answer.signal}`}`;
 }
 
+/** The last line of a whole answer: tmux does not notice when what it prints finds no room, and ends with 0. */
+const END = 'mc-pickup-end';
+
 async function list(tmux: Tmux): Promise<TmuxView> {
-  const answer = await runToFile(tmux.binary, onSocket(tmux, ['list-panes', '-a', '-F', FIELDS]), {
-    timeoutMs: TIMEOUT_MS,
-    env: cleanEnv(),
-  });
+  const words = onSocket(tmux, ['list-panes', '-a', '-F', FIELDS, ';', 'display-message', '-p', END]);
+  let answer = await runToFile(tmux.binary, words, { timeoutMs: TIMEOUT_MS, env: cleanEnv() });
+  // The memory for files is full: a pipe takes all.
+  if (isCutOff(answer)) answer = await run(tmux.binary, words, { timeoutMs: TIMEOUT_MS, env: cleanEnv() });
   // So answers a server without any session.
   const empty = answer.code === 1 && answer.stderr.trim() === 'no current target';
   const failure = empty ? null : failureOf(answer);
@@ -266,10 +270,11 @@ async function list(tmux: Tmux): Promise<TmuxView> {
       return noServer;
     return { kind: 'unknown', error: failure };
   }
+  if (!empty && isCutOff(answer)) return { kind: 'unknown', error: 'the answer of tmux was cut off' };
   const panes: Pane[] = [];
   let server = 0;
   for (const line of answer.stdout.split('\n')) {
-    if (line === '') continue;
+    if (line === '' || line === END) continue;
     const parsed = parsePane(line);
     if (parsed === null)
       return {
@@ -291,6 +296,11 @@ async function list(tmux: Tmux): Promise<TmuxView> {
     server_start: look.kind === 'present' ? look.start : null,
     panes,
   };
+}
+
+function isCutOff({ error, code, stdout, stderr }: RunResult): boolean {
+  if (error !== null || code === null) return false;
+  return code === 0 ? !`\n${stdout}`.endsWith(`\n${END}\n`) : stderr === '';
 }
 
 /** `FIELDS`, as tmux fills them in. One pattern: each has to be compiled anew in every tick. */

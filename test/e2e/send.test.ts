@@ -107,7 +107,22 @@ it('a dialog that a person has closed is gone, though no event tells and the lev
   expect(denied).toMatchObject({ code: 0, err: '' });
   expect(JSON.parse(denied.out)).toMatchObject({ outcome: 'delivered' });
   expect(box.note('key')).toBe('1b\n');
+  expect(box.sql("SELECT ack_source FROM deliveries WHERE kind = 'permission'")).toEqual([
+    { ack_source: 'screen' },
+  ]);
   expect(box.run(['answer', id, '--allow']).code).toBe(75);
+});
+
+it('a dialog that takes no notice of its key is not said to be closed', { timeout: 60_000 }, async () => {
+  mkdirSync(join(box.state, 'notes'), { recursive: true });
+  const id = launch('claude', ASKS.replace(/^key=.*$/ms, 'exec cat >/dev/null\n'));
+  let denied: Ran = { code: null, out: '', err: '' };
+  const went = await until(() => {
+    denied = box.run(['answer', id, '--deny', '--json']);
+    return denied.code !== 75;
+  });
+  expect(went, denied.err).toBe(true);
+  expect(JSON.parse(denied.out)).toMatchObject({ outcome: 'indeterminate' });
 });
 
 it('a question of a client that reports its turns is answered only when its turn has ended', async () => {

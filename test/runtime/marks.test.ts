@@ -1,6 +1,6 @@
 /** Marks that no live row owns, and what a tick remembers of them. A file that is changed in place, which nobody does, stands for
  *  one that was not read again. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -51,6 +51,14 @@ it('all are owned and at rest: they are not read again', () => {
   expect(stray()).toEqual(['MC-2-e2-z']);
 });
 
+it('modes that were mended are a change', () => {
+  rest();
+  expect(stray()).toEqual([]);
+  editInPlace();
+  chmodSync(places.marks, 0o500);
+  expect(stray()).toEqual(['MC-2-e2-z']);
+});
+
 it('sees one that is written after that, and one whose row is gone', () => {
   rest();
   expect(stray()).toEqual([]);
@@ -88,6 +96,11 @@ it('remembers nothing of marks that were just written, of one that is stray or c
 it('is no worse off where there is nothing, and where nothing can be kept', () => {
   rmSync(places.marks, { recursive: true });
   expect(stray()).toEqual([]);
+  writeFileSync(places.marks, 'no directory');
+  rest();
+  expect(stray()).toEqual([]);
+  expect(existsSync(places.marksOwned), 'nothing could be read').toBe(false);
+  rmSync(places.marks);
   mark('MC-9', 'MC-9-e1-x', 19);
   rest();
   const away = { ...places, marksOwned: join(dir, 'missing', 'file') };

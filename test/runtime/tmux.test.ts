@@ -79,10 +79,22 @@ test('a deleted socket of a living server is unknown, and healed when asked', as
 test.each([
   ['echo "fork failed: Resource temporarily unavailable" >&2; exit 1', 'temporarily'],
   ['exec sleep 1000', 'did not answer'],
-  ['echo "what|is|this"', 'malformed'],
+  ['echo "what|is|this"; echo mc-pickup-end', 'malformed'],
+  ['printf "%s\\n" "\\$0|%0|1|0|||r-1|T-1|5|9|a"', 'cut off'],
+  ['exit 0', 'cut off'],
+  ['echo mc-pickup-end; echo more', 'cut off'],
 ])('a tmux that fails is unknown: %s', async (script, words) => {
   const view = await viewServer(fake(script));
   expect(view.kind === 'unknown' && view.error).toContain(words);
+});
+
+test('where the memory for files is full, a pipe takes what tmux says', async () => {
+  // To a file it gets nothing out, and does not notice.
+  const answer = 'printf "%s\\n" "\\$0|%0|1|0|||r-1|T-1|5|9|a" mc-pickup-end';
+  const view = await viewServer(fake(`if [ -f /dev/fd/1 ]; then exit 0; fi; ${answer}`));
+  expect(view).toMatchObject({ kind: 'server', server_pid: 9, panes: [{ run: 'r-1' }] });
+  const lost = 'if [ -f /dev/fd/2 ]; then exit 1; fi; echo "no server running on x" >&2; exit 1';
+  expect((await viewServer(fake(lost))).kind).toBe('none');
 });
 
 test('a missing tmux is named; a malformed pane line is refused', async () => {

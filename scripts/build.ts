@@ -17,11 +17,14 @@ const LATE =
 
 /** What the source imports from a module: all its exports would be hundreds, each defined in every tick. */
 function namesFrom(module: string): string[] {
-  const imports = new RegExp(`import \\{([^}]+)\\} from '${module}'`, 'g');
+  const imports = new RegExp(`import (?:type )?(?:\\{([^}]+)\\}|[^{;]+) from '${module}'`, 'g');
   const names = globSync('src/**/*.ts').flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(imports)].flatMap(([, list = '']) =>
-      list.split(',').map((one) => one.trim().replace(/ as .*/s, '')),
-    ),
+    [...readFileSync(file, 'utf8').matchAll(imports)].flatMap(([whole, list]) => {
+      if (list === undefined) throw new Error(`${file}: import what is needed of ${module} by name`);
+      return whole.startsWith('import type')
+        ? []
+        : list.split(',').map((one) => one.trim().replace(/ as .*/s, ''));
+    }),
   );
   return [...new Set(names)].filter((name) => name !== '' && !name.startsWith('type ')).sort();
 }

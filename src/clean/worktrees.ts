@@ -166,7 +166,7 @@ async function remove(target: string, id: string, project: Project, here: Here):
   const again = await look(target, aside, ticket, project, here).catch((error: unknown) => ({
     ...({ ok: false, because: 'unreadable', says: reasonOf(error) } as const),
   }));
-  // What its log alone led to has a ref by now: any more of that is new.
+  // What its log alone led to has a ref by now: more of that is new.
   const same = again.ok && again.tip === seen.tip && again.id === seen.id && again.logged.length === 0;
   if (!same) {
     const says = again.ok ? 'it was changed at the same moment' : again.says;

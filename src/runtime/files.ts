@@ -27,6 +27,15 @@ export function readObject(path: string): Record<string, unknown> | null {
   }
 }
 
+/** A whole text file, or null when it is missing or unreadable. */
+export function textOfFile(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}
+
 /** The value if it is a plain JSON object. */
 export function asObject(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

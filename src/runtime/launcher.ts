@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
-import { asObject, numberOf, readObject, shellQuote, textOf, writeAtomic } from './files.ts';
+import { asObject, numberOf, readObject, shellQuote, textOf, textOfFile, writeAtomic } from './files.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -230,7 +230,7 @@ export function ensureTools(places: Places, node: string, bin: string): void {
     ['mc-event', EVENT_SCRIPT],
   ] as const) {
     const path = join(places.bin, name);
-    if (readText(path) !== text) writeAtomic(path, text, 0o700);
+    if (textOfFile(path) !== text) writeAtomic(path, text, 0o700);
   }
 }
 
@@ -267,14 +267,6 @@ export function readRunFile(runs: string, run: string): RunFile | null {
 function textsOf(value: unknown): Record<string, string> {
   const entries = Object.entries(asObject(value) ?? {});
   return Object.fromEntries(entries.filter((one): one is [string, string] => typeof one[1] === 'string'));
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
 }
 
 export {

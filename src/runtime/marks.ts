@@ -1,7 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { identityIn, type ProcessIdentity } from '../model/identity.ts';
-import { readObject, textOf, writeAtomic } from './files.ts';
+import { readObject, textOf, textOfFile, writeAtomic } from './files.ts';
 
 /** The trace of a run beside the board: which process works on a ticket. */
 export interface Mark extends ProcessIdentity {
@@ -49,14 +49,15 @@ function marksOf(marks: string, tickets: readonly string[] | null): Mark[] {
   return (tickets ?? []).map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
 }
 
-/** What an observer remembers between ticks, and whom it takes for an owner. */
-export interface Owners {
+/** What an observer remembers between ticks, and which marks it looks for. */
+export interface Looked {
   /** The file that holds what was found last; it is written only with `remember`. */
   readonly memory: string;
   readonly remember: boolean;
-  /** All that `owned` goes by, in words. */
+  /** Nobody owns this one. */
+  readonly stray: (mark: Mark) => boolean;
+  /** All that `stray` goes by, in words. */
   readonly words: string;
-  readonly owned: (mark: Mark) => boolean;
 }
 
 /** A directory that changed longer ago than this has got another time by the next change, on any file system. */
@@ -64,17 +65,17 @@ const AT_REST_MS = 5000;
 
 /** The marks that nobody owns. In nearly every tick there is none, and what was found so stays so until a mark is written or
  *  removed, which changes the time of the directory, or the owners change: so hundreds of marks are not read every minute. */
-export function strayMarks(marks: string, { memory, remember, words, owned }: Owners): Mark[] {
+export function strayMarks(marks: string, { memory, remember, stray, words }: Looked): Mark[] {
   const dir = statSync(marks, { bigint: true, throwIfNoEntry: false });
   if (dir === undefined) return [];
   const state = `${dir.ino} ${dir.mtimeNs} ${dir.ctimeNs}\n${words}`;
   if (textOfFile(memory) === state) return [];
   const tickets = ticketsIn(marks);
   const read = marksOf(marks, tickets);
-  const stray = read.filter((mark) => !owned(mark));
-  const known = stray.length === 0 && read.length === tickets?.length;
+  const found = read.filter(stray);
+  const known = found.length === 0 && read.length === tickets?.length;
   if (known && remember && Date.now() - Number(dir.mtimeMs) > AT_REST_MS) keep(memory, state);
-  return stray;
+  return found;
 }
 
 function keep(memory: string, state: string): void {
@@ -82,14 +83,6 @@ function keep(memory: string, state: string): void {
     writeAtomic(memory, state);
   } catch {
     // They are read again by the next tick.
-  }
-}
-
-function textOfFile(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
   }
 }
 

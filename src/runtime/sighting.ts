@@ -71,9 +71,8 @@ export function unownedMarks(
   host_id: string,
   remember: boolean,
 ): Mark[] {
-  const stray = unowned(rows, host_id);
   const words = JSON.stringify(rows.map((row) => [row.mark, row.host_id === host_id ? row.pid : null]));
-  return strayMarks(marks, { memory, remember, words, owned: (mark) => !stray(mark) });
+  return strayMarks(marks, { memory, remember, stray: unowned(rows, host_id), words });
 }
 
 /** Who tells of agents: the living panes of ours that `counts` takes, and the marks of those that no such pane shows. An

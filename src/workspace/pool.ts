@@ -2,7 +2,7 @@
  * A slot becomes a ticket's worktree: its state file is renamed (nobody else has it then), it is looked at, brought to the
  * base's tip, moved to the ticket's path, and gets the ticket's branch. Whatever is not as expected: the slot is left, and the
  * worktree made in the ordinary way. Killed in between, the slot is nobody's and is made anew; what stands at the ticket's
- * path already is known by SLOT without READY, was never given to anybody, and goes as any half-made worktree does.
+ * path already is known by SLOT without READY, was never given to anybody, and goes like every half-made worktree.
  */
 import { existsSync, lstatSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -24,7 +24,7 @@ export function neverGiven(own: string): boolean {
   return existsSync(join(own, SLOT)) && !existsSync(join(own, READY));
 }
 
-/** From now on it is a worktree as any other. */
+/** From now on it is a worktree like all others. */
 export function given(common: string, target: string): void {
   const own = ownDir(common, target);
   if (own !== null) rmSync(join(own, SLOT), { force: true });
@@ -58,7 +58,7 @@ export async function takeSlot(wanted: {
     try {
       if (await turnInto(slotDir(root, n), state.sha, wanted)) return true;
     } catch {
-      // It is made anew, as any slot without a state file.
+      // It is made anew, like every slot without a state file.
     } finally {
       rmSync(claimed, { force: true });
     }

@@ -276,7 +276,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(await kinds(t.id)).toEqual(['created', 'claimed']);
     });
 
-    it('loses a claim: any wrong guard, a taken ticket, a live row, a taken run id', async () => {
+    it('loses a claim: a wrong guard, a taken ticket, a live row, a taken run id', async () => {
       const t = await add();
       for (const wrong of WRONG) await loses(() => claim(t, 'r1', wrong));
       await claim(t);

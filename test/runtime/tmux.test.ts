@@ -69,6 +69,18 @@ test('formats and semicolons in a directory and in arguments stay text', async (
   expect(bad.ok).toBe(false);
 });
 
+test('a server keeps nothing open to others, whatever the umask of who starts it, which stays', async () => {
+  const before = process.umask(0o022);
+  try {
+    await start(['sh', '-c', `umask >'${dir}/mask.new'; mv '${dir}/mask.new' '${dir}/mask'; sleep 1000`]);
+    expect(process.umask()).toBe(0o022);
+  } finally {
+    process.umask(before);
+  }
+  await waitFor(() => existsSync(join(dir, 'mask')));
+  expect(readFileSync(join(dir, 'mask'), 'utf8').trim()).toMatch(/^0*77$/);
+});
+
 test('a deleted socket of a living server is unknown, and healed when asked', async () => {
   await start(['sleep', '1000']);
   rmSync(tmux.socket);

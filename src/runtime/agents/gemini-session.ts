@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { asObject, numberOf, textOf } from '../files.ts';
+import { asObject, numberOf, textOf, textOfFile } from '../files.ts';
 import type { AgentLook, Usage } from './adapter.ts';
 
 type Look = Pick<AgentLook, 'worktree' | 'env' | 'session'>;
@@ -17,7 +17,7 @@ export function sessionFile(look: Look): string | null {
   const name = basename(look.worktree).toLowerCase();
   const folders = namesIn(tmp).sort((a, b) => Number(b.startsWith(name)) - Number(a.startsWith(name)));
   for (const folder of folders) {
-    if (textIn(join(tmp, folder, '.project_root'))?.trim() !== look.worktree) continue;
+    if (textOfFile(join(tmp, folder, '.project_root'))?.trim() !== look.worktree) continue;
     const chats = join(tmp, folder, 'chats');
     // A resumed session goes on in its first file; beside it the client leaves a second one that nothing is added to.
     const found = namesIn(chats)
@@ -62,11 +62,11 @@ const LASTING: ReadonlySet<string> = new Set(['user', 'gemini', 'error']);
 
 /** Totals of a session and of its sub-agents, whose records lie in a folder named after it. */
 export function sessionUsage(file: string): Usage | null {
-  const main = textIn(file);
+  const main = textOfFile(file);
   if (main === null) return null;
   const id = textOf(recordsOf(main)[0] ?? null, 'sessionId');
   const folder = id === null ? null : join(file, '..', id);
-  const below = folder === null ? [] : namesIn(folder).map((name) => textIn(join(folder, name)) ?? '');
+  const below = folder === null ? [] : namesIn(folder).map((name) => textOfFile(join(folder, name)) ?? '');
   const usages = [main, ...below].map(usageIn);
   const sum = (key: keyof Counted): number => usages.reduce((total, usage) => total + usage[key], 0);
   return {
@@ -162,12 +162,4 @@ function namesIn(folder: string): string[] {
 
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function textIn(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
 }

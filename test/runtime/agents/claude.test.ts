@@ -302,7 +302,7 @@ describe('a screen of Claude Code without a sign of life', () => {
       ['  WARNING: Claude Code running in Bypass Permissions mode\n', /bypass-permissions/],
       [
         '--dangerously-skip-permissions cannot be used with root/sudo privileges for security reasons',
-        /root/,
+        /as root/,
       ],
       [' Select login method:\n', /not logged in/],
     ];

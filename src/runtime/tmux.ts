@@ -237,12 +237,13 @@ export function searched(text: string): string {
   return `#{C:${text.replaceAll(',', '?')}}`;
 }
 
-/** Whether the pane shows a text now; null = it can't be told. */
+/** Whether the living pane shows a text now; null = it can't be told. (Of a pane that is gone tmux says 0 as well.) */
 export async function showsText(tmux: Tmux, pane: string, text: string): Promise<boolean | null> {
   if (!PANE.test(pane)) return null;
-  const answer = await command(tmux, ['display-message', '-p', '-t', pane, searched(text)]);
-  const line = failureOf(answer) === null ? answer.stdout.trim() : '';
-  return /^\d+$/.test(line) ? Number(line) > 0 : null;
+  const format = `#{pane_id} #{pane_dead} ${searched(text)}`;
+  const answer = await command(tmux, ['display-message', '-p', '-t', pane, format]);
+  const [id, dead, line = ''] = failureOf(answer) === null ? answer.stdout.trim().split(' ') : [];
+  return id === pane && dead === '0' && /^\d+$/.test(line) ? Number(line) > 0 : null;
 }
 
 /** What went wrong in one invocation, in words; null = nothing. */

@@ -7,7 +7,14 @@ import type { Pane } from '../../src/model/world.ts';
 import { pasteText } from '../../src/runtime/deliver.ts';
 import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import { stopProcess } from '../../src/runtime/stop.ts';
-import { closeDeadPane, parsePane, startPane, type Tmux, viewServer } from '../../src/runtime/tmux.ts';
+import {
+  closeDeadPane,
+  parsePane,
+  showsText,
+  startPane,
+  type Tmux,
+  viewServer,
+} from '../../src/runtime/tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;
@@ -98,6 +105,16 @@ test.each([
 ])('a tmux that fails is unknown: %s', async (script, words) => {
   const view = await viewServer(fake(script));
   expect(view.kind === 'unknown' && view.error).toContain(words);
+});
+
+test('what a pane shows can not be told once its program has ended, or it is gone', async () => {
+  const made = await start(['sh', '-c', `echo here; until [ -e '${dir}/go' ]; do sleep 0.02; done`]);
+  await waitFor(async () => (await showsText(tmux, made.pane, 'here')) === true, 'the text');
+  expect(await showsText(tmux, made.pane, 'elsewhere')).toBe(false);
+  expect(await showsText(tmux, '%9999', 'here')).toBeNull();
+  writeFileSync(join(dir, 'go'), '');
+  await waitFor(async () => (await onlyPane())?.dead === true, 'its end');
+  expect(await showsText(tmux, made.pane, 'elsewhere')).toBeNull();
 });
 
 test('where the memory for files is full, a pipe takes what tmux says', async () => {

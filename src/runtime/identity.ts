@@ -25,11 +25,27 @@ export function lookAtSelf(hostId: string, proc: Proc = PROC): ObserverIdentity 
     const boot_id = boot.status === 0 ? boot.stdout.trim() || null : null;
     return { host_id: hostId, boot_id, pid_ns: null, self_readable: lookAt(process.pid).kind === 'present' };
   }
-  const boot_id = attempt(() => readFileSync(`${proc.root}/sys/kernel/random/boot_id`, 'utf8').trim());
-  const pid_ns = attempt(() => readlinkSync(`${proc.root}/self/ns/pid`));
+  const { boot_id, pid_ns } = unchanging(proc);
   const stat = attempt(() => readFileSync(`${proc.root}/self/stat`, 'utf8'));
   const self_readable = stat !== null && parseStat(stat) !== null;
-  return { host_id: hostId, boot_id: boot_id || null, pid_ns, self_readable };
+  return { host_id: hostId, boot_id, pid_ns, self_readable };
+}
+
+/** What stays as it is while this process lives. */
+interface Unchanging {
+  readonly boot_id: string | null;
+  readonly pid_ns: string | null;
+}
+
+let mine: Unchanging | undefined;
+
+function unchanging(proc: Proc): Unchanging {
+  if (proc === PROC && mine !== undefined) return mine;
+  const boot_id = attempt(() => readFileSync(`${proc.root}/sys/kernel/random/boot_id`, 'utf8').trim());
+  const seen = { boot_id: boot_id || null, pid_ns: attempt(() => readlinkSync(`${proc.root}/self/ns/pid`)) };
+  // What could not be read is no knowledge.
+  if (proc === PROC && seen.boot_id !== null && seen.pid_ns !== null) mine = seen;
+  return seen;
 }
 
 /** One look at one pid. Only the kernel's own "no such process" counts as gone. */

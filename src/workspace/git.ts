@@ -74,15 +74,15 @@ export type Shared = Map<string, GitResult>;
 
 const queues = new Map<string, { tail: Promise<unknown>; readonly shared: Shared }>();
 
-/** Runs one piece of work at a time for each repository: parallel `worktree add`s race for the same lock files. */
-export function inTurn<T>(repo: string, work: (shared: Shared) => Promise<T>): Promise<T> {
+/** Runs one piece of work at a time for each repository: parallel `worktree add`s race for the same lock files. `next` lets the
+ *  next one begin before this one has ended. */
+export function inTurn<T>(repo: string, work: (shared: Shared, next: () => void) => Promise<T>): Promise<T> {
   const queue = queues.get(repo) ?? { tail: Promise.resolve(), shared: new Map() };
-  const mine = queue.tail.then(() => work(queue.shared));
-  const tail = mine
-    .catch(() => undefined)
-    .then(() => {
-      if (queue.tail === tail) queues.delete(repo); // nobody waits: the next one asks anew
-    });
+  const { promise: early, resolve: next } = Promise.withResolvers<void>();
+  const mine = queue.tail.then(() => work(queue.shared, next));
+  const tail = Promise.race([early, mine.catch(() => undefined)]).then(() => {
+    if (queue.tail === tail) queues.delete(repo); // nobody waits: the next one asks anew
+  });
   queue.tail = tail;
   queues.set(repo, queue);
   return mine;

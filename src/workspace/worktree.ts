@@ -74,13 +74,17 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory()) {
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
     }
-    return await inTurn(realpathSync(project.repo), (shared) => prepare(wanted, shared));
+    return await inTurn(realpathSync(project.repo), (shared, next) => prepare(wanted, shared, next));
   } catch (error) {
     return no('git_failed', error instanceof Error ? error.message : String(error));
   }
 }
 
-async function prepare({ project, ticket, root }: Wanted, shared: Shared): Promise<Prepared> {
+async function prepare(
+  { project, ticket, root }: Wanted,
+  shared: Shared,
+  next: () => void,
+): Promise<Prepared> {
   const common = commonDir(project.repo) ?? (await askedFor(project.repo));
   if (typeof common !== 'string') return common;
   failpoint('prepare-repo-found');
@@ -107,7 +111,7 @@ async function prepare({ project, ticket, root }: Wanted, shared: Shared): Promi
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return failing(project.repo, gone);
   }
-  return create(project, ticket, common, target, shared);
+  return create(project, ticket, common, target, shared, next);
 }
 
 /** The git dir of a repository of another shape: bare, or named by a directory inside of it. */
@@ -292,6 +296,7 @@ async function create(
   common: string,
   target: string,
   shared: Shared,
+  next: () => void,
 ): Promise<Prepared> {
   const { remote, base } = project;
   const warnings: string[] = [];
@@ -361,13 +366,17 @@ async function create(
       ? await addWorktree(common, ticket.id, ['--', target, branch])
       : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.oid]);
   if (!added.ok) return no('git_failed', added.error);
+  // What follows is of this worktree alone, but for a line in git's configuration.
+  if (!pooled) next();
   markReady(common, target);
   if (pooled) given(common, target);
   await markStart(common, target, {
     base: from?.ref,
     fresh: kept === undefined && !pooled ? from?.oid : undefined,
   });
-  const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
+  const note = (): Promise<string | null> => noteKey(common, branch, keyOf(ticket));
+  // git does not wait for the lock of its configuration.
+  const unnoted = keys.get(branch) === keyOf(ticket) ? null : await inTurn(join(common, 'config'), note);
   if (unnoted !== null) warnings.push(`whose branch ${branch} is could not be noted: ${unnoted}`);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {

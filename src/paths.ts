@@ -24,6 +24,8 @@ export interface Places {
   readonly socket: string;
   readonly server: string;
   readonly runs: string;
+  /** The pipes through which launchers are told by the tick that has started them that they are registered. */
+  readonly asking: string;
   readonly marks: string;
   /** The state in which all marks were last found to be owned by live rows. */
   readonly marksOwned: string;
@@ -69,6 +71,7 @@ export function placesOf(
     socket: `${state}/tmux.sock`,
     server: `${state}/tmux-server.json`,
     runs: `${state}/runs`,
+    asking: `${state}/asking`,
     marks: `${state}/marks`,
     marksOwned: `${state}/marks-owned`,
     bin: `${state}/bin`,

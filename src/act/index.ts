@@ -47,19 +47,25 @@ async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands
   // Loaded only now: a tick without launches needs none of it.
   const { claim, launch } = await import('./launch.ts');
   const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
-  const claimed: (Claimed | Outcome)[] = [];
+  hands.outside.expect(plan.dispatch.filter(({ kind }) => kind === 'launch').length);
+  const begun: (Outcome | Promise<Outcome>)[] = [];
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;
     const halted = outcome(step, null, 'halted', null, null);
-    claimed.push(
-      await guarded(step, async () => {
-        const error = await hands.outside.unlaunchable(step);
-        if (error !== null) return outcome(step, null, 'failed', null, error);
-        return tripped ? halted : claim(step, world, hands);
-      }),
-    );
+    const one = await guarded(step, async () => {
+      const error = await hands.outside.unlaunchable(step);
+      if (error !== null) return outcome(step, null, 'failed', null, error);
+      return tripped ? halted : claim(step, world, hands);
+    });
+    if ('result' in one) {
+      begun.push(one);
+      continue;
+    }
+    begun.push(settle(one));
+    // What the launches before have asked git for may have come.
+    await new Promise((go) => setImmediate(go));
   }
-  return Promise.all(claimed.map((one) => ('result' in one ? one : settle(one))));
+  return Promise.all(begun);
 }
 
 async function attempt(step: Step, world: World, hands: Hands): Promise<Outcome> {

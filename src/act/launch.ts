@@ -53,7 +53,7 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   if (!place.ok) return release(claimed, hands, place.because, place.error);
 
   failpoint('launch-look-before');
-  const seen = await hands.outside.neighbours(step.ticket, run, place.worktree, world.host_id);
+  const seen = await hands.outside.neighbours(step.ticket, run, place.where.worktree, world.host_id);
   failpoint('launch-look-done');
   const busy = findBusy(claimed.ticket, run, seen);
   if (busy !== null) return believe(busy, claimed, hands);
@@ -61,19 +61,21 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   if (hands.outside.halted(step.project, step.agent)) return release(claimed, hands, 'killswitch', null);
   failpoint('launch-switch-read');
   const delivery = `${run}-prompt`;
-  await hands.board.saveDelivery({
+  const prompt = {
     id: delivery,
     run_id: run,
     ticket_id: step.ticket,
-    kind: 'prompt',
+    kind: 'prompt' as const,
     nonce: `${hands.outside.token()}${hands.outside.token()}`,
     sha256: place.sha256,
     bytes: place.bytes,
-    outcome: 'pending',
+    outcome: 'pending' as const,
     ack_source: null,
     at_ms: hands.clock(),
-  });
-  failpoint('launch-delivery-saved');
+  };
+  if ((await hands.board.staged(run, place.where, prompt)) === 'lost')
+    return release(claimed, hands, 'environment', 'the board did not take what was prepared');
+  failpoint('launch-staged');
   const pane = await hands.outside.start(run, step.ticket, place);
   if (!pane.ok && 'busy' in pane) {
     await hands.board.setDelivery(delivery, 'busy', null);

@@ -17,7 +17,13 @@ export interface Claimed {
 export type Prepared =
   | {
       readonly ok: true;
-      readonly worktree: string;
+      /** Where the run will work, as the board is told. */
+      readonly where: {
+        readonly worktree: string;
+        readonly branch: string;
+        readonly client_session: string | null;
+        readonly resumed: string | null;
+      };
       readonly command: readonly string[];
       readonly sha256: string;
       readonly bytes: number;
@@ -56,11 +62,15 @@ export interface Outside {
   unlaunchable(step: LaunchStep): Promise<string | null>;
   /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. */
   prepare(claimed: Claimed): Promise<Prepared>;
-  /** Runtimes other than `run` that are seen, now, on this ticket or in this worktree. */
+  /** Runtimes other than `run` that are seen on this ticket or in this worktree: now, or in the look of another launch of this tick
+   *  that began within the last second, and after `run` was claimed. */
   neighbours(ticket: string, run: string, worktree: string, host_id: string): Promise<Neighbours>;
+  /** So many launches are to come, at most. */
+  expect(count: number): void;
   /** Starts the launcher in a pane of its own. */
   start(run: string, ticket: string, place: Place): Promise<Started>;
-  /** Waits, with a bound, until the launcher has registered or is gone. Only what the tick says depends on it. */
+  /** Registers the launcher when it asks for that, and waits, with a bound, until it has registered or is gone. Only what the tick
+   *  says depends on it: a launcher that nobody answers registers itself. */
   registered(run: string, pid: number): Promise<boolean>;
   /** Delivers one continuation prompt; null = the client of this run is not known. */
   nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered | null>;

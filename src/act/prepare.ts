@@ -49,7 +49,7 @@ function failed(error: string, because: 'launch_failed' | 'environment' = 'launc
 }
 
 /** All that a launch needs, down to the command of its pane. A refusal says what is in the way. */
-export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> {
+export async function prepare(claimed: Claimed, hands: Here, pipe: string | null): Promise<Prepared> {
   const { step, run, ticket, project, profile } = claimed;
   const { places, board, policy } = hands;
   const adapter = adapterOf(profile.kind);
@@ -110,6 +110,7 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
     headless: profile.mode === 'headless',
     client_session,
     resume,
+    pipe,
     prompt,
     env,
     node: hands.node,
@@ -131,12 +132,11 @@ export async function prepare(claimed: Claimed, hands: Here): Promise<Prepared> 
       await warn(step.ticket, run, `hook before_run: ${ran.error ?? 'failed'} (output in ${logs})`, hands);
   }
   failpoint('prepare-hooks-done');
-  await board.staged(run, {
+  const where = {
     ...{ worktree: made.worktree, branch: made.branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),
-  });
-  failpoint('prepare-staged');
-  return { ok: true, worktree: made.worktree, answers: answers.map(({ id }) => id), ...staged };
+  };
+  return { ok: true, where, answers: answers.map(({ id }) => id), ...staged };
 }
 
 async function warn(

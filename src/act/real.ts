@@ -9,7 +9,7 @@ import { readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
-import { blocks, type World } from '../model/world.ts';
+import { blocks, type Pane, type World } from '../model/world.ts';
 import { kindOf } from '../observe.ts';
 import type { Places } from '../paths.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
@@ -17,6 +17,7 @@ import { pruneEvents } from '../runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
 import {
+  type Mark,
   programWord,
   readMarks,
   readRegistered,
@@ -30,6 +31,7 @@ import {
 import { sightMark, sightPane, sightRow, witnesses } from '../runtime/sighting.ts';
 import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
 import type { Neighbours, Outside, Started } from './outside.ts';
+import { Registrar } from './registrar.ts';
 
 /** This machine, and what a tick knows of itself. */
 export interface Here {
@@ -52,19 +54,40 @@ export interface Here {
 export function realOutside(here: Here): Outside {
   const { places, tmux, env, clock } = here;
   const worktreeOf = worktrees(places.runs);
+  const look = sharedLook(here);
+  const claimed = new Map<string, number>();
+  const unlaunchable = new Map<string, string | null>();
+  const registrar = new Registrar(places, here.board, clock);
   return {
     token: () => randomBytes(4).toString('hex'),
     halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
     switchOff: (level, reason) => switchOff(level, reason, here),
-    unlaunchable: async (step) => (await import('./prepare.ts')).unlaunchable(step, here),
-    prepare: async (claimed) => (await import('./prepare.ts')).prepare(claimed, here),
-    neighbours: (...which) => neighbours(...which, here, worktreeOf),
-    start: (run, ticket, { worktree: cwd, command: argv }) =>
-      here.sender
-        ? sent(run, ticket, here, here.sender)
-        : startPane(tmux, { name: run, run, ticket, cwd, argv }),
+    unlaunchable: async (step) => {
+      const known = unlaunchable.get(step.agent);
+      const error =
+        known === undefined ? await (await import('./prepare.ts')).unlaunchable(step, here) : known;
+      unlaunchable.set(step.agent, error);
+      return error;
+    },
+    prepare: async (one) => {
+      claimed.set(one.run, monotonicMs());
+      return (await import('./prepare.ts')).prepare(one, here, here.sender ? null : registrar.pipe(one.run));
+    },
+    neighbours: async (...which) =>
+      neighbours(...which, await look(claimed.get(which[1])), places.runs, worktreeOf),
+    expect: (count) => {
+      if (!here.sender) registrar.expect(count);
+    },
+    start: async (run, ticket, { where, command: argv }) => {
+      if (here.sender) return sent(run, ticket, here, here.sender);
+      await registrar.open(run);
+      const started = await startPane(tmux, { name: run, run, ticket, cwd: where.worktree, argv });
+      if (started.ok) registrar.started(run, started);
+      else registrar.close(run);
+      return started;
+    },
     registered: async (run, pid) => {
-      const done = await registered(run, pid, here);
+      const done = await registered(run, pid, here, registrar).finally(() => registrar.close(run));
       const row = done && here.sender ? await here.board.runtime(run) : null;
       if (row !== null) witness(row, places);
       return done;
@@ -127,27 +150,52 @@ function worktrees(runs: string): (run: string) => string | null {
   };
 }
 
-async function neighbours(
+/** What our tmux server and the marks show. */
+type Sight =
+  | { readonly ok: true; readonly panes: readonly Pane[]; readonly marks: readonly Mark[] }
+  | { readonly ok: false; readonly error: string };
+
+/** So long one look serves all launches that were claimed before it: many are launched side by side, and each look takes a
+ *  program. */
+const LOOK_SERVES_MS = 1000;
+
+function sharedLook({ tmux, places }: Here): (claimed_at_ms?: number) => Promise<Sight> {
+  let last: { readonly at_ms: number; readonly sight: Promise<Sight> } | null = null;
+  const look = async (): Promise<Sight> => {
+    const view = await viewServer(tmux, { repair: true });
+    if (view.kind === 'unknown') return { ok: false, error: view.error };
+    return { ok: true, panes: view.kind === 'server' ? view.panes : [], marks: readMarks(places.marks) };
+  };
+  return async (claimed_at_ms = Number.POSITIVE_INFINITY) => {
+    if (last !== null && last.at_ms > claimed_at_ms && monotonicMs() - last.at_ms <= LOOK_SERVES_MS) {
+      const shared = await last.sight;
+      if (shared.ok) return shared;
+    }
+    last = { at_ms: monotonicMs(), sight: look() };
+    return last.sight;
+  };
+}
+
+function neighbours(
   ticket: string,
   run: string,
   worktree: string,
   host_id: string,
-  { tmux, places }: Here,
+  sight: Sight,
+  runs: string,
   worktreeOf: (run: string) => string | null,
-): Promise<Neighbours> {
-  const view = await viewServer(tmux, { repair: true });
-  if (view.kind === 'unknown') return { ok: false, error: view.error };
+): Neighbours {
+  if (!sight.ok) return sight;
   const me = lookAtSelf(host_id);
-  const panes = view.kind === 'server' ? view.panes : [];
-  const others = witnesses(panes, readMarks(places.marks), (one) => one.run !== run);
+  const others = witnesses(sight.panes, sight.marks, (one) => one.run !== run);
   // Only of those the processes are looked at: side by side many are launched, among hundreds that live.
   const near = (one: { readonly ticket: string; readonly run: string }): boolean =>
     one.ticket === ticket || worktreeOf(one.run) === worktree;
   return {
     ok: true,
     sightings: [
-      ...others.panes.filter(near).map((pane) => sightPane(pane, me, places.runs)),
-      ...others.marks.filter(near).map((mark) => sightMark(mark, me, places.runs)),
+      ...others.panes.filter(near).map((pane) => sightPane(pane, me, runs)),
+      ...others.marks.filter(near).map((mark) => sightMark(mark, me, runs)),
     ],
   };
 }
@@ -173,14 +221,21 @@ async function sent(run: string, ticket: string, { places, clock }: Here, server
   }
 }
 
-const LOOK_MS = 10;
-/** So many looks for what a launcher leaves once it has registered, to one at the board and at its process. */
-const LOOKS = 10;
+const LOOK_MS = 5;
+/** So many looks at what a launcher leaves, when it asks and when it has registered by itself, to one at the board and at its
+ *  process. */
+const LOOKS = 20;
 
-async function registered(run: string, pid: number, { board, policy, places }: Here): Promise<boolean> {
+async function registered(
+  run: string,
+  pid: number,
+  { board, policy, places }: Here,
+  registrar: Registrar,
+): Promise<boolean> {
   const end = monotonicMs() + policy.limits.register_wait_seconds * 1000;
   const left = registeredFile(runDir(places.runs, run));
   for (let n = 1; ; n++) {
+    if (await registrar.answer(run)) return true;
     if (n % LOOKS === 0 || existsSync(left)) {
       const row = await board.runtime(run);
       if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;

@@ -366,7 +366,7 @@ export interface Board {
 
   /** `todo -> in_progress`, epoch + 1, `launching` row inserted, in one transaction. */
   claim(request: ClaimRequest, actor: Actor, now_ms: number): Promise<Cas>;
-  /** Records where the claimed run will work. Guarded by phase `launching`. */
+  /** Records where the claimed run will work, and its first prompt. Guarded by phase `launching`. */
   staged(
     run: string,
     where: {
@@ -376,8 +376,10 @@ export interface Board {
       /** The client's session that it is to continue. */
       readonly resumed: string | null;
     },
+    prompt?: DeliveryRow,
   ): Promise<Cas>;
-  /** `launching -> registered`; also requires the ticket `in_progress` under the row's epoch and owner. Sets worker_pid. */
+  /** `launching -> registered`; also requires the ticket `in_progress` under the row's epoch and owner. Sets worker_pid. Won as
+   *  well by a process that has registered as this run before, while the run lives and the ticket is as it had to be then. */
   register(request: RegisterRequest, now_ms: number): Promise<Cas>;
   /** Binds the ticket to a living runtime: `in_progress`, epoch + 1 unless `instead_of`, a live `running` row, worker_pid. */
   adopt(request: AdoptRequest, actor: Actor, now_ms: number): Promise<Cas>;

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
+import { ensurePipes } from '../act/registrar.ts';
 import { loadPolicy } from '../config/load.ts';
 import { replaceConfiguration } from '../config/replace.ts';
 import { NAME } from '../config/schema.ts';
@@ -58,6 +59,7 @@ export async function init(
       EXIT.config,
       `the board ${board} is ready, but the configuration can't be used${o.project ? ', and no project was added' : ''}: ${brokenLine(policy)}`,
     );
+  await ensurePipes(places, policy.limits.max_launches_per_tick);
   const project = o.project === true ? addProject(context, policy, o.name ?? null) : null;
   if (project !== null) made.push(project.said);
   const trusts = project !== null && o.trust === true ? clientsTrust(policy, project.repo, context.env) : [];

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { registerProcess } from '../act/register.ts';
 import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { readRunFile, runDir, writeMark, writeRegistered } from '../runtime/launcher.ts';
 import { type Context, withBoard } from './context.ts';
 
-/** Internal: the launcher registers itself before it becomes the agent. Exit 75 = lost; no agent may run. */
+/** Internal: a launcher that no tick has answered registers itself before it becomes the agent. Exit 75 = lost; no agent may
+ *  run. */
 export async function register(context: Context, run: string, word: string): Promise<ExitCode> {
   failpoint('register-begin');
   const pid = Number(word);
@@ -17,39 +18,16 @@ export async function register(context: Context, run: string, word: string): Pro
     throw new UserError(EXIT.unavailable, `can't read the identity of process ${pid}`);
   }
   const { boot_id, pid_ns } = me;
-  failpoint('register-identified');
   const server = tmuxServer(context);
   return withBoard(context, async (board) => {
-    const identity = { host_id, boot_id: boot_id ?? '', pid_ns, pid, pid_start: look.start };
-    const won = await board.register(
-      {
-        run,
-        ...identity,
-        tmux_server_pid: server?.pid ?? null,
-        tmux_server_start: server?.start ?? null,
-        tmux_session: run,
-        tmux_pane: context.env.TMUX_PANE ?? null,
-      },
-      Date.now(),
-    );
-    failpoint('register-committed');
-    if (won === 'lost') throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
-    try {
-      writeRegistered(runDir(context.places.runs, run), identity);
-    } catch {
-      // Without it the run's pane can't be told from a shell that took the agent's place: it will then be left alone.
-    }
-    failpoint('register-file-written');
-    const ticket = readRunFile(context.places.runs, run)?.ticket;
-    if (ticket !== undefined) {
-      try {
-        writeMark(context.places.marks, ticket, { ...identity, run });
-      } catch {
-        // Only a second witness: the board's row is the first, and it is committed.
-      }
-    }
-    failpoint('register-marked');
-    return EXIT.ok;
+    const request = {
+      ...{ run, host_id, boot_id: boot_id ?? '', pid_ns, pid, pid_start: look.start },
+      tmux_server_pid: server?.pid ?? null,
+      tmux_server_start: server?.start ?? null,
+      ...{ tmux_session: run, tmux_pane: context.env.TMUX_PANE ?? null },
+    };
+    if (await registerProcess(board, request, context.places, Date.now())) return EXIT.ok;
+    throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
   });
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
@@ -52,6 +52,8 @@ export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_sessi
   /** A UUID for clients that take one as their session id; the session itself where one is continued. */
   readonly client_session: string;
   readonly resume: string | null;
+  /** Where the launcher asks the tick that has started it to register it; null = it registers by itself. */
+  readonly pipe: string | null;
   /** The Node binary and our entry script, for `register`. */
   readonly node: string;
   readonly bin: string;
@@ -75,6 +77,11 @@ export interface StagedRun {
 export function runDir(runs: string, run: string): string {
   if (!RUN_ID.test(run)) throw new Error(`not a run id: ${JSON.stringify(run)}`);
   return join(runs, run);
+}
+
+/** Where a launcher says that it waits to be registered, and who it is. */
+export function askedFile(runDir: string): string {
+  return join(runDir, 'asked');
 }
 
 /** Writes all that a launch needs. Nothing of it reaches a command line but the launcher's own path. */
@@ -113,12 +120,13 @@ export function stageRun(stage: StageRun): StagedRun {
     client_session: stage.client_session,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACES_OF_CLIENTS.test(name))),
   };
-  writeAtomic(promptFile, stage.prompt);
+  // Nobody reads it, nor the launcher, before both are whole.
+  writeFileSync(promptFile, stage.prompt, { mode: 0o600 });
   failpoint('prepare-prompt-written');
   writeAtomic(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
   failpoint('prepare-run-file-written');
   for (const file of stage.adapter.stageFiles(context)) writeAtomic(file.path, file.text);
-  writeAtomic(launch, launchScript(stage, promptFile, argv, env), 0o700);
+  writeFileSync(launch, launchScript(stage, promptFile, argv, env), { mode: 0o700 });
   return {
     dir,
     events,
@@ -143,6 +151,7 @@ function launchScript(
   const register = ['--state-dir', places.state, '--config', places.config, 'register', stage.run].map(
     shellQuote,
   );
+  const asked = shellQuote(askedFile(runDir(places.runs, stage.run)));
   const pointed = Buffer.byteLength(stage.prompt) > MAX_ARGV_PROMPT;
   const pointer = `Read the file ${promptFile} and do the ticket in it.`;
   const words = argv.map((word) => {
@@ -162,7 +171,10 @@ function launchScript(
     ...names.map((name) => `export ${name}=${shellQuote(env[name] ?? '')}`),
     `mc_register() { ${shellQuote(stage.node)} "$@" ${shellQuote(stage.bin)} ${register.join(' ')} $$; }`,
     // A Node that does not know the option says so by 9.
-    `mc_register ${QUICK_START} || { [ $? -eq 9 ] && mc_register; } || exit 75`,
+    'mc_by_itself() {',
+    `  mc_register ${QUICK_START} || { [ $? -eq 9 ] && mc_register; }`,
+    '}',
+    ...(stage.pipe === null ? ['mc_by_itself || exit 75'] : asks(stage.pipe, asked, stage.run)),
     // The dot keeps the newlines at the end, which the shell would drop.
     ...(takesPrompt
       ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
@@ -171,6 +183,21 @@ function launchScript(
     // prompt, descriptor 9 does (but a client that replaces its own process may close that one).
     `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
+}
+
+/** A launcher asks the tick that has started it, and else goes on by itself. It opens the pipe both ways first, or it would wait for
+ *  a tick that has died, then to read alone, or it would not see one die; in a shell of its own, so that whatever fails there
+ *  costs no more than a Node program. */
+function asks(pipe: string, asked: string, run: string): string[] {
+  const path = shellQuote(pipe);
+  return [
+    'mc_ask() (',
+    `  exec 3<>${path} 4<${path} 3>&-`,
+    '  read -r mc_self <"/proc/$$/stat" || mc_self=$$',
+    `  printf '%s\\n' "$mc_self" >${asked} && read -r mc_answer <&4 && [ "$mc_answer" = 'go ${run}' ]`,
+    ')',
+    `{ [ -p ${path} ] && mc_ask 2>/dev/null; } || mc_by_itself || exit 75`,
+  ];
 }
 
 /** The whole environment of an agent: an allow-list, the profile's own names, and what tells it its run. */
@@ -269,6 +296,7 @@ function textsOf(value: unknown): Record<string, string> {
   return Object.fromEntries(entries.filter((one): one is [string, string] => typeof one[1] === 'string'));
 }
 
+export { textOfFile } from './files.ts';
 export {
   type Mark,
   readMarks,

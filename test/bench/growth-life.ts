@@ -305,6 +305,7 @@ export class Team {
     const worktree = join(places.worktrees, 'demo', id);
     const branch = `mc/${id}-show-the-total`;
     const staged = stageRun({
+      pipe: null,
       ...{ run, ticket: id, owner: null, project: 'demo', claim_epoch: claim_epoch + 1, worktree, branch },
       ...{ ticket_created_at_ms: created_at_ms, headless: false, client_session: run, resume: null },
       ...{ places, profile, adapter: command, node: process.execPath, bin: 'mc-pickup.js' },

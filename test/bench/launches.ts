@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, globSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensurePipes } from '../../src/act/registrar.ts';
 import { addTicket, type Case, caseIn, command, configure, makeCase, withBoard } from './cases.ts';
 import { type FloorKind, floorCommand } from './floor.ts';
 import type { Command, Subject } from './measure.ts';
@@ -69,8 +70,8 @@ export class Launches {
     };
     return {
       name,
-      ready: () => {
-        one = this.#fresh();
+      ready: async () => {
+        one = await this.#fresh();
         return commandIn(one);
       },
       done: async () => {
@@ -83,10 +84,13 @@ export class Launches {
     };
   }
 
-  #fresh(): Case {
+  async #fresh(): Promise<Case> {
     const one = caseIn(this.#scratch, join(this.#scratch.dir, `l${this.count}-${this.#worlds.length}`));
     this.#worlds.push(one.dir);
-    cpSync(this.#template.dir, one.dir, { recursive: true });
+    // Pipes can't be copied: as `init` left them, they are made anew.
+    const { asking } = this.#template.places;
+    cpSync(this.#template.dir, one.dir, { recursive: true, filter: (path) => path !== asking });
+    await ensurePipes(one.places, this.count);
     configure(one, this.count, ARGV);
     return one;
   }

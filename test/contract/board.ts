@@ -311,8 +311,50 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         registered_at_ms: NOW,
         version: 2,
       });
-      await loses(() => b.register(reg(), NOW));
+      for (const other of [
+        { pid: 43 },
+        { pid_start: '8' },
+        { boot_id: 'b2' },
+        { pid_ns: 'pid:[2]' },
+        { host_id: 'h2' },
+      ])
+        await loses(() => b.register(reg('r1', other), NOW + 1));
       await loses(() => b.register(reg('nobody'), NOW));
+    });
+
+    it('lets the process that has registered do it again, and writes nothing', async () => {
+      const { r } = await working();
+      const before = await b.activity({ limit: 99 });
+      expect(await b.register(reg(), NOW + 1)).toBe('won');
+      expect(await row('r1')).toEqual(r);
+      expect(await b.activity({ limit: 99 })).toEqual(before);
+    });
+
+    it.each(['moved', 'owner', 'ended'])('but not after: %s', async (how) => {
+      const { t, r } = await working();
+      if (how === 'moved')
+        await b.move(t.id, t.version, { to: 'cancelled', why: 'no', trusted: false }, 'ann', NOW);
+      if (how === 'owner') await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+      if (how === 'ended') await b.end(rowGuard(r), DEAD, 'tick:2', NOW);
+      await loses(() => b.register(reg(), NOW + 1));
+    });
+
+    it('stages a first prompt with the row, and takes it for started once its process has registered', async () => {
+      await claim(await add());
+      const prompt = {
+        ...({ id: 'r1-prompt', run_id: 'r1', ticket_id: 'MC-1', kind: 'prompt', nonce: 'n' } as const),
+        ...({ sha256: 'x', bytes: 1, outcome: 'pending', ack_source: null, at_ms: NOW } as const),
+      };
+      const where = { worktree: '/w', branch: 'x', client_session: null, resumed: null };
+      expect(await b.staged('nobody', where, { ...prompt, id: 'd0', run_id: 'nobody' })).toBe('lost');
+      expect(await b.lastDelivery('nobody', 'prompt')).toBeNull();
+      expect(await b.staged('r1', where, prompt)).toBe('won');
+      expect(await b.lastDelivery('r1', 'prompt')).toEqual(prompt);
+      await b.register(reg(), NOW);
+      // A server may leave that to the tick, which says so in any case.
+      await b.setDelivery('r1-prompt', 'started', 'registered');
+      const started = { ...prompt, outcome: 'started', ack_source: 'registered' };
+      expect(await b.lastDelivery('r1', 'prompt')).toEqual(started);
     });
 
     it.each(['moved', 'owner', 'ended'])('does not register after: %s', async (how) => {

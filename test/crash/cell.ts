@@ -15,6 +15,8 @@ export interface Cell {
   readonly point: string;
   readonly kind: Kind;
   readonly overlap: boolean;
+  /** No tick can make pipes: launchers register by themselves. */
+  readonly alone?: boolean;
 }
 
 export const FAIL_BIN = join(BIN, '../../.cache/failpoints/bin/mc-pickup.js');
@@ -36,8 +38,9 @@ export async function runCell(cell: Cell, server?: Served): Promise<string | nul
 
 class Wrong extends Error {}
 
-async function judged(rig: Rig, { point, kind, overlap }: Cell): Promise<string | null> {
+async function judged(rig: Rig, { point, kind, overlap, alone = false }: Cell): Promise<string | null> {
   const { box } = rig;
+  if (alone) rig.launchersAlone();
   // One agent that the board has wrongly put back, one that is dead, and one ticket that nobody works on yet.
   const [drifted, died] = [rig.add('hold'), rig.add('hold')];
   rig.tick();
@@ -82,7 +85,7 @@ async function judged(rig: Rig, { point, kind, overlap }: Cell): Promise<string 
 async function goOnLater(rig: Rig, running: Running, once: string, point: string): Promise<void> {
   await until(() => existsSync(once) || state(running.pid) === null || state(running.pid) === 'Z');
   if (!existsSync(once)) return;
-  const stopped = point.startsWith('register-') ? await stoppedLauncher(rig) : running.pid;
+  const stopped = point.startsWith('register-') ? await stoppedProcess(rig) : running.pid;
   if (stopped === null) return;
   if (!(await until(() => state(stopped) === 'T'))) throw new Wrong(`process ${stopped} never stopped`);
   const since = performance.now();
@@ -99,8 +102,8 @@ async function goOnLater(rig: Rig, running: Running, once: string, point: string
   await until(() => state(stopped) === null || state(stopped) === 'Z');
 }
 
-/** The process of `register` that stands still: the one whose pid the kernel shows as stopped, in this sandbox. */
-async function stoppedLauncher({ box }: Rig): Promise<number | null> {
+/** Who registers, and stands still: the one process that the kernel shows as stopped in this sandbox, the tick or a launcher's. */
+async function stoppedProcess({ box }: Rig): Promise<number | null> {
   let found: number | null = null;
   await until(() => {
     found = box.processes().find((pid) => state(pid) === 'T') ?? null;

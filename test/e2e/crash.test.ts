@@ -147,8 +147,9 @@ if (slow && ${when === 'after'}) await hold();
     return file;
   }
 
-  /** A tick killed while the launcher of its run stands in `register`. */
+  /** A tick killed while the launcher of its run stands in `register`, as one does that no tick answers. */
   async function killed(id: string, when: 'before' | 'after') {
+    rig.launchersAlone();
     const running = rig.box.begin(['dispatch', '--json'], {}, program(when));
     const pids = () => rig.box.note('register').split(' ').slice(0, 2).map(Number);
     expect(await until(() => pids().length === 2 && pids().every((pid) => pid > 1))).toBe(true);
@@ -159,6 +160,15 @@ if (slow && ${when === 'after'}) await hold();
     expect(rig.panes(id)).toEqual([expect.stringMatching(new RegExp(` ${launcher} 0$`))]);
     return { run, register, launcher };
   }
+
+  it('(or not: one that lives registers its launchers, and none starts a program for that)', async () => {
+    const id = rig.add('hold');
+    const done = await rig.box.begin(['dispatch', '--json'], {}, program('before')).done;
+    expect(JSON.parse(done.out).dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+    await rig.holding(id);
+    expect(rig.box.note('register')).toBe('');
+    expect(rig.run(id)).toMatchObject({ phase: 'registered', pid: rig.agents(id)[0] });
+  });
 
   it('and the launcher with it: its pane tells, the retry table at once, then one agent', async () => {
     const id = rig.add('hold');

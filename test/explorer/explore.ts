@@ -182,6 +182,8 @@ export class Explorer {
         const label = `tick ${id}: ${told(op)}${one.note}`;
         moves.push({ label, to, fault: node.fault ?? this.#faultOfTick(state, to, op) });
       }
+      const answered = op.name === 'registered' ? await this.#answered(state, machine, op) : null;
+      if (answered !== null) moves.push(answered);
       if (left.crashes > 0) {
         const to = { ...state, ticks: others, left: { ...left, crashes: left.crashes - 1 } };
         moves.push({ label: `tick ${id} is killed before ${op.name}`, to, fault: null });
@@ -210,6 +212,18 @@ export class Explorer {
     }
     if (left.events > 0) moves.push(...(await this.#events(state, machine)));
     return moves;
+  }
+
+  /** The tick that waits for a launcher registers it. Whether it hears of that, or has to ask the board itself since the tick
+   *  dies, is the same step of its own: it may register once more. */
+  async #answered(state: State, machine: Machine, { args }: Op): Promise<Move | null> {
+    const process = machine.processes.find(({ run, as }) => run === args[0] && as === 'new');
+    if (process === undefined || this.#ablation.launcherDoesNotRegister) return null;
+    const request = registration(process, machine);
+    const { board, answer } = await this.#boards.apply(state.board, 'register', [request, NOW]);
+    const to = { ...state, board };
+    const label = `a tick registers the launcher of ${process.run}: ${answer}`;
+    return board === state.board ? null : { label, to, fault: this.#safe(to) };
   }
 
   /** The launcher's own next step. */

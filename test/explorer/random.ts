@@ -171,6 +171,15 @@ class World {
     this.ticks.splice(this.ticks.indexOf(running), 1);
   }
 
+  /** A tick registers the launcher that it waits for, which has not heard of it yet. */
+  async answered(running: Running): Promise<void> {
+    const waited = running.asks.find(({ name }) => name === 'registered');
+    const process = this.machine.processes.find(({ run, as }) => run === waited?.args[0] && as === 'new');
+    if (process === undefined || running.over) return;
+    await this.board.register(registration(process, this.machine), NOW);
+    this.safe();
+  }
+
   async launcher(process: Process): Promise<void> {
     if (process.as === 'registered') this.machine = becomeAgent(this.machine, process);
     if (process.as !== 'new') return this.safe();
@@ -329,6 +338,12 @@ const COMMANDS: fc.Arbitrary<Command>[] = [
         if (process !== undefined) await world.launcher(process);
       }),
     ),
+  ),
+  at.map((n) =>
+    command(`answered ${n}`, async (world) => {
+      const running = nth(world.ticks, n);
+      if (running !== undefined) await world.answered(running);
+    }),
   ),
   at.map((n) =>
     command(`exit ${n}`, (world) => {

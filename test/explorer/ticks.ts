@@ -79,7 +79,7 @@ const READY = {
 export const SNAPSHOT = { host_id: HOST, now_ms: NOW, limit: 10, ready: READY, budget_day: null, also: [] };
 const PLACE = {
   ok: true,
-  worktree: '/wt',
+  where: { worktree: '/wt', branch: 'br', client_session: null, resumed: null },
   command: ['/bin/sh', 'launch'],
   sha256: 'x',
   bytes: 1,
@@ -187,8 +187,12 @@ function outsideOf(ask: Ask): Outside {
     switchOff: () => true,
     unlaunchable: async () => null,
     prepare: async ({ ticket }) =>
-      ((await ask('prepare', [])) as never) ?? { ...PLACE, worktree: `/wt/${ticket.id}` },
+      ((await ask('prepare', [])) as never) ?? {
+        ...PLACE,
+        where: { ...PLACE.where, worktree: `/wt/${ticket.id}` },
+      },
     neighbours: (...args) => ask('neighbours', args) as never,
+    expect: () => {},
     start: (...args) => ask('start', args) as never,
     registered: (...args) => ask('registered', args) as never,
     nudge: async () => null,

@@ -135,8 +135,8 @@ describe('crash cells, over HTTP', () => {
   it.each([
     ['claim-committed', 'kill'],
     ['claim-before', 'stop'],
-    ['prepare-staged', 'kill'],
-    ['launch-delivery-saved', 'kill'],
+    ['launch-staged', 'kill'],
+    ['launch-asked', 'kill'],
     ['launch-pane-started', 'kill'],
     ['launch-pane-started', 'stop'],
     ['register-committed', 'kill'],

@@ -92,6 +92,7 @@ function stage(prompt: string, exit: number, knows = true) {
     ticket_created_at_ms: 1,
     client_session: 'u',
     resume: null,
+    pipe: null,
     headless: false,
     node,
     bin,

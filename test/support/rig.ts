@@ -1,5 +1,5 @@
 /** What the end-to-end tests say about a sandbox: tickets, runs, agents and ticks of the real program. */
-import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from '../../scripts/sandbox.ts';
@@ -102,6 +102,14 @@ ${more}`);
     const done = this.box.run(['ticket', 'add', ...words, '--body', `behave: ${behave}`, '--json', ...more]);
     expect(done).toMatchObject({ code: 0, err: '' });
     return (JSON.parse(done.out) as { id: string }).id;
+  }
+
+  /** From here on no tick registers its launchers: they do it by themselves. */
+  launchersAlone(): void {
+    const asking = join(this.box.state, 'asking');
+    rmSync(asking, { recursive: true, force: true });
+    mkdirSync(this.box.state, { recursive: true, mode: 0o700 });
+    writeFileSync(asking, 'a file in place of the pipes');
   }
 
   ticket(id: string): TicketRow {

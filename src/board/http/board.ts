@@ -1,7 +1,8 @@
 import type * as v from 'valibot';
 import { EXIT, UserError } from '../../model/errors.ts';
+import type { ProcessIdentity } from '../../model/identity.ts';
 import type { TicketGuard } from '../../model/plan.ts';
-import type { Board, Cas, ForeignTicket, Snapshot } from '../port.ts';
+import type { Board, Cas, DeliveryRow, ForeignTicket, Snapshot } from '../port.ts';
 import { ask, type Call, refused, type Server } from './api.ts';
 import * as c from './contract.ts';
 
@@ -128,9 +129,17 @@ export function httpBoard(server: Server): Board {
           mine: async () => (await find(['runtimes', rest.run], c.Runtime)) !== null,
         },
       ),
-    staged: (run, where) => swap(['runtimes', run, 'staged'], where),
-    register: ({ run, ...rest }, now_ms) =>
-      swap(['runtimes', run, 'register'], { ...rest, now_ms }, { mine: () => registered(run, rest) }),
+    staged: async (run, where, prompt) => {
+      const won = await swap(['runtimes', run, 'staged'], where);
+      if (won === 'won' && prompt !== undefined) await saveDelivery(prompt);
+      return won;
+    },
+    // A server refuses a second registration, and by which process the first was it tells when asked.
+    register: async ({ run, ...rest }, now_ms) =>
+      (await swap(['runtimes', run, 'register'], { ...rest, now_ms })) === 'won' ||
+      (await registered(run, rest))
+        ? 'won'
+        : 'lost',
     adopt: (request, actor, now_ms) => {
       const { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start } = request;
       const { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session } = request;
@@ -229,7 +238,7 @@ export function httpBoard(server: Server): Board {
     recordUsage: (record) => write({ path: ['usage'], body: record }, null),
     usage: async (filter) => (await get(['usage'], c.UsageList, { ...filter })).items,
 
-    saveDelivery: (row) => write({ method: 'PUT', path: ['deliveries', row.id], body: row }, null),
+    saveDelivery,
     setDelivery: (id, outcome, ack_source) =>
       write({ method: 'PATCH', path: ['deliveries', id], body: { outcome, ack_source } }, null),
     openDelivery: (run, sha256) => find(['runtimes', run, 'deliveries', 'open'], c.Delivery, { sha256 }),
@@ -261,12 +270,19 @@ export function httpBoard(server: Server): Board {
       swap(['tickets', review.ticket_id, 'review'], { review, reader }, { method: 'PUT' }),
   };
 
-  async function registered(
-    run: string,
-    { pid, pid_start }: { pid: number; pid_start: string },
-  ): Promise<boolean> {
+  function saveDelivery(row: DeliveryRow): Promise<void> {
+    return write({ method: 'PUT', path: ['deliveries', row.id], body: row }, null);
+  }
+
+  async function registered(run: string, by: ProcessIdentity): Promise<boolean> {
     const row = await find(['runtimes', run], c.Runtime);
-    return row !== null && row.ended_at_ms === null && row.pid === pid && row.pid_start === pid_start;
+    if (row === null || row.ended_at_ms !== null) return false;
+    const { host_id, boot_id, pid_ns, pid, pid_start } = row;
+    const same = host_id === by.host_id && boot_id === by.boot_id && pid_ns === by.pid_ns;
+    if (!same || pid !== by.pid || pid_start !== by.pid_start || row.ticket_id === null) return false;
+    const ticket = await find(['tickets', row.ticket_id], c.Ticket);
+    const { status, claim_epoch, owner } = ticket ?? {};
+    return status === 'in_progress' && claim_epoch === row.claim_epoch && owner === row.owner;
   }
 
   /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */

@@ -1,5 +1,6 @@
 import { failpoint } from '../../failpoint.ts';
 import type { AdoptRequest, Board, Cas, ClaimRequest, RegisterRequest } from '../port.ts';
+import { insertDelivery } from './records.ts';
 import { TICKET_GUARD } from './rows.ts';
 import type { Store } from './store.ts';
 
@@ -9,16 +10,18 @@ const NO_REASON = 'reason = NULL, reason_text = NULL, reason_run = NULL, reason_
 export function claims(store: Store): Pick<Board, 'claim' | 'staged' | 'register' | 'adopt'> {
   return {
     claim: async (request, actor, now_ms) => claim(store, request, actor, now_ms),
-    staged: async (run, where) =>
-      store.swap(() =>
+    staged: async (run, where, prompt) =>
+      store.swap(() => {
         store.must(
           `UPDATE runtime_sessions SET worktree = @worktree, branch = @branch, client_session = @client_session,
              resumed = @resumed, version = version + 1
            WHERE id = @run AND phase = 'launching'`,
           { run, ...where },
-        ),
-      ),
-    register: async (request, now_ms) => register(store, request, now_ms),
+        );
+        if (prompt !== undefined) insertDelivery(store, prompt);
+      }),
+    register: async (request, now_ms) =>
+      register(store, request, now_ms) === 'won' || isRegistered(store, request) ? 'won' : 'lost',
     adopt: async (request, actor, now_ms) => adopt(store, request, actor, now_ms),
   };
 }
@@ -73,6 +76,12 @@ function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
          AND tickets.claim_epoch = r.claim_epoch AND tickets.owner IS r.owner`,
       { run, pid, now_ms },
     );
+    // Handed over at exec: it is under way as soon as this is committed.
+    store.run(
+      `UPDATE deliveries SET outcome = 'started', ack_source = 'registered'
+       WHERE run_id = @run AND kind = 'prompt' AND outcome = 'pending'`,
+      { run },
+    );
     const ticket_id = ticketOf(store, run);
     const text = `pid ${pid}`;
     store.note({
@@ -85,6 +94,21 @@ function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
       text,
     });
   });
+}
+
+/** This very process has registered before, and its answer was lost on the way; the ticket is as it had to be then. */
+function isRegistered(store: Store, request: RegisterRequest): boolean {
+  const { run, host_id, boot_id, pid_ns, pid, pid_start } = request;
+  const found = store.read(() =>
+    store.get(
+      `SELECT 1 FROM runtime_sessions AS r JOIN tickets AS t ON t.id = r.ticket_id
+       WHERE r.id = @run AND r.ended_at_ms IS NULL AND r.phase <> 'launching' AND r.host_id = @host_id
+         AND r.boot_id = @boot_id AND r.pid_ns IS @pid_ns AND r.pid = @pid AND r.pid_start = @pid_start
+         AND t.status = 'in_progress' AND t.claim_epoch = r.claim_epoch AND t.owner IS r.owner`,
+      { run, host_id, boot_id, pid_ns, pid, pid_start },
+    ),
+  );
+  return found !== null;
 }
 
 function ticketOf(store: Store, run: string): string | null {

@@ -22,6 +22,15 @@ type Records =
 
 const DELIVERY = 'id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms';
 
+/** For another file's transaction as well. */
+export function insertDelivery(store: Store, row: DeliveryRow): void {
+  store.run(
+    `INSERT INTO deliveries (id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms)
+     VALUES (@id, @run_id, @ticket_id, @kind, @nonce, @sha256, @bytes, @outcome, @ack_source, @at_ms)`,
+    { ...row },
+  );
+}
+
 /** What is read about runtimes, and what is only ever recorded. */
 export function records(store: Store): Pick<Board, Records> {
   const one = (where: string, values: Record<string, string>): Runtime | null =>
@@ -73,19 +82,15 @@ export function records(store: Store): Pick<Board, Records> {
       ),
     saveDelivery: async (row) =>
       store.write(() => {
-        store.run(
-          `INSERT INTO deliveries (id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms)
-           VALUES (@id, @run_id, @ticket_id, @kind, @nonce, @sha256, @bytes, @outcome, @ack_source, @at_ms)`,
-          { ...row },
-        );
+        insertDelivery(store, row);
       }),
     setDelivery: async (id, outcome, ack_source) =>
       store.write(() => {
-        store.run('UPDATE deliveries SET outcome = @outcome, ack_source = @ack_source WHERE id = @id', {
-          id,
-          outcome,
-          ack_source,
-        });
+        store.run(
+          `UPDATE deliveries SET outcome = @outcome, ack_source = @ack_source
+           WHERE id = @id AND (outcome <> @outcome OR ack_source IS NOT @ack_source)`,
+          { id, outcome, ack_source },
+        );
       }),
     openDelivery: async (run_id, sha256) =>
       store.read(() =>

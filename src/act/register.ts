@@ -1,0 +1,35 @@
+import type { Board, RegisterRequest } from '../board/port.ts';
+import { failpoint } from '../failpoint.ts';
+import type { Places } from '../paths.ts';
+import { readRunFile, runDir, writeMark, writeRegistered } from '../runtime/launcher.ts';
+
+/** Registers a launched process as the agent of its run, and leaves its witnesses beside the board. false = the run has lost
+ *  its claim: that process may not become the agent. What the board throws is thrown. */
+export async function registerProcess(
+  board: Pick<Board, 'register'>,
+  request: RegisterRequest,
+  { runs, marks }: Places,
+  now_ms: number,
+): Promise<boolean> {
+  failpoint('register-identified');
+  const won = await board.register(request, now_ms);
+  failpoint('register-committed');
+  if (won === 'lost') return false;
+  const { run } = request;
+  try {
+    writeRegistered(runDir(runs, run), request);
+  } catch {
+    // Without it the run's pane can't be told from a shell that took the agent's place: it will then be left alone.
+  }
+  failpoint('register-file-written');
+  const ticket = readRunFile(runs, run)?.ticket;
+  if (ticket !== undefined) {
+    try {
+      writeMark(marks, ticket, request);
+    } catch {
+      // Only a second witness: the board's row is the first, and it is committed.
+    }
+  }
+  failpoint('register-marked');
+  return true;
+}

@@ -51,7 +51,7 @@ i=0
 while [ $((i += 1)) -le "$count" ]; do tree $i; pane $i & done >/dev/null 2>&1
 wait
 `,
-  // A launcher registers its agent by a Node program, and the tick waits for it.
+  // A launcher that no tick answers registers its agent by a Node program.
   'side by side, with Node': `i=0
 while [ $((i += 1)) -le "$count" ]; do reads $i & done >/dev/null 2>&1
 wait

@@ -219,7 +219,7 @@ function launching(count: number): Section {
         node,
         times,
         null,
-        'floor with Node: the same, and an empty Node program for each launch, as a launcher registers by one',
+        'floor with Node: the same, and an empty Node program for each launch, as a launcher registers that no tick answers',
       );
       if (count === 1 && counted !== null) sameAsFloor(report, counted.commands);
       launches.remove();

@@ -81,10 +81,16 @@ export function realOutside(here: Here): Outside {
     start: async (run, ticket, { where, command: argv }) => {
       if (here.sender) return sent(run, ticket, here, here.sender);
       await registrar.open(run);
-      const started = await startPane(tmux, { name: run, run, ticket, cwd: where.worktree, argv });
-      if (started.ok) registrar.started(run, started);
-      else registrar.close(run);
-      return started;
+      const pane = { name: run, run, ticket, cwd: where.worktree, argv };
+      try {
+        const started = await startPane(tmux, pane);
+        if (started.ok) registrar.started(run, started);
+        else registrar.close(run);
+        return started;
+      } catch (error) {
+        registrar.close(run);
+        throw error;
+      }
     },
     registered: async (run, pid) => {
       const done = await registered(run, pid, here, registrar).finally(() => registrar.close(run));
@@ -168,8 +174,8 @@ function sharedLook({ tmux, places }: Here): (claimed_at_ms?: number) => Promise
   };
   return async (claimed_at_ms = Number.POSITIVE_INFINITY) => {
     if (last !== null && last.at_ms > claimed_at_ms && monotonicMs() - last.at_ms <= LOOK_SERVES_MS) {
-      const shared = await last.sight;
-      if (shared.ok) return shared;
+      const shared = await last.sight.catch(() => null);
+      if (shared?.ok) return shared;
     }
     last = { at_ms: monotonicMs(), sight: look() };
     return last.sight;
@@ -234,15 +240,21 @@ async function registered(
 ): Promise<boolean> {
   const end = monotonicMs() + policy.limits.register_wait_seconds * 1000;
   const left = registeredFile(runDir(places.runs, run));
+  let inVain = false;
   for (let n = 1; ; n++) {
-    if (await registrar.answer(run)) return true;
-    if (n % LOOKS === 0 || existsSync(left)) {
+    const answered = await registrar.answer(run);
+    if (answered === true) return true;
+    inVain ||= answered === false;
+    const isLeft = existsSync(left);
+    if (n % LOOKS === 0 || isLeft) {
       const row = await board.runtime(run);
-      if (row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
+      // Once we have tried in vain the row may say no more than that: what the launcher leaves is its own word.
+      const told = isLeft || !inVain;
+      if (told && row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
       if (monotonicMs() >= end) return false;
       const look = lookAt(pid);
       const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
-      if (gone) return (await board.runtime(run))?.registered_at_ms != null;
+      if (gone) return (existsSync(left) || !inVain) && (await board.runtime(run))?.registered_at_ms != null;
     }
     await pause(LOOK_MS);
   }

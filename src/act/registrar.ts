@@ -12,12 +12,12 @@ import { monotonicMs } from '../clock.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Places } from '../paths.ts';
 import { hostId, lookAt, lookAtSelf, parseStat } from '../runtime/identity.ts';
-import { askedFile, runDir, textOfFile } from '../runtime/launcher.ts';
+import { askedFile, registeredFile, runDir, textOfFile } from '../runtime/launcher.ts';
 import { run as runProgram } from '../spawn.ts';
 import { registerProcess } from './register.ts';
 
 const MKFIFO_MS = 10_000;
-/** A registration as old as this is looked at once more before the agent begins. */
+/** A registration that took longer is no reason to let an agent begin. */
 const LATE_MS = 1000;
 
 /** The pane in which a launcher was started. */
@@ -104,27 +104,36 @@ export class Registrar {
     this.#panes.set(run, pane);
   }
 
-  /** Registers the launcher of this run if it has asked for that, and lets it go on. true = it is registered. */
-  async answer(run: string): Promise<boolean> {
+  /** Registers the launcher of this run if it has asked for that, and lets it go on. null = it has not asked; false = it could not be,
+   *  or nobody knows: from here on the launcher is on its own, and what it then leaves (`registeredFile`) is its own. */
+  async answer(run: string): Promise<boolean | null> {
     const [pipe, pane] = [this.#open.get(run), this.#panes.get(run)];
-    if (pipe === undefined || pane === undefined) return false;
+    if (pipe === undefined || pane === undefined) return null;
     const asks = asking(textOfFile(askedFile(this.#dir(run))));
-    if (asks === null) return false;
+    if (asks === null) return null;
     failpoint('launch-asked');
-    const asked_at_ms = monotonicMs();
+    let goes = false;
     try {
-      if (!(await this.#register(run, pane, asks))) return false;
-      // We may have stood still since: a person may have taken back a ticket that nobody works on yet.
-      const late = monotonicMs() - asked_at_ms > LATE_MS;
-      if (late && !(await this.#register(run, pane, asks))) return false;
-      writeSync(pipe, `go ${run}\n`);
+      goes = await this.#inTime(run, pane, asks);
+      if (goes) writeSync(pipe, `go ${run}\n`);
     } catch {
-      return false; // It asks the board itself, and says what is wrong.
-    } finally {
-      this.close(run);
+      goes = false; // It asks the board itself, and says what is wrong.
     }
-    failpoint('launch-answered');
-    return true;
+    if (!goes) remove(registeredFile(this.#dir(run)));
+    this.close(run);
+    if (goes) failpoint('launch-answered');
+    return goes;
+  }
+
+  /** What is long ago by the time that it is known says nothing any more: we may have stood still, and a person may have taken back a ticket
+   *  that nobody works on yet. Then it is asked once more. */
+  async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<boolean> {
+    for (let tries = 0; tries < 2; tries++) {
+      const asked_at_ms = monotonicMs();
+      if (!(await this.#register(run, pane, asks))) return false;
+      if (monotonicMs() - asked_at_ms <= LATE_MS) return true;
+    }
+    return false;
   }
 
   /** From here on the launcher of this run is on its own. */
@@ -133,11 +142,7 @@ export class Registrar {
     if (pipe === undefined) return;
     this.#open.delete(run);
     closeSync(pipe);
-    try {
-      rmSync(askedFile(this.#dir(run)), { force: true });
-    } catch {
-      // It says nothing to anybody any more.
-    }
+    remove(askedFile(this.#dir(run)));
   }
 
   #dir(run: string): string {
@@ -164,6 +169,14 @@ export class Registrar {
       ...{ tmux_session: run, tmux_pane: pane },
     };
     return registerProcess(this.#board, request, this.#places, this.#clock());
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // A disk that can't be written to any more.
   }
 }
 

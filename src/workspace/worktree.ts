@@ -366,7 +366,8 @@ async function create(
       ? await addWorktree(common, ticket.id, ['--', target, branch])
       : await addWorktree(common, ticket.id, ['--no-track', '-b', branch, '--', target, from.oid]);
   if (!added.ok) return no('git_failed', added.error);
-  // What follows is of this worktree alone, but for a line in git's configuration.
+  const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
+  // What follows is of this worktree alone.
   if (!pooled) next();
   markReady(common, target);
   if (pooled) given(common, target);
@@ -374,9 +375,6 @@ async function create(
     base: from?.ref,
     fresh: kept === undefined && !pooled ? from?.oid : undefined,
   });
-  const note = (): Promise<string | null> => noteKey(common, branch, keyOf(ticket));
-  // git does not wait for the lock of its configuration.
-  const unnoted = keys.get(branch) === keyOf(ticket) ? null : await inTurn(join(common, 'config'), note);
   if (unnoted !== null) warnings.push(`whose branch ${branch} is could not be noted: ${unnoted}`);
   const old = kept === undefined && from !== undefined ? Math.floor((Date.now() - from.at_ms) / DAY_MS) : 0;
   if (from !== undefined && old > project.base_max_age_days) {

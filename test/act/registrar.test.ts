@@ -217,30 +217,39 @@ it.each([
   expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
 });
 
-it('lets no agent begin on a ticket that was taken back while the tick stood still', async () => {
-  stage(75);
-  const slow = {
-    register: async (...request: Parameters<Board['register']>) => {
+/** Each registration takes so long, and the ticket is taken back meanwhile. */
+function standsStill(ms: number, takenBack: boolean): Pick<Board, 'register'> {
+  let now_ms = 1000;
+  vi.spyOn(clock, 'monotonicMs').mockImplementation(() => now_ms);
+  return {
+    register: async (...request) => {
       const won = await board.register(...request);
       const ticket = await board.ticket('MC-1');
-      await board.move(
-        'MC-1',
-        ticket?.version ?? 0,
-        { to: 'cancelled', why: 'no', trusted: false },
-        'ann',
-        NOW,
-      );
-      vi.mocked(clock.monotonicMs).mockImplementation(() => 5000);
+      const to = { to: 'cancelled', why: 'no', trusted: false } as const;
+      if (takenBack) await board.move('MC-1', ticket?.version ?? 0, to, 'ann', NOW);
+      now_ms += ms;
       return won;
     },
   };
-  vi.spyOn(clock, 'monotonicMs').mockImplementation(() => 1000);
-  registrar = new Registrar(places, slow, () => NOW);
+}
+
+it('lets no agent begin on a ticket that was taken back while the tick stood still', async () => {
+  stage(75);
+  registrar = new Registrar(places, standsStill(1001, true), () => NOW);
   const child = await ready();
   const ended = once(child, 'exit');
   expect(await registrar.answer(RUN)).toBe(false);
   expect(await ended).toEqual([75, null]);
   expect(agent()).toBe(false);
+  expect(readRegistered(join(places.runs, RUN))).toBeNull();
+});
+
+it('lets no agent begin on a word that is always too old', async () => {
+  registrar = new Registrar(places, standsStill(1001, false), () => NOW);
+  await ready();
+  expect(await registrar.answer(RUN)).toBe(false);
+  await waitFor(agent);
+  expect(byItself()).toBe(true);
 });
 
 it('what cannot be tidied up afterwards changes nothing', async () => {
@@ -264,7 +273,7 @@ it('waits for the whole of what a launcher says', async () => {
   const said = readFileSync(askedFile(join(places.runs, RUN)), 'utf8');
   for (const part of ['', said.slice(0, 3), said.trimEnd()]) {
     writeFileSync(askedFile(join(places.runs, RUN)), part);
-    expect(await registrar.answer(RUN)).toBe(false);
+    expect(await registrar.answer(RUN)).toBeNull();
     expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
   }
   writeFileSync(askedFile(join(places.runs, RUN)), said);
@@ -304,7 +313,7 @@ it('keeps its pipes, makes those that are missing, and does without where none c
   launch();
   await waitFor(agent);
   expect(byItself()).toBe(true);
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBeNull();
 });
 
 it('a launcher that still reads from the pipe of a tick that has died takes nothing that is said to another', async () => {

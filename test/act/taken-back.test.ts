@@ -36,7 +36,11 @@ afterEach(() => {
 });
 
 /** Launches a ticket with an answer to it, on a board that is slow by `ms`, and says what came of it. */
-async function launched(ms: number, meanwhile: () => Promise<unknown>) {
+async function launched(
+  ms: number,
+  meanwhile: () => Promise<unknown>,
+  prepared?: (run: string) => Promise<unknown>,
+) {
   let now_ms = 1000;
   vi.spyOn(clock, 'monotonicMs').mockImplementation(() => now_ms++);
   const slow: Board = {
@@ -75,6 +79,7 @@ async function launched(ms: number, meanwhile: () => Promise<unknown>) {
           profile,
           adapter: { ...command, launchArgv: () => argv },
         });
+        await prepared?.(run);
         const where = { worktree: dir, branch: 'b', client_session: null, resumed: null };
         return { ok: true, where, answers: [answer], ...staged };
       },
@@ -107,4 +112,14 @@ it('is launched, and has its answers, where nobody does that', async () => {
     timeout: 10_000,
     interval: 20,
   });
+});
+
+it('is not even started where its claim has ended while it was prepared', async () => {
+  const ended = async (run: string) => {
+    const { version = 0 } = (await board.runtime(run)) ?? {};
+    const end = { end_reason: 'gave_way', exit_code: null, exit_signal: null };
+    expect(await board.end({ run, version }, end, 'tick:2', NOW)).toBe('won');
+  };
+  expect(await launched(10, async () => undefined, ended)).toEqual({ result: 'lost_race', open: 1 });
+  expect([existsSync(places.socket), existsSync(join(dir, 'agent'))]).toEqual([false, false]);
 });

@@ -3,18 +3,21 @@ import { failpoint } from '../failpoint.ts';
 import type { Places } from '../paths.ts';
 import { readRunFile, runDir, writeMark, writeRegistered } from '../runtime/launcher.ts';
 
-/** Registers a launched process as the agent of its run, and leaves its witnesses beside the board. false = the run has lost
- *  its claim: that process may not become the agent. What the board throws is thrown. */
+/** Registers a launched process as the agent of its run. false = the run has lost its claim: that process may not become the
+ *  agent. What the board throws is thrown. */
 export async function registerProcess(
   board: Pick<Board, 'register'>,
   request: RegisterRequest,
-  { runs, marks }: Places,
   now_ms: number,
 ): Promise<boolean> {
   failpoint('register-identified');
   const won = await board.register(request, now_ms);
   failpoint('register-committed');
-  if (won === 'lost') return false;
+  return won === 'won';
+}
+
+/** Leaves, beside the board, the witnesses of a registered process that is about to become the agent. */
+export function leaveWitnesses(request: RegisterRequest, { runs, marks }: Places): void {
   const { run } = request;
   try {
     writeRegistered(runDir(runs, run), request);
@@ -31,5 +34,4 @@ export async function registerProcess(
     }
   }
   failpoint('register-marked');
-  return true;
 }

@@ -7,14 +7,14 @@
  */
 import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Board } from '../board/port.ts';
+import type { Board, RegisterRequest } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { failpoint } from '../failpoint.ts';
 import type { Places } from '../paths.ts';
 import { hostId, lookAt, lookAtSelf, parseStat } from '../runtime/identity.ts';
-import { askedFile, registeredFile, runDir, textOfFile } from '../runtime/launcher.ts';
+import { askedFile, runDir, textOfFile } from '../runtime/launcher.ts';
 import { run as runProgram } from '../spawn.ts';
-import { registerProcess } from './register.ts';
+import { leaveWitnesses, registerProcess } from './register.ts';
 
 const MKFIFO_MS = 10_000;
 /** A registration that took longer is no reason to let an agent begin. */
@@ -105,35 +105,36 @@ export class Registrar {
   }
 
   /** Registers the launcher of this run if it has asked for that, and lets it go on. null = it has not asked; false = it could not be,
-   *  or nobody knows: from here on the launcher is on its own, and what it then leaves (`registeredFile`) is its own. */
+   *  or nobody knows: from here on the launcher is on its own, and leaves its witnesses itself. */
   async answer(run: string): Promise<boolean | null> {
     const [pipe, pane] = [this.#open.get(run), this.#panes.get(run)];
     if (pipe === undefined || pane === undefined) return null;
     const asks = asking(textOfFile(askedFile(this.#dir(run))));
     if (asks === null) return null;
     failpoint('launch-asked');
-    let goes = false;
     try {
-      goes = await this.#inTime(run, pane, asks);
-      if (goes) writeSync(pipe, `go ${run}\n`);
+      const registered = await this.#inTime(run, pane, asks);
+      if (registered === null) return false;
+      leaveWitnesses(registered, this.#places);
+      writeSync(pipe, `go ${run}\n`);
     } catch {
-      goes = false; // It asks the board itself, and says what is wrong.
+      return false; // It asks the board itself, and says what is wrong.
+    } finally {
+      this.close(run);
     }
-    if (!goes) remove(registeredFile(this.#dir(run)));
-    this.close(run);
-    if (goes) failpoint('launch-answered');
-    return goes;
+    failpoint('launch-answered');
+    return true;
   }
 
   /** What is long ago by the time that it is known says nothing any more: we may have stood still, and a person may have taken back a ticket
    *  that nobody works on yet. Then it is asked once more. */
-  async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<boolean> {
+  async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<RegisterRequest | null> {
     for (let tries = 0; tries < 2; tries++) {
       const asked_at_ms = monotonicMs();
-      if (!(await this.#register(run, pane, asks))) return false;
-      if (monotonicMs() - asked_at_ms <= LATE_MS) return true;
+      const registered = await this.#register(run, pane, asks);
+      if (registered === null || monotonicMs() - asked_at_ms <= LATE_MS) return registered;
     }
-    return false;
+    return null;
   }
 
   /** From here on the launcher of this run is on its own. */
@@ -142,7 +143,11 @@ export class Registrar {
     if (pipe === undefined) return;
     this.#open.delete(run);
     closeSync(pipe);
-    remove(askedFile(this.#dir(run)));
+    try {
+      rmSync(askedFile(this.#dir(run)), { force: true });
+    } catch {
+      // It says nothing to anybody any more.
+    }
   }
 
   #dir(run: string): string {
@@ -151,16 +156,20 @@ export class Registrar {
 
   /** Only for the process that tmux has started, as the kernel knows it here and as it knows itself: in another pid
    *  namespace its number is another process's. */
-  async #register(run: string, { pid, pane, server_pid }: LauncherPane, asks: Asking): Promise<boolean> {
+  async #register(
+    run: string,
+    { pid, pane, server_pid }: LauncherPane,
+    asks: Asking,
+  ): Promise<RegisterRequest | null> {
     const host_id = hostId(this.#places.state);
     const me = lookAtSelf(host_id ?? '');
     const look = lookAt(pid);
-    if (host_id === null || me.boot_id === null || look.kind !== 'present') return false;
-    if (look.state === 'Z' || look.state === 'X' || asks.pid !== pid) return false;
+    if (host_id === null || me.boot_id === null || look.kind !== 'present') return null;
+    if (look.state === 'Z' || look.state === 'X' || asks.pid !== pid) return null;
     // A pid alone is enough where there is no /proc: a system without one has no pid namespaces either.
     const { stat } = asks;
     if (stat === null ? me.pid_ns !== null : stat.start !== look.start || stat.ppid !== look.ppid)
-      return false;
+      return null;
     const server = lookAt(server_pid);
     const request = {
       ...{ run, host_id, boot_id: me.boot_id, pid_ns: me.pid_ns, pid, pid_start: look.start },
@@ -168,15 +177,7 @@ export class Registrar {
       tmux_server_start: server.kind === 'present' ? server.start : null,
       ...{ tmux_session: run, tmux_pane: pane },
     };
-    return registerProcess(this.#board, request, this.#places, this.#clock());
-  }
-}
-
-function remove(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {
-    // A disk that can't be written to any more.
+    return (await registerProcess(this.#board, request, this.#clock())) ? request : null;
   }
 }
 

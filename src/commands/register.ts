@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { registerProcess } from '../act/register.ts';
+import { leaveWitnesses, registerProcess } from '../act/register.ts';
 import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
@@ -26,8 +26,10 @@ export async function register(context: Context, run: string, word: string): Pro
       tmux_server_start: server?.start ?? null,
       ...{ tmux_session: run, tmux_pane: context.env.TMUX_PANE ?? null },
     };
-    if (await registerProcess(board, request, context.places, Date.now())) return EXIT.ok;
-    throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
+    if (!(await registerProcess(board, request, Date.now())))
+      throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
+    leaveWitnesses(request, context.places);
+    return EXIT.ok;
   });
 }
 

@@ -1,9 +1,9 @@
 import type Database from 'better-sqlite3';
 import { EXIT, UserError } from '../../model/errors.ts';
-import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 } from './schema.ts';
+import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_7 } from './schema.ts';
 
 /** Each entry brings the schema from version (index) to version (index + 1). Never edited once released. */
-const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6];
+const MIGRATIONS: readonly string[] = [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_7];
 
 /** The schema version that this program writes. */
 export const SCHEMA_VERSION = MIGRATIONS.length;

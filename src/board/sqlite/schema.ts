@@ -316,3 +316,21 @@ CREATE INDEX tickets_todo ON tickets (priority, created_at_ms, seq, id, status, 
   depends_on, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn)
   WHERE status = 'todo';
 `;
+
+/*
+ * Schema 7: what holds outside the model. Each part stands by itself; together they are one step.
+ */
+
+/** Who a process is: the time namespace that its start time is counted in, and which program the client is. */
+const IDENTITY = `
+`;
+
+/** A person's words belong to the ticket until a run has honoured them. */
+const WORDS = `
+`;
+
+/** A wait knows its own length, so that no jump of the clock makes it longer. */
+const WAITS = `
+`;
+
+export const SCHEMA_7 = `${IDENTITY}${WORDS}${WAITS}`;

@@ -96,6 +96,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     delta_ms,
     host_id,
     boot_id: me.boot_id,
+    time_ns: me.time_ns,
     tmux,
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
@@ -323,7 +324,8 @@ function asRecorded(row: Runtime): ActivityView {
 export function serverLost(row: Runtime, tmux: TmuxView): boolean {
   if (row.tmux_server_pid === null || tmux.kind === 'unknown') return false;
   if (tmux.kind === 'none') return true;
-  return row.tmux_server_pid !== tmux.server_pid || row.tmux_server_start !== tmux.server_start;
+  if (row.tmux_server_pid !== tmux.server_pid) return true;
+  return tmux.server_start !== null && row.tmux_server_start !== tmux.server_start;
 }
 
 /** Living agents that no live row knows: by their pane, and by the mark that registration left, which is found

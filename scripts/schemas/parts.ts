@@ -90,6 +90,7 @@ export const RUNTIME = object('one agent process that was started for one ticket
   host_id: text('the host that it runs on'),
   boot_id: orNull(text('the boot of that host')),
   pid_ns: orNull(text('its pid namespace')),
+  time_ns: orNull(text('the time namespace that counts its start; null = not noted')),
   pid: orNull(whole('its process')),
   pid_start: orNull(text('when that process was started, exactly as the kernel says it')),
   tmux_server_pid: orNull(whole('the tmux server that it runs in')),

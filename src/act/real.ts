@@ -6,6 +6,7 @@ import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
+import { hasEnded } from '../model/identity.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
@@ -17,6 +18,7 @@ import { pruneEvents } from '../runtime/events.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { keepLastScreen } from '../runtime/last-screen.ts';
 import {
+  fillWitnesses,
   type Mark,
   programWord,
   readMarks,
@@ -126,6 +128,25 @@ export function witness(row: Runtime, { marks, runs }: Places): void {
     writeRegistered(runDir(runs, row.mark), identity);
   } catch {
     // The next tick tries again.
+  }
+}
+
+/** Completes, beside the board, what the board has just been told of agents that were started by 0.1. */
+export function fillIn(plan: Plan, world: World, { marks, runs }: Places): void {
+  for (const { run, time_ns } of plan.refresh) {
+    const row = time_ns === undefined ? undefined : world.runtimes.find((one) => one.row.id === run)?.row;
+    const identity = row === undefined ? null : identityOf(row);
+    if (row === undefined || identity === null || time_ns === undefined) continue;
+    try {
+      fillWitnesses(marks, runDir(runs, row.mark), {
+        ...identity,
+        time_ns,
+        run: row.mark,
+        ticket: row.ticket_id,
+      });
+    } catch {
+      // What they lack is not compared.
+    }
   }
 }
 
@@ -252,9 +273,8 @@ async function registered(
       const told = isLeft || !inVain;
       if (told && row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
       if (monotonicMs() >= end) return false;
-      const look = lookAt(pid);
-      const gone = look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
-      if (gone) return (existsSync(left) || !inVain) && (await board.runtime(run))?.registered_at_ms != null;
+      if (hasEnded(lookAt(pid)))
+        return (existsSync(left) || !inVain) && (await board.runtime(run))?.registered_at_ms != null;
     }
     await pause(LOOK_MS);
   }

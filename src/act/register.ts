@@ -1,13 +1,17 @@
 import type { Board, RegisterRequest } from '../board/port.ts';
 import { failpoint } from '../failpoint.ts';
+import type { ProcessIdentity } from '../model/identity.ts';
 import type { Places } from '../paths.ts';
 import { readRunFile, runDir, writeMark, writeRegistered } from '../runtime/launcher.ts';
+
+/** The launcher of a run, and where it stands. */
+export type Registration = RegisterRequest & ProcessIdentity;
 
 /** Registers a launched process as the agent of its run. false = the run has lost its claim: that process may not become the
  *  agent. What the board throws is thrown. */
 export async function registerProcess(
   board: Pick<Board, 'register'>,
-  request: RegisterRequest,
+  request: Registration,
   now_ms: number,
 ): Promise<boolean> {
   failpoint('register-identified');
@@ -17,7 +21,7 @@ export async function registerProcess(
 }
 
 /** Leaves, beside the board, the witnesses of a registered process that is about to become the agent. */
-export function leaveWitnesses(request: RegisterRequest, { runs, marks }: Places): void {
+export function leaveWitnesses(request: Registration, { runs, marks }: Places): void {
   const { run } = request;
   try {
     writeRegistered(runDir(runs, run), request);

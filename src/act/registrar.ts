@@ -7,14 +7,15 @@
  */
 import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Board, RegisterRequest } from '../board/port.ts';
+import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { failpoint } from '../failpoint.ts';
+import { identify } from '../model/identity.ts';
 import type { Places } from '../paths.ts';
 import { hostId, lookAt, lookAtSelf, parseStat } from '../runtime/identity.ts';
 import { askedFile, runDir, textOfFile } from '../runtime/launcher.ts';
 import { run as runProgram } from '../spawn.ts';
-import { leaveWitnesses, registerProcess } from './register.ts';
+import { leaveWitnesses, type Registration, registerProcess } from './register.ts';
 
 const MKFIFO_MS = 10_000;
 /** A registration that took longer is no reason to let an agent begin. */
@@ -128,7 +129,7 @@ export class Registrar {
 
   /** What is long ago by the time that it is known says nothing any more: we may have stood still, and a person may have taken back a ticket
    *  that nobody works on yet. Then it is asked once more. */
-  async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<RegisterRequest | null> {
+  async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<Registration | null> {
     for (let tries = 0; tries < 2; tries++) {
       const asked_at_ms = monotonicMs();
       const registered = await this.#register(run, pane, asks);
@@ -160,19 +161,21 @@ export class Registrar {
     run: string,
     { pid, pane, server_pid }: LauncherPane,
     asks: Asking,
-  ): Promise<RegisterRequest | null> {
+  ): Promise<Registration | null> {
     const host_id = hostId(this.#places.state);
     const me = lookAtSelf(host_id ?? '');
     const look = lookAt(pid);
-    if (host_id === null || me.boot_id === null || look.kind !== 'present') return null;
-    if (look.state === 'Z' || look.state === 'X' || asks.pid !== pid) return null;
+    const identity = identify(pid, me, look);
+    if (host_id === null || identity === null || look.kind !== 'present' || asks.pid !== pid) return null;
+    // Only what that server has started itself is the launcher that this tick has asked it for.
+    if (look.ppid !== server_pid) return null;
     // A pid alone is enough where there is no /proc: a system without one has no pid namespaces either.
     const { stat } = asks;
     if (stat === null ? me.pid_ns !== null : stat.start !== look.start || stat.ppid !== look.ppid)
       return null;
     const server = lookAt(server_pid);
     const request = {
-      ...{ run, host_id, boot_id: me.boot_id, pid_ns: me.pid_ns, pid, pid_start: look.start },
+      ...{ run, ...identity },
       tmux_server_pid: server.kind === 'present' ? server_pid : null,
       tmux_server_start: server.kind === 'present' ? server.start : null,
       ...{ tmux_session: run, tmux_pane: pane },

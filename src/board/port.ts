@@ -110,6 +110,8 @@ export interface AdoptRequest {
   readonly host_id: string;
   readonly boot_id: string;
   readonly pid_ns: string | null;
+  /** Absent: the caller knows none, as one of before. */
+  readonly time_ns?: string | null;
   readonly pid: number;
   readonly pid_start: string;
   readonly tmux_session: string | null;
@@ -126,6 +128,8 @@ export interface RegisterRequest {
   readonly host_id: string;
   readonly boot_id: string;
   readonly pid_ns: string | null;
+  /** Absent: the caller knows none, as one of before. */
+  readonly time_ns?: string | null;
   readonly pid: number;
   readonly pid_start: string;
   readonly tmux_server_pid: number | null;

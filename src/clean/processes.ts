@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { shownOf } from '../runtime/identity.ts';
 
 export interface Marked {
   readonly pid: number;
@@ -27,16 +28,12 @@ export function lookAtProcesses(state: string, root = '/proc'): Processes {
   }
   for (const name of names) {
     const pid = Number(name);
-    const cwd = attempt(() => readlinkSync(`${root}/${name}/cwd`));
+    const shown = attempt(() => shownOf(pid, { root }));
+    const at = shown?.at ?? `${root}/${name}`;
+    const cwd = attempt(() => readlinkSync(`${at}/cwd`));
     // In a container it goes by another name, and is the same directory.
-    if (cwd !== null) places.push({ pid, cwd, id: attempt(() => idOf(`${root}/${name}/cwd`)) });
-    const run =
-      pid === process.pid
-        ? null
-        : runOf(
-            attempt(() => readFileSync(`${root}/${name}/environ`, 'latin1')),
-            state,
-          );
+    if (cwd !== null) places.push({ pid, cwd, id: attempt(() => idOf(`${at}/cwd`)) });
+    const run = pid === process.pid ? null : runOf(shown?.environ ?? null, state);
     if (run !== null) marked.push({ pid, run });
   }
   return {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { pruneSeen, realOutside, witness } from '../act/real.ts';
+import { fillIn, pruneSeen, realOutside, witness } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import type { SweepRows } from '../clean/retention.ts';
@@ -327,6 +327,7 @@ async function keep(
   clearHalt(context.places.gate); // counted: the ramp has begun
   failpoint('keep-halt-cleared');
   pruneSeen(plan, world, context);
+  fillIn(plan, world, context.places);
   // One that registered after its tick had stopped waiting for it.
   if (server?.sends === true)
     for (const { row, judgement } of world.runtimes)

@@ -1,52 +1,75 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { leaveWitnesses, registerProcess } from '../act/register.ts';
 import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { identify } from '../model/identity.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { runDir } from '../runtime/launcher.ts';
+import { paneStartedFor } from '../runtime/tmux.ts';
 import { type Context, withBoard } from './context.ts';
 
-/** Internal: a launcher that no tick has answered registers itself before it becomes the agent. Exit 75 = lost; no agent may
- *  run. */
+/** Internal: a launcher that no tick has answered registers itself before it becomes the agent. Exit 75 = lost, or not the
+ *  launcher of this run; no agent may run. */
 export async function register(context: Context, run: string, word: string): Promise<ExitCode> {
   failpoint('register-begin');
   const pid = Number(word);
   if (!Number.isSafeInteger(pid) || pid <= 1) throw new UserError(EXIT.usage, `"${word}" is no pid`);
   const host_id = hostId(context.places.state);
-  const me = lookAtSelf(host_id ?? '');
   const look = lookAt(pid);
-  if (host_id === null || me.boot_id === null || look.kind !== 'present') {
+  const identity = identify(pid, lookAtSelf(host_id ?? ''), look);
+  if (host_id === null || identity === null || look.kind !== 'present') {
     throw new UserError(EXIT.unavailable, `can't read the identity of process ${pid}`);
   }
-  const { boot_id, pid_ns } = me;
-  const server = tmuxServer(context);
   return withBoard(context, async (board) => {
+    const lost = new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
+    const row = await board.runtime(run);
+    if (row === null || row.ended_at_ms !== null) throw lost;
+    const pane = await startedHere(context, run, pid, look.ppid);
+    const server = lookAt(pane.server_pid);
     const request = {
-      ...{ run, host_id, boot_id: boot_id ?? '', pid_ns, pid, pid_start: look.start },
-      tmux_server_pid: server?.pid ?? null,
-      tmux_server_start: server?.start ?? null,
-      ...{ tmux_session: run, tmux_pane: context.env.TMUX_PANE ?? null },
+      ...{ run, ...identity },
+      tmux_server_pid: pane.server_pid,
+      tmux_server_start: server.kind === 'present' ? server.start : null,
+      ...{ tmux_session: run, tmux_pane: pane.pane },
     };
-    if (!(await registerProcess(board, request, Date.now())))
-      throw new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
+    if (!(await registerProcess(board, request, Date.now()))) throw lost;
     leaveWitnesses(request, context.places);
     return EXIT.ok;
   });
 }
 
-/** The server of this very pane, from `TMUX` (socket,pid,session): its pid and start time. */
-function tmuxServer({ env, places }: Context): { pid: number; start: string } | null {
-  const pid = Number(env.TMUX?.split(',').at(-2));
-  if (Number.isSafeInteger(pid) && pid > 1) {
-    const look = lookAt(pid);
-    if (look.kind === 'present') return { pid, start: look.start };
-  }
-  try {
-    const recorded: unknown = JSON.parse(readFileSync(places.server, 'utf8'));
-    if (typeof recorded === 'object' && recorded !== null && 'pid' in recorded && 'start' in recorded) {
-      return { pid: Number(recorded.pid), start: String(recorded.start) };
+/** A run is the process that tmux has started for it, which asks for itself while it is still the launcher of this run. What
+ *  any other process says of itself, in its words or its environment, binds nothing. */
+async function startedHere(
+  { tmux, places }: Context,
+  run: string,
+  pid: number,
+  parent: number,
+): Promise<{ readonly pane: string; readonly server_pid: number }> {
+  const pane = isLauncher(pid, places.runs, run) && process.ppid === pid ? await ask() : null;
+  if (pane !== null && pane.server_pid === parent) return pane;
+  throw new UserError(
+    EXIT.busy,
+    `process ${pid} is not the launcher that tmux has started for run ${run}: nothing was changed`,
+  );
+
+  async function ask(): ReturnType<typeof paneStartedFor> {
+    try {
+      return await paneStartedFor(tmux, run, pid);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new UserError(EXIT.unavailable, `who was started for run ${run} can't be told (${why})`);
     }
-  } catch {
-    // Not recorded yet: the row does without it, and a lost server then counts as a dead agent.
   }
-  return null;
+}
+
+/** Whether a process still runs the launcher of a run; where there is no /proc its place in tmux alone tells. */
+function isLauncher(pid: number, runs: string, run: string): boolean {
+  const words = ['/bin/sh', join(runDir(runs, run), 'launch'), 'clean', ''].join('\0');
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === words;
+  } catch {
+    return process.platform !== 'linux';
+  }
 }

@@ -499,13 +499,15 @@ class Pass implements Reconciled {
     const { row } = seen;
     if (row.phase === 'ended') return;
     const phase = now.alive && row.phase === 'registered' ? 'running' : row.phase;
+    const { time_ns } = this.#world;
+    const fills = now.alive && row.time_ns === null && time_ns !== null;
     this.refresh.push({
       run: row.id,
       phase,
       seen: seen.seen,
       output_at_s: seen.pane?.output_at_s ?? row.output_at_s,
       ...now,
-      ...(phase === row.phase && sameAsBefore(seen) ? { quiet: true } : {}),
+      ...(fills ? { time_ns } : phase === row.phase && sameAsBefore(seen) ? { quiet: true } : {}),
     });
   }
 

@@ -6,31 +6,60 @@ export interface ProcessIdentity {
   readonly boot_id: string;
   /** Such as `pid:[4026531836]`; null where the system has no pid namespaces (macOS). */
   readonly pid_ns: string | null;
+  /** The time namespace that counts `pid_start`, such as `time:[4026531834]`; null = the system has none, or the record is of a
+   *  time when it was not noted. */
+  readonly time_ns: string | null;
   readonly pid: number;
   readonly pid_start: string;
 }
 
+/** An identity and nothing else, out of what has more than that. */
+export function identityFrom(one: ProcessIdentity): ProcessIdentity {
+  const { host_id, boot_id, pid_ns, time_ns, pid, pid_start } = one;
+  return { host_id, boot_id, pid_ns, time_ns, pid, pid_start };
+}
+
+/** The identity of a process that was looked at just now; null = there is none, or it can't be told apart from another. */
+export function identify(pid: number, me: ObserverIdentity, look: ProcessLook): ProcessIdentity | null {
+  const { host_id, boot_id, pid_ns, time_ns } = me;
+  if (look.kind !== 'present' || hasEnded(look) || boot_id === null || !me.self_readable) return null;
+  return { host_id, boot_id, pid_ns, time_ns, pid, pid_start: look.start };
+}
+
 /** The identity that a parsed file holds; null = it holds none, or not all of it. */
 export function identityIn(file: Readonly<Record<string, unknown>> | null): ProcessIdentity | null {
-  const { host_id, boot_id, pid_ns, pid, pid_start } = file ?? {};
+  const { host_id, boot_id, pid_ns, time_ns, pid, pid_start } = file ?? {};
   if (typeof host_id !== 'string' || typeof boot_id !== 'string' || typeof pid_start !== 'string')
     return null;
   if (typeof pid !== 'number' || !Number.isSafeInteger(pid)) return null;
-  return { host_id, boot_id, pid_ns: typeof pid_ns === 'string' ? pid_ns : null, pid, pid_start };
+  const text = (one: unknown): string | null => (typeof one === 'string' ? one : null);
+  return { host_id, boot_id, pid_ns: text(pid_ns), time_ns: text(time_ns), pid, pid_start };
 }
 
 /** What one look at one pid showed. */
 export type ProcessLook =
   | { readonly kind: 'gone' }
   | { readonly kind: 'unreadable'; readonly error: string }
-  | { readonly kind: 'present'; readonly state: string; readonly start: string; readonly ppid: number };
+  | {
+      readonly kind: 'present';
+      /** Its state letter: of the leader or, where that has ended alone, of a thread that lives. So `Z` and `X` are dead. */
+      readonly state: string;
+      readonly start: string;
+      readonly ppid: number;
+    };
+
+/** Whether a look proves that no thread of the process lives any more. */
+export function hasEnded(look: ProcessLook): boolean {
+  return look.kind === 'gone' || (look.kind === 'present' && (look.state === 'Z' || look.state === 'X'));
+}
 
 /** The observer's own side of the comparison, read in the same pass. */
 export interface ObserverIdentity {
   readonly host_id: string;
   readonly boot_id: string | null;
   readonly pid_ns: string | null;
-  /** Whether our own /proc entry was readable in this pass: only then is "gone" believed. */
+  readonly time_ns: string | null;
+  /** Whether our own entry of /proc was found in this pass: only then is anything else believed. */
   readonly self_readable: boolean;
 }
 
@@ -44,6 +73,7 @@ export type IdentityReason =
   | 'rebooted'
   | 'boot_unreadable'
   | 'other_namespace'
+  | 'other_time_namespace'
   | 'process_gone'
   | 'proc_unreadable'
   | 'zombie'
@@ -57,16 +87,19 @@ export function judge(recorded: ProcessIdentity, me: ObserverIdentity, look: Pro
   if (me.boot_id === null) return { verdict: 'unknown', because: 'boot_unreadable' };
   if (recorded.boot_id !== me.boot_id) return { verdict: 'dead', because: 'rebooted' };
   if (recorded.pid_ns !== me.pid_ns) return { verdict: 'unknown', because: 'other_namespace' };
+  // It counts start times from another moment: the same process would pass for another one.
+  if (recorded.time_ns != null && recorded.time_ns !== me.time_ns)
+    return { verdict: 'unknown', because: 'other_time_namespace' };
+  // Who does not find itself under its own number sees nobody else there either.
+  if (!me.self_readable) return { verdict: 'unknown', because: 'proc_unreadable' };
   switch (look.kind) {
     case 'gone':
-      return me.self_readable
-        ? { verdict: 'dead', because: 'process_gone' }
-        : { verdict: 'unknown', because: 'proc_unreadable' };
+      return { verdict: 'dead', because: 'process_gone' };
     case 'unreadable':
       return { verdict: 'unknown', because: 'proc_unreadable' };
     case 'present':
       if (look.start !== recorded.pid_start) return { verdict: 'dead', because: 'pid_reused' };
-      if (look.state === 'Z' || look.state === 'X') return { verdict: 'dead', because: 'zombie' };
+      if (hasEnded(look)) return { verdict: 'dead', because: 'zombie' };
       return { verdict: 'alive', because: 'process_alive' };
   }
 }

@@ -181,6 +181,8 @@ export interface Refresh {
   readonly launching_ms: number;
   readonly output_at_s: number | null;
   readonly alive: boolean;
+  /** The time namespace of a living process whose row is of a time when none was noted. */
+  readonly time_ns?: string;
   /** Nothing but time has passed since the row was read: a board need not write the rest of it again. */
   readonly quiet?: true;
 }

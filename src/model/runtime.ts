@@ -25,6 +25,8 @@ export interface Runtime {
   readonly host_id: string;
   readonly boot_id: string | null;
   readonly pid_ns: string | null;
+  /** null in rows of before; the next tick that sees it alive fills it in. */
+  readonly time_ns: string | null;
   readonly pid: number | null;
   /** Start time in kernel ticks (Linux) or the `ps` start string (macOS), exact. */
   readonly pid_start: string | null;
@@ -80,6 +82,7 @@ export function identityOf(row: Runtime): ProcessIdentity | null {
     host_id: row.host_id,
     boot_id: row.boot_id,
     pid_ns: row.pid_ns,
+    time_ns: row.time_ns,
     pid: row.pid,
     pid_start: row.pid_start,
   };

@@ -72,6 +72,7 @@ export interface Sighting {
   readonly host_id: string;
   readonly boot_id: string;
   readonly pid_ns: string | null;
+  readonly time_ns: string | null;
   readonly pid: number;
   readonly pid_start: string;
   readonly session: string | null;
@@ -140,6 +141,8 @@ export interface World {
   readonly host_id: string;
   /** null = it cannot be read. */
   readonly boot_id: string | null;
+  /** Of who looks; null = the system has none. */
+  readonly time_ns: string | null;
   readonly tmux: TmuxView;
   readonly tickets: readonly TicketView[];
   readonly runtimes: readonly ObservedRuntime[];

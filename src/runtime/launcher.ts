@@ -298,6 +298,7 @@ function textsOf(value: unknown): Record<string, string> {
 
 export { textOfFile } from './files.ts';
 export {
+  fillWitnesses,
   type Mark,
   readMarks,
   readRegistered,

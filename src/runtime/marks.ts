@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { identityIn, type ProcessIdentity } from '../model/identity.ts';
+import { identityFrom, identityIn, type ProcessIdentity } from '../model/identity.ts';
 import { readObject, textOf, textOfFile, writeAtomic } from './files.ts';
 
 /** The trace of a run beside the board: which process works on a ticket. */
@@ -19,15 +19,26 @@ export function writeMark(
 ): void {
   const path = pathOf(marks, ticket);
   mkdirSync(marks, { recursive: true, mode: 0o700 });
-  const { run, host_id, boot_id, pid_ns, pid, pid_start } = mark;
-  writeAtomic(path, `${JSON.stringify({ ticket, run, host_id, boot_id, pid_ns, pid, pid_start })}\n`);
+  writeAtomic(path, `${JSON.stringify({ ticket, run: mark.run, ...identityFrom(mark) })}\n`);
 }
 
 /** Leaves, in the run's own directory, which process registered as this run: the pane of a run may outlive its agent
  *  (a shell in it, another program), and only this process is the agent. */
 export function writeRegistered(runDir: string, identity: ProcessIdentity): void {
-  const { host_id, boot_id, pid_ns, pid, pid_start } = identity;
-  writeAtomic(registeredFile(runDir), `${JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start })}\n`);
+  writeAtomic(registeredFile(runDir), `${JSON.stringify(identityFrom(identity))}\n`);
+}
+
+/** Notes what the files of an agent of before lack, in those that are still its own. */
+export function fillWitnesses(
+  marks: string,
+  runDir: string,
+  { ticket, ...one }: ProcessIdentity & { readonly run: string; readonly ticket: string | null },
+): void {
+  const lacks = (noted: ProcessIdentity | null): boolean =>
+    noted !== null && noted.time_ns === null && noted.pid === one.pid && noted.pid_start === one.pid_start;
+  if (lacks(readRegistered(runDir))) writeRegistered(runDir, one);
+  const mark = ticket === null || !TICKET.test(ticket) ? null : readMark(marks, ticket);
+  if (mark?.run === one.run && lacks(mark)) writeMark(marks, mark.ticket, one);
 }
 
 /** The process that registered as this run; null = none did, or nothing can be read of it. */

@@ -1,5 +1,11 @@
 import { join } from 'node:path';
-import { type Judgement, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
+import {
+  identityFrom,
+  type Judgement,
+  judge,
+  type ObserverIdentity,
+  type ProcessIdentity,
+} from '../model/identity.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import type { Pane, Sighting } from '../model/world.ts';
 import type { Places } from '../paths.ts';
@@ -18,6 +24,7 @@ export function sightPane(pane: Pane, me: ObserverIdentity, runs: string): Sight
     host_id: me.host_id,
     boot_id: me.boot_id ?? '',
     pid_ns: me.pid_ns,
+    time_ns: me.time_ns,
     pid: pane.pid,
     pid_start: '',
   };
@@ -40,13 +47,9 @@ export function sightMark(
   me: ObserverIdentity,
   runs: string,
 ): Sighting {
-  const { host_id, boot_id, pid_ns, pid, pid_start, ticket, run } = mark;
+  const { ticket, run, pid } = mark;
   return {
-    host_id,
-    boot_id,
-    pid_ns,
-    pid,
-    pid_start,
+    ...identityFrom(mark),
     ...staged(runs, run),
     ticket,
     judgement: judge(mark, me, lookAt(pid)),
@@ -107,6 +110,7 @@ export function sightRow(row: Runtime, me: ObserverIdentity, runs: string): Sigh
       host_id: row.host_id,
       boot_id: row.boot_id ?? '',
       pid_ns: row.pid_ns,
+      time_ns: row.time_ns,
       pid: row.pid ?? 0,
     }),
     pid_start: row.pid_start ?? '',

@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
-import { judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
-import { lookAt, PROC } from './identity.ts';
+import { hasEnded, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
+import { lookAt, PROC, shownOf } from './identity.ts';
 
 export interface StopRequest {
   readonly identity: ProcessIdentity;
@@ -65,7 +64,7 @@ export async function stopProcess(
 function lives(target: Target): boolean {
   const look = lookAt(target.pid);
   if (look.kind === 'unreadable') return true;
-  return look.kind === 'present' && look.start === target.start && look.state !== 'Z' && look.state !== 'X';
+  return look.kind === 'present' && look.start === target.start && !hasEnded(look);
 }
 
 function same(a: Target, b: Target): boolean {
@@ -119,10 +118,9 @@ function marks(mark: string): Target[] {
   for (const pid of allPids()) {
     if (pid <= 1 || pid === process.pid) continue;
     const look = lookAt(pid);
-    if (look.kind !== 'present' || look.state === 'Z') continue;
+    if (look.kind !== 'present' || hasEnded(look)) continue;
     try {
-      const environ = `\0${readFileSync(join(PROC.root, String(pid), 'environ'), 'latin1')}\0`;
-      if (environ.includes(needle)) found.push({ pid, start: look.start });
+      if (`\0${shownOf(pid).environ}\0`.includes(needle)) found.push({ pid, start: look.start });
     } catch {
       // Another user's process, or gone: not ours.
     }

@@ -3,10 +3,10 @@ import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { failpoint } from '../failpoint.ts';
-import type { ObserverIdentity } from '../model/identity.ts';
+import { identify, identityIn, judge, type ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { type RunResult, run, runToFile } from '../spawn.ts';
-import { numberOf, readObject, textOf, writeAtomic } from './files.ts';
+import { readObject, textOfFile, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
 import { findProgram } from './programs.ts';
 
@@ -86,6 +86,7 @@ export async function viewServer(
       ? { kind: 'unknown', error: NOT_INSTALLED }
       : { kind: 'none' };
   }
+  if (options.repair === true && server.state === 'alive' && server.lacks) recordServer(tmux, server.pid);
   let answer = existsSync(tmux.socket) ? await list(tmux) : noServer;
   if (answer.kind === 'none' && server.state === 'unknown')
     return {
@@ -162,6 +163,29 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
   failpoint('launch-server-recorded');
   return { ok: true, session, pane, pid: Number(pid), server_pid: Number(server_pid) };
 }
+
+/** The process that tmux has started for a run: of the panes in the session of that name, the one that is marked with the run
+ *  and has this process. null = there is none; a failure to ask is thrown in words. */
+export async function paneStartedFor(
+  tmux: Tmux,
+  run: string,
+  pid: number,
+): Promise<{ readonly pane: string; readonly server_pid: number } | null> {
+  if (!NAME.test(run)) return null;
+  const answer = await command(tmux, ['list-panes', '-s', '-t', `=${run}:`, '-F', OF_RUN]);
+  const failure = failureOf(answer);
+  if (failure !== null && !NO_SUCH.test(failure)) throw new Error(failure);
+  for (const line of failure === null ? answer.stdout.split('\n') : []) {
+    const [pane = '', pane_pid, server_pid, mark] = line.split('|');
+    if (PANE.test(pane) && Number(pane_pid) === pid && mark === run)
+      return { pane, server_pid: Number(server_pid) };
+  }
+  return null;
+}
+
+const OF_RUN = '#{pane_id}|#{pane_pid}|#{pid}|#{@mc_run}';
+const NO_SUCH =
+  /can't find|no server running on|error connecting to .*\((No such file or directory|Connection refused)\)/;
 
 /** The last lines that a pane shows, or null. */
 export async function capturePane(tmux: Tmux, pane: string, lines: number): Promise<string | null> {
@@ -348,36 +372,32 @@ function unreaped(pane: Pane): boolean {
 }
 
 type Recorded =
-  | { readonly state: 'alive'; readonly pid: number }
+  /** `lacks`: its record is of a time when less was noted. */
+  | { readonly state: 'alive'; readonly pid: number; readonly lacks: boolean }
   | { readonly state: 'dead' }
   | { readonly state: 'unknown' };
 
 function recordedServer(tmux: Tmux, known?: ObserverIdentity): Recorded {
   const record = readObject(tmux.serverFile);
-  const pid = numberOf(record, 'pid');
-  const start = textOf(record, 'start');
-  const boot = textOf(record, 'boot_id');
-  // A record that can't be read proves nothing.
-  if (pid === null || start === null || boot === null)
-    return { state: existsSync(tmux.serverFile) ? 'unknown' : 'dead' };
+  const { pid, start, boot_id, time_ns } = record ?? {};
   const self = known ?? lookAtSelf('');
-  if (self.boot_id === null) return { state: 'unknown' };
-  if (self.boot_id !== boot) return { state: 'dead' };
-  const look = lookAt(pid);
-  if (look.kind === 'unreadable' || !self.self_readable) return { state: 'unknown' };
-  if (look.kind === 'gone' || look.start !== start || look.state === 'Z' || look.state === 'X')
-    return { state: 'dead' };
-  return { state: 'alive', pid };
+  const { host_id, pid_ns } = self;
+  const noted = identityIn({ host_id, boot_id, pid_ns, time_ns, pid, pid_start: start });
+  // A record that can't be read proves nothing.
+  if (noted === null) return { state: existsSync(tmux.serverFile) ? 'unknown' : 'dead' };
+  const { verdict } = judge(noted, self, lookAt(noted.pid));
+  if (verdict !== 'alive') return { state: verdict === 'dead' ? 'dead' : 'unknown' };
+  return { state: 'alive', pid: noted.pid, lacks: noted.time_ns === null && self.time_ns !== null };
 }
 
 function recordServer(tmux: Tmux, pid: number): void {
-  const look = lookAt(pid);
-  const { boot_id } = lookAtSelf('');
-  if (look.kind !== 'present' || boot_id === null) return;
-  const record = readObject(tmux.serverFile);
-  if (record?.pid === pid && record.start === look.start && record.boot_id === boot_id) return;
+  const identity = identify(pid, lookAtSelf(''), lookAt(pid));
+  if (identity === null) return;
+  const { pid_start: start, boot_id, time_ns } = identity;
+  const text = `${JSON.stringify({ pid, start, boot_id, time_ns })}\n`;
+  if (textOfFile(tmux.serverFile) === text) return;
   try {
-    writeAtomic(tmux.serverFile, `${JSON.stringify({ pid, start: look.start, boot_id })}\n`);
+    writeAtomic(tmux.serverFile, text);
   } catch {
     // A full disk must not turn a pane that runs into a failed launch.
   }

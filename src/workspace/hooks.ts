@@ -13,6 +13,7 @@ import {
 import { dirname, join } from 'node:path';
 import { failpoint } from '../failpoint.ts';
 import {
+  identify,
   identityIn,
   judge,
   type ObserverIdentity,
@@ -65,11 +66,8 @@ export async function runHook(hook: {
       started: (pid) => {
         failpoint('prepare-hook-waits');
         const { me, lookAt } = processes;
-        const look = lookAt(pid);
-        if (look.kind !== 'present' || me.boot_id === null)
-          throw new Error(`process ${pid} can't be told apart, so it was not let on`);
-        const { host_id, boot_id, pid_ns } = me;
-        const identity: ProcessIdentity = { host_id, boot_id, pid_ns, pid, pid_start: look.start };
+        const identity = identify(pid, me, lookAt(pid));
+        if (identity === null) throw new Error(`process ${pid} can't be told apart, so it was not let on`);
         const text = JSON.stringify({ ...identity, until_ms: Date.now() + timeout_ms });
         writeFileSync(note, text, { mode: 0o600 });
         failpoint('prepare-hook-known');
@@ -101,7 +99,7 @@ export async function hookLeft(worktree: string, { me, lookAt }: Processes): Pro
   const { verdict, because } = judge(note, me, lookAt(note.pid));
   const late = Date.now() > note.until_ms;
   // A container that was started anew has another namespace, and took its hooks with it: no reason to wait for ever.
-  if (verdict === 'dead' || (because === 'other_namespace' && late)) {
+  if (verdict === 'dead' || (/^other_(time_)?namespace$/.test(because) && late)) {
     rmSync(file, { force: true });
     return null;
   }

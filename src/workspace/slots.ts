@@ -96,7 +96,7 @@ export function isWanting(root: string, n: number, project: Project, now_ms: num
 function lives(pid: number): boolean {
   try {
     return process.kill(pid, 0);
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // another user's, and there
   }
 }

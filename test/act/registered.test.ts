@@ -61,6 +61,7 @@ const identity = () => ({
   host_id: HOST,
   boot_id: 'b',
   pid_ns: null,
+  time_ns: null,
   pid: launcher.pid ?? 0,
   pid_start: '1',
 });

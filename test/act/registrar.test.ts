@@ -96,11 +96,14 @@ function launch(): ChildProcess & { readonly pid: number } {
   return child as ChildProcess & { readonly pid: number };
 }
 
-async function ready(pid: (launcher: number) => number = (own) => own): Promise<ChildProcess> {
+async function ready(
+  pid: (launcher: number) => number = (own) => own,
+  server_pid = process.pid,
+): Promise<ChildProcess> {
   registrar.expect(1);
   await registrar.open(RUN);
   const child = launch();
-  registrar.started(RUN, { pid: pid(child.pid), pane: '%3', server_pid: process.pid });
+  registrar.started(RUN, { pid: pid(child.pid), pane: '%3', server_pid });
   await waitFor(() => textOfFile(askedFile(join(places.runs, RUN)))?.endsWith('\n'));
   return child;
 }
@@ -198,6 +201,13 @@ it('answers nobody but the process that tmux has started', async () => {
   expect(await registrar.answer(RUN)).toBe(false);
   await waitFor(agent);
   expect(byItself()).toBe(true);
+  expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
+});
+
+it('answers no process that another one than that tmux server has started', async () => {
+  await ready(undefined, process.ppid);
+  expect(await registrar.answer(RUN)).toBe(false);
+  await waitFor(agent);
   expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
 });
 

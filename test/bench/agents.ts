@@ -1,6 +1,7 @@
 /** What is called beside the ticks: by a launcher (`register`), by an agent's hooks (`mc-event`), by people (`status`, `send`). */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shellQuote } from '../../src/runtime/files.ts';
 import { ensureTools, QUICK_START } from '../../src/runtime/launcher.ts';
 import { waitFor } from '../support/wait.ts';
 import { addTicket, BIN, type Case, command, makeCase, program, withBoard } from './cases.ts';
@@ -8,7 +9,7 @@ import { type Command, plain, type Subject } from './measure.ts';
 import { claim } from './runtimes.ts';
 import type { Scratch } from './scratch.ts';
 
-/** The registration of a launcher, each time of another run that was just claimed. */
+/** A launcher that registers by itself in the pane that tmux starts for it, each time of another run that was just claimed. */
 export function registration(one: Case): Subject {
   let run = '';
   return {
@@ -43,15 +44,36 @@ function stage({ places }: Case, run: string, ticket: string): void {
     ...{ client_session: null, env: {} },
   };
   writeFileSync(join(dir, 'run.json'), JSON.stringify(file));
+  const where = ['--state-dir', places.state, '--config', places.config];
+  const words = [process.execPath, QUICK_START, BIN, ...where, 'register', run].map(shellQuote).join(' ');
+  // In place of an agent: the end, which the command below waits for.
+  const end = ['tmux', '-S', places.socket, 'wait-for', '-S', run].map(shellQuote).join(' ');
+  writeFileSync(join(dir, 'launch'), `${words} $$\n${end}\n`);
 }
 
-/** The very words of a launcher, in the environment that tmux gives it. The process that registers is this one. */
+/** tmux starts the launcher, as for a tick, and ends once that is through. */
 function registerCommand({ places, env }: Case, run: string): Command {
-  const where = ['--state-dir', places.state, '--config', places.config];
+  const launcher = ['/bin/sh', join(places.runs, run, 'launch'), 'clean'];
   return {
-    file: process.execPath,
-    args: [QUICK_START, BIN, ...where, 'register', run, String(process.pid)],
-    env: { ...env, TMUX: `${places.socket},${process.pid},0`, TMUX_PANE: '%1' },
+    file: 'tmux',
+    args: [
+      ...[
+        '-S',
+        places.socket,
+        '-f',
+        '/dev/null',
+        'start-server',
+        ';',
+        'set-option',
+        '-g',
+        'exit-empty',
+        'off',
+        ';',
+      ],
+      ...['new-session', '-d', '-s', run, '--', ...launcher, ';'],
+      ...['set-option', '-p', '-t', `=${run}:`, '@mc_run', run, ';', 'wait-for', run],
+    ],
+    env,
   };
 }
 

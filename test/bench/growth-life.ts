@@ -257,7 +257,7 @@ export class Team {
   async #launch(ticket: Ticket): Promise<Agent> {
     const { id, status, owner, claim_epoch, version, attempts } = ticket;
     const host_id = ensureHostId(this.#places.state);
-    const { boot_id, pid_ns } = lookAtSelf(host_id);
+    const { boot_id, pid_ns, time_ns } = lookAtSelf(host_id);
     if (boot_id === null) throw new Error('the id of this boot cannot be read');
     const run = `${id}-e${claim_epoch + 1}-${Math.floor(this.#random() * 2 ** 32)
       .toString(16)
@@ -290,7 +290,7 @@ export class Team {
     const look = child.pid === undefined ? null : lookAt(child.pid);
     if (child.pid === undefined || look?.kind !== 'present')
       throw new Error(`the agent of ${run} did not start`);
-    const identity = { host_id, boot_id, pid_ns, pid: child.pid, pid_start: look.start };
+    const identity = { host_id, boot_id, pid_ns, time_ns, pid: child.pid, pid_start: look.start };
     const nowhere = { tmux_server_pid: null, tmux_server_start: null, tmux_session: null, tmux_pane: null };
     won(await this.#db.register({ run, ...identity, ...nowhere }, Date.now()), `register ${run}`);
     writeMark(this.#places.marks, id, { run, ...identity });

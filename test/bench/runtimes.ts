@@ -27,11 +27,11 @@ async function occupy(board: Board, one: Case, ticket: string): Promise<void> {
   const pane = await startPane(tmux, { name: run, run, ticket, cwd: home, argv: ['sleep', '3600'] });
   if (!pane.ok) throw new Error(pane.error);
   const host_id = ensureHostId(places.state);
-  const { boot_id, pid_ns } = lookAtSelf(host_id);
+  const { boot_id, pid_ns, time_ns } = lookAtSelf(host_id);
   const look = lookAt(pane.pid);
   const server = lookAt(pane.server_pid);
   if (boot_id === null || look.kind !== 'present') throw new Error(`process ${pane.pid} cannot be read`);
-  const identity = { run, host_id, boot_id, pid_ns, pid: pane.pid, pid_start: look.start };
+  const identity = { run, host_id, boot_id, pid_ns, time_ns, pid: pane.pid, pid_start: look.start };
   const where = { tmux_server_pid: pane.server_pid, tmux_session: pane.session, tmux_pane: pane.pane };
   const tmux_server_start = server.kind === 'present' ? server.start : null;
   won(await board.register({ ...identity, ...where, tmux_server_start }, Date.now()), `register ${run}`);

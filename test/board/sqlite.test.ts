@@ -8,7 +8,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port.ts';
 import { openBoard, openBoardReadOnly, tryTickLock } from '../../src/board/sqlite/index.ts';
-import { SCHEMA_1 } from '../../src/board/sqlite/schema.ts';
+import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 } from '../../src/board/sqlite/schema.ts';
 import { EXIT } from '../../src/model/errors.ts';
 import { boardContract, type Opened } from '../contract/board.ts';
 import { memoryBoard } from '../explorer/board.ts';
@@ -138,6 +138,48 @@ describe('the file', () => {
       { name: 'a', not_before_at_ms: 5, not_ready: null, not_ready_stamp: null },
     ]);
     board.close();
+  });
+
+  it('ends, blameless, what shares its process with an earlier run, and forbids it from then on', async () => {
+    mkdirSync(join(dir, 'state'));
+    const old = new Database(path);
+    for (const sql of [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6]) old.exec(sql);
+    const live = (run: string, ticket: number | null, pid: number, at_ms: number): string => `
+      INSERT INTO runtime_sessions (id, ticket_id, claim_epoch, phase, host_id, boot_id, pid, pid_start, registered_at_ms)
+      VALUES ('${run}', ${ticket === null ? 'NULL' : `'MC-${ticket}'`}, 1, 'running', 'h', 'b', ${pid}, '7', ${at_ms});`;
+    old.exec(`INSERT INTO tickets (title, project, status, attempts, claim_epoch, worker_pid) VALUES
+        ('its own', 'p', 'in_progress', 1, 1, 42), ('bound to another', 'p', 'in_progress', 2, 1, 42),
+        ('asks', 'p', 'needs_input', 0, 1, 42), ('of a chat', 'p', 'in_progress', 0, 1, 44);
+      ${live('late', 2, 42, 200)} ${live('first', 1, 42, 100)} ${live('asks', 3, 42, 300)}
+      ${live('chat', null, 44, 1)} ${live('of-chat', 4, 44, 2)} ${live('other', null, 45, 3)}
+      PRAGMA user_version = 6`);
+    old.close();
+    const board = openBoard(path);
+    expect((await board.liveRuntimes()).map(({ id }) => id).sort()).toEqual(['chat', 'first', 'other']);
+    const shared = { status: 'todo', worker_pid: null, reason: 'process_shared', not_before_at_ms: null };
+    expect(await board.ticket('MC-1')).toMatchObject({
+      status: 'in_progress',
+      attempts: 1,
+      worker_pid: 42,
+      version: 1,
+    });
+    expect(await board.ticket('MC-2')).toMatchObject({
+      ...{ ...shared, attempts: 2, version: 2, reason_text: 'process 42 is that of run first' },
+    });
+    expect(await board.ticket('MC-3')).toMatchObject({ status: 'needs_input', version: 1 });
+    expect(await board.ticket('MC-4')).toMatchObject({ ...shared, attempts: 0 });
+    expect(await board.runtime('late')).toMatchObject({
+      phase: 'ended',
+      end_reason: 'process_shared',
+      version: 2,
+    });
+    expect(await board.activity({ limit: 9 })).toMatchObject([
+      { run_id: 'late', ticket_id: 'MC-2', kind: 'ended', because: 'process_shared', actor: 'upgrade' },
+      { run_id: 'asks', ticket_id: 'MC-3', text: 'process 42 is that of run first' },
+      { run_id: 'of-chat', ticket_id: 'MC-4', text: 'process 44 is that of run chat' },
+    ]);
+    board.close();
+    expect(() => meddle(live('again', null, 42, 400))).toThrow(/UNIQUE/);
   });
 
   it('refuses a newer schema and leaves it alone', () => {

@@ -230,13 +230,14 @@ describe('directories of runs', () => {
 
   it('stay while their process lives', async () => {
     const { dir } = await ended('done');
-    const { host_id, boot_id, pid_ns } = lookAtSelf(ensureHostId(world.state));
+    const { host_id, boot_id, pid_ns, time_ns } = lookAtSelf(ensureHostId(world.state));
     const look = lookAt(process.pid);
     if (look.kind !== 'present') throw new Error('not here');
     writeRegistered(dir, {
       host_id,
       boot_id: boot_id ?? '',
       pid_ns,
+      time_ns,
       pid: process.pid,
       pid_start: look.start,
     });

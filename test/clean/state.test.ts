@@ -58,8 +58,8 @@ function me() {
   const self = lookAtSelf(ensureHostId(world.state));
   const look = lookAt(process.pid);
   if (look.kind !== 'present') throw new Error('not here');
-  const { host_id, boot_id, pid_ns } = self;
-  return { host_id, boot_id: boot_id ?? '', pid_ns, pid: process.pid, pid_start: look.start };
+  const { host_id, boot_id, pid_ns, time_ns } = self;
+  return { host_id, boot_id: boot_id ?? '', pid_ns, time_ns, pid: process.pid, pid_start: look.start };
 }
 
 describe('the directory of a run', () => {

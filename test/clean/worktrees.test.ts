@@ -501,11 +501,12 @@ it('the mark of a process that lives keeps a worktree', async () => {
   const self = lookAtSelf(ensureHostId(world.state));
   const look = lookAt(process.pid);
   if (look.kind !== 'present') throw new Error('not here');
-  const { host_id, boot_id, pid_ns } = self;
+  const { host_id, boot_id, pid_ns, time_ns } = self;
   writeMark(join(world.state, 'marks'), tree.id, {
     host_id,
     boot_id: boot_id ?? '',
     pid_ns,
+    time_ns,
     pid: process.pid,
     pid_start: look.start,
     run: 'run-x',

@@ -113,6 +113,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       host_id: 'h1',
       boot_id: 'b1',
       pid_ns: null,
+      time_ns: null,
       pid: 42,
       pid_start: '7',
       tmux_server_pid: 1,
@@ -131,6 +132,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       host_id: 'h1',
       boot_id: 'b1',
       pid_ns: null,
+      time_ns: null,
       pid: 77,
       pid_start: '9',
       tmux_session: 's',
@@ -143,10 +145,14 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       ...over,
     });
     /** A ticket whose agent is registered. */
-    const working = async (over: Partial<NewTicket> = {}, run = 'r1'): Promise<{ t: Ticket; r: Runtime }> => {
+    const working = async (
+      over: Partial<NewTicket> = {},
+      run = 'r1',
+      who: Partial<RegisterRequest> = {},
+    ): Promise<{ t: Ticket; r: Runtime }> => {
       const t = await add(over);
       expect(await claim(t, run)).toBe('won');
-      expect(await b.register(reg(run), NOW)).toBe('won');
+      expect(await b.register(reg(run, who), NOW)).toBe('won');
       return { t: await get(t.id), r: await row(run) };
     };
     const kinds = async (id: string) => (await b.activity({ ticket: id, limit: 99 })).map(({ kind }) => kind);
@@ -320,6 +326,77 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       ])
         await loses(() => b.register(reg('r1', other), NOW + 1));
       await loses(() => b.register(reg('nobody'), NOW));
+    });
+
+    it('lets no process be two live runtimes, whoever binds it', async ({ skip }) => {
+      const { r } = await working();
+      await claim(await add(), 'r2');
+      const own = { pid: 43, pid_start: '7' };
+      // The time namespace tells how a start is counted, and is not what tells processes apart.
+      for (const same of [{}, { time_ns: 'time:[2]' }]) await loses(() => b.register(reg('r2', same), NOW));
+      const t = await get('MC-2');
+      await loses(() => b.adopt(adoptReq(t, { instead_of: 'r2', pid: 42, pid_start: '7' }), 'tick:1', NOW));
+      const free = await add();
+      await loses(() => b.adopt(adoptReq(free, { pid: 42, pid_start: '7' }), 'tick:1', NOW));
+      expect(await row('r1')).toEqual(r);
+      // The same number elsewhere, or later, is another process.
+      expect(await b.register(reg('r2', own), NOW)).toBe('won');
+      for (const [run, other] of [
+        ['r3', { pid_start: '8' }],
+        ['r4', { boot_id: 'b2' }],
+        ['r5', { host_id: 'h2' }],
+      ] as const) {
+        await claim(await add(), run);
+        expect(await b.register(reg(run, other), NOW)).toBe('won');
+      }
+      // One that has ended has its process no longer.
+      await b.end(rowGuard(r), DEAD, 'x', NOW);
+      await claim(await add(), 'r6');
+      expect(await b.register(reg('r6'), NOW)).toBe('won');
+      if (it_.outside === undefined) skip();
+      const chat = (start: string) =>
+        sql(`INSERT INTO runtime_sessions (id, host_id, boot_id, pid, pid_start, phase)
+          VALUES ('chat-${start}', 'h1', 'b1', 42, '${start}', 'running')`);
+      expect(() => chat('7')).toThrow(/UNIQUE/);
+      chat('9');
+      await claim(await add(), 'r7');
+      await loses(() => b.register(reg('r7', { pid_start: '9' }), NOW));
+    });
+
+    it('keeps the time namespace of a process, and fills it in once where there is none', async () => {
+      await claim(await add(), 'r1');
+      await b.register(reg('r1', { time_ns: 'time:[1]' }), NOW);
+      await working({}, 'r2', { pid: 43 });
+      const t = await add();
+      await b.adopt(adoptReq(t, { time_ns: 'time:[3]' }), 'tick:1', NOW);
+      const noted = async () => (await b.liveRuntimes()).map(({ time_ns }) => time_ns);
+      expect(await noted()).toEqual(['time:[1]', null, 'time:[3]']);
+      const seen = {
+        activity: 'unknown',
+        question: null,
+        turn: 0,
+        client_session: null,
+        fresh: 0,
+        cursor: null,
+      } as const;
+      const quiet = { level: null, level_ms: 0, limited_until_ms: null, not_ready: null };
+      const fill = (run: string, time_ns: string): Refresh => ({
+        ...{ run, phase: 'running', seen: { ...seen, ...quiet }, silent_ms: 0, launching_ms: 0 },
+        ...{ output_at_s: null, alive: true, time_ns },
+      });
+      const tick = {
+        host_id: 'h1',
+        boot_id: 'b',
+        mono_ms: 5,
+        ramp: null,
+        started_at_ms: NOW,
+        finished_at_ms: NOW,
+      };
+      await b.saveTick({ ...tick, id: 't1', outcome: 'ok', report: '{}' }, [
+        fill('r1', 'x'),
+        fill('r2', 'time:[2]'),
+      ]);
+      expect(await noted()).toEqual(['time:[1]', 'time:[2]', 'time:[3]']);
     });
 
     it('lets the process that has registered do it again, and writes nothing', async () => {
@@ -768,7 +845,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const early = await add({ priority: 1, depends_on: [late.id, 'MC-99'] }, NOW);
       const urgent = await add({ priority: 0 }, NOW + 2);
       const { t, r } = await working({ priority: 4 }, 'r1');
-      const gone = (await working({ priority: 4 }, 'r2')).t;
+      const gone = (await working({ priority: 4 }, 'r2', { pid: 43 })).t;
       await b.move(gone.id, gone.version, { to: 'done', why: 'x', trusted: false }, 'ann', NOW);
       const idle = await add({ priority: 4 }, NOW + 9);
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 3, ...READY });

@@ -150,9 +150,9 @@ it('no pass touches a chat row of this very host: alive, dead, launching or with
   const alive = rig.run(id);
   const insert = (name: string, phase: string, pid: string, start: string) =>
     box.sql(
-      `INSERT INTO runtime_sessions (id, mark, ticket_id, phase, host_id, boot_id, pid_ns, pid, pid_start, agent,
+      `INSERT INTO runtime_sessions (id, mark, ticket_id, phase, host_id, boot_id, pid_ns, time_ns, pid, pid_start, agent,
          project, tmux_server_pid, tmux_pane, silent_ms, launching_ms)
-       SELECT ?, ?, NULL, ?, host_id, boot_id, pid_ns, ${pid}, ${start}, agent, project, tmux_server_pid, NULL,
+       SELECT ?, ?, NULL, ?, host_id, boot_id, pid_ns, time_ns, ${pid}, ${start}, agent, project, tmux_server_pid, NULL,
          999999999, 999999999 FROM runtime_sessions WHERE id = ?`,
       name,
       name,

@@ -43,7 +43,13 @@ export function answerOf({ name, args }: Op, machine: Machine, blind: Blind = {}
 function neighbours(machine: Machine, ticket: string, but: string, blind: Blind): unknown[] {
   if (blind.runtimeNotBelieved) return [];
   const { marks, registered } = machine;
-  const me = { host_id: HOST, boot_id: bootName(machine.boot), pid_ns: null, self_readable: true };
+  const me = {
+    host_id: HOST,
+    boot_id: bootName(machine.boot),
+    pid_ns: null,
+    time_ns: null,
+    self_readable: true,
+  };
   const look = lookOf(machine, true);
   const view = viewOf(machine);
   const panes = view.kind === 'server' ? view.panes : [];
@@ -98,7 +104,7 @@ export function lookOf(m: Machine, readable: boolean): Look {
 /** What a launcher registers with. */
 export function registration({ run, pid, start }: Process, m: Machine): RegisterRequest {
   return {
-    ...{ run, host_id: HOST, boot_id: bootName(m.boot), pid_ns: null, pid, pid_start: start },
+    ...{ run, host_id: HOST, boot_id: bootName(m.boot), pid_ns: null, time_ns: null, pid, pid_start: start },
     ...{ tmux_server_pid: serverPid(m.servers), tmux_server_start: `v${m.servers}` },
     ...{ tmux_session: run, tmux_pane: paneOf(pid) },
   };

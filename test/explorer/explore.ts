@@ -377,7 +377,13 @@ export class Explorer {
   }
 
   #busy(machine: Machine): unknown[] {
-    const me = { host_id: HOST, boot_id: bootName(machine.boot), pid_ns: null, self_readable: true };
+    const me = {
+      host_id: HOST,
+      boot_id: bootName(machine.boot),
+      pid_ns: null,
+      time_ns: null,
+      self_readable: true,
+    };
     const look = lookOf(machine, true);
     const blind = this.#ablation.blind ?? {};
     return agents(machine).map(({ run, pid, start }) =>

@@ -220,6 +220,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     host_id: HOST,
     boot_id: bootName(look.boot),
     pid_ns: null,
+    time_ns: null,
     self_readable: look.readable,
   };
   const panes = panesOf(tmux);
@@ -244,6 +245,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     delta_ms: 60_000,
     host_id: HOST,
     boot_id: me.boot_id,
+    time_ns: me.time_ns,
     tmux,
     tickets: snapshot.tickets,
     runtimes,
@@ -304,6 +306,7 @@ export function sighting(
     host_id: me.host_id,
     boot_id: bootName(registered?.boot ?? look.boot),
     pid_ns: null,
+    time_ns: null,
     pid: registered?.pid ?? pid,
     pid_start: registered?.start ?? '',
   };

@@ -164,7 +164,15 @@ describe('files that anybody may have written', () => {
 
   it('a mark, a run file and a registration are right, or not there', () => {
     const [marks, runs] = [join(dir, 'marks'), join(dir, 'runs')];
-    writeMark(marks, 'MC-1', { run: 'r', host_id: 'h', boot_id: 'b', pid_ns: null, pid: 2, pid_start: '3' });
+    writeMark(marks, 'MC-1', {
+      run: 'r',
+      host_id: 'h',
+      boot_id: 'b',
+      pid_ns: null,
+      time_ns: null,
+      pid: 2,
+      pid_start: '3',
+    });
     mkdirSync(join(runs, 'r'), { recursive: true });
     check(json, (body) => {
       writeFileSync(join(marks, 'MC-1.json'), body);

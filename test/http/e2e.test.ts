@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { git, until } from '../../scripts/sandbox.ts';
+import { lookAtSelf } from '../../src/runtime/identity.ts';
 import { runCell } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import { Rig, state } from '../support/rig.ts';
@@ -98,6 +99,26 @@ it('a configuration that is broken elsewhere stops dispatch, not reconcile, and 
   const report = rig.tick();
   expect(report).toMatchObject({ code: 78, reconcile: [{ kind: 'normalize', ticket: id }], dispatch: [] });
   expect(rig.started(id)).toBe(1);
+});
+
+it('a server of contract 1.3 is told nothing of what came later, and its agents live', async () => {
+  await server.kill();
+  await server.up({ before14: true });
+  const id = rig.add('hold');
+  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+  await rig.holding(id);
+  for (let n = 0; n < 2; n++) expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+  rig.box.sql('DELETE FROM runtime_sessions');
+  expect(rig.tick().reconcile).toMatchObject([{ kind: 'adopt', result: 'adopted' }]);
+  expect(rig.agents(id)).toHaveLength(1);
+  // The same board, spoken to in today's words: what it lacks is filled in.
+  await server.kill();
+  await server.up({ before14: false });
+  const noted = () =>
+    rig.box.sql<{ time_ns: string | null }>('SELECT time_ns FROM runtime_sessions')[0]?.time_ns;
+  expect(noted()).toBeNull();
+  expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+  expect(noted()).toBe(lookAtSelf('').time_ns);
 });
 
 describe('a server that is not there', () => {

@@ -118,7 +118,7 @@ it('a claim and a registration whose answers were lost by a server that then for
   expect(await claim(ticket)).toBe('won');
   expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
   fail('reset-after', 1, 'register');
-  const who = { host_id: HOST, boot_id: 'b', pid_ns: null, pid: 7, pid_start: '1' };
+  const who = { host_id: HOST, boot_id: 'b', pid_ns: null, time_ns: null, pid: 7, pid_start: '1' };
   const tmux = { tmux_server_pid: null, tmux_server_start: null, tmux_session: null, tmux_pane: null };
   expect(await board.register({ run: 'r1', ...who, ...tmux }, NOW)).toBe('won');
   // Another process that registers for the same run, with a lost answer or without, has lost.

@@ -39,7 +39,7 @@ afterAll(async () => {
 const guard = { status: 'todo', owner: null, claim_epoch: 0, version: 1 } as const;
 const row = { run: 'r', version: 1 };
 const end = { end_reason: 'agent_dead', exit_code: null, exit_signal: 9 };
-const who = { host_id: HOST, boot_id: 'b', pid_ns: null, pid: 7, pid_start: '1' };
+const who = { host_id: HOST, boot_id: 'b', pid_ns: null, time_ns: null, pid: 7, pid_start: '1' };
 const seen = {
   ...({ activity: 'busy', question: null, turn: 1, client_session: null, level: null, level_ms: 0 } as const),
   ...{ limited_until_ms: null, not_ready: null, fresh: 0, cursor: null },

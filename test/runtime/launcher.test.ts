@@ -188,7 +188,7 @@ test('stat with an evil name, a reused pid, a reboot', () => {
   writeFileSync(join(dir, 'self/stat'), stat('1'));
   const proc = { root: dir };
   const boot = (id: string) => writeFileSync(join(dir, 'sys/kernel/random/boot_id'), `${id}\n`);
-  const recorded = { host_id: 'h', boot_id: 'b1', pid_ns: 'pid:[1]', pid: 7, pid_start: '42' };
+  const recorded = { host_id: 'h', boot_id: 'b1', pid_ns: 'pid:[1]', time_ns: null, pid: 7, pid_start: '42' };
   const verdict = () => judge(recorded, lookAtSelf('h', proc), lookAt(7, proc)).because;
   boot('b1');
   expect(verdict()).toBe('process_gone');
@@ -204,7 +204,7 @@ test('host id and marks', () => {
   expect(hostId(dir)).toBeNull();
   expect(ensureHostId(dir)).toMatch(/^h-[0-9a-f]{16}$/);
   expect(hostId(dir)).toBe(ensureHostId(dir));
-  const mark = { run: 'r', host_id: 'h', boot_id: 'b', pid_ns: null, pid: 3, pid_start: '4' };
+  const mark = { run: 'r', host_id: 'h', boot_id: 'b', pid_ns: null, time_ns: null, pid: 3, pid_start: '4' };
   writeMark(dir, 'MC-1', mark);
   expect(() => writeMark(dir, '../x-1', mark)).toThrow();
   expect(readMarks(dir)).toEqual([{ ticket: 'MC-1', ...mark }]);

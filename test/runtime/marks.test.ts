@@ -9,7 +9,7 @@ import { removeMark, writeMark } from '../../src/runtime/marks.ts';
 import { unownedMarks } from '../../src/runtime/sighting.ts';
 import { aRuntime, HOST } from '../support/builders.ts';
 
-const IDENTITY = { host_id: HOST, boot_id: 'b', pid_ns: 'n', pid_start: '100' };
+const IDENTITY = { host_id: HOST, boot_id: 'b', pid_ns: 'n', time_ns: null, pid_start: '100' };
 const FIRST = aRuntime({ id: 'MC-1-e1-a', mark: 'MC-1-e1-a', ticket_id: 'MC-1', pid: 11 });
 const SECOND = aRuntime({ id: 'MC-2-e1-b', mark: 'MC-2-e1-b', ticket_id: 'MC-2', pid: 12 });
 const ROWS = [FIRST, SECOND];

@@ -163,6 +163,7 @@ test('stop ends the tree, a child that ignores TERM, and what left the tree with
     host_id: 'h',
     boot_id: self.boot_id,
     pid_ns: self.pid_ns,
+    time_ns: self.time_ns,
     pid: made.pid,
     pid_start: look.start,
   };

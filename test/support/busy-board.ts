@@ -191,7 +191,14 @@ class World {
     if (fate !== 'dies' || reason < 0.9)
       await this.#board.register(
         {
-          ...{ run, ...who, pid_ns: null, pid: 4000 + this.#runs, pid_start: String(this.#runs) },
+          ...{
+            run,
+            ...who,
+            pid_ns: null,
+            time_ns: null,
+            pid: 4000 + this.#runs,
+            pid_start: String(this.#runs),
+          },
           ...{ tmux_server_pid: 1, tmux_server_start: '1', tmux_session: 's', tmux_pane: `%${this.#runs}` },
         },
         at + 2000,

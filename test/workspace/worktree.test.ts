@@ -286,12 +286,12 @@ test('a hook that outlived its tick is waited for, and ended once it is past its
   const pid = orphan.pid ?? 0;
   const look = lookAt(pid);
   const pid_start = look.kind === 'present' ? look.start : '';
-  const { host_id, boot_id, pid_ns } = me;
+  const { host_id, boot_id, pid_ns, time_ns } = me;
   const soon = Date.now() + 60_000;
   const noted = (more: object = {}) =>
     writeFileSync(
       note,
-      JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start, until_ms: soon, ...more }),
+      JSON.stringify({ host_id, boot_id, pid_ns, time_ns, pid, pid_start, until_ms: soon, ...more }),
     );
   noted();
   expect(await left()).toContain(`still runs in ${worktree} (process ${pid}`);
@@ -300,10 +300,10 @@ test('a hook that outlived its tick is waited for, and ended once it is past its
   const blind = { lookAt: () => ({ kind: 'unreadable', error: 'EMFILE' }) as const };
   expect(await left(blind)).toContain('may still run');
   expect(await left({ me: { ...me, boot_id: null } })).toContain('may still run');
-  noted({ pid_ns: 'pid:[1]', pid: 999_999_999 });
+  noted({ pid_ns: 'pid:[1]', time_ns: null, pid: 999_999_999 });
   expect(await left()).toContain('may still run');
   expect(existsSync(note)).toBe(true);
-  noted({ pid_ns: 'pid:[1]', until_ms: Date.now() - 1 });
+  noted({ pid_ns: 'pid:[1]', time_ns: null, until_ms: Date.now() - 1 });
   expect(await left()).toBeNull();
   expect(existsSync(note)).toBe(false);
   for (const gone of [{ pid_start: 'another start' }, { boot_id: 'another boot' }]) {

@@ -1,8 +1,7 @@
 import type * as v from 'valibot';
 import { EXIT, UserError } from '../../model/errors.ts';
-import type { ProcessIdentity } from '../../model/identity.ts';
 import type { TicketGuard } from '../../model/plan.ts';
-import type { Board, Cas, DeliveryRow, ForeignTicket, Snapshot } from '../port.ts';
+import type { Board, Cas, DeliveryRow, ForeignTicket, RegisterRequest, Snapshot } from '../port.ts';
 import { ask, type Call, refused, type Server } from './api.ts';
 import * as c from './contract.ts';
 
@@ -117,6 +116,13 @@ export function httpBoard(server: Server): Board {
   const transition = (ticket: string, guard: TicketGuard, body: Omit<c.Transition, 'guard'>): Promise<Cas> =>
     swap(['tickets', ticket, 'transition'], { ...body, guard: guardOf(guard) }, { version: guard.version });
 
+  /** What came with contract 1.4, and is told to no server of before: that would not understand the whole request. */
+  const since14 = async <T extends object>(part: T): Promise<T | Record<string, never>> => {
+    known ??= get(['meta'], c.Meta).then(({ contract }) => Number(contract.split('.')[1]) >= 4);
+    return (await known) ? part : {};
+  };
+  let known: Promise<boolean> | undefined;
+
   return {
     snapshot: (options) => snapshot(options),
     claim: ({ ticket, guard, ...rest }, actor, now_ms) =>
@@ -135,20 +141,24 @@ export function httpBoard(server: Server): Board {
       return won;
     },
     // A server refuses a second registration, and by which process the first was it tells when asked.
-    register: async ({ run, ...rest }, now_ms) =>
-      (await swap(['runtimes', run, 'register'], { ...rest, now_ms })) === 'won' ||
-      (await registered(run, rest))
-        ? 'won'
-        : 'lost',
-    adopt: (request, actor, now_ms) => {
+    register: async ({ run, time_ns = null, ...rest }, now_ms) => {
+      const body = { ...rest, ...(time_ns === null ? {} : await since14({ time_ns })), now_ms };
+      const won = (await swap(['runtimes', run, 'register'], body)) === 'won';
+      return won || (await registered(run, rest)) ? 'won' : 'lost';
+    },
+    adopt: async (request, actor, now_ms) => {
       const { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start } = request;
+      const { time_ns = null } = request;
       const { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session } = request;
       const who = { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start };
       const where = { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session };
       const { ticket, guard } = request;
       return swap(
         ['tickets', ticket, 'adopt'],
-        { ...who, ...where, guard: guardOf(guard), actor, now_ms },
+        {
+          ...{ ...who, ...where, guard: guardOf(guard), actor, now_ms },
+          ...(time_ns === null ? {} : await since14({ time_ns })),
+        },
         { version: guard.version },
       );
     },
@@ -216,7 +226,9 @@ export function httpBoard(server: Server): Board {
     runtimesOf: (ticket, limit) => runtimes({ ticket }, Math.max(0, limit)),
 
     saveTick: async (tick, rows) => {
-      const refresh = rows.map(({ quiet: _, ...row }) => row);
+      const fills =
+        rows.some(({ time_ns }) => time_ns !== undefined) && 'time_ns' in (await since14({ time_ns: '' }));
+      const refresh = rows.map(({ quiet: _, time_ns, ...row }) => (fills ? { ...row, time_ns } : row));
       const path = ['hosts', tick.host_id, 'ticks'];
       return (await write({ path, body: { tick, refresh } }, c.Refreshed)).refreshed;
     },
@@ -274,7 +286,7 @@ export function httpBoard(server: Server): Board {
     return write({ method: 'PUT', path: ['deliveries', row.id], body: row }, null);
   }
 
-  async function registered(run: string, by: ProcessIdentity): Promise<boolean> {
+  async function registered(run: string, by: Omit<RegisterRequest, 'run' | 'time_ns'>): Promise<boolean> {
     const row = await find(['runtimes', run], c.Runtime);
     if (row === null || row.ended_at_ms !== null) return false;
     const { host_id, boot_id, pid_ns, pid, pid_start } = row;

@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.3.0';
+export const CONTRACT = '1.4.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
@@ -118,6 +118,7 @@ export const Runtime = v.object({
   host_id: v.string(),
   boot_id: v.nullable(v.string()),
   pid_ns: v.nullable(v.string()),
+  time_ns: v.optional(v.nullable(v.string()), null),
   pid: v.nullable(Integer),
   pid_start: v.nullable(v.string()),
   tmux_server_pid: v.nullable(Integer),
@@ -325,6 +326,7 @@ export const AdoptRequest = v.object({
   host_id: v.string(),
   boot_id: v.string(),
   pid_ns: v.nullable(v.string()),
+  time_ns: v.optional(v.nullable(v.string())),
   pid: Integer,
   pid_start: v.string(),
   tmux_session: v.nullable(v.string()),
@@ -344,6 +346,7 @@ export const RegisterRequest = v.object({
   host_id: v.string(),
   boot_id: v.string(),
   pid_ns: v.nullable(v.string()),
+  time_ns: v.optional(v.nullable(v.string())),
   pid: Integer,
   pid_start: v.string(),
   tmux_server_pid: v.nullable(Integer),
@@ -626,6 +629,7 @@ export const Refresh = v.object({
   launching_ms: Finite,
   output_at_s: v.nullable(Integer),
   alive: v.boolean(),
+  time_ns: v.optional(v.nullable(v.string())),
 });
 export type Refresh = v.InferOutput<typeof Refresh>;
 

@@ -62,11 +62,11 @@ function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
   return store.swap(() => {
     store.must(
       `UPDATE runtime_sessions SET phase = 'registered', host_id = @host_id, boot_id = @boot_id, pid_ns = @pid_ns,
-         pid = @pid, pid_start = @pid_start, tmux_server_pid = @tmux_server_pid,
+         time_ns = @time_ns, pid = @pid, pid_start = @pid_start, tmux_server_pid = @tmux_server_pid,
          tmux_server_start = @tmux_server_start, tmux_session = @tmux_session, tmux_pane = @tmux_pane,
          registered_at_ms = @now_ms, version = version + 1
        WHERE id = @run AND phase = 'launching'`,
-      { ...request, now_ms },
+      { ...request, time_ns: request.time_ns ?? null, now_ms },
     );
     failpoint('register-row-updated');
     store.must(
@@ -135,14 +135,14 @@ function adopt(store: Store, request: AdoptRequest, actor: string, now_ms: numbe
     const { guard: _, instead_of: __, ...columns } = request;
     store.run(
       `INSERT INTO runtime_sessions
-         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, pid_ns, pid,
-          pid_start, tmux_session, tmux_pane, worktree, branch, kind, headless, client_session, claimed_at_ms,
+         (id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, host_id, boot_id, pid_ns,
+          time_ns, pid, pid_start, tmux_session, tmux_pane, worktree, branch, kind, headless, client_session, claimed_at_ms,
           registered_at_ms, heartbeat_at_ms)
        SELECT @id, @mark, id, claim_epoch, attempts + 1, owner, @agent, @project, 'running', @host_id, @boot_id,
-         @pid_ns, @pid, @pid_start, @tmux_session, @tmux_pane, @worktree, @branch, @kind, @headless,
+         @pid_ns, @time_ns, @pid, @pid_start, @tmux_session, @tmux_pane, @worktree, @branch, @kind, @headless,
          @client_session, @now_ms, @now_ms, @now_ms
        FROM tickets WHERE id = @ticket`,
-      { ...columns, headless: request.headless ? 1 : 0, id, now_ms },
+      { ...columns, time_ns: request.time_ns ?? null, headless: request.headless ? 1 : 0, id, now_ms },
     );
     const text = `pid ${pid}`;
     store.note({

@@ -19,7 +19,7 @@ export const FACTS = `id, status, priority, project, labels, agent, owner, autho
 
 /** The columns of a runtime: exactly the fields of `Runtime`, so that a row needs no mapping. */
 export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, version, host_id,
-  boot_id, pid_ns, pid, pid_start, tmux_server_pid, tmux_server_start, tmux_session, tmux_pane, worktree, branch,
+  boot_id, pid_ns, time_ns, pid, pid_start, tmux_server_pid, tmux_server_start, tmux_session, tmux_pane, worktree, branch,
   client_session, activity, question, turn, events_seen, events_cursor, output_at_s, silent_ms, launching_ms,
   claimed_at_ms, registered_at_ms, heartbeat_at_ms, ended_at_ms, end_reason, exit_code, exit_signal, kind, headless,
   resumed, level, level_ms, limited_until_ms, not_ready, nudges, nudged_turn`;

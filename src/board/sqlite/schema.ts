@@ -323,6 +323,30 @@ CREATE INDEX tickets_todo ON tickets (priority, created_at_ms, seq, id, status, 
 
 /** Who a process is: the time namespace that its start time is counted in, and which program the client is. */
 const IDENTITY = `
+ALTER TABLE runtime_sessions ADD COLUMN time_ns TEXT;
+
+-- A process is one run: of several live rows that name it, the one that had it first stays. The others are ended, and their
+-- tickets given back, without a fault of theirs.
+CREATE TEMP TABLE process_shared AS
+  SELECT seq, id, ticket_id, claim_epoch, owner, pid, first FROM (
+    SELECT *, row_number() OVER one AS place, first_value(id) OVER one AS first FROM runtime_sessions
+    WHERE ended_at_ms IS NULL AND pid IS NOT NULL AND boot_id IS NOT NULL AND pid_start IS NOT NULL
+    WINDOW one AS (PARTITION BY host_id, boot_id, pid, pid_start
+      ORDER BY coalesce(registered_at_ms, claimed_at_ms), seq))
+  WHERE place > 1;
+INSERT INTO activity (ticket_id, run_id, actor, kind, because, text)
+  SELECT ticket_id, id, 'upgrade', 'ended', 'process_shared', 'process ' || pid || ' is that of run ' || first
+  FROM process_shared ORDER BY seq;
+UPDATE tickets SET status = 'todo', worker_pid = NULL, reason = 'process_shared',
+  reason_text = (SELECT 'process ' || pid || ' is that of run ' || first FROM process_shared WHERE ticket_id = tickets.id),
+  reason_run = NULL, reason_turn = NULL, version = version + 1, updated_at_ms = ${NOW}
+WHERE status = 'in_progress' AND EXISTS (SELECT 1 FROM process_shared AS s
+  WHERE s.ticket_id = tickets.id AND s.claim_epoch = tickets.claim_epoch AND s.owner IS tickets.owner);
+UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'process_shared', version = version + 1
+WHERE seq IN (SELECT seq FROM process_shared);
+DROP TABLE temp.process_shared;
+CREATE UNIQUE INDEX runtime_one_process ON runtime_sessions (host_id, boot_id, pid, pid_start)
+  WHERE ended_at_ms IS NULL AND pid IS NOT NULL;
 `;
 
 /** A person's words belong to the ticket until a run has honoured them. */

@@ -49,6 +49,11 @@ export interface MissionControl {
   close(): Promise<void>;
 }
 
+function without14(body: unknown): unknown {
+  const text = JSON.stringify(body, (name, value: unknown) => (SINCE_14.has(name) ? undefined : value));
+  return text === undefined ? body : JSON.parse(text);
+}
+
 interface Answer {
   readonly status: number;
   readonly body: unknown;
@@ -71,7 +76,12 @@ export interface Options {
   readonly forgets?: boolean | undefined;
   /** Calls a runtime busy that it once started, dead or alive. */
   readonly stubborn?: boolean | undefined;
+  /** Speaks contract 1.3: what came later it does not take, and does not say. */
+  readonly before14?: boolean | undefined;
 }
+
+/** What came with 1.4. */
+const SINCE_14: ReadonlySet<string> = new Set(['time_ns']);
 
 export async function missionControl(
   path: string,
@@ -82,6 +92,7 @@ export async function missionControl(
     ahead_ms = 0,
     forgets = false,
     stubborn = false,
+    before14 = false,
   }: Options = {},
 ): Promise<MissionControl> {
   const contract = new Contract();
@@ -117,6 +128,11 @@ export async function missionControl(
     const url = new URL(request.url ?? '/', 'http://localhost');
     const text = await bodyOf(request);
     const body: unknown = text === '' ? null : JSON.parse(text);
+    const later = [...SINCE_14].find((name) => before14 && text.includes(`"${name}":`));
+    if (later !== undefined) {
+      broken.push(`${request.method} ${url.pathname}: ${later} is not known`);
+      return give(response, problem(400, 'invalid', `${later} is not known`));
+    }
     const route = url.pathname.replace(/^\/v1/, '');
     const asked = contract.read(request.method ?? '', route, url.searchParams, request.headers, body);
     if (typeof asked === 'string') {
@@ -131,8 +147,9 @@ export async function missionControl(
       requests.push({ operation: asked.operation, status: typeof fault.kind === 'number' ? fault.kind : 0 });
       return;
     }
-    const answer =
+    const whole =
       request.headers.authorization === `Bearer ${token}` ? await once(asked, body, request) : UNAUTHORIZED;
+    const answer = before14 ? { ...whole, body: without14(whole.body) } : whole;
     const wrong = contract.answer(asked.operation, answer.status, answer.body);
     if (wrong !== null) broken.push(`${asked.operation} ${answer.status}: ${wrong}`);
     requests.push({ operation: asked.operation, status: answer.status });
@@ -190,7 +207,7 @@ export async function missionControl(
       switch (operation) {
         case 'meta':
           return ok({
-            contract: contract.version,
+            contract: before14 ? '1.3.0' : contract.version,
             server_id: await board.boardId(),
             now_ms: Date.now() + ahead_ms,
           });
@@ -375,6 +392,7 @@ export async function missionControl(
           host_id: row.host_id,
           boot_id: row.boot_id ?? '',
           pid_ns: readlinkSync('/proc/self/ns/pid'),
+          time_ns: null,
         },
         ...{
           pid,

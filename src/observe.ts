@@ -213,7 +213,7 @@ export function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
 }
 
 async function observeRuntime(
-  { row, judgement }: Judged,
+  { row, judgement: recorded }: Judged,
   at: {
     readonly me: ObserverIdentity;
     readonly tmux: TmuxView;
@@ -224,6 +224,8 @@ async function observeRuntime(
 ): Promise<ObservedRuntime> {
   const { me, tmux, pane, delta_ms, eyes } = at;
   const mine = row.host_id === me.host_id;
+  const lives = livesOn(row, recorded, me, eyes);
+  const { judgement, survivor } = lives instanceof Promise ? await lives : lives;
   const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
   const looked =
     adapter === null
@@ -232,15 +234,51 @@ async function observeRuntime(
   // Most are told at once, and a fleet of hundreds then waits for nothing.
   const seen = looked instanceof Promise ? await looked : looked;
   const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
+  const told = programOf(row, recorded, mine);
   const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
   return {
     row,
     judgement,
     pane,
     seen: shown instanceof Promise ? await shown : shown,
+    survivor,
+    program: told instanceof Promise ? await told : told,
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
+}
+
+interface Lives {
+  readonly judgement: Judgement | null;
+  readonly survivor: ObservedRuntime['survivor'];
+}
+
+/** A dead process is not the whole run: its client may live on in another one. Nobody looks for that but where one is dead. */
+function livesOn(
+  row: Runtime,
+  judgement: Judgement | null,
+  me: ObserverIdentity,
+  { policy, env }: Eyes,
+): Lives | Promise<Lives> {
+  if (judgement?.verdict !== 'dead' || row.ticket_id === null) return { judgement, survivor: null };
+  return Promise.all([import('./runtime/survivors.ts'), import('./runtime/program.ts')]).then(
+    ([{ survivorOf }, { clientOf }]) =>
+      survivorOf(row, judgement, me, clientOf(row, policy.agents.get(row.agent), env)),
+  );
+}
+
+/** Which program the process has become: looked at until it is told once, which is the first time after its exec. */
+function programOf(
+  row: Runtime,
+  judgement: Judgement | null,
+  mine: boolean,
+): string | null | Promise<string | null> {
+  if (row.program !== null || !mine || row.pid === null || judgement?.verdict !== 'alive') return null;
+  const { pid } = row;
+  return import('./runtime/program.ts').then(({ lookAtProgram, programText }) => {
+    const program = lookAtProgram(pid);
+    return program === null ? null : programText(program);
+  });
 }
 
 /** How long a client may be without any sign of life before its screen is asked. */

@@ -1,10 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
 import { judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
-import { lookAt, PROC } from './identity.ts';
+import { lookAt } from './identity.ts';
+import { allPids, membersOf } from './members.ts';
 
 export interface StopRequest {
   readonly identity: ProcessIdentity;
@@ -52,12 +50,12 @@ export async function stopProcess(
     await until(() => !all.some(lives), KILL_WAIT_MS);
   }
   // What was started in the meantime, or had left the tree, still carries the run's mark.
-  let marked = marks(mark);
+  let marked: readonly Target[] = membersOf({ mark }).members;
   for (let round = 0; round < ROUNDS && marked.length > 0; round += 1) {
     const some = marked;
     for (const target of some) send(target, round === 0 ? 'SIGTERM' : 'SIGKILL');
     await until(() => !some.some(lives), round === 0 ? graceMs : KILL_WAIT_MS);
-    marked = marks(mark);
+    marked = membersOf({ mark }).members;
   }
   return { ended: !all.some(lives) && marked.length === 0, signalled: signalled.size };
 }
@@ -91,42 +89,6 @@ function descendants(root: Target): Target[] {
       found.push(child);
       open.push(child.pid);
     }
-  return found;
-}
-
-function allPids(): number[] {
-  if (process.platform === 'darwin') {
-    const ps = spawnSync('/bin/ps', ['-axo', 'pid='], { encoding: 'utf8', timeout: 5000 });
-    return (ps.stdout ?? '')
-      .split('\n')
-      .map(Number)
-      .filter((pid) => pid > 1);
-  }
-  try {
-    return readdirSync(PROC.root)
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** Living processes with the run's id in their environment (Linux only). */
-function marks(mark: string): Target[] {
-  if (mark === '' || process.platform === 'darwin') return [];
-  const needle = `\0MC_RUN_ID=${mark}\0`;
-  const found: Target[] = [];
-  for (const pid of allPids()) {
-    if (pid <= 1 || pid === process.pid) continue;
-    const look = lookAt(pid);
-    if (look.kind !== 'present' || look.state === 'Z') continue;
-    try {
-      const environ = `\0${readFileSync(join(PROC.root, String(pid), 'environ'), 'latin1')}\0`;
-      if (environ.includes(needle)) found.push({ pid, start: look.start });
-    } catch {
-      // Another user's process, or gone: not ours.
-    }
-  }
   return found;
 }
 

@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.3.0';
+export const CONTRACT = '1.4.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
@@ -151,6 +151,7 @@ export const Runtime = v.object({
   not_ready: v.nullable(v.string()),
   nudges: Integer,
   nudged_turn: v.nullable(Integer),
+  program: v.optional(v.nullable(v.string())),
 });
 export type Runtime = v.InferOutput<typeof Runtime>;
 
@@ -353,6 +354,19 @@ export const RegisterRequest = v.object({
   now_ms: Integer,
 });
 export type RegisterRequest = v.InferOutput<typeof RegisterRequest>;
+
+/** The process that a client lives on in. */
+export const FollowRequest = v.object({
+  guard: RuntimeGuard,
+  host_id: v.string(),
+  boot_id: v.string(),
+  pid_ns: v.nullable(v.string()),
+  pid: Integer,
+  pid_start: v.string(),
+  actor: v.string(),
+  now_ms: Integer,
+});
+export type FollowRequest = v.InferOutput<typeof FollowRequest>;
 
 /** Ends a runtime. */
 export const EndRequest = v.object({ guard: RuntimeGuard, end: EndInfo, actor: v.string(), now_ms: Integer });
@@ -626,6 +640,7 @@ export const Refresh = v.object({
   launching_ms: Finite,
   output_at_s: v.nullable(Integer),
   alive: v.boolean(),
+  program: v.optional(v.string()),
 });
 export type Refresh = v.InferOutput<typeof Refresh>;
 

@@ -175,7 +175,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
        client_session = coalesce(@client_session, client_session), level = @level,
        limited_until_ms = @limited_until_ms, not_ready = @not_ready,
        events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
-       ${TIMES}
+       program = coalesce(program, @program), ${TIMES}
      WHERE id = @run AND ended_at_ms IS NULL`,
     {
       ...times,
@@ -190,6 +190,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
         not_ready,
         fresh,
         cursor,
+        program: row.program ?? null,
       },
     },
   );

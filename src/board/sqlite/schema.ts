@@ -323,6 +323,7 @@ CREATE INDEX tickets_todo ON tickets (priority, created_at_ms, seq, id, status, 
 
 /** Who a process is: the time namespace that its start time is counted in, and which program the client is. */
 const IDENTITY = `
+ALTER TABLE runtime_sessions ADD COLUMN program TEXT;
 `;
 
 /** A person's words belong to the ticket until a run has honoured them. */

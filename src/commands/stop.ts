@@ -62,7 +62,8 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
           `${ticket.id} was changed at the same moment: nothing was ended, look and try again`,
         );
       }
-      if (verdict === 'alive' && identity !== null) {
+      // Of a dead one the client may live on, or what it has started.
+      if (!beyond && identity !== null) {
         const { ended } = await stopProcess({ identity, mark: row.mark, self, graceMs: o.grace * 1000 });
         if (judgeRow(row, self)?.verdict !== 'dead') {
           throw new UserError(

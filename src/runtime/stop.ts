@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
 import { judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import { lookAt } from './identity.ts';
+import { isStillLeft, type Leftover } from './leftovers.ts';
 import { allPids, membersOf } from './members.ts';
 
 export interface StopRequest {
@@ -58,6 +59,29 @@ export async function stopProcess(
     marked = membersOf({ mark }).members;
   }
   return { ended: !all.some(lives) && marked.length === 0, signalled: signalled.size };
+}
+
+/** Ends what runs have left: asked first, then forced. Each is compared again, and its run with it, right before each signal.
+ *  Returns those that live on. */
+export async function endLeftovers(
+  all: readonly Leftover[],
+  state: string,
+  graceMs: number,
+): Promise<readonly Leftover[]> {
+  for (const [signal, boundMs] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', KILL_WAIT_MS],
+  ] as const) {
+    for (const one of all) {
+      try {
+        if (isStillLeft(one, state)) process.kill(one.pid, signal);
+      } catch {
+        // It ended in this moment, or is not ours to end: the look below tells.
+      }
+    }
+    await until(() => !all.some(lives), boundMs);
+  }
+  return all.filter(lives);
 }
 
 function lives(target: Target): boolean {

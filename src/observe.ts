@@ -267,14 +267,16 @@ function livesOn(
   );
 }
 
-/** Which program the process has become: looked at until it is told once, which is the first time after its exec. */
+/** Which program the process has become: looked at until it is told once, which is the first time after its exec. Only Linux
+ *  tells. */
 function programOf(
   row: Runtime,
   judgement: Judgement | null,
   mine: boolean,
 ): string | null | Promise<string | null> {
-  if (row.program !== null || !mine || row.pid === null || judgement?.verdict !== 'alive') return null;
-  const { pid } = row;
+  const { pid, program: known } = row;
+  if (known !== null || !mine || pid === null || judgement?.verdict !== 'alive') return null;
+  if (process.platform !== 'linux') return null;
   return import('./runtime/program.ts').then(({ lookAtProgram, programText }) => {
     const program = lookAtProgram(pid);
     return program === null ? null : programText(program);

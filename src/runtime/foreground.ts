@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readlinkSync } from 'node:fs';
 import type { Runtime } from '../model/runtime.ts';
 import { PROC, type Proc } from './identity.ts';
-import { membersOf, type Standing, standingOf } from './members.ts';
+import { lookAtAll, membersOf, type Standing, standingOf } from './members.ts';
 import {
   type Client,
   lookAtProgram,
@@ -37,9 +37,13 @@ export function whyNotTheClient(
   const stopped = `is stopped (Ctrl-Z, SIGSTOP) and reads nothing: ${look}, or let it go on with kill -CONT`;
   if (isStopped(at)) return `its process ${pid} ${stopped} ${pid}`;
   if (at.tty === 0) return `its process ${pid} has no terminal of its own any more: ${look}`;
-  const { members } = membersOf({ mark: row.mark, session: at.session }, proc);
+  const { members } = membersOf({ mark: row.mark, session: at.session }, lookAtAll(proc));
   const inTerminal = members.filter(({ tty }) => tty === at.tty);
   const its = inTerminal.filter((one) => one.pid !== pid && isMember(one, client, proc));
+  const shell = inTerminal.find(
+    (one) => one.pid !== pid && one.pgrp === at.tpgid && !isStopped(one) && takesCommands(one, proc),
+  );
+  if (shell !== undefined) return inFront(shell.pid);
   if (at.tpgid === at.pgrp) {
     // A wrapper is in front of a client of its own that was stopped.
     const [first] = its;
@@ -49,10 +53,24 @@ export function whyNotTheClient(
   }
   if (its.some((one) => one.pgrp === at.tpgid && !isStopped(one))) return null;
   const front = inTerminal.find(({ pgrp }) => pgrp === at.tpgid);
-  const program = front === undefined ? null : lookAtProgram(front.pid, proc);
-  const what =
-    program === null ? `process group ${at.tpgid}` : `"${programName(program)}" (pid ${front?.pid})`;
-  return `${what} has its terminal, not ${nameOf(client, row)}, and would take the text as its input: ${look}, and leave that program or go back to the client`;
+  return inFront(front?.pid ?? at.tpgid);
+
+  function inFront(other: number): string {
+    const program = lookAtProgram(other, proc);
+    const what = program === null ? `process group ${at?.tpgid}` : `"${programName(program)}" (pid ${other})`;
+    return `${what} has its terminal, not ${nameOf(client, row)}, and would take the text as its input: ${look}, and leave that program or go back to the client`;
+  }
+}
+
+/** A shell at this terminal that has no process group of its own. */
+function takesCommands({ pid }: Standing, proc: Proc): boolean {
+  const program = lookAtProgram(pid, proc);
+  if (program === null || !readsCommands(program)) return false;
+  try {
+    return /^\/dev\/(pts\/|tty)/.test(readlinkSync(`${proc.root}/${pid}/fd/0`));
+  } catch {
+    return false;
+  }
 }
 
 function isIts(now: Program, client: Client): boolean {

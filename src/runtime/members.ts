@@ -73,27 +73,39 @@ export function asBytes(path: string): string {
   return Buffer.from(path).toString('latin1');
 }
 
+/** One process, and the run that its environment names; null = none, undefined = it can't be read. */
+export interface Seen {
+  readonly standing: Standing;
+  readonly run: string | null | undefined;
+}
+
+/** One pass over all living processes but this one. Linux only. */
+export function lookAtAll(proc: Proc = PROC): readonly Seen[] {
+  if (process.platform === 'darwin' && proc === PROC) return [];
+  return allPids(proc).flatMap((pid): Seen[] => {
+    const standing = pid <= 1 || pid === process.pid ? null : standingOf(pid, proc);
+    if (standing === null || standing.state === 'Z' || standing.state === 'X') return [];
+    try {
+      const run = runIn(readFileSync(`${proc.root}/${pid}/environ`, 'latin1'))?.run ?? null;
+      return [{ standing, run }];
+    } catch {
+      return standingOf(pid, proc)?.start === standing.start ? [{ standing, run: undefined }] : [];
+    }
+  });
+}
+
 /** Living processes of a run: those with its id in their environment, and those in the session that its pane was started as
- *  (the kernel gives that number to nobody else while one of them lives). Not this process. Linux only. */
+ *  (the kernel gives that number to nobody else while one of them lives). Another user's process, which can't be read, is none of
+ *  the run's, unless it stands in that session. */
 export function membersOf(
   { mark, session }: { readonly mark: string; readonly session?: number | null },
-  proc: Proc = PROC,
+  all: readonly Seen[] = lookAtAll(),
 ): Members {
-  if (mark === '' || (process.platform === 'darwin' && proc === PROC)) return { members: [], unreadable: [] };
-  const members: Standing[] = [];
-  const unreadable: Standing[] = [];
-  for (const pid of allPids(proc)) {
-    if (pid <= 1 || pid === process.pid) continue;
-    const standing = standingOf(pid, proc);
-    if (standing === null || standing.state === 'Z' || standing.state === 'X') continue;
-    const inSession = session != null && standing.session === session;
-    try {
-      const named = runIn(readFileSync(`${proc.root}/${pid}/environ`, 'latin1'));
-      if (inSession || named?.run === mark) members.push(standing);
-    } catch {
-      // Another user's process is none of the run's, unless it stands in its session; or it is gone by now.
-      if (inSession && standingOf(pid, proc)?.start === standing.start) unreadable.push(standing);
-    }
-  }
-  return { members, unreadable };
+  const mine = (one: Seen): boolean =>
+    (mark !== '' && one.run === mark) || (session != null && one.standing.session === session);
+  const its = all.filter(mine);
+  return {
+    members: its.filter(({ run }) => run !== undefined).map(({ standing }) => standing),
+    unreadable: its.filter(({ run }) => run === undefined).map(({ standing }) => standing),
+  };
 }

@@ -219,17 +219,20 @@ function scriptOf(
 ): { readonly text: string; readonly file: boolean } | null {
   const [called = ''] = argv;
   const name = basename(called).replace(/^-/, '');
-  if (!INTERPRETER.test(name) && name !== exe) return { text: `title:${called.slice(0, 200)}`, file: false };
-  const code = SHELL.test(name) ? /^-[a-zA-Z]*c[a-zA-Z]*$/ : /^(-[a-zA-Z]*[ecpE]|--eval|--print)$/;
+  // A title is shorter than the arguments that it has overwritten; another name alone is no title, and shells give themselves none.
+  const titled = argv.length > 1 && argv.at(-1) === '' && !SHELL.test(exe);
+  if (titled && !INTERPRETER.test(name) && name !== exe)
+    return { text: `title:${called.slice(0, 200)}`, file: false };
+  const code = SHELL.test(exe) ? /^-[a-zA-Z]*c[a-zA-Z]*$/ : /^(-[a-zA-Z]*[ecpE]|--eval|--print)$/;
   for (let n = 1; n < argv.length; n++) {
     const word = argv[n] ?? '';
     if (code.test(word)) return { text: codeOf(argv[n + 1] ?? ''), file: false };
-    if (/^-[a-zA-Z]*m$/.test(word) && /^(python|pypy)/.test(name))
+    if (/^-[a-zA-Z]*m$/.test(word) && /^(python|pypy)/.test(exe))
       return { text: `-m ${argv[n + 1] ?? ''}`, file: false };
     if (TAKES_A_WORD.test(word)) n += 1;
-    else if (word === '-' || word === '-s') return null;
-    else if (/^(bun|deno)$/.test(name) && SUBCOMMAND.test(word)) continue;
-    else if (name === 'busybox' && n === 1 && SHELL.test(word)) continue;
+    else if (/^(-|-s|\/dev\/(stdin|tty|fd\/0|pts\/\d+)|\/proc\/self\/fd\/0)$/.test(word)) return null;
+    else if (/^(bun|deno)$/.test(exe) && SUBCOMMAND.test(word)) continue;
+    else if (exe === 'busybox' && n === 1 && SHELL.test(word)) continue;
     else if (word !== '' && !/^[-+]/.test(word)) return { text: word, file: true };
   }
   return null;

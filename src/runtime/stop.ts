@@ -51,12 +51,12 @@ export async function stopProcess(
     await until(() => !all.some(lives), KILL_WAIT_MS);
   }
   // What was started in the meantime, or had left the tree, still carries the run's mark.
-  let marked: readonly Target[] = membersOf({ mark }).members;
+  let marked = marks(mark);
   for (let round = 0; round < ROUNDS && marked.length > 0; round += 1) {
     const some = marked;
     for (const target of some) send(target, round === 0 ? 'SIGTERM' : 'SIGKILL');
     await until(() => !some.some(lives), round === 0 ? graceMs : KILL_WAIT_MS);
-    marked = membersOf({ mark }).members;
+    marked = marks(mark);
   }
   return { ended: !all.some(lives) && marked.length === 0, signalled: signalled.size };
 }
@@ -114,6 +114,11 @@ function descendants(root: Target): Target[] {
       open.push(child.pid);
     }
   return found;
+}
+
+/** Living processes with the run's id in their environment. */
+function marks(mark: string): readonly Target[] {
+  return mark === '' ? [] : membersOf({ mark }).members;
 }
 
 async function until(condition: () => boolean, boundMs: number): Promise<void> {

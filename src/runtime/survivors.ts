@@ -2,7 +2,7 @@ import { readlinkSync } from 'node:fs';
 import type { Judgement, ObserverIdentity, ProcessIdentity } from '../model/identity.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { PROC, type Proc } from './identity.ts';
-import { membersOf, type Standing, standingOf } from './members.ts';
+import { lookAtAll, membersOf, type Seen, type Standing, standingOf } from './members.ts';
 import { type Client, lookAtProgram, whoseProgram } from './program.ts';
 
 export interface Survived {
@@ -17,20 +17,31 @@ const TICKS_PER_S = 100;
 
 /**
  * Whether the client of a run whose recorded process is dead lives on in another process of that run: then the run is alive.
- * What else is left of the run is no agent. A member that can't be read may be the client: then nothing is known.
+ * What else is left of the run is no agent. A member that can't be read may be the client: then nothing is known. One pass over
+ * the processes serves every run that is asked for.
  */
-export function survivorOf(
-  row: Runtime,
-  dead: Judgement,
+export function survivors(
   me: ObserverIdentity,
-  client: Client,
   proc: Proc = PROC,
+): (row: Runtime, dead: Judgement, client: Client) => Survived {
+  let all: readonly Seen[] | undefined;
+  return (row, dead, client) => {
+    all ??= lookAtAll(proc);
+    return survivorOf({ row, dead, client }, me, all, proc);
+  };
+}
+
+function survivorOf(
+  { row, dead, client }: { readonly row: Runtime; readonly dead: Judgement; readonly client: Client },
+  me: ObserverIdentity,
+  all: readonly Seen[],
+  proc: Proc,
 ): Survived {
   const none = { judgement: dead, survivor: null };
   if (dead.because === 'rebooted' || me.boot_id === null) return none;
   // A number that was given to another process belongs to no session of ours any more.
   const session = dead.because === 'pid_reused' ? null : row.pid;
-  const { members, unreadable } = membersOf({ mark: row.mark, session }, proc);
+  const { members, unreadable } = membersOf({ mark: row.mark, session }, all);
   const found: Standing[] = [];
   let unknown = unreadable.length > 0;
   for (const one of members) {

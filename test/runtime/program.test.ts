@@ -17,7 +17,7 @@ import {
   stillProgram,
   whoseProgram,
 } from '../../src/runtime/program.ts';
-import { survivorOf } from '../../src/runtime/survivors.ts';
+import { survivors } from '../../src/runtime/survivors.ts';
 import { anEnded, aRuntime, HOST, JUDGED } from '../support/builders.ts';
 
 let dir: string;
@@ -105,6 +105,9 @@ describe('which program a process is', () => {
     ['a shell of a login', 'bin/bash', ['-bash'], null],
     ['a shell that reads its standard input', 'bin/bash', ['bash', '-s', 'word'], null],
     ['a title of its own', 'bin/node', ['npm run dev', '', ''], 'title:npm run dev'],
+    ['another name, which is no title', 'bin/node', ['client'], null],
+    ['a shell by another name', 'bin/bash', ['agent.sh', '', ''], null],
+    ['a shell whose script is its terminal', 'bin/bash', ['bash', '/dev/tty'], null],
   ])('%s', (_, exe, argv, script) => {
     const cwd = join(dir, 'WORK');
     mkdirSync(cwd);
@@ -201,7 +204,7 @@ describe('whose program it is', () => {
       ['node', '--max-old-space-size=8', '/x/node_modules/@google/gemini-cli/dist/index.js'],
     ],
     ['other', 'claude', 'bin/node', ['node', '/x/node_modules/vite/bin/vite.js']],
-    ['other', 'claude', 'bin/node', ['npm run dev']],
+    ['other', 'claude', 'bin/node', ['npm run dev', '', '']],
     ['other', 'codex', 'bin/node', ['node', '/worktrees/codex/server.js']],
     ['other', 'gemini', 'bin/bash', ['bash']],
   ] as const)('%s: of the kind %s is %s %j', (whose, kind, exe, argv) => {
@@ -218,7 +221,7 @@ describe('a client whose recorded process is dead', () => {
   const mine = () => ({ exe: file('bin/mine'), argv: ['mine'], run: row.mark });
   const client = (): Client => ({ ...SELF, argv: [file('bin/mine')] });
   const survived = (dead: Judgement = JUDGED.dead, known = client()) =>
-    survivorOf(row, dead, ME, known, proc());
+    survivors(ME, proc())(row, dead, known);
 
   it('lives on in the one that was started first, and rather in the worktree', () => {
     process_(601, { ...mine(), start: 900 });

@@ -26,6 +26,7 @@ import { readRunFile } from './runtime/launcher.ts';
 import type { Mark } from './runtime/marks.ts';
 import { programStamp } from './runtime/programs.ts';
 import { sightMark, sightPane, unowned, unownedMarks, witnesses } from './runtime/sighting.ts';
+import type { survivors as Survivors } from './runtime/survivors.ts';
 import { capturePane, type Tmux, viewServer } from './runtime/tmux.ts';
 import { hasCommits } from './workspace/head.ts';
 
@@ -91,6 +92,7 @@ export async function observe(eyes: Eyes): Promise<World> {
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
+  const once: At['once'] = {};
   return {
     now_ms: eyes.now_ms,
     delta_ms,
@@ -100,7 +102,9 @@ export async function observe(eyes: Eyes): Promise<World> {
     tmux,
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
-      judged.map((one) => observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes })),
+      judged.map((one) =>
+        observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes, once }),
+      ),
     ),
     sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
@@ -213,18 +217,21 @@ export function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
   return new Map(panes.map((pane) => [pane.run, pane]));
 }
 
-async function observeRuntime(
-  { row, judgement }: Judged,
-  at: {
-    readonly me: ObserverIdentity;
-    readonly tmux: TmuxView;
-    readonly pane: Pane | null;
-    readonly delta_ms: number;
-    readonly eyes: Eyes;
-  },
-): Promise<ObservedRuntime> {
+interface At {
+  readonly me: ObserverIdentity;
+  readonly tmux: TmuxView;
+  readonly pane: Pane | null;
+  readonly delta_ms: number;
+  readonly eyes: Eyes;
+  /** What is looked for at most once in a tick, and mostly not at all. */
+  readonly once: { survivors?: Promise<ReturnType<typeof Survivors>> };
+}
+
+async function observeRuntime({ row, judgement: recorded }: Judged, at: At): Promise<ObservedRuntime> {
   const { me, tmux, pane, delta_ms, eyes } = at;
   const mine = row.host_id === me.host_id;
+  const lives = livesOn(row, recorded, at);
+  const { judgement, survivor } = lives instanceof Promise ? await lives : lives;
   const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
   const looked =
     adapter === null
@@ -233,15 +240,52 @@ async function observeRuntime(
   // Most are told at once, and a fleet of hundreds then waits for nothing.
   const seen = looked instanceof Promise ? await looked : looked;
   const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
+  const told = programOf(row, recorded, mine);
   const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
   return {
     row,
     judgement,
     pane,
     seen: shown instanceof Promise ? await shown : shown,
+    survivor,
+    program: told instanceof Promise ? await told : told,
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
   };
+}
+
+interface Lives {
+  readonly judgement: Judgement | null;
+  readonly survivor: ObservedRuntime['survivor'];
+}
+
+/** A dead process is not the whole run: its client may live on in another one. Nobody looks for that but where one is dead. */
+function livesOn(
+  row: Runtime,
+  judgement: Judgement | null,
+  { me, once, eyes: { policy, env } }: Pick<At, 'me' | 'once' | 'eyes'>,
+): Lives | Promise<Lives> {
+  if (judgement?.verdict !== 'dead' || row.ticket_id === null) return { judgement, survivor: null };
+  once.survivors ??= import('./runtime/survivors.ts').then(({ survivors }) => survivors(me));
+  return Promise.all([once.survivors, import('./runtime/program.ts')]).then(([survivorOf, { clientOf }]) =>
+    survivorOf(row, judgement, clientOf(row, policy.agents.get(row.agent), env)),
+  );
+}
+
+/** Which program the process has become: looked at until it is told once, which is the first time after its exec. Only Linux
+ *  tells. */
+function programOf(
+  row: Runtime,
+  judgement: Judgement | null,
+  mine: boolean,
+): string | null | Promise<string | null> {
+  const { pid, program: known } = row;
+  if (known !== null || !mine || pid === null || judgement?.verdict !== 'alive') return null;
+  if (process.platform !== 'linux') return null;
+  return import('./runtime/program.ts').then(({ lookAtProgram, programText }) => {
+    const program = lookAtProgram(pid);
+    return program === null ? null : programText(program);
+  });
 }
 
 /** How long a client may be without any sign of life before its screen is asked. */

@@ -69,6 +69,18 @@ const KNOWN_TICKET = {
 };
 const NOTES = list({ type: 'string' }, 'what else a person should know');
 
+const LEFTOVERS = list(
+  object('a process', {
+    pid: whole('its number'),
+    run: text('the run that has left it: it stands in its environment'),
+    ticket: orNull(ticketId),
+    program: text('what it is'),
+    age_ms: orNull(whole('since it was started; null = not known')),
+    rss_bytes: orNull(whole('the memory that it takes; null = not known')),
+  }),
+  'processes that runs which have ended left behind; a person ends them: stop --leftovers, clean',
+);
+
 const cleanGroup = oneOf(['worktrees', 'runs', 'activity', 'runtimes', 'branches'], 'as --only takes them');
 
 export const PRINTED: readonly Printed[] = [
@@ -188,6 +200,7 @@ export const PRINTED: readonly Printed[] = [
         running_since_ms: orNull(at('since when one runs now; null = none is seen')),
       }),
       config_errors,
+      leftovers: LEFTOVERS,
     }),
   },
   {
@@ -223,6 +236,7 @@ export const PRINTED: readonly Printed[] = [
       ),
       reviews: list(REVIEW, 'what went out of each claim, in their order'),
       next: object('a tick at this moment', { steps: plannedSteps, skipped }),
+      leftovers: LEFTOVERS,
     }),
   },
   { name: 'log', commands: ['log'], lines: true, schema: ACTIVITY },
@@ -568,6 +582,15 @@ export const PRINTED: readonly Printed[] = [
     schema: object('the run that is over', { ticket: ticketId, run: runId, stopped: always(true, 'it is') }),
   },
   {
+    name: 'stop-leftovers',
+    commands: ['stop --leftovers'],
+    schema: object('what the runs of a ticket that have ended left behind', {
+      ticket: ticketId,
+      ended: LEFTOVERS,
+      left: LEFTOVERS,
+    }),
+  },
+  {
     name: 'report',
     commands: ['report'],
     schema: object('what an agent has reported', {
@@ -584,7 +607,7 @@ export const PRINTED: readonly Printed[] = [
       items: list(
         object('one thing', {
           group: cleanGroup,
-          kind: text('worktree, cut_off, branch, run, trash, mark, activity, ticks or deliveries'),
+          kind: text('worktree, cut_off, branch, run, trash, mark, process, activity, ticks or deliveries'),
           name: text('a path, a branch, or a table of the board'),
           ticket: orNull(ticketId),
           because: text('why it may go, a literal such as merged, squashed, pushed or ended_long_ago'),
@@ -612,7 +635,7 @@ export const PRINTED: readonly Printed[] = [
       ),
       advice: list(
         object('a process that runs without a reason to', {
-          command: text('what ends it; no process is ended by clean'),
+          command: text('what ends it; no agent is ended by clean'),
           ticket: orNull(ticketId),
           says: text('why it is named'),
         }),

@@ -124,6 +124,11 @@ export const RUNTIME = object('one agent process that was started for one ticket
   not_ready: orNull(text('what a person has to do before this client can work')),
   nudges: whole('continuation prompts that were sent'),
   nudged_turn: orNull(whole('the turn after which the last one was')),
+  program: maybe(
+    orNull(
+      text('JSON: the program that its process became; null = not told yet; missing = the board keeps none'),
+    ),
+  ),
 });
 
 export const ACTIVITY = object('one thing that happened', {

@@ -16,6 +16,8 @@ import type { Places } from '../paths.ts';
 import { lookAtActivity } from '../runtime/activity.ts';
 import type { Adapter } from '../runtime/agents/index.ts';
 import { pasteText, pressEnter } from '../runtime/deliver.ts';
+import { whyNotTheClient } from '../runtime/foreground.ts';
+import type { Client } from '../runtime/program.ts';
 import { paneTitle, showsText, type Tmux } from '../runtime/tmux.ts';
 
 const ENTER_DELAY_MS = 300;
@@ -34,6 +36,8 @@ export interface Delivery {
   readonly ticket: Ticket;
   readonly row: Runtime;
   readonly adapter: Adapter;
+  /** What is known of the client: nothing is typed at anything else. */
+  readonly client: Client;
   readonly text: string;
 }
 
@@ -56,6 +60,9 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
     return (await import('./deliver-by-server.ts')).deliverByServer(hands.board, hands.sender, one);
   if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
   if (row.headless === 1) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
+  const other = () => whyNotTheClient(row, ticket.id, one.client);
+  const stranger = other();
+  if (stranger !== null) return { outcome: 'refused', why: stranger };
   const look = () => lookNow(hands, row, adapter);
   const before = await look();
   const busy = whyBusy(before, adapter, ticket, row);
@@ -68,7 +75,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const shown = adapter.permission?.shows ?? null;
   // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
   const asks = shown !== null && (await showsText(hands.tmux, pane, shown)) !== true ? shown : null;
-  const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting';
+  const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting' && other() === null;
   const at = { pane, run: row.mark, unless: asks };
   const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
   const pasted = await pasteText(hands.tmux, { ...at, text: one.text, enterDelayMs, mayEnter });
@@ -82,7 +89,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const started = async (): Promise<boolean> => (await look()).turn > before.turn;
   let arrived = pasted === 'pasted' && (await until(started, ACK_MS));
   const again = !arrived && pasted === 'pasted' && adapter.kind !== 'command';
-  if (again && whyBusy(await look(), adapter, ticket, row) === null) {
+  if (again && whyBusy(await look(), adapter, ticket, row) === null && other() === null) {
     // Some clients swallow an Enter that follows a paste closely: one more, if it still waits for one.
     if ((await pressEnter(hands.tmux, at)) === 'pasted') arrived = await until(started, ACK_MS);
   }
@@ -155,7 +162,7 @@ export function hashOf(text: string): string {
 /** The text is in the ledger before it is on its way. */
 export async function saveFirst(
   board: Board,
-  { kind, ticket, row, text }: Omit<Delivery, 'adapter'>,
+  { kind, ticket, row, text }: Omit<Delivery, 'adapter' | 'client'>,
   sha256: string,
   ack_source: string | null,
 ): Promise<{ readonly id: string; readonly nonce: string; readonly at_ms: number }> {

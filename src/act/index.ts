@@ -158,6 +158,13 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
         ? outcome(step, sighting.run, 'adopted', 'in_progress', null)
         : cas(step, null, null, won);
     }
+    case 'follow': {
+      const won = await board.follow(step.runtime, step.process, actor, now);
+      if (won === 'lost') return cas(step, step.runtime.run, null, won);
+      const row = world.runtimes.find((one) => one.row.id === step.runtime.run)?.row;
+      await hands.outside.mark(step.ticket, { ...step.process, run: row?.mark ?? step.runtime.run });
+      return outcome(step, step.runtime.run, 'adopted', step.guard.status, null);
+    }
     case 'close_pane': {
       // Only once its run has ended on the board as well: a step before this one may have lost its race.
       const row = await board.runtimeByMark(step.run);

@@ -1,3 +1,4 @@
+import type { ProcessIdentity } from '../model/identity.ts';
 import type { LaunchStep, NudgeStep } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -75,7 +76,7 @@ export interface Outside {
   /** Delivers one continuation prompt; null = the client of this run is not known. */
   nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered | null>;
   /** The second witness of a living agent, beside its row. */
-  mark(ticket: string, sighting: Sighting): Promise<void>;
+  mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
   /** The mark of a dead agent is evidence of nothing any more. */
   forget(ticket: string, mark: string): Promise<void>;
   /** Keeps the last screen of a dead pane and closes it. */

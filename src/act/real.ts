@@ -105,9 +105,19 @@ export function realOutside(here: Here): Outside {
       if (adapter === null) return null;
       const { deliver, nudgeText } = await import('./deliver.ts');
       const text = nudgeText(because, row.nudges, programWord(places));
-      return deliver(here, { kind: 'nudge', ticket, row, adapter, text });
+      const { clientOf } = await import('../runtime/program.ts');
+      const client = clientOf(row, here.policy.agents.get(row.agent), env);
+      return deliver(here, { kind: 'nudge', ticket, row, adapter, client, text });
     },
-    mark: async (ticket, sighting) => void writeMark(places.marks, ticket, sighting),
+    mark: async (ticket, agent) => {
+      writeMark(places.marks, ticket, agent);
+      if (readRegistered(join(places.runs, agent.run))?.pid === agent.pid) return;
+      try {
+        writeRegistered(runDir(places.runs, agent.run), agent);
+      } catch {
+        // The mark is one witness, and the board's row is committed.
+      }
+    },
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
     closePane: async (run, pane) => {
       await keepLastScreen(tmux, pane, join(places.runs, run));

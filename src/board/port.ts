@@ -1,3 +1,4 @@
+import type { ProcessIdentity } from '../model/identity.ts';
 import type { EndInfo, Refresh, RetryTo, RuntimeGuard, TicketGuard } from '../model/plan.ts';
 import type { AgentKind } from '../model/policy.ts';
 import type { Activity, Phase, Runtime } from '../model/runtime.ts';
@@ -407,6 +408,10 @@ export interface Board {
     actor: Actor,
     now_ms: number,
   ): Promise<Cas>;
+  /** The row gets the process that its client lives on in, by one UPDATE guarded by its version; its program is told anew. The
+   *  ticket keeps its status, and gets that pid where it is `in_progress` under the row's epoch and owner. `lost` too where
+   *  the board has no such thing. */
+  follow(runtime: RuntimeGuard, process: ProcessIdentity, actor: Actor, now_ms: number): Promise<Cas>;
   /** Ticket -> `in_review`; the row lives on. */
   submit(
     ticket: string,

@@ -14,6 +14,7 @@ export interface Item {
     | 'run'
     | 'trash'
     | 'mark'
+    | 'process'
     | 'activity'
     | 'ticks'
     | 'deliveries';
@@ -38,7 +39,7 @@ export interface Left {
   readonly says: string;
 }
 
-/** A command for a person: `clean` ends no process. */
+/** A command for a person: `clean` ends no agent. */
 export interface Advice {
   readonly command: string;
   readonly ticket: string | null;

@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync, statSync } from 'node:fs';
 import { shownOf } from '../runtime/identity.ts';
+import { asBytes, runIn } from '../runtime/members.ts';
 
 export interface Marked {
   readonly pid: number;
@@ -49,9 +50,8 @@ export function lookAtProcesses(state: string, root = '/proc'): Processes {
 }
 
 function runOf(environ: string | null, state: string): string | null {
-  const all = environ?.split('\0') ?? [];
-  if (!all.includes(`MC_PICKUP_STATE_DIR=${Buffer.from(state).toString('latin1')}`)) return null;
-  return all.find((one) => one.startsWith('MC_RUN_ID='))?.slice('MC_RUN_ID='.length) || null;
+  const named = environ === null ? null : runIn(environ);
+  return named?.state === asBytes(state) ? named.run : null;
 }
 
 function idOf(path: string): string {

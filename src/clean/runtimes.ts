@@ -2,19 +2,21 @@ import { join } from 'node:path';
 import { judge } from '../model/identity.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { judgeRow } from '../observe.ts';
+import { leftoverWords } from '../report/leftovers.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { endedRow, isStillLeft, type Leftover, leftoversOf } from '../runtime/leftovers.ts';
 import { type Mark, readMarks } from '../runtime/marks.ts';
+import { endLeftovers } from '../runtime/stop.ts';
 import { viewServer } from '../runtime/tmux.ts';
 import { type Here, step } from './here.ts';
 import { type Acted, type Advice, type Found, isSettled, type Proposal, word } from './item.ts';
-import { lookAtProcesses } from './processes.ts';
 import { intoTrash } from './trash.ts';
 
 /** A run that ended this recently may still be letting go of its processes. */
 const ENDED_MS = 3_600_000;
 
-/** What runs without a reason to: agents of settled tickets and leftovers of ended runs, each with the command that ends it,
- *  since `clean` ends no process; and the marks of processes that are dead. */
+/** What runs without a reason to: agents of settled tickets, each with the command that ends it, since `clean` ends no agent;
+ *  the processes that ended runs have left; and the marks of processes that are dead. */
 export async function runtimes(here: Here): Promise<Found> {
   const { board, places, tmux, now_ms } = here;
   const me = lookAtSelf(hostId(places.state) ?? '');
@@ -35,27 +37,18 @@ export async function runtimes(here: Here): Promise<Found> {
     return row?.ended_at_ms != null && now_ms - row.ended_at_ms >= ENDED_MS ? row : null;
   };
   const view = await viewServer(tmux);
-  const shown = new Set<number>();
+  const left = await leftoversOf(places.state, endedRow(board));
+  const shown = new Set(left.map(({ pid }) => pid));
   for (const pane of view.kind === 'server' ? view.panes : []) {
-    const row = pane.dead || pane.run === '' ? null : await ended(pane.run);
+    const row = pane.dead || pane.run === '' || shown.has(pane.pid) ? null : await ended(pane.run);
     if (row === null) continue;
-    shown.add(pane.pid);
     advice.push({
       command: `tmux -S ${word(places.socket)} kill-pane -t ${pane.pane}`,
       ticket: row.ticket_id,
       says: `this pane lives (process ${pane.pid}), and its run has ended`,
     });
   }
-  for (const { pid, run } of lookAtProcesses(places.state).marked) {
-    const row = shown.has(pid) ? null : await ended(run);
-    if (row !== null)
-      advice.push({
-        command: `kill ${pid}`,
-        ticket: row.ticket_id,
-        says: `this process was left by run ${run}, which has ended`,
-      });
-  }
-  const proposals: Proposal[] = [];
+  const proposals: Proposal[] = left.map((one) => processProposal(one, here));
   for (const mark of readMarks(places.marks))
     if (await isLeftover(mark, here)) proposals.push(markProposal(mark, here));
   return { proposals, left: [], advice };
@@ -67,6 +60,35 @@ async function isLeftover(mark: Mark, { board, places }: Here): Promise<boolean>
   if (judge(mark, me, lookAt(mark.pid)).verdict !== 'dead') return false;
   const row = await board.runtimeByMark(mark.run);
   return row === null || row.ended_at_ms !== null;
+}
+
+const GRACE_MS = 5000;
+
+/** A tool that an agent had started and that outlived its run. Only a person's yes ends it. */
+function processProposal(one: Leftover, { places, board }: Here): Proposal {
+  const { pid, run, ticket } = one;
+  return {
+    item: {
+      ...({
+        group: 'runtimes',
+        kind: 'process',
+        name: `process ${pid}`,
+        ticket,
+        because: 'leftover',
+      } as const),
+      ...{ says: `${leftoverWords(one)}, left by run ${run}, which has ended`, bytes: null, rows: null },
+    },
+    restorable: 'nothing',
+    act: async (): Promise<Acted> => {
+      const gone = { result: 'left', because: 'changed', says: 'it has ended meanwhile' } as const;
+      if ((await endedRow(board)(run)) === null || !isStillLeft(one, places.state)) return gone;
+      step('process-judged');
+      const alive = await endLeftovers([one], places.state, GRACE_MS);
+      return alive.length === 0
+        ? { result: 'done', restore: null }
+        : { result: 'failed', error: `process ${pid} did not end` };
+    },
+  };
 }
 
 function markProposal(mark: Mark, here: Here): Proposal {

@@ -33,9 +33,11 @@ export function defineTalk(program: Command, run: Run): void {
       .argument('<ticket>')
       .option('--grace <seconds>', 'between asking and forcing', count, 5)
       .option('--release', 'signal nothing: you vouch that an agent which cannot be judged from here is gone')
+      .option('--leftovers', 'end what its runs that have ended left behind, and no agent')
       .action((id, o) => run(async (c) => (await import('../commands/stop.ts')).stop(c, id, o))),
     ['mc-pickup stop MC-1', 'its branch and worktree stay as they are'],
     ['mc-pickup stop MC-1 --release', 'of a host that is no more'],
+    ['mc-pickup stop MC-1 --leftovers', 'a dev server that its agent had started, for one'],
   );
   const agents = withExamples(
     program

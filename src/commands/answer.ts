@@ -6,10 +6,20 @@ import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
 import type { Adapter } from '../runtime/agents/index.ts';
 import { pressKeys } from '../runtime/deliver.ts';
+import { whyNotTheClient } from '../runtime/foreground.ts';
 import { showsText } from '../runtime/tmux.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
-import { adapterFor, handOver, noteSent, RuntimeBusyError, said, textFrom, verdictOf } from './send.ts';
+import {
+  adapterFor,
+  clientFor,
+  handOver,
+  noteSent,
+  RuntimeBusyError,
+  said,
+  textFrom,
+  verdictOf,
+} from './send.ts';
 
 interface Options {
   readonly allow?: boolean;
@@ -103,7 +113,10 @@ async function tell(
 ): Promise<ExitCode> {
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
-  const sent = await handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
+  const sent = await handOver(context, board, {
+    ...{ kind: 'answer', ticket, row, adapter, text },
+    client: clientFor(row, context),
+  });
   // What the agent has for certain, and what it was never given because a person is told to try again, is not kept.
   if (sent.outcome === 'delivered') await board.takeAnswers([kept], row.id);
   if (sent.outcome === 'busy' || sent.outcome === 'open') await board.takeAnswers([kept], 'withdrawn');
@@ -138,6 +151,9 @@ async function permit(
       EXIT.usage,
       `an agent of kind ${adapter.kind} has no permission dialog that is known: mc-pickup attach ${ticket.id}`,
     );
+  const stranger = whyNotTheClient(row, ticket.id, clientFor(row, context));
+  if (stranger !== null)
+    throw new UserError(EXIT.unavailable, `nothing was pressed for ${ticket.id}: ${stranger}`);
   const before = await lookNow(hands, row, adapter);
   if (before.activity !== 'waiting' && before.level !== 'waiting')
     throw new UserError(

@@ -9,10 +9,12 @@ import type { Ticket } from '../model/ticket.ts';
 import { observe } from '../observe.ts';
 import { type Hint, hintsOf, statusHints } from '../report/hints.ts';
 import { evidenceWords, historyOf, type Told, toldLine } from '../report/history.ts';
+import { leftoverFacts, leftoverWords } from '../report/leftovers.ts';
 import { reviewWords } from '../report/review.ts';
 import { sentence } from '../report/sentences.ts';
 import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { ago, utc } from '../report/times.ts';
+import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
 import { oneLine } from '../text.ts';
 import { type Context, ticketOrFail, withReader } from './context.ts';
 import { ticketLine } from './ticket.ts';
@@ -27,6 +29,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     const ticket = await ticketOrFail(board, id, context);
     const past = await pastOf(board, ticket);
     const next = await nextOf(context, board, ticket, past.runs);
+    const left = (await leftoversOf(context.places.state, endedRow(board, ticket.id))).map(leftoverFacts);
     if (context.json) {
       const { history, runs, told, reviews } = past;
       context.out.json({
@@ -36,6 +39,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
         told,
         reviews,
         next: { steps: next.steps, skipped: next.skips },
+        leftovers: left,
       });
       return EXIT.ok;
     }
@@ -45,7 +49,8 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     const review = past.reviews.at(-1);
     if (review !== undefined) say(context, 'review', reviewWords(review, now_ms));
     for (const [label, text] of nowWords(ticket, next, now_ms)) say(context, label, text);
-    const hints = hintsFor(ticket, next);
+    for (const one of left) say(context, 'left', `${leftoverWords(one)}, by run ${one.run}, which has ended`);
+    const hints = hintsFor(ticket, next, left.length > 0);
     const width = Math.max(0, ...hints.map(([line]) => line.length));
     for (const [line, says] of hints) context.out.line(`you can:  ${line.padEnd(width)}  ${says}`);
     return EXIT.ok;
@@ -144,7 +149,7 @@ function nowWords(ticket: Ticket, { steps, skips, live, sent }: Next, now_ms: nu
   return words;
 }
 
-function hintsFor(ticket: Ticket, { skips, live, newest }: Next): readonly Hint[] {
+function hintsFor(ticket: Ticket, { skips, live, newest }: Next, hasLeft: boolean): readonly Hint[] {
   const alive = live?.judgement?.verdict === 'alive';
   const agent = {
     alive,
@@ -154,6 +159,7 @@ function hintsFor(ticket: Ticket, { skips, live, newest }: Next): readonly Hint[
   const all = [
     ...skips.flatMap(({ because }) => hintsOf(because, ticket.id, ticket.depends_on)),
     ...statusHints(ticket.status, ticket.id, agent),
+    ...(hasLeft ? [[`mc-pickup stop ${ticket.id} --leftovers`, 'end what its runs have left'] as const] : []),
   ];
   const seen = new Set<string>();
   return all.filter(([line]) => !seen.has(line) && seen.add(line));

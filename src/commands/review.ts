@@ -6,7 +6,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { clean, oneLine } from '../text.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
-import { adapterFor, handOver, noteSent, RuntimeBusyError, verdictOf } from './send.ts';
+import { adapterFor, clientFor, handOver, noteSent, RuntimeBusyError, verdictOf } from './send.ts';
 import { ticketLine, won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
@@ -96,7 +96,8 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   const { ticket, words, text, actor } = o;
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
-  const give = () => handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
+  const client = clientFor(row, context);
+  const give = () => handOver(context, board, { kind: 'answer', ticket, row, adapter, client, text });
   const first = await give();
   // The same words of an earlier round have just been found to have arrived: these are new ones.
   const sent = first.outcome === 'delivered' && first.earlier ? await give() : first;

@@ -8,6 +8,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { judgeRow, kindOf } from '../observe.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
+import { type Client, clientOf } from '../runtime/program.ts';
 import { clean } from '../text.ts';
 import { type Context, serverOf, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
@@ -41,7 +42,8 @@ export async function send(context: Context, id: string, words: readonly string[
       const verdict = verdictOf(row, context);
       if (verdict !== 'alive')
         throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
-      const sent = await handOver(context, board, { kind: 'send', ticket, row, adapter, text });
+      const client = clientFor(row, context);
+      const sent = await handOver(context, board, { kind: 'send', ticket, row, adapter, client, text });
       await noteSent(board, ticket, row, sent);
       return said(context, ticket, row, sent);
     }),
@@ -77,6 +79,11 @@ export function adapterFor(row: Runtime, { places, env }: Context): Adapter {
   const adapter = adapterOf(kindOf(row, places, policy));
   if (adapter === null) throw new UserError(EXIT.config, `no adapter for ${row.agent}`);
   return adapter;
+}
+
+/** What is known of the client of this run. */
+export function clientFor(row: Runtime, { places, env }: Context): Client {
+  return clientOf(row, loadPolicy(places.config, env).policy.agents.get(row.agent), env);
 }
 
 export function verdictOf(row: Runtime, { places }: Context): string {

@@ -8,9 +8,11 @@ import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { judgeRow } from '../observe.ts';
+import { leftoverFacts } from '../report/leftovers.ts';
 import { type LiveFacts, type StatusFacts, statusLines, type Used } from '../report/status.ts';
 import { columnsOf } from '../report/table.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
+import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
 import { ticksNow } from '../ticks.ts';
 import { type Context, withReader } from './context.ts';
 
@@ -52,16 +54,21 @@ export function statusText({ env, out }: Context, facts: StatusFacts, now_ms: nu
 /** One look at the board, the processes that it names, and the files around it. */
 export async function statusFacts(context: Context, now_ms: number): Promise<StatusFacts> {
   const { policy } = loadPolicy(context.places.config, context.env);
-  return withReader(context, (board) => statusFactsOf(context, board, policy, now_ms));
+  return withReader(context, async (board) => {
+    const facts = await statusFactsOf(context, board, policy, now_ms);
+    const left = await leftoversOf(context.places.state, endedRow(board));
+    return { ...facts, leftovers: left.map(leftoverFacts) };
+  });
 }
 
-/** The same where the board is open and the configuration read already. */
+/** The same where the board is open and the configuration read already, but for what runs have left: nobody looks at every
+ *  process of the machine for what a tick may ask for. */
 export async function statusFactsOf(
   { places, env }: Context,
   board: Board,
   policy: Policy,
   now_ms: number,
-): Promise<StatusFacts> {
+): Promise<Omit<StatusFacts, 'leftovers'>> {
   const host = hostId(places.state) ?? '';
   const [counts, last, asking, retries, accounts, rows, reviews] = await Promise.all([
     board.counts(),

@@ -1,9 +1,11 @@
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { identityOf } from '../model/runtime.ts';
 import { judgeRow } from '../observe.ts';
+import { leftoverFacts, leftoverWords } from '../report/leftovers.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { removeMark } from '../runtime/launcher.ts';
-import { stopProcess } from '../runtime/stop.ts';
+import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
+import { endLeftovers, stopProcess } from '../runtime/stop.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 
@@ -12,10 +14,13 @@ interface Options {
   readonly grace: number;
   /** Signals nothing: a person vouches that the agent, which cannot be judged from here, is gone. */
   readonly release?: boolean;
+  /** Not the agent: what runs of the ticket that have ended left behind. */
+  readonly leftovers?: boolean;
 }
 
 /** The one command that ends processes. The ticket then waits for a person (`needs_input`, reason `stopped`). */
 export async function stop(context: Context, id: string, o: Options): Promise<ExitCode> {
+  if (o.leftovers === true) return stopLeftovers(context, id, o);
   return withBoard(context, (board) =>
     betweenTicks(context, `ending the agent of ${id.toUpperCase()}`, async () => {
       const ticket = await ticketOrFail(board, id, context);
@@ -62,7 +67,8 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
           `${ticket.id} was changed at the same moment: nothing was ended, look and try again`,
         );
       }
-      if (verdict === 'alive' && identity !== null) {
+      // Of a dead one the client may live on, or what it has started.
+      if (!beyond && identity !== null) {
         const { ended } = await stopProcess({ identity, mark: row.mark, self, graceMs: o.grace * 1000 });
         if (judgeRow(row, self)?.verdict !== 'dead') {
           throw new UserError(
@@ -93,6 +99,34 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
           `${ticket.id}: ${o.release === true ? 'released, nothing was signalled' : 'agent ended'}; the ticket waits for you (mc-pickup ticket move ${ticket.id} todo)`,
         );
       return EXIT.ok;
+    }),
+  );
+}
+
+/** Ends what is left of the runs of a ticket that have ended. Its agent, if one lives, is another run's. */
+async function stopLeftovers(context: Context, id: string, o: Options): Promise<ExitCode> {
+  if (o.release === true) throw new UserError(EXIT.usage, 'give --leftovers or --release, not both');
+  const { out, json, places } = context;
+  return withBoard(context, (board) =>
+    betweenTicks(context, `ending what ${id.toUpperCase()} has left`, async () => {
+      const ticket = await ticketOrFail(board, id, context);
+      const ended = await leftoversOf(places.state, endedRow(board, ticket.id));
+      const left = await endLeftovers(ended, places.state, o.grace * 1000);
+      const gone = ended.filter((one) => !left.includes(one));
+      const { actor } = whoAmI(context.env);
+      for (const one of gone)
+        await board.log({
+          ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: one.run, actor },
+          ...{ kind: 'cleaned', because: 'leftover', text: leftoverWords(leftoverFacts(one)) },
+        });
+      if (json)
+        out.json({ ticket: ticket.id, ended: gone.map(leftoverFacts), left: left.map(leftoverFacts) });
+      else {
+        if (ended.length === 0) out.line(`${ticket.id}: its runs have left no process`);
+        for (const one of gone) out.line(`${ticket.id}: ended ${leftoverWords(leftoverFacts(one))}`);
+        for (const one of left) out.warn(`${ticket.id}: did not end: ${leftoverWords(leftoverFacts(one))}`);
+      }
+      return left.length === 0 ? EXIT.ok : EXIT.partial;
     }),
   );
 }

@@ -7,6 +7,7 @@
  * `needs_input` was wrong about it, unless the run itself asked, or a person closed or took the ticket.
  * Every step carries the guard (status, owner, epoch, version) that its UPDATE will repeat.
  */
+import type { ProcessIdentity } from '../model/identity.ts';
 import type { Because, EndInfo, Refresh, Skip, Step, TicketGuard } from '../model/plan.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
@@ -91,7 +92,7 @@ class Pass implements Reconciled {
     if (row.phase === 'launching') return this.#launching(seen, view);
     switch (seen.judgement?.verdict) {
       case 'alive':
-        return this.#alive(seen, view);
+        return seen.survivor === null ? this.#alive(seen, view) : this.#livesOn(seen, view, seen.survivor);
       case 'dead':
         return this.#dead(seen, view);
       case 'not_mine':
@@ -215,6 +216,21 @@ class Pass implements Reconciled {
     }
     if (ticket.status === 'todo') return this.#normalize(seen, view, 'agent_alive');
     this.#working(seen, ticket, silent_ms);
+  }
+
+  /** The recorded process is dead, and the client lives on in another one of its run: that is the run now. Whatever else there
+   *  is to decide rests on the row as it is then, so it waits for the next tick. */
+  #livesOn(seen: ObservedRuntime, { ticket }: TicketView, process: ProcessIdentity): void {
+    const { row } = seen;
+    const silent_ms = row.silent_ms + this.#world.delta_ms;
+    this.#refresh(seen, { alive: true, silent_ms, launching_ms: row.launching_ms });
+    this.spoken.add(ticket.id);
+    this.steps.push({
+      ...{ kind: 'follow', ticket: ticket.id, because: 'client_lives_on', process },
+      evidence: { run: row.id, was: row.pid, pid: process.pid },
+      guard: guardOf(ticket),
+      runtime: { run: row.id, version: row.version },
+    });
   }
 
   /** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
@@ -507,7 +523,11 @@ class Pass implements Reconciled {
       seen: seen.seen,
       output_at_s: seen.pane?.output_at_s ?? row.output_at_s,
       ...now,
-      ...(fills ? { time_ns } : phase === row.phase && sameAsBefore(seen) ? { quiet: true } : {}),
+      ...(fills ? { time_ns } : {}),
+      ...(seen.program === null ? {} : { program: seen.program }),
+      ...(!fills && seen.program === null && phase === row.phase && sameAsBefore(seen)
+        ? { quiet: true }
+        : {}),
     });
   }
 

@@ -8,6 +8,7 @@ import type { Runtime } from '../model/runtime.ts';
 import type { AccountView } from '../model/world.ts';
 import { age } from '../report/times.ts';
 import { hostId } from '../runtime/identity.ts';
+import { endedRow, type Leftover, leftoversOf } from '../runtime/leftovers.ts';
 import { many } from '../text.ts';
 import { type Finding, fail, ok, thrown, warn } from './finding.ts';
 
@@ -22,6 +23,8 @@ export interface BoardLook {
   /** null = a server's board, whose past ticks are not asked for. */
   readonly health: BoardHealth | null;
   readonly closed: ReadonlySet<string>;
+  /** What runs that have ended left behind. */
+  readonly leftovers: readonly Leftover[];
 }
 
 const NOTHING: Omit<BoardLook, 'findings'> = {
@@ -31,6 +34,7 @@ const NOTHING: Omit<BoardLook, 'findings'> = {
   last_tick: null,
   health: null,
   closed: new Set(),
+  leftovers: [],
 };
 
 const DAY_MS = 86_400_000;
@@ -78,17 +82,19 @@ export async function lookAtBoard(context: Context, now_ms: number): Promise<Boa
 async function readAll(
   board: Board,
   { places }: Context,
-): Promise<Pick<BoardLook, 'accounts' | 'live' | 'last_tick' | 'closed'>> {
-  const [accounts, live, last_tick, closed] = await Promise.all([
+): Promise<Pick<BoardLook, 'accounts' | 'live' | 'last_tick' | 'closed' | 'leftovers'>> {
+  const [accounts, live, last_tick, closed, leftovers] = await Promise.all([
     board.accounts(),
     board.liveRuntimes(),
     board.lastTick(hostId(places.state) ?? ''),
     board.tickets({ status: ['done', 'cancelled'], limit: CLOSED }),
+    leftoversOf(places.state, endedRow(board)),
   ]);
   return {
     accounts: new Map(accounts.map((one) => [one.name, one])),
     live,
     last_tick,
+    leftovers,
     closed: new Set(closed.map(({ id }) => id)),
   };
 }

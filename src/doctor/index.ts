@@ -5,6 +5,7 @@ import { lookAtBoard } from './board.ts';
 import { configuration } from './configuration.ts';
 import { diskFindings } from './disk.ts';
 import { type Finding, looked, type Topic, type TopicFinding } from './finding.ts';
+import { leftoverFindings } from './leftovers.ts';
 import { machineFindings } from './machine.ts';
 import { notifyFindings } from './notify.ts';
 import { programs } from './programs.ts';
@@ -60,6 +61,11 @@ export async function examine(
       now(() => notifyFindings(places, policy, now_ms)),
     ),
     group('machine', 'tmux server', () => serverFindings(context, board.live)),
+    group(
+      'machine',
+      'leftovers',
+      now(() => leftoverFindings(board.leftovers)),
+    ),
     group(
       'machine',
       'machine',

@@ -79,7 +79,9 @@ export type IdentityReason =
   | 'zombie'
   | 'pid_reused'
   | 'unregistered'
-  | 'process_alive';
+  | 'process_alive'
+  /** The recorded process is dead, and the client lives on in another one of its run. */
+  | 'client_lives_on';
 
 /** Judges a recorded process. The order is that of DESIGN.md section 7 and is itself a promise. */
 export function judge(recorded: ProcessIdentity, me: ObserverIdentity, look: ProcessLook): Judgement {

@@ -1,3 +1,4 @@
+import type { ProcessIdentity } from './identity.ts';
 import type { TicketStatus } from './ticket.ts';
 import type { ActivityView, Sighting } from './world.ts';
 
@@ -76,6 +77,13 @@ export type Step =
       readonly to: RetryTo;
       readonly text: string;
     })
+  /** The row goes with its client into another process. */
+  | (Base & {
+      readonly kind: 'follow';
+      readonly guard: TicketGuard;
+      readonly runtime: RuntimeGuard;
+      readonly process: ProcessIdentity;
+    })
   | (Base & { readonly kind: 'close_pane'; readonly run: string; readonly pane: string })
   | (Base & { readonly kind: 'adopt'; readonly guard: TicketGuard; readonly sighting: Sighting })
   | (Base & {
@@ -95,6 +103,8 @@ export type Because =
   | 'agent_alive'
   | 'activity_after_question'
   | 'activity_after_park'
+  // follow
+  | 'client_lives_on'
   // ask, park, submit
   | 'agent_waiting'
   | 'idle_without_report'
@@ -185,6 +195,8 @@ export interface Refresh {
   readonly time_ns?: string;
   /** Nothing but time has passed since the row was read: a board need not write the rest of it again. */
   readonly quiet?: true;
+  /** The program of its process, where it was told for the first time. */
+  readonly program?: string;
 }
 
 export interface Plan {

@@ -1,4 +1,4 @@
-import type { Judgement } from './identity.ts';
+import type { Judgement, ProcessIdentity } from './identity.ts';
 import type { AgentKind } from './policy.ts';
 import type { Activity, Runtime } from './runtime.ts';
 import type { TicketFacts } from './ticket.ts';
@@ -57,6 +57,10 @@ export interface ObservedRuntime {
   readonly seen: ActivityView;
   /** Why a dead runtime is dead, where more than "gone" is known. */
   readonly server_lost: boolean;
+  /** The process that its client lives on in, though the recorded one is dead: `judgement` is then `alive`. */
+  readonly survivor: ProcessIdentity | null;
+  /** The program that its process runs, where this look is the first that tells; null = nothing new. */
+  readonly program: string | null;
   /** Whether its branch holds commits that its base does not; null = not looked at, or it cannot be told. */
   readonly has_commits: boolean | null;
 }

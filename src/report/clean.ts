@@ -74,13 +74,14 @@ function rest({ left, advice }: Found, { color }: Shape): string[] {
     if (left.length > MOST) lines.push(`  and ${left.length - MOST} more (--json names all)`);
   }
   if (advice.length > 0) {
-    lines.push(paint('runs without a reason to; no process is ended here', 'head', color));
+    lines.push(paint('runs without a reason to; no agent is ended here', 'head', color));
     for (const { command, says } of advice) lines.push(`  ${command}`, `    ${says}`);
   }
   return lines;
 }
 
-function size(bytes: number): string {
+/** `3.1 MB`. */
+export function size(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   const units = ['kB', 'MB', 'GB', 'TB'];
   let n = bytes / 1024;

@@ -3,6 +3,7 @@ import type { Activity, Phase, Verdict } from '../model/runtime.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 import type { Switch } from '../model/world.ts';
 import type { Ticks } from '../ticks.ts';
+import { type LeftoverFacts, leftoverWords } from './leftovers.ts';
 import { type Cell, type Column, flow, paint, type Tone, table, width, wrap } from './table.ts';
 import { age, ago, utc } from './times.ts';
 
@@ -46,6 +47,8 @@ export interface StatusFacts {
   readonly last_tick: { readonly id: string; readonly at_ms: number; readonly outcome: string } | null;
   readonly ticks: Ticks;
   readonly config_errors: readonly string[];
+  /** Processes that runs which have ended left behind. */
+  readonly leftovers: readonly LeftoverFacts[];
 }
 
 export interface LiveFacts {
@@ -92,6 +95,7 @@ export function statusLines(facts: StatusFacts, shown: Shown): string[] {
     ...section('asks, and has no agent', askLines(facts, shown), shown),
     ...section('in review', reviewLines(facts, shown), shown),
     ...section('tried again later', retryLines(facts, shown), shown),
+    ...section('left by runs that have ended', leftoverLines(facts, shown), shown),
   ];
 }
 
@@ -280,6 +284,18 @@ function retryLines({ retries }: StatusFacts, shown: Shown): string[] {
     { text: title },
   ]);
   return table(rows, [{}, {}, {}, {}, { grows: true }], { ...shown, indent: '  ' });
+}
+
+function leftoverLines({ leftovers }: StatusFacts, shown: Shown): string[] {
+  const rows = leftovers.map((one): Cell[] => [
+    { text: one.ticket ?? 'chat', tone: 'head' },
+    { text: leftoverWords(one) },
+  ]);
+  const [first] = leftovers;
+  return [
+    ...table(rows, [{}, { grows: true }], { ...shown, indent: '  ' }),
+    ...(first === undefined ? [] : [`  to end them: mc-pickup stop ${first.ticket ?? 'TICKET'} --leftovers`]),
+  ];
 }
 
 function accountText(

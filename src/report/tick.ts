@@ -110,6 +110,8 @@ function runOf(step: Step): string | null {
 
 function plannedAfter(step: Step): TicketStatus | null {
   switch (step.kind) {
+    case 'follow':
+      return step.guard.status;
     case 'normalize':
     case 'adopt':
     case 'launch':

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
 import { hasEnded, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
-import { lookAt, PROC, shownOf } from './identity.ts';
+import { lookAt } from './identity.ts';
+import { isStillLeft, type Leftover } from './leftovers.ts';
+import { allPids, membersOf } from './members.ts';
 
 export interface StopRequest {
   readonly identity: ProcessIdentity;
@@ -61,6 +61,29 @@ export async function stopProcess(
   return { ended: !all.some(lives) && marked.length === 0, signalled: signalled.size };
 }
 
+/** Ends what runs have left: asked first, then forced. Each is compared again, and its run with it, right before each signal.
+ *  Returns those that live on. */
+export async function endLeftovers(
+  all: readonly Leftover[],
+  state: string,
+  graceMs: number,
+): Promise<readonly Leftover[]> {
+  for (const [signal, boundMs] of [
+    ['SIGTERM', graceMs],
+    ['SIGKILL', KILL_WAIT_MS],
+  ] as const) {
+    for (const one of all) {
+      try {
+        if (isStillLeft(one, state)) process.kill(one.pid, signal);
+      } catch {
+        // It ended in this moment, or is not ours to end: the look below tells.
+      }
+    }
+    await until(() => !all.some(lives), boundMs);
+  }
+  return all.filter(lives);
+}
+
 function lives(target: Target): boolean {
   const look = lookAt(target.pid);
   if (look.kind === 'unreadable') return true;
@@ -93,39 +116,9 @@ function descendants(root: Target): Target[] {
   return found;
 }
 
-function allPids(): number[] {
-  if (process.platform === 'darwin') {
-    const ps = spawnSync('/bin/ps', ['-axo', 'pid='], { encoding: 'utf8', timeout: 5000 });
-    return (ps.stdout ?? '')
-      .split('\n')
-      .map(Number)
-      .filter((pid) => pid > 1);
-  }
-  try {
-    return readdirSync(PROC.root)
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number);
-  } catch {
-    return [];
-  }
-}
-
-/** Living processes with the run's id in their environment (Linux only). */
-function marks(mark: string): Target[] {
-  if (mark === '' || process.platform === 'darwin') return [];
-  const needle = `\0MC_RUN_ID=${mark}\0`;
-  const found: Target[] = [];
-  for (const pid of allPids()) {
-    if (pid <= 1 || pid === process.pid) continue;
-    const look = lookAt(pid);
-    if (look.kind !== 'present' || hasEnded(look)) continue;
-    try {
-      if (`\0${shownOf(pid).environ}\0`.includes(needle)) found.push({ pid, start: look.start });
-    } catch {
-      // Another user's process, or gone: not ours.
-    }
-  }
-  return found;
+/** Living processes with the run's id in their environment. */
+function marks(mark: string): readonly Target[] {
+  return mark === '' ? [] : membersOf({ mark }).members;
 }
 
 async function until(condition: () => boolean, boundMs: number): Promise<void> {

@@ -515,6 +515,48 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         await loses(() => call(name)(t.id, guardOf(back), { run: r.id, version: r.version + 1 }));
       });
 
+      it('follows a client into another process, and forgets its program', async () => {
+        const { t, r } = await working();
+        const process = {
+          host_id: r.host_id,
+          boot_id: 'b-1',
+          pid_ns: null,
+          time_ns: null,
+          pid: 99,
+          pid_start: '9',
+        };
+        await loses(() => b.follow({ run: r.id, version: 99 }, process, 'tick:1', NOW));
+        await loses(() => b.follow({ run: 'nobody', version: 1 }, process, 'tick:1', NOW));
+        await loses(() => b.follow(rowGuard(r), { ...process, host_id: 'h-far' }, 'tick:1', NOW));
+        expect(await b.follow(rowGuard(r), process, 'tick:1', NOW + 5)).toBe('won');
+        const now = await row(r.id);
+        expect(now).toMatchObject({
+          ...process,
+          version: r.version + 1,
+          heartbeat_at_ms: NOW + 5,
+          program: null,
+        });
+        expect(await get(t.id)).toMatchObject({
+          ...{ status: 'in_progress', worker_pid: 99, claim_epoch: t.claim_epoch, attempts: t.attempts },
+        });
+        expect(await kinds(t.id)).toContain('adopted');
+        await b.end(rowGuard(now), DEAD, 'x', NOW);
+        await loses(() => b.follow({ run: r.id, version: now.version + 1 }, process, 'tick:1', NOW));
+      });
+
+      it('follows no launch, and leaves the ticket of a person alone', async () => {
+        const t = await add();
+        expect(await claim(t)).toBe('won');
+        const { host_id } = await row('r1');
+        const process = { host_id, boot_id: 'b-1', pid_ns: null, time_ns: null, pid: 99, pid_start: '9' };
+        await loses(async () => b.follow(rowGuard(await row('r1')), process, 'tick:1', NOW));
+        const other = await working({}, 'r2');
+        await b.edit(other.t.id, (await get(other.t.id)).version, { owner: 'bob' }, 'ann', NOW);
+        const before = await get(other.t.id);
+        expect(await b.follow(rowGuard(await row(other.r.id)), process, 'tick:1', NOW)).toBe('won');
+        expect(await get(other.t.id)).toEqual(before);
+      });
+
       it('normalizes', async () => {
         const { t, r } = await working();
         await b.move(t.id, t.version, { to: 'todo', why: 'reverted', trusted: true }, 'ann', NOW);
@@ -630,6 +672,11 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ...{ launching_ms: 6, output_at_s: 7, heartbeat_at_ms: NOW + 9 },
       });
       expect(await row('r1')).toMatchObject({ phase: 'running', heartbeat_at_ms: NOW + 9 });
+      await save('t2c', NOW + 9, { ...refresh, program: 'first' });
+      expect(await row('r1')).toMatchObject({ program: 'first', version: r.version });
+      await save('t2d', NOW + 9, { ...refresh, program: 'second' });
+      await save('t2e', NOW + 9, refresh);
+      expect(await row('r1')).toMatchObject({ program: 'first' });
       await b.end(rowGuard(r), DEAD, 'x', NOW);
       expect(await save('t3', NOW, refresh)).toBe(0);
       // Observed time is counted once or not at all: a tick that can't be saved refreshes nothing.

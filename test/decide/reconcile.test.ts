@@ -18,6 +18,7 @@ import {
   aTicket,
   aView,
   aWorld,
+  HOST,
   JUDGED,
   MINUTE,
   NOW,
@@ -54,6 +55,39 @@ function only<K extends Step['kind']>(kind: K, { reconcile }: Plan): Extract<Ste
   return step as Extract<Step, { kind: K }>;
 }
 
+/** The recorded process is dead, and another one of its run is the client. */
+const LIVES_ON = {
+  judgement: { verdict: 'alive', because: 'client_lives_on' },
+  survivor: { host_id: HOST, boot_id: 'b-1', pid_ns: 'pid:[1]', time_ns: null, pid: 4343, pid_start: '999' },
+} as const;
+
+it('the row of a client that lives on gets its process, ages like any other, and its ticket is not launched beside it', () => {
+  const runtime = observed(aRuntime({ silent_ms: 7 }), LIVES_ON);
+  const { reconcile, dispatch, refresh } = plan({
+    ...pair({ status: 'in_progress' }, runtime),
+    delta_ms: 100,
+  });
+  expect(reconcile).toMatchObject([
+    {
+      kind: 'follow',
+      runtime: { run: 'r-1', version: 3 },
+      process: LIVES_ON.survivor,
+      evidence: { was: 4242, pid: 4343 },
+    },
+  ]);
+  expect(dispatch).toEqual([]);
+  expect(refresh).toMatchObject([{ run: 'r-1', alive: true, silent_ms: 107 }]);
+});
+
+it('a program is kept with the refresh of the tick that has found it, and costs later ones nothing', () => {
+  const of = (program: string | null) =>
+    plan(pair({ status: 'in_progress' }, observed(aRuntime(), { program }))).refresh[0];
+  expect(of('{}')).toMatchObject({ program: '{}' });
+  expect(of('{}')).not.toHaveProperty('quiet');
+  expect(of(null)).toMatchObject({ quiet: true });
+  expect(of(null)).not.toHaveProperty('program');
+});
+
 describe('the truth table', () => {
   const columns: Record<string, Partial<World>> = {
     'no live row': {},
@@ -62,12 +96,14 @@ describe('the truth table', () => {
     'launching at the deadline': { runtimes: [observed(aLaunch({ launching_ms: 60_000 }))] },
     alive: { runtimes: [observed(aRuntime())] },
     dead: { runtimes: [observed(aRuntime(), { judgement: JUDGED.dead })] },
+    'dead, and its client lives on': { runtimes: [observed(aRuntime(), LIVES_ON)] },
     unknown: { runtimes: [observed(aRuntime(), { judgement: JUDGED.unknown })] },
     'of another host': {
       runtimes: [observed(aRuntime({ host_id: 'h-far' }), { judgement: JUDGED.not_mine })],
     },
   };
   const waits = ['skip launching'];
+  const follows = ['follow client_lives_on'];
   const unknown = ['skip verdict_unknown'];
   const far = ['skip not_mine'];
   const settled = [
@@ -77,6 +113,7 @@ describe('the truth table', () => {
     ['launching at the deadline', ['end launch_deadline']],
     ['alive', ['skip alive_though_settled']],
     ['dead', ['end agent_finished']],
+    ['dead, and its client lives on', follows],
     ['unknown', unknown],
     ['of another host', far],
   ] as const;
@@ -88,6 +125,7 @@ describe('the truth table', () => {
       ['launching at the deadline', ['end launch_deadline', 'launch next_in_order']],
       ['alive', ['normalize agent_alive']],
       ['dead', ['end agent_dead', 'launch next_in_order']],
+      ['dead, and its client lives on', follows],
       ['unknown', unknown],
       ['of another host', far],
     ],
@@ -98,6 +136,7 @@ describe('the truth table', () => {
       ['launching at the deadline', ['end launch_deadline']],
       ['alive', ['normalize agent_alive']],
       ['dead', ['end agent_finished']],
+      ['dead, and its client lives on', follows],
       ['unknown', unknown],
       ['of another host', far],
     ],
@@ -108,6 +147,7 @@ describe('the truth table', () => {
       ['launching at the deadline', ['retry launch_deadline', 'skip not_before']],
       ['alive', []],
       ['dead', ['retry agent_dead', 'skip not_before']],
+      ['dead, and its client lives on', follows],
       ['unknown', unknown],
       ['of another host', far],
     ],

@@ -238,6 +238,8 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
       seen: seenOf(row, look),
       server_lost: serverLost(row, tmux),
       has_commits: false,
+      survivor: null,
+      program: null,
     };
   });
   return {

@@ -138,6 +138,7 @@ describe('what is printed with --json is what its schema says', () => {
     json(['explain', holds]);
     json(['reconcile']);
     json(['stop', holds]);
+    json(['stop', holds, '--leftovers']);
     json(['answer', holds, 'That one.']); // its agent is gone: kept
     json(['ticket', 'move', holds, 'cancelled']);
     json(['dispatch', '--max', '0']);

@@ -121,7 +121,7 @@ export function aRuntime(over: Partial<Runtime> = {}): Runtime {
       level_ms: 0,
       limited_until_ms: null,
     },
-    ...{ not_ready: null, nudges: 0, nudged_turn: null },
+    ...{ not_ready: null, nudges: 0, nudged_turn: null, program: null },
     ...over,
   };
 }
@@ -198,8 +198,7 @@ export function observed(
     row,
     judgement: row.phase === 'launching' ? null : JUDGED.alive,
     pane: null,
-    server_lost: false,
-    has_commits: null,
+    ...{ server_lost: false, has_commits: null, survivor: null, program: null },
     ...rest,
     seen: {
       activity: row.activity,
@@ -367,6 +366,17 @@ function applyStep(world: World, step: Step): World {
       } as const;
       const after = ticket(world, step.ticket, asked);
       return step.kind === 'park' ? phase(after, step.runtime.run, 'parked') : after;
+    }
+    case 'follow': {
+      const { pid, pid_start } = step.process;
+      return {
+        ...world,
+        runtimes: world.runtimes.map((one) =>
+          one.row.id === step.runtime.run
+            ? { ...one, survivor: null, row: { ...one.row, pid, pid_start, program: null } }
+            : one,
+        ),
+      };
     }
     case 'nudge':
       return {

@@ -175,6 +175,11 @@ export function httpBoard(server: Server): Board {
       const goes = { status, attempts, not_before_at_ms };
       return transition(ticket, guard, { kind: 'retry', runtime, end, to: goes, why, actor, now_ms });
     },
+    // A server before 1.4 has no such thing: the row stays as it is, and so does the ticket.
+    follow: (guard, { host_id, boot_id, pid_ns, time_ns, pid, pid_start }, actor, now_ms) =>
+      swap(['runtimes', guard.run, 'follow'], {
+        ...{ guard, host_id, boot_id, pid_ns, time_ns, pid, pid_start, actor, now_ms },
+      }),
     end: (guard, end, actor, now_ms) => swap(['runtimes', guard.run, 'end'], { guard, end, actor, now_ms }),
     report: ({ run, to, message, turn }, now_ms) =>
       swap(['runtimes', run, 'report'], { to, message, turn, now_ms }),

@@ -152,6 +152,7 @@ export const Runtime = v.object({
   not_ready: v.nullable(v.string()),
   nudges: Integer,
   nudged_turn: v.nullable(Integer),
+  program: v.optional(v.nullable(v.string())),
 });
 export type Runtime = v.InferOutput<typeof Runtime>;
 
@@ -356,6 +357,20 @@ export const RegisterRequest = v.object({
   now_ms: Integer,
 });
 export type RegisterRequest = v.InferOutput<typeof RegisterRequest>;
+
+/** The process that a client lives on in. */
+export const FollowRequest = v.object({
+  guard: RuntimeGuard,
+  host_id: v.string(),
+  boot_id: v.string(),
+  pid_ns: v.nullable(v.string()),
+  time_ns: v.nullable(v.string()),
+  pid: Integer,
+  pid_start: v.string(),
+  actor: v.string(),
+  now_ms: Integer,
+});
+export type FollowRequest = v.InferOutput<typeof FollowRequest>;
 
 /** Ends a runtime. */
 export const EndRequest = v.object({ guard: RuntimeGuard, end: EndInfo, actor: v.string(), now_ms: Integer });
@@ -630,6 +645,7 @@ export const Refresh = v.object({
   output_at_s: v.nullable(Integer),
   alive: v.boolean(),
   time_ns: v.optional(v.nullable(v.string())),
+  program: v.optional(v.string()),
 });
 export type Refresh = v.InferOutput<typeof Refresh>;
 

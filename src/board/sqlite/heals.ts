@@ -5,7 +5,9 @@ import { TICKET_GUARD, UNSETTLED } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
-export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'nudge' | 'submit' | 'end' | 'retry'> {
+export function heals(
+  store: Store,
+): Pick<Board, 'normalize' | 'follow' | 'ask' | 'nudge' | 'submit' | 'end' | 'retry'> {
   return {
     normalize: async (ticket, guard, runtime, pid, because, actor, now_ms) =>
       store.swap(() => {
@@ -29,6 +31,31 @@ export function heals(store: Store): Pick<Board, 'normalize' | 'ask' | 'nudge' |
           kind: 'heal',
           because,
           text: null,
+        });
+      }),
+
+    follow: async (runtime, { host_id, boot_id, pid_ns, time_ns, pid, pid_start }, actor, now_ms) =>
+      store.swap(() => {
+        store.must(
+          `UPDATE runtime_sessions SET boot_id = @boot_id, pid_ns = @pid_ns, time_ns = @time_ns, pid = @pid,
+             pid_start = @pid_start, program = NULL, heartbeat_at_ms = @now_ms, version = version + 1
+           WHERE ${RUNTIME_GUARD} AND host_id = @host_id AND phase <> 'launching'`,
+          { ...named(runtime), host_id, boot_id, pid_ns, time_ns, pid, pid_start, now_ms },
+        );
+        store.run(
+          `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
+           FROM runtime_sessions AS r
+           WHERE r.id = @run AND tickets.id = r.ticket_id AND tickets.status = 'in_progress'
+             AND tickets.claim_epoch = r.claim_epoch AND tickets.owner IS r.owner`,
+          { run: runtime.run, pid, now_ms },
+        );
+        const row = store.get<{ ticket_id: string | null }>(
+          'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
+          { run: runtime.run },
+        );
+        store.note({
+          ...{ at_ms: now_ms, ticket_id: row?.ticket_id ?? null, run_id: runtime.run, actor },
+          ...{ kind: 'adopted', because: 'client_lives_on', text: `pid ${pid}` },
         });
       }),
 

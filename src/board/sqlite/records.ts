@@ -175,8 +175,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
        client_session = coalesce(@client_session, client_session), level = @level,
        limited_until_ms = @limited_until_ms, not_ready = @not_ready,
        events_seen = events_seen + @fresh, events_cursor = coalesce(@cursor, events_cursor),
-       time_ns = coalesce(time_ns, @time_ns),
-       ${TIMES}
+       time_ns = coalesce(time_ns, @time_ns), program = coalesce(program, @program), ${TIMES}
      WHERE id = @run AND ended_at_ms IS NULL`,
     {
       ...times,
@@ -192,6 +191,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
         fresh,
         cursor,
         time_ns: row.time_ns ?? null,
+        program: row.program ?? null,
       },
     },
   );

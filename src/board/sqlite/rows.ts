@@ -22,7 +22,8 @@ export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent,
   boot_id, pid_ns, time_ns, pid, pid_start, tmux_server_pid, tmux_server_start, tmux_session, tmux_pane, worktree, branch,
   client_session, activity, question, turn, events_seen, events_cursor, output_at_s, silent_ms, launching_ms,
   claimed_at_ms, registered_at_ms, heartbeat_at_ms, ended_at_ms, end_reason, exit_code, exit_signal, kind, headless,
-  resumed, level, level_ms, limited_until_ms, not_ready, nudges, nudged_turn`;
+  resumed, level, level_ms, limited_until_ms, not_ready, nudges, nudged_turn,
+  program`;
 
 /** The WHERE that repeats a `TicketGuard`; its values come from `guarded`. */
 export const TICKET_GUARD =

@@ -347,6 +347,7 @@ WHERE seq IN (SELECT seq FROM process_shared);
 DROP TABLE temp.process_shared;
 CREATE UNIQUE INDEX runtime_one_process ON runtime_sessions (host_id, boot_id, pid, pid_start)
   WHERE ended_at_ms IS NULL AND pid IS NOT NULL;
+ALTER TABLE runtime_sessions ADD COLUMN program TEXT;
 `;
 
 /** A person's words belong to the ticket until a run has honoured them. */

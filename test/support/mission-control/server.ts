@@ -221,6 +221,8 @@ export async function missionControl(
           return ofRun(board.staged(run, body as never));
         case 'register':
           return ofRun(board.register({ ...rest, run } as never, now_ms as never));
+        case 'follow':
+          return ofRun(board.follow(body.guard as never, rest as never, actor as never, now_ms as never));
         case 'end':
           return ofRun(board.end(body.guard as never, body.end as never, actor as never, now_ms as never));
         case 'report':

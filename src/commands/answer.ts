@@ -9,7 +9,16 @@ import { pressKeys } from '../runtime/deliver.ts';
 import { showsText } from '../runtime/tmux.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
-import { adapterFor, handOver, noteSent, RuntimeBusyError, said, textFrom, verdictOf } from './send.ts';
+import {
+  adapterFor,
+  handOver,
+  noteSent,
+  noteWords,
+  RuntimeBusyError,
+  said,
+  textFrom,
+  verdictOf,
+} from './send.ts';
 
 interface Options {
   readonly allow?: boolean;
@@ -104,9 +113,7 @@ async function tell(
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
   const sent = await handOver(context, board, { kind: 'answer', ticket, row, adapter, text });
-  // What the agent has for certain, and what it was never given because a person is told to try again, is not kept.
-  if (sent.outcome === 'delivered') await board.takeAnswers([kept], row.id);
-  if (sent.outcome === 'busy' || sent.outcome === 'open') await board.takeAnswers([kept], 'withdrawn');
+  await noteWords(board, row, { id: kept, text }, sent);
   await noteSent(board, ticket, row, sent);
   if (sent.outcome === 'refused') {
     // It was dying when it was judged alive: a large process takes a while to be gone after its terminal is.

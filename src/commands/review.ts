@@ -6,7 +6,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { clean, oneLine } from '../text.ts';
 import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
-import { adapterFor, handOver, noteSent, RuntimeBusyError, verdictOf } from './send.ts';
+import { adapterFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
 import { ticketLine, won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
@@ -101,8 +101,9 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   // The same words of an earlier round have just been found to have arrived: these are new ones.
   const sent = first.outcome === 'delivered' && first.earlier ? await give() : first;
   const has = sent.outcome === 'delivered' || sent.outcome === 'indeterminate';
-  if (sent.outcome !== 'indeterminate')
-    await board.takeAnswers([kept], sent.outcome === 'delivered' ? row.id : 'withdrawn');
+  // Of what did not reach it, `again` keeps a copy, if it comes to that.
+  if (has) await noteWords(board, row, { id: kept, text }, sent);
+  else await board.takeAnswers([kept], 'withdrawn');
   await noteSent(board, ticket, row, sent);
   if (!has) {
     // It was dying when it was judged alive.

@@ -1,7 +1,7 @@
 /* Made by scripts/contract.ts from docs/mission-control.openapi.yaml: change that, then run npm run contract. */
 import * as v from 'valibot';
 
-export const CONTRACT = '1.3.0';
+export const CONTRACT = '1.4.0';
 
 const Integer = v.pipe(v.number(), v.safeInteger());
 const Finite = v.pipe(v.number(), v.finite());
@@ -513,6 +513,45 @@ export type Answer = v.InferOutput<typeof Answer>;
 /** Answers. */
 export const AnswerList = v.object({ items: v.array(Answer) });
 export type AnswerList = v.InferOutput<typeof AnswerList>;
+
+/** A run that had them, and how. A launch that never registered had none. */
+export const WordsHad = v.object({
+  run_id: v.string(),
+  outcome: v.picklist(['prompt', 'delivered', 'indeterminate']),
+  at_ms: Integer,
+});
+export type WordsHad = v.InferOutput<typeof WordsHad>;
+
+/** What a person has said of a ticket. `honoured_by` is null while it is owed to the next attempt. */
+export const Words = v.object({
+  id: Integer,
+  ticket_id: v.string(),
+  text: v.string(),
+  author: v.string(),
+  at_ms: Integer,
+  honoured_by: v.nullable(v.string()),
+  honoured_at_ms: v.nullable(Integer),
+  had: v.array(WordsHad),
+});
+export type Words = v.InferOutput<typeof Words>;
+
+/** What people have said. */
+export const WordsList = v.object({ items: v.array(Words) });
+export type WordsList = v.InferOutput<typeof WordsList>;
+
+/** How answers came to a run. `turn` is the one that it had begun before. */
+export const HandWords = v.object({
+  ids: v.array(Integer),
+  run: v.string(),
+  outcome: v.picklist(['prompt', 'delivered', 'indeterminate']),
+  turn: Integer,
+  now_ms: Integer,
+});
+export type HandWords = v.InferOutput<typeof HandWords>;
+
+/** A report of work that had nothing to be done. */
+export const NothingToDo = v.object({ message: v.string(), turn: Integer, now_ms: Integer });
+export type NothingToDo = v.InferOutput<typeof NothingToDo>;
 
 /** Answers that a run has. */
 export const TakeAnswers = v.object({ ids: v.array(Integer), run: v.string() });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { leaveWitnesses, registerProcess } from '../act/register.ts';
+import { forbidden } from '../caller.ts';
 import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
@@ -9,6 +10,9 @@ import { type Context, withBoard } from './context.ts';
  *  run. */
 export async function register(context: Context, run: string, word: string): Promise<ExitCode> {
   failpoint('register-begin');
+  const { caller } = context;
+  if (caller.kind === 'agent' && caller.run !== run)
+    throw new UserError(EXIT.noperm, forbidden(`"mc-pickup register" for another run (${run})`, caller.run));
   const pid = Number(word);
   if (!Number.isSafeInteger(pid) || pid <= 1) throw new UserError(EXIT.usage, `"${word}" is no pid`);
   const host_id = hostId(context.places.state);

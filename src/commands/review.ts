@@ -4,7 +4,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { clean, oneLine } from '../text.ts';
-import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 import { adapterFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
 import { ticketLine, won } from './ticket.ts';
@@ -18,7 +18,7 @@ export async function approve(
   id: string,
   o: { readonly message?: string },
 ): Promise<ExitCode> {
-  const actor = personOrFail(context, 'approved');
+  const actor = actorOf(context);
   return withBoard(context, async (board) => {
     const ticket = await inReviewOrFail(board, id, context, 'approved');
     const why = o.message === undefined ? 'approved' : `approved: ${oneLine(o.message, 500)}`;
@@ -40,7 +40,7 @@ export async function rework(
   id: string,
   o: { readonly message: string },
 ): Promise<ExitCode> {
-  const actor = personOrFail(context, 'sent back');
+  const actor = actorOf(context);
   const words = clean(o.message).trim();
   if (words === '') throw new UserError(EXIT.usage, '--message is empty: say what is to be changed');
   if (Buffer.byteLength(words) > MOST_BYTES)
@@ -126,12 +126,6 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
         : `its agent was given the comments and has not acknowledged them: look with mc-pickup attach ${ticket.id}`,
     );
   return EXIT.ok;
-}
-
-function personOrFail({ env }: Context, done: string): string {
-  const { actor, person } = whoAmI(env);
-  if (person) return actor;
-  throw new UserError(EXIT.usage, `work is ${done} by a person: an agent cannot (MC_RUN_ID is set)`);
 }
 
 async function inReviewOrFail(board: Board, id: string, context: Context, done: string): Promise<Ticket> {

@@ -4,7 +4,7 @@ import { judgeRow } from '../observe.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { removeMark } from '../runtime/launcher.ts';
 import { stopProcess } from '../runtime/stop.ts';
-import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 
 interface Options {
@@ -43,7 +43,7 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
             : `${ticket.id} is being launched: wait for the launch deadline, or free it with mc-pickup stop ${ticket.id} --release`,
         );
       }
-      const me = whoAmI(context.env).actor;
+      const me = actorOf(context);
       // The ticket first: if this command is cut off half-way, no tick takes the death for a failure and launches
       // again. Should the agent survive, the next tick puts the ticket back to `in_progress`.
       const held = ticket.status === 'in_progress' || ticket.status === 'todo';

@@ -121,6 +121,10 @@ it('is not even started where its claim has ended while it was prepared', async 
     const end = { end_reason: 'gave_way', exit_code: null, exit_signal: null };
     expect(await board.end({ run, version }, end, 'tick:2', NOW)).toBe('won');
   };
-  expect(await launched(10, async () => undefined, ended)).toEqual({ result: 'lost_race', owed: true, had: 0 });
+  expect(await launched(10, async () => undefined, ended)).toEqual({
+    result: 'lost_race',
+    owed: true,
+    had: 0,
+  });
   expect([existsSync(places.socket), existsSync(join(dir, 'agent'))]).toEqual([false, false]);
 });

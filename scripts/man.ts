@@ -73,6 +73,7 @@ const SECTIONS: readonly (readonly [string, readonly (readonly [string, string])
       ['3', 'Some steps failed; the next tick tries again.'],
       ['69', 'Cannot see or reach something; nothing was done.'],
       ['75', 'Busy now, try again.'],
+      ['77', 'An agent may not do that; nothing was done.'],
       ['78', 'Configuration, state dir or schema: a person must act.'],
     ],
   ],

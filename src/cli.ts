@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { PERSON } from './caller.ts';
+import { admit } from './cli/agents.ts';
 import type { Run, Work } from './cli/define.ts';
 import { defineMachine } from './cli/machine.ts';
 import { defineSee } from './cli/see.ts';
@@ -7,6 +9,7 @@ import { defineTicket } from './cli/ticket.ts';
 import { defineWork } from './cli/work.ts';
 import { makeContext } from './commands/context.ts';
 import { EXIT, type ExitCode } from './model/errors.ts';
+import { placesOf } from './paths.ts';
 import { explainError } from './report/errors.ts';
 import { calmStdout, complain } from './report/out.ts';
 
@@ -18,10 +21,14 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
   let code: ExitCode = EXIT.ok;
   calmStdout(); // help and version as well
   const program = new Command('mc-pickup');
+  let caller = PERSON;
   const run = async (work: Work): Promise<void> => {
-    code = await work(makeContext(program.opts(), env));
+    code = await work(makeContext(program.opts(), env, caller));
   };
   define(program, run);
+  program.hook('preAction', (_, command) => {
+    caller = admit(command, placesOf(program.opts(), env), env);
+  });
   program.version(MC_PICKUP_VERSION, '--version', 'print the version');
   try {
     await program.parseAsync([...argv], { from: 'user' });
@@ -49,7 +56,7 @@ export function define(program: Command, run: Run): void {
       'after',
       `
 Exit codes: 0 done or nothing to do, 1 a bug, 2 usage, 3 some steps failed and the next tick retries,
-69 cannot see or reach something, 75 busy now, 78 configuration or schema.
+69 cannot see or reach something, 75 busy now, 77 an agent may not do that, 78 configuration or schema.
 
 First steps:
   mc-pickup init --project --trust    board and configuration, for the repository you stand in

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { callerOf } from './caller.ts';
 import { halted, readSwitches, recordHalt, unreadable } from './killswitch.ts';
 import { EXIT } from './model/errors.ts';
 import { type Places, placesOf } from './paths.ts';
@@ -15,8 +16,9 @@ export type Depth = 0 | 1 | 2;
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Depth> {
   process.umask(0o077);
   const tick = parsePlainTick(argv);
-  if (tick !== null) {
-    const places = placesOf(tick, env);
+  const places = tick === null ? null : placesOf(tick, env);
+  // Of an agent the command line says what it may do instead.
+  if (tick !== null && places !== null && callerOf(places, env, true).kind === 'person') {
     if (gate(places, env, tick.json)) return 0;
     // Certainly right as it stands: the command-line parser would cost as much as the tick.
     const { code, depth } = await (await import('./commands/plain-tick.ts')).plainTick(tick, env);

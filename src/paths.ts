@@ -8,6 +8,8 @@ export interface Places {
   readonly board: string;
   /** Names the server that the board of this state dir is on, once it was. */
   readonly elsewhere: string;
+  /** Names the run of another board that has made this state dir, and is a person here. */
+  readonly people: string;
   readonly lock: string;
   /** Held while work goes out to a forge. */
   readonly publishing: string;
@@ -59,6 +61,7 @@ export function placesOf(
     config,
     board: `${state}/board.sqlite`,
     elsewhere: `${state}/board-elsewhere`,
+    people: `${state}/person.json`,
     lock: `${state}/tick-lock.sqlite`,
     publishing: `${state}/publish-lock.sqlite`,
     filling: `${state}/pool-lock.sqlite`,

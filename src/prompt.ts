@@ -35,8 +35,8 @@ export interface PromptData {
   } | null;
   /** The client goes on with the very session of the attempt before. */
   readonly resumed: boolean;
-  /** What people answered since, the oldest first. */
-  readonly answers: readonly string[];
+  /** What people have said of it and no run has honoured, the oldest first. `unsure`: it may have reached an earlier attempt. */
+  readonly answers: readonly { readonly text: string; readonly unsure: boolean }[];
   /** The program by its full path, as a shell takes it: a client's login shell may have a PATH of its own. */
   readonly program: string;
   /** A random token that nobody who writes tickets can know. */
@@ -127,7 +127,10 @@ function ticketBlock({ ticket, fence }: PromptData): string {
 /** A person's answer is an instruction, unlike the ticket; it is told apart by its own fence. */
 function answersBlock({ answers, fence }: PromptData): string {
   if (answers.length === 0) return '';
-  const all = answers.map((text) => `<<<answer ${fence}\n${withoutFence(text, fence)}\n${fence} answer>>>`);
+  const all = answers.map(({ text, unsure }) => {
+    const block = `<<<answer ${fence}\n${withoutFence(text, fence)}\n${fence} answer>>>`;
+    return unsure ? `(The next one may have reached an earlier attempt.)\n${block}` : block;
+  });
   return ['A person has answered what was asked in this ticket:', ...all].join('\n');
 }
 

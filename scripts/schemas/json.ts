@@ -235,6 +235,33 @@ export const PRINTED: readonly Printed[] = [
         'the history with its evidence, in the order of time',
       ),
       reviews: list(REVIEW, 'what went out of each claim, in their order'),
+      words: list(
+        object('an answer, or comments on work', {
+          id: whole('its number'),
+          ticket_id: ticketId,
+          text: text('as it was said'),
+          author: text('whose'),
+          at_ms: at('when'),
+          honoured_by: orNull(
+            text(
+              'the run that reported, or ended a turn, after it had had it; null = owed to the next attempt',
+            ),
+          ),
+          honoured_at_ms: orNull(at('when that was')),
+          had: list(
+            object('a run that had it', {
+              run_id: runId,
+              outcome: oneOf(
+                ['prompt', 'delivered', 'indeterminate'],
+                'in its first prompt, or into its terminal',
+              ),
+              at_ms: at('when'),
+            }),
+            'in the order of time',
+          ),
+        }),
+        'what people have said of it, the oldest first',
+      ),
       next: object('a tick at this moment', { steps: plannedSteps, skipped }),
       leftovers: LEFTOVERS,
     }),

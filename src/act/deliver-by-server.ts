@@ -19,7 +19,7 @@ export async function deliverByServer(
   switch (answer.kind) {
     case 'accepted':
       await board.setDelivery(delivery, 'delivered', 'server');
-      return { outcome: 'delivered', delivery, earlier: false };
+      return { outcome: 'delivered', delivery, earlier: false, turn: row.turn };
     case 'busy':
       await board.setDelivery(delivery, 'busy', null);
       return { outcome: 'busy', why: 'busy' };
@@ -28,6 +28,6 @@ export async function deliverByServer(
       return { outcome: 'refused', why: answer.why };
     case 'unknown':
       await board.setDelivery(delivery, 'indeterminate', null);
-      return { outcome: 'indeterminate', delivery, held: false };
+      return { outcome: 'indeterminate', delivery, held: false, turn: row.turn };
   }
 }

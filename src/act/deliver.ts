@@ -42,10 +42,20 @@ export interface Delivery {
 }
 
 export type Delivered =
-  /** `earlier`: this very text had arrived already; nothing was sent. */
-  | { readonly outcome: 'delivered'; readonly delivery: string; readonly earlier: boolean }
+  /** `earlier`: this very text had arrived already; nothing was sent. `turn`: the one that the run had begun before it. */
+  | {
+      readonly outcome: 'delivered';
+      readonly delivery: string;
+      readonly earlier: boolean;
+      readonly turn: number;
+    }
   /** `held`: pasted, but a dialog opened before Enter, which was not pressed. */
-  | { readonly outcome: 'indeterminate'; readonly delivery: string; readonly held: boolean }
+  | {
+      readonly outcome: 'indeterminate';
+      readonly delivery: string;
+      readonly held: boolean;
+      readonly turn: number;
+    }
   | { readonly outcome: 'busy'; readonly why: string }
   /** The same text is on its way already, and nobody knows whether it arrived. */
   | { readonly outcome: 'open'; readonly why: string }
@@ -96,8 +106,8 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const outcome = arrived ? 'delivered' : 'indeterminate';
   await hands.board.setDelivery(delivery, outcome, arrived ? 'event' : sentAfter(before.turn));
   return arrived
-    ? { outcome: 'delivered', delivery, earlier: false }
-    : { outcome: 'indeterminate', delivery, held: pasted === 'held' };
+    ? { outcome: 'delivered', delivery, earlier: false, turn: before.turn }
+    : { outcome: 'indeterminate', delivery, held: pasted === 'held', turn: before.turn };
 }
 
 /** What a runtime does at this moment, by both signals. */
@@ -151,7 +161,7 @@ export async function settleLast(
   const arrived = then !== undefined && turn > Number(then);
   if (arrived) await board.setDelivery(last.id, 'delivered', 'event');
   if (last.sha256 !== sha256) return (await board.openDelivery(row.id, sha256)) === null ? null : open;
-  if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true };
+  if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true, turn: Number(then) };
   return open;
 }
 

@@ -76,6 +76,9 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   if ((await hands.board.staged(run, place.where, prompt)) === 'lost')
     return release(claimed, hands, 'environment', 'the board did not take what was prepared');
   failpoint('launch-staged');
+  // Before anything is started: whatever becomes of this tick, what the run honours is known.
+  const given = { run, outcome: 'prompt', turn: 0 } as const;
+  if (place.answers.length > 0) await hands.board.handWords(place.answers, given, hands.clock());
   const pane = await hands.outside.start(run, step.ticket, place);
   if (!pane.ok && 'busy' in pane) {
     await hands.board.setDelivery(delivery, 'busy', null);

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { WordsRow } from '../board/port.ts';
 import { failpoint } from '../failpoint.ts';
 import type { LaunchStep } from '../model/plan.ts';
 import type { HookSpec } from '../model/policy.ts';
@@ -78,7 +79,7 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
   const resume = previous === null ? null : sessionToContinue(previous.row, claimed, adapter, env, hands);
   const client_session = resume ?? randomUUID();
   failpoint('prepare-previous-read');
-  const answers = await board.openAnswers(ticket.id);
+  const words = (await board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);
   const prompt = renderPrompt(profile.prompt, {
     ticket,
     project: project.name,
@@ -88,7 +89,7 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
     max_attempts: policy.limits.max_attempts,
     previous,
     resumed: resume !== null,
-    answers: answers.map(({ text }) => text),
+    answers: words.map(({ text, had }) => ({ text, unsure: isUnsure(had) })),
     program: programWord(places),
     fence: randomBytes(8).toString('hex'),
   });
@@ -136,7 +137,12 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
     ...{ worktree: made.worktree, branch: made.branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),
   };
-  return { ok: true, where, answers: answers.map(({ id }) => id), ...staged };
+  return { ok: true, where, answers: words.map(({ id }) => id), ...staged };
+}
+
+/** No run had it for certain, and one may have. */
+function isUnsure(had: WordsRow['had']): boolean {
+  return had.length > 0 && had.every(({ outcome }) => outcome === 'indeterminate');
 }
 
 async function warn(

@@ -144,6 +144,8 @@ export interface ReportRequest {
   readonly to: 'in_review' | 'needs_input' | 'done' | 'blocked';
   readonly message: string;
   readonly turn: number;
+  /** Of `in_review`: the agent says that there is nothing to review, and its branch has no commits. */
+  readonly nothing_to_do?: boolean;
 }
 
 /** A person's or an agent's move of a ticket. */
@@ -219,14 +221,22 @@ export interface TickMention {
   readonly report: string;
 }
 
-/** What a person answered; it is kept until a run has it for certain. */
-export interface AnswerRow {
+/** How words came to a run: in its first prompt, or into its terminal, where it may not have taken them. */
+export type Handed = 'prompt' | 'delivered' | 'indeterminate';
+
+/** What a person has said of a ticket: an answer, or comments on work. They are owed to every attempt until a run has
+ *  honoured them: it has reported, or ended a turn, after it had had them. */
+export interface WordsRow {
   readonly id: number;
   readonly ticket_id: string;
   readonly text: string;
   readonly author: string;
   readonly at_ms: number;
-  readonly taken_by: string | null;
+  /** null = still owed to the next attempt. */
+  readonly honoured_by: string | null;
+  readonly honoured_at_ms: number | null;
+  /** The runs that had them, in order of time. */
+  readonly had: readonly { readonly run_id: string; readonly outcome: Handed; readonly at_ms: number }[];
 }
 
 export const REVIEW_STAGES = [
@@ -506,8 +516,16 @@ export interface Board {
   accounts(): Promise<AccountView[]>;
 
   keepAnswer(ticket: string, text: string, author: string, now_ms: number): Promise<number>;
-  /** Answers that no run has for certain, the oldest first. */
-  openAnswers(ticket: string): Promise<AnswerRow[]>;
+  /** All that people have said of a ticket and have not withdrawn, honoured or not, the oldest first. */
+  words(ticket: string): Promise<WordsRow[]>;
+  /** A run is given these words. `turn`: the turn that it had begun before that; it honours them by the end of a later one,
+   *  or by its report. What is `indeterminate` it never honours; a later word on the same run says more. */
+  handWords(
+    ids: readonly number[],
+    to: { readonly run: string; readonly outcome: Handed; readonly turn: number },
+    now_ms: number,
+  ): Promise<void>;
+  /** The first run that has them for certain; `withdrawn`: no run is to have them. */
   takeAnswers(ids: readonly number[], run: string): Promise<void>;
 
   /** Counts what a session has used since its last record. Totals that fell count from nothing: a new record file. */

@@ -5,7 +5,7 @@ import { dayOf } from '../observe.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { findProgram } from '../runtime/programs.ts';
 import { oneLine } from '../text.ts';
-import { type Context, whoAmI, withBoard, withReader } from './context.ts';
+import { actorOf, type Context, withBoard, withReader } from './context.ts';
 
 /** The profiles: which program each starts, whether it is ready, limited, and what it has used today. */
 export async function agents(context: Context): Promise<ExitCode> {
@@ -57,7 +57,7 @@ export async function agentReady(context: Context, name: string): Promise<ExitCo
       `no agent profile "${name}"; known: ${[...policy.agents.keys()].join(', ')}`,
     );
   return withBoard(context, async (board) => {
-    const won = await board.setReady(name, null, null, whoAmI(context.env).actor, Date.now());
+    const won = await board.setReady(name, null, null, actorOf(context), Date.now());
     if (context.json) context.out.json({ agent: name, changed: won === 'won' });
     else context.out.line(won === 'won' ? `${name} is ready` : `${name} was ready already`);
     return EXIT.ok;

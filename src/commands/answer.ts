@@ -8,13 +8,14 @@ import type { Adapter } from '../runtime/agents/index.ts';
 import { pressKeys } from '../runtime/deliver.ts';
 import { whyNotTheClient } from '../runtime/foreground.ts';
 import { showsText } from '../runtime/tmux.ts';
-import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 import {
   adapterFor,
   clientFor,
   handOver,
   noteSent,
+  noteWords,
   RuntimeBusyError,
   said,
   textFrom,
@@ -42,9 +43,7 @@ export async function answer(
     throw new UserError(EXIT.usage, 'give --allow or --deny, not both');
   if (permission && words.length > 0)
     throw new UserError(EXIT.usage, 'a permission is answered by --allow or --deny alone, without a text');
-  const { actor, person } = whoAmI(context.env);
-  if (!person)
-    throw new UserError(EXIT.usage, 'a question is answered by a person: an agent cannot (MC_RUN_ID is set)');
+  const actor = actorOf(context);
   const text = permission ? '' : textFrom(words);
   return withBoard(context, (board) =>
     betweenTicks(context, `answering the agent of ${id.toUpperCase()}`, async () => {
@@ -117,9 +116,7 @@ async function tell(
     ...{ kind: 'answer', ticket, row, adapter, text },
     client: clientFor(row, context),
   });
-  // What the agent has for certain, and what it was never given because a person is told to try again, is not kept.
-  if (sent.outcome === 'delivered') await board.takeAnswers([kept], row.id);
-  if (sent.outcome === 'busy' || sent.outcome === 'open') await board.takeAnswers([kept], 'withdrawn');
+  await noteWords(board, row, { id: kept, text }, sent);
   await noteSent(board, ticket, row, sent);
   if (sent.outcome === 'refused') {
     // It was dying when it was judged alive: a large process takes a while to be gone after its terminal is.
@@ -203,7 +200,7 @@ async function permit(
   const outcome = gone ? 'delivered' : 'indeterminate';
   await board.setDelivery(delivery, outcome, sign ?? `turn:${before.turn}`);
   await board.log({
-    ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: row.id, actor: whoAmI(context.env).actor },
+    ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: row.id, actor: actorOf(context) },
     ...{ kind: allow ? 'allowed' : 'denied', because: outcome, text: before.question },
   });
   if (context.json) context.out.json({ ticket: ticket.id, run: row.id, delivery, outcome });

@@ -6,7 +6,7 @@ import { parseDuration } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
 import { columnsOf } from '../report/table.ts';
-import { brokenLine, type Context, serverOf, whoAmI, withBoard, withReader } from './context.ts';
+import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from './context.ts';
 import { betweenTicks } from './lock.ts';
 import { showing } from './progress.ts';
 
@@ -65,7 +65,7 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
 
     /** For `log` and `explain`. What is gone is gone, whether or not the board can say so. */
     async function note(item: Item, restore: string | null): Promise<void> {
-      const { actor } = whoAmI(env);
+      const actor = actorOf(context);
       const text = restore ?? (item.rows === null ? item.name : `${item.rows} rows of ${item.name}`);
       const row = {
         ticket_id: item.ticket,

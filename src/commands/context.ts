@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
+import { type Caller, PERSON } from '../caller.ts';
 import { readText, type Text } from '../config/read.ts';
 import { EXIT, isDiskFault, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
@@ -14,6 +15,8 @@ import { makeStateDir, refuseOpenToOthers, stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 
 export interface Context {
+  /** Who calls, and may: it was decided before the command began. */
+  readonly caller: Caller;
   readonly places: Places;
   readonly env: NodeJS.ProcessEnv;
   readonly json: boolean;
@@ -27,9 +30,11 @@ export interface Context {
 export function makeContext(
   options: { config?: string; stateDir?: string; json?: boolean; color?: boolean; quiet?: boolean },
   env: NodeJS.ProcessEnv,
+  caller: Caller = PERSON,
 ): Context {
   const places = placesOf(options, env);
   return {
+    caller,
     places,
     env,
     json: options.json === true,
@@ -176,12 +181,12 @@ export function brokenLine({ broken }: Policy): string {
   return `${oneLine(broken[0] ?? '', 500)}${more}`;
 }
 
-/** Who acts: the run, when an agent calls; else the person. */
-export function whoAmI(env: NodeJS.ProcessEnv): { readonly actor: string; readonly person: boolean } {
-  if (env.MC_RUN_ID) return { actor: `run:${env.MC_RUN_ID}`, person: false };
+/** Who acts, for the log: the run, when an agent calls; else the person. */
+export function actorOf({ caller, env }: Pick<Context, 'caller' | 'env'>): string {
+  if (caller.kind === 'agent') return `run:${oneLine(caller.run, 200)}`;
   try {
-    return { actor: userInfo().username, person: true };
+    return userInfo().username;
   } catch {
-    return { actor: env.USER ?? 'someone', person: true };
+    return env.USER ?? 'someone';
   }
 }

@@ -1,4 +1,4 @@
-import type { Board } from '../board/port.ts';
+import type { Board, Handed, WordsRow } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { decide } from '../decide/index.ts';
@@ -22,6 +22,7 @@ import { ticketLine } from './ticket.ts';
 /** The newest lines of a ticket's log that are shown. */
 const MOST_LINES = 200;
 const MOST_RUNS = 50;
+const MOST_WORDS = 10;
 
 /** What happened to a ticket in order, and what a tick would do with it now: the very plan, made without hands. */
 export async function explain(context: Context, id: string): Promise<ExitCode> {
@@ -31,13 +32,14 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     const next = await nextOf(context, board, ticket, past.runs);
     const left = (await leftoversOf(context.places.state, endedRow(board, ticket.id))).map(leftoverFacts);
     if (context.json) {
-      const { history, runs, told, reviews } = past;
+      const { history, runs, told, reviews, words } = past;
       context.out.json({
         ticket,
         history,
         runs,
         told,
         reviews,
+        words,
         next: { steps: next.steps, skipped: next.skips },
         leftovers: left,
       });
@@ -46,6 +48,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     const now_ms = Date.now();
     context.out.painted(paint(cutTo(ticketLine(ticket), columnsOf(context.env)), 'head', context.out.color));
     for (const line of pastLines(past.told, now_ms, context)) context.out.painted(line);
+    for (const one of past.words.slice(-MOST_WORDS)) say(context, 'said', saidWords(one, now_ms));
     const review = past.reviews.at(-1);
     if (review !== undefined) say(context, 'review', reviewWords(review, now_ms));
     for (const [label, text] of nowWords(ticket, next, now_ms)) say(context, label, text);
@@ -58,11 +61,12 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
 }
 
 async function pastOf(board: Board, ticket: Ticket) {
-  const [history, runs, ticks, reviews] = await Promise.all([
+  const [history, runs, ticks, reviews, words] = await Promise.all([
     board.activity({ ticket: ticket.id, limit: MOST_LINES }),
     board.runtimesOf(ticket.id, MOST_RUNS),
     board.ticksAbout(ticket.id, EXPLAINED_TICKS),
     board.reviews([ticket.id]),
+    board.words(ticket.id),
   ]);
   const since = history.length < MOST_LINES ? Number.NEGATIVE_INFINITY : (history[0]?.at_ms ?? 0);
   // What ticks said before the first line that is shown belongs to nothing that is.
@@ -71,7 +75,7 @@ async function pastOf(board: Board, ticket: Ticket) {
     runs,
     ticks.filter(({ at_ms }) => at_ms >= since),
   );
-  return { history, runs, told, reviews: reviews ?? [] };
+  return { history, runs, told, reviews: reviews ?? [], words };
 }
 
 type Next = Awaited<ReturnType<typeof nextOf>>;
@@ -112,6 +116,20 @@ function pastLines(told: readonly Told[], now_ms: number, { env, out }: Context)
     const text = wrap(oneLine(toldLine(one), 1000), Math.max(30, columns - when.length));
     return [...head, ...text.map((line, n) => `${n === 0 ? when : ' '.repeat(when.length)}${line}`)];
   });
+}
+
+const HANDED: Record<Handed, string> = {
+  prompt: 'in the prompt of',
+  delivered: 'delivered to',
+  indeterminate: 'maybe delivered to',
+};
+
+/** A person's words, which runs had them, and whether one has honoured them. */
+function saidWords({ text, author, at_ms, had, honoured_by }: WordsRow, now_ms: number): string {
+  const runs = had.map(({ run_id, outcome }) => `${HANDED[outcome]} run ${run_id}`);
+  const end =
+    honoured_by === null ? 'not honoured yet: the next attempt gets it' : `honoured by ${honoured_by}`;
+  return `${author}, ${ago(at_ms, now_ms)}: "${oneLine(text, 200)}" (${[...runs, end].join('; ')})`;
 }
 
 /** What its agent does now, and what the next tick would do. */

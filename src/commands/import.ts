@@ -4,7 +4,7 @@ import type * as tasks from '../import/index.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { oneLine } from '../text.ts';
-import { type Context, whoAmI, withBoard, withReader } from './context.ts';
+import { actorOf, type Context, withBoard, withReader } from './context.ts';
 import { forgeOf, textOf } from './import-from.ts';
 import { type Change, changeOf, type Left } from './import-update.ts';
 import { labelsOf, nameOf } from './names.ts';
@@ -46,9 +46,7 @@ export async function importTickets(
   file: string | undefined,
   o: ImportOptions,
 ): Promise<ExitCode> {
-  const me = whoAmI(context.env);
-  if (o.trust && !me.person)
-    throw new UserError(EXIT.usage, 'an agent cannot trust what it imports (MC_RUN_ID is set)');
+  const me = actorOf(context);
   const filter = {
     only: o.only.map((one) => nameOf('--only', one)),
     labels: labelsOf(o.label),
@@ -60,10 +58,8 @@ export async function importTickets(
   return (dry ? withReader<ExitCode> : withBoard<ExitCode>)(context, async (board) => {
     const plan = await planOf(context, board, late, reading, o);
     if (plan.bad.length > 0 && !o.skipBad) throw refusal(plan.bad, reading);
-    const ids = dry ? new Map<string, string>() : await add(board, plan.add, me.actor);
-    const { updated, left } = dry
-      ? { updated: plan.change, left: plan.left }
-      : await change(board, plan, me.actor);
+    const ids = dry ? new Map<string, string>() : await add(board, plan.add, me);
+    const { updated, left } = dry ? { updated: plan.change, left: plan.left } : await change(board, plan, me);
     warnUnknown(context, plan.add);
     show(context, { ...plan, updated, left, ids, dry, reading });
     return EXIT.ok;
@@ -128,13 +124,13 @@ function newTicket(
   row: tasks.Placed,
   project: string,
   { trust }: ImportOptions,
-  { env }: Context,
+  context: Context,
 ): ForeignTicket {
   const now_ms = Date.now();
   return {
     ...row.ticket,
     project: row.project ?? project,
-    author: row.author ?? `import:${whoAmI(env).actor}`,
+    author: row.author ?? `import:${actorOf(context)}`,
     // A file can say that it is to be trusted: that is for the person to say who brings it.
     trusted: trust === true && (row.trusted ?? true),
     depends_on: row.depends_on,

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
 import { makeStateDir, stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
-import { type Context, whoAmI } from './context.ts';
+import { actorOf, type Context } from './context.ts';
 
 export async function killswitchOn(
   context: Context,
@@ -28,7 +28,7 @@ export async function killswitchOn(
       level: o.level,
       scope: o.scope,
       reason: oneLine(o.reason, 300),
-      author: whoAmI(context.env).actor,
+      author: actorOf(context),
       at_ms: now,
       expires_at_ms: span === null ? null : now + span,
     }),

@@ -3,15 +3,7 @@ import { readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { handsOf, type PublishOptions, planPublish, publishOne, publishPass } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
-import {
-  brokenLine,
-  type Context,
-  ensureHost,
-  openBoard,
-  ticketOrFail,
-  whoAmI,
-  withBoard,
-} from './context.ts';
+import { brokenLine, type Context, ensureHost, openBoard, ticketOrFail, withBoard } from './context.ts';
 import { locked } from './lock.ts';
 import { showing } from './progress.ts';
 
@@ -44,11 +36,6 @@ export async function publishInTurn(
 
 /** `ticket publish`: now, whatever failed before and however often. */
 export async function publish(context: Context, id: string): Promise<ExitCode> {
-  if (!whoAmI(context.env).person)
-    throw new UserError(
-      EXIT.usage,
-      'what goes out is up to ticks and people, not to an agent (MC_RUN_ID is set)',
-    );
   const { policy } = loadPolicy(context.places.config, context.env);
   if (policy.broken.length > 0)
     throw new UserError(EXIT.config, `the configuration can't be used: ${brokenLine(policy)}`);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { leaveWitnesses, registerProcess } from '../act/register.ts';
+import { forbidden } from '../caller.ts';
 import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { identify } from '../model/identity.ts';
@@ -13,6 +14,9 @@ import { type Context, withBoard } from './context.ts';
  *  launcher of this run; no agent may run. */
 export async function register(context: Context, run: string, word: string): Promise<ExitCode> {
   failpoint('register-begin');
+  const { caller } = context;
+  if (caller.kind === 'agent' && caller.run !== run)
+    throw new UserError(EXIT.noperm, forbidden(`"mc-pickup register" for another run (${run})`, caller.run));
   const pid = Number(word);
   if (!Number.isSafeInteger(pid) || pid <= 1) throw new UserError(EXIT.usage, `"${word}" is no pid`);
   const host_id = hostId(context.places.state);

@@ -1,5 +1,10 @@
 import { join } from 'node:path';
+import type { Board, ReportRequest } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Project } from '../model/policy.ts';
+import { readsFor } from '../model/reader.ts';
+import type { Runtime } from '../model/runtime.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { foldEvents } from '../runtime/events.ts';
 import { readRunFile } from '../runtime/launcher.ts';
@@ -19,11 +24,13 @@ export async function report(
   what: string,
   o: { readonly message: string },
 ): Promise<ExitCode> {
-  const to = WORDS[what as keyof typeof WORDS];
-  if (to === undefined)
+  const asked = WORDS[what as keyof typeof WORDS];
+  if (asked === undefined)
     throw new UserError(EXIT.usage, `"${what}" is no report: use ${Object.keys(WORDS).join(', ')}`);
-  const run = context.env.MC_RUN_ID;
-  if (!run) throw new UserError(EXIT.usage, 'MC_RUN_ID is not set: "report" is for the agent inside its run');
+  const { caller } = context;
+  if (caller.kind !== 'agent')
+    throw new UserError(EXIT.usage, 'MC_RUN_ID is not set: "report" is for the agent inside its run');
+  const { run } = caller;
   return withBoard(context, async (board) => {
     const row = await board.runtimeByMark(run);
     const kind = row === null ? null : readRunFile(context.places.runs, run)?.kind;
@@ -36,15 +43,44 @@ export async function report(
           ? row.turn
           : foldEvents(join(context.places.runs, run, 'events'), row, adapter).turn;
     const message = clean(o.message).slice(0, 16_384);
-    const result = await board.report({ run, to, message, turn }, Date.now());
+    const said = row !== null && asked === 'done' ? await doneAs(context, board, row) : { to: asked };
+    const result = await board.report({ run, message, turn, ...said }, Date.now());
     if (result === 'lost') {
       throw new UserError(
         EXIT.busy,
         `run ${run} no longer holds its ticket, or the ticket was closed: nothing was changed; stop working on it`,
       );
     }
+    const { to } = said;
     if (context.json) context.out.json({ run, ticket: row?.ticket_id ?? null, status: to });
-    else context.out.line(`${row?.ticket_id ?? 'ticket'} -> ${to}`);
+    else context.out.line(`${row?.ticket_id ?? 'ticket'} -> ${to}${to === asked ? '' : `: ${ACCEPTS}`}`);
     return EXIT.ok;
   });
+}
+
+const ACCEPTS = 'a person accepts it, and then it is done';
+
+/** Whether work is done is for a person to say, unless the project leaves it to agents; a reader's own ticket is the reader's. Who
+ *  has committed nothing has nothing that could go out for review. */
+async function doneAs(
+  { places, env }: Context,
+  board: Board,
+  row: Runtime,
+): Promise<Pick<ReportRequest, 'to' | 'nothing_to_do'>> {
+  const ticket = row.ticket_id === null ? null : await board.ticket(row.ticket_id);
+  if (ticket !== null && readsFor(ticket) !== null) return { to: 'done' };
+  const { policy } = loadPolicy(places.config, env);
+  const project = policy.broken.length > 0 ? undefined : policy.projects.get(row.project);
+  if (project?.agents_may.includes('done')) return { to: 'done' };
+  return { to: 'in_review', nothing_to_do: project !== undefined && (await hasNoCommits(project, row)) };
+}
+
+async function hasNoCommits(project: Project, { worktree, branch }: Runtime): Promise<boolean> {
+  try {
+    const { branchDiff } = await import('../workspace/diff.ts');
+    const looked = await branchDiff({ project, worktree, branch });
+    return looked.ok && looked.diff.commits.length === 0;
+  } catch {
+    return false; // it can't be told: a report as any other
+  }
 }

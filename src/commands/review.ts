@@ -4,9 +4,9 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { clean, oneLine } from '../text.ts';
-import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
-import { adapterFor, clientFor, handOver, noteSent, RuntimeBusyError, verdictOf } from './send.ts';
+import { adapterFor, clientFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
 import { ticketLine, won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
@@ -18,7 +18,7 @@ export async function approve(
   id: string,
   o: { readonly message?: string },
 ): Promise<ExitCode> {
-  const actor = personOrFail(context, 'approved');
+  const actor = actorOf(context);
   return withBoard(context, async (board) => {
     const ticket = await inReviewOrFail(board, id, context, 'approved');
     const why = o.message === undefined ? 'approved' : `approved: ${oneLine(o.message, 500)}`;
@@ -40,7 +40,7 @@ export async function rework(
   id: string,
   o: { readonly message: string },
 ): Promise<ExitCode> {
-  const actor = personOrFail(context, 'sent back');
+  const actor = actorOf(context);
   const words = clean(o.message).trim();
   if (words === '') throw new UserError(EXIT.usage, '--message is empty: say what is to be changed');
   if (Buffer.byteLength(words) > MOST_BYTES)
@@ -102,8 +102,9 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   // The same words of an earlier round have just been found to have arrived: these are new ones.
   const sent = first.outcome === 'delivered' && first.earlier ? await give() : first;
   const has = sent.outcome === 'delivered' || sent.outcome === 'indeterminate';
-  if (sent.outcome !== 'indeterminate')
-    await board.takeAnswers([kept], sent.outcome === 'delivered' ? row.id : 'withdrawn');
+  // Of what did not reach it, `again` keeps a copy, if it comes to that.
+  if (has) await noteWords(board, row, { id: kept, text }, sent);
+  else await board.takeAnswers([kept], 'withdrawn');
   await noteSent(board, ticket, row, sent);
   if (!has) {
     // It was dying when it was judged alive.
@@ -126,12 +127,6 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
         : `its agent was given the comments and has not acknowledged them: look with mc-pickup attach ${ticket.id}`,
     );
   return EXIT.ok;
-}
-
-function personOrFail({ env }: Context, done: string): string {
-  const { actor, person } = whoAmI(env);
-  if (person) return actor;
-  throw new UserError(EXIT.usage, `work is ${done} by a person: an agent cannot (MC_RUN_ID is set)`);
 }
 
 async function inReviewOrFail(board: Board, id: string, context: Context, done: string): Promise<Ticket> {

@@ -90,6 +90,25 @@ export function verdictOf(row: Runtime, { places }: Context): string {
   return judgeRow(row, lookAtSelf(hostId(places.state) ?? ''))?.verdict ?? 'launching';
 }
 
+/** The ledger of a person's words, once their way is known: had for certain, maybe, or not given at all, because the person is
+ *  told to try again. What was refused is owed to the next attempt. Words that have turned out to have arrived earlier are
+ *  the same ones. */
+export async function noteWords(
+  board: Board,
+  { ticket_id, id: run }: Runtime,
+  kept: { readonly id: number; readonly text: string },
+  sent: Delivered,
+): Promise<void> {
+  if (sent.outcome === 'busy' || sent.outcome === 'open') return board.takeAnswers([kept.id], 'withdrawn');
+  if (sent.outcome === 'refused') return;
+  const { outcome, turn } = sent;
+  const same =
+    outcome === 'delivered' && sent.earlier && ticket_id !== null ? await board.words(ticket_id) : [];
+  const earlier = same.filter((one) => one.text === kept.text && one.had.some((had) => had.run_id === run));
+  const ids = [...earlier.map(({ id }) => id), kept.id];
+  await board.handWords(ids, { run, outcome, turn }, Date.now());
+}
+
 export async function noteSent(board: Board, ticket: Ticket, row: Runtime, sent: Delivered): Promise<void> {
   if (sent.outcome !== 'delivered' && sent.outcome !== 'indeterminate') return;
   await board.log({

@@ -6,7 +6,7 @@ import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { removeMark } from '../runtime/launcher.ts';
 import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
 import { endLeftovers, stopProcess } from '../runtime/stop.ts';
-import { type Context, ticketOrFail, whoAmI, withBoard } from './context.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
 import { betweenTicks } from './lock.ts';
 
 interface Options {
@@ -48,7 +48,7 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
             : `${ticket.id} is being launched: wait for the launch deadline, or free it with mc-pickup stop ${ticket.id} --release`,
         );
       }
-      const me = whoAmI(context.env).actor;
+      const me = actorOf(context);
       // The ticket first: if this command is cut off half-way, no tick takes the death for a failure and launches
       // again. Should the agent survive, the next tick puts the ticket back to `in_progress`.
       const held = ticket.status === 'in_progress' || ticket.status === 'todo';
@@ -113,7 +113,7 @@ async function stopLeftovers(context: Context, id: string, o: Options): Promise<
       const ended = await leftoversOf(places.state, endedRow(board, ticket.id));
       const left = await endLeftovers(ended, places.state, o.grace * 1000);
       const gone = ended.filter((one) => !left.includes(one));
-      const { actor } = whoAmI(context.env);
+      const actor = actorOf(context);
       for (const one of gone)
         await board.log({
           ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: one.run, actor },

@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs';
 import type { Board, TicketEdit } from '../board/port.ts';
+import { forbidden } from '../caller.ts';
 import { loadPolicy } from '../config/load.ts';
 import { hint } from '../config/locate.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
+import { readsFor } from '../model/reader.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
 import { judgeRow } from '../observe.ts';
 import { reviewWords } from '../report/review.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { clean, oneLine } from '../text.ts';
-import { brokenLine, type Context, ticketOrFail, whoAmI, withBoard, withReader } from './context.ts';
+import { actorOf, brokenLine, type Context, ticketOrFail, withBoard, withReader } from './context.ts';
 import { dependenciesOf, editedNames, labelsOf, nameOf } from './names.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -41,10 +43,8 @@ export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
     project: o.project === undefined ? defaultProject(policy, context) : nameOf('--project', o.project),
     depends_on: dependenciesOf(o.dependsOn),
   };
-  const me = whoAmI(context.env);
-  if (!me.person && o.author !== undefined)
-    throw new UserError(EXIT.usage, 'an agent cannot name another author (MC_RUN_ID is set)');
-  const author = o.author === undefined ? me.actor : nameOf('--author', o.author);
+  const author = o.author === undefined ? actorOf(context) : nameOf('--author', o.author);
+  const trusted = context.caller.kind === 'person' && o.author === undefined;
   return withBoard(context, async (board) => {
     await knownTickets(board, names.depends_on);
     const ticket = await board.addTicket(
@@ -55,7 +55,7 @@ export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
         priority: o.priority,
         ...names,
         author,
-        trusted: me.person && o.author === undefined,
+        trusted,
       },
       Date.now(),
     );
@@ -178,7 +178,6 @@ interface EditOptions {
 
 export async function edit(context: Context, id: string, o: EditOptions): Promise<ExitCode> {
   const body = readBody(o.body, o.file);
-  const me = whoAmI(context.env);
   const change: TicketEdit = {
     ...(o.title === undefined ? {} : { title: oneLine(o.title, 300) }),
     ...(body === null ? {} : { body }),
@@ -188,12 +187,10 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
   if (Object.keys(change).length === 0)
     throw new UserError(EXIT.usage, 'nothing to change: see mc-pickup ticket edit --help');
   if (change.title === '') throw new UserError(EXIT.usage, '--title is empty');
-  // What an agent writes is dispatched only after a person has looked at it.
-  const edited = me.person ? change : { ...change, trusted: false };
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
     await knownTickets(board, change.depends_on ?? []);
-    won(await board.edit(ticket.id, ticket.version, edited, me.actor, Date.now()), ticket);
+    won(await board.edit(ticket.id, ticket.version, change, actorOf(context), Date.now()), ticket);
     if (change.project !== undefined || change.agent != null)
       warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
     return shown(context, board, ticket.id);
@@ -208,14 +205,13 @@ export async function move(
   o: { readonly why: string },
 ): Promise<ExitCode> {
   const to = statusOf(word);
-  const me = whoAmI(context.env);
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
     const live = await board.liveRuntime(ticket.id);
     // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
     const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
-    const moved = { to, why: o.why, trusted: me.person, takes };
-    won(await board.move(ticket.id, ticket.version, moved, me.actor, Date.now()), ticket);
+    const moved = { to, why: o.why, trusted: true, takes };
+    won(await board.move(ticket.id, ticket.version, moved, actorOf(context), Date.now()), ticket);
     if (live !== null && (to === 'todo' || to === 'needs_input'))
       context.out.warn(stillThere(ticket.id, live, context));
     return shown(context, board, ticket.id);
@@ -244,17 +240,31 @@ export async function comment(context: Context, id: string, words: readonly stri
   if (text === '') throw new UserError(EXIT.usage, 'the comment is empty');
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
+    await mayComment(context, board, ticket);
     await board.log({
       at_ms: Date.now(),
       ticket_id: ticket.id,
-      run_id: context.env.MC_RUN_ID ?? null,
-      actor: whoAmI(context.env).actor,
+      run_id: context.caller.kind === 'agent' ? context.caller.run : null,
+      actor: actorOf(context),
       kind: 'comment',
       because: null,
       text,
     });
     return shown(context, board, ticket.id);
   });
+}
+
+/** An agent comments on the ticket of its own living run, and as a reader on the one whose work it reads. */
+async function mayComment({ caller }: Context, board: Board, ticket: Ticket): Promise<void> {
+  if (caller.kind === 'person') return;
+  const row = await board.runtimeByMark(caller.run);
+  const own = row?.ticket_id == null || row.ended_at_ms !== null ? null : await board.ticket(row.ticket_id);
+  if (own !== null && (own.id === ticket.id || readsFor(own) === ticket.id)) return;
+  const mine = own === null ? 'its run is over, or is none of this board' : `its own is ${own.id}`;
+  throw new UserError(
+    EXIT.noperm,
+    forbidden(`"mc-pickup ticket comment ${ticket.id}" (${mine})`, caller.run),
+  );
 }
 
 async function shown(context: Context, board: Board, id: string): Promise<ExitCode> {

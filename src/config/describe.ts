@@ -162,6 +162,10 @@ export const TABLES: readonly TableText[] = [
       fetch_timeout_seconds: { says: 'bound of that fetch', value: 30 },
       base_max_age_days: { says: 'a base older than this gives a warning', value: 14 },
       max_agents: { says: 'living agents of this project', otherwise: NO_LIMIT, example: 2 },
+      agents_may: {
+        says: '`["done"]`: `report done` of its agents makes a ticket `done`; else it waits in `in_review` for a person',
+        value: [],
+      },
       worktrees: {
         says: 'where the worktrees are made',
         otherwise: '`<state dir>/worktrees/NAME`',

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { type AgentKind, ON_IDLE, TOLD } from '../model/policy.ts';
+import { AGENTS_MAY, type AgentKind, ON_IDLE, TOLD } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 export const KINDS: readonly AgentKind[] = ['command', 'claude', 'codex', 'opencode', 'gemini'];
@@ -87,6 +87,13 @@ export const PROJECT = v.object(
     fetch_timeout_seconds: v.optional(positive(3600), 30),
     base_max_age_days: v.optional(positive(36_500), 14),
     max_agents: v.optional(whole(0, 1000)),
+    agents_may: v.optional(
+      v.array(
+        v.picklist(AGENTS_MAY, `must be one of ${AGENTS_MAY.join(', ')}`),
+        'must be an array, such as ["done"]',
+      ),
+      [],
+    ),
     worktrees: v.optional(path),
     default_agent: v.optional(name),
     after_create: v.optional(HOOK),

@@ -1,5 +1,10 @@
 /** Exit codes of every command (DESIGN.md section 8 is the contract). */
-export const EXIT = { ok: 0, bug: 1, usage: 2, partial: 3, unavailable: 69, busy: 75, config: 78 } as const;
+export const EXIT = {
+  ...{ ok: 0, bug: 1, usage: 2, partial: 3, unavailable: 69, busy: 75 },
+  /** An agent may not do that. */
+  noperm: 77,
+  config: 78,
+} as const;
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 

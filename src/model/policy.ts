@@ -109,6 +109,10 @@ export interface HookSpec {
   readonly timeout_seconds: number;
 }
 
+/** What a project may leave to agents: `done` = their word that a ticket is done. */
+export const AGENTS_MAY = ['done'] as const;
+export type AgentsMay = (typeof AGENTS_MAY)[number];
+
 export interface Project {
   readonly name: string;
   readonly repo: string;
@@ -118,6 +122,8 @@ export interface Project {
   readonly fetch_timeout_seconds: number;
   readonly base_max_age_days: number;
   readonly max_agents: number | null;
+  /** What is a person's otherwise, and left to agents here. */
+  readonly agents_may: readonly AgentsMay[];
   /** null = `<state dir>/worktrees/<project>`. */
   readonly worktrees: string | null;
   readonly after_create: HookSpec | null;

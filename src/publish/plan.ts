@@ -1,12 +1,8 @@
 import type { ReviewRow } from '../board/port.ts';
 import type { Policy, Project, ReviewSpec } from '../model/policy.ts';
+import { readsFor } from '../model/reader.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { blocks, type Switch } from '../model/world.ts';
-
-/** Label of a ticket by which another agent reads the work of one in review; the id of that follows. */
-export const READER_LABEL = 'review-of:';
-/** Who adds it. */
-export const READER_AUTHOR = 'mc-pickup';
 
 export interface PublishStep {
   readonly ticket: Ticket;
@@ -39,7 +35,9 @@ export function planPublish(world: PublishWorld): PublishStep[] {
   const found = world.tickets.flatMap((ticket) => {
     const project = world.policy.projects.get(ticket.project);
     const spec = project?.review ?? null;
-    if (project === undefined || spec === null || isReader(ticket)) return [];
+    if (project === undefined || spec === null || readsFor(ticket) !== null) return [];
+    // Its agent has found nothing to do, and has committed nothing.
+    if (ticket.reason === 'nothing_to_do') return [];
     if (world.project !== null && world.project !== project.name) return [];
     if (ticket.status !== 'in_review' || ticket.updated_at_ms >= world.before_ms) return [];
     // Nothing goes out of a project that is held back.
@@ -54,10 +52,6 @@ export function planPublish(world: PublishWorld): PublishStep[] {
   });
   const since = ({ row, ticket }: PublishStep): number => row?.next_at_ms ?? ticket.updated_at_ms;
   return found.sort((a, b) => since(a) - since(b));
-}
-
-function isReader({ author, labels }: Ticket): boolean {
-  return author === READER_AUTHOR && labels.some((label) => label.startsWith(READER_LABEL));
 }
 
 function dueBecause(ticket: Ticket, row: ReviewRow | null, now_ms: number): PublishStep['because'] | null {

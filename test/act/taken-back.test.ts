@@ -94,7 +94,8 @@ async function launched(
   if ('result' in claimed) throw new Error(`${claimed.result}: ${claimed.error}`);
   hands.outside.expect(1);
   const { result } = await launch(claimed, world, hands);
-  return { result, open: (await board.openAnswers(id)).length };
+  const [words] = await board.words(id);
+  return { result, owed: words?.honoured_by === null, had: words?.had.length };
 }
 
 it('is told as under way, and keeps its answers', async () => {
@@ -102,12 +103,12 @@ it('is told as under way, and keeps its answers', async () => {
     const { version = 0 } = (await board.ticket('MC-1')) ?? {};
     await board.move('MC-1', version, { to: 'todo', why: 'no', trusted: true }, 'ann', NOW);
   };
-  expect(await launched(2000, takenBack)).toEqual({ result: 'launching', open: 1 });
+  expect(await launched(2000, takenBack)).toEqual({ result: 'launching', owed: true, had: 1 });
   expect(existsSync(join(dir, 'agent'))).toBe(false);
 });
 
 it('is launched, and has its answers, where nobody does that', async () => {
-  expect(await launched(10, async () => undefined)).toEqual({ result: 'launched', open: 0 });
+  expect(await launched(10, async () => undefined)).toEqual({ result: 'launched', owed: true, had: 1 });
   await vi.waitFor(() => expect(existsSync(join(dir, 'agent'))).toBe(true), {
     timeout: 10_000,
     interval: 20,
@@ -120,6 +121,10 @@ it('is not even started where its claim has ended while it was prepared', async 
     const end = { end_reason: 'gave_way', exit_code: null, exit_signal: null };
     expect(await board.end({ run, version }, end, 'tick:2', NOW)).toBe('won');
   };
-  expect(await launched(10, async () => undefined, ended)).toEqual({ result: 'lost_race', open: 1 });
+  expect(await launched(10, async () => undefined, ended)).toEqual({
+    result: 'lost_race',
+    owed: true,
+    had: 0,
+  });
   expect([existsSync(places.socket), existsSync(join(dir, 'agent'))]).toEqual([false, false]);
 });

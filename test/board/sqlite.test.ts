@@ -182,6 +182,39 @@ describe('the file', () => {
     expect(() => meddle(live('again', null, 42, 400))).toThrow(/UNIQUE/);
   });
 
+  it('of 0.1 owes the next attempt the words of a run that neither reported nor left a settled ticket', async () => {
+    mkdirSync(join(dir, 'state'));
+    const old = new Database(path);
+    for (const sql of [SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6]) old.exec(sql);
+    old.exec(`INSERT INTO tickets (title, project, status) VALUES
+        ('died', 'p', 'todo'), ('told', 'p', 'in_progress'), ('settled', 'p', 'done'), ('kept', 'p', 'todo');
+      INSERT INTO runtime_sessions (id, mark, ticket_id, host_id, claimed_at_ms, turn, phase, registered_at_ms, ended_at_ms)
+        SELECT 'r' || seq, 'r' || seq, id, 'h', 100, 4, 'ended', 110, 300 FROM tickets;
+      INSERT INTO answers (ticket_id, text, author, at_ms, taken_by)
+        SELECT id, 'in the prompt', 'ann', 50, CASE WHEN seq < 4 THEN 'r' || seq END FROM tickets
+        UNION ALL SELECT id, 'by paste', 'ann', 200, CASE WHEN seq < 4 THEN 'r' || seq ELSE 'withdrawn' END FROM tickets;
+      INSERT INTO activity (at_ms, ticket_id, run_id, kind) VALUES (150, 'MC-2', 'r2', 'report');
+      PRAGMA user_version = 6`);
+    old.close();
+    const board = openBoard(path);
+    const told = async (id: string) =>
+      (await board.words(id)).map(({ text, honoured_by, had }) => [text, honoured_by, had[0]?.outcome]);
+    expect(await told('MC-1')).toEqual([
+      ['in the prompt', null, 'prompt'],
+      ['by paste', null, 'delivered'],
+    ]);
+    expect(await told('MC-2')).toEqual([
+      ['in the prompt', 'r2', 'prompt'],
+      ['by paste', null, 'delivered'],
+    ]);
+    expect(await told('MC-3')).toEqual([
+      ['in the prompt', 'r3', 'prompt'],
+      ['by paste', 'r3', 'delivered'],
+    ]);
+    expect(await told('MC-4')).toEqual([['in the prompt', null, undefined]]);
+    board.close();
+  });
+
   it('refuses a newer schema and leaves it alone', () => {
     openBoard(path).close();
     meddle('PRAGMA user_version = 99');

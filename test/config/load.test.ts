@@ -42,6 +42,7 @@ test('a small configuration with its defaults', () => {
     fetch_timeout_seconds: 30,
     base_max_age_days: 14,
     max_agents: null,
+    agents_may: [],
     worktrees: null,
     default_agent: null,
     ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },

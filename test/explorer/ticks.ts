@@ -86,7 +86,13 @@ const PLACE = {
   answers: [],
 };
 /** Of no consequence for the ticket or the runtime: no state of their own. */
-const WITHOUT_STATE: ReadonlySet<string> = new Set(['saveDelivery', 'setDelivery', 'takeAnswers', 'log']);
+const WITHOUT_STATE: ReadonlySet<string> = new Set([
+  'saveDelivery',
+  'setDelivery',
+  'takeAnswers',
+  'handWords',
+  'log',
+]);
 
 export class Ticks {
   readonly #nodes: Node[] = [];

@@ -38,7 +38,7 @@ describe('ticket approve', () => {
     });
     const id = await f.one();
     const done = await f.rig.box.start(['ticket', verb, id, ...words], AS_AGENT);
-    expect(done).toMatchObject({ code: 2, err: expect.stringContaining('by a person') });
+    expect(done).toMatchObject({ code: 77, err: expect.stringContaining('an agent') });
     expect(f.rig.ticket(id).status).toBe('in_review');
   });
 });

@@ -61,3 +61,40 @@ it('a ticket comes with its version as its ETag, and every answer with the rate 
     rmSync(dir, { recursive: true, force: true });
   }
 });
+
+it('a server of contract 1.3 hands an answer to one run alone, as ever, and takes a report of nothing for a report', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'mc-http-'));
+  const server = await missionControl(join(dir, 'server.sqlite'), {
+    without: ['words', 'handWords', 'reportNothing'],
+  });
+  const { url, token } = server;
+  const b = httpBoard({ url, token, limits: LIMITS });
+  try {
+    const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'p', labels: [] } as const;
+    const who = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
+    const { id, claim_epoch, version } = await b.addTicket({ ...ticket, ...who }, 1);
+    const guard = { status: 'todo', owner: null, claim_epoch, version } as const;
+    const run = { run: 'r1', agent: 'robot', project: 'p', attempt: 1, host_id: 'h', boot_id: 'b' };
+    const more = { kind: 'command', headless: false } as const;
+    expect(await b.claim({ ticket: id, guard, ...run, ...more }, 'tick:1', 2)).toBe('won');
+    const one = await b.keepAnswer(id, 'blue', 'ann', 3);
+    const two = await b.keepAnswer(id, 'or red', 'ann', 4);
+    expect(await b.words(id)).toMatchObject([
+      { id: one, text: 'blue', honoured_by: null, had: [] },
+      { id: two, text: 'or red', honoured_by: null, had: [] },
+    ]);
+    await b.handWords([one, two], { run: 'r1', outcome: 'prompt', turn: 0 }, 5);
+    await b.handWords([one, two], { run: 'r1', outcome: 'indeterminate', turn: 0 }, 5);
+    expect(await b.words(id)).toHaveLength(2);
+    await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 0 }, 5);
+    expect(await b.words(id)).toMatchObject([{ id: two }]);
+    const report = { run: 'r1', to: 'in_review', message: 'nothing', turn: 0, nothing_to_do: true } as const;
+    expect(await b.report(report, 6)).toBe('won');
+    expect(await b.ticket(id)).toMatchObject({ status: 'in_review', reason: 'reported' });
+  } finally {
+    await server.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+  // The document that it is held to is a later one.
+  expect(server.broken.filter((one) => !one.endsWith('never answers 404'))).toEqual([]);
+});

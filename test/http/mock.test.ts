@@ -165,7 +165,8 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   setReady: (b) => b.setReady('a', null, null, 'tick:1', NOW),
   accounts: (b) => b.accounts(),
   keepAnswer: (b) => b.keepAnswer('MC-1', 'text', 'ann', NOW),
-  openAnswers: (b) => b.openAnswers('MC-1'),
+  words: (b) => b.words('MC-1'),
+  handWords: (b) => b.handWords([1], { run: 'r', outcome: 'prompt', turn: 0 }, 1),
   takeAnswers: (b) => b.takeAnswers([1], 'r'),
   recordUsage: (b) =>
     b.recordUsage({

@@ -260,6 +260,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     fetch_timeout_seconds: 30,
     base_max_age_days: 7,
     max_agents: null,
+    agents_may: [],
     worktrees: null,
     after_create: null,
     before_run: null,

@@ -44,6 +44,7 @@ const project = (more: object = {}) => ({
   fetch_timeout_seconds: 5,
   base_max_age_days: 14,
   max_agents: null,
+  agents_may: [],
   worktrees: null,
   after_create: null,
   before_run: null,

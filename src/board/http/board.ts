@@ -181,8 +181,13 @@ export function httpBoard(server: Server): Board {
         ...{ guard, host_id, boot_id, pid_ns, time_ns, pid, pid_start, actor, now_ms },
       }),
     end: (guard, end, actor, now_ms) => swap(['runtimes', guard.run, 'end'], { guard, end, actor, now_ms }),
-    report: ({ run, to, message, turn }, now_ms) =>
-      swap(['runtimes', run, 'report'], { to, message, turn, now_ms }),
+    report: async ({ run, to, message, turn, nothing_to_do = false }, now_ms) => {
+      // A server before 1.4 knows no such report: there it is one as any other.
+      const nothing = nothing_to_do && to === 'in_review';
+      if (nothing && (await swap(['runtimes', run, 'nothing-to-do'], { message, turn, now_ms })) === 'won')
+        return 'won';
+      return swap(['runtimes', run, 'report'], { to, message, turn, now_ms });
+    },
 
     addTicket: (ticket, now_ms) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
     importTickets: async (tickets, actor, now_ms) => {
@@ -247,10 +252,26 @@ export function httpBoard(server: Server): Board {
 
     keepAnswer: async (ticket, text, author, now_ms) =>
       (await write({ path: ['tickets', ticket, 'answers'], body: { text, author, now_ms } }, c.AnswerId)).id,
-    openAnswers: async (ticket) => (await find(['tickets', ticket, 'answers'], c.AnswerList))?.items ?? [],
-    takeAnswers: async (ids, run) => {
-      if (ids.length > 0) await write({ path: ['answers', 'taken'], body: { ids, run } }, null);
+    // A server before 1.4 keeps an answer until one run has it for certain, and tells of no run that had it.
+    words: async (ticket) => {
+      const now = await find(['tickets', ticket, 'words'], c.WordsList);
+      if (now !== null) return now.items;
+      const open = (await find(['tickets', ticket, 'answers'], c.AnswerList))?.items ?? [];
+      return open.map(({ taken_by: _, ...one }) => ({
+        ...one,
+        ...{ honoured_by: null, honoured_at_ms: null, had: [] },
+      }));
     },
+    handWords: async (ids, { run, outcome, turn }, now_ms) => {
+      if (ids.length === 0) return;
+      const body = { ids: [...ids], run, outcome, turn, now_ms };
+      const call = { method: 'POST', path: ['answers', 'handed'], body } as const;
+      const answer = await ask(server, call, null);
+      if (answer.ok) return;
+      if (answer.refusal.status !== 404) throw refused(server, call, answer.refusal);
+      if (outcome === 'delivered') await take(ids, run);
+    },
+    takeAnswers: take,
 
     recordUsage: (record) => write({ path: ['usage'], body: record }, null),
     usage: async (filter) => (await get(['usage'], c.UsageList, { ...filter })).items,
@@ -286,6 +307,10 @@ export function httpBoard(server: Server): Board {
     saveReview: (review, reader) =>
       swap(['tickets', review.ticket_id, 'review'], { review, reader }, { method: 'PUT' }),
   };
+
+  async function take(ids: readonly number[], run: string): Promise<void> {
+    if (ids.length > 0) await write({ path: ['answers', 'taken'], body: { ids, run } }, null);
+  }
 
   function saveDelivery(row: DeliveryRow): Promise<void> {
     return write({ method: 'PUT', path: ['deliveries', row.id], body: row }, null);

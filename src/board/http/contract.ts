@@ -364,7 +364,6 @@ export const FollowRequest = v.object({
   host_id: v.string(),
   boot_id: v.string(),
   pid_ns: v.nullable(v.string()),
-  time_ns: v.nullable(v.string()),
   pid: Integer,
   pid_start: v.string(),
   actor: v.string(),
@@ -531,6 +530,45 @@ export type Answer = v.InferOutput<typeof Answer>;
 /** Answers. */
 export const AnswerList = v.object({ items: v.array(Answer) });
 export type AnswerList = v.InferOutput<typeof AnswerList>;
+
+/** A run that had them, and how. A launch that never registered had none. */
+export const WordsHad = v.object({
+  run_id: v.string(),
+  outcome: v.picklist(['prompt', 'delivered', 'indeterminate']),
+  at_ms: Integer,
+});
+export type WordsHad = v.InferOutput<typeof WordsHad>;
+
+/** What a person has said of a ticket. `honoured_by` is null while it is owed to the next attempt. */
+export const Words = v.object({
+  id: Integer,
+  ticket_id: v.string(),
+  text: v.string(),
+  author: v.string(),
+  at_ms: Integer,
+  honoured_by: v.nullable(v.string()),
+  honoured_at_ms: v.nullable(Integer),
+  had: v.array(WordsHad),
+});
+export type Words = v.InferOutput<typeof Words>;
+
+/** What people have said. */
+export const WordsList = v.object({ items: v.array(Words) });
+export type WordsList = v.InferOutput<typeof WordsList>;
+
+/** How answers came to a run. `turn` is the one that it had begun before. */
+export const HandWords = v.object({
+  ids: v.array(Integer),
+  run: v.string(),
+  outcome: v.picklist(['prompt', 'delivered', 'indeterminate']),
+  turn: Integer,
+  now_ms: Integer,
+});
+export type HandWords = v.InferOutput<typeof HandWords>;
+
+/** A report of work that had nothing to be done. */
+export const NothingToDo = v.object({ message: v.string(), turn: Integer, now_ms: Integer });
+export type NothingToDo = v.InferOutput<typeof NothingToDo>;
 
 /** Answers that a run has. */
 export const TakeAnswers = v.object({ ids: v.array(Integer), run: v.string() });

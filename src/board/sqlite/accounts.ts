@@ -1,18 +1,10 @@
 import type { AccountView } from '../../model/world.ts';
-import type { AnswerRow, Board, UsageRecord, UsageRow, UsageTotals } from '../port.ts';
+import type { Board, UsageRecord, UsageRow, UsageTotals } from '../port.ts';
 import type { Store } from './store.ts';
 
-type Accounts =
-  | 'limitAccount'
-  | 'setReady'
-  | 'accounts'
-  | 'keepAnswer'
-  | 'openAnswers'
-  | 'takeAnswers'
-  | 'recordUsage'
-  | 'usage';
+type Accounts = 'limitAccount' | 'setReady' | 'accounts' | 'recordUsage' | 'usage';
 
-/** What profiles may do, what people answered, and what was used. */
+/** What profiles may do, and what was used. */
 export function accounts(store: Store): Pick<Board, Accounts> {
   return {
     limitAccount: async (name, until_ms, reason, actor, now_ms) =>
@@ -51,30 +43,6 @@ export function accounts(store: Store): Pick<Board, Accounts> {
       }),
 
     accounts: async () => store.read(() => allAccounts(store)),
-
-    keepAnswer: async (ticket, text, author, now_ms) =>
-      store.write(() =>
-        store.insert(
-          `INSERT INTO answers (ticket_id, text, author, at_ms) VALUES (@ticket, @text, @author, @now_ms)`,
-          { ticket, text, author, now_ms },
-        ),
-      ),
-    openAnswers: async (ticket) =>
-      store.read(() =>
-        store.all<AnswerRow>(
-          `SELECT id, ticket_id, text, author, at_ms, taken_by FROM answers
-           WHERE ticket_id = @ticket AND taken_by IS NULL ORDER BY id`,
-          { ticket },
-        ),
-      ),
-    takeAnswers: async (ids, run) =>
-      store.write(() => {
-        store.run(
-          `UPDATE answers SET taken_by = @run
-           WHERE taken_by IS NULL AND id IN (SELECT value FROM json_each(@ids))`,
-          { run, ids: JSON.stringify(ids) },
-        );
-      }),
 
     recordUsage: async (record) => store.write(() => recordUsage(store, record)),
     usage: async ({ ticket, since_day }) =>

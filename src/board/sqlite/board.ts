@@ -10,6 +10,7 @@ import { records } from './records.ts';
 import { reviews } from './reviews.ts';
 import { snapshots } from './snapshot.ts';
 import { Store } from './store.ts';
+import { words } from './words.ts';
 
 /** The port over one open and migrated connection. */
 export function sqliteBoard(db: Database.Database, path: string): Board {
@@ -22,6 +23,7 @@ export function sqliteBoard(db: Database.Database, path: string): Board {
     ...imports(store),
     ...records(store),
     ...accounts(store),
+    ...words(store),
     ...history(store),
     ...reviews(store),
     close: () => store.close(),

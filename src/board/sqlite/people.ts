@@ -3,6 +3,7 @@ import { TICKET_STATUSES, type TicketStatus } from '../../model/ticket.ts';
 import type { Board, Cas, NewTicket, ReportRequest, TicketEdit } from '../port.ts';
 import { TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
+import { honourByReport } from './words.ts';
 
 /** Tickets as people and agents handle them. */
 export function people(
@@ -201,10 +202,11 @@ function reporter(store: Store, run: string): Reporter | null {
 }
 
 function report(store: Store, request: ReportRequest, now_ms: number): Cas {
-  const { run, to, message: text, turn } = request;
+  const { run, to, message: text, turn, nothing_to_do = false } = request;
   return store.swap(() => {
     const row = reporter(store, run);
     if (row === null) return store.lose();
+    honourByReport(store, row.id, now_ms);
     if (row.status === 'in_review' && to === 'in_review') return; // said twice, done once
     const asked = to === 'needs_input';
     store.must(
@@ -216,7 +218,7 @@ function report(store: Store, request: ReportRequest, now_ms: number): Cas {
         ticket: row.ticket_id,
         row_id: row.id,
         to,
-        reason: asked ? 'asked' : 'reported',
+        reason: asked ? 'asked' : nothing_to_do && to === 'in_review' ? 'nothing_to_do' : 'reported',
         turn: asked ? turn : null,
         text,
         now_ms,

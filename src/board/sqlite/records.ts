@@ -3,6 +3,7 @@ import type { Refresh } from '../../model/plan.ts';
 import type { ActivityRow, Board, DeliveryRow, TickMention, TickRow } from '../port.ts';
 import { RUNTIME, type Runtime } from './rows.ts';
 import type { Store } from './store.ts';
+import { honourByTurns } from './words.ts';
 
 type Records =
   | 'log'
@@ -70,7 +71,10 @@ export function records(store: Store): Pick<Board, Records> {
       store.write(() => {
         saveTick(store, row);
         failpoint('keep-tick-written');
-        return refresh.reduce((done, one) => done + refreshRow(store, one, row.started_at_ms), 0);
+        const done = refresh.reduce((sum, one) => sum + refreshRow(store, one, row.started_at_ms), 0);
+        const moved = refresh.filter(({ quiet }) => !quiet).map(({ run }) => run);
+        if (moved.length > 0) honourByTurns(store, moved, row.started_at_ms);
+        return done;
       }),
     lastTick: async (host_id) =>
       store.read(() =>

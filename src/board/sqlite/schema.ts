@@ -352,6 +352,35 @@ ALTER TABLE runtime_sessions ADD COLUMN program TEXT;
 
 /** A person's words belong to the ticket until a run has honoured them. */
 const WORDS = `
+ALTER TABLE answers ADD COLUMN honoured_by TEXT; -- the run that reported, or ended a turn, after it had had them
+ALTER TABLE answers ADD COLUMN honoured_at_ms INTEGER;
+DROP INDEX answers_open;
+CREATE INDEX answers_unhonoured ON answers (ticket_id, id)
+  WHERE honoured_by IS NULL AND taken_by IS NOT 'withdrawn';
+
+-- Which runs had which words. A run honours what it had for certain, by a report or by a turn that ends after 'turn'.
+CREATE TABLE answer_runs (
+  answer_id INTEGER NOT NULL REFERENCES answers (id),
+  run_id TEXT NOT NULL,
+  outcome TEXT NOT NULL CHECK (outcome IN ('prompt','delivered','indeterminate')),
+  turn INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL,
+  PRIMARY KEY (answer_id, run_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX answer_runs_run ON answer_runs (run_id);
+
+-- Until now words were given to one run and no more. Those of a run that has neither reported nor left a settled ticket
+-- behind are owed to the next attempt.
+INSERT INTO answer_runs (answer_id, run_id, outcome, turn, at_ms)
+  SELECT a.id, r.id, CASE WHEN r.claimed_at_ms >= a.at_ms THEN 'prompt' ELSE 'delivered' END,
+    CASE WHEN r.claimed_at_ms >= a.at_ms THEN 0 ELSE r.turn END, max(a.at_ms, r.claimed_at_ms)
+  FROM answers AS a JOIN runtime_sessions AS r ON r.id = a.taken_by;
+UPDATE answers SET honoured_by = taken_by, honoured_at_ms = at_ms
+  WHERE taken_by IS NOT NULL AND taken_by <> 'withdrawn' AND (
+    EXISTS (SELECT 1 FROM activity AS l WHERE l.ticket_id = answers.ticket_id AND l.run_id = answers.taken_by
+      AND l.kind = 'report' AND l.at_ms >= answers.at_ms)
+    OR EXISTS (SELECT 1 FROM tickets AS t WHERE t.id = answers.ticket_id
+      AND t.status IN ('in_review','done','cancelled','blocked')));
 `;
 
 /** A wait knows its own length, so that no jump of the clock makes it longer. */

@@ -74,6 +74,8 @@ export interface Options {
   readonly ahead_ms?: number | undefined;
   /** Keeps no keys, as one that is restarted with every request. */
   readonly forgets?: boolean | undefined;
+  /** Operations that it does not have, as one of an earlier contract. */
+  readonly without?: readonly string[] | undefined;
   /** Calls a runtime busy that it once started, dead or alive. */
   readonly stubborn?: boolean | undefined;
   /** Speaks contract 1.3: what came later it does not take, and does not say. */
@@ -93,6 +95,7 @@ export async function missionControl(
     forgets = false,
     stubborn = false,
     before14 = false,
+    without = [],
   }: Options = {},
 ): Promise<MissionControl> {
   const contract = new Contract();
@@ -203,6 +206,7 @@ export async function missionControl(
       (await board.runtimeByMark(run)) === null && (await board.runtime(run)) === null
         ? problem(404, 'missing', `no runtime ${run}`)
         : cas(write, null);
+    if (without.includes(operation)) return problem(404, 'missing', 'no such operation');
     try {
       switch (operation) {
         case 'meta':
@@ -274,7 +278,22 @@ export async function missionControl(
         case 'send':
           return sendTo(id, body as never);
         case 'openAnswers':
-          return ok({ items: await board.openAnswers(id) });
+          return ok({
+            items: (await board.words(id))
+              .filter(({ had }) => !had.some(({ outcome }) => outcome !== 'indeterminate'))
+              .map(({ honoured_by: _, honoured_at_ms: __, had: ___, ...one }) => ({
+                ...one,
+                taken_by: null,
+              })),
+          });
+        case 'words':
+          return ok({ items: await board.words(id) });
+        case 'handWords':
+          return none(board.handWords(body.ids as never, rest as never, now_ms as never));
+        case 'reportNothing':
+          return ofRun(
+            board.report({ ...rest, to: 'in_review', nothing_to_do: true, run } as never, now_ms as never),
+          );
         case 'keepAnswer':
           return {
             status: 201,

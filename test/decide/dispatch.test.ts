@@ -222,6 +222,7 @@ describe('slots', () => {
             seen: alive.seen,
             server_lost: false,
             has_commits: null,
+            abandoned: false,
           },
         ],
       },

@@ -197,6 +197,7 @@ export function observed(
     pane: null,
     server_lost: false,
     has_commits: null,
+    abandoned: false,
     ...rest,
     seen: {
       activity: row.activity,
@@ -242,6 +243,8 @@ export function aWorld(over: Partial<World> = {}): World {
     beyond: 0,
     early_deaths: [],
     unreadable: [],
+    failed_launches: {},
+    being_made: {},
     spent: null,
     ...over,
   };

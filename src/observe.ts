@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Board, Ready } from './board/port.ts';
+import type { Board, Ready, Snapshot } from './board/port.ts';
 import { monotonicMs } from './clock.ts';
 import { failpoint } from './failpoint.ts';
 import { readSwitches } from './killswitch.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { AgentKind, Policy } from './model/policy.ts';
+import { failedLaunches, LAUNCHES_SEEN } from './model/retry.ts';
 import { identityOf, type Runtime } from './model/runtime.ts';
 import type {
   AccountView,
@@ -50,6 +51,9 @@ export interface Eyes {
   readonly look?: Look | null;
   /** Tickets that are looked at whatever comes before them in the queue. */
   readonly also?: readonly string[];
+  /** Whether whoever has claimed what is `launching` on this host is known to have ended, and nobody else starts panes for it. Asked
+   *  after the board was read, and only where something is `launching`. */
+  readonly claimersEnded: () => Promise<boolean>;
 }
 
 /** Who looks, and what tmux is about to answer. */
@@ -91,6 +95,7 @@ export async function observe(eyes: Eyes): Promise<World> {
   const tmux = await withExits(await looking, judged, me, eyes);
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
+  const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, panes, host_id, eyes });
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   const once: At['once'] = {};
   return {
@@ -103,7 +108,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
       judged.map((one) =>
-        observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes, once }),
+        observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes, abandoned, once }),
       ),
     ),
     sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
@@ -114,6 +119,8 @@ export async function observe(eyes: Eyes): Promise<World> {
     beyond: snapshot.beyond,
     early_deaths: snapshot.early_deaths,
     unreadable: snapshot.unreadable,
+    failed_launches,
+    being_made: {},
   };
 }
 
@@ -223,12 +230,13 @@ interface At {
   readonly pane: Pane | null;
   readonly delta_ms: number;
   readonly eyes: Eyes;
+  readonly abandoned: ReadonlySet<string>;
   /** What is looked for at most once in a tick, and mostly not at all. */
   readonly once: { survivors?: Promise<ReturnType<typeof Survivors>> };
 }
 
 async function observeRuntime({ row, judgement: recorded }: Judged, at: At): Promise<ObservedRuntime> {
-  const { me, tmux, pane, delta_ms, eyes } = at;
+  const { me, tmux, pane, delta_ms, eyes, abandoned } = at;
   const mine = row.host_id === me.host_id;
   const lives = livesOn(row, recorded, at);
   const { judgement, survivor } = lives instanceof Promise ? await lives : lives;
@@ -251,6 +259,7 @@ async function observeRuntime({ row, judgement: recorded }: Judged, at: At): Pro
     program: told instanceof Promise ? await told : told,
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
+    abandoned: abandoned.has(row.id),
   };
 }
 
@@ -286,6 +295,39 @@ function programOf(
     const program = lookAtProgram(pid);
     return program === null ? null : programText(program);
   });
+}
+
+/**
+ * Launches that have come to nothing: those that nobody can go on with, and how many before them failed in a row. What is `launching`
+ * when a tick begins was claimed by a tick that has ended since, and of most of them a pane is left. Nothing is read where there is none.
+ */
+async function launchesLeft(
+  { runtimes, tickets }: Snapshot,
+  at: {
+    readonly tmux: TmuxView;
+    readonly panes: ReadonlyMap<string, Pane>;
+    readonly host_id: string;
+    readonly eyes: Eyes;
+  },
+): Promise<{ readonly abandoned: ReadonlySet<string>; readonly failed_launches: World['failed_launches'] }> {
+  const { tmux, panes, host_id, eyes } = at;
+  const launching = runtimes.filter((row) => row.phase === 'launching' && row.host_id === host_id);
+  const paneless = launching.filter(({ mark }) => !panes.has(mark));
+  let abandoned: ReadonlySet<string> = new Set();
+  if (paneless.length > 0 && tmux.kind !== 'unknown' && (await eyes.claimersEnded())) {
+    const { runsWithProcesses } = await import('./runtime/traces.ts');
+    const lives = runsWithProcesses(paneless.map(({ mark }) => mark));
+    if (lives !== null)
+      abandoned = new Set(paneless.filter(({ mark }) => !lives.has(mark)).map(({ id }) => id));
+  }
+  const failed_launches: Record<string, number> = {};
+  const ending = [
+    ...launching.filter(({ id }) => !abandoned.has(id)).map(({ ticket_id }) => ticket_id ?? ''),
+    ...tickets.filter(({ ended }) => ended?.registered_at_ms === null).map(({ ticket }) => ticket.id),
+  ];
+  for (const ticket of new Set(ending))
+    failed_launches[ticket] = failedLaunches(await eyes.board.runtimesOf(ticket, LAUNCHES_SEEN));
+  return { abandoned, failed_launches };
 }
 
 /** How long a client may be without any sign of life before its screen is asked. */

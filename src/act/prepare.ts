@@ -12,6 +12,7 @@ import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { agentEnvironment, ensureTools, programWord, stageRun } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
+import { HOOK_MARK } from '../runtime/traces.ts';
 import { lastLines, oneLine } from '../text.ts';
 import type { Claimed, Prepared } from './outside.ts';
 import type { Here } from './real.ts';
@@ -119,7 +120,10 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
   });
   failpoint('prepare-run-written');
   const hook = (name: string, spec: HookSpec) =>
-    workspace.runHook({ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), env, processes });
+    workspace.runHook({
+      ...{ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), processes },
+      env: { ...env, [HOOK_MARK]: name },
+    });
   if (project.after_create !== null && workspace.hookPending(made.worktree)) {
     const ran = await hook('after_create', project.after_create);
     failpoint('prepare-hook-ran');
@@ -169,10 +173,15 @@ interface Past {
   readonly words: string;
 }
 
+/** Of so many runs the last one is looked for that an agent came of. */
+const RUNS_SEEN = 50;
+
 /** What the last attempt left for the next one: how it ended and the last lines that it showed. */
 async function lastAttempt(ticket: Ticket, run: string, { board, places }: Here): Promise<Past | null> {
-  const row = (await board.runtimesOf(ticket.id, 2)).find(
-    ({ id, ended_at_ms }) => id !== run && ended_at_ms !== null,
+  // A launch of which no agent came was no attempt.
+  const row = (await board.runtimesOf(ticket.id, RUNS_SEEN)).find(
+    ({ id, ended_at_ms, registered_at_ms }) =>
+      id !== run && ended_at_ms !== null && registered_at_ms !== null,
   );
   if (row === undefined) return null;
   let words = '';

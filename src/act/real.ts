@@ -6,6 +6,7 @@ import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
+import { messageOf } from '../model/errors.ts';
 import { hasEnded } from '../model/identity.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
@@ -82,7 +83,12 @@ export function realOutside(here: Here): Outside {
     },
     start: async (run, ticket, { where, command: argv }) => {
       if (here.sender) return sent(run, ticket, here, here.sender);
-      await registrar.open(run);
+      try {
+        await registrar.open(run);
+      } catch (error) {
+        registrar.close(run);
+        return { ok: false, untouched: true, error: messageOf(error) };
+      }
       const pane = { name: run, run, ticket, cwd: where.worktree, argv };
       try {
         const started = await startPane(tmux, pane);
@@ -239,7 +245,12 @@ function neighbours(
 
 /** The server starts the runtime, or says who is busy: that one is judged here, by the kernel. */
 async function sent(run: string, ticket: string, { places, clock }: Here, server: Server): Promise<Started> {
-  const text = readFileSync(join(runDir(places.runs, run), 'prompt.md'), 'utf8');
+  let text: string;
+  try {
+    text = readFileSync(join(runDir(places.runs, run), 'prompt.md'), 'utf8');
+  } catch (error) {
+    return { ok: false, untouched: true, error: messageOf(error) };
+  }
   const { send } = await import('../board/http/index.ts');
   const answer = await send(server, ticket, { run, text, nonce: `${run}-prompt`, now_ms: clock() });
   switch (answer.kind) {

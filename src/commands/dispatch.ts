@@ -29,6 +29,7 @@ import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
 import type { After } from './after.ts';
 import { type Context, ensureHost, openBoard, readBoard, serverOf } from './context.ts';
+import { earlierTicks } from './earlier.ts';
 import { showing, watched } from './progress.ts';
 
 interface Options {
@@ -234,11 +235,16 @@ async function lookedAt(
     const sender = server?.sends === true ? server : null;
     const here = { places, board, tmux, policy, env, node, bin, tick_id, clock, sender };
     const { dispatch, max = null, project = null } = options;
+    const { claimersEnded, beingMade } = earlierTicks(context, policy, {
+      locked: !dry,
+      sends: sender !== null,
+    });
+    const eyes = { places, board, tmux, policy, project, env, now_ms, mono_ms, repair: !dry, look };
     const result = await tick({
       policy,
       options: { dispatch, max, project },
-      observe: () =>
-        observe({ places, board, tmux, policy, project, env, now_ms, mono_ms, repair: !dry, look }),
+      observe: () => observe({ ...eyes, claimersEnded }),
+      beingMade,
       hands: dry ? null : { board, policy, tick_id, clock, outside: watched(realOutside(here), say) },
       tick_id,
     });

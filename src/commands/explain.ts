@@ -1,7 +1,6 @@
 import type { Board, Handed, WordsRow } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
-import { decide } from '../decide/index.ts';
 import { EXPLAINED_TICKS } from '../model/activity.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -16,7 +15,9 @@ import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { ago, utc } from '../report/times.ts';
 import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
 import { oneLine } from '../text.ts';
-import { type Context, ticketOrFail, withReader } from './context.ts';
+import { decided } from '../tick.ts';
+import { type Context, serverOf, ticketOrFail, withReader } from './context.ts';
+import { earlierTicks } from './earlier.ts';
 import { ticketLine } from './ticket.ts';
 
 /** The newest lines of a ticket's log that are shown. */
@@ -83,12 +84,15 @@ type Next = Awaited<ReturnType<typeof nextOf>>;
 async function nextOf(context: Context, board: Board, ticket: Ticket, runs: readonly Runtime[]) {
   const { places, env, tmux } = context;
   const { policy } = loadPolicy(places.config, env);
-  const world = await observe({
-    ...{ places, board, tmux, policy, env, project: null, also: [ticket.id], repair: false },
+  const sends = (await serverOf(context))?.sends === true;
+  const { claimersEnded, beingMade } = earlierTicks(context, policy, { locked: false, sends });
+  const seen = await observe({
+    ...{ places, board, tmux, policy, env, project: null, also: [ticket.id], repair: false, claimersEnded },
     now_ms: Date.now(),
     mono_ms: monotonicMs(),
   });
-  const plan = decide(world, policy, { dispatch: true, max: null, project: null });
+  const options = { dispatch: true, max: null, project: null };
+  const { world, plan } = await decided(seen, policy, options, beingMade);
   const steps = [...plan.reconcile, ...plan.dispatch].filter((step) => step.ticket === ticket.id);
   const live = world.runtimes.find(({ row }) => row.ticket_id === ticket.id) ?? null;
   const since = live === null ? {} : { since: new Date(live.row.claimed_at_ms).toISOString() };

@@ -95,6 +95,7 @@ function closed(
   if (unmet.length > 0) return 'dependencies_unmet';
   if (ticket.not_before_at_ms !== null && ticket.not_before_at_ms > world.now_ms) return 'not_before';
   if (ticket.attempts >= policy.limits.max_attempts) return 'attempts_used_up';
+  if (world.being_made[ticket.id] !== undefined) return 'still_being_made';
   return null;
 }
 
@@ -112,6 +113,8 @@ function factsOf(
 ): Skip['evidence'] {
   const { ticket, route, slots } = seen;
   switch (because) {
+    case 'still_being_made':
+      return { what: world.being_made[ticket.id] ?? null };
     case 'not_before':
       return { not_before_at_ms: ticket.not_before_at_ms };
     case 'owned_by_person':

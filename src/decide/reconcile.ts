@@ -10,7 +10,7 @@
 import type { ProcessIdentity } from '../model/identity.ts';
 import type { Because, EndInfo, Refresh, Skip, Step, TicketGuard } from '../model/plan.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
-import { retryAfter } from '../model/retry.ts';
+import { heldAfter, retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type TicketFacts } from '../model/ticket.ts';
 import {
@@ -176,17 +176,24 @@ class Pass implements Reconciled {
 
   #launching(seen: ObservedRuntime, { ticket, heals }: TicketView): void {
     const { row } = seen;
-    const launching_ms = row.launching_ms + this.#world.delta_ms;
+    const launching_ms = row.launching_ms + this.#sinceClaim(row);
     // The launcher exited without registering: it can't become an agent any more.
     const failed = seen.pane?.dead === true;
     // No launcher survives a reboot, and none of them is to blame for it.
     const { boot_id } = this.#world;
     const rebooted = row.boot_id !== null && boot_id !== null && row.boot_id !== boot_id;
-    if (!failed && !rebooted && launching_ms < this.#policy.limits.launch_deadline_seconds * 1000) {
+    const late = launching_ms >= this.#policy.limits.launch_deadline_seconds * 1000;
+    if (!failed && !rebooted && !seen.abandoned && !late) {
       this.#refresh(seen, { alive: false, silent_ms: 0, launching_ms });
       return this.#skip(row, 'launching', { launching_ms });
     }
-    const because = rebooted ? 'rebooted' : failed ? 'launch_failed' : 'launch_deadline';
+    const because = rebooted
+      ? 'rebooted'
+      : failed
+        ? 'launch_failed'
+        : seen.abandoned
+          ? 'tick_died'
+          : 'launch_deadline';
     const end = {
       end_reason: because,
       exit_code: seen.pane?.exit_code ?? null,
@@ -196,6 +203,13 @@ class Pass implements Reconciled {
       return this.#retry(ticket, heals, row, seen, end, because);
     }
     this.#end(row, end, because);
+  }
+
+  /** What this tick adds to the time of a launch. The first look adds no more than has passed since the claim: a tick that was killed
+   *  stored nothing, so that the observed time began with one before it. */
+  #sinceClaim({ launching_ms, claimed_at_ms }: Runtime): number {
+    const { delta_ms, now_ms } = this.#world;
+    return launching_ms > 0 ? delta_ms : Math.min(delta_ms, Math.abs(now_ms - claimed_at_ms));
   }
 
   #alive(seen: ObservedRuntime, view: TicketView): void {
@@ -415,9 +429,14 @@ class Pass implements Reconciled {
     because: Because,
   ): void {
     const { limits } = this.#policy;
+    const cause = end === null ? (row.end_reason ?? because) : because;
     // What the machine did is no attempt of the agent's, unless it keeps happening to this one ticket.
-    const blameless = (because === 'rebooted' || because === 'tmux_server_lost') && heals < MAX_HEALS;
+    const machine = because === 'rebooted' || because === 'tmux_server_lost';
+    const blameless = (machine && heals < MAX_HEALS) || cause === 'tick_died';
     const unable = because === 'rate_limited' || because === 'agent_not_ready';
+    // No agent ever ran: that is no attempt, whatever ended it.
+    const unregistered = row.registered_at_ms === null;
+    const failures = Math.max(1, (this.#world.failed_launches[ticket.id] ?? 0) + (end === null ? 0 : 1));
     const to =
       blameless || unable
         ? ({
@@ -425,7 +444,9 @@ class Pass implements Reconciled {
             attempts: ticket.attempts,
             not_before_at_ms: because === 'rate_limited' ? (seen?.seen.limited_until_ms ?? null) : null,
           } as const)
-        : retryAfter(ticket.id, ticket.attempts, this.#world.now_ms, limits);
+        : unregistered
+          ? heldAfter(ticket, failures, this.#world.now_ms, limits)
+          : retryAfter(ticket.id, ticket.attempts, this.#world.now_ms, limits);
     this.freed.add(ticket.id);
     this.after.set(ticket.id, {
       ...ticket,

@@ -26,6 +26,11 @@ export class UserError extends Error {
   }
 }
 
+/** What an error says, without its stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** What a file system says when it is full or failing: nothing is wrong with the configuration. */
 const DISK: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EMFILE', 'ENFILE']);
 

@@ -63,6 +63,9 @@ export interface ObservedRuntime {
   readonly program: string | null;
   /** Whether its branch holds commits that its base does not; null = not looked at, or it cannot be told. */
   readonly has_commits: boolean | null;
+  /** Of a row in phase `launching`: the tick that claimed it has ended, and neither a pane nor a launcher nor a process of the
+   *  run is left, so that no agent can come of it. */
+  readonly abandoned: boolean;
 }
 
 /** A living or dead process that carries a ticket's mark though the board has no live row for it. */
@@ -161,6 +164,10 @@ export interface World {
   readonly early_deaths: readonly string[];
   /** Tickets whose state could not be read: nothing is done about them. */
   readonly unreadable: readonly string[];
+  /** Of tickets whose launch this tick may have to end: how many launches before it failed in a row. */
+  readonly failed_launches: Readonly<Record<string, number>>;
+  /** Tickets in whose workspace an earlier launch still works (a hook, `git worktree add`), and what that is. */
+  readonly being_made: Readonly<Record<string, string>>;
   /** Of this UTC day and of the tickets that may be launched; null = no budget is configured. */
   readonly spent: { readonly day: Spent; readonly tickets: Readonly<Record<string, Spent>> } | null;
 }

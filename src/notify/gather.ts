@@ -69,7 +69,7 @@ function meaning({ kind, because, text, actor }: ActivityRow): Meaning | null {
     case 'parked':
       return 'needs_input';
     case 'retry':
-      return 'failed';
+      return because === 'tick_died' ? null : 'failed'; // of the dispatcher's own death no ticket's person need hear
     case 'not_ready':
       return 'not_ready';
     case 'report':

@@ -30,7 +30,7 @@ const FINISHED: ReadonlySet<string> = new Set(['agent_finished', 'finished_witho
 /** Nobody's failure: a person, the machine, a limit. */
 const STOPPED: ReadonlySet<string> = new Set([
   ...['stopped', 'released', 'gave_way', 'rebooted', 'tmux_server_lost', 'rate_limited', 'agent_not_ready'],
-  ...['environment', 'killswitch', 'process_shared'],
+  ...['environment', 'killswitch', 'process_shared', 'tick_died'],
 ]);
 
 export function endingOf({ ended_at_ms, end_reason }: HistoryRun): Ending {

@@ -160,7 +160,7 @@ function lineOf(row: ActivityRow, run: Runtime | undefined): string {
     case 'ended':
       return `run ended${text}`;
     case 'retry':
-      return `failed, tried again${text}`;
+      return `${row.because === 'tick_died' ? 'given back' : 'failed, tried again'}${text}`;
     case 'heal':
       return `healed ${by}${text}`;
     default:

@@ -35,6 +35,7 @@ export const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((eviden
   rebooted: 'the machine was rebooted',
   tmux_server_lost: 'the tmux server was lost',
   launch_deadline: 'the launch never registered',
+  tick_died: 'the tick that claimed it ended before anything ran for it; no attempt is counted',
   ended_without_release: 'its run had ended without giving the ticket back',
   ticket_unreadable:
     'its row on the board cannot be understood: another program has written it; nothing is done',
@@ -58,6 +59,8 @@ export const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((eviden
   untrusted: 'its author is not trusted: move it to todo yourself to release it',
   dependencies_unmet: 'a ticket that it depends on is not done',
   not_before: 'its back-off is not over',
+  still_being_made: (e) =>
+    e.what ? `an earlier launch still works on it: ${e.what}` : 'an earlier launch still works on it',
   attempts_used_up: 'its attempts are used up',
   config_broken: 'the configuration is broken',
   unknown_project: 'its project is not in the configuration',

@@ -89,8 +89,13 @@ export interface Processes {
 
 /** A hook outlives the tick that was killed while it ran, and with that tick went its time limit. What it still does
  *  in this worktree must not be done twice at once: says which process to wait for, or null. One that is past its
- *  limit is ended, as its own tick would have done. What can't be told counts as running. */
-export async function hookLeft(worktree: string, { me, lookAt }: Processes): Promise<string | null> {
+ *  limit is ended, as its own tick would have done. What can't be told counts as running. `acts` false = a dry run:
+ *  nothing is ended or removed. */
+export async function hookLeft(
+  worktree: string,
+  { me, lookAt }: Processes,
+  acts = true,
+): Promise<string | null> {
   const file = noteOf(worktree);
   if (file === null)
     return `git can't tell its git dir of ${worktree}: whether a hook runs there is not known`;
@@ -100,10 +105,10 @@ export async function hookLeft(worktree: string, { me, lookAt }: Processes): Pro
   const late = Date.now() > note.until_ms;
   // A container that was started anew has another namespace, and took its hooks with it: no reason to wait for ever.
   if (verdict === 'dead' || (/^other_(time_)?namespace$/.test(because) && late)) {
-    rmSync(file, { force: true });
+    if (acts) rmSync(file, { force: true });
     return null;
   }
-  if (verdict === 'alive' && late) killGroup(note.pid);
+  if (acts && verdict === 'alive' && late) killGroup(note.pid);
   const runs = verdict === 'alive' ? 'still runs' : 'may still run';
   return `a hook of an earlier attempt ${runs} in ${worktree} (process ${note.pid}, ${because})`;
 }

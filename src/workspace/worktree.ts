@@ -115,7 +115,7 @@ async function prepare(
 }
 
 /** The git dir of a repository of another shape: bare, or named by a directory inside of it. */
-async function askedFor(repo: string): Promise<string | Refused> {
+export async function askedFor(repo: string): Promise<string | Refused> {
   const found = await git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
   if (found.missing) return no('git_missing', found.error);
   return found.ok ? realpathSync(found.stdout) : no('repo_missing', `${repo}: ${found.error}`);

@@ -221,7 +221,7 @@ describe('slots', () => {
             pane: null,
             seen: alive.seen,
             server_lost: false,
-            ...{ has_commits: null, survivor: null, program: null },
+            ...{ has_commits: null, survivor: null, program: null, abandoned: false },
           },
         ],
       },

@@ -61,6 +61,7 @@ const part = fc.record({
   fresh: fc.nat(1),
   silent_ms: fc.constantFrom(0, 95 * MINUTE),
   launching_ms: fc.constantFrom(0, 5 * MINUTE),
+  abandoned: fc.boolean(),
   young: fc.boolean(),
   server_lost: fc.boolean(),
   deadPane: fc.boolean(),
@@ -115,7 +116,9 @@ const worlds = fc
       if (pane !== null) panes.push(pane);
       if (p.row === 'launching')
         runtimes.push(
-          observed(aLaunch({ ...base, launching_ms: p.launching_ms, registered_at_ms: null }), { pane }),
+          observed(aLaunch({ ...base, launching_ms: p.launching_ms, registered_at_ms: null }), {
+            ...{ pane, abandoned: p.abandoned && pane === null },
+          }),
         );
       if (p.row === 'live') {
         const seen = { activity: p.activity, turn: p.turn, fresh: p.fresh };
@@ -198,6 +201,19 @@ describe('in every world', () => {
         if ((step.kind === 'end' || step.kind === 'retry') && step.runtime !== null) {
           expect(['dead', 'launching']).toContain(verdicts.get(step.runtime.run));
         }
+      }
+    });
+  });
+
+  it('a launch of which no agent came costs no attempt', () => {
+    always((world, plan) => {
+      const launching = new Set(
+        world.runtimes.flatMap(({ row }) => (row.phase === 'launching' ? row.id : [])),
+      );
+      const before = new Map(world.tickets.map(({ ticket }) => [ticket.id, ticket.attempts]));
+      for (const step of plan.reconcile) {
+        if (step.kind !== 'retry' || !launching.has(step.runtime?.run ?? '')) continue;
+        expect(step.to).toMatchObject({ status: 'todo', attempts: before.get(step.ticket) });
       }
     });
   });

@@ -94,6 +94,7 @@ describe('the truth table', () => {
     'an ended row of this epoch': {},
     'launching before the deadline': { runtimes: [observed(aLaunch({ launching_ms: 59_999 }))] },
     'launching at the deadline': { runtimes: [observed(aLaunch({ launching_ms: 60_000 }))] },
+    'launching, of a tick that has died': { runtimes: [observed(aLaunch(), { abandoned: true })] },
     alive: { runtimes: [observed(aRuntime())] },
     dead: { runtimes: [observed(aRuntime(), { judgement: JUDGED.dead })] },
     'dead, and its client lives on': { runtimes: [observed(aRuntime(), LIVES_ON)] },
@@ -111,6 +112,7 @@ describe('the truth table', () => {
     ['an ended row of this epoch', []],
     ['launching before the deadline', waits],
     ['launching at the deadline', ['end launch_deadline']],
+    ['launching, of a tick that has died', ['end tick_died']],
     ['alive', ['skip alive_though_settled']],
     ['dead', ['end agent_finished']],
     ['dead, and its client lives on', follows],
@@ -123,6 +125,7 @@ describe('the truth table', () => {
       ['an ended row of this epoch', ['launch next_in_order']],
       ['launching before the deadline', waits],
       ['launching at the deadline', ['end launch_deadline', 'launch next_in_order']],
+      ['launching, of a tick that has died', ['end tick_died', 'launch next_in_order']],
       ['alive', ['normalize agent_alive']],
       ['dead', ['end agent_dead', 'launch next_in_order']],
       ['dead, and its client lives on', follows],
@@ -134,6 +137,7 @@ describe('the truth table', () => {
       ['an ended row of this epoch', []],
       ['launching before the deadline', waits],
       ['launching at the deadline', ['end launch_deadline']],
+      ['launching, of a tick that has died', ['end tick_died']],
       ['alive', ['normalize agent_alive']],
       ['dead', ['end agent_finished']],
       ['dead, and its client lives on', follows],
@@ -145,6 +149,7 @@ describe('the truth table', () => {
       ['an ended row of this epoch', ['retry ended_without_release', 'skip not_before']],
       ['launching before the deadline', waits],
       ['launching at the deadline', ['retry launch_deadline', 'skip not_before']],
+      ['launching, of a tick that has died', ['retry tick_died', 'launch next_in_order']],
       ['alive', []],
       ['dead', ['retry agent_dead', 'skip not_before']],
       ['dead, and its client lives on', follows],
@@ -409,16 +414,105 @@ describe('a dead agent', () => {
     expect(only('retry', made)).toMatchObject({
       because: 'launch_failed',
       end: { end_reason: 'launch_failed', exit_code: 127 },
-      to: { status: 'todo', attempts: 1 },
+      to: { status: 'todo', attempts: 0 },
     });
   });
+});
 
-  it('counts only observed time toward the launch deadline', () => {
-    const world = pair(
-      { status: 'in_progress' },
-      observed(aLaunch({ launching_ms: 119_999, claimed_at_ms: 0 })),
-    );
-    expect(told(plan({ ...world, delta_ms: 0 }))).toEqual(['skip launching']);
+describe('a launch of which no agent came', () => {
+  const late = aLaunch({ launching_ms: 120_000 });
+  const ended = (end_reason: string) => anEnded({ registered_at_ms: null, end_reason });
+
+  it.each<[string, Partial<World>, number]>([
+    ['past its deadline', pair({ status: 'in_progress', attempts: 2 }, observed(late)), 1],
+    [
+      'failed in its pane, the third in a row',
+      {
+        ...pair(
+          { status: 'in_progress', attempts: 2 },
+          observed(aLaunch(), { pane: aPane({ dead: true, exit_code: 1 }) }),
+        ),
+        failed_launches: { 'MC-1': 2 },
+      },
+      4,
+    ],
+    [
+      'failed for the hundredth time',
+      {
+        ...pair({ status: 'in_progress', attempts: 2 }, observed(late)),
+        failed_launches: { 'MC-1': 99 },
+      },
+      30,
+    ],
+    [
+      'ended, and left the ticket behind, the second in a row',
+      {
+        tickets: [aView({ status: 'in_progress', attempts: 2 }, { ended: ended('launch_failed') })],
+        failed_launches: { 'MC-1': 2 },
+      },
+      2,
+    ],
+    [
+      'ended by another program',
+      { tickets: [aView({ status: 'in_progress', attempts: 2 }, { ended: ended('by_hand') })] },
+      1,
+    ],
+  ])('%s, costs no attempt, blocks nothing, and holds the ticket for a while', (_name, world, minutes) => {
+    const { to } = only('retry', plan(world));
+    expect(to).toMatchObject({ status: 'todo', attempts: 2 });
+    expect(to.not_before_at_ms).toBeGreaterThanOrEqual(NOW + minutes * MINUTE);
+    expect(to.not_before_at_ms).toBeLessThanOrEqual(NOW + minutes * 1.1 * MINUTE);
+  });
+
+  it.each<[string, Partial<World>]>([
+    ['its row', pair({ status: 'in_progress', attempts: 2 }, observed(aLaunch(), { abandoned: true }))],
+    [
+      'the row before',
+      { tickets: [aView({ status: 'in_progress', attempts: 2 }, { ended: ended('tick_died') })] },
+    ],
+  ])('since its tick died, holds nothing, however often (by %s)', (_name, world) => {
+    const made = plan({ ...world, failed_launches: { 'MC-1': 5 } });
+    expect(only('retry', made).to).toEqual({ status: 'todo', attempts: 2, not_before_at_ms: null });
+    expect(made.dispatch).toMatchObject([{ kind: 'launch', attempt: 3 }]);
+  });
+
+  it('is no launch to end while a pane of it lives, nor on another host', () => {
+    const pane = observed(aLaunch(), { pane: aPane() });
+    expect(told(plan(pair({ status: 'in_progress' }, pane)))).toEqual(['skip launching']);
+    const far = observed(aLaunch({ host_id: 'h-far' }), { abandoned: true });
+    expect(told(plan(pair({ status: 'in_progress' }, far)))).toEqual(['skip not_mine']);
+  });
+
+  it.each([
+    ['observed time only', { launching_ms: 119_999, claimed_at_ms: 0 }, 0, 119_999],
+    [
+      'nothing of before its claim at the first look',
+      { launching_ms: 0, claimed_at_ms: NOW - 2000 },
+      2 * MINUTE,
+      2000,
+    ],
+    [
+      'all that was observed since at a later one',
+      { launching_ms: 2000, claimed_at_ms: NOW - 2000 },
+      MINUTE,
+      62_000,
+    ],
+    [
+      'no more than was observed when the clock jumps ahead',
+      { launching_ms: 0, claimed_at_ms: 0 },
+      MINUTE,
+      MINUTE,
+    ],
+    [
+      'no more than was observed when it jumps back',
+      { launching_ms: 0, claimed_at_ms: 2 * NOW },
+      MINUTE,
+      MINUTE,
+    ],
+  ])('counts %s toward the deadline', (_name, row, delta_ms, launching_ms) => {
+    const made = plan({ ...pair({ status: 'in_progress' }, observed(aLaunch(row))), delta_ms });
+    expect(told(made)).toEqual(['skip launching']);
+    expect(made.refresh).toMatchObject([{ launching_ms }]);
   });
 });
 

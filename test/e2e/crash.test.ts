@@ -43,21 +43,32 @@ async function finishes(id: string): Promise<void> {
 }
 
 describe('a tick that is killed', () => {
-  it('while its hook runs: nothing is launched beside that hook, and no attempt spent, until it is through', async () => {
+  it('while its hook runs: its claim ends at once, and beside that hook nothing is claimed, launched or charged', async () => {
     const id = rig.add('hold');
     const running = await rig.heldTick(id);
+    const claim = rig.run(id);
     running.kill();
     await running.done;
-    await ticksUntil(id, () => rig.ticket(id).attempts === 1);
-
-    await rig.due(id);
-    const beside = rig.tick();
-    expect(beside.dispatch).toMatchObject([
-      { ticket: id, result: 'failed', after: 'todo', error: expect.stringContaining('still runs') },
-    ]);
+    const dry = rig.tick('dispatch', '--dry-run');
+    const next = rig.tick();
+    expect(next).toMatchObject({
+      code: 0,
+      reconcile: [{ kind: 'retry', ticket: id, because: 'tick_died', after: 'todo', result: 'done' }],
+      dispatch: [],
+      skipped: [{ ticket: id, because: 'still_being_made' }],
+    });
+    expect(next.skipped[0]?.evidence).toMatchObject({ what: expect.stringContaining('still runs') });
+    expect(dry).toMatchObject({
+      reconcile: [{ kind: 'retry', because: 'tick_died', result: 'planned' }],
+      dispatch: [],
+      skipped: next.skipped,
+    });
+    expect(rig.tick().skipped).toEqual(next.skipped);
+    expect(rig.box.run(['explain', id]).out).toContain('still_being_made');
+    expect(rig.runs(id)).toMatchObject([{ id: claim.id, phase: 'ended', end_reason: 'tick_died' }]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, not_before_at_ms: null });
     expect(rig.box.note(`${id}.inside`).trim().split('\n')).toHaveLength(1);
     expect(rig.started(id)).toBe(0);
-    expect(rig.ticket(id).attempts).toBe(1);
 
     rig.letGo(id);
     await ticksUntil(id, () => rig.live(id)?.phase === 'running');
@@ -65,24 +76,30 @@ describe('a tick that is killed', () => {
     await finishes(id);
   });
 
-  it('between claim and launch: after the deadline the retry table, then one agent; its own launcher, late, loses', async () => {
+  it('between claim and launch: the next tick gives the claim back and launches; its own launcher, late, loses', async () => {
     const id = rig.add('hold');
     const running = await rig.heldTick(id);
     const claim = rig.run(id);
     expect(claim).toMatchObject({ phase: 'launching', pid: null });
+    // What belongs to a dry run, or to any other command, is no tick: only the holder of the lock knows that this one is dead.
+    expect(rig.tick('dispatch', '--dry-run').skipped).toMatchObject([{ ticket: id, because: 'launching' }]);
+    expect(rig.box.run(['explain', id]).out).toContain('[launching]');
     running.kill();
     await running.done;
     rig.letGo(id);
+    await rig.gone(Number(rig.box.note(`${id}.inside`)));
     expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', claim_epoch: 1 });
 
-    // The lock died with it; its claim stands until the deadline, and nobody launches beside it.
-    const next = rig.tick();
-    expect(next).toMatchObject({ code: 0, outcome: 'ok', reconcile: [], dispatch: [] });
-    expect(next.skipped).toMatchObject([{ ticket: id, because: 'launching' }]);
-    const said = await ticksUntil(id, () => rig.ticket(id).attempts === 1);
-    expect(said).toEqual(['retry launch_deadline done']);
-    expect(rig.runs(id)).toMatchObject([{ id: claim.id, phase: 'ended', end_reason: 'launch_deadline' }]);
-    expect(rig.ticket(id).worker_pid).toBeNull();
+    expect(rig.tick()).toMatchObject({
+      code: 0,
+      outcome: 'ok',
+      reconcile: [{ kind: 'retry', because: 'tick_died', after: 'todo', result: 'done' }],
+      dispatch: [{ ticket: id, result: 'launched', evidence: { attempt: 1 } }],
+    });
+    expect(rig.runs(id)).toMatchObject([
+      { id: claim.id, phase: 'ended', end_reason: 'tick_died' },
+      { ended_at_ms: null },
+    ]);
 
     // What that tick had staged is started now, as by a tmux that was slow: it registers too late.
     const late = spawnSync('/bin/sh', [join(rig.box.state, 'runs', claim.id, 'launch')], {
@@ -90,11 +107,8 @@ describe('a tick that is killed', () => {
       timeout: 20_000,
     });
     expect(late.status).toBe(75);
-    expect(rig.started(id)).toBe(0);
-
-    await ticksUntil(id, () => rig.live(id)?.phase === 'running');
-    expect(rig.started(id)).toBe(1);
     await finishes(id);
+    expect(rig.started(id)).toBe(1);
   });
 
   it('after registration: the next tick finds the agent alive, records it as running and sends nothing again', async () => {
@@ -111,11 +125,12 @@ describe('a tick that is killed', () => {
     expect(rig.box.sql('SELECT id FROM ticks')).toEqual([]);
 
     const next = rig.tick();
-    expect(next).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    expect(next.code).toBe(0);
+    expect([...next.reconcile, ...next.dispatch].filter(({ ticket }) => ticket === id)).toEqual([]);
     expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid, attempts: 0 });
     expect(rig.run(id)).toMatchObject({ id: run, phase: 'running', pid });
     await ticksUntil(second, () => rig.live(second)?.phase === 'running');
-    expect(rig.ticket(second).attempts).toBe(1);
+    expect(rig.ticket(second).attempts).toBe(0);
     expect([rig.started(id), rig.started(second)]).toEqual([1, 1]);
     expect(rig.box.sql('SELECT run_id FROM deliveries WHERE ticket_id = ?', id)).toEqual([{ run_id: run }]);
     await finishes(id);
@@ -170,7 +185,7 @@ if (slow && ${when === 'after'}) await hold();
     expect(rig.run(id)).toMatchObject({ phase: 'registered', pid: rig.agents(id)[0] });
   });
 
-  it('and the launcher with it: its pane tells, the retry table at once, then one agent', async () => {
+  it('and the launcher with it: its pane tells, a back-off but no attempt, then one agent', async () => {
     const id = rig.add('hold');
     const { run, register, launcher } = await killed(id, 'before');
     expect(run.phase).toBe('launching');
@@ -183,7 +198,8 @@ if (slow && ${when === 'after'}) await hold();
       because: 'launch_failed',
       after: 'todo',
     });
-    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 1, worker_pid: null });
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, worker_pid: null });
+    expect(rig.ticket(id).not_before_at_ms).not.toBeNull();
     expect(rig.started(id)).toBe(0);
     await ticksUntil(id, () => rig.live(id)?.phase === 'running');
     expect(rig.started(id)).toBe(1);
@@ -206,8 +222,10 @@ if (slow && ${when === 'after'}) await hold();
   it('while the launcher lives on past the deadline: it loses its registration, no agent of it ever runs', async () => {
     const id = rig.add('hold');
     const { run, launcher } = await killed(id, 'before');
-    const said = await ticksUntil(id, () => rig.ticket(id).attempts === 1);
+    const said = await ticksUntil(id, () => rig.runs(id)[0]?.ended_at_ms !== null);
     expect(said).toEqual(['retry launch_deadline done']);
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0 });
+    expect(rig.ticket(id).not_before_at_ms).not.toBeNull();
     rig.box.signal('register.on');
     await rig.gone(launcher);
     expect(rig.started(id)).toBe(0);

@@ -212,7 +212,7 @@ describe('hooks', () => {
     expect(run).toMatchObject({ phase: 'ended', end_reason: 'launch_failed' });
     expect(rig.ticket(id)).toMatchObject({
       status: 'todo',
-      attempts: 1,
+      attempts: 0,
       reason: 'launch_failed',
       worker_pid: null,
     });
@@ -290,7 +290,7 @@ describe('an attempt', () => {
         { ticket: id, result: 'failed', after: 'todo', error: expect.stringContaining('worktree_foreign') },
       ],
     });
-    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 1, reason: 'launch_failed' });
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, reason: 'launch_failed' });
     expect(rig.ticket(id).reason_text).toContain(target);
     expect(rig.live(id)).toBeUndefined();
     expect(rig.started(id)).toBe(0);

@@ -42,7 +42,7 @@ export interface Node {
 export interface Look {
   readonly boot: number;
   readonly readable: boolean;
-  readonly processes: readonly { readonly pid: number; readonly start: string }[];
+  readonly processes: readonly { readonly pid: number; readonly start: string; readonly run: string }[];
   readonly marks: Machine['marks'];
   readonly registered: Machine['registered'];
   readonly activity: Machine['activity'];
@@ -246,6 +246,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
       has_commits: false,
       survivor: null,
       program: null,
+      abandoned: isAbandoned(row, panes, look),
     };
   });
   return {
@@ -264,8 +265,17 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     beyond: 0,
     early_deaths: [],
     unreadable: snapshot.unreadable,
+    failed_launches: {},
+    being_made: {},
     spent: null,
   };
+}
+
+/** As the product finds it while it holds the tick lock. Ticks of the explorer overlap without a lock: what one of them believes dead may
+ *  go on, and must do no harm. */
+function isAbandoned({ phase, mark }: Runtime, panes: ReadonlyMap<string, Pane>, look: Look): boolean {
+  if (phase !== 'launching' || panes.has(mark) || !look.readable) return false;
+  return !look.processes.some(({ run }) => run === mark);
 }
 
 function lookAt(pid: number, start: string, look: Look, blind: Blind): ProcessLook {

@@ -89,10 +89,7 @@ describe('a write whose answer', () => {
       await expect(claim(ticket)).rejects.toMatchObject({ exit: 69 });
       expect(await server.board.runtimesOf(ticket.id, 9)).toMatchObject([{ id: 'r1', phase: 'launching' }]);
       expect(await server.board.ticket(ticket.id)).toMatchObject({ claim_epoch: 1 });
-      outcome(
-        `${kind}, for ever, at a claim`,
-        'exit 69; the claim stands once, and ends with the launch deadline',
-      );
+      outcome(`${kind}, for ever, at a claim`, 'exit 69; the claim stands once, and ends with the next tick');
     },
   );
 

@@ -3,7 +3,8 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, end } from '../../scripts/sandbox.ts';
+import { AGENT, end, until } from '../../scripts/sandbox.ts';
+import { FAIL_BIN } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import type { Options } from '../support/mission-control/server.ts';
 import { Rig, type RunRow } from '../support/rig.ts';
@@ -158,6 +159,18 @@ it('no answer at all: the ticket stays claimed, and the runtime that was started
   rig.tick();
   expect([rig.agents(id), rig.started(id)]).toEqual([[rig.run(id).pid], 1]);
   expect(rig.ticket(id)).toMatchObject({ status: 'in_progress' });
+});
+
+it('a tick killed between claim and send: the server may start it yet, so its claim stands until the deadline', async () => {
+  const id = rig.add('hold');
+  const once = join(rig.box.dir, 'hit');
+  const env = { MC_PICKUP_FAILPOINT: `launch-staged:kill:${once}` };
+  await rig.box.begin(['dispatch', '--json'], env, FAIL_BIN).done;
+  const { id: run } = rig.run(id);
+  expect(rig.tick()).toMatchObject({ dispatch: [], skipped: [{ ticket: id, because: 'launching' }] });
+  expect(await until(() => rig.tick().reconcile.length > 0)).toBe(true);
+  expect(rig.runs(id)[0]).toMatchObject({ id: run, phase: 'ended', end_reason: 'launch_deadline' });
+  expect(rig.ticket(id).attempts).toBe(0);
 });
 
 it('a question is answered through the server; while the agent works a text is refused as busy', async () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
-import { retryAfter } from '../../src/model/retry.ts';
+import { failedLaunches, heldAfter, retryAfter } from '../../src/model/retry.ts';
 
 const NOW = 1_000_000;
 
@@ -47,5 +47,36 @@ describe('retryAfter', () => {
         expect(Number.isSafeInteger(to.not_before_at_ms)).toBe(true);
       }),
     );
+  });
+});
+
+describe('failed launches', () => {
+  const run = (end_reason: string | null, registered_at_ms: number | null = null) => ({
+    end_reason,
+    registered_at_ms,
+  });
+
+  it('count since the last one that an agent came of; what failed by nobody and nothing does not', () => {
+    expect(failedLaunches([])).toBe(0);
+    const since = [
+      run(null),
+      run('tick_died'),
+      run('environment'),
+      run('launch_deadline'),
+      run('killswitch'),
+    ];
+    expect(failedLaunches([...since, run('launch_failed'), run('agent_dead', 1), run('launch_failed')])).toBe(
+      3,
+    );
+  });
+
+  it('hold the ticket by the doubling back-off of the retry table, and never block it', () => {
+    const ticket = { id: 'MC-1', attempts: 2 };
+    for (const n of [1, 2, 3, 30, 3000]) {
+      const { not_before_at_ms } = retryAfter('MC-1', n - 1, NOW, { ...DEFAULT_LIMITS, max_attempts: 9999 });
+      expect(heldAfter(ticket, n, NOW, DEFAULT_LIMITS)).toEqual({
+        ...{ status: 'todo', attempts: 2, not_before_at_ms },
+      });
+    }
   });
 });

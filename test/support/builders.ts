@@ -198,7 +198,7 @@ export function observed(
     row,
     judgement: row.phase === 'launching' ? null : JUDGED.alive,
     pane: null,
-    ...{ server_lost: false, has_commits: null, survivor: null, program: null },
+    ...{ server_lost: false, has_commits: null, survivor: null, program: null, abandoned: false },
     ...rest,
     seen: {
       activity: row.activity,
@@ -245,6 +245,8 @@ export function aWorld(over: Partial<World> = {}): World {
     beyond: 0,
     early_deaths: [],
     unreadable: [],
+    failed_launches: {},
+    being_made: {},
     spent: null,
     ...over,
   };

@@ -38,6 +38,7 @@ for (let held = 0; held < Number(ticks); ) {
     now_ms: Date.now(),
     mono_ms: 1,
     repair: false,
+    claimersEnded: async () => false,
   };
   const world = await observe(eyes);
   // A more urgent ticket comes in after each look: whoever looks next plans another set.

@@ -10,6 +10,21 @@ export interface TickLock {
   release(): void;
 }
 
+/** Whether somebody holds the lock now; null = it can't be told. For those that may not take it: it is held for the moment of this
+ *  look, as a reader. */
+export function isLocked(path: string): boolean | null {
+  let db: Database.Database | null = null;
+  try {
+    db = openDatabase(path, { readonly: true, fileMustExist: true, timeout: 0 });
+    db.pragma('schema_version');
+    return false;
+  } catch (error) {
+    return isBusy(error) ? true : null;
+  } finally {
+    db?.close();
+  }
+}
+
 /** Takes the tick lock, or says at once (null) that someone else holds it. It is SQLite's own exclusive lock on
  *  a file of its own: the kernel frees it however the process dies, and no child inherits it. */
 export function tryTickLock(path: string): TickLock | null {

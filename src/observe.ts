@@ -57,9 +57,13 @@ export interface Look {
   readonly tmux: Promise<TmuxView>;
 }
 
-/** Asks tmux, so that its answer comes while there is something else to do. */
-export function beginLook({ places, tmux, repair }: Pick<Eyes, 'places' | 'tmux' | 'repair'>): Look {
-  const me = lookAtSelf(hostId(places.state) ?? 'h-unknown');
+/** Asks tmux, so that its answer comes while there is something else to do. `me`: who looks, where that is known already. */
+export function beginLook({
+  places,
+  tmux,
+  repair,
+  me = lookAtSelf(hostId(places.state) ?? 'h-unknown'),
+}: Pick<Eyes, 'places' | 'tmux' | 'repair'> & { readonly me?: ObserverIdentity }): Look {
   const asked = viewServer(tmux, { repair, self: me });
   asked.catch(() => {}); // told where it is waited for, if the tick comes that far
   return { me, tmux: asked };

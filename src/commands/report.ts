@@ -1,5 +1,8 @@
 import { join } from 'node:path';
+import type { Board } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { foldEvents } from '../runtime/events.ts';
 import { readRunFile } from '../runtime/launcher.ts';
@@ -36,7 +39,10 @@ export async function report(
           ? row.turn
           : foldEvents(join(context.places.runs, run, 'events'), row, adapter).turn;
     const message = clean(o.message).slice(0, 16_384);
-    const result = await board.report({ run, to, message, turn }, Date.now());
+    const said = { run, to, message, turn };
+    let result = await board.report(said, Date.now());
+    const owner = result === 'lost' && row !== null ? await otherProfile(board, row, context) : null;
+    if (owner !== null) result = await board.report({ ...said, owner }, Date.now());
     if (result === 'lost') {
       throw new UserError(
         EXIT.busy,
@@ -47,4 +53,11 @@ export async function report(
     else context.out.line(`${row?.ticket_id ?? 'ticket'} -> ${to}`);
     return EXIT.ok;
   });
+}
+
+/** The profile that the ticket was given to while this run worked on it: whose it is says who takes it next, and the work that is done
+ *  is done. null = it was not, or a person has taken it. */
+async function otherProfile(board: Board, row: Runtime, { places, env }: Context): Promise<string | null> {
+  const owner = (await board.ticket(row.ticket_id ?? ''))?.owner ?? null;
+  return owner !== null && loadPolicy(places.config, env).policy.agents.has(owner) ? owner : null;
 }

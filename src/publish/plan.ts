@@ -1,6 +1,7 @@
 import type { ReviewRow } from '../board/port.ts';
 import type { Policy, Project, ReviewSpec } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { reviewDue } from '../model/wait.ts';
 import { blocks, type Switch } from '../model/world.ts';
 
 /** Label of a ticket by which another agent reads the work of one in review; the id of that follows. */
@@ -41,7 +42,7 @@ export function planPublish(world: PublishWorld): PublishStep[] {
     const spec = project?.review ?? null;
     if (project === undefined || spec === null || isReader(ticket)) return [];
     if (world.project !== null && world.project !== project.name) return [];
-    if (ticket.status !== 'in_review' || ticket.updated_at_ms >= world.before_ms) return [];
+    if (ticket.status !== 'in_review' || isNewer(ticket.updated_at_ms, world)) return [];
     // Nothing goes out of a project that is held back.
     if (blocks(world.switches, project.name, undefined) !== null) return [];
     const of = world.rows.filter(({ ticket_id }) => ticket_id === ticket.id);
@@ -56,6 +57,12 @@ export function planPublish(world: PublishWorld): PublishStep[] {
   return found.sort((a, b) => since(a) - since(b));
 }
 
+/** What was changed since the look began. A ticket that was changed in a far future was so by a clock that ran ahead: it would
+ *  be waited for until then. */
+function isNewer(updated_at_ms: number, { before_ms, now_ms }: PublishWorld): boolean {
+  return updated_at_ms >= before_ms && updated_at_ms - now_ms < 3_600_000;
+}
+
 function isReader({ author, labels }: Ticket): boolean {
   return author === READER_AUTHOR && labels.some((label) => label.startsWith(READER_LABEL));
 }
@@ -64,7 +71,8 @@ function dueBecause(ticket: Ticket, row: ReviewRow | null, now_ms: number): Publ
   if (row === null) return 'in_review';
   if (row.stage === 'merged' || row.stage === 'closed') return null; // reopened later: a person's
   if (row.ticket_version !== ticket.version) return 'changed';
-  if (row.next_at_ms === null || row.next_at_ms > now_ms) return null;
+  const { next_at_ms, updated_at_ms } = row;
+  if (next_at_ms === null || !reviewDue({ next_at_ms, updated_at_ms }, now_ms)) return null;
   return row.error === null && row.stage === 'open' ? 'check_due' : 'retry_due';
 }
 

@@ -4,23 +4,13 @@
  * a lock or waits: a monitor that took the tick lock for a moment would be in the way of the tick it looks for.
  */
 import { statSync } from 'node:fs';
-import type { Policy, Project } from './model/policy.ts';
+import { longestTickMs, STOPPED_AFTER } from './model/bounds.ts';
+import type { Policy } from './model/policy.ts';
 import type { Places } from './paths.ts';
 import { startedAtMs } from './runtime/agents/codex-rollout.ts';
 import { numberOf, readObject, textOf } from './runtime/files.ts';
 import { heldBy, verbOf } from './runtime/holder.ts';
 import { hostId, lookAt } from './runtime/identity.ts';
-
-/** After so many intervals without one, ticks have stopped. */
-export const STOPPED_AFTER = 3;
-/** `git worktree add` and what stands around the hooks of a launch. */
-const LAUNCH_SECONDS = 330;
-/** What a tick is given beside its launches: a board that is brought forward, hundreds of heals, a server that answers slowly. */
-const REST_MS = 10 * 60_000;
-/** The bound of a tick before its configuration has told of a longer one. */
-export const TICK_BOUND_MS = 40 * 60_000;
-/** A person's command may take longer than any tick: it may delete hundreds of worktrees. */
-export const COMMAND_BOUND_MS = 2 * 3_600_000;
 
 export interface Ticks {
   /** The end of the last tick, halted ones included, UTC milliseconds; null = there was none. */
@@ -56,32 +46,13 @@ export function ticksNow(
   if (overdue !== null)
     return { ...facts, coming: false, because: last_at_ms === null ? 'never' : 'stopped' };
   // It installs, fetches, launches: the ticks meanwhile give way to it and leave nothing.
-  if (running_since_ms !== null && now_ms - running_since_ms <= longestMs(policy))
+  if (running_since_ms !== null && now_ms - running_since_ms <= longestTickMs(policy))
     return { ...facts, coming: true, because: halted ? 'halted' : 'running' };
   if (age === null) return { ...facts, coming: false, because: 'never' };
   // The clock was set back: that tick says nothing of now.
   if (age < -interval_ms) return { ...facts, coming: false, because: 'in_the_future' };
   if (age > STOPPED_AFTER * interval_ms) return { ...facts, coming: false, because: 'stopped' };
   return { ...facts, coming: true, because: halted ? 'halted' : 'ticks_come' };
-}
-
-/** After how long alarm is given: how long a tick may take at most where its launches go side by side. */
-function longestMs({ limits, projects }: Policy): number {
-  const seconds = Math.max(0, ...[...projects.values()].map(launchSeconds)) + limits.register_wait_seconds;
-  return (STOPPED_AFTER * limits.interval_seconds + seconds) * 1000;
-}
-
-/** After how long a tick is ended that still has the tick lock. Longer than any that works: by the bounds of all that it may do, as
- *  if its launches waited for each other. */
-export function tickBoundMs(policy: Policy): number {
-  const launch = Math.max(0, ...[...policy.projects.values()].map(launchSeconds)) * 1000;
-  const all = longestMs(policy) + launch * (policy.limits.max_launches_per_tick - 1) + REST_MS;
-  return Math.max(TICK_BOUND_MS, all);
-}
-
-function launchSeconds({ fetch_timeout_seconds, after_create, before_run }: Project): number {
-  const hooks = (after_create?.timeout_seconds ?? 0) + (before_run?.timeout_seconds ?? 0);
-  return LAUNCH_SECONDS + fetch_timeout_seconds + hooks;
 }
 
 /** Since when a tick has the tick lock (`send` and `stop` take it too), and whether it, or whatever else has it, is overdue. Where

@@ -17,6 +17,7 @@ import {
   unreadable,
   writeSwitch,
 } from '../killswitch.ts';
+import { TICK_BOUND_MS, tickBoundMs } from '../model/bounds.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { PageSpec, Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
@@ -29,7 +30,6 @@ import { lookAtSelf } from '../runtime/identity.ts';
 import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
-import { TICK_BOUND_MS, tickBoundMs } from '../ticks.ts';
 import type { After } from './after.ts';
 import { type Context, ensureHost, openBoard, readBoard, serverOf } from './context.ts';
 import { showing, watched } from './progress.ts';

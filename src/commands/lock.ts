@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
+import { COMMAND_BOUND_MS } from '../model/bounds.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { noteHolder, verbOf } from '../runtime/holder.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
-import { COMMAND_BOUND_MS } from '../ticks.ts';
 import type { Context } from './context.ts';
 import { showing } from './progress.ts';
 

@@ -1,11 +1,12 @@
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { halted, readSwitches } from '../killswitch.ts';
+import { STOPPED_AFTER } from '../model/bounds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { age } from '../report/times.ts';
 import { hostId } from '../runtime/identity.ts';
 import { oneLine } from '../text.ts';
-import { STOPPED_AFTER, type Ticks, ticksNow } from '../ticks.ts';
+import { type Ticks, ticksNow } from '../ticks.ts';
 import { type Context, withReader } from './context.ts';
 
 /** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is

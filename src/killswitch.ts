@@ -12,6 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { uptime } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import type { Switch } from './model/world.ts';
 
@@ -19,8 +20,18 @@ const SCOPE = /^(\*|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
 const MAX_BYTES = 1024 * 1024;
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** When a switch was turned on by the clock of this boot, which nobody sets and which goes on in suspend. */
+interface BootClock {
+  readonly boot_id: string;
+  readonly uptime_ms: number;
+}
+
+interface Kept extends Switch {
+  readonly clock?: BootClock;
+}
+
 type Read =
-  | { readonly ok: true; readonly switches: readonly Switch[] }
+  | { readonly ok: true; readonly switches: readonly Kept[] }
   /** `content`: the file was read, but says nothing that is understood. */
   | { readonly ok: false; readonly error: string; readonly content: boolean };
 
@@ -32,8 +43,8 @@ export function readSwitches(
 ): Switch[] {
   const { file, forced } = fromEnvironment(places.killswitch, env.MC_PICKUP_KILLSWITCH ?? '');
   const read = readFile(file);
-  const found = read.ok ? read.switches : [broken(file, read.error)];
-  const active = found.filter(({ expires_at_ms }) => expires_at_ms === null || expires_at_ms > now_ms);
+  const found: readonly Kept[] = read.ok ? read.switches : [broken(file, read.error)];
+  const active = found.filter((one) => !hasExpired(one, now_ms)).map(({ clock: _, ...one }) => one);
   return forced === null ? active : [forced, ...active];
 }
 
@@ -57,8 +68,53 @@ export function halted(switches: readonly Switch[]): Switch | null {
   return switches.find(({ level, scope }) => level === 'all' && scope === '*') ?? null;
 }
 
+/**
+ * Whether its time is over. In the boot in which it was turned on that is told by a clock that nobody can set: a wall clock that
+ * runs ahead for a moment releases nothing early, and one that ran ahead when it was turned on keeps nothing off. After a
+ * reboot, and for a switch of another program, there is the wall clock alone.
+ */
+function hasExpired({ at_ms, expires_at_ms, clock }: Kept, now_ms: number): boolean {
+  if (expires_at_ms === null) return false;
+  if (clock === undefined || at_ms === null || clock.boot_id !== bootId()) return expires_at_ms <= now_ms;
+  return uptime() * 1000 - clock.uptime_ms >= expires_at_ms - at_ms;
+}
+
+/** Now by the clock of this boot; undefined where the boot has no name (macOS). */
+export function bootClock(): BootClock | undefined {
+  const boot_id = bootId();
+  return boot_id === null ? undefined : { boot_id, uptime_ms: Math.round(uptime() * 1000) };
+}
+
+function bootId(): string | null {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() || null;
+  } catch {
+    return null;
+  }
+}
+
+/** When launches were last released on this host, or last switched off by themselves: deaths before that have had their effect.
+ *  null = never; a time of the future is that of a clock that ran ahead, and says nothing. */
+export function releasedAt({ released }: { readonly released: string }, now_ms: number): number | null {
+  try {
+    const at_ms = record(JSON.parse(readFileSync(released, 'utf8')))?.at_ms;
+    return typeof at_ms === 'number' && at_ms <= now_ms ? at_ms : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Notes that. Best effort: without it old deaths may count once more. */
+export function recordRelease({ released }: { readonly released: string }, now_ms: number): void {
+  try {
+    writeAtomic(released, `${JSON.stringify({ at_ms: now_ms })}\n`);
+  } catch {
+    // What was changed at the switch itself stands.
+  }
+}
+
 /** Turns a switch on; one of the same scope is replaced, the others stay. */
-export function writeSwitch(file: string, one: Switch): void {
+export function writeSwitch(file: string, one: Kept): void {
   const read = readFile(file);
   // A broken file stands for "all": a narrower switch must not open what it closed.
   const before = read.ok ? read.switches : [broken(file, read.error)];
@@ -173,7 +229,7 @@ function parse(value: unknown): Read {
   if (object === null) return not('not a JSON object');
   const list = Object.hasOwn(object, 'switches') ? object.switches : [object];
   if (!Array.isArray(list)) return not('"switches" is not a list');
-  const switches: Switch[] = [];
+  const switches: Kept[] = [];
   for (const entry of list) {
     const one = parseOne(record(entry));
     if (typeof one === 'string') return not(one);
@@ -182,14 +238,20 @@ function parse(value: unknown): Read {
   return { ok: true, switches };
 }
 
-function parseOne(entry: Record<string, unknown> | null): Switch | string {
+function parseOne(entry: Record<string, unknown> | null): Kept | string {
   if (entry === null) return 'a switch is not an object';
   const { level, scope = '*', reason = '', author = '', at_ms = null, expires_at_ms = null } = entry;
   if (level !== 'dispatch' && level !== 'all') return `unknown level ${JSON.stringify(level) ?? '(none)'}`;
   if (typeof scope !== 'string' || !SCOPE.test(scope)) return `unknown scope ${JSON.stringify(scope)}`;
   if (typeof reason !== 'string' || typeof author !== 'string') return 'reason and author must be text';
   if (!timeOrNull(at_ms) || !timeOrNull(expires_at_ms)) return 'at_ms and expires_at_ms must be numbers';
-  return { level, scope, reason, author, at_ms, expires_at_ms };
+  const clock = clockIn(entry.clock);
+  return { level, scope, reason, author, at_ms, expires_at_ms, ...(clock === null ? {} : { clock }) };
+}
+
+function clockIn(value: unknown): BootClock | null {
+  const { boot_id, uptime_ms } = record(value) ?? {};
+  return typeof boot_id === 'string' && typeof uptime_ms === 'number' ? { boot_id, uptime_ms } : null;
 }
 
 function timeOrNull(value: unknown): value is number | null {
@@ -215,7 +277,7 @@ function readGate(file: string): { first_halted_at_ms: number; ticks: number } |
   }
 }
 
-function save(file: string, switches: readonly Switch[]): void {
+function save(file: string, switches: readonly Kept[]): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   writeAtomic(file, `${JSON.stringify({ switches }, null, 2)}\n`);
 }

@@ -3,7 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Board, Ready, Snapshot } from './board/port.ts';
 import { monotonicMs } from './clock.ts';
 import { failpoint } from './failpoint.ts';
-import { readSwitches } from './killswitch.ts';
+import { readSwitches, releasedAt } from './killswitch.ts';
+import { LOSSES_MS } from './model/breaker.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { AgentKind, Policy } from './model/policy.ts';
 import { failedLaunches, LAUNCHES_SEEN } from './model/retry.ts';
@@ -62,9 +63,13 @@ export interface Look {
   readonly tmux: Promise<TmuxView>;
 }
 
-/** Asks tmux, so that its answer comes while there is something else to do. */
-export function beginLook({ places, tmux, repair }: Pick<Eyes, 'places' | 'tmux' | 'repair'>): Look {
-  const me = lookAtSelf(hostId(places.state) ?? 'h-unknown');
+/** Asks tmux, so that its answer comes while there is something else to do. `me`: who looks, where that is known already. */
+export function beginLook({
+  places,
+  tmux,
+  repair,
+  me = lookAtSelf(hostId(places.state) ?? 'h-unknown'),
+}: Pick<Eyes, 'places' | 'tmux' | 'repair'> & { readonly me?: ObserverIdentity }): Look {
   const asked = viewServer(tmux, { repair, self: me });
   asked.catch(() => {}); // told where it is waited for, if the tick comes that far
   return { me, tmux: asked };
@@ -88,6 +93,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     ready: readyOf(eyes, switches),
     budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
     also: eyes.also ?? [],
+    recent_since_ms: eyes.now_ms - Math.max(LOSSES_MS, eyes.policy.limits.mass_death.minutes * 60_000),
   });
   failpoint('observe-snapshot-read');
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
@@ -117,7 +123,8 @@ export async function observe(eyes: Eyes): Promise<World> {
     switches,
     ramp: existsSync(eyes.places.gate) ? 1 : (snapshot.last_tick?.ramp ?? null),
     beyond: snapshot.beyond,
-    early_deaths: snapshot.early_deaths,
+    recent: snapshot.recent,
+    released_at_ms: releasedAt(eyes.places, eyes.now_ms),
     unreadable: snapshot.unreadable,
     failed_launches,
     being_made: {},

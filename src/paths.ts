@@ -17,6 +17,8 @@ export interface Places {
   readonly filling: string;
   readonly killswitch: string;
   readonly gate: string;
+  /** When launches were last released. */
+  readonly released: string;
   readonly host: string;
   /** What people were told, and what waits to be told. */
   readonly notified: string;
@@ -67,6 +69,7 @@ export function placesOf(
     filling: `${state}/pool-lock.sqlite`,
     killswitch: `${state}/killswitch.json`,
     gate: `${state}/gate.json`,
+    released: `${state}/released.json`,
     host: `${state}/host-id`,
     notified: `${state}/notified.json`,
     notifyLock: `${state}/notify-lock.sqlite`,

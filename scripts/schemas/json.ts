@@ -188,6 +188,16 @@ export const PRINTED: readonly Printed[] = [
         'profiles that are limited or not ready',
       ),
       switches: list(SWITCH, 'the killswitch'),
+      launches: object('what is known of launches beside the killswitch', {
+        released_at_ms: orNull(at('when they were last released on this host; null = never')),
+        held: orNull(
+          object('the tmux server was lost again and again: nothing is launched for a while', {
+            losses: number('how often in half an hour'),
+            until_ms: at('until when'),
+            tickets: list(text('a ticket'), 'tickets whose runs lived each time'),
+          }),
+        ),
+      }),
       last_tick: orNull(
         object('the last tick of this host', { id: text('its id'), at_ms: at('its end'), outcome }),
       ),
@@ -198,6 +208,13 @@ export const PRINTED: readonly Printed[] = [
         because: ticksBecause,
         reason: orNull(text('why they are halted')),
         running_since_ms: orNull(at('since when one runs now; null = none is seen')),
+        overdue: orNull(
+          object('what has the tick lock for longer than it ever may; null = nothing is known to', {
+            pid: number('its process'),
+            what: text('its command'),
+            held_ms: number('for how long it has had it while the machine was awake, milliseconds'),
+          }),
+        ),
       }),
       config_errors,
       leftovers: LEFTOVERS,

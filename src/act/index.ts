@@ -4,7 +4,7 @@ import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';
 import type { World } from '../model/world.ts';
-import { sentence } from '../report/sentences.ts';
+import { sentence, trippedText } from '../report/sentences.ts';
 import type { Claimed, Outside } from './outside.ts';
 import { unreachable } from './unreachable.ts';
 
@@ -28,8 +28,7 @@ export async function act(plan: Plan, world: World, hands: Hands): Promise<Outco
     outcomes.push(await attempt(step, world, hands));
     failpoint('heal-done');
   }
-  const tripped = outcomes.some(({ step, result }) => step.kind === 'trip' && result === 'done');
-  if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, tripped, world, hands)));
+  if (plan.dispatch.length > 0) outcomes.push(...(await dispatch(plan, world, hands)));
   if (world.runtimes.some(mayHaveUsed)) await hands.outside.recordUsage(world);
   return outcomes;
 }
@@ -43,7 +42,7 @@ export function mayHaveUsed({ row, judgement, seen }: World['runtimes'][number])
   return seen.fresh > 0 || row.silent_ms < RECORD_LAGS_MS || judgement?.verdict === 'dead';
 }
 
-async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands): Promise<Outcome[]> {
+async function dispatch(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
   // Loaded only now: a tick without launches needs none of it.
   const { claim, launch } = await import('./launch.ts');
   const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
@@ -51,11 +50,10 @@ async function dispatch(plan: Plan, tripped: boolean, world: World, hands: Hands
   const begun: (Outcome | Promise<Outcome>)[] = [];
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;
-    const halted = outcome(step, null, 'halted', null, null);
     const one = await guarded(step, async () => {
       const error = await hands.outside.unlaunchable(step);
       if (error !== null) return outcome(step, null, 'failed', null, error);
-      return tripped ? halted : claim(step, world, hands);
+      return claim(step, world, hands);
     });
     if ('result' in one) {
       begun.push(one);
@@ -173,8 +171,17 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
       return outcome(step, step.run, 'done', null, null);
     }
     case 'trip': {
-      const off = hands.outside.switchOff(step.level, sentence(step.because, step.evidence));
-      return outcome(step, null, off ? 'done' : 'lost_race', null, null);
+      const text = sentence(step.because, step.evidence);
+      if (!hands.outside.switchOff(step.level, step.scope, text))
+        return outcome(step, null, 'lost_race', null, null);
+      const what = { kind: 'killswitch', because: step.because, text: trippedText(step.scope, text) };
+      await board.log({ at_ms: now, ticket_id: null, run_id: null, actor, ...what });
+      return outcome(step, null, 'done', null, null);
+    }
+    case 'shorten': {
+      const { ticket, agent, from_ms, to_ms } = step;
+      const won = await board.shortenWait({ ticket, agent, from_ms, to_ms }, actor, now);
+      return cas(step, null, agent === null ? 'todo' : null, won);
     }
     case 'launch':
       return outcome(step, null, 'declined', null, 'a launch is no heal');

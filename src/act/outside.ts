@@ -56,8 +56,8 @@ export interface Outside {
   token(): string;
   /** Whether the killswitch forbids this launch now. */
   halted(project: string, agent: string): boolean;
-  /** Switches all launches off; false = a person was faster, and may have switched off more. */
-  switchOff(level: 'dispatch', reason: string): boolean;
+  /** Switches the launches of this scope off; false = a person was faster, and may have switched off more. */
+  switchOff(level: 'dispatch', scope: string, reason: string): boolean;
   /** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt
    *  is spent on it. null = nothing. */
   unlaunchable(step: LaunchStep): Promise<string | null>;

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
-import { readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
+import { readSwitches, recordRelease, switchFile, writeSwitch } from '../killswitch.ts';
 import { messageOf } from '../model/errors.ts';
 import { hasEnded } from '../model/identity.ts';
 import type { Plan } from '../model/plan.ts';
@@ -64,7 +64,7 @@ export function realOutside(here: Here): Outside {
   return {
     token: () => randomBytes(4).toString('hex'),
     halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
-    switchOff: (level, reason) => switchOff(level, reason, here),
+    switchOff: (level, scope, reason) => switchOff(level, scope, reason, here),
     unlaunchable: async (step) => {
       const known = unlaunchable.get(step.agent);
       const error =
@@ -174,12 +174,13 @@ export function pruneSeen(plan: Plan, world: World, { places }: Pick<Here, 'plac
   }
 }
 
-function switchOff(level: 'dispatch', reason: string, { places, env, clock }: Here): boolean {
+function switchOff(level: 'dispatch', scope: string, reason: string, { places, env, clock }: Here): boolean {
   const at_ms = clock();
-  if (readSwitches(places, env, at_ms).some(({ scope }) => scope === '*')) return false;
+  if (readSwitches(places, env, at_ms).some((one) => one.scope === '*' || one.scope === scope)) return false;
   writeSwitch(switchFile(places, env), {
-    ...{ level, scope: '*', reason, author: 'mc-pickup', at_ms, expires_at_ms: null },
+    ...{ level, scope, reason, author: 'mc-pickup', at_ms, expires_at_ms: null },
   });
+  recordRelease(places, at_ms); // these deaths have had their effect, however the switch is taken away
   return true;
 }
 

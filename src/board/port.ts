@@ -1,3 +1,4 @@
+import type { RecentRun } from '../model/breaker.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
 import type { EndInfo, Refresh, RetryTo, RuntimeGuard, TicketGuard } from '../model/plan.ts';
 import type { AgentKind } from '../model/policy.ts';
@@ -27,8 +28,8 @@ export interface Snapshot {
     readonly mono_ms: number;
     readonly ramp: number | null;
   } | null;
-  /** Distinct tickets whose run ended (for `agent_*` reasons) within 60 s of its registration, in the last 10 minutes. */
-  readonly early_deaths: readonly string[];
+  /** Runs of tickets that have ended since the time that was asked for, the newest first. */
+  readonly recent: readonly RecentRun[];
   /** Tickets whose rows cannot be understood: nothing may be done about them. */
   readonly unreadable: readonly string[];
   readonly spent: World['spent'];
@@ -146,6 +147,8 @@ export interface ReportRequest {
   readonly turn: number;
   /** Of `in_review`: the agent says that there is nothing to review, and its branch has no commits. */
   readonly nothing_to_do?: boolean;
+  /** Another owner than the one that the run was claimed under, known to the caller to be no person: its report stands all the same. */
+  readonly owner?: string | null;
 }
 
 /** A person's or an agent's move of a ticket. */
@@ -176,7 +179,7 @@ export interface ActivityRow {
   readonly ticket_id: string | null;
   readonly run_id: string | null;
   readonly actor: string;
-  /** `created`, `moved`, `edited`, `comment`, `claimed`, `registered`, `heal`, `ended`, `retry`, `report`, `adopted`, `parked`, `asked`, `sent`, `published`, `warning`. */
+  /** `killswitch`, `shortened`, `created`, `moved`, `edited`, `comment`, `claimed`, `registered`, `heal`, `ended`, `retry`, `report`, `adopted`, `parked`, `asked`, `sent`, `published`, `warning`. */
   readonly kind: string;
   readonly because: string | null;
   readonly text: string | null;
@@ -377,6 +380,8 @@ export interface Board {
     readonly budget_day: string | null;
     /** Tickets that are looked at whatever comes before them. */
     readonly also: readonly string[];
+    /** From when on runs that have ended are told. */
+    readonly recent_since_ms: number;
   }): Promise<Snapshot>;
 
   /** `todo -> in_progress`, epoch + 1, `launching` row inserted, in one transaction. */
@@ -441,6 +446,18 @@ export interface Board {
     end: EndInfo | null,
     to: RetryTo,
     why: { readonly reason: string; readonly text: string },
+    actor: Actor,
+    now_ms: number,
+  ): Promise<Cas>;
+
+  /** A wait, of this account or else of the ticket in `todo`, ends at `to_ms`: only where it ends at `from_ms`, which is later. */
+  shortenWait(
+    what: {
+      readonly ticket: string;
+      readonly agent: string | null;
+      readonly from_ms: number;
+      readonly to_ms: number;
+    },
     actor: Actor,
     now_ms: number,
   ): Promise<Cas>;

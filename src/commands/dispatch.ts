@@ -17,6 +17,7 @@ import {
   unreadable,
   writeSwitch,
 } from '../killswitch.ts';
+import { TICK_BOUND_MS, tickBoundMs } from '../model/bounds.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { PageSpec, Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
@@ -24,6 +25,8 @@ import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type PublishReport, type TickReport, tickLines } from '../report/tick.ts';
 import { numberOf, readObject } from '../runtime/files.ts';
+import { noteHolder } from '../runtime/holder.ts';
+import { lookAtSelf } from '../runtime/identity.ts';
 import { stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
 import { newTickId, type TickResult, tick } from '../tick.ts';
@@ -193,15 +196,21 @@ async function lockedTick(context: Context, options: Options, say: Say, then: Th
   // In a state dir that is not known to be ours yet nothing is made before its board is known to be one.
   if (!existsSync(places.lock)) (await openBoard(context)).close();
   failpoint('tick-lock-before');
-  const lock = tryTickLock(places.lock);
-  if (lock === null)
-    return { code: show(context, empty(tick_id, dry, 'overlap', null), options), result: null };
+  let lock = tryTickLock(places.lock);
+  let ended: string | null = null;
+  if (lock === null) {
+    const instead = await (await import('./overlap.ts')).takeOver(context);
+    if (instead === null)
+      return { code: show(context, empty(tick_id, dry, 'overlap', null), options), result: null };
+    ({ lock, ended } = instead);
+  }
   try {
     failpoint('tick-lock-held');
-    ensureHost(context);
+    const me = lookAtSelf(ensureHost(context));
+    noteHolder(places.lock, me, verb(options), TICK_BOUND_MS);
     failpoint('tick-host-known');
-    const look = beginLook({ places, tmux: context.tmux, repair: true });
-    return await lookedAt(context, options, tick_id, say, { look, then });
+    const look = beginLook({ places, tmux: context.tmux, repair: true, me });
+    return await lookedAt(context, options, tick_id, say, { look, then, ended });
   } finally {
     lock.release();
   }
@@ -213,13 +222,15 @@ async function lookedAt(
   options: Options,
   tick_id: string,
   say: Say,
-  real: { readonly look: Look; readonly then: Then } | null = null,
+  real: { readonly look: Look; readonly then: Then; readonly ended: string | null } | null = null,
 ): Promise<Done> {
   const look = real?.look ?? null;
   const { places, env, tmux, node, bin } = context;
   const dry = look === null;
   const text = readText(places.config);
   const { policy } = loadPolicy(places.config, env, text);
+  const bound_ms = tickBoundMs(policy);
+  if (look !== null && bound_ms > TICK_BOUND_MS) noteHolder(places.lock, look.me, verb(options), bound_ms);
   // Most configurations ask for none of these, and pay nothing.
   if (real !== null && (policy.notify.length > 0 || policy.ping !== null || policy.metrics !== null))
     real.then.after = (await import('./after.ts')).beginAfter(context, policy);
@@ -229,6 +240,7 @@ async function lookedAt(
   const board = dry ? await readBoard(context) : await openBoard(context);
   try {
     failpoint('tick-board-open');
+    if (real !== null && real.ended !== null) await logEnded(board, tick_id, real.ended);
     const mono_ms = monotonicMs();
     const now_ms = Date.now();
     const clock = Date.now;
@@ -263,6 +275,16 @@ async function lookedAt(
   } finally {
     board.close();
   }
+}
+
+function verb({ dispatch }: Options): string {
+  return dispatch ? 'dispatch' : 'reconcile';
+}
+
+/** Who was ended for this tick. */
+function logEnded(board: Board, tick_id: string, text: string): Promise<void> {
+  const what = { kind: 'warning', because: 'lock_holder_ended', text };
+  return board.log({ at_ms: Date.now(), ticket_id: null, run_id: null, actor: `tick:${tick_id}`, ...what });
 }
 
 function reviewsOf(

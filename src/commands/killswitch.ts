@@ -1,10 +1,19 @@
+import { existsSync } from 'node:fs';
 import { loadPolicy } from '../config/load.ts';
-import { clearSwitch, parseDuration, readSwitches, switchFile, writeSwitch } from '../killswitch.ts';
+import {
+  bootClock,
+  clearSwitch,
+  parseDuration,
+  readSwitches,
+  recordRelease,
+  switchFile,
+  writeSwitch,
+} from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
 import { makeStateDir, stateFault } from '../state.ts';
 import { oneLine } from '../text.ts';
-import { actorOf, type Context } from './context.ts';
+import { actorOf, type Context, serverOf, withBoard } from './context.ts';
 
 export async function killswitchOn(
   context: Context,
@@ -23,6 +32,7 @@ export async function killswitchOn(
   if (o.for !== undefined && span === null)
     throw new UserError(EXIT.usage, `"${o.for}" is no duration: use 30m, 2h or 1d`);
   makeStateDir(context.places.state);
+  const clock = bootClock();
   changing(context, (file) =>
     writeSwitch(file, {
       level: o.level,
@@ -31,25 +41,54 @@ export async function killswitchOn(
       author: actorOf(context),
       at_ms: now,
       expires_at_ms: span === null ? null : now + span,
+      ...(span === null || clock === undefined ? {} : { clock }),
     }),
   );
-  return changed(context);
+  const until = span === null ? '' : ` for ${o.for}`;
+  return changed(context, 'switched_on', `${o.scope}, level ${o.level}${until}: ${oneLine(o.reason, 300)}`);
 }
 
 export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {
   const fault = stateFault(context.places.state);
   if (fault !== null) throw new UserError(EXIT.config, fault);
-  changing(context, (file) => clearSwitch(file, o.scope ?? null));
-  return changed(context);
+  let was = false;
+  changing(context, (file) => {
+    was = clearSwitch(file, o.scope ?? null);
+  });
+  // From here on deaths are counted anew.
+  if (was) recordRelease(context.places, Date.now());
+  return changed(context, 'released', was ? (o.scope ?? 'everything') : null);
 }
 
-/** Shows the switch, and tells of the change at once: at level all no tick would. */
-async function changed(context: Context): Promise<ExitCode> {
+/** Shows the switch, and tells of the change at once: at level all no tick would. `text`: for the log; null = nothing changed. */
+async function changed(context: Context, because: string, text: string | null): Promise<ExitCode> {
   const code = await killswitchStatus(context);
+  if (text !== null) await log(context, because, text);
   const { policy } = loadPolicy(context.places.config, context.env);
   if (policy.notify.length > 0)
     await (await import('../notify/tell.ts')).tell(context, policy, { kind: 'switch' });
   return code;
+}
+
+/** A line of the board's log. The switch is changed already, and stands whether or not the board can take it; none is made for it. */
+async function log(context: Context, because: string, text: string): Promise<void> {
+  try {
+    if ((await serverOf(context)) === null && !existsSync(context.places.board)) return;
+    const actor = actorOf(context);
+    const row = {
+      at_ms: Date.now(),
+      ticket_id: null,
+      run_id: null,
+      actor,
+      kind: 'killswitch',
+      because,
+      text,
+    };
+    await withBoard(context, (board) => board.log(row));
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.out.warn(`the log of the board does not say so (${oneLine(why, 300)})`);
+  }
 }
 
 /** A switch that was not changed must not look as if it were. */

@@ -1,6 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../clock.ts';
+import { COMMAND_BOUND_MS } from '../model/bounds.ts';
 import { EXIT, UserError } from '../model/errors.ts';
+import { noteHolder, verbOf } from '../runtime/holder.ts';
+import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import type { Context } from './context.ts';
 import { showing } from './progress.ts';
 
@@ -11,6 +14,9 @@ const WAIT_MS = 15_000;
 export function betweenTicks<T>(context: Context, what: string, work: () => Promise<T>): Promise<T> {
   return showing(context, 'waiting for the tick that runs', (say) =>
     locked(context.places.lock, 'a tick is running', () => {
+      // A tick that has waited for us in vain for longer than we ever take ends us: a stopped process would stop them all.
+      const me = lookAtSelf(hostId(context.places.state) ?? '');
+      noteHolder(context.places.lock, me, verbOf(process.pid) ?? what, COMMAND_BOUND_MS);
       say(what);
       return work();
     }),

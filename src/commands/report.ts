@@ -43,8 +43,11 @@ export async function report(
           ? row.turn
           : foldEvents(join(context.places.runs, run, 'events'), row, adapter).turn;
     const message = clean(o.message).slice(0, 16_384);
-    const said = row !== null && asked === 'done' ? await doneAs(context, board, row) : { to: asked };
-    const result = await board.report({ run, message, turn, ...said }, Date.now());
+    const as = row !== null && asked === 'done' ? await doneAs(context, board, row) : { to: asked };
+    const said = { run, message, turn, ...as };
+    let result = await board.report(said, Date.now());
+    const owner = result === 'lost' && row !== null ? await otherProfile(board, row, context) : null;
+    if (owner !== null) result = await board.report({ ...said, owner }, Date.now());
     if (result === 'lost') {
       throw new UserError(
         EXIT.busy,
@@ -83,4 +86,11 @@ async function hasNoCommits(project: Project, { worktree, branch }: Runtime): Pr
   } catch {
     return false; // it can't be told: a report as any other
   }
+}
+
+/** The profile that the ticket was given to while this run worked on it: whose it is says who takes it next, and the work that is done
+ *  is done. null = it was not, or a person has taken it. */
+async function otherProfile(board: Board, row: Runtime, { places, env }: Context): Promise<string | null> {
+  const owner = (await board.ticket(row.ticket_id ?? ''))?.owner ?? null;
+  return owner !== null && loadPolicy(places.config, env).policy.agents.has(owner) ? owner : null;
 }

@@ -1,11 +1,12 @@
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { halted, readSwitches } from '../killswitch.ts';
+import { STOPPED_AFTER } from '../model/bounds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { age } from '../report/times.ts';
 import { hostId } from '../runtime/identity.ts';
 import { oneLine } from '../text.ts';
-import { STOPPED_AFTER, type Ticks, ticksNow } from '../ticks.ts';
+import { type Ticks, ticksNow } from '../ticks.ts';
 import { type Context, withReader } from './context.ts';
 
 /** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is
@@ -55,11 +56,17 @@ export async function statusCheck(context: Context, o: { readonly notify: boolea
   return ok ? EXIT.ok : EXIT.unavailable;
 }
 
+function overdueLine({ pid, what, held_ms }: NonNullable<Ticks['overdue']>): string {
+  return `process ${pid} (${oneLine(what, 40)}) has the tick lock for ${age(held_ms)} and does not end`;
+}
+
 /** `halts`: the killswitch would halt a tick now. */
 function sentenceOf(ticks: Ticks, halts: boolean, now_ms: number): string {
-  const { last_at_ms, interval_ms, running_since_ms } = ticks;
+  const { last_at_ms, interval_ms, running_since_ms, overdue } = ticks;
   const last = last_at_ms === null ? 'there was none' : `the last one was ${age(now_ms - last_at_ms)} ago`;
   const due = `one is due every ${age(interval_ms)}`;
+  if (overdue !== null)
+    return `TICKS HAVE STOPPED: ${overdueLine(overdue)}, and the ticks meanwhile give way to it; ${last}: end that process (kill -9 ${overdue.pid}) unless the next tick does`;
   switch (ticks.because) {
     case 'ticks_come':
       return `ticks come: ${last}, ${due}`;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { takesSlot } from '../decide/dispatch.ts';
-import { readSwitches } from '../killswitch.ts';
+import { readSwitches, releasedAt } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -11,6 +11,7 @@ import { judgeRow } from '../observe.ts';
 import { leftoverFacts } from '../report/leftovers.ts';
 import { type LiveFacts, type StatusFacts, statusLines, type Used } from '../report/status.ts';
 import { columnsOf } from '../report/table.ts';
+import { asObject, numberOf, textOf } from '../runtime/files.ts';
 import { hostId, lookAtSelf } from '../runtime/identity.ts';
 import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
 import { ticksNow } from '../ticks.ts';
@@ -103,10 +104,21 @@ export async function statusFactsOf(
       return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
     }),
     switches: readSwitches(places, env, now_ms),
+    launches: { released_at_ms: releasedAt(places, now_ms), held: heldIn(last?.report ?? '{}', now_ms) },
     last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
     ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
     config_errors: policy.broken,
   };
+}
+
+/** What the last tick says of losses of the tmux server, as long as it holds. */
+function heldIn(report: string, now_ms: number): StatusFacts['launches']['held'] {
+  const skipped = (asObject(JSON.parse(report))?.skipped ?? []) as readonly unknown[];
+  const one = skipped.map(asObject).find((each) => textOf(each, 'because') === 'servers_lost') ?? null;
+  const evidence = asObject(one?.evidence);
+  const [losses, until_ms] = [numberOf(evidence, 'losses'), numberOf(evidence, 'until_ms')];
+  if (losses === null || until_ms === null || until_ms <= now_ms) return null;
+  return { losses, until_ms, tickets: (textOf(evidence, 'tickets') ?? '').split(' ').filter(Boolean) };
 }
 
 /** Of those in review, what went out; where no project publishes, that is nothing. */

@@ -9,6 +9,7 @@ import {
   BOARD,
   HOOK,
   LIMITS,
+  MASS_DEATH,
   METRICS,
   NOTIFY,
   NOTIFY_COMMAND,
@@ -98,6 +99,10 @@ export const TABLES: readonly TableText[] = [
       ),
       retry_base_seconds: limit('retry_base_seconds', 'first back-off; doubles with every attempt'),
       retry_max_seconds: limit('retry_max_seconds', 'largest back-off'),
+      mass_death: limit(
+        'mass_death',
+        'agents of so many tickets that die within a minute of their start, in so many minutes, switch off what they share',
+      ),
       max_usd_per_day: budget(
         "money of a day by the clients' own records; used up, nothing more is launched (a running agent goes on)",
         20,
@@ -105,6 +110,17 @@ export const TABLES: readonly TableText[] = [
       max_usd_per_ticket: budget('the same for one ticket', 5),
       max_tokens_per_day: budget('tokens of a day, for clients that tell no money', 20_000_000),
       max_tokens_per_ticket: budget('the same for one ticket', 5_000_000),
+    },
+  },
+  {
+    ...{ name: 'mass_death', schema: MASS_DEATH, header: '{ ... }', sample: null, there: false },
+    says: 'What `mass_death` may be',
+    keys: {
+      count: { says: 'so many tickets; 0 = nothing is switched off', value: DEFAULT_LIMITS.mass_death.count },
+      minutes: {
+        says: 'counted back from now, and no further than the last `killswitch off`',
+        value: DEFAULT_LIMITS.mass_death.minutes,
+      },
     },
   },
   {

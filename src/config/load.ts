@@ -24,6 +24,7 @@ import {
   HOOK,
   KINDS,
   LIMITS,
+  MASS_DEATH,
   METRICS,
   NAME,
   NOTIFY,
@@ -242,6 +243,7 @@ const ARRAYS = new Map<AnyObject, string>([
 
 /** Tables inside a table. */
 const INSIDE = new Map<AnyObject, Readonly<Record<string, AnyObject>>>([
+  [LIMITS, { mass_death: MASS_DEATH }],
   [PROJECT, Object.fromEntries(HOOKS.map((key) => [key, HOOK]))],
   [NOTIFY, { command: NOTIFY_COMMAND, webhook: NOTIFY_WEBHOOK }],
   [REVIEW, { command: HOOK }],

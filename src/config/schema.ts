@@ -54,6 +54,11 @@ const argv = v.pipe(
 const variable = text('must be the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
 const TABLE = 'must be a table';
 
+export const MASS_DEATH = v.object(
+  { count: v.optional(whole(0, 1000), 3), minutes: v.optional(positive(1440), 10) },
+  'must be a table {count = 3, minutes = 10}',
+);
+
 export const LIMITS = v.object(
   {
     max_agents: v.optional(whole(0, 1000)),
@@ -65,6 +70,7 @@ export const LIMITS = v.object(
     register_wait_seconds: v.optional(positive(600)),
     retry_base_seconds: v.optional(positive(86_400)),
     retry_max_seconds: v.optional(positive(604_800)),
+    mass_death: v.optional(MASS_DEATH),
     max_usd_per_day: v.optional(positive(1_000_000)),
     max_usd_per_ticket: v.optional(positive(1_000_000)),
     max_tokens_per_day: v.optional(whole(1, 1e15)),

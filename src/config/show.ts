@@ -101,7 +101,7 @@ function variableOf(table: string, key: string, env: NodeJS.ProcessEnv): string 
   return (env[name]?.trim() ?? '') === '' ? null : name;
 }
 
-function limitOf({ limits }: Policy, key: string): number {
+function limitOf({ limits }: Policy, key: string): TomlValue {
   return Object.entries(limits).find(([one]) => one === key)?.[1] ?? 0;
 }
 

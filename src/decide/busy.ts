@@ -1,4 +1,5 @@
 import type { SkipBecause } from '../model/plan.ts';
+import { sameHands } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Sighting } from '../model/world.ts';
 
@@ -24,6 +25,6 @@ export function answerBusy(
   // A number is given out again by another board, or by this one after a restore: that is another ticket.
   const same = busy.ticket_created_at_ms === null || busy.ticket_created_at_ms === ticket.created_at_ms;
   if (busy.ticket !== ticket.id || !same) return { do: 'release', because: 'busy_with_other_ticket' };
-  if (busy.owner !== ticket.owner) return { do: 'leave', because: 'busy_with_other_owner' };
+  if (!sameHands(busy, ticket.owner)) return { do: 'leave', because: 'busy_with_other_owner' };
   return { do: 'adopt' };
 }

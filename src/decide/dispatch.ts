@@ -18,6 +18,7 @@ export function decideDispatch(
   const skipped: Skip[] = [];
   const slots = occupied(world, reconciled);
   const limit = Math.min(policy.limits.max_launches_per_tick, options.max ?? Number.POSITIVE_INFINITY);
+  const { held } = reconciled;
   const unmet = new Map(world.tickets.map((view) => [view.ticket.id, view.unmet]));
 
   for (const ticket of candidates(world, reconciled)) {
@@ -27,6 +28,7 @@ export function decideDispatch(
       (route.ok ? null : route.because) ??
       spentUp(ticket, world, policy) ??
       (route.ok ? switchedOff(world, reconciled, route.project, route.profile) : null) ??
+      (held === null ? null : 'servers_lost') ??
       (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null) ??
       (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? 'ramping_up' : null);
     if (because !== null || !route.ok) {
@@ -36,7 +38,8 @@ export function decideDispatch(
         ticket: ticket.id,
         run: null,
         because: reason,
-        evidence: factsOf(reason, seen, world, policy),
+        evidence:
+          reason === 'servers_lost' && held !== null ? heldFacts(held) : factsOf(reason, seen, world, policy),
       });
       continue;
     }
@@ -97,6 +100,10 @@ function closed(
   if (ticket.attempts >= policy.limits.max_attempts) return 'attempts_used_up';
   if (world.being_made[ticket.id] !== undefined) return 'still_being_made';
   return null;
+}
+
+function heldFacts({ losses, until_ms, tickets }: NonNullable<Reconciled['held']>): Skip['evidence'] {
+  return { losses, until_ms, tickets: tickets.join(' ') };
 }
 
 /** What a person needs to know to do something about it. */
@@ -218,7 +225,8 @@ function switchedOff(
   project: Project,
   profile: AgentProfile,
 ): SkipBecause | null {
-  if (tripped) return 'mass_death';
+  const scopes = ['*', `project:${project.name}`, `agent:${profile.name}`];
+  if (scopes.some((scope) => tripped.has(scope))) return 'mass_death';
   return blocks(world.switches, project.name, profile.name) === null ? null : 'killswitch';
 }
 

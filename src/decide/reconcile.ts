@@ -7,12 +7,14 @@
  * `needs_input` was wrong about it, unless the run itself asked, or a person closed or took the ticket.
  * Every step carries the guard (status, owner, epoch, version) that its UPDATE will repeat.
  */
+import { EARLY_MS } from '../model/breaker.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
 import type { Because, EndInfo, Refresh, Skip, Step, TicketGuard } from '../model/plan.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import { heldAfter, retryAfter } from '../model/retry.ts';
-import type { Runtime } from '../model/runtime.ts';
+import { type Runtime, sameHands } from '../model/runtime.ts';
 import { SETTLED, type TicketFacts } from '../model/ticket.ts';
+import { accountWaitEnd, limitHolds, ticketWaitEnd } from '../model/wait.ts';
 import {
   type ActivityView,
   blocks,
@@ -23,12 +25,11 @@ import {
   type World,
 } from '../model/world.ts';
 import { answerBusy } from './busy.ts';
+import { type Held, heldByLosses, type Loss } from './lost-servers.ts';
+import { type Death, massDeaths } from './mass-death.ts';
 
 /** Heals of one ticket within 30 minutes after which healing it stops and it is flagged. */
 const MAX_HEALS = 3;
-/** An agent that dies this soon after its start counts toward mass death. */
-const EARLY_MS = 60_000;
-const MASS_DEATH = 3;
 
 export interface Reconciled {
   readonly steps: readonly Step[];
@@ -40,7 +41,10 @@ export interface Reconciled {
   readonly freed: ReadonlySet<string>;
   /** Tickets that this pass spoke about already, so that dispatch adds no second word. */
   readonly spoken: ReadonlySet<string>;
-  readonly tripped: boolean;
+  /** Scopes that this pass switches off. */
+  readonly tripped: ReadonlySet<string>;
+  /** What holds every launch, the tmux server having been lost again and again; null = nothing. */
+  readonly held: Held | null;
   /** Profiles that this pass found unable to take a ticket, and why. */
   readonly closed: ReadonlyMap<string, 'account_limited' | 'profile_not_ready'>;
 }
@@ -50,6 +54,7 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
   const pass = new Pass(world, policy);
   for (const runtime of world.runtimes) pass.runtime(runtime);
   for (const view of world.tickets) pass.withoutRuntime(view);
+  pass.waits();
   pass.unreadable();
   pass.massDeath();
   pass.deadPanes();
@@ -63,14 +68,15 @@ class Pass implements Reconciled {
   readonly after = new Map<string, TicketFacts>();
   readonly freed = new Set<string>();
   readonly spoken = new Set<string>();
-  tripped = false;
+  readonly tripped = new Set<string>();
   readonly closed = new Map<string, 'account_limited' | 'profile_not_ready'>();
 
   readonly #world: World;
   readonly #policy: Policy;
   readonly #views: Map<string, TicketView>;
   readonly #live: Set<string>;
-  readonly #early = new Set<string>();
+  readonly #early: Death[] = [];
+  readonly #losses: Loss[] = [];
 
   constructor(world: World, policy: Policy) {
     this.#world = world;
@@ -103,7 +109,7 @@ class Pass implements Reconciled {
   }
 
   /** Tickets without a live row: a retry that a crash left undone, or a runtime that the board has lost. */
-  withoutRuntime({ ticket, ended, heals }: TicketView): void {
+  withoutRuntime({ ticket, ended }: TicketView): void {
     if (this.#live.has(ticket.id)) return this.#besideDead(ticket);
     if (ticket.status !== 'todo' && ticket.status !== 'in_progress') return;
     if (this.#sighted(ticket)) return;
@@ -120,11 +126,13 @@ class Pass implements Reconciled {
       });
       return;
     }
-    if (ended.owner !== ticket.owner) return this.#skip(ended, 'owner_changed', { owner: ticket.owner });
+    // Given to another profile while it ran: the ticket waits for that one. A person's is left to the person.
+    if (!sameHands(ended, ticket.owner) && this.#isPersons(ticket))
+      return this.#skip(ended, 'owner_changed', { owner: ticket.owner });
     if (ended.host_id !== this.#world.host_id) return this.#skip(ended, 'not_mine', { host: ended.host_id });
     const stop = scopedStop(this.#world.switches, ticket.project, ended.agent);
     if (stop) return this.#skip(ended, 'killswitch', { scope: stop.scope, reason: stop.reason });
-    this.#retry(ticket, heals, ended, null, null, 'ended_without_release');
+    this.#retry(ticket, ended, null, null, 'ended_without_release');
   }
 
   /** A ticket whose state can't be read is declined, and said to be. */
@@ -134,20 +142,66 @@ class Pass implements Reconciled {
     }
   }
 
-  /** Three agents of different tickets dead within a minute of their start: something is wrong that more
-   *  launches will not mend. Only a death of this very tick trips, so that a released switch stays released. */
+  /** What too many early deaths share is switched off. */
   massDeath(): void {
-    if (this.#early.size === 0) return;
-    const all = new Set([...this.#world.early_deaths, ...this.#early]);
-    if (all.size < MASS_DEATH || this.#world.switches.some(({ scope }) => scope === '*')) return;
-    this.tripped = true;
+    for (const { scope, tickets } of massDeaths(this.#early, this.#world, this.#policy)) {
+      if (this.#world.switches.some((one) => one.scope === '*' || one.scope === scope)) continue;
+      this.tripped.add(scope);
+      this.steps.push({
+        kind: 'trip',
+        ticket: '',
+        because: 'mass_death',
+        evidence: { tickets: tickets.join(' '), scope },
+        level: 'dispatch',
+        scope,
+      });
+    }
+  }
+
+  get held(): Held | null {
+    return heldByLosses(this.#world, this.#losses);
+  }
+
+  /** No wait is longer than its own length, counted from any look at it: a clock that ran ahead may have set its end. */
+  waits(): void {
+    const { now_ms } = this.#world;
+    for (const account of this.#world.accounts) {
+      const { name: agent, not_before_at_ms: from_ms } = account;
+      const to_ms = accountWaitEnd(account, now_ms);
+      if (from_ms !== null && to_ms !== null && to_ms < from_ms)
+        this.#shorten({ ticket: '', agent, from_ms, to_ms });
+    }
+    for (const { ticket: seen } of this.#world.tickets) {
+      const ticket = this.after.get(seen.id) ?? seen;
+      if (ticket !== seen || ticket.status !== 'todo' || this.#isPersons(ticket)) continue;
+      const busy = this.#live.has(ticket.id) && !this.freed.has(ticket.id);
+      if (busy || this.spoken.has(ticket.id)) continue;
+      const from_ms = ticket.not_before_at_ms;
+      const to_ms = ticketWaitEnd(ticket, this.#policy.limits, now_ms);
+      if (from_ms === null || to_ms === null || to_ms >= from_ms) continue;
+      this.#shorten({ ticket: ticket.id, agent: null, from_ms, to_ms });
+      this.after.set(ticket.id, {
+        ...ticket,
+        not_before_at_ms: to_ms,
+        wait_since_ms: now_ms,
+        version: ticket.version + 1,
+      });
+    }
+  }
+
+  #shorten(what: { ticket: string; agent: string | null; from_ms: number; to_ms: number }): void {
+    const { from_ms, to_ms, agent } = what;
     this.steps.push({
-      kind: 'trip',
-      ticket: '',
-      because: 'mass_death',
-      evidence: { tickets: [...all].join(' ') },
-      level: 'dispatch',
+      ...what,
+      kind: 'shorten',
+      because: 'wait_too_long',
+      evidence: { agent, from_ms, to_ms },
     });
+  }
+
+  /** Whether a person has it: then every pass keeps its hands off. */
+  #isPersons({ owner }: TicketFacts): boolean {
+    return owner !== null && !this.#policy.agents.has(owner);
   }
 
   /** A dead pane whose run has ended only takes up room in tmux. */
@@ -174,7 +228,7 @@ class Pass implements Reconciled {
     }
   }
 
-  #launching(seen: ObservedRuntime, { ticket, heals }: TicketView): void {
+  #launching(seen: ObservedRuntime, { ticket }: TicketView): void {
     const { row } = seen;
     const launching_ms = row.launching_ms + this.#sinceClaim(row);
     // The launcher exited without registering: it can't become an agent any more.
@@ -200,9 +254,10 @@ class Pass implements Reconciled {
       exit_signal: seen.pane?.exit_signal ?? null,
     };
     if (ticket.status === 'in_progress' && this.#sameClaim(row, ticket) && this.#sighting(ticket) === null) {
-      return this.#retry(ticket, heals, row, seen, end, because);
+      return this.#retry(ticket, row, seen, end, because);
     }
     this.#end(row, end, because);
+    this.#handOver(row, ticket);
   }
 
   /** What this tick adds to the time of a launch. The first look adds no more than has passed since the claim: a tick that was killed
@@ -222,7 +277,7 @@ class Pass implements Reconciled {
     this.#account(seen);
 
     if (SETTLED.has(ticket.status)) return this.#skip(row, 'alive_though_settled', { status: ticket.status });
-    if (row.owner !== ticket.owner) return this.#skip(row, 'owner_changed', { owner: ticket.owner });
+    if (!sameHands(row, ticket.owner)) return this.#skip(row, 'owner_changed', { owner: ticket.owner });
     if (ticket.status === 'needs_input') {
       // A level, not the edge of a single tick: a tick that was cut off after it had stored the activity lost the edge.
       const because = answered(seen, ticket, silent_ms < this.#policy.limits.ttl_minutes * 60_000);
@@ -298,7 +353,7 @@ class Pass implements Reconciled {
   }
 
   #limited(seen: { readonly limited_until_ms: number | null }): boolean {
-    return seen.limited_until_ms !== null && seen.limited_until_ms > this.#world.now_ms;
+    return limitHolds(seen.limited_until_ms, this.#world.now_ms);
   }
 
   /** What a runtime tells of its account: a limit, a client that cannot work, or that it works again. */
@@ -344,9 +399,15 @@ class Pass implements Reconciled {
     });
   }
 
-  #dead(seen: ObservedRuntime, { ticket, heals }: TicketView): void {
+  #dead(seen: ObservedRuntime, { ticket }: TicketView): void {
     const { row } = seen;
     const because = causeOfDeath(seen);
+    if (because === 'tmux_server_lost')
+      this.#losses.push({
+        server: `${row.tmux_server_pid} ${row.tmux_server_start}`,
+        ticket: ticket.id,
+        at_ms: this.#world.now_ms,
+      });
     const exit = { exit_code: seen.pane?.exit_code ?? null, exit_signal: seen.pane?.exit_signal ?? null };
     // While another run's process carries the ticket's mark, the ticket stays where it is: with this row out of the
     // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
@@ -359,11 +420,18 @@ class Pass implements Reconciled {
       // Never seen alive by a tick counts as early only while ticks come: not after hours without one.
       const unseen =
         row.heartbeat_at_ms === null && lived_ms < 2 * this.#policy.limits.interval_seconds * 1000;
-      const young = unseen || lived_ms < EARLY_MS;
+      const young = unseen || (lived_ms >= 0 && lived_ms < EARLY_MS);
       const known = limited || seen.seen.not_ready !== null;
-      if (young && !known && because.startsWith('agent_')) this.#early.add(ticket.id);
+      const { agent, project, registered_at_ms } = row;
+      if (young && !known && because.startsWith('agent_'))
+        this.#early.push({
+          ticket: ticket.id,
+          agent,
+          project,
+          started_at_ms: registered_at_ms ?? row.claimed_at_ms,
+        });
       const why = limited ? 'rate_limited' : seen.seen.not_ready !== null ? 'agent_not_ready' : because;
-      return this.#retry(ticket, heals, row, seen, { end_reason: why, ...exit }, why);
+      return this.#retry(ticket, row, seen, { end_reason: why, ...exit }, why);
     }
     // Whoever reported or asked has finished; whoever lost its ticket meanwhile has merely died.
     const finished = SETTLED.has(ticket.status) || ticket.status === 'needs_input';
@@ -372,6 +440,15 @@ class Pass implements Reconciled {
       { end_reason: finished ? 'finished' : because, ...exit },
       finished ? 'agent_finished' : because,
     );
+    this.#handOver(row, ticket);
+  }
+
+  /** Whose run has just ended, and was given to another profile meanwhile: it waits for that one. Two steps, each under a guard that
+   *  holds by itself. */
+  #handOver(row: Runtime, ticket: TicketFacts): void {
+    const given = row.claim_epoch === ticket.claim_epoch && !sameHands(row, ticket.owner);
+    if (ticket.status !== 'in_progress' || !given || this.#isPersons(ticket)) return;
+    if (this.#sighting(ticket) === null) this.#retry(ticket, row, null, null, 'ended_without_release');
   }
 
   /** The end of a headless run is the end of its turn: work that is committed goes to review, or a person is asked; what
@@ -404,7 +481,7 @@ class Pass implements Reconciled {
   }
 
   #sameClaim(row: Runtime, ticket: TicketFacts): boolean {
-    return row.owner === ticket.owner && row.claim_epoch === ticket.claim_epoch;
+    return sameHands(row, ticket.owner) && row.claim_epoch === ticket.claim_epoch;
   }
 
   #end(row: Runtime, end: EndInfo, because: Because): void {
@@ -422,7 +499,6 @@ class Pass implements Reconciled {
 
   #retry(
     ticket: TicketFacts,
-    heals: number,
     row: Runtime,
     seen: ObservedRuntime | null,
     end: EndInfo | null,
@@ -430,9 +506,10 @@ class Pass implements Reconciled {
   ): void {
     const { limits } = this.#policy;
     const cause = end === null ? (row.end_reason ?? because) : because;
-    // What the machine did is no attempt of the agent's, unless it keeps happening to this one ticket.
+    // What the machine did is no attempt, however often: launches are held where the server is lost again and again.
     const machine = because === 'rebooted' || because === 'tmux_server_lost';
-    const blameless = (machine && heals < MAX_HEALS) || cause === 'tick_died';
+    // Nor is the run of one whose ticket was given to another profile, or a launch whose tick has died.
+    const blameless = machine || cause === 'tick_died' || !sameHands(row, ticket.owner);
     const unable = because === 'rate_limited' || because === 'agent_not_ready';
     // No agent ever ran: that is no attempt, whatever ended it.
     const unregistered = row.registered_at_ms === null;
@@ -453,6 +530,7 @@ class Pass implements Reconciled {
       status: to.status,
       attempts: to.attempts,
       not_before_at_ms: to.not_before_at_ms,
+      wait_since_ms: this.#world.now_ms,
       version: ticket.version + 1,
     });
     this.steps.push({

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import type { TickTime } from '../board/sqlite/care.ts';
 import type { Context } from '../commands/context.ts';
 import { halted, readSwitches } from '../killswitch.ts';
+import { STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
 import { age } from '../report/times.ts';
 import { numberOf, readObject } from '../runtime/files.ts';
 import { installedSchedules } from '../schedule/index.ts';
 import { many } from '../text.ts';
-import { STOPPED_AFTER } from '../ticks.ts';
 import type { BoardLook } from './board.ts';
 import { type Finding, ok, warn } from './finding.ts';
 

@@ -93,7 +93,14 @@ export type Step =
       readonly project: string;
       readonly attempt: number;
     })
-  | (Base & { readonly kind: 'trip'; readonly level: 'dispatch' });
+  | (Base & { readonly kind: 'trip'; readonly level: 'dispatch'; readonly scope: string })
+  /** A wait that ends later than its own length from now: of this account, or, where that is null, of the ticket. */
+  | (Base & {
+      readonly kind: 'shorten';
+      readonly agent: string | null;
+      readonly from_ms: number;
+      readonly to_ms: number;
+    });
 
 export type LaunchStep = Extract<Step, { kind: 'launch' }>;
 export type NudgeStep = Extract<Step, { kind: 'nudge' }>;
@@ -133,6 +140,8 @@ export type Because =
   // dispatch
   | 'next_in_order'
   | 'runtime_busy'
+  // waits
+  | 'wait_too_long'
   // killswitch
   | 'mass_death';
 
@@ -175,6 +184,7 @@ export type SkipBecause =
   | 'busy_with_other_ticket'
   | 'alive_though_settled'
   | 'server_socket_deleted'
+  | 'servers_lost'
   | 'mass_death';
 
 export interface Skip {

@@ -1,3 +1,5 @@
+import type { MassDeath } from './breaker.ts';
+
 /** The validated configuration, with every default filled in. */
 export interface Policy {
   readonly limits: Limits;
@@ -34,6 +36,7 @@ export interface Limits {
   readonly register_wait_seconds: number;
   readonly retry_base_seconds: number;
   readonly retry_max_seconds: number;
+  readonly mass_death: MassDeath;
   /** Budgets, by the clients' own records; null = none. A client that tells no money counts by its tokens alone. */
   readonly max_usd_per_day: number | null;
   readonly max_usd_per_ticket: number | null;
@@ -193,6 +196,7 @@ export const DEFAULT_LIMITS: Limits = {
   register_wait_seconds: 15,
   retry_base_seconds: 60,
   retry_max_seconds: 1800,
+  mass_death: { count: 3, minutes: 10 },
   max_usd_per_day: null,
   max_usd_per_ticket: null,
   max_tokens_per_day: null,

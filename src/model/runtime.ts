@@ -78,6 +78,12 @@ export interface Runtime {
   readonly program?: string | null | undefined;
 }
 
+/** Whether a ticket with this owner is still in the hands that it was claimed under: under the same owner, or under none and then
+ *  under the name of the very profile that runs. `owner IS @owner` of every guard is about what was observed; this, about the claim. */
+export function sameHands(run: Pick<Runtime, 'owner' | 'agent'>, owner: string | null): boolean {
+  return run.owner === owner || (run.owner === null && owner === run.agent);
+}
+
 /** The identity that the row recorded, or null where nothing was registered yet. */
 export function identityOf(row: Runtime): ProcessIdentity | null {
   if (row.pid === null || row.pid_start === null || row.boot_id === null) return null;

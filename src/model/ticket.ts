@@ -40,6 +40,8 @@ export interface Ticket {
   /** Where it was imported from, such as `github:owner/name#12`; null = it was made here. */
   readonly source: string | null;
   readonly not_before_at_ms: number | null;
+  /** When that wait was set, by the clock that set its end; null = whoever set it did not tell. */
+  readonly wait_since_ms: number | null;
   readonly attempts: number;
   readonly claim_epoch: number;
   readonly version: number;

@@ -1,3 +1,4 @@
+import type { RecentRun } from './breaker.ts';
 import type { Judgement, ProcessIdentity } from './identity.ts';
 import type { AgentKind } from './policy.ts';
 import type { Activity, Runtime } from './runtime.ts';
@@ -106,6 +107,8 @@ export interface TicketView {
 export interface AccountView {
   readonly name: string;
   readonly not_before_at_ms: number | null;
+  /** When that wait was set; null = not known. */
+  readonly wait_since_ms: number | null;
   /** What a person has to do before any ticket can be worked on by this profile. */
   readonly not_ready: string | null;
   /** The program as it was when that was found; another one is looked at anew. */
@@ -160,8 +163,10 @@ export interface World {
   readonly ramp: number | null;
   /** Tickets in `todo` beyond the number that one tick looks at. */
   readonly beyond: number;
-  /** Different tickets whose agents died within a minute of their start, in the last 10 minutes. */
-  readonly early_deaths: readonly string[];
+  /** Runs that ended of late, of every host. */
+  readonly recent: readonly RecentRun[];
+  /** When launches were last released on this host after something had switched them off; null = not known. */
+  readonly released_at_ms: number | null;
   /** Tickets whose state could not be read: nothing is done about them. */
   readonly unreadable: readonly string[];
   /** Of tickets whose launch this tick may have to end: how many launches before it failed in a row. */

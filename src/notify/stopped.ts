@@ -1,5 +1,5 @@
+import { STOPPED_AFTER } from '../model/bounds.ts';
 import { age } from '../report/times.ts';
-import { STOPPED_AFTER } from '../ticks.ts';
 import { idOf, type TellEvent } from './event.ts';
 import type { TickSeen } from './record.ts';
 

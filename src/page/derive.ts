@@ -1,5 +1,5 @@
 import type { HistoryEvent, HistoryRun, HistoryTick, UsageRow } from '../board/port.ts';
-import { STOPPED_AFTER } from '../ticks.ts';
+import { STOPPED_AFTER } from '../model/bounds.ts';
 import { type Clock, DAY, HOUR, utcDay } from './time.ts';
 
 export interface Placed {

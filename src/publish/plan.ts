@@ -2,6 +2,7 @@ import type { ReviewRow } from '../board/port.ts';
 import type { Policy, Project, ReviewSpec } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { reviewDue } from '../model/wait.ts';
 import { blocks, type Switch } from '../model/world.ts';
 
 export interface PublishStep {
@@ -39,7 +40,7 @@ export function planPublish(world: PublishWorld): PublishStep[] {
     // Its agent has found nothing to do, and has committed nothing.
     if (ticket.reason === 'nothing_to_do') return [];
     if (world.project !== null && world.project !== project.name) return [];
-    if (ticket.status !== 'in_review' || ticket.updated_at_ms >= world.before_ms) return [];
+    if (ticket.status !== 'in_review' || isNewer(ticket.updated_at_ms, world)) return [];
     // Nothing goes out of a project that is held back.
     if (blocks(world.switches, project.name, undefined) !== null) return [];
     const of = world.rows.filter(({ ticket_id }) => ticket_id === ticket.id);
@@ -54,11 +55,18 @@ export function planPublish(world: PublishWorld): PublishStep[] {
   return found.sort((a, b) => since(a) - since(b));
 }
 
+/** What was changed since the look began. A ticket that was changed in a far future was so by a clock that ran ahead: it would
+ *  be waited for until then. */
+function isNewer(updated_at_ms: number, { before_ms, now_ms }: PublishWorld): boolean {
+  return updated_at_ms >= before_ms && updated_at_ms - now_ms < 3_600_000;
+}
+
 function dueBecause(ticket: Ticket, row: ReviewRow | null, now_ms: number): PublishStep['because'] | null {
   if (row === null) return 'in_review';
   if (row.stage === 'merged' || row.stage === 'closed') return null; // reopened later: a person's
   if (row.ticket_version !== ticket.version) return 'changed';
-  if (row.next_at_ms === null || row.next_at_ms > now_ms) return null;
+  const { next_at_ms, updated_at_ms } = row;
+  if (next_at_ms === null || !reviewDue({ next_at_ms, updated_at_ms }, now_ms)) return null;
   return row.error === null && row.stage === 'open' ? 'check_due' : 'retry_due';
 }
 

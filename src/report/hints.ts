@@ -44,6 +44,8 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
     case 'no_slot_project':
     case 'no_slot_agent':
       return [['mc-pickup status', 'who has the slots']];
+    case 'servers_lost':
+      return [['mc-pickup status', 'until when, and whose runs lived each time the server was lost']];
     case 'killswitch':
     case 'mass_death':
       return [

@@ -8,6 +8,16 @@ export function sentence(because: Because | SkipBecause, evidence: Evidence): st
   return typeof words === 'string' ? words : words(evidence);
 }
 
+/** How a switch that tripped by itself is told of, and what lets launches go on. */
+export function trippedText(scope: string, reason: string): string {
+  return `launches of ${scope === '*' ? 'everything' : scope} are switched off: ${reason}; once that is mended: ${releaseOf(scope)}`;
+}
+
+/** The command that releases a scope. */
+export function releaseOf(scope: string): string {
+  return `mc-pickup killswitch off${scope === '*' ? '' : ` --scope ${scope}`}`;
+}
+
 /** What a literal reason means when nothing more is known; null = none of ours. */
 export function reasonWords(because: string): string | null {
   if (!Object.hasOwn(SENTENCES, because)) return null;
@@ -55,6 +65,9 @@ export const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((eviden
   next_in_order: 'it is next in order',
   runtime_busy: 'a living agent works on it already',
   mass_death: (e) => `agents die right after their start (${e.tickets ?? 'several tickets'})`,
+  wait_too_long: 'its wait ended later than it is long: the clock ran ahead when it was set',
+  servers_lost: (e) =>
+    `the tmux server was lost ${e.losses ?? 'three'} times in half an hour${typeof e.until_ms === 'number' ? `: nothing is launched before ${new Date(e.until_ms).toISOString()}` : ''}${e.tickets ? ` (runs of ${e.tickets} lived each time)` : ''}`,
   owned_by_person: 'a person owns it',
   untrusted: 'its author is not trusted: move it to todo yourself to release it',
   dependencies_unmet: 'a ticket that it depends on is not done',

@@ -4,6 +4,7 @@ import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 import type { Switch } from '../model/world.ts';
 import type { Ticks } from '../ticks.ts';
 import { type LeftoverFacts, leftoverWords } from './leftovers.ts';
+import { releaseOf } from './sentences.ts';
 import { type Cell, type Column, flow, paint, type Tone, table, width, wrap } from './table.ts';
 import { age, ago, utc } from './times.ts';
 
@@ -44,6 +45,15 @@ export interface StatusFacts {
     readonly not_ready: string | null;
   }[];
   readonly switches: readonly Switch[];
+  /** When launches were last released on this host, and what holds them without a switch. */
+  readonly launches: {
+    readonly released_at_ms: number | null;
+    readonly held: {
+      readonly losses: number;
+      readonly until_ms: number;
+      readonly tickets: readonly string[];
+    } | null;
+  };
   readonly last_tick: { readonly id: string; readonly at_ms: number; readonly outcome: string } | null;
   readonly ticks: Ticks;
   readonly config_errors: readonly string[];
@@ -88,6 +98,7 @@ export function statusLines(facts: StatusFacts, shown: Shown): string[] {
     ...ticketLines(facts, shown),
     ...slotLines(facts, shown),
     ...facts.switches.flatMap((one) => labelled('killswitch', switchText(one, shown.now_ms), shown, 'bad')),
+    ...launchLines(facts, shown),
     ...configLines(facts, shown),
     ...facts.accounts.flatMap((one) => labelled('account', accountText(one, shown.now_ms), shown, 'ask')),
     ...tickLines(facts, shown),
@@ -128,6 +139,28 @@ function slotLines({ slots }: StatusFacts, shown: Shown): string[] {
   return under('slots', flow(words, shown.columns - LABEL, '', shown.color), shown);
 }
 
+/** A release is told for a day. */
+const RELEASED_MS = 86_400_000;
+
+function launchLines({ launches: { released_at_ms, held }, switches }: StatusFacts, shown: Shown): string[] {
+  const { now_ms } = shown;
+  const lines: string[] = [];
+  if (held !== null) {
+    const each =
+      held.tickets.length === 0
+        ? 'no run lived each time'
+        : `runs of ${held.tickets.join(', ')} lived each time`;
+    const says = `held: the tmux server was lost ${held.losses} times in half an hour, ${each}; they go on ${ago(held.until_ms, now_ms)} (${utc(held.until_ms)})`;
+    lines.push(...labelled('launches', says, shown, 'bad'));
+  }
+  const since_ms = released_at_ms === null ? Number.POSITIVE_INFINITY : now_ms - released_at_ms;
+  if (switches.length === 0 && since_ms < RELEASED_MS)
+    lines.push(
+      ...labelled('launches', `released ${age(since_ms)} ago: deaths before that do not count`, shown, 'dim'),
+    );
+  return lines;
+}
+
 function configLines({ config_errors: errors }: StatusFacts, shown: Shown): string[] {
   if (errors.length === 0) return [];
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
@@ -146,7 +179,9 @@ function tickLines({ ticks, last_tick }: StatusFacts, shown: Shown): string[] {
   );
 }
 
-function ticksText({ because, interval_ms, running_since_ms }: Ticks, now_ms: number): string {
+function ticksText({ because, interval_ms, running_since_ms, overdue }: Ticks, now_ms: number): string {
+  if (overdue !== null)
+    return `; TICKS HAVE STOPPED: process ${overdue.pid} (${overdue.what}) has the tick lock for ${age(overdue.held_ms)} and does not end`;
   const running = running_since_ms === null ? '' : `; one runs since ${age(now_ms - running_since_ms)}`;
   switch (because) {
     case 'ticks_come':
@@ -310,7 +345,8 @@ function accountText(
 function switchText({ level, scope, expires_at_ms, author, reason }: Switch, now_ms: number): string {
   const until = expires_at_ms === null ? '' : `, ends ${ago(expires_at_ms, now_ms)} (${utc(expires_at_ms)})`;
   const what = level === 'all' ? 'every tick is halted' : 'no launches';
-  return `ON for ${scope === '*' ? 'everything' : scope}: ${what}${until}; by ${author}: ${reason}`;
+  const off = author === 'environment' ? 'unset MC_PICKUP_KILLSWITCH' : releaseOf(scope);
+  return `ON for ${scope === '*' ? 'everything' : scope}: ${what}${until}; by ${author}: ${reason}; to release it: ${off}`;
 }
 
 function section(title: string, lines: readonly string[], shown: Shown): string[] {

@@ -25,6 +25,7 @@ const READY = {
   },
   budget_day: null,
   also: [],
+  recent_since_ms: NOW,
 } as const;
 
 const CHILD = resolve(import.meta.dirname, '../support/board-child.ts');
@@ -135,7 +136,7 @@ describe('the file', () => {
     expect(await board.runtime('r1')).toMatchObject({ kind: '', headless: 0, nudges: 0, level: null });
     expect(await board.lastDelivery('r1', 'send')).toMatchObject({ id: 'd1', outcome: 'pending' });
     expect(await board.accounts()).toEqual([
-      { name: 'a', not_before_at_ms: 5, not_ready: null, not_ready_stamp: null },
+      { name: 'a', not_before_at_ms: 5, wait_since_ms: null, not_ready: null, not_ready_stamp: null },
     ]);
     board.close();
   });

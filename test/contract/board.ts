@@ -22,6 +22,7 @@ const READY = {
   },
   budget_day: null,
   also: [],
+  recent_since_ms: NOW - 10 * 60_000,
 } as const;
 
 /** One board under test, and what another program can do to it behind its back. */
@@ -706,6 +707,25 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         await loses(() => say('in_review'));
       });
 
+      it.each<[string, string | null, string | null, 'won' | 'lost']>([
+        ['to the name of the profile that runs', 'robot', null, 'won'],
+        ['to another profile, as the caller knows', 'other', 'other', 'won'],
+        ['to another one than the caller knows', 'ann', 'other', 'lost'],
+        ['to a person', 'ann', null, 'lost'],
+      ])('after the owner has changed %s', async (_name, owner, known, expected) => {
+        const { t } = await working();
+        await b.edit(t.id, t.version, { owner }, 'ann', NOW);
+        const said = { run: 'r1', to: 'in_review', message: 'done', turn: 1, owner: known } as const;
+        expect(await b.report(said, NOW)).toBe(expected);
+        expect((await get(t.id)).status).toBe(expected === 'won' ? 'in_review' : 'in_progress');
+      });
+
+      it("stands where the ticket has become nobody's", async () => {
+        const { t } = await working({ owner: 'robot' });
+        await b.edit(t.id, t.version, { owner: null }, 'ann', NOW);
+        expect(await say('in_review')).toBe('won');
+      });
+
       it('is refused from a superseded run, an unknown run, and after the owner changed', async () => {
         const { t, r } = await working();
         await loses(() => say('done', 'nobody'));
@@ -914,10 +934,17 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const after = await b.snapshot({ host_id: 'h1', now_ms: NOW + 30_000, limit: 9, ...READY });
       const view = after.tickets.find(({ ticket }) => ticket.id === t.id);
       expect(view).toMatchObject({ heals: 1, ended: { id: 'r1' } });
-      expect(after.early_deaths).toEqual([t.id]);
-      const much = await b.snapshot({ host_id: 'h1', now_ms: NOW + 31 * 60_000, limit: 9, ...READY });
+      expect(after.recent).toEqual([
+        expect.objectContaining({ ticket: t.id, end_reason: 'agent_dead', ended_at_ms: NOW + 30_000 }),
+      ]);
+      const later = { now_ms: NOW + 31 * 60_000, recent_since_ms: NOW + 21 * 60_000 };
+      const much = await b.snapshot({ host_id: 'h1', limit: 9, ...READY, ...later });
       expect(much.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
-      expect(much.early_deaths).toEqual([]);
+      expect(much.recent).toEqual([]);
+      // A clock that has run ahead wrote it: before that time it says nothing.
+      const earlier = await b.snapshot({ host_id: 'h1', now_ms: NOW - 1, limit: 9, ...READY });
+      expect(earlier.recent).toEqual([]);
+      expect(earlier.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
     });
 
     it('a person who takes a ticket from a dead run opens an epoch: that run is not retried', async () => {
@@ -948,10 +975,68 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(await b.setReady('a', 'log in', 's', 'x', NOW)).toBe('won');
       expect(await b.setReady('a', 'log in', 's', 'x', NOW)).toBe('lost');
       expect(await b.accounts()).toEqual([
-        { name: 'a', not_before_at_ms: NOW + 9, not_ready: 'log in', not_ready_stamp: 's' },
+        {
+          name: 'a',
+          not_before_at_ms: NOW + 9,
+          wait_since_ms: NOW,
+          not_ready: 'log in',
+          not_ready_stamp: 's',
+        },
       ]);
       expect(await b.setReady('a', null, null, 'x', NOW)).toBe('won');
       expect((await b.accounts())[0]).toMatchObject({ not_ready: null, not_before_at_ms: NOW + 9 });
+    });
+
+    it('shortens a wait where it ends as was observed, and only shortens it', async () => {
+      const t = await add();
+      await claim(t);
+      const far = { status: 'todo', attempts: 1, not_before_at_ms: NOW + 99_000 } as const;
+      const guard = guardOf(await get(t.id));
+      expect(await b.retry(t.id, guard, rowGuard(await row('r1')), DEAD, far, WHY, 'x', NOW + 90_000)).toBe(
+        'won',
+      );
+      expect(await get(t.id)).toMatchObject({ not_before_at_ms: NOW + 99_000, wait_since_ms: NOW + 90_000 });
+      const shorten = (what: object, from_ms: number, to_ms: number) =>
+        b.shortenWait({ ticket: '', agent: null, from_ms, to_ms, ...what }, 'tick:1', NOW);
+      expect(await shorten({ ticket: t.id }, NOW + 98_000, NOW + 9000)).toBe('lost');
+      expect(await shorten({ ticket: t.id }, NOW + 99_000, NOW + 100_000)).toBe('lost');
+      expect(await shorten({ ticket: t.id }, NOW + 99_000, NOW + 9000)).toBe('won');
+      expect(await shorten({ ticket: t.id }, NOW + 99_000, NOW + 9000)).toBe('lost');
+      expect(await get(t.id)).toMatchObject({ not_before_at_ms: NOW + 9000, wait_since_ms: NOW });
+
+      expect(await b.limitAccount('a', NOW + 99_000, 'why', 'x', NOW + 90_000)).toBe('won');
+      expect(await shorten({ agent: 'a' }, NOW + 98_000, NOW + 9000)).toBe('lost');
+      expect(await shorten({ agent: 'a' }, NOW + 99_000, NOW + 9000)).toBe('won');
+      expect(await b.accounts()).toMatchObject([{ not_before_at_ms: NOW + 9000, wait_since_ms: NOW }]);
+      const log = await b.activity({ limit: 20 });
+      expect(log.filter(({ kind }) => kind === 'shortened')).toMatchObject([
+        { ticket_id: t.id, because: 'wait_too_long', actor: 'tick:1' },
+        { ticket_id: null, because: 'wait_too_long' },
+      ]);
+
+      // A person's move to todo is no wait at all.
+      const now = await get(t.id);
+      await b.move(t.id, now.version, { to: 'todo', why: '', trusted: true }, 'ann', NOW);
+      expect(await get(t.id)).toMatchObject({ not_before_at_ms: null, wait_since_ms: null });
+    });
+
+    it('looks first at waits that a clock which ran ahead has set, however many wait before them', async () => {
+      for (let n = 0; n < 4; n++) await add({ priority: 0, depends_on: ['MC-99'] });
+      const t = await add({ priority: 4, project: 'demo' });
+      await claim(t);
+      const far = { status: 'todo', attempts: 1, not_before_at_ms: NOW + 99_000 } as const;
+      await b.retry(
+        t.id,
+        guardOf(await get(t.id)),
+        rowGuard(await row('r1')),
+        DEAD,
+        far,
+        WHY,
+        'x',
+        NOW + 90_000,
+      );
+      const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 2, ...READY });
+      expect(look.tickets[0]?.ticket.id).toBe(t.id);
     });
 
     describe('words of people', () => {
@@ -1109,6 +1194,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ready,
         budget_day: null,
         also: [named.id],
+        recent_since_ms: NOW,
       });
       const ids = look.tickets.map(({ ticket }) => ticket.id);
       expect(ids[0]).toBe(last.id);

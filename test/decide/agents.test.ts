@@ -86,7 +86,9 @@ describe('a limit of the account', () => {
     expect(made.reconcile[0]).toMatchObject({ agent: 'robot', until_ms: until });
   });
   it('is not told twice', () => {
-    const accounts = [{ name: 'robot', not_before_at_ms: until, not_ready: null, not_ready_stamp: null }];
+    const accounts = [
+      { name: 'robot', not_before_at_ms: until, wait_since_ms: null, not_ready: null, not_ready_stamp: null },
+    ];
     expect(told(plan({}, idle({ limited_until_ms: until }), { accounts }))).toEqual(['skip rate_limited']);
   });
   it('that is over is followed by a nudge, commits or not', () => {
@@ -118,7 +120,9 @@ describe('a client that is not ready', () => {
     expect(made.reconcile[1]).toMatchObject({ to: { status: 'todo', attempts: 0 } });
   });
   it('opens its profile again with its first turn', () => {
-    const accounts = [{ name: 'robot', not_before_at_ms: null, not_ready: fix, not_ready_stamp: null }];
+    const accounts = [
+      { name: 'robot', not_before_at_ms: null, wait_since_ms: null, not_ready: fix, not_ready_stamp: null },
+    ];
     const works = observed(aRuntime({ turn: 0 }), { seen: { turn: 1, activity: 'busy' } });
     expect(told(plan({}, works, { accounts }))).toEqual(['ready agent_works']);
   });
@@ -174,8 +178,20 @@ describe('which profile', () => {
     priority_at_most: null,
     ...over,
   });
-  const limited = { name: 'robot', not_before_at_ms: NOW + 1, not_ready: null, not_ready_stamp: null };
-  const unready = { name: 'robot', not_before_at_ms: null, not_ready: 'x', not_ready_stamp: null };
+  const limited = {
+    name: 'robot',
+    not_before_at_ms: NOW + 1,
+    wait_since_ms: null,
+    not_ready: null,
+    not_ready_stamp: null,
+  };
+  const unready = {
+    name: 'robot',
+    not_before_at_ms: null,
+    wait_since_ms: null,
+    not_ready: 'x',
+    not_ready_stamp: null,
+  };
   const get = (ticket: Partial<Ticket>, routes: Route[] = [], accounts: World['accounts'] = []) => {
     const made = decide(aWorld({ tickets: [aView(ticket)], accounts }), aPolicy({ agents, routes }), OPTIONS);
     const [step] = made.dispatch;

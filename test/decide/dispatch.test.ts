@@ -150,7 +150,10 @@ describe('what is switched off', () => {
     ['other', NOW + 1, GO],
   ])('an account %s limited until %s', (name, not_before_at_ms, expected) => {
     expect(
-      told({ ...todo({}), accounts: [{ name, not_before_at_ms, not_ready: null, not_ready_stamp: null }] }),
+      told({
+        ...todo({}),
+        accounts: [{ name, not_before_at_ms, wait_since_ms: null, not_ready: null, not_ready_stamp: null }],
+      }),
     ).toEqual(expected);
   });
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/decide/index.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
+import { sameHands } from '../../src/model/runtime.ts';
 import { SETTLED, TICKET_STATUSES } from '../../src/model/ticket.ts';
 import type { ObservedRuntime, TicketView, World } from '../../src/model/world.ts';
 import {
@@ -12,6 +13,7 @@ import {
   aProfile,
   aProject,
   applyPlan,
+  aRecent,
   aRuntime,
   aSighting,
   aView,
@@ -146,9 +148,11 @@ const worlds = fc
       sightings,
       delta_ms,
       tmux,
-      early_deaths: early ? ['MC-50', 'MC-51'] : [],
+      recent: early ? ['MC-50', 'MC-51'].map((ticket) => aRecent({ ticket })) : [],
     });
   });
+
+const HANDED_OVER = 'retry ended_without_release';
 
 function always(check: (world: World, plan: Plan) => void): void {
   fc.assert(
@@ -282,14 +286,24 @@ describe('in every world', () => {
 
   it('no ticket that a person took is touched', () => {
     always((world, plan) => {
-      const taken = new Set(
-        world.runtimes
-          .filter(({ row }) =>
-            world.tickets.some(({ ticket }) => ticket.id === row.ticket_id && ticket.owner !== row.owner),
-          )
-          .map(({ row }) => row.ticket_id),
-      );
-      expect(plan.reconcile.filter((step) => moves(step) && taken.has(step.ticket))).toEqual([]);
+      const taken = (by: (owner: string | null) => boolean) =>
+        new Set(
+          world.runtimes
+            .filter(({ row }) =>
+              world.tickets.some(
+                ({ ticket }) =>
+                  ticket.id === row.ticket_id && !sameHands(row, ticket.owner) && by(ticket.owner),
+              ),
+            )
+            .map(({ row }) => row.ticket_id),
+        );
+      const person = (owner: string | null): boolean => owner !== null && !POLICY.agents.has(owner);
+      const persons = taken(person);
+      expect(plan.reconcile.filter((step) => moves(step) && persons.has(step.ticket))).toEqual([]);
+      // What was given to another profile is let go of, once its run has ended, and nothing else.
+      const others = taken((owner) => !person(owner));
+      const moved = plan.reconcile.filter((step) => moves(step) && others.has(step.ticket));
+      expect(moved.filter(({ kind, because }) => `${kind} ${because}` !== HANDED_OVER)).toEqual([]);
     });
   });
 

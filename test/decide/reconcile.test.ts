@@ -12,6 +12,7 @@ import {
   aPolicy,
   aProfile,
   applyPlan,
+  aRecent,
   aRuntime,
   aSighting,
   aSwitch,
@@ -710,6 +711,7 @@ describe('mass death', () => {
       ),
       ...over,
     });
+  const died = (...tickets: string[]) => ({ recent: tickets.map((ticket) => aRecent({ ticket })) });
   const trips = (made: Plan) => made.reconcile.filter(({ kind }) => kind === 'trip').length;
   const word = (made: Plan) => [
     ...made.dispatch.map(({ kind }) => kind),
@@ -724,18 +726,15 @@ describe('mass death', () => {
   it.each<[string, Plan]>([
     ['two tickets', deaths(2, 1000)],
     ['agents that had worked for a minute', deaths(3, 60_000)],
-    ['one ticket that died before and now', deaths(2, 1000, { early_deaths: ['MC-1', 'MC-2'] })],
-    ['deaths that are old', deaths(0, 0, { early_deaths: ['MC-7', 'MC-8', 'MC-9'] })],
-    [
-      'an old death of an agent that had worked',
-      deaths(1, MINUTE, { early_deaths: ['MC-7', 'MC-8', 'MC-9'] }),
-    ],
+    ['one ticket that died before and now', deaths(2, 1000, died('MC-1', 'MC-2'))],
+    ['deaths that are old', deaths(0, 0, died('MC-7', 'MC-8', 'MC-9'))],
+    ['an old death of an agent that had worked', deaths(1, MINUTE, died('MC-7', 'MC-8', 'MC-9'))],
   ])('does not trip on %s', (_name, made) => {
     expect([trips(made), word(made)]).toEqual([0, ['launch']]);
   });
 
   it('counts the deaths of the ticks before', () => {
-    expect(trips(deaths(1, 1000, { early_deaths: ['MC-7', 'MC-8'] }))).toBe(1);
+    expect(trips(deaths(1, 1000, died('MC-7', 'MC-8')))).toBe(1);
   });
 
   it('does not trip on a reboot', () => {

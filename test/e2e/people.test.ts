@@ -117,7 +117,10 @@ describe('mass death', () => {
     expect(report.skipped).toContainEqual(expect.objectContaining({ ticket: waits, because: 'mass_death' }));
     const file = readFileSync(join(rig.box.state, 'killswitch.json'), 'utf8');
     expect(file).toMatch(/"level": ?"dispatch"/);
-    expect(file).toMatch(/"scope": ?"\*"/);
+    expect(file).toMatch(/"scope": ?"agent:scripted"/);
+    expect(rig.box.run(['status']).out.replace(/\s+/g, ' ')).toContain(
+      'to release it: mc-pickup killswitch off --scope agent:scripted',
+    );
     for (const id of ids) await rig.due(id);
     expect(rig.box.run(['killswitch', 'status']).out).toContain('mc-pickup');
     const next = rig.tick();
@@ -125,6 +128,27 @@ describe('mass death', () => {
     expect(next.skipped).toContainEqual(expect.objectContaining({ ticket: waits, because: 'killswitch' }));
     rig.box.run(['killswitch', 'off']);
     expect(rig.tick('dispatch', '--max', '1').dispatch).toMatchObject([{ result: 'launched' }]);
+    const told = rig.box.sql<{ because: string; text: string }>(
+      "SELECT because, text FROM activity WHERE kind = 'killswitch' ORDER BY id",
+    );
+    expect(told.map(({ because }) => because)).toEqual(['mass_death', 'released']);
+    expect(told[0]?.text).toContain('mc-pickup killswitch off --scope agent:scripted');
+    expect(rig.box.run(['status']).out).toContain('deaths before that do not count');
+  });
+
+  it('does not come again by one death after the release, together with those before it', async () => {
+    const ids = [rig.add('die'), rig.add('die'), rig.add('die')];
+    rig.tick();
+    for (const id of ids) await rig.gone(rig.run(id).pid);
+    expect(rig.tick().reconcile.map(({ kind }) => kind)).toContain('trip');
+    rig.box.run(['killswitch', 'off']);
+    const one = rig.add('die', '--priority', '0');
+    rig.tick('dispatch', '--max', '1');
+    await rig.gone(rig.run(one).pid);
+    const after = rig.tick('dispatch', '--max', '1');
+    expect(after.reconcile[0]).toMatchObject({ kind: 'retry', ticket: one, because: 'agent_exited' });
+    expect(after.reconcile.map(({ kind }) => kind)).not.toContain('trip');
+    expect(JSON.parse(rig.box.run(['killswitch', 'status', '--json']).out)).toMatchObject({ on: false });
   });
 });
 

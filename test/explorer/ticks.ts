@@ -76,7 +76,15 @@ const READY = {
   projects: { [PROJECT]: { max_agents: null, agent: AGENT } },
   agents: { [AGENT]: { max_agents: null } },
 };
-export const SNAPSHOT = { host_id: HOST, now_ms: NOW, limit: 10, ready: READY, budget_day: null, also: [] };
+export const SNAPSHOT = {
+  host_id: HOST,
+  now_ms: NOW,
+  limit: 10,
+  ready: READY,
+  budget_day: null,
+  also: [],
+  recent_since_ms: NOW - 1_800_000,
+};
 const PLACE = {
   ok: true,
   where: { worktree: '/wt', branch: 'br', client_session: null, resumed: null },
@@ -263,7 +271,8 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     switches: [],
     ramp: null,
     beyond: 0,
-    early_deaths: [],
+    recent: [],
+    released_at_ms: null,
     unreadable: snapshot.unreadable,
     failed_launches: {},
     being_made: {},

@@ -232,6 +232,7 @@ it('no cell of a CSV begins as a formula does, whatever a ticket says', async ()
     ...{
       id: 'MC-1',
       source: 's',
+      wait_since_ms: null,
       status: 'todo',
       priority: 2,
       project: '@p',

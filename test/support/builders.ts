@@ -1,5 +1,6 @@
 /** Builders of model values: a plain default each, every field of which may be overridden. */
 import type { ReviewRow } from '../../src/board/port.ts';
+import type { RecentRun } from '../../src/model/breaker.ts';
 import type { Judgement } from '../../src/model/identity.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
 import {
@@ -22,6 +23,23 @@ import type {
   TicketView,
   World,
 } from '../../src/model/world.ts';
+
+/** A run of another ticket that died ten seconds after its start, a minute ago. */
+export function aRecent(over: Partial<RecentRun> = {}): RecentRun {
+  const ended_at_ms = over.ended_at_ms ?? NOW - MINUTE;
+  return {
+    ...{
+      ticket: 'MC-7',
+      agent: 'robot',
+      project: 'house',
+      host_id: HOST,
+      end_reason: 'agent_dead',
+      ended_at_ms,
+    },
+    ...{ registered_at_ms: ended_at_ms - 10_000, tmux_server_pid: 99, tmux_server_start: '11' },
+    ...over,
+  };
+}
 
 export const NOW = 1_800_000_000_000;
 export const HOST = 'h-here';
@@ -50,6 +68,7 @@ export function aTicket(over: Partial<Ticket> = {}): Ticket {
     trusted: true,
     depends_on: [],
     not_before_at_ms: null,
+    wait_since_ms: null,
     attempts: 0,
     claim_epoch: 1,
     version: 5,
@@ -243,7 +262,8 @@ export function aWorld(over: Partial<World> = {}): World {
     switches: [],
     ramp: null,
     beyond: 0,
-    early_deaths: [],
+    recent: [],
+    released_at_ms: null,
     unreadable: [],
     failed_launches: {},
     being_made: {},
@@ -343,7 +363,7 @@ export function applyPlan(world: World, plan: Plan): World {
 }
 
 function account(world: World, name: string, over: Partial<AccountView>): World {
-  const none = { name, not_before_at_ms: null, not_ready: null, not_ready_stamp: null };
+  const none = { name, not_before_at_ms: null, wait_since_ms: null, not_ready: null, not_ready_stamp: null };
   const known = world.accounts.find((one) => one.name === name) ?? none;
   return {
     ...world,
@@ -391,7 +411,7 @@ function applyStep(world: World, step: Step): World {
         ),
       };
     case 'limit':
-      return account(world, step.agent, { not_before_at_ms: step.until_ms });
+      return account(world, step.agent, { not_before_at_ms: step.until_ms, wait_since_ms: world.now_ms });
     case 'unready':
       return account(world, step.agent, { not_ready: step.fix });
     case 'ready':
@@ -402,7 +422,7 @@ function applyStep(world: World, step: Step): World {
       return ended(world, step.runtime.run, step.ticket);
     case 'retry': {
       const after = step.runtime === null ? world : ended(world, step.runtime.run, step.ticket);
-      return ticket(after, step.ticket, { ...step.to, reason: step.because });
+      return ticket(after, step.ticket, { ...step.to, wait_since_ms: world.now_ms, reason: step.because });
     }
     case 'adopt': {
       const { sighting } = step;
@@ -437,7 +457,11 @@ function applyStep(world: World, step: Step): World {
           }
         : world;
     case 'trip':
-      return { ...world, switches: [...world.switches, aSwitch({ level: step.level })] };
+      return { ...world, switches: [...world.switches, aSwitch({ level: step.level, scope: step.scope })] };
+    case 'shorten': {
+      const wait = { not_before_at_ms: step.to_ms, wait_since_ms: world.now_ms };
+      return step.agent === null ? ticket(world, step.ticket, wait) : account(world, step.agent, wait);
+    }
     case 'launch':
       return world;
   }

@@ -1,4 +1,5 @@
 import type * as v from 'valibot';
+import type { RecentRun } from '../../model/breaker.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { TicketGuard } from '../../model/plan.ts';
 import type { Board, Cas, DeliveryRow, ForeignTicket, RegisterRequest, Snapshot } from '../port.ts';
@@ -181,13 +182,18 @@ export function httpBoard(server: Server): Board {
         ...{ guard, host_id, boot_id, pid_ns, time_ns, pid, pid_start, actor, now_ms },
       }),
     end: (guard, end, actor, now_ms) => swap(['runtimes', guard.run, 'end'], { guard, end, actor, now_ms }),
-    report: async ({ run, to, message, turn, nothing_to_do = false }, now_ms) => {
+    report: async ({ run, to, message, turn, nothing_to_do = false, owner = null }, now_ms) => {
       // A server before 1.4 knows no such report: there it is one as any other.
-      const nothing = nothing_to_do && to === 'in_review';
+      const nothing = nothing_to_do && to === 'in_review' && owner === null;
       if (nothing && (await swap(['runtimes', run, 'nothing-to-do'], { message, turn, now_ms })) === 'won')
         return 'won';
-      return swap(['runtimes', run, 'report'], { to, message, turn, now_ms });
+      return swap(['runtimes', run, 'report'], {
+        ...{ to, message, turn, now_ms },
+        ...(owner === null ? {} : { owner }),
+      });
     },
+    // A server before 1.4 has no such thing: the wait stays as it is.
+    shortenWait: (what, actor, now_ms) => swap(['waits', 'shorten'], { ...what, actor, now_ms }),
 
     addTicket: (ticket, now_ms) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
     importTickets: async (tickets, actor, now_ms) => {
@@ -329,19 +335,33 @@ export function httpBoard(server: Server): Board {
 
   /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */
   async function snapshot(options: Parameters<Board['snapshot']>[0]): Promise<Snapshot> {
-    const body = { ...options };
+    // A query that a server does not know does no harm; in the body it might be refused.
+    const { recent_since_ms: since, ...body } = options;
+    const recent_since_ms = Math.max(0, Math.floor(since));
     const all: c.Candidates[] = [];
     const tickets = await pages(async (cursor) => {
-      const page = await write({ path: ['candidates'], query: { cursor }, body }, c.Candidates);
+      const query = { cursor, recent_since_ms };
+      const page = await write({ path: ['candidates'], query, body }, c.Candidates);
       all.push(page);
       return { items: page.tickets, next: page.next };
     });
     const [first] = all;
     if (first === undefined) throw new Error('no first page');
     const live = await bySeq({ live: true });
-    const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = first;
-    return { tickets, runtimes: live, accounts, beyond, last_tick, early_deaths, unreadable, spent };
+    const { accounts, beyond, last_tick, unreadable, spent } = first;
+    const recent = first.recent ?? first.early_deaths.map((ticket) => before14(ticket, options.now_ms));
+    return { tickets, runtimes: live, accounts, beyond, last_tick, recent, unreadable, spent };
   }
+}
+
+/** An early death as a server before 1.4 tells it: neither whose it was nor when. It is taken for as old as it may be, so that it never
+ *  outlives a release. */
+function before14(ticket: string, now_ms: number): RecentRun {
+  const at_ms = now_ms - 10 * 60_000;
+  return {
+    ...{ ticket, agent: '', project: '', host_id: '', registered_at_ms: at_ms, ended_at_ms: at_ms + 1 },
+    ...{ end_reason: 'agent_dead', tmux_server_pid: null, tmux_server_start: null },
+  };
 }
 
 /** The fields of the contract, whatever else the caller's object has. */

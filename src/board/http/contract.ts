@@ -90,6 +90,7 @@ export const Ticket = v.object({
   depends_on: v.array(v.string()),
   source: v.optional(v.nullable(v.string()), null),
   not_before_at_ms: v.nullable(Integer),
+  wait_since_ms: v.optional(v.nullable(Integer), null),
   attempts: Integer,
   claim_epoch: Integer,
   version: Integer,
@@ -169,6 +170,7 @@ export type TicketView = v.InferOutput<typeof TicketView>;
 export const Account = v.object({
   name: v.string(),
   not_before_at_ms: v.nullable(Integer),
+  wait_since_ms: v.optional(v.nullable(Integer), null),
   not_ready: v.nullable(v.string()),
   not_ready_stamp: v.nullable(v.string()),
 });
@@ -210,6 +212,20 @@ export const CandidatesQuery = v.object({
 });
 export type CandidatesQuery = v.InferOutput<typeof CandidatesQuery>;
 
+/** A run that ended of late. */
+export const RecentRun = v.object({
+  ticket: v.string(),
+  agent: v.string(),
+  project: v.string(),
+  host_id: v.string(),
+  registered_at_ms: v.nullable(Integer),
+  ended_at_ms: Integer,
+  end_reason: v.string(),
+  tmux_server_pid: v.nullable(Integer),
+  tmux_server_start: v.nullable(v.string()),
+});
+export type RecentRun = v.InferOutput<typeof RecentRun>;
+
 /** The last tick of the host. */
 export const HostTick = v.object({
   boot_id: v.nullable(v.string()),
@@ -226,6 +242,7 @@ export const Candidates = v.object({
   beyond: Integer,
   last_tick: v.nullable(HostTick),
   early_deaths: v.array(v.string()),
+  recent: v.optional(v.array(RecentRun)),
   unreadable: v.array(v.string()),
   spent: v.nullable(SpentAll),
 });
@@ -381,6 +398,7 @@ export const ReportRequest = v.object({
   message: v.string(),
   turn: Integer,
   now_ms: Integer,
+  owner: v.optional(v.string()),
 });
 export type ReportRequest = v.InferOutput<typeof ReportRequest>;
 
@@ -765,6 +783,17 @@ export type DeliveryOutcome = v.InferOutput<typeof DeliveryOutcome>;
 /** Accounts. */
 export const AccountList = v.object({ items: v.array(Account) });
 export type AccountList = v.InferOutput<typeof AccountList>;
+
+/** The wait of this account, or, where that is null, of the ticket: `from_ms` as it was observed, and where it ends from now on, which is earlier. */
+export const ShortenRequest = v.object({
+  ticket: v.string(),
+  agent: v.nullable(v.string()),
+  from_ms: Integer,
+  to_ms: Integer,
+  actor: v.string(),
+  now_ms: Integer,
+});
+export type ShortenRequest = v.InferOutput<typeof ShortenRequest>;
 
 /** A limit. */
 export const LimitRequest = v.object({

@@ -10,10 +10,11 @@ export function accounts(store: Store): Pick<Board, Accounts> {
     limitAccount: async (name, until_ms, reason, actor, now_ms) =>
       store.swap(() => {
         store.must(
-          `INSERT INTO accounts (name, not_before_at_ms, reason) VALUES (@name, @until_ms, @reason)
-           ON CONFLICT (name) DO UPDATE SET not_before_at_ms = @until_ms, reason = @reason
+          `INSERT INTO accounts (name, not_before_at_ms, wait_since_ms, reason)
+           VALUES (@name, @until_ms, @now_ms, @reason)
+           ON CONFLICT (name) DO UPDATE SET not_before_at_ms = @until_ms, wait_since_ms = @now_ms, reason = @reason
            WHERE not_before_at_ms IS NULL OR not_before_at_ms < @until_ms`,
-          { name, until_ms, reason },
+          { name, until_ms, reason, now_ms },
         );
         const text = `${name}: ${reason}`;
         store.note({
@@ -60,7 +61,7 @@ export function accounts(store: Store): Pick<Board, Accounts> {
 /** Every account that anything is known of. */
 export function allAccounts(store: Store): AccountView[] {
   return store.all<AccountView>(
-    'SELECT name, not_before_at_ms, not_ready, not_ready_stamp FROM accounts ORDER BY name',
+    'SELECT name, not_before_at_ms, wait_since_ms, not_ready, not_ready_stamp FROM accounts ORDER BY name',
   );
 }
 

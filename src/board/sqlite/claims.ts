@@ -1,7 +1,7 @@
 import { failpoint } from '../../failpoint.ts';
 import type { AdoptRequest, Board, Cas, ClaimRequest, RegisterRequest } from '../port.ts';
 import { insertDelivery } from './records.ts';
-import { TICKET_GUARD } from './rows.ts';
+import { inSameHands, TICKET_GUARD } from './rows.ts';
 import type { Store } from './store.ts';
 
 const NO_REASON = 'reason = NULL, reason_text = NULL, reason_run = NULL, reason_turn = NULL';
@@ -73,7 +73,7 @@ function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
       `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
        FROM runtime_sessions AS r
        WHERE r.id = @run AND tickets.id = r.ticket_id AND tickets.status = 'in_progress'
-         AND tickets.claim_epoch = r.claim_epoch AND tickets.owner IS r.owner`,
+         AND tickets.claim_epoch = r.claim_epoch AND ${inSameHands('tickets', 'r')}`,
       { run, pid, now_ms },
     );
     // Handed over at exec: it is under way as soon as this is committed.
@@ -104,7 +104,7 @@ function isRegistered(store: Store, request: RegisterRequest): boolean {
       `SELECT 1 FROM runtime_sessions AS r JOIN tickets AS t ON t.id = r.ticket_id
        WHERE r.id = @run AND r.ended_at_ms IS NULL AND r.phase <> 'launching' AND r.host_id = @host_id
          AND r.boot_id = @boot_id AND r.pid_ns IS @pid_ns AND r.pid = @pid AND r.pid_start = @pid_start
-         AND t.status = 'in_progress' AND t.claim_epoch = r.claim_epoch AND t.owner IS r.owner`,
+         AND t.status = 'in_progress' AND t.claim_epoch = r.claim_epoch AND ${inSameHands('t', 'r')}`,
       { run, host_id, boot_id, pid_ns, pid, pid_start },
     ),
   );

@@ -1,13 +1,13 @@
 import { failpoint } from '../../failpoint.ts';
 import type { EndInfo, RuntimeGuard } from '../../model/plan.ts';
 import type { Board } from '../port.ts';
-import { TICKET_GUARD, UNSETTLED } from './rows.ts';
+import { inSameHands, TICKET_GUARD, UNSETTLED } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
 export function heals(
   store: Store,
-): Pick<Board, 'normalize' | 'follow' | 'ask' | 'nudge' | 'submit' | 'end' | 'retry'> {
+): Pick<Board, 'normalize' | 'follow' | 'ask' | 'nudge' | 'submit' | 'end' | 'retry' | 'shortenWait'> {
   return {
     normalize: async (ticket, guard, runtime, pid, because, actor, now_ms) =>
       store.swap(() => {
@@ -145,7 +145,7 @@ export function heals(
       store.swap(() => {
         store.must(
           `UPDATE tickets SET status = @to_status, attempts = @attempts, not_before_at_ms = @not_before_at_ms,
-             worker_pid = NULL, reason = @reason, reason_text = @text, reason_run = NULL, reason_turn = NULL,
+             wait_since_ms = @now_ms, worker_pid = NULL, reason = @reason, reason_text = @text, reason_run = NULL, reason_turn = NULL,
              version = version + 1, updated_at_ms = @now_ms
            WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${runtime === null ? NONE_LIVE : LIVE_AND_OURS}`,
           {
@@ -167,15 +167,34 @@ export function heals(
         const { reason: because, text } = why;
         store.note({ at_ms: now_ms, ticket_id: ticket, run_id, actor, kind: 'retry', because, text });
       }),
+
+    shortenWait: async ({ ticket, agent, from_ms, to_ms }, actor, now_ms) =>
+      store.swap(() => {
+        const ends = 'SET not_before_at_ms = @to_ms, wait_since_ms = @now_ms';
+        if (agent === null)
+          store.must(
+            `UPDATE tickets ${ends}, version = version + 1
+             WHERE id = @ticket AND status = 'todo' AND not_before_at_ms = @from_ms AND @to_ms < @from_ms`,
+            { ticket, from_ms, to_ms, now_ms },
+          );
+        else
+          store.must(
+            `UPDATE accounts ${ends} WHERE name = @agent AND not_before_at_ms = @from_ms AND @to_ms < @from_ms`,
+            { agent, from_ms, to_ms, now_ms },
+          );
+        const note = { at_ms: now_ms, ticket_id: agent === null ? ticket : null, run_id: null, actor };
+        const text = `${agent ?? ticket}: until ${new Date(to_ms).toISOString()}`;
+        store.note({ ...note, kind: 'shortened', because: 'wait_too_long', text });
+      }),
   };
 }
 
 const RUNTIME_GUARD = 'id = @run AND version = @run_version AND ended_at_ms IS NULL';
 
-/** The runtime that a ticket's write rests on: as observed, this ticket's, and claimed under its present owner. */
+/** The runtime that a ticket's write rests on: as observed, this ticket's, and in the hands that it was claimed under. */
 const LIVE_AND_OURS = `EXISTS (SELECT 1 FROM runtime_sessions AS r
   WHERE r.id = @run AND r.version = @run_version AND r.ended_at_ms IS NULL
-    AND r.ticket_id = tickets.id AND r.owner IS tickets.owner)`;
+    AND r.ticket_id = tickets.id AND ${inSameHands('tickets', 'r')})`;
 
 /** A retry without a row believes that the claim's row has ended: a living one would be a split brain. */
 const NONE_LIVE = `NOT EXISTS (SELECT 1 FROM runtime_sessions AS r

@@ -34,12 +34,12 @@ function add(store: Store, ticket: ForeignTicket, actor: string, now_ms: number)
   });
   store.run(
     `INSERT INTO tickets (title, body, status, priority, project, labels, agent, owner, author, trusted, depends_on,
-       source, attempts, not_before_at_ms, reason, reason_text, created_at_ms, updated_at_ms)
+       source, attempts, not_before_at_ms, wait_since_ms, reason, reason_text, created_at_ms, updated_at_ms)
      VALUES (@title, @body, @status, @priority, @project, @labels, @agent, @owner, @author, @trusted, @depends_on,
-       @source, @attempts, @not_before_at_ms, @reason, @reason_text, @created_at_ms, @updated_at_ms)`,
+       @source, @attempts, @not_before_at_ms, CASE WHEN @not_before_at_ms IS NOT NULL THEN @now_ms END, @reason, @reason_text, @created_at_ms, @updated_at_ms)`,
     {
       ...columns,
-      source,
+      ...{ source, now_ms },
       labels: JSON.stringify(ticket.labels),
       depends_on: JSON.stringify(depends_on),
       trusted: ticket.trusted ? 1 : 0,

@@ -1,7 +1,7 @@
 import { EXIT, UserError } from '../../model/errors.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../../model/ticket.ts';
 import type { Board, Cas, NewTicket, ReportRequest, TicketEdit } from '../port.ts';
-import { TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
+import { inSameHands, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 import { honourByReport } from './words.ts';
 
@@ -40,6 +40,7 @@ export function people(
              reason_turn = NULL, trusted = CASE WHEN @again AND @trusted THEN 1 ELSE trusted END,
              attempts = CASE WHEN @again THEN 0 ELSE attempts END,
              not_before_at_ms = CASE WHEN @again THEN NULL ELSE not_before_at_ms END,
+             wait_since_ms = CASE WHEN @again THEN NULL ELSE wait_since_ms END,
              worker_pid = CASE WHEN EXISTS (
                SELECT 1 FROM runtime_sessions AS r WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)
                THEN worker_pid END,
@@ -190,21 +191,22 @@ interface Reporter {
   readonly status: TicketStatus;
 }
 
-/** The fence: the row lives, and the ticket is still under its epoch and its owner. */
-function reporter(store: Store, run: string): Reporter | null {
+/** The fence: the row lives, and the ticket is still under its epoch, and in its hands, or nobody's, or under that other owner, who is
+ *  no person. */
+function reporter(store: Store, { run, owner = null }: ReportRequest): Reporter | null {
   return store.get<Reporter>(
     `SELECT r.id, r.ticket_id, t.status FROM runtime_sessions AS r JOIN tickets AS t ON t.id = r.ticket_id
      WHERE (r.mark = @run OR r.id = @run) AND r.ended_at_ms IS NULL
-       AND t.claim_epoch = r.claim_epoch AND t.owner IS r.owner
+       AND t.claim_epoch = r.claim_epoch AND (${inSameHands('t', 'r')} OR t.owner IS NULL OR t.owner = @owner)
      ORDER BY r.mark = @run DESC LIMIT 1`,
-    { run },
+    { run, owner },
   );
 }
 
 function report(store: Store, request: ReportRequest, now_ms: number): Cas {
-  const { run, to, message: text, turn, nothing_to_do = false } = request;
+  const { to, message: text, turn, nothing_to_do = false } = request;
   return store.swap(() => {
-    const row = reporter(store, run);
+    const row = reporter(store, request);
     if (row === null) return store.lose();
     honourByReport(store, row.id, now_ms);
     if (row.status === 'in_review' && to === 'in_review') return; // said twice, done once

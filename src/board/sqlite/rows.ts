@@ -10,12 +10,12 @@ export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trust
 
 /** The columns of a ticket, for SELECT lists (never `*`: a later schema may add some). */
 export const TICKET = `id, title, body, status, priority, project, labels, agent, owner, author, trusted,
-  depends_on, source, not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_text, reason_run,
+  depends_on, source, not_before_at_ms, wait_since_ms, attempts, claim_epoch, version, worker_pid, reason, reason_text, reason_run,
   reason_turn, created_at_ms, updated_at_ms`;
 
 /** The columns of `TicketFacts`; `tickets_todo` has all of them, so that a look at what waits reads no row. */
 export const FACTS = `id, status, priority, project, labels, agent, owner, author, trusted, depends_on,
-  not_before_at_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn, created_at_ms`;
+  not_before_at_ms, wait_since_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn, created_at_ms`;
 
 /** The columns of a runtime: exactly the fields of `Runtime`, so that a row needs no mapping. */
 export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, version, host_id,
@@ -28,6 +28,12 @@ export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent,
 /** The WHERE that repeats a `TicketGuard`; its values come from `guarded`. */
 export const TICKET_GUARD =
   'id = @ticket AND status = @status AND owner IS @owner AND claim_epoch = @claim_epoch AND version = @version';
+
+/** A ticket is still in the hands that a run was claimed under: under the same owner, or under none and then under the name of the
+ *  very profile that runs. `ticket` and `run` are names of rows in the query. */
+export function inSameHands(ticket: string, run: string): string {
+  return `(${ticket}.owner IS ${run}.owner OR ${run}.owner IS NULL AND ${ticket}.owner = ${run}.agent)`;
+}
 
 /** States that no tick may move a ticket out of, said in SQL once more: the guard alone would believe a caller. */
 export const UNSETTLED = `status NOT IN ('in_review', 'done', 'cancelled', 'blocked')`;

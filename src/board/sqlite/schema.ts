@@ -383,8 +383,14 @@ UPDATE answers SET honoured_by = taken_by, honoured_at_ms = at_ms
       AND t.status IN ('in_review','done','cancelled','blocked')));
 `;
 
-/** A wait knows its own length, so that no jump of the clock makes it longer. */
+/** A wait knows when it was set, and so its own length, which no jump of the clock makes longer. */
 const WAITS = `
+ALTER TABLE tickets ADD COLUMN wait_since_ms INTEGER;  -- when not_before_at_ms was set; NULL = whoever did so did not tell
+ALTER TABLE accounts ADD COLUMN wait_since_ms INTEGER; -- the same
+DROP INDEX tickets_todo;
+CREATE INDEX tickets_todo ON tickets (priority, created_at_ms, seq, id, status, project, labels, agent, owner, author, trusted,
+  depends_on, not_before_at_ms, wait_since_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn)
+  WHERE status = 'todo';
 `;
 
 export const SCHEMA_7 = `${IDENTITY}${WORDS}${WAITS}`;

@@ -1,3 +1,4 @@
+import type { RecentRun } from '../../model/breaker.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
 import type { AccountView, Spent, TicketView } from '../../model/world.ts';
 import type { Board, Ready, Snapshot } from '../port.ts';
@@ -6,8 +7,8 @@ import { FACTS, type FactsRow, RUNTIME, type Runtime, toTicket } from './rows.ts
 import type { Store } from './store.ts';
 
 const HEALS_MS = 30 * 60_000;
-const EARLY_DEATHS_MS = 10 * 60_000;
-const EARLY_MS = 60_000;
+/** Runs of late that one look takes in, the newest. */
+const MOST_RECENT = 1000;
 
 /** What a tick sees, in one read transaction. The partial indexes keep it independent of how many tickets are
  *  done, and the views ask per set, not per ticket. */
@@ -45,7 +46,7 @@ function look(store: Store, options: Options): Snapshot {
     accounts,
     beyond: todo - shown,
     last_tick: store.get<NonNullable<Snapshot['last_tick']>>(last, { host_id }),
-    early_deaths: earlyDeaths(store, now_ms),
+    recent: recentRuns(store, options),
     unreadable,
     spent: options.budget_day === null ? null : spent(store, options.budget_day, tickets),
   };
@@ -109,7 +110,8 @@ function stillOpen(
 /** What `decide` will find launchable, as far as SQL can tell. */
 const READY = `
   (trusted = 1 OR author IN (SELECT value FROM json_each(@authors)))
-  AND (not_before_at_ms IS NULL OR not_before_at_ms <= @now_ms)
+  AND (not_before_at_ms IS NULL OR not_before_at_ms <= @now_ms
+    OR wait_since_ms > @now_ms) -- set by a clock that ran ahead: looked at first, to be shortened
   AND attempts < @max_attempts
   AND CASE WHEN project IN (SELECT key FROM json_each(@projects))
     THEN coalesce(owner, agent, json_extract(@projects, '$."' || project || '"')) IN (SELECT value FROM json_each(@agents)) END
@@ -198,10 +200,10 @@ function healsOf(store: Store, ids: readonly string[], now_ms: number): Readonly
   if (ids.length === 0) return new Map();
   const rows = store.all<{ ticket_id: string; n: number }>(
     `SELECT ticket_id, count(*) AS n FROM activity
-     WHERE ticket_id IN (SELECT value FROM json_each(@ids)) AND at_ms >= @since
+     WHERE ticket_id IN (SELECT value FROM json_each(@ids)) AND at_ms BETWEEN @since AND @now_ms
        AND kind IN ('heal', 'retry') AND because IN ('agent_alive', 'tmux_server_lost', 'rebooted')
      GROUP BY ticket_id`,
-    { ids: JSON.stringify(ids), since: now_ms - HEALS_MS },
+    { ids: JSON.stringify(ids), since: now_ms - HEALS_MS, now_ms },
   );
   return new Map(rows.map(({ ticket_id, n }) => [ticket_id, n]));
 }
@@ -218,13 +220,15 @@ function endedOf(store: Store, ids: readonly string[]): ReadonlyMap<string, Runt
   return new Map(rows.map((row) => [row.ticket_id ?? '', row])); // the last one of each ticket stays
 }
 
-function earlyDeaths(store: Store, now_ms: number): string[] {
-  const rows = store.all<{ ticket_id: string }>(
-    `SELECT DISTINCT ticket_id FROM runtime_sessions
-     WHERE ended_at_ms IS NOT NULL AND ended_at_ms >= @since AND ticket_id IS NOT NULL
-       AND end_reason GLOB 'agent_*' AND ended_at_ms - registered_at_ms <= @early
-     ORDER BY ticket_id`,
-    { since: now_ms - EARLY_DEATHS_MS, early: EARLY_MS },
+/** What a clock that ran ahead has written into the future says nothing of late. */
+function recentRuns(store: Store, { recent_since_ms, now_ms }: Options): RecentRun[] {
+  return store.all<RecentRun>(
+    `SELECT ticket_id AS ticket, agent, project, host_id, registered_at_ms, ended_at_ms, end_reason, tmux_server_pid,
+       tmux_server_start
+     FROM runtime_sessions INDEXED BY runtime_ended
+     WHERE ended_at_ms IS NOT NULL AND ended_at_ms BETWEEN @recent_since_ms AND @now_ms AND ticket_id IS NOT NULL
+       AND end_reason IS NOT NULL
+     ORDER BY ended_at_ms DESC, seq DESC LIMIT ${MOST_RECENT}`,
+    { recent_since_ms, now_ms },
   );
-  return rows.map(({ ticket_id }) => ticket_id);
 }

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Board, Cas, Snapshot } from '../../../src/board/port.ts';
 import { openBoard } from '../../../src/board/sqlite/index.ts';
+import { DEATHS } from '../../../src/model/breaker.ts';
 import { UserError } from '../../../src/model/errors.ts';
 import { startOf } from '../../../src/runtime/identity.ts';
 import { type Asked, Contract } from './contract.ts';
@@ -216,7 +217,12 @@ export async function missionControl(
             now_ms: Date.now() + ahead_ms,
           });
         case 'candidates':
-          return ok(await candidates(body as never, query.cursor as string | undefined));
+          return ok(
+            await candidates(
+              { recent_since_ms: now_ms, ...rest, now_ms, ...query } as never,
+              query.cursor as string | undefined,
+            ),
+          );
         case 'runtimes':
           return ok(await runtimePage(query));
         case 'runtime':
@@ -328,6 +334,8 @@ export async function missionControl(
           );
         case 'accounts':
           return ok({ items: await board.accounts() });
+        case 'shortenWait':
+          return cas(board.shortenWait(rest as never, actor as never, now_ms as never), null);
         case 'limitAccount':
           return cas(
             board.limitAccount(
@@ -497,7 +505,7 @@ export async function missionControl(
     const snapshot = pages.get(name) ?? (await board.snapshot(query));
     pages.set(name, snapshot);
     const end = Number(from) + PAGE;
-    const { accounts, beyond, last_tick, early_deaths, unreadable, spent } = snapshot;
+    const { accounts, beyond, last_tick, recent, unreadable, spent } = snapshot;
     const next = snapshot.tickets.length > end ? `${name}:${end}` : null;
     const page = snapshot.tickets.slice(Number(from), end);
     return {
@@ -509,7 +517,8 @@ export async function missionControl(
       accounts,
       beyond,
       last_tick,
-      early_deaths,
+      recent,
+      early_deaths: [...new Set(recent.flatMap((one) => (DEATHS.has(one.end_reason) ? one.ticket : [])))],
       unreadable,
       spent,
     };

@@ -1,0 +1,31 @@
+import type { Policy, Project } from './policy.ts';
+
+/** After so many intervals without one, ticks have stopped. */
+export const STOPPED_AFTER = 3;
+/** `git worktree add` and what stands around the hooks of a launch. */
+const LAUNCH_SECONDS = 330;
+/** What a tick is given beside its launches: a board that is brought forward, hundreds of heals, a server that answers slowly. */
+const REST_MS = 10 * 60_000;
+/** The bound of a tick before its configuration has told of a longer one. */
+export const TICK_BOUND_MS = 40 * 60_000;
+/** A person's command may take longer than any tick: it may delete hundreds of worktrees. */
+export const COMMAND_BOUND_MS = 2 * 3_600_000;
+
+/** After how long alarm is given: how long a tick may take at most where its launches go side by side. */
+export function longestTickMs({ limits, projects }: Policy): number {
+  const seconds = Math.max(0, ...[...projects.values()].map(launchSeconds)) + limits.register_wait_seconds;
+  return (STOPPED_AFTER * limits.interval_seconds + seconds) * 1000;
+}
+
+/** After how long a tick is ended that still has the tick lock. Longer than any that works: by the bounds of all that it may do, as
+ *  if its launches waited for each other. */
+export function tickBoundMs(policy: Policy): number {
+  const launch = Math.max(0, ...[...policy.projects.values()].map(launchSeconds)) * 1000;
+  const all = longestTickMs(policy) + launch * (policy.limits.max_launches_per_tick - 1) + REST_MS;
+  return Math.max(TICK_BOUND_MS, all);
+}
+
+function launchSeconds({ fetch_timeout_seconds, after_create, before_run }: Project): number {
+  const hooks = (after_create?.timeout_seconds ?? 0) + (before_run?.timeout_seconds ?? 0);
+  return LAUNCH_SECONDS + fetch_timeout_seconds + hooks;
+}

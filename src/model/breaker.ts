@@ -1,0 +1,27 @@
+import type { Runtime } from './runtime.ts';
+
+/** An agent that dies this soon after its start counts toward mass death; one that lives longer shows that its profile works. */
+export const EARLY_MS = 60_000;
+/** So many tmux servers lost in so long a time hold launches. */
+export const HELD_LOSSES = 3;
+export const LOSSES_MS = 30 * 60_000;
+
+/** Ends that are a death: no login, no limit, nothing that the machine did. */
+export const DEATHS: ReadonlySet<string> = new Set(['agent_dead', 'agent_exited', 'agent_killed']);
+
+/** A run that ended of late, as far as the breaker asks. */
+export interface RecentRun
+  extends Pick<
+    Runtime,
+    'agent' | 'project' | 'host_id' | 'registered_at_ms' | 'tmux_server_pid' | 'tmux_server_start'
+  > {
+  readonly ticket: string;
+  readonly ended_at_ms: number;
+  readonly end_reason: string;
+}
+
+/** How many early deaths of different tickets in how many minutes switch launches off; a count of 0 = none do. */
+export type MassDeath = {
+  readonly count: number;
+  readonly minutes: number;
+};

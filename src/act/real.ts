@@ -108,8 +108,7 @@ export function realOutside(here: Here): Outside {
     mark: async (ticket, sighting) => void writeMark(places.marks, ticket, sighting),
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
     closePane: async (run, pane) => {
-      await keepLastScreen(tmux, pane, join(places.runs, run));
-      await closeDeadPane(tmux, pane, run);
+      if (await keepLastScreen(tmux, pane, join(places.runs, run))) await closeDeadPane(tmux, pane, run);
     },
     recordUsage: async (world) => (await import('./usage.ts')).recordUsage(world, here),
   };

@@ -34,7 +34,7 @@ it.each([[['-shm']], [[]]])(
       body: '',
       status: 'todo',
       priority: 2,
-      project: null,
+      project: 'p',
       labels: [],
     } as const;
     await own.addTicket({ ...ticket, ...from }, 1);

@@ -107,7 +107,7 @@ mc-event idle </dev/null; : >$notes/idle
 while IFS= read -r line; do
   mc-event busy </dev/null
   echo "$line" >>$notes/heard
-  case $line in *cart*) work second; mc-event idle </dev/null ;; esac
+  case $line in *cart*) work second; mc-event idle </dev/null; : >$notes/done ;; esac
 done
 `,
     );
@@ -132,6 +132,8 @@ done
     await f.rig.settle(id, 'in_review');
     expect(f.rig.runs(id)).toHaveLength(1);
     expect(f.rig.box.sql('SELECT * FROM answers WHERE taken_by IS NULL')).toEqual([]);
+    // Nothing goes out while it is busy, and it reports before its turn is over.
+    expect(await until(() => existsSync(join(f.rig.box.state, 'notes', 'done')))).toBe(true);
     await f.tick();
     expect(f.forge.tip(f.branch(id))).not.toBe(first);
     expect(f.forge.tip(f.branch(id))).toBe(f.row(id).head);

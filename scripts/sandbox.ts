@@ -59,13 +59,20 @@ export interface Sandbox {
   destroy(): Promise<void>;
 }
 
+/** How long anything may take that has to come: never reached but by what hangs, however slow the machine is. */
+export const BOUND_MS = 180_000;
+
+/** Quick back-offs; what has to be waited for is waited for by its condition. */
 export const LIMITS = `[limits]
 max_agents = 8
 max_launches_per_tick = 8
 retry_base_seconds = 0.2
 retry_max_seconds = 1
-launch_deadline_seconds = 0.5
+register_wait_seconds = 120
 `;
+
+/** For those alone that wait until it is over: beside it, a slow machine would end launches that are under way. */
+export const SHORT_DEADLINE = 'launch_deadline_seconds = 0.5\n';
 
 const LAYOUT = { state: 'state', repo: 'repo', config: 'config.toml' };
 
@@ -105,7 +112,7 @@ export function makeSandbox(
         env: { ...env, ...extra },
         input,
         encoding: 'utf8',
-        timeout: 60_000,
+        timeout: BOUND_MS,
       });
       return { code: done.status, out: done.stdout, err: done.stderr };
     },
@@ -146,7 +153,7 @@ export function makeSandbox(
       const done = spawnSync('tmux', ['-S', join(state, 'tmux.sock'), ...args], {
         env,
         encoding: 'utf8',
-        timeout: 10_000,
+        timeout: BOUND_MS,
       });
       return { code: done.status, out: done.stdout, err: done.stderr };
     },
@@ -160,10 +167,10 @@ export function makeSandbox(
           : [];
       sandbox.tmux('kill-server');
       // The agents end by the server's hang-up; their process ids are ours alone, known from the board.
-      await until(() => rows.every(({ pid }) => !lives(pid, state)), 10_000);
+      await until(() => rows.every(({ pid }) => !lives(pid, state)));
       // Whatever ignores the hang-up, or is known to no row any more: told by this very state dir in its environment.
       for (const pid of leftover(state)) end(pid);
-      await until(() => leftover(state).length === 0, 5000);
+      await until(() => leftover(state).length === 0);
       rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     },
   };
@@ -191,7 +198,7 @@ export function git({ repo, env }: Sandbox, ...args: string[]): string {
 }
 
 /** Waits for a condition with a bound; false = the bound was reached. */
-export async function until(probe: () => boolean, bound_ms = 20_000): Promise<boolean> {
+export async function until(probe: () => boolean, bound_ms = BOUND_MS): Promise<boolean> {
   const end = performance.now() + bound_ms;
   while (!probe()) {
     if (performance.now() > end) return false;

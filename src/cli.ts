@@ -11,10 +11,16 @@ import { makeContext } from './commands/context.ts';
 import { EXIT, type ExitCode } from './model/errors.ts';
 import { placesOf } from './paths.ts';
 import { explainError } from './report/errors.ts';
-import { calmStdout, complain } from './report/out.ts';
+import { calmStdout, complain, isUnwritten } from './report/out.ts';
 
 /** Put in by the build, from package.json. */
 declare const MC_PICKUP_VERSION: string;
+
+/** They do nothing but show something: where that was lost, they have failed. All else has its exit code from what it did. */
+const SHOWS: ReadonlySet<string> = new Set([
+  ...['status', 'explain', 'log', 'agents', 'doctor', 'diff', 'transcript', 'metrics', 'completion'],
+  ...['ticket list', 'ticket show', 'ticket export', 'config show', 'killswitch status', 'schedule show'],
+]);
 
 /** Parses the command line, runs one command, and turns every error into its exit code. */
 export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
@@ -22,6 +28,12 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
   calmStdout(); // help and version as well
   const program = new Command('mc-pickup');
   let caller = PERSON;
+  let named = '';
+  program.hook('preAction', (_, chosen) => {
+    const words: string[] = [];
+    for (let one: Command | null = chosen; one?.parent; one = one.parent) words.unshift(one.name());
+    named = words.join(' ');
+  });
   const run = async (work: Work): Promise<void> => {
     code = await work(makeContext(program.opts(), env, caller));
   };
@@ -32,7 +44,7 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
   program.version(MC_PICKUP_VERSION, '--version', 'print the version');
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return code;
+    return code === EXIT.ok && SHOWS.has(named) && (await isUnwritten()) ? EXIT.unavailable : code;
   } catch (error) {
     // Commander has printed its own complaint, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;

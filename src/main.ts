@@ -1,8 +1,8 @@
-import { writeSync } from 'node:fs';
 import { callerOf } from './caller.ts';
 import { halted, readSwitches, recordHalt, unreadable } from './killswitch.ts';
 import { EXIT } from './model/errors.ts';
 import { type Places, placesOf } from './paths.ts';
+import { lostOutput, writeNow } from './report/now.ts';
 import { isTerminal } from './report/terminal.ts';
 import { stateFault } from './state.ts';
 import { oneLine } from './text.ts';
@@ -38,7 +38,7 @@ function gate(places: Places, env: NodeJS.ProcessEnv, json: boolean): boolean {
   if (stop === null) return false;
   recordHalt(places.gate, stop, now_ms);
   const fault = stateFault(places.state) ?? unreadable(places, env);
-  if (fault !== null) writeSync(2, `mc-pickup: ${fault}\n`);
+  if (fault !== null) writeNow(2, `mc-pickup: ${fault}\n`);
   if (json) {
     const report = {
       schema: 'mc-pickup.tick/1',
@@ -53,9 +53,10 @@ function gate(places: Places, env: NodeJS.ProcessEnv, json: boolean): boolean {
       counts: {},
       duration_ms: 0,
     };
-    writeSync(1, `${JSON.stringify(report)}\n`);
+    const lost = writeNow(1, `${JSON.stringify(report)}\n`);
+    if (lost !== null) writeNow(2, lostOutput(lost));
   } else if (fault === null && isTerminal(1)) {
-    writeSync(1, `mc-pickup: halted by the killswitch: ${oneLine(stop.reason, 300)}\n`);
+    writeNow(1, `mc-pickup: halted by the killswitch: ${oneLine(stop.reason, 300)}\n`);
   }
   process.exitCode = fault === null ? EXIT.ok : EXIT.config;
   return true;

@@ -203,7 +203,7 @@ interface Judged {
 
 const EXIT_MS = 2000;
 
-/** Asks tmux again, with a bound, while a process has ended and tmux does not know how. */
+/** Asks tmux again, with a bound, while a process has ended and tmux does not know how, or still reads what it has written. */
 async function withExits(
   first: TmuxView,
   judged: readonly Judged[],
@@ -219,11 +219,11 @@ async function withExits(
   return tmux;
 }
 
-/** The process has ended, and tmux does not know how. A large client of many threads is a zombie for some 100 ms before
+/** The process has ended, and its pane has not, or not yet with its exit. A large client of many threads is a zombie for some 100 ms before
  *  its last thread is gone, and only then tmux is told: without another look each such end would pass for a crash. */
 function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
   const pane = judgement?.verdict === 'dead' ? paneOf(row, panesOf(tmux)) : null;
-  return pane !== null && pane.exit_code === null && pane.exit_signal === null;
+  return pane !== null && (!pane.dead || (pane.exit_code === null && pane.exit_signal === null));
 }
 
 export function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {

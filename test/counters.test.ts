@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BIN, git, makeSandbox, type Sandbox } from '../scripts/sandbox.ts';
 import { openBoard } from '../src/board/sqlite/index.ts';
+import { cli } from '../src/cli.ts';
 import { makeContext } from '../src/commands/context.ts';
 import { runTick } from '../src/commands/dispatch.ts';
 import { ensureHostId } from '../src/runtime/identity.ts';
@@ -52,7 +53,7 @@ interface Work {
   transactions: number;
 }
 
-async function workOf(): Promise<Work> {
+async function workOf(act: () => Promise<number> = tick): Promise<Work> {
   const work: Work = { prepared: 0, runs: 0, rows: 0, transactions: 0 };
   const { prepare, transaction, exec } = Database.prototype;
   const counted = <T extends object>(statement: T): T =>
@@ -85,12 +86,22 @@ async function workOf(): Promise<Work> {
     return transaction.call(this, body);
   } as typeof transaction);
   try {
-    const options = { stateDir: box.state, config: join(box.dir, 'config.toml') };
-    expect((await runTick(makeContext(options, box.env), { dispatch: true })).code).toBe(0);
+    expect(await act()).toBe(0);
     return work;
   } finally {
     vi.restoreAllMocks();
   }
+}
+
+async function tick(): Promise<number> {
+  const options = { stateDir: box.state, config: join(box.dir, 'config.toml') };
+  return (await runTick(makeContext(options, box.env), { dispatch: true })).code;
+}
+
+async function status(): Promise<number> {
+  vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  vi.stubGlobal('MC_PICKUP_VERSION', '0');
+  return cli(['status'], box.env);
 }
 
 /** Tickets that are done, with what such a ticket leaves behind. */
@@ -144,6 +155,32 @@ describe('what the board is asked in one tick', () => {
     expect(work.runs).toBeLessThanOrEqual(12);
     expect(work.rows).toBeLessThanOrEqual(52);
   });
+});
+
+it('status takes a query an agent at most, and none a ticket', async () => {
+  const host = ensureHostId(box.state);
+  const more = (tickets: number, agents: number) => {
+    box.sql(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+       INSERT INTO tickets (title, project, status)
+       SELECT 'T' || i, 'demo', CASE i % 3 WHEN 0 THEN 'todo' WHEN 1 THEN 'done' ELSE 'needs_input' END FROM n`,
+      tickets,
+    );
+    box.sql(
+      `INSERT INTO runtime_sessions (id, ticket_id, host_id, phase, boot_id, pid, pid_start)
+       SELECT 'r' || id, id, ?, 'running', 'another boot', 1, '1' FROM tickets
+       WHERE id NOT IN (SELECT ticket_id FROM runtime_sessions) LIMIT ?`,
+      host,
+      agents,
+    );
+  };
+  expect(await tick()).toBe(0);
+  more(30, 3);
+  const few = await workOf(status);
+  more(10_000, 200);
+  const { prepared, runs } = await workOf(status);
+  expect(prepared).toBe(few.prepared);
+  expect(runs - few.runs).toBeLessThanOrEqual(200);
 });
 
 describe('what a tick starts', () => {

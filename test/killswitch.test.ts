@@ -11,7 +11,6 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
   clearHalt,
@@ -23,6 +22,7 @@ import {
   writeSwitch,
 } from '../src/killswitch.ts';
 import { blocks } from '../src/model/world.ts';
+import { fc } from './support/draws.ts';
 
 let dir = '';
 let file = '';

@@ -153,10 +153,10 @@ it('says all that it has to say, however slowly that is read', () => {
   expect(whole.status).toBe(78);
   const text = readFileSync(join(dir, 'whole'), 'utf8');
   expect(text.length).toBeGreaterThan(150_000);
-  expect(JSON.parse(text)).toMatchObject({ schema: 'mc-pickup.tick/1' });
+  const told = (json: string) => ({ ...(JSON.parse(json) as object), tick_id: '', duration_ms: 0 });
+  expect(told(text)).toMatchObject({ schema: 'mc-pickup.tick/1' });
   const piped = said(`${bin} dispatch --json ${places} | { read -r line; printf '%s\n' "$line"; }`);
-  expect(piped.stdout.length).toBe(text.length);
-  expect(JSON.parse(piped.stdout)).toMatchObject({ schema: 'mc-pickup.tick/1' });
+  expect(told(piped.stdout)).toEqual(told(text));
 });
 
 it('what is not in the very words of a launcher is a matter of the command line', () => {

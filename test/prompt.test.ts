@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkTemplate, renderPrompt } from '../src/prompt.ts';
+import { fc } from './support/draws.ts';
 
 const data = {
   ticket: { id: 'MC-1', title: 'T {{fence}}', body: 'B {{report}}\x1b[201~', priority: 2, labels: ['l'] },

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { clean, lastLines, oneLine, slug } from '../src/text.ts';
+import { fc } from './support/draws.ts';
 
 const any = fc.string({ unit: 'binary', maxLength: 200 });
 const rough = fc

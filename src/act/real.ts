@@ -126,8 +126,7 @@ export function realOutside(here: Here): Outside {
     },
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
     closePane: async (run, pane) => {
-      await keepLastScreen(tmux, pane, join(places.runs, run));
-      await closeDeadPane(tmux, pane, run);
+      if (await keepLastScreen(tmux, pane, join(places.runs, run))) await closeDeadPane(tmux, pane, run);
     },
     recordUsage: async (world) => (await import('./usage.ts')).recordUsage(world, here),
   };

@@ -18,7 +18,8 @@ import {
   writeSwitch,
 } from '../killswitch.ts';
 import { TICK_BOUND_MS, tickBoundMs } from '../model/bounds.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, isDiskFault, UserError } from '../model/errors.ts';
+import type { StepResult } from '../model/plan.ts';
 import type { PageSpec, Policy } from '../model/policy.ts';
 import { beginLook, type Look, observe } from '../observe.ts';
 import type { PublishOptions } from '../publish/index.ts';
@@ -260,10 +261,15 @@ async function lookedAt(
       hands: dry ? null : { board, policy, tick_id, clock, outside: watched(realOutside(here), say) },
       tick_id,
     });
-    if (!dry) await keep(board, { context, policy, options, result, now_ms, server });
+    const save = () => keep(board, { context, policy, options, result, now_ms, server });
+    const unsaved = dry ? null : await whyUnsaved(save, result);
     const review = reviewsOf(policy, { options, result, now_ms });
     const planned = review === null ? null : await plannedReviews(board, review, dry);
-    const report = dry && planned !== null ? { ...result.report, publish: planned } : result.report;
+    const told = {
+      ...result.report,
+      ...(unsaved === null ? {} : { outcome: 'partial' as const, error: unsaved }),
+    };
+    const report = dry && planned !== null ? { ...told, publish: planned } : told;
     const code = show(context, report, options, result);
     failpoint('keep-reported');
     if (!dry) await seeToRetention(context, { policy, board, server });
@@ -313,6 +319,24 @@ async function plannedReviews(
     return null;
   }
 }
+
+/** Why what a tick did could not be saved; null = it was. What it did stands, and is told; one that did nothing has failed. */
+async function whyUnsaved(save: () => Promise<void>, { outcomes }: TickResult): Promise<string | null> {
+  try {
+    await save();
+    return null;
+  } catch (error) {
+    const passes =
+      error instanceof UserError
+        ? error.exit === EXIT.unavailable || error.exit === EXIT.busy
+        : isDiskFault(error);
+    if (!passes || !outcomes?.some(({ result }) => DID.has(result))) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    return `what this tick did stands, but could not be saved with the board: ${oneLine(why, 400)}`;
+  }
+}
+
+const DID: ReadonlySet<StepResult> = new Set(['done', 'launched', 'launching', 'adopted', 'released']);
 
 /** Stores what the tick did and saw, for the next one. */
 async function keep(
@@ -392,6 +416,7 @@ function show(context: Context, report: TickReport, options: Options, result?: T
 function exitOf(report: TickReport, options: Options, result?: TickResult): ExitCode {
   if (report.outcome === 'halted' || report.outcome === 'overlap') return EXIT.ok;
   if (report.outcome === 'unavailable') return EXIT.unavailable;
+  if (report.error !== undefined) return EXIT.partial;
   if (options.dispatch && (report.config_errors?.length ?? 0) > 0) return EXIT.config;
   return result?.outcomes?.some((one) => one.result === 'failed') ? EXIT.partial : EXIT.ok;
 }

@@ -1,4 +1,5 @@
 import { clean } from '../text.ts';
+import { lostOutput } from './now.ts';
 import { isTerminal } from './terminal.ts';
 
 /** Where words for people and JSON go. The only part of the program that prints. */
@@ -36,6 +37,7 @@ export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.
       if (!options.quiet) calmStdout().write(`${clean(text)}\n`);
     },
     json(value) {
+      documents += 1;
       calmStdout().write(`${JSON.stringify(value).replace(UNSAFE, escaped)}\n`);
     },
     warn(text) {
@@ -66,15 +68,29 @@ export function beforePrinting(clear: (() => void) | null): void {
 
 /** Node revives a stdout that failed, and so forgets it. */
 let readerGone = false;
+/** What went into a file is lost: its disk is full, or fails. */
+let unwritten = false;
+/** Of JSON: of more than one, as a log has, a reader may have had enough; of a single one it has had nothing. */
+let documents = 0;
 
-/** stdout, which a reader such as `head` may close early: that is no error of ours. */
+/** Whether stdout could not be written, but for a reader that went away. Asked once all is printed: it tells a moment later. */
+export async function isUnwritten(): Promise<boolean> {
+  await new Promise((told) => setImmediate(told));
+  return unwritten;
+}
+
+/** stdout, which a reader such as `head` may close early: that is no error of ours. Nor is a full disk one that takes back what
+ *  was done: it is said once, and the exit code is that of the work. */
 export function calmStdout(): NodeJS.WriteStream {
   clearFirst?.();
   if (process.stdout.listenerCount('error') === 0)
     process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+      const first = !readerGone;
+      readerGone = true; // whatever the reason: nothing that follows is read
       // A terminal that is gone is a reader that is gone.
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-      readerGone = true;
+      const gone = error.code === 'EPIPE' || error.code === 'EIO';
+      if (!gone) unwritten = true;
+      if (first && (!gone || documents === 1)) calmStderr().write(lostOutput(error.code ?? error.message));
     });
   return process.stdout;
 }

@@ -131,7 +131,8 @@ function plannedAfter(step: Step): TicketStatus | null {
 /** A tick in words, a line a step; nothing at all for a tick with nothing to do. `all` adds what was skipped. */
 export function tickLines(report: TickReport, all: boolean): string[] {
   const lines: string[] = [];
-  if (report.error) lines.push(`mc-pickup: nothing done: ${report.error}`);
+  const nothing = report.outcome === 'unavailable' ? 'nothing done: ' : '';
+  if (report.error) lines.push(`mc-pickup: ${nothing}${report.error}`);
   for (const error of report.config_errors ?? []) lines.push(`mc-pickup: ${error}`);
   for (const step of [...report.reconcile, ...report.dispatch]) {
     if (step.kind === 'close_pane' && step.result !== 'failed') continue;

@@ -48,6 +48,9 @@ const MAX_SOCKET_PATH = process.platform === 'darwin' ? 103 : 107;
 const ENV_NAMES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TERM', 'USER', 'SHELL', 'TZ', 'XDG_RUNTIME_DIR'];
 const NAME = /^[A-Za-z0-9_-]+$/;
 const PANE = /^%\d+$/;
+/** What a pane's output is copied to. Once its process has ended, tmux closes the terminal of a pane without a pipe at once,
+ *  and throws away what it had not read yet: the very lines that say why. With a pipe it reads on to the end. */
+const DRAIN = 'exec cat >/dev/null';
 const NOT_INSTALLED = 'tmux is not installed or not on PATH: install it, for example apt-get install tmux';
 const FIELDS = [
   '#{session_id}',
@@ -148,6 +151,7 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<Started> 
     // back of the clock is another agent's.
     ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_run', start.run],
     ...[';', 'set-option', '-p', '-t', `=${start.name}:`, '@mc_ticket', start.ticket],
+    ...[';', 'pipe-pane', '-t', `=${start.name}:`, DRAIN],
   ];
   failpoint('launch-pane-before');
   const answer = await inPrivate(() => command(tmux, words));

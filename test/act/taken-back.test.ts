@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { BOUND_MS } from '../../scripts/sandbox.ts';
 import type { Hands } from '../../src/act/index.ts';
 import { claim, launch } from '../../src/act/launch.ts';
 import { realOutside } from '../../src/act/real.ts';
@@ -110,7 +111,7 @@ it('is told as under way, and keeps its answers', async () => {
 it('is launched, and has its answers, where nobody does that', async () => {
   expect(await launched(10, async () => undefined)).toEqual({ result: 'launched', owed: true, had: 1 });
   await vi.waitFor(() => expect(existsSync(join(dir, 'agent'))).toBe(true), {
-    timeout: 10_000,
+    timeout: BOUND_MS,
     interval: 20,
   });
 });

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { fc } from '../support/draws.ts';
 import { type Tree, World } from './world.ts';
 
 type Op = (world: World, tree: Tree, n: number) => void;
@@ -61,7 +61,7 @@ function files(world: World): Map<string, string> {
   );
 }
 
-it('clean --yes loses no commit and no byte of unsaved work', { timeout: 180_000 }, async () => {
+it('clean --yes loses no commit and no byte of unsaved work', async () => {
   const names = fc.array(fc.constantFrom(...Object.keys(OPS)), { maxLength: 5 });
   const seen = { done: 0, left: 0 };
   await fc.assert(

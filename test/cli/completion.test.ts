@@ -111,7 +111,7 @@ describe('in a real shell', () => {
     await until(() => /^ready/m.test(screen()));
     // Bash lists at the second key press.
     keyboard(keys, 'Tab', ...(shell[0] === 'bash' ? ['Tab'] : []));
-    await until(() => expected.test(screen()), 10_000);
+    await until(() => expected.test(screen()));
     return screen();
   }
 

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
+import { BIN, BOUND_MS, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
 
 const NOBODY = 65_534;
 const ROOT = process.getuid?.() === 0;
@@ -38,7 +38,7 @@ function bound(args: readonly string[], state: string): Ran {
     env: { ...box.env, MC_PICKUP_STATE_DIR: state },
     encoding: 'utf8',
     input: '',
-    timeout: 60_000,
+    timeout: BOUND_MS,
     ...(ROOT ? { uid: NOBODY, gid: NOBODY } : {}),
   });
   return { code: done.status, out: done.stdout, err: done.stderr };

@@ -1,10 +1,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { loadPolicy } from '../../src/config/load.ts';
 import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
+import { fc } from '../support/draws.ts';
 
 let dir = '';
 let file = '';

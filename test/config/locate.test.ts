@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { parse } from 'smol-toml';
 import { expect, test } from 'vitest';
 import { locator } from '../../src/config/locate.ts';
+import { fc } from '../support/draws.ts';
 
 const TEXT = `top = 1 # [not.a.table]
 'quoted key' = 2

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BIN, git, LIMITS, type Ran, type Running, until } from '../../scripts/sandbox.ts';
+import { BIN, git, LIMITS, type Ran, type Running, SHORT_DEADLINE, until } from '../../scripts/sandbox.ts';
 import type { Served } from '../support/mission-control/served.ts';
 import { Rig, state } from '../support/rig.ts';
 
@@ -21,12 +21,13 @@ export interface Cell {
 
 export const FAIL_BIN = join(BIN, '../../.cache/failpoints/bin/mc-pickup.js');
 const DEADLINE_MS = 600;
+const limits = `${LIMITS}${SHORT_DEADLINE}`;
 const HOOKS = `after_create = { argv = ["/bin/true"], timeout_seconds = 20 }
 before_run = { argv = ["/bin/true"], timeout_seconds = 20 }`;
 
 /** What is wrong after this cell; null = nothing. Every process that it started has ended. */
 export async function runCell(cell: Cell, server?: Served): Promise<string | null> {
-  const rig = new Rig({ project: HOOKS, ...(server === undefined ? {} : { server }) });
+  const rig = new Rig({ limits, project: HOOKS, ...(server === undefined ? {} : { server }) });
   try {
     return await judged(rig, cell);
   } catch (error) {
@@ -54,7 +55,7 @@ async function judged(rig: Rig, { point, kind, overlap, alone = false }: Cell): 
   // A launcher starts with an empty environment: what its registration meets comes by the profile's.
   rig.configure({
     project: HOOKS,
-    limits: LIMITS,
+    limits,
     more: `env = { MC_PICKUP_FAILPOINT = ${JSON.stringify(hit)} }`,
   });
 

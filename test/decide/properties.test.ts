@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/decide/index.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
@@ -23,6 +22,7 @@ import {
   NOW,
   observed,
 } from '../support/builders.ts';
+import { fc } from '../support/draws.ts';
 
 const OPTIONS = { dispatch: true, max: null, project: null };
 const POLICY = aPolicy({

@@ -84,12 +84,6 @@ it('is grouped under headings on a pipe too, and ends with a summary', () => {
   expect(rig.box.run(['--quiet', 'doctor'])).toMatchObject({ code: 0, out: '', err: '' });
 });
 
-it('is done within a few seconds', () => {
-  const start = performance.now();
-  doctor();
-  expect(performance.now() - start).toBeLessThan(5000);
-});
-
 describe('at a terminal', () => {
   it('it is told what takes so long, and nothing of that is left; lines fit into its width', async () => {
     claude(client('2.1.400', '#!/bin/sh\nwhile [ ! -e "$HOME/go" ]; do sleep 0.05; done'));

@@ -3,12 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, until } from '../../scripts/sandbox.ts';
+import { BIN, BOUND_MS, LIMITS, SHORT_DEADLINE, until } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';
 
 let rig: Rig;
 beforeEach(() => {
-  rig = new Rig({ project: HOLDING_HOOK });
+  rig = new Rig({ project: HOLDING_HOOK, limits: `${LIMITS}${SHORT_DEADLINE}` });
 });
 afterEach(async () => {
   await rig.box.destroy();
@@ -104,7 +104,7 @@ describe('a tick that is killed', () => {
     // What that tick had staged is started now, as by a tmux that was slow: it registers too late.
     const late = spawnSync('/bin/sh', [join(rig.box.state, 'runs', claim.id, 'launch')], {
       env: rig.box.env,
-      timeout: 20_000,
+      timeout: BOUND_MS,
     });
     expect(late.status).toBe(75);
     await finishes(id);

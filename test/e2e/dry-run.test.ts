@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN } from '../../scripts/sandbox.ts';
+import { BIN, BOUND_MS } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -149,7 +149,7 @@ it('opens nothing for writing: it works on a state dir that it cannot write to',
       spawnSync(weak[0] ?? '', [...weak.slice(1), ...argv], {
         env: box.env,
         encoding: 'utf8',
-        timeout: 20_000,
+        timeout: BOUND_MS,
       });
     if (as('touch', join(box.state, 'x')).status !== 1)
       context.skip('nothing here keeps this user from writing');

@@ -150,11 +150,12 @@ describe('a busy runtime that appears between the look and the launch (409)', ()
     expect(await until(() => existsSync(join(notes, `${other}.wandered`)))).toBe(true);
     const theirs: RunRow = rig.run(other);
     const ticket = rig.ticket(other);
+    const before = Date.now();
     rig.letGo(id);
     const report = await rig.report(running);
     expect(report.dispatch).toMatchObject([{ ticket: id, result: 'released', after: 'todo' }]);
     expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, worker_pid: null });
-    expect(rig.ticket(id).not_before_at_ms).toBeGreaterThan(Date.now() - 5000);
+    expect(rig.ticket(id).not_before_at_ms).toBeGreaterThan(before);
     expect(rig.runs(id)).toMatchObject([{ phase: 'ended', end_reason: 'runtime_busy' }]);
     expect(rig.started(id)).toBe(0);
     expect(rig.ticket(other)).toEqual(ticket);

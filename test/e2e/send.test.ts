@@ -113,7 +113,7 @@ it('a dialog that a person has closed is gone, though no event tells and the lev
   expect(box.run(['answer', id, '--allow']).code).toBe(75);
 });
 
-it('a dialog that takes no notice of its key is not said to be closed', { timeout: 60_000 }, async () => {
+it('a dialog that takes no notice of its key is not said to be closed', async () => {
   mkdirSync(join(box.state, 'notes'), { recursive: true });
   const id = launch('claude', ASKS.replace(/^key=.*$/ms, 'exec cat >/dev/null\n'));
   let denied: Ran = { code: null, out: '', err: '' };

@@ -8,12 +8,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import fc from 'fast-check';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { TicketStatus } from '../../src/model/ticket.ts';
 import { NOW } from '../support/builders.ts';
+import { fc } from '../support/draws.ts';
 import { answerOf, lookOf, registration } from './answers.ts';
 import {
   agents,

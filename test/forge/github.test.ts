@@ -52,7 +52,7 @@ describe.skipIf(reason !== '')(
         stream?.on('data', (chunk: Buffer) => {
           said += chunk.toString();
         });
-      expect(await until(() => said.includes('Prism is listening'), 60_000), said).toBe(true);
+      expect(await until(() => said.includes('Prism is listening')), said).toBe(true);
     }, 90_000);
     afterAll(async () => {
       const gone = new Promise((resolve) => mock.once('exit', resolve));

@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { cli } from '../../src/cli.ts';
+import { fc } from '../support/draws.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 10_000);
 const RAW = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
@@ -146,4 +146,4 @@ it('a command line is carried out or refused with a line that says why: never a 
     }),
     { numRuns },
   );
-}, 600_000);
+});

@@ -3,7 +3,6 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadPolicy } from '../../src/config/load.ts';
 import { halted, readSwitches } from '../../src/killswitch.ts';
@@ -17,6 +16,7 @@ import { readRunFile } from '../../src/runtime/launcher.ts';
 import { readMarks, readRegistered, writeMark } from '../../src/runtime/marks.ts';
 import { parsePane } from '../../src/runtime/tmux.ts';
 import { clean, oneLine } from '../../src/text.ts';
+import { fc } from '../support/draws.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 10_000);
 const check = <T>(one: fc.Arbitrary<T>, body: (value: T) => void): void =>

@@ -28,7 +28,7 @@ beforeAll(async () => {
     stream?.on('data', (chunk: Buffer) => {
       said += chunk.toString();
     });
-  expect(await until(() => said.includes('Prism is listening'), 30_000), said).toBe(true);
+  expect(await until(() => said.includes('Prism is listening')), said).toBe(true);
 });
 afterAll(async () => {
   const gone = new Promise((resolve) => mock.once('exit', resolve));

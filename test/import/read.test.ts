@@ -1,7 +1,8 @@
 /** What each format is read as: pure, without a board. */
-import fc from 'fast-check';
+
 import { describe, expect, it } from 'vitest';
 import { type Placed, placed, type Reading, readFile, type Wish } from '../../src/import/index.ts';
+import { fc } from '../support/draws.ts';
 
 const NOTHING = { only: [], labels: [] };
 

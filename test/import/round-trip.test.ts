@@ -2,7 +2,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
@@ -11,6 +10,7 @@ import type { Portable } from '../../src/import/index.ts';
 import { wrongName } from '../../src/model/name.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../../src/model/ticket.ts';
 import { clean, oneLine } from '../../src/text.ts';
+import { fc } from '../support/draws.ts';
 
 const numRuns = Number(process.env.ROUND_TRIPS ?? 150);
 
@@ -190,7 +190,6 @@ it.each(['jsonl', 'csv'])(
       { numRuns },
     );
   },
-  600_000,
 );
 
 it('an export of a board whose tickets were made there is known to it, and new to another one', async () => {

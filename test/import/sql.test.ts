@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BOUND_MS } from '../../scripts/sandbox.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3 } from '../../src/board/sqlite/schema.ts';
 import { blocksOf } from '../docs/blocks.ts';
 import { Rig } from '../support/rig.ts';
@@ -27,7 +28,7 @@ afterAll(() => rig.box.destroy());
 /** Asks with the shell that people use; the error, if any, is part of what it says. */
 function ask(sql: string): { readonly code: number | null; readonly out: string } {
   const args = ['-readonly', '-batch', '-json', rig.box.boardFile];
-  const done = spawnSync('sqlite3', args, { input: sql, encoding: 'utf8', timeout: 20_000 });
+  const done = spawnSync('sqlite3', args, { input: sql, encoding: 'utf8', timeout: BOUND_MS });
   return { code: done.status, out: `${done.stdout}${done.stderr}` };
 }
 const shell = spawnSync('sqlite3', ['-version'], { encoding: 'utf8' }).status === 0;

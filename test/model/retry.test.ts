@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
 import { failedLaunches, heldAfter, retryAfter } from '../../src/model/retry.ts';
+import { fc } from '../support/draws.ts';
 
 const NOW = 1_000_000;
 

@@ -15,7 +15,7 @@ afterEach(async () => {
   await receiver.close();
   await rig.box.destroy();
 });
-const ping = (more = ''): void =>
+const ping = (more = 'timeout_seconds = 15\n'): void =>
   rig.configure({ more: `[ping]\nurl = "${receiver.url}/secret-uuid?x=1"\n${more}` });
 const paths = (): string[] => receiver.got.map(({ path }) => path);
 
@@ -27,7 +27,7 @@ it('a tick that goes well calls at its start and at its end', async () => {
 });
 
 it('no start is told where none is asked for, and a dry run calls nobody', async () => {
-  ping('start = false\n');
+  ping('start = false\ntimeout_seconds = 15\n');
   await rig.box.start(['dispatch', '--dry-run']);
   expect(paths()).toEqual([]);
   await rig.box.start(['reconcile']);
@@ -57,7 +57,7 @@ it.each([
   ['does not answer', 'hang', 'no answer in time'],
   ['answers 500', 500, 'it answered 500'],
 ] as const)('a server that %s holds no launch up, and is known to doctor alone', async (_, manner, words) => {
-  ping('timeout_seconds = 1\n');
+  ping(manner === 'hang' ? 'timeout_seconds = 1\n' : undefined);
   const id = rig.add('hold');
   receiver.manner = manner;
   const running = rig.box.begin(['dispatch', '--json']);

@@ -2,7 +2,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NotifySpec } from '../../src/model/policy.ts';
 import { sign } from '../../src/notify/channels.ts';
@@ -19,6 +18,7 @@ import {
 import { cameBack, type TickNow } from '../../src/notify/stopped.ts';
 import { switchEvents } from '../../src/notify/switches.ts';
 import { lineOf } from '../../src/notify/words.ts';
+import { fc } from '../support/draws.ts';
 
 const DAY = 86_400_000;
 const event = (over: Partial<TellEvent> = {}): TellEvent => ({

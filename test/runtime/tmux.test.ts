@@ -8,6 +8,7 @@ import { pasteText } from '../../src/runtime/deliver.ts';
 import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import { stopProcess } from '../../src/runtime/stop.ts';
 import {
+  capturePane,
   closeDeadPane,
   parsePane,
   showsText,
@@ -56,6 +57,30 @@ test('no server is none; a pane shows its mark and its exit; only then is it clo
   expect(await closeDeadPane(tmux, made.pane, 'r-2')).toBe('refused');
   expect(await closeDeadPane(tmux, made.pane, 'r-1')).toBe('closed');
   expect(await viewServer(tmux)).toMatchObject({ kind: 'server', server_pid: made.server_pid, panes: [] });
+});
+
+// More than tmux reads at once: it came to the death of the process before it came to the rest, and threw that away.
+test('a dead pane has shown all that its program wrote, though tmux was busy when it ended', async () => {
+  const script = `until [ -e '${dir}/go' ]; do sleep 0.02; done
+i=0; while [ $i -lt 150 ]; do echo "a line of a long trace of the stack, number $i"; i=$((i + 1)); done; echo last words; exit 7`;
+  const made = await start(['sh', '-c', script]);
+  process.kill(made.server_pid, 'SIGSTOP');
+  try {
+    writeFileSync(join(dir, 'go'), '');
+    await waitFor(() => {
+      const look = lookAt(made.pid);
+      return look.kind === 'gone' || (look.kind === 'present' && look.state === 'Z');
+    }, 'its end');
+  } finally {
+    process.kill(made.server_pid, 'SIGCONT');
+  }
+  await waitFor(async () => {
+    const pane = await onlyPane();
+    return pane?.dead && pane.exit_code === 7;
+  }, 'a dead pane');
+  const shown = (await capturePane(tmux, made.pane, 200)) ?? '';
+  expect(shown.match(/^a line of .*$/gm)).toHaveLength(150);
+  expect(shown).toContain('number 149\nlast words\n');
 });
 
 test('formats and semicolons in a directory and in arguments stay text', async () => {

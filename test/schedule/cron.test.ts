@@ -199,9 +199,7 @@ describeWith('schedule with the real crontab', ['unshare', 'nsenter', 'crontab',
 });
 
 describeWith('the real cron daemon', ['unshare', 'nsenter', 'crontab', 'cron'], () => {
-  it('starts ticks that bring a ticket to review, whose agent outlives its tick', {
-    timeout: 240_000,
-  }, async () => {
+  it('starts ticks that bring a ticket to review, whose agent outlives its tick', async () => {
     const { box } = rig;
     setCrontab(OTHERS);
     expect(schedule('install', '--with', 'cron', '--yes').code).toBe(0);
@@ -210,7 +208,7 @@ describeWith('the real cron daemon', ['unshare', 'nsenter', 'crontab', 'cron'], 
     machine.begin(['cron', '-f'], { PATH: process.env.PATH });
     const ticks = () => box.sql<{ id: string; outcome: string; report: string }>('SELECT * FROM ticks');
     // One more than two: that of @reboot launches nothing.
-    await waitFor(() => ticks().length >= 3, 'two ticks of the daemon', 150_000);
+    await waitFor(() => ticks().length >= 3, 'two ticks of the daemon');
     await rig.settle(id, 'in_review');
     const [agent = 0] = rig.agents(id);
     expect(rig.agents(id)).toEqual([agent]);

@@ -1,10 +1,10 @@
 import { spawnSync } from 'node:child_process';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blockOf, cronBlock, cronTimes, withBlock } from '../../src/schedule/crontab.ts';
 import { diff } from '../../src/schedule/diff.ts';
 import type { Wish } from '../../src/schedule/wish.ts';
 import { cronWord, shown } from '../../src/schedule/words.ts';
+import { fc } from '../support/draws.ts';
 import { wish } from './wish.ts';
 
 const id = wish.id;

@@ -43,7 +43,7 @@ function schedule(...args: string[]): Result {
 async function startManager(): Promise<void> {
   const env = { PATH: process.env.PATH, HOME: rig.box.env.HOME, XDG_RUNTIME_DIR: RUNTIME_DIR };
   machine.beginInCgroup(['/lib/systemd/systemd', '--user'], env);
-  await waitFor(() => inside('systemctl', '--user', 'is-system-running').code === 0, 'the manager', 20_000);
+  await waitFor(() => inside('systemctl', '--user', 'is-system-running').code === 0, 'the manager');
 }
 
 describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 'systemd'], () => {
@@ -68,7 +68,7 @@ describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 
       expect(installed.out).toContain('installed with systemd: the timer mc-pickup-');
       expect(installed.out).toContain('loginctl enable-linger');
       const ticks = () => rig.box.sql<{ outcome: string }>('SELECT outcome FROM ticks');
-      await waitFor(() => ticks().length >= 3, 'three ticks of the timer', 30_000);
+      await waitFor(() => ticks().length >= 3, 'three ticks of the timer');
       await rig.settle(id, 'in_review');
       const [agent = 0] = rig.agents(id);
       const unit = readdirSync(dir).find((name) => name.endsWith('.service')) ?? '';
@@ -123,7 +123,7 @@ fi
 `;
     rig.configure({
       limits: '[limits]\ninterval_seconds = 2\n',
-      project: `before_run = { timeout_seconds = 50, argv = ["/bin/sh", "-c", '''\n${hook}'''] }`,
+      project: `before_run = { timeout_seconds = 600, argv = ["/bin/sh", "-c", '''\n${hook}'''] }`,
     });
     const first = rig.add('hold');
     expect(schedule('install', '--yes').code).toBe(0);
@@ -132,7 +132,7 @@ fi
     expect(agents).toHaveLength(1);
     rig.box.signal('MC-2.held');
     rig.add('hold');
-    await waitFor(() => existsSync(join(rig.box.state, 'notes', 'inside')), 'the hook', 20_000);
+    await waitFor(() => existsSync(join(rig.box.state, 'notes', 'inside')), 'the hook');
 
     const removal = machine.begin([process.execPath, BIN, 'schedule', 'remove', '--yes'], rig.box.env);
     const timer = readdirSync(units()).find((name) => name.endsWith('.timer')) ?? '';

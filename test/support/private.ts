@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
+import { BOUND_MS } from '../../scripts/sandbox.ts';
 import { findProgram } from '../../src/runtime/programs.ts';
 import { waitFor } from './wait.ts';
 
@@ -91,7 +92,7 @@ export class PrivateMachine {
     const done = spawnSync('nsenter', [...this.#enter(), ...argv], {
       env,
       input,
-      timeout: 60_000,
+      timeout: BOUND_MS,
       maxBuffer: 64 * 1024 * 1024,
     });
     return { code: done.status, out: done.stdout.toString(), err: done.stderr.toString() };

@@ -44,7 +44,7 @@ export interface Report {
 }
 
 /** A hook that holds the launch of those tickets that `hold` names, until `letGo`. */
-export const HOLDING_HOOK = `before_run = { timeout_seconds = 50, argv = ["/bin/sh", "-c", '''
+export const HOLDING_HOOK = `before_run = { timeout_seconds = 600, argv = ["/bin/sh", "-c", '''
 n=$MC_PICKUP_STATE_DIR/notes; mkdir -p $n
 [ -e $n/$MC_TICKET_ID.held ] || exit 0
 echo $$ >>$n/$MC_TICKET_ID.inside

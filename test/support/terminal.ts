@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { BOUND_MS } from '../../scripts/sandbox.ts';
 import { waitFor } from './wait.ts';
 
 export class Terminal {
@@ -20,7 +21,7 @@ export class Terminal {
 
   tmux(...words: string[]): string {
     const all = ['-S', this.socket, '-f', '/dev/null', ...words];
-    const done = spawnSync('tmux', all, { env: this.#env, encoding: 'utf8', timeout: 10_000 });
+    const done = spawnSync('tmux', all, { env: this.#env, encoding: 'utf8', timeout: BOUND_MS });
     if (done.status !== 0) throw new Error(`tmux ${words.join(' ')}: ${done.stderr}`);
     return done.stdout;
   }

@@ -1,10 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { BOUND_MS } from '../../scripts/sandbox.ts';
 
 /** Polls until the probe gives a truthy value; fails after the bound. */
 export async function waitFor<T>(
   probe: () => T | Promise<T>,
   what = 'condition',
-  boundMs = 10_000,
+  boundMs = BOUND_MS,
 ): Promise<NonNullable<T>> {
   const end = performance.now() + boundMs;
   for (;;) {

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
+import { BOUND_MS, until } from '../../scripts/sandbox.ts';
 import { lookAt } from '../../src/runtime/identity.ts';
 import { gated, letThrough } from '../../src/workspace/gate.ts';
 
@@ -73,7 +73,7 @@ letThrough(child, (pid) => {
 });
 `,
   );
-  const done = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: 20_000 });
+  const done = spawnSync(process.execPath, [script], { encoding: 'utf8', timeout: BOUND_MS });
   expect([done.signal, done.stderr]).toEqual(['SIGKILL', '']);
   const waits = Number(readFileSync(join(dir, 'waits'), 'utf8'));
   expect(await until(() => gone(waits))).toBe(true);

@@ -117,16 +117,14 @@ test('a daemon that git started and that keeps the pipes open holds nobody', asy
   const hook = join(repo, '.git/hooks/post-checkout');
   writeFileSync(
     hook,
-    '#!/bin/sh\nsetsid sh -c "echo \\$\\$ > "$PWD/../../../../daemon"; exec sleep 300" &\n',
+    '#!/bin/sh\nsetsid sh -c "echo \\$\\$ > "$PWD/../../../../daemon"; exec sleep 3600" &\n',
     { mode: 0o755 },
   );
-  const start = performance.now();
   expect((await made()).created).toBe(true);
-  expect(performance.now() - start).toBeLessThan(60_000);
   const pid = Number(
     await waitFor(() => existsSync(join(dir, 'daemon')) && readFileSync(join(dir, 'daemon'), 'utf8')),
   );
-  expect(existsSync(`/proc/${pid}`)).toBe(true);
+  expect(existsSync(`/proc/${pid}`), 'it was waited for').toBe(true);
   process.kill(pid, 'SIGKILL');
 });
 
@@ -241,7 +239,7 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   expect(statSync(logFile).mode & 0o777).toBe(0o600);
   expect(await run(['sh', '-c', 'exit 3'])).toEqual({ ok: false, error: 'exit code 3' });
   expect((await run([join(dir, 'none')])).ok).toBe(false);
-  const late = await run(['sh', '-c', 'sleep 300 & echo $! >../child; wait'], 1);
+  const late = await run(['sh', '-c', 'sleep 300 & echo $! >../child; wait'], 3);
   expect(late.error).toContain('killed');
   const stat = `/proc/${readFileSync(join(root, 'child'), 'utf8').trim()}/stat`;
   expect(existsSync(stat) ? readFileSync(stat, 'utf8') : ') Z').toMatch(/\) [ZX]/);
@@ -282,13 +280,13 @@ test('a hook that outlived its tick is waited for, and ended once it is past its
   const left = (more: object = {}) => hookLeft(worktree, { me, lookAt, ...more });
   expect(await left()).toBeNull();
   const note = join(git(worktree, 'rev-parse', '--absolute-git-dir'), 'mc-pickup-hook.json');
-  const orphan = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
+  const orphan = spawn('sleep', ['3600'], { detached: true, stdio: 'ignore' });
   const ended = new Promise((done) => orphan.once('exit', done));
   const pid = orphan.pid ?? 0;
   const look = lookAt(pid);
   const pid_start = look.kind === 'present' ? look.start : '';
   const { host_id, boot_id, pid_ns, time_ns } = me;
-  const soon = Date.now() + 60_000;
+  const soon = Date.now() + 3_600_000;
   const noted = (more: object = {}) =>
     writeFileSync(
       note,
@@ -323,7 +321,7 @@ test('a hook that outlived its tick is waited for, and ended once it is past its
 
 test('git worktree add that outlived its tick is waited for: before anything shows, and while a hook of git runs', async () => {
   const adding = join(repo, '.git', 'mc-pickup-adding-MC-1');
-  const busy = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  const busy = spawn('sleep', ['3600'], { detached: true, stdio: 'ignore' });
   const ended = new Promise((done) => busy.once('exit', done));
   writeFileSync(adding, `${busy.pid}`);
   expect(await go()).toMatchObject({ because: 'being_made' });
@@ -379,7 +377,7 @@ test('an interrupted worktree that may be in use or still in the making is left 
   const { target, own } = await interrupted();
   writeFileSync(join(target, 'work'), 'unsaved');
   const note = join(repo, '.git', 'mc-pickup-adding-MC-1');
-  const busy = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' });
+  const busy = spawn('sleep', ['3600'], { detached: true, stdio: 'ignore' });
   writeFileSync(note, `${busy.pid}`);
   expect(await go()).toMatchObject({ because: 'being_made', error: expect.stringContaining('still') });
   busy.kill('SIGKILL');

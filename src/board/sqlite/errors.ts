@@ -43,7 +43,10 @@ export function explained(error: unknown, path: string): unknown {
   }
   if (/^SQLITE_(FULL|IOERR)/.test(code)) {
     const what = isFull(path) ? 'is full: make room on it' : 'refused the board';
-    return new UserError(EXIT.unavailable, `the disk of ${path} ${what} (${message}); nothing was changed`);
+    return new UserError(
+      EXIT.unavailable,
+      `the disk of ${path} ${what} (${message}); what was to be written there is not, what was written before stands`,
+    );
   }
   return error;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { monotonicMs } from '../../clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
@@ -9,6 +9,7 @@ import { explained, isBusy } from './errors.ts';
 import { codeOf, createPrivate } from './files.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 import { openDatabase } from './native.ts';
+import { isSameLog, withLog } from './wal.ts';
 
 const BUSY_MS = 5000;
 
@@ -123,12 +124,10 @@ function patiently<T>(body: () => T): T {
   }
 }
 
-/** A board in WAL mode cannot be opened read-only by itself without SQLite creating files beside it. So where
- *  nobody has it open (no `-wal`), its bytes are read into memory; where somebody has, the files are there. */
+/** A board in WAL mode cannot be opened read-only without SQLite making or changing files beside it. So its bytes are read into
+ *  memory, with those of its `-wal` file where somebody has it open or was killed. */
 export function readOnly(path: string): Database.Database {
   for (let tries = 0; tries < 10; tries++) {
-    if (existsSync(`${path}-wal`))
-      return openDatabase(path, { readonly: true, fileMustExist: true, timeout: BUSY_MS });
     const bytes = unchangedBytes(path);
     if (bytes === 'changed') continue;
     if (bytes === null || bytes.length === 0) return fresh(path);
@@ -138,14 +137,28 @@ export function readOnly(path: string): Database.Database {
   throw new UserError(EXIT.busy, `the board ${path} is locked by another program; try again`);
 }
 
-/** null = no file. A writer may come by while the file is read; then the bytes are torn and worth nothing. */
+/** null = no file. A writer or a checkpoint may come by while the file is read; what is torn is worth nothing. The log is read
+ *  after the database: pages that a checkpoint moved meanwhile are in it as well, unless it was begun anew, which shows. */
 function unchangedBytes(path: string): Buffer | null | 'changed' {
   try {
+    const log = bytesOf(`${path}-wal`);
     const before = statSync(path, { bigint: true });
     const bytes = readFileSync(path);
+    const now = bytesOf(`${path}-wal`);
+    if (now !== null) return log !== null && isSameLog(log, now) ? withLog(bytes, now) : 'changed';
     const after = statSync(path, { bigint: true });
     const same = before.mtimeNs === after.mtimeNs && before.size === after.size && before.ino === after.ino;
-    return same && !existsSync(`${path}-wal`) ? bytes : 'changed';
+    return same && log === null ? bytes : 'changed';
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** null = no file. */
+function bytesOf(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
     throw error;

@@ -126,7 +126,7 @@ export async function makeRig(
   prepared(client, setup);
   const pictures = new Map(client.untouched.map((file) => [file, readFileSync(join(home, file), 'utf8')]));
   const env = Object.entries(made.env).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
-  box.configure(`${LIMITS.replace('launch_deadline_seconds = 0.5', 'launch_deadline_seconds = 60')}
+  box.configure(`${LIMITS}
 interval_seconds = 1
 
 [project.demo]

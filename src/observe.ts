@@ -90,6 +90,7 @@ export async function observe(eyes: Eyes): Promise<World> {
   const tmux = await withExits(await looking, judged, me, eyes);
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
+  const taken = processesOf(judged, host_id);
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   return {
     now_ms: eyes.now_ms,
@@ -99,7 +100,9 @@ export async function observe(eyes: Eyes): Promise<World> {
     tmux,
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
-      judged.map((one) => observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes })),
+      judged.map((one) =>
+        observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes, taken), delta_ms, eyes }),
+      ),
     ),
     sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
@@ -153,11 +156,19 @@ function sameProgram(account: AccountView, { policy, env }: Eyes): AccountView {
   return { ...account, not_ready: null, not_ready_stamp: null };
 }
 
-/** The pane with the run's mark, if its process is the one that registered: a mark on another pane is no word on
- *  this runtime. */
-export function paneOf(row: Runtime, panes: ReadonlyMap<string, Pane>): Pane | null {
-  const pane = panes.get(row.mark);
-  return pane === undefined || (row.pid !== null && pane.pid !== row.pid) ? null : pane;
+/** The pane of a runtime. Whoever is in a pane can set its mark: of a run that has registered it is the pane of that process, by its
+ *  mark or as it was recorded. Of one that has not, it is the pane with its mark that is not another run's (`taken`: their processes); while
+ *  a pane shows no mark of ours, that one may be it. */
+export function paneOf(
+  row: Runtime,
+  panes: readonly Pane[],
+  taken: ReadonlySet<number> = new Set(),
+): Pane | null {
+  const { pid, mark, tmux_pane } = row;
+  if (pid !== null)
+    return panes.find((one) => one.pid === pid && (one.run === mark || one.pane === tmux_pane)) ?? null;
+  const free = panes.filter((one) => !taken.has(one.pid));
+  return free.find(({ run }) => run === mark) ?? free.find(({ odd, dead }) => odd && !dead) ?? null;
 }
 
 /** Judges one recorded runtime by the kernel's word on its process. */
@@ -180,6 +191,15 @@ function observedDelta(
 interface Judged {
   readonly row: Runtime;
   readonly judgement: Judgement | null;
+}
+
+/** The processes of this host that a row knows, and that may live. */
+function processesOf(judged: readonly Judged[], host_id: string): ReadonlySet<number> {
+  return new Set(
+    judged.flatMap(({ row, judgement }) =>
+      row.host_id === host_id && row.pid !== null && judgement?.verdict !== 'dead' ? [row.pid] : [],
+    ),
+  );
 }
 
 const EXIT_MS = 2000;
@@ -207,9 +227,8 @@ function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
   return pane !== null && pane.exit_code === null && pane.exit_signal === null;
 }
 
-export function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
-  const panes = tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '') : [];
-  return new Map(panes.map((pane) => [pane.run, pane]));
+export function panesOf(tmux: TmuxView): readonly Pane[] {
+  return tmux.kind === 'server' ? tmux.panes : [];
 }
 
 async function observeRuntime(
@@ -329,13 +348,13 @@ export function serverLost(row: Runtime, tmux: TmuxView): boolean {
 /** Living agents that no live row knows: by their pane, and by the mark that registration left, which is found
  *  even when both the board's row and the tmux server are lost. */
 function sightings(
-  panes: ReadonlyMap<string, Pane>,
+  panes: readonly Pane[],
   marks: readonly Mark[],
   rows: readonly Runtime[],
   me: ObserverIdentity,
   { places }: Eyes,
 ): Sighting[] {
-  const named = [...panes.values()].filter(({ ticket }) => ticket !== '');
+  const named = panes.filter(({ ticket }) => ticket !== '');
   const lost = witnesses(named, marks, unowned(rows, me.host_id));
   return [
     ...lost.panes.map((pane) => sightPane(pane, me, places.runs)),

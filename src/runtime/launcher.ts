@@ -4,6 +4,7 @@ import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
 import { asObject, numberOf, readObject, shellQuote, textOf, textOfFile, writeAtomic } from './files.ts';
+import { makeTmuxDir, tmuxDir } from './tmux-dir.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -103,6 +104,7 @@ export function stageRun(stage: StageRun): StagedRun {
   const env = { ...stage.env, ...stage.adapter.env(context) };
   mkdirSync(events, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
+  makeTmuxDir(dir);
   failpoint('prepare-run-dir-made');
   const { run, ticket, owner, project, claim_epoch, worktree, branch, ticket_created_at_ms } = stage;
   const record: RunFile = {
@@ -181,6 +183,8 @@ function launchScript(
       : []),
     // tmux hangs up a pane once nobody holds its terminal open. Standard input does; where a client takes that for its
     // prompt, descriptor 9 does (but a client that replaces its own process may close that one).
+    // They lead to the server of all agents, where a plain `tmux kill-server` would end every one.
+    'unset TMUX TMUX_PANE',
     `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
@@ -224,6 +228,7 @@ export function agentEnvironment(
     MC_TICKET_ID: ids.ticket,
     MC_PROMPT_FILE: join(dir, 'prompt.md'),
     MC_RUN_DIR: dir,
+    TMUX_TMPDIR: tmuxDir(dir),
     MC_PICKUP_STATE_DIR: places.state,
     MC_PICKUP_CONFIG: places.config,
   };

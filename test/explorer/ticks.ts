@@ -275,13 +275,13 @@ function seenOf(row: Runtime, look: Look): ActivityView {
 }
 
 function sightings(
-  panes: ReadonlyMap<string, Pane>,
+  panes: readonly Pane[],
   rows: readonly Runtime[],
   me: ObserverIdentity,
   look: Look,
   blind: Blind,
 ): Sighting[] {
-  const lost = witnesses(panes.values(), Object.values(look.marks), unowned(rows, HOST));
+  const lost = witnesses(panes, Object.values(look.marks), unowned(rows, HOST));
   return [
     ...lost.panes.map((pane) =>
       sighting(pane.run, pane.pid, look.registered[pane.run] ?? null, me, look, blind, pane),

@@ -100,7 +100,9 @@ function stage(prompt: string, exit: number, knows = true) {
     env,
   });
   const [file = '', ...args] = staged.command;
-  const ran = spawnSync(file, args, { env: { ...process.env, SECRET: 's', TMUX: '/s,1,0', TMUX_PANE: '%1' } });
+  const ran = spawnSync(file, args, {
+    env: { ...process.env, SECRET: 's', TMUX: '/s,1,0', TMUX_PANE: '%1' },
+  });
   return { places, staged, env, ran };
 }
 

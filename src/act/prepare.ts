@@ -8,6 +8,7 @@ import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { renderPrompt } from '../prompt.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
+import { sessionId } from '../runtime/agents/session.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { agentEnvironment, ensureTools, programWord, stageRun } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
@@ -200,7 +201,8 @@ function sessionToContinue(
   env: Readonly<Record<string, string>>,
   { places }: Here,
 ): string | null {
-  const { client_session: session, worktree } = past;
+  const { worktree } = past;
+  const session = sessionId(profile.kind, past.client_session);
   if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
   if (past.turn === 0 || past.ticket_id !== ticket.id || !CUT_OFF.has(past.end_reason ?? '')) return null;
   const look = { runDir: join(places.runs, past.mark), worktree, env, session };

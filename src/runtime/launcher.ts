@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
+import { sessionId } from './agents/session.ts';
 import { asObject, numberOf, readObject, shellQuote, textOf, textOfFile, writeAtomic } from './files.ts';
 import { makeTmuxDir, tmuxDir } from './tmux-dir.ts';
 
@@ -99,6 +100,8 @@ export function stageRun(stage: StageRun): StagedRun {
     headless: stage.headless,
     worktree: stage.worktree,
   };
+  if (stage.resume !== null && sessionId(stage.profile.kind, stage.resume) === null)
+    throw new Error(`not a session of ${stage.profile.kind}: ${JSON.stringify(stage.resume.slice(0, 100))}`);
   const argv = stage.adapter.launchArgv(stage.profile, context);
   if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
   const env = { ...stage.env, ...stage.adapter.env(context) };
@@ -291,7 +294,7 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     branch,
     ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
     headless: file?.headless === true,
-    client_session: textOf(file, 'client_session'),
+    client_session: sessionId(kind, textOf(file, 'client_session')),
     env: textsOf(file?.env),
   };
 }

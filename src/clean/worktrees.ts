@@ -26,6 +26,7 @@ import {
   together,
   word,
 } from './item.ts';
+import { lookAtProcesses } from './processes.ts';
 import { userOf } from './use.ts';
 
 const TICKET = /^[A-Za-z]+-[0-9]+$/;
@@ -101,7 +102,12 @@ async function one(target: string, project: Project | null, here: Here): Promise
   if (!seen.ok) return isSettled(ticket.status) ? leave(target, id, seen.because, seen.says) : NOTHING;
   const item = {
     ...({ group: 'worktrees', kind: 'worktree', name: target, ticket: id } as const),
-    ...{ because: seen.because, says: saysOf(ticket, seen, project), bytes: seen.bytes, rows: null },
+    ...{
+      because: seen.because,
+      says: `${saysOf(ticket, seen, project)}${unseenWords(here)}`,
+      bytes: seen.bytes,
+      rows: null,
+    },
   };
   return {
     ...NOTHING,
@@ -123,6 +129,13 @@ function saysOf({ status }: Ticket, { because, branch, logged }: SafeTree, { bas
   }[because];
   const more = logged.length === 0 ? '' : `, ${logged.length} left behind in its log are kept too`;
   return `${status}, clean, ${where}${branch === null ? ', a detached HEAD' : ''}${more}`;
+}
+
+/** What no look can tell: other users' processes. They have no business in a directory that is this user's alone. */
+function unseenWords({ places }: Here): string {
+  const { hidden } = lookAtProcesses(places.state);
+  const what = hidden === 1 ? 'a process of another user' : `${hidden} processes of other users`;
+  return hidden === 0 ? '' : `; ${what} can't be looked into`;
 }
 
 type Seen = SafeTree | { readonly ok: false; readonly because: string; readonly says: string };

@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { HANDED_ON } from '../model/environment.ts';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
@@ -17,10 +18,6 @@ const MAX_ARGV_PROMPT = 100 * 1024;
 export const QUICK_START = '--no-rehash-snapshot';
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const RUN_ID = /^[A-Za-z0-9_-]+$/;
-const HANDED_ON = [
-  ...['HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR'],
-  ...['XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_STATE_HOME'],
-];
 
 /** What `run.json` tells of a run: enough to find it again when the board is lost. */
 export interface RunFile {

@@ -110,7 +110,7 @@ async function makeReady(
     const left = await hookLeft(slot, processes).catch(String);
     if (left !== null) return left;
     if (sha !== null && (await isUntouched(slot, common, sha))) {
-      const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS);
+      const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS, null, { hooks: true });
       if (!moved.ok) return moved.error;
     } else {
       const error = await takeAway(slot, common);

@@ -202,9 +202,8 @@ export async function addWorktree(common: string, id: string, args: readonly str
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {
-    return await git(common, ['worktree', 'add', ...args], ADD_MS, (pid) =>
-      writeFileSync(note, `${pid}`, { mode: 0o600 }),
-    );
+    const started = (pid: number): void => writeFileSync(note, `${pid}`, { mode: 0o600 });
+    return await git(common, ['worktree', 'add', ...args], ADD_MS, started, { hooks: true });
   } finally {
     rmSync(note, { force: true });
     failpoint('prepare-worktree-added');

@@ -43,6 +43,7 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'worktrees_root_missing',
   'worktree_missing',
   'being_made',
+  'other_board',
 ]);
 
 function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {
@@ -61,6 +62,7 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
     project,
     ticket,
     root: join(places.worktrees, project.name),
+    state: places.state,
   });
   if (!made.ok) {
     const because = NOT_THE_TICKETS.has(made.because) ? 'environment' : 'launch_failed';

@@ -151,7 +151,10 @@ async function look(
   const used = await userOf(ticket.id, target, dir, here);
   if (used !== null) return { ok: false, ...used };
   const key = `${ticket.id}@${ticket.created_at_ms}`;
-  const judged = await judgeWorktree({ dir, registered: target, project, key });
+  const judged = await judgeWorktree({
+    ...{ dir, registered: target, project, key },
+    state: here.places.state,
+  });
   if (!judged.ok || isSettled(ticket.status)) return judged;
   // A branch without a commit of its own is in the base too.
   const done = judged.because !== 'pushed' && hasCommits(dir) === true;

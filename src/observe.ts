@@ -101,7 +101,9 @@ export async function observe(eyes: Eyes): Promise<World> {
   const tmux = await withExits(await looking, judged, me, eyes);
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
-  const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, panes, host_id, eyes });
+  const taken = processesOf(judged, host_id);
+  const paneFor = (row: Runtime): Pane | null => paneOf(row, panes, taken);
+  const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, paneFor, host_id, eyes });
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   const once: At['once'] = {};
   return {
@@ -114,7 +116,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
       judged.map((one) =>
-        observeRuntime(one, { me, tmux, pane: paneOf(one.row, panes), delta_ms, eyes, abandoned, once }),
+        observeRuntime(one, { me, tmux, pane: paneFor(one.row), delta_ms, eyes, abandoned, once }),
       ),
     ),
     sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
@@ -172,11 +174,19 @@ function sameProgram(account: AccountView, { policy, env }: Eyes): AccountView {
   return { ...account, not_ready: null, not_ready_stamp: null };
 }
 
-/** The pane with the run's mark, if its process is the one that registered: a mark on another pane is no word on
- *  this runtime. */
-export function paneOf(row: Runtime, panes: ReadonlyMap<string, Pane>): Pane | null {
-  const pane = panes.get(row.mark);
-  return pane === undefined || (row.pid !== null && pane.pid !== row.pid) ? null : pane;
+/** The pane of a runtime. Whoever is in a pane can set its mark: of a run that has registered it is the pane of that process, by its
+ *  mark or as it was recorded. Of one that has not, it is the pane with its mark that is not another run's (`taken`: their processes); while
+ *  a pane shows no mark of ours, that one may be it. */
+export function paneOf(
+  row: Runtime,
+  panes: readonly Pane[],
+  taken: ReadonlySet<number> = new Set(),
+): Pane | null {
+  const { pid, mark, tmux_pane } = row;
+  if (pid !== null)
+    return panes.find((one) => one.pid === pid && (one.run === mark || one.pane === tmux_pane)) ?? null;
+  const free = panes.filter((one) => !taken.has(one.pid));
+  return free.find(({ run }) => run === mark) ?? free.find(({ odd, dead }) => odd && !dead) ?? null;
 }
 
 /** Judges one recorded runtime by the kernel's word on its process. */
@@ -199,6 +209,15 @@ function observedDelta(
 interface Judged {
   readonly row: Runtime;
   readonly judgement: Judgement | null;
+}
+
+/** The processes of this host that a row knows, and that may live. */
+function processesOf(judged: readonly Judged[], host_id: string): ReadonlySet<number> {
+  return new Set(
+    judged.flatMap(({ row, judgement }) =>
+      row.host_id === host_id && row.pid !== null && judgement?.verdict !== 'dead' ? [row.pid] : [],
+    ),
+  );
 }
 
 const EXIT_MS = 2000;
@@ -226,9 +245,8 @@ function diedUnseen({ row, judgement }: Judged, tmux: TmuxView): boolean {
   return pane !== null && (!pane.dead || (pane.exit_code === null && pane.exit_signal === null));
 }
 
-export function panesOf(tmux: TmuxView): ReadonlyMap<string, Pane> {
-  const panes = tmux.kind === 'server' ? tmux.panes.filter(({ run }) => run !== '') : [];
-  return new Map(panes.map((pane) => [pane.run, pane]));
+export function panesOf(tmux: TmuxView): readonly Pane[] {
+  return tmux.kind === 'server' ? tmux.panes : [];
 }
 
 interface At {
@@ -312,14 +330,14 @@ async function launchesLeft(
   { runtimes, tickets }: Snapshot,
   at: {
     readonly tmux: TmuxView;
-    readonly panes: ReadonlyMap<string, Pane>;
+    readonly paneFor: (row: Runtime) => Pane | null;
     readonly host_id: string;
     readonly eyes: Eyes;
   },
 ): Promise<{ readonly abandoned: ReadonlySet<string>; readonly failed_launches: World['failed_launches'] }> {
-  const { tmux, panes, host_id, eyes } = at;
+  const { tmux, paneFor, host_id, eyes } = at;
   const launching = runtimes.filter((row) => row.phase === 'launching' && row.host_id === host_id);
-  const paneless = launching.filter(({ mark }) => !panes.has(mark));
+  const paneless = launching.filter((row) => paneFor(row) === null);
   let abandoned: ReadonlySet<string> = new Set();
   if (paneless.length > 0 && tmux.kind !== 'unknown' && (await eyes.claimersEnded())) {
     const { runsWithProcesses } = await import('./runtime/traces.ts');
@@ -424,13 +442,13 @@ export function serverLost(row: Runtime, tmux: TmuxView): boolean {
 /** Living agents that no live row knows: by their pane, and by the mark that registration left, which is found
  *  even when both the board's row and the tmux server are lost. */
 function sightings(
-  panes: ReadonlyMap<string, Pane>,
+  panes: readonly Pane[],
   marks: readonly Mark[],
   rows: readonly Runtime[],
   me: ObserverIdentity,
   { places }: Eyes,
 ): Sighting[] {
-  const named = [...panes.values()].filter(({ ticket }) => ticket !== '');
+  const named = panes.filter(({ ticket }) => ticket !== '');
   const lost = witnesses(named, marks, unowned(rows, me.host_id));
   return [
     ...lost.panes.map((pane) => sightPane(pane, me, places.runs)),

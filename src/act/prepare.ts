@@ -9,6 +9,7 @@ import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { renderPrompt } from '../prompt.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
+import { sessionId } from '../runtime/agents/session.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { agentEnvironment, ensureTools, programWord, stageRun } from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
@@ -44,6 +45,7 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'worktrees_root_missing',
   'worktree_missing',
   'being_made',
+  'other_board',
 ]);
 
 function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {
@@ -62,6 +64,7 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
     project,
     ticket,
     root: join(places.worktrees, project.name),
+    state: places.state,
   });
   if (!made.ok) {
     const because = NOT_THE_TICKETS.has(made.because) ? 'environment' : 'launch_failed';
@@ -215,7 +218,8 @@ function sessionToContinue(
   env: Readonly<Record<string, string>>,
   { places }: Here,
 ): string | null {
-  const { client_session: session, worktree } = past;
+  const { worktree } = past;
+  const session = sessionId(profile.kind, past.client_session);
   if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
   if (past.turn === 0 || past.ticket_id !== ticket.id || !CUT_OFF.has(past.end_reason ?? '')) return null;
   const look = { runDir: join(places.runs, past.mark), worktree, env, session };

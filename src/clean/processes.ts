@@ -1,4 +1,4 @@
-import { readdirSync, readlinkSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { shownOf } from '../runtime/identity.ts';
 import { asBytes, runIn } from '../runtime/members.ts';
 
@@ -12,41 +12,110 @@ export interface Processes {
   readonly seen: boolean;
   /** Processes of ours, by the run in their environment. */
   readonly marked: readonly Marked[];
-  /** Processes that work in a directory or below it. */
+  /** How many do not show what they use: those of other users, unless root looks. */
+  readonly hidden: number;
+  /** Processes that use a directory or anything below it: work there, have a file of it open or mapped, have it as their root. */
   inside(dir: string): readonly number[];
 }
 
-/** One pass over /proc: where each process works, and for which run of this state dir. Another user's processes don't show
- *  it; they have no business in a directory that is this user's alone. */
+/** What a process uses: by its name there, and by device and inode, since in a container it goes by another name. */
+interface Use {
+  readonly pid: number;
+  readonly path: string;
+  readonly id: string | null;
+}
+
+/** One pass over /proc: where each process works, and for which run of this state dir. What they have open is looked at when it is
+ *  first asked for. */
 export function lookAtProcesses(state: string, root = '/proc'): Processes {
-  const places: { readonly pid: number; readonly cwd: string; readonly id: string | null }[] = [];
+  const places: Use[] = [];
+  const all: number[] = [];
+  let hidden = 0;
+  let open: readonly Use[] | undefined;
   const marked: Marked[] = [];
   let names: string[];
   try {
     names = readdirSync(root).filter((name) => /^\d+$/.test(name));
   } catch {
-    return { seen: false, marked, inside: () => [] };
+    return { seen: false, marked, hidden: 0, inside: () => [] };
   }
   for (const name of names) {
     const pid = Number(name);
     const shown = attempt(() => shownOf(pid, { root }));
-    const at = shown?.at ?? `${root}/${name}`;
-    const cwd = attempt(() => readlinkSync(`${at}/cwd`));
-    // In a container it goes by another name, and is the same directory.
-    if (cwd !== null) places.push({ pid, cwd, id: attempt(() => idOf(`${at}/cwd`)) });
+    const shows = shown?.at ?? `${root}/${name}`;
+    const at = ['cwd', 'root'].map((link) => useOf(pid, `${shows}/${link}`)).filter((one) => one !== null);
+    places.push(...at);
+    all.push(pid);
+    if (at.length === 0 && isDenied(`${shows}/cwd`)) hidden += 1;
     const run = pid === process.pid ? null : runOf(shown?.environ ?? null, state);
     if (run !== null) marked.push({ pid, run });
   }
   return {
     seen: places.length > 0,
     marked,
+    hidden,
     inside: (dir) => {
-      const id = attempt(() => idOf(dir));
-      return places
-        .filter((one) => one.cwd === dir || one.cwd.startsWith(`${dir}/`) || (id !== null && one.id === id))
-        .map(({ pid }) => pid);
+      const working = placesIn(dir, places);
+      if (working.length > 0) return working;
+      open ??= all.flatMap((pid) => [...openFiles(pid, root), ...mapped(pid, root)]);
+      return placesIn(dir, open);
     },
   };
+}
+
+function placesIn(dir: string, uses: readonly Use[]): number[] {
+  const found = uses.filter(({ path }) => path === dir || path.startsWith(`${dir}/`));
+  const elsewhere = found.length === 0 ? uses.filter((one) => isElsewhere(one, dir)) : [];
+  const ids = elsewhere.length === 0 ? new Set<string>() : idsBelow(dir);
+  return [
+    ...new Set([...found, ...elsewhere.filter(({ id }) => id !== null && ids.has(id))].map(({ pid }) => pid)),
+  ];
+}
+
+/** On the file system of the directory, by a name that is none of it here: in a container it goes by another one. */
+function isElsewhere({ path, id }: Use, dir: string): boolean {
+  if (id === null || path.endsWith(' (deleted)')) return false;
+  const device = attempt(() => `${statSync(dir).dev}:`);
+  return device !== null && id.startsWith(device) && attempt(() => idOf(path)) !== id;
+}
+
+/** The directory, and all that lies in it. */
+function idsBelow(dir: string): ReadonlySet<string> {
+  const ids = new Set([idOf(dir)]);
+  for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
+    const stat = attempt(() => lstatSync(`${dir}/${name}`));
+    if (stat !== null) ids.add(`${stat.dev}:${stat.ino}`);
+  }
+  return ids;
+}
+
+function openFiles(pid: number, root: string): Use[] {
+  const names = attempt(() => readdirSync(`${root}/${pid}/fd`)) ?? [];
+  return names.map((name) => useOf(pid, `${root}/${pid}/fd/${name}`)).filter((one) => one !== null);
+}
+
+/** Files that are mapped into its memory: programs and libraries that it runs, for one. */
+function mapped(pid: number, root: string): Use[] {
+  const text = attempt(() => readFileSync(`${root}/${pid}/maps`, 'utf8')) ?? '';
+  const paths = new Set(
+    text.split('\n').flatMap((line) => /^\S+ \S+ \S+ \S+ [1-9]\d* +(\/.*)$/.exec(line)?.[1] ?? []),
+  );
+  return [...paths].map((path) => ({ pid, path: path.replaceAll('\\012', '\n'), id: null }));
+}
+
+/** What a link of /proc leads to; null = nothing that has a path, or it is not shown. */
+function useOf(pid: number, link: string): Use | null {
+  const path = attempt(() => readlinkSync(link));
+  return path?.startsWith('/') ? { pid, path, id: attempt(() => idOf(link)) } : null;
+}
+
+function isDenied(link: string): boolean {
+  try {
+    readlinkSync(link);
+    return false;
+  } catch (error) {
+    return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
+  }
 }
 
 function runOf(environ: string | null, state: string): string | null {

@@ -4,6 +4,7 @@ import { judge } from '../model/identity.ts';
 import { age } from '../report/times.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { readRegistered } from '../runtime/marks.ts';
+import { removeTmuxDir } from '../runtime/tmux-dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
 import { type Acted, type Found, isSettled, type Left, NOTHING, type Proposal, together } from './item.ts';
@@ -54,7 +55,7 @@ export async function retireRuns(names: readonly string[], here: Here, faults: u
   for (const name of names) {
     const path = join(here.places.runs, name);
     try {
-      if ((await look(name, path, here, processes))?.ok === true) intoTrash(path, here);
+      if ((await look(name, path, here, processes))?.ok === true) retire(path, here);
     } catch (error) {
       faults.push(error);
     }
@@ -120,12 +121,19 @@ async function look(
   return { ok: true, ticket: ticket.id, says };
 }
 
+/** Puts the directory of a run into the trash, and takes away what of it lies elsewhere. What brings it back. */
+function retire(path: string, here: Here): string {
+  const restore = intoTrash(path, here);
+  removeTmuxDir(path);
+  return restore;
+}
+
 async function remove(name: string, path: string, here: Here): Promise<Acted> {
   const seen = await look(name, path, here, inTime(here.places.state));
   if (seen === null) return { result: 'left', because: 'wanted', says: 'its ticket is open again' };
   if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
   step('run-judged');
-  const restore = intoTrash(path, here);
+  const restore = retire(path, here);
   step('run-moved');
   return { result: 'done', restore };
 }

@@ -21,7 +21,8 @@ export async function runtimes(here: Here): Promise<Found> {
   const { board, places, tmux, now_ms } = here;
   const me = lookAtSelf(hostId(places.state) ?? '');
   const advice: Advice[] = [];
-  for (const row of await board.liveRuntimes()) {
+  const live = await board.liveRuntimes();
+  for (const row of live) {
     const ticket = row.ticket_id === null ? null : await board.ticket(row.ticket_id);
     if (ticket === null || !isSettled(ticket.status)) continue;
     const verdict = judgeRow(row, me)?.verdict;
@@ -38,7 +39,8 @@ export async function runtimes(here: Here): Promise<Found> {
   };
   const view = await viewServer(tmux);
   const left = await leftoversOf(places.state, endedRow(board));
-  const shown = new Set(left.map(({ pid }) => pid));
+  // A living agent may bear any mark in its pane: it is known by its process.
+  const shown = new Set([...left.map(({ pid }) => pid), ...live.flatMap(({ pid }) => pid ?? [])]);
   for (const pane of view.kind === 'server' ? view.panes : []) {
     const row = pane.dead || pane.run === '' || shown.has(pane.pid) ? null : await ended(pane.run);
     if (row === null) continue;

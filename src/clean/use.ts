@@ -47,5 +47,8 @@ export async function userOf(ticket: string, target: string, dir: string, here: 
   const inside = processes.inside(dir);
   return inside.length === 0
     ? null
-    : { because: 'in_use', says: `process ${inside.slice(0, 3).join(', ')} works in it` };
+    : {
+        because: 'in_use',
+        says: `process ${inside.slice(0, 3).join(', ')} works in it, or has a file of it open`,
+      };
 }

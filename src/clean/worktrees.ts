@@ -26,6 +26,7 @@ import {
   together,
   word,
 } from './item.ts';
+import { lookAtProcesses } from './processes.ts';
 import { userOf } from './use.ts';
 
 const TICKET = /^[A-Za-z]+-[0-9]+$/;
@@ -101,7 +102,12 @@ async function one(target: string, project: Project | null, here: Here): Promise
   if (!seen.ok) return isSettled(ticket.status) ? leave(target, id, seen.because, seen.says) : NOTHING;
   const item = {
     ...({ group: 'worktrees', kind: 'worktree', name: target, ticket: id } as const),
-    ...{ because: seen.because, says: saysOf(ticket, seen, project), bytes: seen.bytes, rows: null },
+    ...{
+      because: seen.because,
+      says: `${saysOf(ticket, seen, project)}${unseenWords(here)}`,
+      bytes: seen.bytes,
+      rows: null,
+    },
   };
   return {
     ...NOTHING,
@@ -125,6 +131,13 @@ function saysOf({ status }: Ticket, { because, branch, logged }: SafeTree, { bas
   return `${status}, clean, ${where}${branch === null ? ', a detached HEAD' : ''}${more}`;
 }
 
+/** What no look can tell: other users' processes. They have no business in a directory that is this user's alone. */
+function unseenWords({ places }: Here): string {
+  const { hidden } = lookAtProcesses(places.state);
+  const what = hidden === 1 ? 'a process of another user' : `${hidden} processes of other users`;
+  return hidden === 0 ? '' : `; ${what} can't be looked into`;
+}
+
 type Seen = SafeTree | { readonly ok: false; readonly because: string; readonly says: string };
 
 /** All that must hold, looked at now. `dir`: where the files are. */
@@ -138,7 +151,10 @@ async function look(
   const used = await userOf(ticket.id, target, dir, here);
   if (used !== null) return { ok: false, ...used };
   const key = `${ticket.id}@${ticket.created_at_ms}`;
-  const judged = await judgeWorktree({ dir, registered: target, project, key });
+  const judged = await judgeWorktree({
+    ...{ dir, registered: target, project, key },
+    state: here.places.state,
+  });
   if (!judged.ok || isSettled(ticket.status)) return judged;
   // A branch without a commit of its own is in the base too.
   const done = judged.because !== 'pushed' && hasCommits(dir) === true;

@@ -100,6 +100,10 @@ function summary({ out, env }: Context, { id, title }: Ticket, found: BranchDiff
   }
 }
 
+function personal(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('GIT_')));
+}
+
 /** git prints it itself: through its pager and in its colours on a terminal, byte for byte elsewhere, so that it can be
  *  applied. Which pager is the user's word, never the repository's. */
 async function show(
@@ -121,7 +125,8 @@ async function show(
   const paged = terminal && pager !== 'cat' && findProgram(pager.split(' ')[0] ?? '', env.PATH) !== null;
   const child = spawn('git', args, {
     cwd,
-    env: { ...gitEnvironment(), GIT_PAGER: paged ? pager : 'cat', LESS: env.LESS || 'FRX' },
+    // The pager is the person's own, and gets what the person has; nothing else is started.
+    env: { ...personal(env), ...gitEnvironment(), GIT_PAGER: paged ? pager : 'cat', LESS: env.LESS || 'FRX' },
     stdio: ['ignore', terminal && !paged ? 'pipe' : 'inherit', 'inherit'],
   });
   if (child.stdout !== null)

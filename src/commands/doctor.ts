@@ -1,5 +1,7 @@
+import { loadPolicy } from '../config/load.ts';
 import { asCron } from '../doctor/as-cron.ts';
 import { examine } from '../doctor/index.ts';
+import { takeOver } from '../doctor/locks.ts';
 import { show } from '../doctor/show.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { isTerminal } from '../report/terminal.ts';
@@ -8,8 +10,13 @@ import { showing } from './progress.ts';
 
 /** Looks at everything that a tick and its agents need, here or in the environment of a scheduler, and says for each what is
  *  wrong and what to do. Exit 78 where something has to be mended before agents can be launched. */
-export async function doctor(context: Context, o: { readonly asCron?: boolean } = {}): Promise<ExitCode> {
-  const { out } = context;
+export async function doctor(
+  context: Context,
+  o: { readonly asCron?: boolean; readonly fix?: boolean } = {},
+): Promise<ExitCode> {
+  const { out, places, env } = context;
+  if (o.fix === true)
+    for (const line of takeOver(loadPolicy(places.config, env).policy, places.state)) out.warn(line);
   const look = o.asCron === true ? asCron : examine;
   const findings = await showing(context, 'looking', (say) => look(context, say));
   const width = isTerminal(1) ? (process.stdout.columns ?? 80) : null;

@@ -82,5 +82,6 @@ function environment(project: Project, policy: Policy, { places, env }: Context)
   const name = project.default_agent ?? policy.default_agent ?? '';
   const profile = policy.agents.get(name) ?? { env: {}, pass_env: [] };
   const all = agentEnvironment(profile, places, { run: 'pool', ticket: '' }, env);
-  return Object.fromEntries(Object.entries(all).filter(([key]) => !/^MC_(RUN|TICKET|PROMPT)/.test(key)));
+  const ofRun = /^(MC_(RUN|TICKET|PROMPT)|TMUX_TMPDIR$)/;
+  return Object.fromEntries(Object.entries(all).filter(([key]) => !ofRun.test(key)));
 }

@@ -7,6 +7,7 @@ import { findProgram } from '../runtime/programs.ts';
 import { many } from '../text.ts';
 import { standing } from './disk.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
+import { lockFindings } from './locks.ts';
 import { repository } from './repository.ts';
 
 /** Every project: its repository and base, what its agents commit as, its hooks, its worktrees, and who trusts it. */
@@ -25,6 +26,7 @@ export async function projectFindings(
         ...trust(project, policy, context.env),
         ...hooks(project, context),
         ...worktrees(project, context, closed),
+        ...lockFindings(project, context.places.state),
       ];
     }),
   );

@@ -27,6 +27,13 @@ function server(view: TmuxView, live: readonly Runtime[]): Finding {
   switch (view.kind) {
     case 'server': {
       const panes = view.panes.filter(({ run: mark, dead }) => mark !== '' && !dead).length;
+      const odd = view.panes.filter((pane) => pane.odd);
+      if (odd.length > 0)
+        return warn(
+          check,
+          `pid ${view.server_pid}; ${odd.map(({ pane, pid }) => `pane ${pane} (process ${pid})`).join(', ')} has marks that are not ours`,
+          'an agent has set options of its pane: its process tells whose it is; look what it does (mc-pickup attach)',
+        );
       return ok(check, `pid ${view.server_pid}, ${many(panes, 'agent')}`);
     }
     case 'none': {

@@ -19,6 +19,8 @@ export interface Pane {
   readonly output_at_s: number | null;
   /** What the program in it calls itself: untrusted text. */
   readonly title: string;
+  /** Its marks are none that we set, so it may be anybody's; `run` and `ticket` are empty then. */
+  readonly odd?: true;
 }
 
 /** What our tmux server answered. `none`: no server, and the recorded one is dead too. */

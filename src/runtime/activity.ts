@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Activity, Runtime } from '../model/runtime.ts';
 import type { ActivityView } from '../model/world.ts';
 import type { Adapter, AgentLook, Level } from './agents/adapter.ts';
+import { sessionId } from './agents/session.ts';
 import { type Folded, foldEvents } from './events.ts';
 import { type RunFile, readRunFile } from './launcher.ts';
 
@@ -21,7 +22,7 @@ export function lookAtActivity(
   if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless === 1)
     return { ...folded, level: null, level_ms: 0 };
   const look = agentLook(runs, row, readRunFile(runs, row.mark), title, folded.client_session);
-  const and = (level: Level | null) => combine(folded, level, row, delta_ms);
+  const and = (level: Level | null) => combine(folded, level && ofClient(level, adapter), row, delta_ms);
   try {
     const level = adapter.level(look);
     return level instanceof Promise ? level.then(and, () => and(null)) : and(level);
@@ -30,10 +31,16 @@ export function lookAtActivity(
   }
 }
 
+/** A level whose session is none of its client's tells of no session. */
+function ofClient({ session, ...level }: Level, { kind }: Adapter): Level {
+  const id = sessionId(kind, session);
+  return id === null ? level : { ...level, session: id };
+}
+
 /** Where the signals of a run are looked for. */
 export function agentLook(
   runs: string,
-  row: Pick<Runtime, 'mark' | 'worktree' | 'pid' | 'pid_start' | 'client_session'>,
+  row: Pick<Runtime, 'mark' | 'worktree' | 'pid' | 'pid_start' | 'client_session' | 'kind'>,
   file: RunFile | null,
   title: string | null,
   session: string | null = row.client_session,
@@ -44,7 +51,8 @@ export function agentLook(
     env: file?.env ?? {},
     pid: row.pid ?? 0,
     pid_start: row.pid_start ?? '',
-    session,
+    // Whoever has written it down: it becomes a part of paths.
+    session: sessionId(row.kind === '' ? (file?.kind ?? '') : row.kind, session),
     title,
   };
 }

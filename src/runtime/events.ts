@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Runtime } from '../model/runtime.ts';
 import type { ActivityView } from '../model/world.ts';
 import type { Adapter, Limited } from './agents/adapter.ts';
+import { sessionId } from './agents/session.ts';
 import { asObject } from './files.ts';
 
 const MAX_EVENTS = 10_000;
@@ -31,7 +32,7 @@ export type FoldedRow = Pick<
  *
  *  The cursor names the consumed files that are still there. It holds no time: an event that was written
  *  before the last folded one but appeared after it is counted, and none is counted twice. */
-export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'mapEvent'>): Folded {
+export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'kind' | 'mapEvent'>): Folded {
   const files = listEvents(dir);
   const seen = parseCursor(row.events_cursor);
   const still = files.filter((file) => seen.has(digest(file.name)));
@@ -49,7 +50,7 @@ export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, '
     }
     if (meaning.limited !== undefined) limited_until_ms = limitOf(meaning.limited, file);
     if (meaning.not_ready !== undefined) not_ready = meaning.not_ready.slice(0, MAX_QUESTION);
-    if (meaning.session !== undefined) client_session = meaning.session;
+    client_session = sessionId(adapter.kind, meaning.session) ?? client_session;
     if (meaning.activity === undefined) continue;
     const keep =
       activity === 'waiting' && question !== null && (meaning.vague || meaning.question === undefined);

@@ -1,9 +1,12 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { HANDED_ON } from '../model/environment.ts';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
+import { sessionId } from './agents/session.ts';
 import { asObject, numberOf, readObject, shellQuote, textOf, textOfFile, writeAtomic } from './files.ts';
+import { makeTmuxDir, tmuxDir } from './tmux-dir.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -15,10 +18,6 @@ const MAX_ARGV_PROMPT = 100 * 1024;
 export const QUICK_START = '--no-rehash-snapshot';
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const RUN_ID = /^[A-Za-z0-9_-]+$/;
-const HANDED_ON = [
-  ...['HOME', 'USER', 'LOGNAME', 'SHELL', 'LANG', 'LC_ALL', 'LC_CTYPE', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR'],
-  ...['XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_CACHE_HOME', 'XDG_STATE_HOME'],
-];
 
 /** What `run.json` tells of a run: enough to find it again when the board is lost. */
 export interface RunFile {
@@ -98,11 +97,14 @@ export function stageRun(stage: StageRun): StagedRun {
     headless: stage.headless,
     worktree: stage.worktree,
   };
+  if (stage.resume !== null && sessionId(stage.profile.kind, stage.resume) === null)
+    throw new Error(`not a session of ${stage.profile.kind}: ${JSON.stringify(stage.resume.slice(0, 100))}`);
   const argv = stage.adapter.launchArgv(stage.profile, context);
   if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
   const env = { ...stage.env, ...stage.adapter.env(context) };
   mkdirSync(events, { recursive: true, mode: 0o700 });
   chmodSync(dir, 0o700);
+  makeTmuxDir(dir);
   failpoint('prepare-run-dir-made');
   const { run, ticket, owner, project, claim_epoch, worktree, branch, ticket_created_at_ms } = stage;
   const record: RunFile = {
@@ -181,6 +183,8 @@ function launchScript(
       : []),
     // tmux hangs up a pane once nobody holds its terminal open. Standard input does; where a client takes that for its
     // prompt, descriptor 9 does (but a client that replaces its own process may close that one).
+    // They lead to the server of all agents, where a plain `tmux kill-server` would end every one.
+    'unset TMUX TMUX_PANE',
     `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
@@ -224,6 +228,7 @@ export function agentEnvironment(
     MC_TICKET_ID: ids.ticket,
     MC_PROMPT_FILE: join(dir, 'prompt.md'),
     MC_RUN_DIR: dir,
+    TMUX_TMPDIR: tmuxDir(dir),
     MC_PICKUP_STATE_DIR: places.state,
     MC_PICKUP_CONFIG: places.config,
   };
@@ -286,7 +291,7 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     branch,
     ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
     headless: file?.headless === true,
-    client_session: textOf(file, 'client_session'),
+    client_session: sessionId(kind, textOf(file, 'client_session')),
     env: textsOf(file?.env),
   };
 }

@@ -9,6 +9,7 @@ import { type RunResult, run, runToFile } from '../spawn.ts';
 import { readObject, textOfFile, writeAtomic } from './files.ts';
 import { lookAt, lookAtSelf } from './identity.ts';
 import { findProgram } from './programs.ts';
+import { MAX_SOCKET_PATH } from './tmux-dir.ts';
 
 /** Our own tmux server: never the user's. */
 export interface Tmux {
@@ -43,8 +44,6 @@ export type Started =
 
 const TIMEOUT_MS = 5000;
 const HEAL_MS = 2000;
-/** What `sun_path` holds on Linux, without its final zero (unix(7)); macOS has 4 bytes less. */
-const MAX_SOCKET_PATH = process.platform === 'darwin' ? 103 : 107;
 const ENV_NAMES = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TERM', 'USER', 'SHELL', 'TZ', 'XDG_RUNTIME_DIR'];
 const NAME = /^[A-Za-z0-9_-]+$/;
 const PANE = /^%\d+$/;
@@ -52,6 +51,20 @@ const PANE = /^%\d+$/;
  *  and throws away what it had not read yet: the very lines that say why. With a pipe it reads on to the end. */
 const DRAIN = 'exec cat >/dev/null';
 const NOT_INSTALLED = 'tmux is not installed or not on PATH: install it, for example apt-get install tmux';
+/** The longest name that we set. */
+const MOST_NAME = 128;
+/** A title that is longer says nothing to anybody. */
+const MOST_TITLE = 1000;
+/**
+ * A program in a pane can set the pane's options and title to anything: to a megabyte, to lines that look like another pane's. So what
+ * it can set is measured before it is looked at, and loses there what could end a field or a line: `!` stands for each such character
+ * of a mark, and for one that is too long.
+ */
+const markField = (option: string): string =>
+  `#{?#{e|<=:#{n:${option}},${MOST_NAME}},#{s/[^A-Za-z0-9_-]/!/:${option}},!}`;
+/** A range, spelled so that none of them stands in the bundle, which is printable. */
+const CONTROLS = decodeURIComponent('%01-%1f');
+const TITLE = `#{?#{e|<=:#{n:pane_title},${MOST_TITLE}},#{s/[${CONTROLS}]/ /:pane_title},}`;
 const FIELDS = [
   '#{session_id}',
   '#{pane_id}',
@@ -59,12 +72,11 @@ const FIELDS = [
   '#{pane_dead}',
   '#{pane_dead_status}',
   '#{pane_dead_signal}',
-  '#{@mc_run}',
-  '#{@mc_ticket}',
+  markField('@mc_run'),
+  markField('@mc_ticket'),
   '#{window_activity}',
   '#{pid}',
-  // Last: whatever the program in the pane writes there is its own, the separator too.
-  '#{pane_title}',
+  TITLE, // last: it may hold the separator
 ].join('|');
 
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
@@ -252,7 +264,7 @@ function onSocket(tmux: Tmux, words: readonly string[]): string[] {
 /** The title that the program in a pane gave it: untrusted text; null = it cannot be read. */
 export async function paneTitle(tmux: Tmux, pane: string): Promise<string | null> {
   if (!PANE.test(pane)) return null;
-  const answer = await command(tmux, ['display-message', '-p', '-t', pane, '#{pane_title}']);
+  const answer = await command(tmux, ['display-message', '-p', '-t', pane, TITLE]);
   return failureOf(answer) === null ? answer.stdout.trim() : null;
 }
 
@@ -302,17 +314,22 @@ async function list(tmux: Tmux): Promise<TmuxView> {
   if (!empty && isCutOff(answer)) return { kind: 'unknown', error: 'the answer of tmux was cut off' };
   const panes: Pane[] = [];
   let server = 0;
+  let malformed: string | null = null;
   for (const line of answer.stdout.split('\n')) {
     if (line === '' || line === END) continue;
     const parsed = parsePane(line);
-    if (parsed === null)
-      return {
-        kind: 'unknown',
-        error: `tmux answered a malformed line: ${JSON.stringify(line.slice(0, 200))}`,
-      };
-    server = parsed.server;
-    panes.push(parsed.pane);
+    // What is no pane's line says nothing of any pane: a hook that somebody has set on the server may print.
+    if (parsed === null) malformed ??= line;
+    else {
+      server = parsed.server;
+      panes.push(parsed.pane);
+    }
   }
+  if (server === 0 && malformed !== null)
+    return {
+      kind: 'unknown',
+      error: `tmux answered a malformed line: ${JSON.stringify(malformed.slice(0, 200))}`,
+    };
   if (server === 0) {
     const pid = (await command(tmux, ['display-message', '-p', '#{pid}'])).stdout.trim();
     if (!/^\d+$/.test(pid)) return { kind: 'unknown', error: 'tmux did not tell its pid' };
@@ -329,13 +346,13 @@ async function list(tmux: Tmux): Promise<TmuxView> {
 
 function isCutOff({ error, code, stdout, stderr }: RunResult): boolean {
   if (error !== null || code === null) return false;
-  return code === 0 ? !`\n${stdout}`.endsWith(`\n${END}\n`) : stderr === '';
+  return code === 0 ? !`\n${stdout}`.includes(`\n${END}\n`) : stderr === '';
 }
 
 /** `FIELDS`, as tmux fills them in. One pattern: each has to be compiled anew in every tick. */
-const LINE = /^(\$\d+)\|(%\d+)\|(\d+)\|([01]?)\|(\d*)\|([^|]*)\|([\w-]*)\|([\w-]*)\|(\d*)\|(\d+)\|(.*)$/s;
+const LINE = /^(\$\d+)\|(%\d+)\|(\d+)\|([01]?)\|(\d*)\|([^|]*)\|([\w!-]*)\|([\w!-]*)\|(\d*)\|(\d+)\|(.*)$/s;
 
-/** One line of `list-panes`, or null when it is not exactly what was asked for. */
+/** One line of `list-panes`, or null when it is not exactly what was asked for. A pane whose marks are not ours is one without any. */
 export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
   const [
     ,
@@ -353,8 +370,10 @@ export function parsePane(line: string): { readonly pane: Pane; readonly server:
   ] = LINE.exec(line) ?? [];
   const exit_signal = signalNumber(signal);
   if (server === undefined || exit_signal === undefined) return null;
+  const odd = run.includes('!') || ticket.includes('!');
   const view: Pane = {
-    ...{ session, pane, pid: Number(pid), dead: dead === '1', run, ticket },
+    ...{ session, pane, pid: Number(pid), dead: dead === '1' },
+    ...(odd ? ({ run: '', ticket: '', odd } as const) : { run, ticket }),
     exit_code: status === '' ? null : Number(status),
     exit_signal,
     output_at_s: activity === '' ? null : Number(activity),

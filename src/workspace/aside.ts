@@ -80,7 +80,8 @@ export async function forget(repo: string, target: string): Promise<string | nul
   const list = await git(repo, [...PLAIN, 'worktree', 'list', '--porcelain', '-z']);
   if (!list.ok) return list.error;
   if (!list.stdout.split('\0').includes(`worktree ${target}`)) return null;
-  const gone = await git(repo, [...PLAIN, 'worktree', 'remove', '--', target]);
+  // Twice: it is locked, for us (`lock.ts`).
+  const gone = await git(repo, [...PLAIN, 'worktree', 'remove', '--force', '--force', '--', target]);
   return gone.ok ? null : gone.error;
 }
 

@@ -49,13 +49,9 @@ export type Looked =
 
 const MOST_COMMITS = 1000;
 
+/** `commands/diff.ts` starts git itself by these. */
 const QUIET = [
-  '-c',
-  'core.fsmonitor=false',
-  '-c',
-  'core.hooksPath=/dev/null',
-  '-c',
-  'submodule.recurse=false',
+  ...['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'submodule.recurse=false'],
 ];
 
 /** What stands before the command, so that nothing that the repository or the agent has configured is started to make a

@@ -4,6 +4,7 @@ import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
 import { fetchOnce, git } from './git.ts';
 import { MARKER as HOOK_DONE, hookDone, hookLeft, type Processes, runHook } from './hooks.ts';
+import { lockText } from './lock.ts';
 import { PLAIN } from './merged.ts';
 import { ownDir, READY, textOf } from './own.ts';
 import { isUntouched, neverGiven, SLOT } from './pool.ts';
@@ -110,7 +111,7 @@ async function makeReady(
     const left = await hookLeft(slot, processes).catch(String);
     if (left !== null) return left;
     if (sha !== null && (await isUntouched(slot, common, sha))) {
-      const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS);
+      const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS, null, { hooks: true });
       if (!moved.ok) return moved.error;
     } else {
       const error = await takeAway(slot, common);
@@ -148,7 +149,7 @@ async function makeReady(
 async function takeAway(slot: string, common: string): Promise<string | null> {
   const own = ownDir(common, slot);
   if (lstatSync(slot).isSymbolicLink() || own === null) return `${slot} is no worktree of ours: move it away`;
-  const half = textOf(join(own, 'locked')) === 'initializing' && !existsSync(join(own, 'index'));
+  const half = lockText(own) === 'initializing' && !existsSync(join(own, 'index'));
   // Its maker was killed before it marked it: on no branch, and never a ticket's.
   if (!existsSync(join(own, READY)) && /^[0-9a-f]{40,64}$/.test(textOf(join(own, 'HEAD'))))
     writeFileSync(join(own, SLOT), '', { mode: 0o600 });

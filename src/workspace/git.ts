@@ -1,3 +1,4 @@
+import { HANDED_ON } from '../model/environment.ts';
 import { type RunResult, run } from '../spawn.ts';
 import { gated, letThrough } from './gate.ts';
 
@@ -14,22 +15,32 @@ export interface More {
   readonly env?: Readonly<Record<string, string>>;
   /** How many bytes of an answer are read, if not 8 MiB; a longer one is a failure. */
   readonly most?: number;
+  /** The repository's hooks are wanted: it is a checkout that somebody will work in. */
+  readonly hooks?: boolean;
+  /** It asks another machine. */
+  readonly remote?: boolean;
 }
 
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Runs git in a directory, without a shell, a terminal or the caller's GIT_* variables. Never throws; when the
- *  time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
+/** What stands before every command: agents can write the repository's hooks and configuration, and whatever git would start by
+ *  those itself is started only where it is wanted. */
+const NO_MONITOR = ['-c', 'core.fsmonitor=false'];
+const NO_HOOKS = ['-c', 'core.hooksPath=/dev/null'];
+
+/** Runs git in a directory, without a shell, a terminal, the repository's hooks, or more of our environment than agents get. Never
+ *  throws; when the time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
 export async function git(
   cwd: string,
   args: readonly string[],
   timeout_ms: number = TIMEOUT_MS,
   started: ((pid: number) => void) | null = null,
-  { env = {}, most = MAX_BYTES }: More = {},
+  { env = {}, most = MAX_BYTES, hooks = false, remote = false }: More = {},
 ): Promise<GitResult> {
-  const [file, words] = started === null ? ['git', args] : gated('git', args);
+  const all = [...NO_MONITOR, ...(hooks ? [] : NO_HOOKS), ...args];
+  const [file, words] = started === null ? ['git', all] : gated('git', all);
   const done = await run(file, words, {
-    ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(), ...env } },
+    ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(remote), ...env } },
     ...(started === null ? {} : { started: (child) => letThrough(child, started) }),
   });
   return {
@@ -54,11 +65,30 @@ function subcommand(args: readonly string[]): string {
   return args[at] ?? '';
 }
 
-/** GIT_DIR and its kin would point every call at another repository; nothing may ask at a terminal. */
-export function gitEnvironment(): Record<string, string> {
+/** How another machine is reached, and who we are there: for a push and a fetch alone. */
+const REMOTE = [
+  ...['SSH_AUTH_SOCK', 'SSH_AGENT_PID', 'GIT_SSH', 'GIT_SSH_COMMAND', 'GIT_SSH_VARIANT', 'KRB5CCNAME'],
+  ...[
+    'http_proxy',
+    'https_proxy',
+    'all_proxy',
+    'no_proxy',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'ALL_PROXY',
+    'NO_PROXY',
+  ],
+  ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH'],
+  ...['DBUS_SESSION_BUS_ADDRESS', 'GNUPGHOME'],
+];
+
+/** The environment of git, and of whatever it starts. GIT_DIR and its kin would point every call at another repository, and a filter
+ *  or a hook that an agent has planted would read our tokens; nothing may ask at a terminal. */
+export function gitEnvironment(remote = false): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && !name.startsWith('GIT_')) env[name] = value;
+  for (const name of ['PATH', ...HANDED_ON, ...(remote ? REMOTE : [])]) {
+    const value = process.env[name];
+    if (value !== undefined) env[name] = value;
   }
   return {
     ...env,
@@ -116,7 +146,7 @@ async function fetchBase(
   // A repository without the remote is a local one: nothing to warn about.
   if (!remotes.stdout.split('\n').includes(remote)) return null;
   const args = ['fetch', '--no-tags', '--end-of-options', remote, base];
-  const done = await git(repo, args, timeout_seconds * 1000);
+  const done = await git(repo, args, timeout_seconds * 1000, null, { remote: true });
   return done.ok ? null : `the base may be old, ${done.error}`;
 }
 

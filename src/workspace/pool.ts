@@ -15,6 +15,7 @@ import { claimSlot, isFresh, readSlot, slotDir } from './slots.ts';
 /** In a worktree's own git dir: it was made as a slot. */
 export const SLOT = 'mc-pickup-slot';
 const MOVE_MS = 60_000;
+const CHECKOUT = { hooks: true };
 /** Files that say what has to be installed: where one of them has changed, what is installed in a slot is of yesterday. */
 const MANIFEST =
   /(^|\/)(package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml|bun\.lockb?|deno\.(json|lock)|pyproject\.toml|setup\.(py|cfg)|requirements[^/]*\.txt|(poetry|uv|pdm|Pipfile|Cargo|Gemfile|composer|mix|flake)\.lock|Pipfile|Cargo\.toml|go\.(mod|sum)|Gemfile|composer\.json|mix\.exs|pom\.xml|build\.gradle(\.kts)?|\.gitmodules|\.tool-versions|\.nvmrc)$/;
@@ -94,11 +95,12 @@ async function turnInto(
       '--',
     ]);
     if (!ahead.ok || !names.ok || names.stdout.split('\0').some((name) => MANIFEST.test(name))) return false;
-    if (!(await git(slot, ['reset', '-q', '--hard', tip.stdout], MOVE_MS)).ok) return false;
+    if (!(await git(slot, ['reset', '-q', '--hard', tip.stdout], MOVE_MS, null, CHECKOUT)).ok) return false;
   }
   if (existsSync(target)) rmdirSync(target);
   if (!(await git(common, ['worktree', 'move', '--', slot, target], MOVE_MS)).ok) return false;
-  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], MOVE_MS)).ok) return true;
+  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], MOVE_MS, null, CHECKOUT)).ok)
+    return true;
   await git(common, ['worktree', 'remove', '--force', '--force', '--', target]);
   return false;
 }

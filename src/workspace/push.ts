@@ -12,11 +12,8 @@ export function isOurBranch(branch: string, id: string): boolean {
   return /^[A-Za-z]+-[0-9]+$/.test(id) && new RegExp(`^mc/${id}(-[A-Za-z0-9._-]{1,100})?$`).test(branch);
 }
 
-/** What stands before `push`. The agents can write hooks and configuration of the repository: nothing of that is started. */
-const QUIET = [
-  ...['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false'],
-  ...['-c', 'protocol.ext.allow=never', '-c', 'push.gpgSign=false'],
-];
+/** What stands before `push`. The agents can write the configuration of the repository: nothing of that is started. */
+const QUIET = ['-c', 'protocol.ext.allow=never', '-c', 'push.gpgSign=false'];
 
 /** Pushes exactly this commit to the branch of the same name. Never by force, no tags, no submodules; said twice, it is
  *  done once. Bounded in time; never throws. */
@@ -30,6 +27,8 @@ export async function pushBranch(
     repo,
     [...QUIET, ...args, ...plain, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
     PUSH_MS,
+    null,
+    { remote: true },
   );
   if (done.ok) return { ok: true };
   const said = /^!\t[^\t]*\t(.*)$/m.exec(done.stdout)?.[1] ?? '';

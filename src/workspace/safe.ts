@@ -6,6 +6,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { git } from './git.ts';
+import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, PLAIN, whereElse } from './merged.ts';
 import { lookAtTree } from './tree.ts';
 
@@ -53,6 +54,8 @@ export interface Asked {
   readonly project: { readonly repo: string; readonly base: string; readonly remote: string };
   /** `<ticket>@<created_at_ms>`, as noted of the branch that was made for it. */
   readonly key: string;
+  /** The state dir that asks: a worktree that is locked for it is not locked to it. */
+  readonly state?: string;
 }
 
 /** Directories that are made anew by the tools that made them: what is ignored outside of these may be precious. */
@@ -84,14 +87,14 @@ export async function judgeWorktree(asked: Asked): Promise<Judged> {
   }
 }
 
-async function judge({ dir, registered, project, key }: Asked): Promise<Judged> {
+async function judge({ dir, registered, project, key, state }: Asked): Promise<Judged> {
   const stat = lstatSync(dir);
   if (stat.isSymbolicLink()) return no('symlink', 'it is a symlink, which is not followed');
   if (!stat.isDirectory()) return no('not_a_worktree', 'it is no directory');
   const found = await ownGitDir(dir, registered, project.repo);
   if ('ok' in found) return found;
   const { own, common } = found;
-  const odd = lookAtOwn(own);
+  const odd = lookAtOwn(dir, own, state === undefined ? null : ownerOf(state));
   if (odd !== null) return odd;
 
   const ask = (...args: string[]) => git(dir, [...PLAIN, ...args], 120_000, undefined, MANY);
@@ -165,8 +168,10 @@ async function ownGitDir(
   return { own, common };
 }
 
-function lookAtOwn(own: string): Judged | null {
-  if (existsSync(join(own, 'locked'))) return no('locked', 'it is locked (git worktree unlock)');
+function lookAtOwn(dir: string, own: string, me: Owner | null): Judged | null {
+  const whose = whoseLock(own, me);
+  if (whose.kind === 'other') return no('locked', saysOf(dir, whose));
+  if (whose.kind === 'person') return no('locked', 'it is locked (git worktree unlock)');
   const half = HALF_DONE.find((name) => existsSync(join(own, name)));
   if (half !== undefined) return no('in_progress', `something is half done in it (${half})`);
   if (filesBelow(join(own, 'refs')).length > 0)

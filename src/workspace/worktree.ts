@@ -17,7 +17,8 @@ import { slug } from '../text.ts';
 import { fetchOnce, type GitResult, git, inTurn, type Shared } from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
-import { addToConfig, commonDir, mayHaveBranch, ownDir, READY, registered, textOf } from './own.ts';
+import { lockFor, lockText, type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
+import { addToConfig, commonDir, gitDir, mayHaveBranch, ownDir, READY, registered, textOf } from './own.ts';
 import { given, mendMoved, neverGiven, takeSlot } from './pool.ts';
 
 export type Refusal =
@@ -31,7 +32,8 @@ export type Refusal =
   | 'worktrees_root_missing'
   | 'git_failed'
   | 'being_made'
-  | 'branch_elsewhere';
+  | 'branch_elsewhere'
+  | 'other_board';
 
 export type Prepared =
   | {
@@ -48,6 +50,8 @@ export interface Wanted {
   readonly ticket: Pick<Ticket, 'id' | 'title' | 'created_at_ms'>;
   /** Where worktrees go unless the project says otherwise: `<state dir>/worktrees/<project>`. */
   readonly root: string;
+  /** The state dir that the worktree is locked for; without one it is nobody's. */
+  readonly state?: string;
 }
 
 type Refused = Extract<Prepared, { ok: false }>;
@@ -81,7 +85,7 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
 }
 
 async function prepare(
-  { project, ticket, root }: Wanted,
+  { project, ticket, root, state }: Wanted,
   shared: Shared,
   next: () => void,
 ): Promise<Prepared> {
@@ -105,13 +109,18 @@ async function prepare(
   // Also where nothing is to be seen of it yet, and where its checkout is through and git's own hook runs.
   if (beingMade(common, ticket.id))
     return no('being_made', `git worktree add is still making ${target}: try again later`);
+  const me = state === undefined ? null : ownerOf(state);
+  const whose = whoseLock(there === undefined ? null : gitDir(target), me);
+  if (whose.kind === 'other') return no('other_board', saysOf(target, whose));
+  // It has come along with its state dir: git looks for it at the old place.
+  if (whose.kind === 'moved') await git(common, ['worktree', 'repair', '--', target]);
   await mendMoved(common, target);
   if (there !== undefined && readdirSync(target).length > 0) {
-    if (!halfMade(common, target)) return reuse(target, common, { project, ticket });
+    if (!halfMade(common, target)) return reuse(target, common, { project, ticket }, me);
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return failing(project.repo, gone);
   }
-  return create(project, ticket, common, target, shared, next);
+  return create(project, ticket, common, target, shared, next, me);
 }
 
 /** The git dir of a repository of another shape: bare, or named by a directory inside of it. */
@@ -156,13 +165,16 @@ function halfMade(common: string, target: string): boolean {
   const own = ownDir(common, target);
   if (own === null) return false;
   if (neverGiven(own)) return true;
-  if (textOf(join(own, 'locked')) !== 'initializing') return false;
+  if (lockText(own) !== 'initializing') return false;
   return ![READY, HOOK_DONE, 'index'].some((name) => existsSync(join(own, name)));
 }
 
-function markReady(common: string, target: string): void {
+/** From here on it may be somebody's work, and is this state dir's. */
+function markReady(common: string, target: string, ticket: string, me: Owner | null): void {
   const own = ownDir(common, target);
-  if (own !== null) writeFileSync(join(own, READY), '', { mode: 0o600 });
+  if (own === null) return;
+  writeFileSync(join(own, READY), '', { mode: 0o600 });
+  if (me !== null) lockFor(own, me, ticket);
 }
 
 /** Notes which commit the work begins at: the fork from the base, also where an earlier attempt's branch is taken up.
@@ -202,9 +214,8 @@ export async function addWorktree(common: string, id: string, args: readonly str
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {
-    return await git(common, ['worktree', 'add', ...args], ADD_MS, (pid) =>
-      writeFileSync(note, `${pid}`, { mode: 0o600 }),
-    );
+    const started = (pid: number): void => writeFileSync(note, `${pid}`, { mode: 0o600 });
+    return await git(common, ['worktree', 'add', ...args], ADD_MS, started, { hooks: true });
   } finally {
     rmSync(note, { force: true });
     failpoint('prepare-worktree-added');
@@ -246,6 +257,7 @@ async function reuse(
   target: string,
   common: string,
   { project, ticket }: Pick<Wanted, 'project' | 'ticket'>,
+  me: Owner | null,
 ): Promise<Prepared> {
   const { id } = ticket;
   const args = [
@@ -269,11 +281,11 @@ async function reuse(
   if (key !== keyOf(ticket)) {
     return no(
       'worktree_foreign',
-      `${target} was made for another ticket of that number (${key}): move it away, or run git worktree remove on it`,
+      `${target} was made for another ticket of that number (${key}): move it away, or run git worktree unlock and git worktree remove on it`,
     );
   }
   if (isBranchOf(head, id)) {
-    markReady(common, target);
+    markReady(common, target, id, me);
     return {
       ok: true,
       worktree: target,
@@ -286,7 +298,10 @@ async function reuse(
   const status = await git(target, ['status', '--porcelain', '-z']);
   const text = `${target} is on ${on}, not on mc/${id}`;
   return status.ok && status.stdout === ''
-    ? no('worktree_foreign', `${text}: switch it back, or run git worktree remove on it`)
+    ? no(
+        'worktree_foreign',
+        `${text}: switch it back, or run git worktree unlock and git worktree remove on it`,
+      )
     : no('worktree_dirty', `${text}, and has unsaved changes: commit them and switch it back`);
 }
 
@@ -297,6 +312,7 @@ async function create(
   target: string,
   shared: Shared,
   next: () => void,
+  me: Owner | null,
 ): Promise<Prepared> {
   const { remote, base } = project;
   const warnings: string[] = [];
@@ -322,6 +338,8 @@ async function create(
     .filter((one) => isBranchOf(one.ref, ticket.id) && ours(one))
     .sort((a, b) => Number(b.worktree === target) - Number(a.worktree === target) || b.at_ms - a.at_ms)[0];
   if (kept !== undefined && kept.worktree !== '' && kept.worktree !== target) {
+    const whose = whoseLock(ownDir(common, kept.worktree), me);
+    if (whose.kind === 'other') return no('other_board', saysOf(kept.worktree, whose));
     const gone = existsSync(kept.worktree)
       ? ''
       : ', which is missing: if it is gone for good, run git worktree prune';
@@ -331,6 +349,8 @@ async function create(
   const known = registered(common).map(({ path }) => path);
   if (known.includes(target)) {
     const half = halfMade(common, target);
+    const whose = whoseLock(ownDir(common, target), me);
+    if (whose.kind === 'other') return no('other_board', saysOf(target, whose));
     const root = dirname(target);
     const others = known.some((path) => path.startsWith(`${root}/`) && path !== target);
     const empty = readdirSync(root).every((name) => name === basename(target));
@@ -341,7 +361,8 @@ async function create(
       );
     }
     if (existsSync(target)) rmdirSync(target);
-    const force = half ? ['--force', '--force'] : [];
+    const ours = whose.kind === 'mine' || whose.kind === 'moved';
+    const force = half || ours ? ['--force', '--force'] : [];
     const gone = await git(common, ['worktree', 'remove', ...force, '--', target]);
     if (!gone.ok) return no('git_failed', gone.error);
   }
@@ -369,7 +390,7 @@ async function create(
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
   // What follows is of this worktree alone.
   if (!pooled) next();
-  markReady(common, target);
+  markReady(common, target, ticket.id, me);
   if (pooled) given(common, target);
   await markStart(common, target, {
     base: from?.ref,

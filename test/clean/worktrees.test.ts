@@ -1,7 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
+  cpSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -12,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { lookAtProcesses } from '../../src/clean/processes.ts';
 import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 import { writeMark } from '../../src/runtime/marks.ts';
 import { waitFor } from '../support/wait.ts';
@@ -33,8 +37,11 @@ const write = (tree: Tree, name: string, text = 'precious\n') => {
 };
 
 /** A process that works in a directory, until the test is over. */
-async function workIn(dir: string): Promise<number> {
-  const child = spawn('sleep', ['300'], { cwd: dir, stdio: 'ignore' });
+async function workIn(
+  dir: string,
+  { stdin, program = 'sleep' }: { readonly stdin?: number; readonly program?: string } = {},
+): Promise<number> {
+  const child = spawn(program, ['300'], { cwd: dir, stdio: [stdin ?? 'ignore', 'ignore', 'ignore'] });
   ends.push(() => child.kill('SIGKILL'));
   const pid = child.pid ?? 0;
   await waitFor(() => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sleep\n', 'sleep');
@@ -410,6 +417,25 @@ const DANGERS: readonly (readonly [why: string, what: string, make: Make])[] = [
       await workIn(join(tree.dir, 'empty'));
     },
   ],
+  [
+    'in_use',
+    'a process elsewhere that has a file of it open',
+    async (tree) => {
+      const file = openSync(join(tree.dir, '.gitignore'), 'r');
+      await workIn(world.dir, { stdin: file });
+      closeSync(file);
+    },
+  ],
+  [
+    'in_use',
+    'a process elsewhere that runs a program of it',
+    async (tree) => {
+      const program = join(tree.dir, 'node_modules', 'sleep');
+      mkdirSync(join(program, '..'));
+      cpSync('/bin/sleep', program, { dereference: true });
+      await workIn(world.dir, { program });
+    },
+  ],
 ];
 
 const LATE: ReadonlySet<string> = new Set([
@@ -418,6 +444,8 @@ const LATE: ReadonlySet<string> = new Set([
     "a directory of the user's own in its place",
     'a symlink that leads out',
     'a process that works below it',
+    'a process elsewhere that has a file of it open',
+    'a process elsewhere that runs a program of it',
   ],
 ]);
 
@@ -484,6 +512,26 @@ describe('a worktree stays, whole, because of', () => {
     mkdirSync(join(world.root, 'MC-99'));
     expect((await world.clean()).because(join(world.root, 'MC-99'))).toBe('no_ticket');
   });
+});
+
+it('a process uses its root, what is open by another name, and a program that was mapped; what is denied is counted', () => {
+  const proc = join(world.dir, 'proc');
+  const place = join(world.dir, 'place');
+  mkdirSync(join(place, 'below'), { recursive: true });
+  writeFileSync(join(place, 'below', 'file'), '');
+  const process = (pid: number, links: Record<string, string>, maps = '') => {
+    mkdirSync(join(proc, `${pid}`, 'fd'), { recursive: true });
+    writeFileSync(join(proc, `${pid}`, 'maps'), maps);
+    for (const [name, to] of Object.entries(links)) symlinkSync(to, join(proc, `${pid}`, name));
+  };
+  process(1, { cwd: '/', root: '/' });
+  process(2, { cwd: '/', root: place });
+  process(3, { cwd: '/', root: '/', 'fd/5': join(place, 'below', 'file') }, '');
+  process(4, { cwd: '/', root: '/' }, `7f00-7f01 r-xp 00000000 fe:00 77 ${place}/below/li b.so\n`);
+  process(5, { cwd: '/', root: '/', 'fd/5': 'socket:[1]' }, '7f00-7f01 rw-p 00000000 00:00 0 \n');
+  const seen = lookAtProcesses(world.state, proc);
+  expect([seen.inside(place), seen.inside(join(place, 'below'))]).toEqual([[2], [3, 4]]);
+  expect(seen.hidden).toBe(0);
 });
 
 it('one that fails stops none of the others', async () => {

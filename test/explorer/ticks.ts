@@ -254,7 +254,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
       has_commits: false,
       survivor: null,
       program: null,
-      abandoned: isAbandoned(row, panes, look),
+      abandoned: panesPane(row, panes) === null && isAbandoned(row, look),
     };
   });
   return {
@@ -282,8 +282,8 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
 
 /** As the product finds it while it holds the tick lock. Ticks of the explorer overlap without a lock: what one of them believes dead may
  *  go on, and must do no harm. */
-function isAbandoned({ phase, mark }: Runtime, panes: ReadonlyMap<string, Pane>, look: Look): boolean {
-  if (phase !== 'launching' || panes.has(mark) || !look.readable) return false;
+function isAbandoned({ phase, mark }: Runtime, look: Look): boolean {
+  if (phase !== 'launching' || !look.readable) return false;
   return !look.processes.some(({ run }) => run === mark);
 }
 
@@ -304,13 +304,13 @@ function seenOf(row: Runtime, look: Look): ActivityView {
 }
 
 function sightings(
-  panes: ReadonlyMap<string, Pane>,
+  panes: readonly Pane[],
   rows: readonly Runtime[],
   me: ObserverIdentity,
   look: Look,
   blind: Blind,
 ): Sighting[] {
-  const lost = witnesses(panes.values(), Object.values(look.marks), unowned(rows, HOST));
+  const lost = witnesses(panes, Object.values(look.marks), unowned(rows, HOST));
   return [
     ...lost.panes.map((pane) =>
       sighting(pane.run, pane.pid, look.registered[pane.run] ?? null, me, look, blind, pane),

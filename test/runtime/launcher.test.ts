@@ -64,7 +64,7 @@ const row = {
 function stage(prompt: string, exit: number, knows = true) {
   const places = placesOf({ stateDir: join(dir, "st'ate"), config: join(dir, 'c.toml') }, {});
   const bin = join(dir, 'register');
-  writeFileSync(bin, `echo "$@" >'${dir}/args'; exit ${exit}\n`);
+  writeFileSync(bin, `echo "$TMUX $TMUX_PANE $@" >'${dir}/args'; exit ${exit}\n`);
   const node = join(dir, "no'de");
   const option = `[ "$1" != --no-rehash-snapshot ] || ${knows ? 'shift' : 'exit 9'}`;
   writeFileSync(node, `#!/bin/sh\necho "$1" >>'${dir}/calls'\n${option}\nexec /bin/sh "$@"\n`, {
@@ -100,7 +100,9 @@ function stage(prompt: string, exit: number, knows = true) {
     env,
   });
   const [file = '', ...args] = staged.command;
-  const ran = spawnSync(file, args, { env: { ...process.env, SECRET: 's' } });
+  const ran = spawnSync(file, args, {
+    env: { ...process.env, SECRET: 's', TMUX: '/s,1,0', TMUX_PANE: '%1' },
+  });
   return { places, staged, env, ran };
 }
 
@@ -115,11 +117,11 @@ test('the agent gets the exact prompt and exactly its environment, under the reg
       .split('\n')
       .map((l) => l.split(/=(.*)/s)),
   );
-  for (const name of ['PWD', 'SHLVL', '_', 'TMUX', 'TMUX_PANE']) delete got[name];
+  for (const name of ['PWD', 'SHLVL', '_']) delete got[name];
   expect(Object.keys(got).sort()).toEqual(Object.keys(env).sort());
   expect(got.MINE).toBe("it's");
   const args = readFileSync(join(dir, 'args'), 'utf8').trim();
-  expect(args).toMatch(/register r-1 \d+$/);
+  expect(args).toMatch(/^\/s,1,0 %1 .*register r-1 \d+$/);
   expect(args.split(' ').at(-1)).toBe(readFileSync(join(dir, 'pid'), 'utf8').trim());
   expect(statSync(staged.dir).mode & 0o777).toBe(0o700);
   expect(statSync(staged.promptFile).mode & 0o777).toBe(0o600);

@@ -126,7 +126,7 @@ test.each([
   ['echo "what|is|this"; echo mc-pickup-end', 'malformed'],
   ['printf "%s\\n" "\\$0|%0|1|0|||r-1|T-1|5|9|a"', 'cut off'],
   ['exit 0', 'cut off'],
-  ['echo mc-pickup-end; echo more', 'cut off'],
+  ['echo mc-pickup-end; echo more', 'malformed'],
 ])('a tmux that fails is unknown: %s', async (script, words) => {
   const view = await viewServer(fake(script));
   expect(view.kind === 'unknown' && view.error).toContain(words);

@@ -4,6 +4,7 @@ import { asObject, numberOf, textOf } from '../files.ts';
 import type { AgentLook, Limited } from './adapter.ts';
 import { blocksOf, type Entry, linesOf, namesIn, parseLine, tailOf } from './claude-lines.ts';
 import { questionOf } from './claude-question.ts';
+import { sessionId } from './session.ts';
 
 /** What the end of a transcript says. */
 export interface Tail {
@@ -22,7 +23,7 @@ export function claudeHome(env: Readonly<Record<string, string>>): string {
 
 /** The session's transcript, where it exists: in the folder of its worktree, or else wherever its name is found. */
 export function claudeTranscript(look: Pick<AgentLook, 'env' | 'worktree' | 'session'>): string | null {
-  if (look.session === null || !/^[\w-]+$/.test(look.session)) return null;
+  if (look.session === null || sessionId('claude', look.session) === null) return null;
   const projects = join(claudeHome(look.env), 'projects');
   const name = `${look.session}.jsonl`;
   const own = join(projects, (look.worktree ?? '').replaceAll(/[^A-Za-z0-9]/g, '-'), name);

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, isAbsolute, join, normalize } from 'node:path';
 import type { AgentProfile } from '../../model/policy.ts';
 import { asObject, shellQuote, textOf } from '../files.ts';
 import { PROMPT } from '../launcher.ts';
@@ -7,6 +7,7 @@ import { questionOf } from './claude-question.ts';
 import { claudeLevel } from './claude-registry.ts';
 import { announcedReset, claudeTranscript, hasConversation } from './claude-transcript.ts';
 import { claudeUsage } from './claude-usage.ts';
+import { sessionId } from './session.ts';
 import { claudeTrust } from './trust.ts';
 
 const HOOKS = [
@@ -78,7 +79,7 @@ export const claude: Adapter = {
     return [
       ...(profile.argv.length > 0 ? profile.argv : ['claude']),
       ...(context.headless ? ['-p', '--output-format', 'stream-json', '--verbose'] : []),
-      ...(context.resume === null ? ['--session-id', context.session] : ['--resume', context.resume]),
+      ...(context.resume === null ? ['--session-id', context.session] : [`--resume=${context.resume}`]),
       '--settings',
       settingsPath(context.runDir),
       ...modeWords(profile),
@@ -166,10 +167,18 @@ function failed(payload: Payload): EventMeaning {
   const text = textOf(payload, 'last_assistant_message') ?? `Claude Code: ${error}`;
   if (error === 'rate_limit') {
     // The payload has the reset in words only; the transcript has it as a number.
-    const until_ms = announcedReset(textOf(payload, 'transcript_path'), text);
+    const until_ms = announcedReset(ownTranscript(payload), text);
     return { activity: 'idle', limited: { until_ms, text } };
   }
   return NOT_READY.has(error) ? { activity: 'idle', not_ready: text } : { activity: 'idle' };
+}
+
+/** Where the client says that it writes: an event may say anything, and what it names is read. */
+function ownTranscript(payload: Payload): string | null {
+  const path = textOf(payload, 'transcript_path') ?? '';
+  const session = sessionId('claude', textOf(payload, 'session_id'));
+  const own = session !== null && isAbsolute(path) && normalize(path) === path;
+  return own && path.includes('/projects/') && basename(path) === `${session}.jsonl` ? path : null;
 }
 
 function notified(payload: Payload): EventMeaning | null {

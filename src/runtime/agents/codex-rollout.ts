@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { asObject, numberOf, textOf } from '../files.ts';
 import { lookAt } from '../identity.ts';
 import type { AgentLook, Usage } from './adapter.ts';
+import { sessionId } from './session.ts';
 
 type Entry = Readonly<Record<string, unknown>>;
 
@@ -11,7 +12,6 @@ const MAX_TAIL = 8 * 1024 * 1024;
 const HEAD = 256 * 1024;
 const DAY_MS = 86_400_000;
 const MAX_CANDIDATES = 200;
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const TASK_STARTED = Buffer.from('"type":"event_msg","payload":{"type":"task_started"');
 
 /** The record of the session of a run: by its id, or, before that is known, by where and when it was started. */
@@ -31,7 +31,7 @@ export function findRollout(look: AgentLook): string | null {
 
 /** The record of one session. Its id is a UUIDv7: the time in it names the folder, in the client's own time zone. */
 export function rolloutOf(env: Readonly<Record<string, string>>, session: string): string | null {
-  if (!UUID.test(session)) return null;
+  if (sessionId('codex', session) === null) return null;
   const made = Number.parseInt(session.replaceAll('-', '').slice(0, 12), 16);
   for (const folder of dayFolders(env, made - DAY_MS, made + DAY_MS)) {
     const name = namesIn(folder).find(

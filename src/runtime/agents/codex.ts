@@ -36,7 +36,7 @@ export const codex: Adapter = {
     const way = context.headless ? ['exec', '--json'] : ['--no-daemon'];
     const settings = [...modeSettings(profile.permission_mode), ...(context.headless ? [] : SETTINGS)];
     const flags = [...settings.flatMap((setting) => ['-c', setting]), ...hookFlags(context.bin)];
-    const resume = context.resume === null ? [] : ['resume', context.resume];
+    const resume = context.resume === null ? [] : ['resume', '--', context.resume];
     return [...base, ...way, ...flags, ...resume, PROMPT];
   },
   env: () => ({}),

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 
 import { basename, join } from 'node:path';
 import { asObject, numberOf, textOf, textOfFile } from '../files.ts';
 import type { AgentLook, Usage } from './adapter.ts';
+import { sessionId } from './session.ts';
 
 type Look = Pick<AgentLook, 'worktree' | 'env' | 'session'>;
 
@@ -64,7 +65,7 @@ const LASTING: ReadonlySet<string> = new Set(['user', 'gemini', 'error']);
 export function sessionUsage(file: string): Usage | null {
   const main = textOfFile(file);
   if (main === null) return null;
-  const id = textOf(recordsOf(main)[0] ?? null, 'sessionId');
+  const id = sessionId('gemini', textOf(recordsOf(main)[0] ?? null, 'sessionId'));
   const folder = id === null ? null : join(file, '..', id);
   const below = folder === null ? [] : namesIn(folder).map((name) => textOfFile(join(folder, name)) ?? '');
   const usages = [main, ...below].map(usageIn);

@@ -28,7 +28,7 @@ export const gemini: Adapter = {
     return [
       ...['/bin/sh', startScript(context.runDir)],
       ...base,
-      ...(context.resume === null ? ['--session-id', context.session] : ['--resume', context.resume]),
+      ...(context.resume === null ? ['--session-id', context.session] : [`--resume=${context.resume}`]),
       ...(mode === '' ? [] : ['--approval-mode', mode]),
       ...(context.headless ? ['--output-format', 'stream-json', '--prompt'] : ['--prompt-interactive']),
       PROMPT,

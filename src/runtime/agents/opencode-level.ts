@@ -4,6 +4,7 @@ import { asObject, numberOf, readObject, textOf } from '../files.ts';
 import type { AgentLook, Level } from './adapter.ts';
 import { askedQuestion, permissionQuestion, retryLimit } from './opencode-meaning.ts';
 import { type Ask, PASSWORD_FILE, serverOf, USAGE_FILE } from './opencode-server.ts';
+import { sessionId } from './session.ts';
 
 /** What the client's own server says. Nothing is busy both after a turn and before the first one: without a
  *  session of this run it says nothing. */
@@ -46,7 +47,7 @@ export function judge(
  *  was touched since the run was staged. */
 async function sessionOf(look: AgentLook, ask: Ask): Promise<string | null> {
   const noted = textOf(readObject(join(look.runDir, USAGE_FILE)), 'session');
-  const known = [noted, look.session].find((id) => id?.startsWith('ses_'));
+  const known = [noted, look.session].find((id) => sessionId('opencode', id) !== null);
   if (known) return known;
   const newest = first(await ask('/session?roots=true&limit=1'));
   const updated = numberOf(asObject(newest?.time), 'updated') ?? 0;

@@ -8,8 +8,8 @@ import { levelOf } from './opencode-level.ts';
 import { meaningOf } from './opencode-meaning.ts';
 import { PLUGIN } from './opencode-plugin.ts';
 import { PASSWORD_FILE, passwordOf, USAGE_FILE } from './opencode-server.ts';
+import { sessionId } from './session.ts';
 
-const SESSION = /^ses_[A-Za-z0-9]+$/;
 const BROKEN = /Config file at .+ is not valid JSON|Configuration is invalid/s;
 const FROM_PROMPT_FILE = ['/bin/sh', '-c', 'exec "$@" <"$MC_PROMPT_FILE"', 'sh'];
 const MAX_SCAN_BYTES = 64 * 1024 * 1024;
@@ -21,7 +21,7 @@ export const opencode: Adapter = {
   kind: 'opencode',
   launchArgv(profile, context) {
     const base = profile.argv.length > 0 ? profile.argv : ['opencode'];
-    const resumed = context.resume === null ? [] : ['--session', context.resume];
+    const resumed = context.resume === null ? [] : [`--session=${context.resume}`];
     const words = [...resumed, ...modeOf(profile.permission_mode)];
     // `run` puts a prompt of several words in quotes; from its stdin it takes every byte.
     if (context.headless) return [...FROM_PROMPT_FILE, ...base, 'run', '--format', 'json', ...words];
@@ -55,7 +55,7 @@ export const opencode: Adapter = {
   // With a session that it does not know the client exits after some seconds: a lost attempt.
   resumable(look) {
     const path = databaseOf(look.env);
-    if (path === null || look.session === null || !SESSION.test(look.session)) return false;
+    if (path === null || sessionId('opencode', look.session) === null || look.session === null) return false;
     return holds(path, look.session) || holds(`${path}-wal`, look.session);
   },
   // No dialog stands before the first prompt. Without any provider it takes its vendor's own free model.

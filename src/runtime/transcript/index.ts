@@ -25,7 +25,6 @@ export type Transcript =
   | { readonly found: false; readonly looked: readonly string[] };
 
 const MOST_LINES = 20_000;
-const SESSION = /^ses_[A-Za-z0-9]+$/;
 
 /** The conversation of a run: as its client has recorded it, else what its terminal shows or last showed. Reads only. */
 export async function readTranscript(
@@ -68,7 +67,7 @@ async function ofOpencode(look: AgentLook, looked: string[]): Promise<Found | nu
   const exported = look.session === null ? '' : `: opencode export ${look.session} prints it`;
   looked.push(`OpenCode's server, which lives as long as its agent (its database is its own${exported})`);
   const ask = serverOf(look);
-  if (ask === null || look.session === null || !SESSION.test(look.session)) return null;
+  if (ask === null || look.session === null) return null;
   try {
     const messages = await ask(`/session/${look.session}/message`);
     return { from: `OpenCode's server, session ${look.session}`, turns: opencodeTurns(messages) };

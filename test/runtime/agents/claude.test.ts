@@ -46,7 +46,7 @@ describe('the command line of Claude Code', () => {
 
   it('continues a session by its own id, and still hands the prompt over', () => {
     const argv = claude.launchArgv(profile(), { ...context, resume: 'old-session' });
-    expect(argv.slice(0, 3)).toEqual(['claude', '--resume', 'old-session']);
+    expect(argv.slice(0, 2)).toEqual(['claude', '--resume=old-session']);
     expect(argv).not.toContain('--session-id');
     expect(argv.at(-1)).toBe(PROMPT);
   });

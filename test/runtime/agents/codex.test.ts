@@ -70,7 +70,12 @@ test('a launch uses no shared server, and the prompt is the last word', () => {
 });
 
 test('a resumed session and a run without a terminal have their own words', () => {
-  expect(codex.launchArgv(profile, { ...context, resume: ROOT }).slice(-3)).toEqual(['resume', ROOT, PROMPT]);
+  expect(codex.launchArgv(profile, { ...context, resume: ROOT }).slice(-4)).toEqual([
+    'resume',
+    '--',
+    ROOT,
+    PROMPT,
+  ]);
   const headless = codex.launchArgv({ ...profile, argv: ['/opt/codex'] }, { ...context, headless: true });
   expect(headless.slice(0, 3)).toEqual(['/opt/codex', 'exec', '--json']);
   expect(headless).not.toContain('--no-daemon');

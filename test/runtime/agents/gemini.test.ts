@@ -68,7 +68,7 @@ describe('what Gemini CLI is started with', () => {
       context({ resume: 'abc', headless: true }),
     );
     expect(argv.slice(2)).toEqual([
-      ...['/opt/gemini', '-m', 'x', '--resume', 'abc', '--output-format', 'stream-json', '--prompt', PROMPT],
+      ...['/opt/gemini', '-m', 'x', '--resume=abc', '--output-format', 'stream-json', '--prompt', PROMPT],
     ]);
   });
 

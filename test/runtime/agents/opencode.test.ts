@@ -66,8 +66,7 @@ describe('the launch', () => {
       '127.0.0.1',
       '--port',
       '0',
-      '--session',
-      ROOT,
+      `--session=${ROOT}`,
     ]);
     expect(opencode.env(resumed).MC_OPENCODE_RESUME).toBe(ROOT);
     expect(opencode.env(context).MC_OPENCODE_RESUME).toBeUndefined();

@@ -3,27 +3,52 @@
  * happen. Every interleaving of ticks, launchers, crashes and events up to the bounds is walked, breadth first, so that
  * a counterexample is a shortest one.
  */
-import { HOST, NOW } from '../support/builders.ts';
+import type { AgentProfile, Limits, Policy } from '../../src/model/policy.ts';
+import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
 import { answerOf, lookOf, registration, viewOf } from './answers.ts';
-import { Boards, type Result, type Rows, type Without } from './board.ts';
+import { Boards, type Result, type Rows, type TicketRow, type Without } from './board.ts';
 import {
   agents,
   become,
   becomeAgent,
   exit,
   FIRST,
+  FOREIGN,
+  FRESH,
   killServer,
   type Machine,
   type Process,
   paneOf,
   reboot,
   startPane,
+  type Told,
+  tells,
+  ticketOf,
 } from './machine.ts';
 import { Growing } from './queue.ts';
 import { forbidden } from './rules.ts';
-import { AGENT, type Blind, bootName, type Op, PROJECT, sighting, Ticks } from './ticks.ts';
+import { AGENT, type Blind, bootName, LIMITS, type Op, PROJECT, sighting, Ticks } from './ticks.ts';
+
+/** What there is besides one ticket and one agent that is never silent. */
+export interface Scene {
+  readonly tickets?: 1 | 2;
+  /** What is different in the configuration. */
+  readonly policy?: Partial<Pick<AgentProfile, 'on_idle' | 'max_nudges'>> & Partial<Limits>;
+  /** What may happen here, besides operations that fail; all = everything that needs no scene of its own. */
+  readonly happens?: readonly Happening[];
+}
+
+/** Kinds of events. The last four happen only where a scene names them. */
+export type Happening =
+  | ('ends' | 'reports' | 'dialog' | 'turn' | 'person' | 'server' | 'reboot' | 'reuse' | 'outsider')
+  | ('limit' | 'outsiders');
+
+const EVERYWHERE: readonly Happening[] = [
+  ...(['ends', 'reports', 'dialog', 'turn', 'person', 'server', 'reboot', 'reuse', 'outsider'] as const),
+];
 
 export interface Bounds {
+  readonly scene?: Scene;
   /** Ticks in all, and how many of them at once. */
   readonly ticks: number;
   readonly overlap: number;
@@ -91,6 +116,8 @@ export class Explorer {
   readonly #boards: Boards;
   readonly #ticks: Ticks;
   readonly #ablation: Ablation;
+  readonly #happens: ReadonlySet<Happening>;
+  readonly #count: number;
   readonly #machines: Machine[] = [];
   readonly #machineNumbers = new Map<string, number>();
   readonly #pairs: State[] = [];
@@ -104,16 +131,20 @@ export class Explorer {
   readonly #ofWorld = new Map<number, readonly Step[]>();
   readonly #ofLaunchers = new Map<number, readonly Step[]>();
 
-  constructor(ablation: Ablation = {}) {
+  constructor(ablation: Ablation = {}, scene: Scene = {}) {
     this.#ablation = ablation;
     this.#boards = new Boards(NOW, ablation.sql ?? {});
-    this.#ticks = new Ticks(ablation.blind ?? {});
+    this.#ticks = new Ticks(ablation.blind ?? {}, policyOf(scene.policy ?? {}));
+    this.#happens = new Set(scene.happens ?? EVERYWHERE);
+    this.#count = scene.tickets ?? 1;
   }
 
   /** Breadth first. A state is one number: the pair, the ticks that run, and what is left of each bound; where it came from and
    *  by which words stand beside it. So some million states take some hundred megabytes. */
   async explore(bounds: Bounds): Promise<Explored> {
-    const board = await this.#boards.first((empty) => empty.addTicket(TICKET, NOW));
+    const board = await this.#boards.first(async (empty) => {
+      for (let n = 0; n < this.#count; n++) await empty.addTicket(TICKET, NOW);
+    });
     const begin = await this.#ticks.begin();
     const lefts = { ticks: bounds.ticks + 1, crashes: bounds.crashes + 1, events: bounds.events + 1 };
     const LEFT = lefts.ticks * lefts.crashes * lefts.events;
@@ -121,9 +152,7 @@ export class Explorer {
       (ticks * lefts.crashes + crashes) * lefts.events + events;
     const numberOf = (pair: number, set: number, left: number): number => (pair * SETS + set) * LEFT + left;
     const none = this.#set([]);
-    const queue = new Growing(
-      numberOf(this.#pair({ board, machine: this.#number(FIRST) }), none, LEFT - 1),
-    );
+    const queue = new Growing(numberOf(this.#pair({ board, machine: this.#number(FIRST) }), none, LEFT - 1));
     let transitions = 0;
     let found: Found | null = null;
     const trace = (at: number, last: string[]): string[] => {
@@ -295,9 +324,8 @@ export class Explorer {
     }
     if (process.as !== 'new') return null;
     if (this.#ablation.launcherDoesNotRegister) {
-      const as = become(machine, process, 'agent');
-      const activity = { ...as.activity, [process.run]: { activity: 'busy' as const, turn: 1 } };
-      const to = { ...state, machine: this.#number({ ...as, activity }) };
+      const as = tells(become(machine, process, 'agent'), process.run, FRESH);
+      const to = { ...state, machine: this.#number(as) };
       return this.#step(`launcher of ${process.run} becomes the agent unregistered`, to, this.#safe(to));
     }
     const request = registration(process, machine);
@@ -305,7 +333,12 @@ export class Explorer {
     const won = answer === WON || this.#ablation.launcherIgnoresRegistration === true;
     const after = won ? become(machine, process, 'registered') : exit(machine, process);
     const to = { ...state, board, machine: this.#number(after) };
-    return this.#step(`launcher of ${process.run} registers: ${answer}`, to, this.#safe(to));
+    const beside = agents(machine).find((one) => one.run !== process.run && sameTicket(one, process));
+    const label = `launcher of ${process.run} registers: ${answer}`;
+    // Also where the other one is another program's.
+    if (won && beside !== undefined && process.run !== FOREIGN)
+      return this.#step(label, to, `${process.run} begins beside ${beside.run}`);
+    return this.#step(label, to, this.#safe(to));
   }
 
   /** What people, agents, the kernel and other programs may do. */
@@ -320,56 +353,73 @@ export class Explorer {
       steps.push(this.#step(label, to, this.#safe(to), { all }));
     };
     const world = (label: string, changed: Machine): void => on(label, { machine: this.#number(changed) });
+    const may = this.#happens;
+    const sql = async (text: string): Promise<number> => {
+      const { board, answer } = await this.#boards.apply(state.board, 'sql', [text]);
+      return answer.includes('error') ? state.board : board;
+    };
     for (const process of machine.processes) {
       if (process.as === 'stranger') continue;
-      world(`process ${process.pid} of ${process.run} ends`, exit(machine, process));
+      if (may.has('ends')) world(`process ${process.pid} of ${process.run} ends`, exit(machine, process));
       if (process.as !== 'agent') continue;
       const { run } = process;
-      const told = machine.activity[run] ?? { activity: 'busy', turn: 1 };
-      const acts = (activity: 'busy' | 'waiting' | 'idle', turn: number): Machine => ({
-        ...machine,
-        activity: { ...machine.activity, [run]: { activity, turn } },
-      });
-      for (const to of ['needs_input', 'in_review'] as const) {
+      const told = machine.activity[run] ?? FRESH;
+      const acts = (change: Partial<Told>): Machine => tells(machine, run, { ...told, ...change });
+      for (const to of may.has('reports') ? (['needs_input', 'in_review'] as const) : []) {
         const request = { run, to, message: 'm', turn: told.turn };
         const { board } = await this.#boards.apply(state.board, 'report', [request, NOW]);
         if (board !== state.board) on(`agent ${run} reports ${to}`, { board });
       }
       if (told.activity === 'busy') {
-        world(`agent ${run} opens a dialog`, acts('waiting', told.turn));
-        world(`agent ${run} ends its turn`, acts('idle', told.turn));
-      } else world(`agent ${run} works again`, acts('busy', told.turn + 1));
+        if (may.has('dialog')) world(`agent ${run} opens a dialog`, acts({ activity: 'waiting' }));
+        if (may.has('turn')) world(`agent ${run} ends its turn`, acts({ activity: 'idle' }));
+        if (may.has('limit') && told.limit !== 'on')
+          world(`agent ${run} meets the limit of its account`, acts({ activity: 'idle', limit: 'on' }));
+      } else if (told.limit !== 'on' && (may.has('dialog') || may.has('turn')))
+        world(`agent ${run} works again`, acts({ activity: 'busy', turn: told.turn + 1 }));
     }
-    const { ticket, runtimes } = this.#boards.rows(state.board);
-    for (const to of ['todo', 'in_progress', 'in_review', 'cancelled'] as const) {
-      if (ticket.status === to) continue;
-      const move = { to, why: 'w', trusted: true };
-      const { board } = await this.#boards.apply(state.board, 'move', [
-        'MC-1',
-        ticket.version,
-        move,
-        'ann',
-        NOW,
+    if (may.has('limit') && Object.values(machine.activity).some(({ limit }) => limit === 'on')) {
+      const over = Object.entries(machine.activity).map(([run, told]) => [
+        run,
+        told.limit === 'on' ? { ...told, limit: 'over' as const } : told,
       ]);
-      on(`a person moves the ticket to ${to}`, { board });
+      const board = await sql(
+        `UPDATE accounts SET not_before_at_ms = ${NOW - 1} WHERE not_before_at_ms > ${NOW}`,
+      );
+      on('the limit is over', {
+        board,
+        machine: this.#number({ ...machine, activity: Object.fromEntries(over) }),
+      });
     }
-    if (machine.up) {
+    const { tickets, runtimes } = this.#boards.rows(state.board);
+    for (const ticket of may.has('person') ? tickets : []) {
+      for (const to of ['todo', 'in_progress', 'in_review', 'cancelled'] as const) {
+        if (ticket.status === to) continue;
+        const move = { to, why: 'w', trusted: true };
+        const args = [ticket.id, ticket.version, move, 'ann', NOW];
+        const { board } = await this.#boards.apply(state.board, 'move', args);
+        on(`a person moves ${ticket.id} to ${to}`, { board });
+      }
+    }
+    if (machine.up && may.has('server')) {
       world('the tmux server is killed, and its agents with it', killServer(machine, false));
       if (machine.processes.some((one) => one.as === 'agent' && one.server === machine.servers))
         world('the tmux server is killed, and its agents live on', killServer(machine, true));
     }
-    on('reboot', { machine: this.#number(reboot(machine)) }, true);
-    for (const { pid, ended_at_ms } of runtimes) {
+    if (may.has('reboot')) on('reboot', { machine: this.#number(reboot(machine)) }, true);
+    for (const { pid, ended_at_ms } of may.has('reuse') ? runtimes : []) {
       if (pid === null || ended_at_ms !== null || machine.processes.some((one) => one.pid === pid)) continue;
       const stranger: Process = { pid, start: `x${pid}`, run: '', as: 'stranger', server: null };
       world(`pid ${pid} is given to a stranger`, { ...machine, processes: [...machine.processes, stranger] });
     }
-    for (const [label, sql] of OUTSIDERS) {
-      // One program that ends an agent's row by hand and another that then starts its own: no dispatcher can help that.
-      if (label.includes('starts') && runtimes.some(({ end_reason }) => end_reason === 'by_hand')) continue;
-      const { board, answer } = await this.#boards.apply(state.board, 'sql', [sql]);
-      if (board === state.board || answer.includes('error')) continue;
-      const started = label.includes('starts') ? this.#number(startPane(machine, 'foreign')) : state.machine;
+    for (const [label, text] of may.has('outsider') || may.has('outsiders') ? OUTSIDERS : []) {
+      // One program that ends an agent's row by hand and another that then starts its own work against each other: a scene of
+      // its own, in which the second agent is not ours.
+      const against = label.includes('starts') && runtimes.some(({ end_reason }) => end_reason === 'by_hand');
+      if (against && !may.has('outsiders')) continue;
+      const board = await sql(text);
+      if (board === state.board) continue;
+      const started = label.includes('starts') ? this.#number(startPane(machine, FOREIGN)) : state.machine;
       on(label, { board, machine: started });
     }
     this.#ofWorld.set(pair, steps);
@@ -427,6 +477,27 @@ export class Explorer {
             : []),
         ];
       }
+      case 'nudge': {
+        const run = String(args[0]);
+        const told = machine.activity[run];
+        if (told === undefined) return [plain({ outcome: 'refused', why: 'gone' })];
+        // Whatever is said of it: of this turn the agent has the text.
+        const arrived = tells(machine, run, {
+          ...told,
+          ...{ activity: 'busy', turn: told.turn + 1, nudges: (told.nudges ?? 0) + 1 },
+        });
+        const unsure = { outcome: 'indeterminate', delivery: 'd', held: false };
+        return [
+          plain({ outcome: 'delivered', delivery: 'd', earlier: false }, arrived),
+          ...(may
+            ? [
+                plain(unsure, arrived, ' (no acknowledgement, but arrived)', true),
+                plain(unsure, machine, ' (no acknowledgement, not arrived)', true),
+                plain({ outcome: 'busy', why: 'busy' }, machine, ' (busy)', true),
+              ]
+            : []),
+        ];
+      }
       case 'registered': {
         const row = this.#boards.rows(state.board).runtimes.find(({ id }) => id === args[0]);
         return [plain(row !== undefined && row.registered_at_ms !== null)];
@@ -447,30 +518,49 @@ export class Explorer {
     );
   }
 
-  /** At most one agent, whatever moved. */
+  /** At most one agent for a ticket, whatever moved. Where other programs work against each other, theirs is not counted. */
   #safe({ board, machine }: State): string | null {
-    const living = agents(this.#machine(machine));
-    if (living.length > 1) return `two agents live: ${living.map(({ run }) => run).join(' and ')}`;
+    const living = agents(this.#machine(machine)).filter(
+      ({ run }) => run !== FOREIGN || !this.#happens.has('outsiders'),
+    );
+    const two = twice(living, ({ run }) => ticketOf(run));
+    if (two !== null) return `two agents live: ${two.map(({ run }) => run).join(' and ')}`;
     const live = this.#boards.rows(board).runtimes.filter(({ ended_at_ms }) => ended_at_ms === null);
-    return live.length > 1 ? `two live rows: ${live.map(({ id }) => id).join(' and ')}` : null;
+    const rows = twice(live, ({ ticket_id }) => ticket_id ?? '');
+    return rows === null ? null : `two live rows: ${rows.map(({ id }) => id).join(' and ')}`;
   }
 
   /** What a tick may never do. */
   #faultOfTick(before: State, after: State, op: Op): string | null {
     const safe = this.#safe(after);
     if (safe !== null) return safe;
-    if (op.name === 'start') {
-      const row = this.#boards.rows(before.board).runtimes.find(({ id }) => id === op.args[0]);
-      if (row === undefined) return `${String(op.args[0])} is launched without a claim`;
+    const [old, now] = [this.#boards.rows(before.board), this.#boards.rows(after.board)];
+    if (op.name === 'start' && !old.runtimes.some(({ id }) => id === op.args[0]))
+      return `${String(op.args[0])} is launched without a claim`;
+    if (op.name === 'nudge') {
+      const { nudges = 0 } = this.#machine(after.machine).activity[String(op.args[0])] ?? FRESH;
+      if (nudges > 1) return `${String(op.args[0])} is nudged ${nudges} times, and may be once`;
     }
     if (before.board === after.board) return null;
-    const [old, now] = [before.board, after.board].map((board) => {
-      const { ticket, runtimes } = this.#boards.rows(board);
-      return { tickets: [ticket], rows: runtimes };
-    });
-    return old === undefined || now === undefined
-      ? null
-      : forbidden(old, now, (row) => this.#lives(before, row));
+    const limited = old.accounts.some(({ not_before_at_ms }) => (not_before_at_ms ?? 0) > NOW);
+    if (op.name === 'board.claim' && limited)
+      return 'a ticket is claimed for an account that is at its limit';
+    for (const ticket of now.tickets) {
+      const was = old.tickets.find(({ id }) => id === ticket.id);
+      const ended = now.runtimes.find(
+        (row) =>
+          row.ticket_id === ticket.id &&
+          row.ended_at_ms !== null &&
+          old.runtimes.some(({ id, ended_at_ms }) => id === row.id && ended_at_ms === null),
+      );
+      if (was === undefined || ended === undefined || ticket.attempts <= was.attempts) continue;
+      if (ended.end_reason === 'rate_limited') return `${ended.id} met a limit, and that cost an attempt`;
+    }
+    return forbidden(
+      { tickets: old.tickets, rows: old.runtimes },
+      { tickets: now.tickets, rows: now.runtimes },
+      (row) => this.#lives(before, row),
+    );
   }
 
   #lives(state: State, row: Rows['runtimes'][number]): boolean {
@@ -535,23 +625,60 @@ export class Explorer {
   }
 
   #disagree(state: State): string | null {
-    const { ticket, runtimes } = this.#boards.rows(state.board);
-    const live = runtimes.find(({ ended_at_ms }) => ended_at_ms === null);
-    const [agent] = agents(this.#machine(state.machine));
-    const after = 'after three clean ticks';
+    for (const ticket of this.#boards.rows(state.board).tickets) {
+      const what = this.#disagrees(ticket, state);
+      if (what !== null) return `after three clean ticks ${what}`;
+    }
+    return null;
+  }
+
+  #disagrees(ticket: TicketRow, state: State): string | null {
+    const { runtimes } = this.#boards.rows(state.board);
+    const live = runtimes.find((row) => row.ticket_id === ticket.id && row.ended_at_ms === null);
+    const living = agents(this.#machine(state.machine)).filter(({ run }) => ticketOf(run) === ticket.id);
+    // Two, one of which is another program's: there is nothing to agree with before a person has looked.
+    if (living.length > 1) return null;
+    const [agent] = living;
     if (agent === undefined) {
-      if (live !== undefined) return `${after} the row of ${live.id} lives, and no agent does`;
+      if (live !== undefined) return `the row of ${live.id} lives, and no agent does`;
       const held = ticket.status === 'in_progress' && ticket.worker_pid !== null;
-      return held ? `${after} the ticket is in_progress, and no agent lives` : null;
+      return held ? `${ticket.id} is in_progress, and no agent lives` : null;
     }
     if (live === undefined)
       return ticket.status === 'todo' || ticket.status === 'in_progress'
-        ? `${after} agent ${agent.run} lives without a row, and the ticket is ${ticket.status}`
+        ? `agent ${agent.run} lives without a row, and ${ticket.id} is ${ticket.status}`
         : null;
     if (live.pid !== agent.pid || live.pid_start !== agent.start)
-      return `${after} agent ${agent.run} lives, and the row is that of ${live.id}`;
-    return ticket.status === 'todo' ? `${after} the ticket is todo while agent ${agent.run} lives` : null;
+      return `agent ${agent.run} lives, and the row is that of ${live.id}`;
+    return ticket.status === 'todo' ? `${ticket.id} is todo while agent ${agent.run} lives` : null;
   }
+}
+
+function sameTicket(one: Process, other: Process): boolean {
+  return ticketOf(one.run) === ticketOf(other.run);
+}
+
+/** The first values that share a key; null = no two do. */
+function twice<T>(values: readonly T[], keyOf: (value: T) => string): readonly T[] | null {
+  if (values.length < 2) return null;
+  const shared = values.find((one) => values.some((other) => other !== one && keyOf(other) === keyOf(one)));
+  return shared === undefined ? null : values.filter((one) => keyOf(one) === keyOf(shared));
+}
+
+function policyOf({ on_idle, max_nudges, ...limits }: NonNullable<Scene['policy']>): Policy {
+  return aPolicy({
+    limits: { ...LIMITS, ...limits },
+    agents: [
+      aProfile({
+        name: AGENT,
+        kind: 'command',
+        on_idle: on_idle ?? 'needs_input',
+        max_nudges: max_nudges ?? 0,
+      }),
+    ],
+    projects: [aProject({ name: PROJECT })],
+    default_agent: AGENT,
+  });
 }
 
 const PLAIN = { costs: false, node: null, all: false, crash: false } as const;
@@ -567,14 +694,16 @@ const BUSY = JSON.stringify({ error: 'SQLITE_BUSY: database is locked' });
 const OUTSIDERS = [
   [
     'another program ends the live row',
-    `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'by_hand' WHERE ended_at_ms IS NULL;
-     UPDATE tickets SET status = 'todo', version = version + 1 WHERE changes() > 0 AND status = 'in_progress'`,
+    `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'by_hand'
+       WHERE ended_at_ms IS NULL AND ticket_id = 'MC-1';
+     UPDATE tickets SET status = 'todo', version = version + 1
+       WHERE changes() > 0 AND status = 'in_progress' AND id = 'MC-1'`,
   ],
   [
     'another dispatcher claims without looking, and starts a launcher',
-    `UPDATE tickets SET status = 'in_progress', version = version + 1;
+    `UPDATE tickets SET status = 'in_progress', version = version + 1 WHERE id = 'MC-1';
      INSERT INTO runtime_sessions (id, mark, ticket_id, claim_epoch, phase, host_id, boot_id, agent, project, claimed_at_ms)
-       SELECT 'foreign', 'foreign', id, claim_epoch, 'launching', '${HOST}', 'b-1', '${AGENT}', '${PROJECT}', ${NOW} FROM tickets`,
+       SELECT '${FOREIGN}', '${FOREIGN}', id, claim_epoch, 'launching', '${HOST}', 'b-1', '${AGENT}', '${PROJECT}', ${NOW} FROM tickets WHERE id = 'MC-1'`,
   ],
 ] as const;
 

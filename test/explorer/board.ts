@@ -7,20 +7,23 @@ import type { Board } from '../../src/board/port.ts';
 import { sqliteBoard } from '../../src/board/sqlite/board.ts';
 import { migrate } from '../../src/board/sqlite/migrations.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
-import type { TicketStatus } from '../../src/model/ticket.ts';
+import type { Ticket } from '../../src/model/ticket.ts';
 
 type Row = Readonly<Record<string, string | number | null>>;
 
-/** What matters of a board: its one ticket, its runtimes in order, and how often the ticket was healed. */
+export type TicketRow = Row &
+  Pick<Ticket, 'id' | 'status' | 'worker_pid' | 'version' | 'attempts' | 'not_before_at_ms'>;
+
+/** What matters of a board: its tickets and runtimes in order, what is known of accounts, and the heals by ticket. */
 export interface Rows {
-  readonly ticket: Row & {
-    readonly id: string;
-    readonly status: TicketStatus;
-    readonly worker_pid: number | null;
-  };
+  readonly tickets: readonly TicketRow[];
   readonly runtimes: readonly (Row &
-    Pick<Runtime, 'id' | 'phase' | 'pid' | 'pid_start' | 'boot_id' | 'mark' | 'ended_at_ms'>)[];
-  readonly heals: number;
+    Pick<
+      Runtime,
+      'id' | 'ticket_id' | 'phase' | 'pid' | 'pid_start' | 'boot_id' | 'mark' | 'ended_at_ms' | 'end_reason'
+    >)[];
+  readonly accounts: readonly (Row & { readonly name: string; readonly not_before_at_ms: number | null })[];
+  readonly heals: readonly { readonly ticket: string; readonly n: number }[];
 }
 
 /** Changes to the SQL, by which a rule is taken out of the product to see that the explorer misses it. */
@@ -53,10 +56,19 @@ export function memoryBoard({ rewrite, drop = [] }: Without = {}): { db: Databas
   return { db, board: sqliteBoard(seen, ':memory:') };
 }
 
-const TABLES = ['deliveries', 'activity', 'ticks', 'hosts', 'runtime_sessions', 'tickets', 'sqlite_sequence'];
-const HEAL = `INSERT INTO activity (at_ms, ticket_id, actor, kind, because) VALUES (?, 'MC-1', 'tick', 'heal', 'agent_alive')`;
-const HEALS = `SELECT count(*) AS n FROM activity WHERE kind IN ('heal', 'retry')
-  AND because IN ('agent_alive', 'tmux_server_lost', 'rebooted')`;
+const TABLES = [
+  'deliveries',
+  'activity',
+  'ticks',
+  'hosts',
+  'accounts',
+  'runtime_sessions',
+  'tickets',
+  'sqlite_sequence',
+];
+const HEAL = `INSERT INTO activity (at_ms, ticket_id, actor, kind, because) VALUES (?, ?, 'tick', 'heal', 'agent_alive')`;
+const HEALS = `SELECT ticket_id AS ticket, count(*) AS n FROM activity WHERE kind IN ('heal', 'retry')
+  AND because IN ('agent_alive', 'tmux_server_lost', 'rebooted') GROUP BY ticket_id ORDER BY ticket_id`;
 
 /** States of the board by number. */
 export class Boards {
@@ -69,6 +81,9 @@ export class Boards {
   readonly #statements = new Map<string, Database.Statement>();
   readonly #insertTicket: Database.Statement;
   readonly #insertRuntime: Database.Statement;
+  readonly #insertAccount: Database.Statement;
+  /** The board that the database holds: an operation is taken back when its outcome is known. */
+  #loaded = -1;
   /** Operations that were really carried out. */
   executed = 0;
 
@@ -79,6 +94,7 @@ export class Boards {
     this.#now_ms = now_ms;
     this.#insertTicket = inserter(db, 'tickets');
     this.#insertRuntime = inserter(db, 'runtime_sessions');
+    this.#insertAccount = inserter(db, 'accounts');
   }
 
   get size(): number {
@@ -101,10 +117,12 @@ export class Boards {
 
   /** The number of what the database holds now. */
   #capture(): number {
-    const ticket = this.#prepared('SELECT * FROM tickets').get() as Rows['ticket'];
-    const runtimes = this.#prepared('SELECT * FROM runtime_sessions ORDER BY seq').all() as Rows['runtimes'];
-    const { n } = this.#prepared(HEALS).get() as { n: number };
-    const rows: Rows = { ticket, runtimes, heals: n };
+    const rows: Rows = {
+      tickets: this.#prepared('SELECT * FROM tickets ORDER BY seq').all() as Rows['tickets'],
+      runtimes: this.#prepared('SELECT * FROM runtime_sessions ORDER BY seq').all() as Rows['runtimes'],
+      accounts: this.#prepared('SELECT * FROM accounts ORDER BY name').all() as Rows['accounts'],
+      heals: this.#prepared(HEALS).all() as Rows['heals'],
+    };
     const key = JSON.stringify(rows);
     const known = this.#numbers.get(key);
     if (known !== undefined) return known;
@@ -112,11 +130,13 @@ export class Boards {
     return this.#states.push(rows) - 1;
   }
 
-  #load({ ticket, runtimes, heals }: Rows): void {
+  #load({ tickets, runtimes, accounts, heals }: Rows): void {
     for (const table of TABLES) this.#prepared(`DELETE FROM ${table}`).run();
-    this.#insertTicket.run(ticket);
+    for (const row of tickets) this.#insertTicket.run(row);
     for (const row of runtimes) this.#insertRuntime.run(row);
-    for (let n = 0; n < heals; n++) this.#prepared(HEAL).run(this.#now_ms);
+    for (const row of accounts) this.#insertAccount.run(row);
+    for (const { ticket, n } of heals)
+      for (let i = 0; i < n; i++) this.#prepared(HEAL).run(this.#now_ms, ticket);
   }
 
   /** The first board: whatever `fill` puts on an empty one. */
@@ -132,7 +152,13 @@ export class Boards {
     const known = this.#done.get(key);
     if (known !== undefined) return known;
     this.executed += 1;
-    this.#load(this.rows(board));
+    if (this.#loaded !== board) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      this.#db.exec('BEGIN IMMEDIATE');
+      this.#load(this.rows(board));
+      this.#loaded = board;
+    }
+    this.#prepared('SAVEPOINT explored').run();
     let answer: string;
     try {
       if (name === 'sql') this.#db.transaction(() => this.#db.exec(String(args[0]))).immediate();
@@ -143,6 +169,8 @@ export class Boards {
       answer = JSON.stringify({ error: String(error) });
     }
     const result = { board: this.#capture(), answer };
+    this.#prepared('ROLLBACK TO explored').run();
+    this.#prepared('RELEASE explored').run();
     this.#done.set(key, result);
     return result;
   }

@@ -18,6 +18,22 @@ export interface Identity {
 
 export type Mark = Identity & { readonly run: string };
 
+/** What the events of a run say. */
+export interface Told {
+  readonly activity: 'busy' | 'waiting' | 'idle';
+  readonly turn: number;
+  /** The limit of its account that it has met. */
+  readonly limit?: 'on' | 'over';
+  /** Continuation prompts that have reached it. */
+  readonly nudges?: number;
+}
+
+/** An agent that has just begun. */
+export const FRESH: Told = { activity: 'busy', turn: 1 };
+
+/** The run of the agent that another dispatcher starts. */
+export const FOREIGN = 'foreign';
+
 export interface Machine {
   readonly boot: number;
   /** How many tmux servers there were; the last one is up or not. */
@@ -31,9 +47,7 @@ export interface Machine {
   /** `registered.json` of the runs. */
   readonly registered: Readonly<Record<string, Identity>>;
   /** What the events of the runs say. */
-  readonly activity: Readonly<
-    Record<string, { readonly activity: 'busy' | 'waiting' | 'idle'; readonly turn: number }>
-  >;
+  readonly activity: Readonly<Record<string, Told>>;
   readonly next_pid: number;
 }
 
@@ -81,8 +95,12 @@ export function becomeAgent(m: Machine, old: Process): Machine {
     ...become(m, old, 'agent'),
     marks: { ...m.marks, [ticketOf(run)]: { run, ...identity } },
     registered: { ...m.registered, [run]: identity },
-    activity: { ...m.activity, [run]: { activity: 'busy', turn: 1 } },
+    activity: { ...m.activity, [run]: FRESH },
   };
+}
+
+export function tells(m: Machine, run: string, told: Told): Machine {
+  return { ...m, activity: { ...m.activity, [run]: told } };
 }
 
 /** The server is killed: its panes hang up. An agent may ignore that, a launcher does not. */

@@ -8,6 +8,7 @@ import type { Board, Snapshot } from '../../src/board/port.ts';
 import { decide } from '../../src/decide/index.ts';
 import { judge, type ObserverIdentity, type ProcessLook } from '../../src/model/identity.ts';
 import type { Plan } from '../../src/model/plan.ts';
+import type { Policy } from '../../src/model/policy.ts';
 import { identityOf, type Runtime } from '../../src/model/runtime.ts';
 import type {
   ActivityView,
@@ -54,11 +55,15 @@ export interface Blind {
   readonly startIgnored?: boolean;
   /** Neither a pane nor a mark without a row is believed. */
   readonly runtimeNotBelieved?: boolean;
+  /** What the board knows of accounts is not read. */
+  readonly accountsUnread?: boolean;
+  /** Every agent is taken for the first ticket's. */
+  readonly ticketNotCompared?: boolean;
 }
 
 export const AGENT = 'robot';
 export const PROJECT = 'house';
-const LIMITS = {
+export const LIMITS = {
   launch_deadline_seconds: 60,
   retry_base_seconds: 0,
   retry_max_seconds: 0,
@@ -105,9 +110,11 @@ const WITHOUT_STATE: ReadonlySet<string> = new Set([
 export class Ticks {
   readonly #nodes: Node[] = [];
   readonly #blind: Blind;
+  readonly #policy: Policy;
 
-  constructor(blind: Blind) {
+  constructor(blind: Blind, policy: Policy) {
     this.#blind = blind;
+    this.#policy = policy;
   }
 
   get size(): number {
@@ -135,7 +142,7 @@ export class Ticks {
   }
 
   async #grow(answers: readonly string[]): Promise<number> {
-    const { op, fault } = await runTick(answers, this.#blind);
+    const { op, fault } = await runTick(answers, this.#blind, this.#policy);
     const id = this.#nodes.length;
     this.#nodes.push({ id, answers, op, fault, next: new Map() });
     return id;
@@ -146,6 +153,7 @@ export class Ticks {
 function runTick(
   answers: readonly string[],
   blind: Blind,
+  policy: Policy,
 ): Promise<{ readonly op: Op | null; readonly fault: string | null }> {
   return new Promise((resolve, reject) => {
     let used = 0;
@@ -162,7 +170,7 @@ function runTick(
     const found = (what: string | null): void => {
       fault = what;
     };
-    tick(ask, blind, found).then(
+    tick(ask, blind, found, policy).then(
       () => resolve({ op: null, fault }),
       // A board that throws where nothing catches it ends the tick, as it does in the product.
       (error: unknown) =>
@@ -174,7 +182,12 @@ function runTick(
 export type Ask = (name: string, args: readonly unknown[]) => Promise<unknown>;
 
 /** One tick of the product, over whatever answers. */
-export async function tick(ask: Ask, blind: Blind, found: (fault: string | null) => void): Promise<void> {
+export async function tick(
+  ask: Ask,
+  blind: Blind,
+  found: (fault: string | null) => void,
+  policy: Policy = POLICY,
+): Promise<void> {
   const board = new Proxy({} as Board, {
     get: (_, name) =>
       WITHOUT_STATE.has(String(name))
@@ -185,9 +198,9 @@ export async function tick(ask: Ask, blind: Blind, found: (fault: string | null)
   const snapshot = (await board.snapshot(SNAPSHOT)) as Snapshot;
   const look = (await ask('look', [])) as Look;
   const world = worldOf(tmux, snapshot, look, blind);
-  const plan = decide(world, POLICY, { dispatch: true, max: null, project: null });
+  const plan = decide(world, policy, { dispatch: true, max: null, project: null });
   found(faultOf(plan, world));
-  const hands: Hands = { board, policy: POLICY, tick_id: 't', clock: () => NOW, outside: outsideOf(ask) };
+  const hands: Hands = { board, policy, tick_id: 't', clock: () => NOW, outside: outsideOf(ask) };
   await act(plan, world, hands);
   const { host_id } = world;
   const row = { id: 't', host_id, boot_id: 'b', mono_ms: 0, started_at_ms: NOW, finished_at_ms: NOW };
@@ -209,7 +222,7 @@ function outsideOf(ask: Ask): Outside {
     expect: () => {},
     start: (...args) => ask('start', args) as never,
     registered: (...args) => ask('registered', args) as never,
-    nudge: async () => null,
+    nudge: (_, __, row) => ask('nudge', [row.mark]) as never,
     mark: (ticket, { run, pid, pid_start }) => ask('mark', [ticket, run, pid, pid_start]) as never,
     forget: (...args) => ask('forget', args) as never,
     closePane: (...args) => ask('closePane', args) as never,
@@ -267,7 +280,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     tickets: snapshot.tickets,
     runtimes,
     sightings: blind.runtimeNotBelieved ? [] : sightings(panes, snapshot.runtimes, me, look, blind),
-    accounts: [],
+    accounts: blind.accountsUnread ? [] : snapshot.accounts,
     switches: [],
     ramp: null,
     beyond: 0,
@@ -299,8 +312,12 @@ function seenOf(row: Runtime, look: Look): ActivityView {
   const { activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready } = row;
   const before = { activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready };
   if (told === undefined) return { ...before, fresh: 0, cursor: null };
-  const fresh = told.turn > turn || told.activity !== activity ? 1 : 0;
-  return { ...before, activity: told.activity, turn: told.turn, fresh, cursor: null };
+  const until_ms = { on: NOW + 3_600_000, over: NOW - 1, none: null }[told.limit ?? 'none'];
+  const fresh = told.turn > turn || told.activity !== activity || until_ms !== limited_until_ms ? 1 : 0;
+  return {
+    ...before,
+    ...{ activity: told.activity, turn: told.turn, limited_until_ms: until_ms, fresh, cursor: null },
+  };
 }
 
 function sightings(
@@ -340,7 +357,7 @@ export function sighting(
   return {
     ...identity,
     ...{
-      ticket: ticketOf(run),
+      ticket: blind.ticketNotCompared ? 'MC-1' : ticketOf(run),
       run,
       owner: null,
       agent: AGENT,

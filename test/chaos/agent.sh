@@ -43,12 +43,13 @@ while [ -n "$words" ]; do
     ;;
   unreadable) rm -rf "$run/events" && : >"$run/events" ;;
   note) # names another's agent as a hook that is past its time
+    host=$(sed -n 's/.*"host_id":"\([^"]*\)".*/\1/p' "$MC_PICKUP_STATE_DIR"/marks/*.json | head -n 1)
     for other in "$out"/*.started; do
       pid=$(sed -n '$s/.* //p' "$other")
       [ "$pid" = $$ ] && continue
       start=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d' ' -f20) || continue
       [ -n "$start" ] || continue
-      printf '{"host_id":"%s","boot_id":"%s","pid_ns":"%s","pid":%s,"pid_start":"%s","until_ms":1}' "$CHAOS_HOST" \
+      printf '{"host_id":"%s","boot_id":"%s","pid_ns":"%s","pid":%s,"pid_start":"%s","until_ms":1}' "$host" \
         "$(cat /proc/sys/kernel/random/boot_id)" "$(readlink /proc/self/ns/pid)" "$pid" "$start" >"$git_dir/mc-pickup-hook.json"
     done
     ;;

@@ -45,7 +45,7 @@ const DEEDS = [
   ...['fifo-git', 'fifo-worktree', 'device', 'huge', 'flood', 'forge', 'unreadable', 'note', 'plant', 'pane'],
   ...['kill-server', 'commands', 'left', 'noise', 'dirty', 'fork'],
 ];
-const ENDS = ['stay', 'die', 'kill', 'shell', 'sleep', 'thread', 'stop-self'];
+const ENDS = ['die', 'stay', 'kill', 'shell', 'sleep', 'thread', 'stop-self'];
 
 /** Mulberry32 (Ettinger): enough for a campaign, and the same everywhere. */
 function random(seed: number): (below: number) => number {
@@ -102,7 +102,7 @@ fetch = false
 [agent.chaos]
 kind = "command"
 argv = [${JSON.stringify(join(HERE, 'agent.sh'))}]
-env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringify(thread)}, CHAOS_HOST = "h-unknown" }
+env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringify(thread)} }
 `);
     // A build of before does not know the breaker's table.
     if (this.#run(['config', 'check']).code !== 0)
@@ -132,11 +132,10 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
     const pick = <T>(values: readonly T[]): T => values[draw(values.length)] as T;
     for (let n = 0; n < 4; n++) this.#good.push(this.#add('good'));
     for (let n = 0; n < 5; n++) {
+      // One deed alone is seen before each of the first ends.
+      const end = ONLY === null ? pick(ENDS) : (ENDS[n] as string);
       const deeds = ONLY === null ? Array.from({ length: 1 + draw(3) }, () => pick(DEEDS)) : [ONLY];
-      const words = [
-        ...deeds.filter((word) => !ENDS.includes(word)),
-        ONLY !== null && ENDS.includes(ONLY) ? ONLY : pick(ENDS),
-      ].join(' ');
+      const words = [...deeds, end].join(' ');
       this.#bad.push({ id: this.#add(words), words });
     }
     this.#remember();

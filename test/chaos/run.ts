@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { BIN, git, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { BIN, end, git, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 
@@ -133,9 +133,9 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
     for (let n = 0; n < 4; n++) this.#good.push(this.#add('good'));
     for (let n = 0; n < 5; n++) {
       // One deed alone is seen before each of the first ends.
-      const end = ONLY === null ? pick(ENDS) : (ENDS[n] as string);
+      const last = ONLY === null ? pick(ENDS) : (ENDS[n] as string);
       const deeds = ONLY === null ? Array.from({ length: 1 + draw(3) }, () => pick(DEEDS)) : [ONLY];
-      const words = [...deeds, end].join(' ');
+      const words = [...deeds, last].join(' ');
       this.#bad.push({ id: this.#add(words), words });
     }
     this.#remember();
@@ -145,6 +145,7 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
       await this.#tick(clean ? null : kill_ms);
       await pause(300);
       this.#check();
+      this.#release();
     }
     const done = await until(() => {
       if (this.#good.every((id) => this.#status(id) === 'in_review')) return true;
@@ -157,6 +158,11 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
       );
     for (const id of this.#good) this.#counted(id);
     this.#check();
+  }
+
+  /** A person releases the breaker: builds of before cannot leave it off. */
+  #release(): void {
+    if (existsSync(join(this.#box.state, 'killswitch.json'))) this.#run(['killswitch', 'off']);
   }
 
   async #tick(kill_ms: number | null): Promise<void> {
@@ -223,13 +229,9 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
 
   /** Of a process whose main thread has ended, another one tells. */
   #of(pid: number, what: 'environ' | 'cmdline'): string[] {
-    try {
-      for (const task of readdirSync(`/proc/${pid}/task`)) {
-        const text = readFileSync(`/proc/${pid}/task/${task}/${what}`, 'utf8');
-        if (text !== '') return text.split('\0');
-      }
-    } catch {
-      // Gone meanwhile.
+    for (const task of readOr([], () => readdirSync(`/proc/${pid}/task`))) {
+      const text = readOr('', () => readFileSync(`/proc/${pid}/task/${task}/${what}`, 'utf8'));
+      if (text !== '') return text.split('\0');
     }
     return [];
   }
@@ -288,7 +290,18 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
   }
 
   async end(): Promise<void> {
+    // One whose main thread has ended shows no environment of its own: the sandbox would not find it.
+    for (const { pid } of this.#living()) end(pid);
     await this.#box.destroy();
+  }
+}
+
+/** What is gone meanwhile is nothing. */
+function readOr<T>(otherwise: T, read: () => T): T {
+  try {
+    return read();
+  } catch {
+    return otherwise;
   }
 }
 

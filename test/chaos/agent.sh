@@ -82,7 +82,9 @@ b'"; do tmux -S "$MC_PICKUP_STATE_DIR/tmux.sock" set-option -p -t "$pane" $optio
   shell) exec bash -c 'while :; do sleep 1; done' ;;
   sleep) exec sleep 1000 ;;
   fork) # the one that tmux knows ends, the same program goes on elsewhere
-    CHAOS_WORDS=$words setsid "$0" </dev/null >/dev/null 2>&1 &
+    words=${words:-stay}
+    (trap '' HUP && CHAOS_WORDS=$words exec setsid "$0" </dev/null >/dev/null 2>&1) &
+    while [ "$(grep -c "^$MC_RUN_ID " "$out/$MC_TICKET_ID.started")" -lt 2 ]; do sleep 0.05; done
     exit 0
     ;;
   left) setsid sleep 1000 </dev/null >/dev/null 2>&1 & ;;

@@ -329,8 +329,8 @@ async function keep(
   pruneSeen(plan, world, context);
   // One that registered after its tick had stopped waiting for it.
   if (server?.sends === true)
-    for (const { row, judgement } of world.runtimes)
-      if (judgement?.verdict === 'alive') witness(row, context.places);
+    for (const { row, judgement, survivor } of world.runtimes)
+      if (judgement?.verdict === 'alive' && survivor === null) witness(row, context.places);
   failpoint('keep-pruned');
 }
 

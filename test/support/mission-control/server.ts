@@ -71,6 +71,8 @@ export interface Options {
   readonly forgets?: boolean | undefined;
   /** Calls a runtime busy that it once started, dead or alive. */
   readonly stubborn?: boolean | undefined;
+  /** Speaks contract 1.3.0: has no program of a runtime, refuses one that is sent, and follows no client. */
+  readonly older?: boolean | undefined;
 }
 
 export async function missionControl(
@@ -82,6 +84,7 @@ export async function missionControl(
     ahead_ms = 0,
     forgets = false,
     stubborn = false,
+    older = false,
   }: Options = {},
 ): Promise<MissionControl> {
   const contract = new Contract();
@@ -119,6 +122,10 @@ export async function missionControl(
     const body: unknown = text === '' ? null : JSON.parse(text);
     const route = url.pathname.replace(/^\/v1/, '');
     const asked = contract.read(request.method ?? '', route, url.searchParams, request.headers, body);
+    if (older && typeof asked !== 'string' && (text.includes('"program"') || asked.operation === 'follow')) {
+      if (asked.operation !== 'follow') broken.push(`${asked.operation}: a program was sent`);
+      return give(response, problem(404, 'missing', 'there is no such thing'));
+    }
     if (typeof asked === 'string') {
       broken.push(`${request.method} ${route}: ${asked}`);
       return give(response, problem(400, 'invalid', asked));
@@ -132,7 +139,9 @@ export async function missionControl(
       return;
     }
     const answer =
-      request.headers.authorization === `Bearer ${token}` ? await once(asked, body, request) : UNAUTHORIZED;
+      request.headers.authorization === `Bearer ${token}`
+        ? asOlder(await once(asked, body, request))
+        : UNAUTHORIZED;
     const wrong = contract.answer(asked.operation, answer.status, answer.body);
     if (wrong !== null) broken.push(`${asked.operation} ${answer.status}: ${wrong}`);
     requests.push({ operation: asked.operation, status: answer.status });
@@ -147,6 +156,14 @@ export async function missionControl(
       return;
     }
     give(response, answer);
+  }
+
+  function asOlder(answer: Answer): Answer {
+    if (!older || answer.body === undefined) return answer;
+    const text = JSON.stringify(answer.body, (key, value: unknown) =>
+      key === 'program' ? undefined : value,
+    );
+    return { ...answer, body: JSON.parse(text) as unknown };
   }
 
   /** A write under a key is done once. */

@@ -181,7 +181,7 @@ export const steps = (description: string): Schema =>
   list(
     object('one guarded effect', {
       kind: text(
-        'normalize, ask, park, nudge, limit, unready, ready, submit, end, retry, close_pane, adopt, launch or trip',
+        'normalize, ask, park, nudge, limit, unready, ready, submit, end, retry, close_pane, adopt, follow, launch or trip',
       ),
       ticket: orNull(text('the ticket that it is about')),
       run: orNull(text('the run')),
@@ -203,7 +203,7 @@ export const plannedSteps = list(
     because: text('why, a literal'),
     evidence,
     ...Object.fromEntries(
-      ['guard', 'runtime', 'end', 'to', 'sighting'].map((key) => [
+      ['guard', 'runtime', 'end', 'to', 'sighting', 'process'].map((key) => [
         key,
         maybe(anything('what it is guarded by, or makes of it')),
       ]),

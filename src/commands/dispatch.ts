@@ -382,8 +382,8 @@ async function keep(
   fillIn(plan, world, context.places);
   // One that registered after its tick had stopped waiting for it.
   if (server?.sends === true)
-    for (const { row, judgement } of world.runtimes)
-      if (judgement?.verdict === 'alive') witness(row, context.places);
+    for (const { row, judgement, survivor } of world.runtimes)
+      if (judgement?.verdict === 'alive' && survivor === null) witness(row, context.places);
   failpoint('keep-pruned');
 }
 

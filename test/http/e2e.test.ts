@@ -1,6 +1,6 @@
 /** The whole program against a Mission Control server, over real HTTP, with real tmux and git. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { git, until } from '../../scripts/sandbox.ts';
@@ -186,6 +186,32 @@ describe('a server that was restored from an older backup', () => {
     expect(dispatch).toEqual([]);
     expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid });
     expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
+  });
+});
+
+describe('a server of contract 1.3', () => {
+  it('is sent no program, and frees no ticket whose client lives on: it is only not followed', async () => {
+    await server.kill();
+    await server.up({ before14: true });
+    const file = join(rig.box.dir, 'client.sh');
+    const text = `#!/bin/sh
+[ "$1" = inner ] || { "$0" inner; exit; }
+trap '' HUP; n=$MC_PICKUP_STATE_DIR/notes; mkdir -p $n; echo $$ >>$n/inner
+exec >/dev/null 2>&1; while :; do sleep 0.05; done
+`;
+    writeFileSync(file, text, { mode: 0o755 });
+    rig.configure({ more: `[agent.own]\nkind = "command"\nargv = [${JSON.stringify(file)}]\n` });
+    const words = ['--project', 'demo', '--agent', 'own', '--title', 'Do', '--body', 'x', '--json'];
+    const { id } = JSON.parse(rig.box.run(['ticket', 'add', ...words]).out) as { id: string };
+    rig.tick();
+    expect(await until(() => rig.box.note('inner') !== '')).toBe(true);
+    expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    await rig.kill(rig.run(id).pid);
+    for (let n = 0; n < 2; n++) {
+      expect(rig.tick().reconcile).toMatchObject([{ kind: 'follow', ticket: id, result: 'lost_race' }]);
+      expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', attempts: 0 });
+    }
+    expect(rig.box.note('inner').split('\n').filter(Boolean)).toHaveLength(1);
   });
 });
 

@@ -84,7 +84,7 @@ export interface Options {
 }
 
 /** What came with 1.4. */
-const SINCE_14: ReadonlySet<string> = new Set(['time_ns']);
+const SINCE_14: ReadonlySet<string> = new Set(['time_ns', 'program']);
 
 export async function missionControl(
   path: string,
@@ -139,6 +139,8 @@ export async function missionControl(
     }
     const route = url.pathname.replace(/^\/v1/, '');
     const asked = contract.read(request.method ?? '', route, url.searchParams, request.headers, body);
+    if (before14 && typeof asked !== 'string' && asked.operation === 'follow')
+      return give(response, problem(404, 'missing', 'there is no such thing'));
     if (typeof asked === 'string') {
       broken.push(`${request.method} ${route}: ${asked}`);
       return give(response, problem(400, 'invalid', asked));

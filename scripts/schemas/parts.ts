@@ -46,6 +46,9 @@ export const TICKET = {
   depends_on: list({ type: 'string' }, 'tickets that must be done first'),
   source: orNull(text('where it was imported from, such as github:owner/name#12; null = it was made here')),
   not_before_at_ms: orNull(ms('the end of its back-off')),
+  wait_since_ms: orNull(
+    at('when that wait was set, by the clock that set it; null = whoever did so did not tell'),
+  ),
   attempts: whole('failures that count'),
   claim_epoch: whole('how often it was claimed'),
   version: whole('grows with every change'),

@@ -97,7 +97,10 @@ export function statusLines(facts: StatusFacts, shown: Shown): string[] {
   return [
     ...ticketLines(facts, shown),
     ...slotLines(facts, shown),
-    ...facts.switches.flatMap((one) => labelled('killswitch', switchText(one, shown.now_ms), shown, 'bad')),
+    ...facts.switches.flatMap((one) => [
+      ...labelled('killswitch', switchText(one, shown.now_ms), shown, 'bad'),
+      ...labelled('', `to release it: ${offText(one)}`, shown, 'dim'),
+    ]),
     ...launchLines(facts, shown),
     ...configLines(facts, shown),
     ...facts.accounts.flatMap((one) => labelled('account', accountText(one, shown.now_ms), shown, 'ask')),
@@ -345,8 +348,11 @@ function accountText(
 function switchText({ level, scope, expires_at_ms, author, reason }: Switch, now_ms: number): string {
   const until = expires_at_ms === null ? '' : `, ends ${ago(expires_at_ms, now_ms)} (${utc(expires_at_ms)})`;
   const what = level === 'all' ? 'every tick is halted' : 'no launches';
-  const off = author === 'environment' ? 'unset MC_PICKUP_KILLSWITCH' : releaseOf(scope);
-  return `ON for ${scope === '*' ? 'everything' : scope}: ${what}${until}; by ${author}: ${reason}; to release it: ${off}`;
+  return `ON for ${scope === '*' ? 'everything' : scope}: ${what}${until}; by ${author}: ${reason}`;
+}
+
+function offText({ scope, author }: Switch): string {
+  return author === 'environment' ? 'unset MC_PICKUP_KILLSWITCH' : releaseOf(scope);
 }
 
 function section(title: string, lines: readonly string[], shown: Shown): string[] {

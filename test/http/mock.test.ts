@@ -204,6 +204,7 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),
   ticksAbout: (b) => b.ticksAbout('MC-1', 500),
   retries: (b) => b.retries(NOW, 5),
+  shortenWait: (b) => b.shortenWait({ ticket: 'MC-1', agent: null, from_ms: NOW + 9, to_ms: NOW }, 'a', NOW),
   reviews: (b) => b.reviews(['MC-1', 'MC-2']),
   saveReview: (b) =>
     b.saveReview(aReview(), { ...text, status: 'todo', author: 'a', trusted: true, depends_on: [] }),

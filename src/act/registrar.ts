@@ -10,13 +10,16 @@ import { join } from 'node:path';
 import type { Board, RegisterRequest } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { failpoint } from '../failpoint.ts';
+import { textAt } from '../foreign.ts';
 import type { Places } from '../paths.ts';
 import { hostId, lookAt, lookAtSelf, parseStat } from '../runtime/identity.ts';
-import { askedFile, runDir, textOfFile } from '../runtime/launcher.ts';
+import { askedFile, runDir } from '../runtime/launcher.ts';
 import { run as runProgram } from '../spawn.ts';
 import { leaveWitnesses, registerProcess } from './register.ts';
 
 const MKFIFO_MS = 10_000;
+/** A line of /proc/PID/stat is shorter. */
+const MOST_ASKED = 4096;
 /** A registration that took longer is no reason to let an agent begin. */
 const LATE_MS = 1000;
 
@@ -109,7 +112,7 @@ export class Registrar {
   async answer(run: string): Promise<boolean | null> {
     const [pipe, pane] = [this.#open.get(run), this.#panes.get(run)];
     if (pipe === undefined || pane === undefined) return null;
-    const asks = asking(textOfFile(askedFile(this.#dir(run))));
+    const asks = asking(textAt(askedFile(this.#dir(run)), { most: MOST_ASKED }));
     if (asks === null) return null;
     failpoint('launch-asked');
     try {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { leaveWitnesses, registerProcess } from '../act/register.ts';
 import { failpoint } from '../failpoint.ts';
+import { textAt } from '../foreign.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { type Context, withBoard } from './context.ts';
@@ -41,7 +41,7 @@ function tmuxServer({ env, places }: Context): { pid: number; start: string } | 
     if (look.kind === 'present') return { pid, start: look.start };
   }
   try {
-    const recorded: unknown = JSON.parse(readFileSync(places.server, 'utf8'));
+    const recorded: unknown = JSON.parse(textAt(places.server) ?? '');
     if (typeof recorded === 'object' && recorded !== null && 'pid' in recorded && 'start' in recorded) {
       return { pid: Number(recorded.pid), start: String(recorded.start) };
     }

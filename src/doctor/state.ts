@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { textAt } from '../foreign.ts';
 import { switchFile } from '../killswitch.ts';
 import type { Places } from '../paths.ts';
 import { shellQuote } from '../runtime/files.ts';
@@ -64,7 +65,7 @@ function files(places: Places, env: NodeJS.ProcessEnv): Finding {
 function tools({ bin }: Places): Finding[] {
   const file = join(bin, 'mc-pickup');
   if (!existsSync(file)) return [];
-  const named = [...readFileSync(file, 'utf8').matchAll(/'((?:[^']|'\\'')*)'/g)].map(([, word = '']) =>
+  const named = [...(textAt(file) ?? '').matchAll(/'((?:[^']|'\\'')*)'/g)].map(([, word = '']) =>
     word.replaceAll("'\\''", "'"),
   );
   const gone = named.find((path) => !existsSync(path));

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { textAt } from '../foreign.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { fnv1a, uniqueName } from '../model/hash.ts';
 import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
@@ -69,6 +70,12 @@ export function startOf(pid: number): string | null {
   return look.kind === 'present' && look.state !== 'Z' ? look.start : null;
 }
 
+/** Whether a process was started with `NAME=value` in its environment; false where that can't be seen (no /proc, another's). */
+export function startedWith(pid: number, variable: string, proc: Proc = PROC): boolean {
+  const environ = attempt(() => readFileSync(`${proc.root}/${pid}/environ`, 'latin1'));
+  return environ?.split('\0').includes(variable) === true;
+}
+
 /** Reads /proc/PID/stat. The name may hold spaces, parentheses, newlines and bytes that are no text: all counts from
  *  the last `)`. (Read as UTF-8, since Node does that in one call, and any other encoding in five.) */
 export function parseStat(
@@ -87,7 +94,7 @@ const STAT = /^ ([A-Za-z]) (\d+)(?: -?\d+){17} (\d+)(?: |\n|$)/;
 /** This host's id, or null before `ensureHostId` was ever called. Copied to another machine, the file makes
  *  another id there. */
 export function hostId(stateDir: string): string | null {
-  const own = attempt(() => readFileSync(join(stateDir, 'host-id'), 'utf8').trim());
+  const own = textAt(join(stateDir, 'host-id'))?.trim();
   if (!own) return null;
   const machine = attempt(() => readFileSync('/etc/machine-id', 'utf8')) ?? '';
   return `h-${fnv1a(`${own}:${machine}`)}`;
@@ -112,7 +119,7 @@ export function ensureHostId(stateDir: string): string {
     rmSync(temp, { force: true });
   }
   // What can't be read is said as it is: to remove it would orphan every run.
-  if (readFileSync(file, 'utf8').trim() === '')
+  if (textAt(file)?.trim() === '')
     throw new UserError(EXIT.config, `${file} is empty: remove it and run again`);
   const made = hostId(stateDir);
   if (made === null) throw new Error(`${file} can't be read`);

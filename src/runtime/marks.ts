@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { identityIn, type ProcessIdentity } from '../model/identity.ts';
 import { readObject, textOf, textOfFile, writeAtomic } from './files.ts';
+import { objectOfRun, ownDir, writeOwn } from './run-dirs.ts';
 
 /** The trace of a run beside the board: which process works on a ticket. */
 export interface Mark extends ProcessIdentity {
@@ -9,6 +10,7 @@ export interface Mark extends ProcessIdentity {
   readonly run: string;
 }
 
+const REGISTERED = 'registered.json';
 const TICKET = /^[A-Za-z]+-[0-9]+$/;
 
 /** Leaves the mark of a ticket's run; it replaces an older one. */
@@ -23,21 +25,22 @@ export function writeMark(
   writeAtomic(path, `${JSON.stringify({ ticket, run, host_id, boot_id, pid_ns, pid, pid_start })}\n`);
 }
 
-/** Leaves, in the run's own directory, which process registered as this run: the pane of a run may outlive its agent
- *  (a shell in it, another program), and only this process is the agent. */
+/** Leaves which process registered as this run: the pane of a run may outlive its agent (a shell in it, another program), and
+ *  only this process is the agent. */
 export function writeRegistered(runDir: string, identity: ProcessIdentity): void {
   const { host_id, boot_id, pid_ns, pid, pid_start } = identity;
-  writeAtomic(registeredFile(runDir), `${JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start })}\n`);
+  const text = `${JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start })}\n`;
+  writeOwn(runDir, REGISTERED, text);
 }
 
 /** The process that registered as this run; null = none did, or nothing can be read of it. */
 export function readRegistered(runDir: string): ProcessIdentity | null {
-  return identityIn(readObject(registeredFile(runDir)));
+  return identityIn(objectOfRun(runDir, REGISTERED));
 }
 
 /** It is there once the registration is on the board. */
 export function registeredFile(runDir: string): string {
-  return join(runDir, 'registered.json');
+  return join(ownDir(runDir), REGISTERED);
 }
 
 /** All marks that can be read; broken files are passed over. */

@@ -1,16 +1,7 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failpoint } from '../failpoint.ts';
+import { removeFileAt, writeFileAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
@@ -162,7 +153,7 @@ function halfMade(common: string, target: string): boolean {
 
 function markReady(common: string, target: string): void {
   const own = ownDir(common, target);
-  if (own !== null) writeFileSync(join(own, READY), '', { mode: 0o600 });
+  if (own !== null) writeFileAt(join(own, READY), '');
 }
 
 /** Notes which commit the work begins at: the fork from the base, also where an earlier attempt's branch is taken up.
@@ -176,7 +167,7 @@ async function markStart(
   if (own === null || existsSync(join(own, START))) return;
   const args = base === undefined ? ['rev-parse', 'HEAD'] : ['merge-base', 'HEAD', base];
   const found = fresh === undefined ? await git(target, args) : { ok: true, stdout: fresh };
-  if (found.ok) writeFileSync(join(own, START), `${found.stdout}\n`, { mode: 0o600 });
+  if (found.ok) writeFileAt(join(own, START), `${found.stdout}\n`);
 }
 
 function noteOf(common: string, id: string): string {
@@ -202,11 +193,9 @@ export async function addWorktree(common: string, id: string, args: readonly str
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {
-    return await git(common, ['worktree', 'add', ...args], ADD_MS, (pid) =>
-      writeFileSync(note, `${pid}`, { mode: 0o600 }),
-    );
+    return await git(common, ['worktree', 'add', ...args], ADD_MS, (pid) => writeFileAt(note, `${pid}`));
   } finally {
-    rmSync(note, { force: true });
+    removeFileAt(note);
     failpoint('prepare-worktree-added');
   }
 }

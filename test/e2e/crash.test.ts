@@ -85,7 +85,7 @@ describe('a tick that is killed', () => {
     expect(rig.ticket(id).worker_pid).toBeNull();
 
     // What that tick had staged is started now, as by a tmux that was slow: it registers too late.
-    const late = spawnSync('/bin/sh', [join(rig.box.state, 'runs', claim.id, 'launch')], {
+    const late = spawnSync('/bin/sh', [join(rig.box.state, 'own', claim.id, 'launch')], {
       env: rig.box.env,
       timeout: 20_000,
     });

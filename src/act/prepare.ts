@@ -48,6 +48,7 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'worktrees_root_missing',
   'worktree_missing',
   'being_made',
+  'git_silent',
 ]);
 
 function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {

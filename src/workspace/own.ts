@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { at, bytesOf, inDirAt, isPlainDir, lookAtName, namesAt, textAt } from '../foreign.ts';
+import { at, bytesOf, inDirAt, isPlainDir, lookAtName, MOST_BYTES, namesAt, textAt } from '../foreign.ts';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
 export const READY = 'mc-pickup-ready';
@@ -178,6 +178,43 @@ function letGo(common: string): void {
     }
   } catch {
     // Then git says what is in its way.
+  }
+}
+
+/** In these git keeps what is half done; whoever adds a worktree has it look there in all others. */
+const HALF_DONE = ['', 'rebase-merge', 'rebase-apply', 'sequencer', 'info', 'logs'];
+/** Beside these, nothing in a git dir is read whole. */
+const MAY_BE_LARGE: ReadonlySet<string> = new Set(['index', 'logs/HEAD', 'info/sparse-checkout']);
+
+/**
+ * Whatever adds a worktree, or asks which branch is checked out, reads in the git dirs of all worktrees: a pipe or a device in one of
+ * them would hold up git for every other ticket. Such a thing holds no work: it is moved aside under a name that git does not
+ * read. What it was called.
+ */
+export function moveOddAside(common: string): string[] {
+  const found: string[] = [];
+  for (const { own } of registered(common))
+    for (const folder of HALF_DONE) {
+      const dir = folder === '' ? own : join(own, folder);
+      for (const name of namesAt(dir, MOST_FILES)) {
+        if (name.endsWith(ODD) || !holdsUp(join(dir, name), MAY_BE_LARGE.has(join(folder, name)))) continue;
+        inDirAt(dir, (open) => open.path === dir && renameSync(at(open, name), at(open, `${name}${ODD}`)));
+        found.push(join(dir, name));
+      }
+    }
+  return found;
+}
+
+const ODD = '.mc-pickup-odd';
+const MOST_FILES = 500;
+
+/** Whether git would wait for it, or read it without end: no matter what leads there. */
+function holdsUp(path: string, large: boolean): boolean {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() ? !large && stat.size > MOST_BYTES : !stat.isDirectory();
+  } catch {
+    return false; // A link to nothing, say: git finds nothing.
   }
 }
 

@@ -1,14 +1,32 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failpoint } from '../failpoint.ts';
-import { removeFileAt, writeFileAt } from '../foreign.ts';
+import { lookAtName, removeFileAt, writeFileAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
-import { fetchOnce, type GitResult, git, inTurn, type Shared } from './git.ts';
+import {
+  fetchOnce,
+  type GitResult,
+  git,
+  inTurn,
+  isSilence,
+  isSilent,
+  noteSilence,
+  type Shared,
+} from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
-import { addToConfig, commonDir, mayHaveBranch, ownDir, READY, registered, textOf } from './own.ts';
+import {
+  addToConfig,
+  commonDir,
+  mayHaveBranch,
+  moveOddAside,
+  ownDir,
+  READY,
+  registered,
+  textOf,
+} from './own.ts';
 import { given, mendMoved, neverGiven, takeSlot } from './pool.ts';
 
 export type Refusal =
@@ -21,6 +39,7 @@ export type Refusal =
   | 'worktree_missing'
   | 'worktrees_root_missing'
   | 'git_failed'
+  | 'git_silent'
   | 'being_made'
   | 'branch_elsewhere';
 
@@ -42,6 +61,9 @@ export interface Wanted {
 }
 
 type Refused = Extract<Prepared, { ok: false }>;
+
+/** Those in whose repository was looked for what would hold up git. */
+const looked = new WeakSet<Shared>();
 
 interface Branch {
   readonly ref: string;
@@ -65,7 +87,20 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory()) {
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
     }
-    return await inTurn(realpathSync(project.repo), (shared, next) => prepare(wanted, shared, next));
+    const repo = realpathSync(project.repo);
+    return await inTurn(repo, async (shared, next) => {
+      if (isSilent(repo))
+        return no(
+          'git_silent',
+          `git did not answer in ${repo} a moment ago: look at what it waits for there`,
+        );
+      const odd: string[] = [];
+      const prepared = await prepare(wanted, shared, next, odd);
+      if (prepared.ok) prepared.warnings.push(...odd.map((one) => `${one} would hold up git: moved aside`));
+      if (prepared.ok || !isSilence(prepared.error)) return prepared;
+      noteSilence(repo);
+      return no('git_silent', prepared.error);
+    });
   } catch (error) {
     return no('git_failed', error instanceof Error ? error.message : String(error));
   }
@@ -75,10 +110,14 @@ async function prepare(
   { project, ticket, root }: Wanted,
   shared: Shared,
   next: () => void,
+  odd: string[],
 ): Promise<Prepared> {
   const common = commonDir(project.repo) ?? (await askedFor(project.repo));
   if (typeof common !== 'string') return common;
   failpoint('prepare-repo-found');
+  // Those that wait for each other here need it but once.
+  if (!looked.has(shared)) odd.push(...moveOddAside(common));
+  looked.add(shared);
 
   if (project.worktrees !== null && lstatSync(project.worktrees, { throwIfNoEntry: false }) === undefined) {
     return no(
@@ -114,6 +153,7 @@ async function askedFor(repo: string): Promise<string | Refused> {
 
 /** Git could not do it: because of the repository, or of what it was asked for. */
 async function failing(repo: string, { error }: GitResult): Promise<Refused> {
+  if (isSilence(error)) return no('git_silent', error);
   const found = await askedFor(repo);
   return typeof found === 'string' ? no('git_failed', `${repo}: ${error}`) : found;
 }
@@ -179,8 +219,8 @@ function noteOf(common: string, id: string): string {
 export function beingMade(common: string, id: string): boolean {
   const note = noteOf(common, id);
   const group = Number(textOf(note));
-  if (!Number.isInteger(group) || group <= 1 || Date.now() - statSync(note).mtimeMs > 2 * ADD_MS)
-    return false;
+  const age_ms = Date.now() - (lookAtName(note)?.mtimeMs ?? 0);
+  if (!Number.isInteger(group) || group <= 1 || age_ms > 2 * ADD_MS) return false;
   try {
     return process.kill(-group, 0);
   } catch (error) {
@@ -246,6 +286,7 @@ async function reuse(
   ];
   const seen = await git(target, ['rev-parse', ...args]);
   if (!seen.ok) {
+    if (isSilence(seen.error)) return no('git_silent', seen.error);
     // What is wrong with the repository itself is no word on this worktree.
     const repo = await askedFor(project.repo);
     if (typeof repo !== 'string') return repo;

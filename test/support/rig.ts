@@ -254,6 +254,7 @@ ${more}`);
     const moves = [
       [join(box.state, 'marks', `${id}.json`), join(box.dir, `${id}.mark`)],
       [join(box.state, 'runs', mark), join(box.dir, `${id}.run`)],
+      [join(box.state, 'own', mark), join(box.dir, `${id}.own`)],
     ] as const;
     for (const [from, to] of moves) renameSync(from, to);
     for (const name of ['@mc_run', '@mc_ticket'])

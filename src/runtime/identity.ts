@@ -76,6 +76,12 @@ export function startedWith(pid: number, variable: string, proc: Proc = PROC): b
   return environ?.split('\0').includes(variable) === true;
 }
 
+/** The command line that a process was started with; null = it can't be seen. */
+export function argvOf(pid: number, proc: Proc = PROC): readonly string[] | null {
+  const line = attempt(() => readFileSync(`${proc.root}/${pid}/cmdline`, 'utf8'));
+  return line?.split('\0') ?? null;
+}
+
 /** Reads /proc/PID/stat. The name may hold spaces, parentheses, newlines and bytes that are no text: all counts from
  *  the last `)`. (Read as UTF-8, since Node does that in one call, and any other encoding in five.) */
 export function parseStat(

@@ -1,9 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { failpoint } from '../failpoint.ts';
+import { inMadeDir, writeIn } from '../foreign.ts';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
-import { asObject, numberOf, shellQuote, textOf, textOfFile, writeAtomic } from './files.ts';
+import { asObject, numberOf, shellQuote, textOf, textOfFile } from './files.ts';
 import { makeRunDirs, objectOfRun, ownDir, RUN_ID, runDir, writeForAgent, writeOwn } from './run-dirs.ts';
 
 /** Stands in an argv where the prompt goes. */
@@ -246,14 +247,14 @@ export function programWord({ bin }: Places): string {
 
 /** Puts `mc-pickup` and `mc-event` where every agent finds them; touches nothing that is already right. */
 export function ensureTools(places: Places, node: string, bin: string): void {
-  mkdirSync(places.bin, { recursive: true, mode: 0o700 });
   const wrapper = `#!/bin/sh\nexec ${shellQuote(node)} ${shellQuote(bin)} "$@"\n`;
   for (const [name, text] of [
     ['mc-pickup', wrapper],
     ['mc-event', EVENT_SCRIPT],
   ] as const) {
     const path = join(places.bin, name);
-    if (textOfFile(path) !== text) writeAtomic(path, text, 0o700);
+    if (textOfFile(path) !== text)
+      inMadeDir(places.state, basename(places.bin), (dir) => writeIn(dir, name, text, 0o700));
   }
 }
 
@@ -303,5 +304,3 @@ export {
   writeRegistered,
 } from './marks.ts';
 export { ownDir, placeOfRun, runDir, textOfRun } from './run-dirs.ts';
-
-import { failpoint } from '../failpoint.ts';

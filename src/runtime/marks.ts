@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { inDir, inMadeDir, removeIn, writeIn } from '../foreign.ts';
 import { identityIn, type ProcessIdentity } from '../model/identity.ts';
 import { readObject, textOf, textOfFile, writeAtomic } from './files.ts';
 import { objectOfRun, ownDir, writeOwn } from './run-dirs.ts';
@@ -19,10 +20,10 @@ export function writeMark(
   ticket: string,
   mark: ProcessIdentity & { readonly run: string },
 ): void {
-  const path = pathOf(marks, ticket);
-  mkdirSync(marks, { recursive: true, mode: 0o700 });
+  const name = basename(pathOf(marks, ticket));
   const { run, host_id, boot_id, pid_ns, pid, pid_start } = mark;
-  writeAtomic(path, `${JSON.stringify({ ticket, run, host_id, boot_id, pid_ns, pid, pid_start })}\n`);
+  const text = `${JSON.stringify({ ticket, run, host_id, boot_id, pid_ns, pid, pid_start })}\n`;
+  inMadeDir(dirname(marks), basename(marks), (dir) => writeIn(dir, name, text));
 }
 
 /** Leaves which process registered as this run: the pane of a run may outlive its agent (a shell in it, another program), and
@@ -108,8 +109,7 @@ function ticketsIn(marks: string): string[] | null {
 export function removeMark(marks: string, ticket: string, run: string): boolean {
   const path = pathOf(marks, ticket);
   if (readMark(marks, ticket)?.run !== run) return false;
-  rmSync(path, { force: true });
-  return true;
+  return inDir(dirname(marks), basename(marks), (dir) => removeIn(dir, basename(path))) === true;
 }
 
 function readMark(marks: string, ticket: string): Mark | null {

@@ -1,7 +1,6 @@
-import { mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { at, inDir, inMadeDir, isPlainDir, isPlainFile, textAt, writeIn } from '../foreign.ts';
-import { asObject, writeAtomic } from './files.ts';
+import { at, type Dir, inDir, inMadeDir, isPlainDir, isPlainFile, textAt, writeIn } from '../foreign.ts';
+import { asObject } from './files.ts';
 
 /*
  * A run has two directories. `runs/<run>` is the agent's as much as ours: it is told of it (MC_RUN_DIR), finds its prompt there and
@@ -44,9 +43,12 @@ export function writeForAgent(dir: string, name: string, text: string): void {
 
 /** Writes a file of our own about a run that there is. */
 export function writeOwn(dir: string, name: string, text: string, mode = 0o600): void {
+  const write = (open: Dir): void => writeIn(open, name, text, mode);
+  const own = `own/${basename(dir)}`;
   // A run of 0.1 has none.
-  if (isPlainDir(dir)) mkdirSync(ownDir(dir), { recursive: true, mode: 0o700 });
-  writeAtomic(join(ownDir(dir), name), text, mode);
+  if (isPlainDir(dir)) inMadeDir(stateOf(dir), own, write);
+  else if (inDir(stateOf(dir), own, (open) => write(open) ?? true) === null)
+    throw new Error(`there is no run ${basename(dir)}`);
 }
 
 /** Where a file that we have noted of a run is, or would be. */

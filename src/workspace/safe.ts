@@ -5,7 +5,7 @@
  */
 import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { textAt } from '../foreign.ts';
+import { namesAt, textAt } from '../foreign.ts';
 import { git } from './git.ts';
 import { type Elsewhere, PLAIN, whereElse } from './merged.ts';
 import { lookAtTree } from './tree.ts';
@@ -210,7 +210,7 @@ async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
     if (tag === '') continue;
     const there = lstatSync(join(dir, path), { throwIfNoEntry: false });
     // A submodule that was never checked out is an empty directory.
-    if (mode === '160000' && there?.isDirectory() && readdirSync(join(dir, path)).length > 0)
+    if (mode === '160000' && there?.isDirectory() && namesAt(join(dir, path), 1).length > 0)
       return no('submodule', `${path} is a submodule that is checked out`);
     // Told to be taken for unchanged (lower case), or not to be looked at (S): a change in it is not shown.
     if (there !== undefined && mode !== '160000' && /^[a-zS]$/.test(tag))

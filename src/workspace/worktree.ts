@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failpoint } from '../failpoint.ts';
-import { lookAtName, removeFileAt, writeFileAt } from '../foreign.ts';
+import { lookAtName, namesAt, removeFileAt, writeFileAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
@@ -136,7 +136,7 @@ async function prepare(
   if (beingMade(common, ticket.id))
     return no('being_made', `git worktree add is still making ${target}: try again later`);
   await mendMoved(common, target);
-  if (there !== undefined && readdirSync(target).length > 0) {
+  if (there !== undefined && namesAt(target, 1).length > 0) {
     if (!halfMade(common, target)) return reuse(target, common, { project, ticket });
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return failing(project.repo, gone);
@@ -363,7 +363,7 @@ async function create(
     const half = halfMade(common, target);
     const root = dirname(target);
     const others = known.some((path) => path.startsWith(`${root}/`) && path !== target);
-    const empty = readdirSync(root).every((name) => name === basename(target));
+    const empty = namesAt(root).every((name) => name === basename(target));
     if (empty && (others || (project.worktrees !== null && !half))) {
       return no(
         'worktree_missing',

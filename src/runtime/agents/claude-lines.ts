@@ -16,7 +16,7 @@ const TAIL_BYTES = 256 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 /** Beyond this a transcript is read no further: a tick must stay short. */
 const MAX_BYTES = 512 * 1024 * 1024;
-/** A line that is longer is none: to put it together would take the square of its length. */
+/** A file with a longer line is no transcript, and is read no further. */
 const MAX_LINE = 32 * 1024 * 1024;
 
 /** The whole lines of the last part of a file, oldest first. */
@@ -41,14 +41,14 @@ export function* linesOf(path: string): Generator<string> {
       if (read === 0) break;
       done += read;
       const [first = '', ...more] = buffer.toString('latin1', 0, read).split('\n');
-      // What is too long is left out; where it ends, the next line begins.
-      rest = rest.length > MAX_LINE ? rest : rest + first;
+      rest += first;
+      if (rest.length > MAX_LINE) return;
       for (const line of more) {
-        if (rest.length <= MAX_LINE) yield rest;
+        yield rest;
         rest = line;
       }
     }
-    if (rest !== '' && rest.length <= MAX_LINE) yield rest;
+    if (rest !== '') yield rest;
   } catch {
     // Unreadable half-way: what was read counts.
   } finally {

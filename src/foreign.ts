@@ -253,7 +253,7 @@ export function inMadeDir<T>(root: string, below: string, use: (dir: Dir) => T):
 
 function notOurs(path: string): Error {
   return new Error(
-    `${path} is no directory of its own (a link, or something else): look at it and remove it`,
+    `ENOTDIR: ${path} is no directory of its own (a link, or something else): look at it and remove it`,
   );
 }
 

@@ -3,13 +3,17 @@
  * or understood counts as on: a switch that fails open is none.
  */
 import {
+  closeSync,
+  constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmdirSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { uptime } from 'node:os';
@@ -199,15 +203,29 @@ function broken(file: string, error: string): Switch {
 
 function readFile(file: string): Read {
   try {
-    const stat = statSync(file);
-    // Anything else could block the read for ever (a pipe) or says nothing (a directory).
-    if (!stat.isFile()) return { ok: false, error: 'not a regular file', content: false };
-    if (stat.size > MAX_BYTES) return not('too large');
-    return parse(JSON.parse(readFileSync(file, 'utf8')));
+    const text = textIn(file);
+    if (text === null) return { ok: false, error: 'not a regular file', content: false };
+    if (text === 'too large') return not(text);
+    return parse(JSON.parse(text));
   } catch (error) {
     if (codeOf(error) === 'ENOENT' && !dangling(file)) return { ok: true, switches: [] };
     const why = error instanceof Error ? error.message : String(error);
     return { ok: false, error: why, content: error instanceof SyntaxError };
+  }
+}
+
+/** Opened without waiting, and looked at once it is open: anything but a plain file (null) could block the read for ever (a pipe, a
+ *  device) or says nothing (a directory). */
+function textIn(file: string): string | null {
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return null;
+    if (stat.size > MAX_BYTES) return 'too large';
+    const bytes = Buffer.alloc(stat.size);
+    return bytes.toString('utf8', 0, readSync(fd, bytes, 0, stat.size, 0));
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -266,7 +284,7 @@ function record(value: unknown): Record<string, unknown> | null {
 
 function readGate(file: string): { first_halted_at_ms: number; ticks: number } | null {
   try {
-    const gate = record(JSON.parse(readFileSync(file, 'utf8')));
+    const gate = record(JSON.parse(textIn(file) ?? ''));
     const first = gate?.first_halted_at_ms;
     const ticks = gate?.ticks;
     return typeof first === 'number' && typeof ticks === 'number'

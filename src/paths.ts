@@ -27,7 +27,12 @@ export interface Places {
   readonly ping: string;
   readonly socket: string;
   readonly server: string;
+  /** What agents are told of: their prompts and events. */
   readonly runs: string;
+  /** What of the runs only this program reads. */
+  readonly own: string;
+  /** Which hook runs in which worktree. */
+  readonly hooks: string;
   /** The pipes through which launchers are told by the tick that has started them that they are registered. */
   readonly asking: string;
   readonly marks: string;
@@ -77,6 +82,8 @@ export function placesOf(
     socket: `${state}/tmux.sock`,
     server: `${state}/tmux-server.json`,
     runs: `${state}/runs`,
+    own: `${state}/own`,
+    hooks: `${state}/hooks`,
     asking: `${state}/asking`,
     marks: `${state}/marks`,
     marksOwned: `${state}/marks-owned`,

@@ -23,6 +23,87 @@ const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding:
     return { path, text, imports };
   });
 
+/** These neither wait nor change anything, or work on what has been opened already. */
+const LOOKS =
+  /^(existsSync|statSync|lstatSync|fstatSync|statfsSync|realpathSync|readlinkSync|accessSync|constants|closeSync|readSync|writeSync|fsyncSync|fchmodSync|type \w+)$/;
+
+/**
+ * Who calls functions of `node:fs` that open, read, list, write or remove by a path, and on what. What lies where agents write (runs,
+ * worktrees and their git dirs, the clients' own records) goes through `foreign.ts`: rule 15 of DESIGN.md. A file that is not here, or
+ * calls something that is not said here, uses that module; only where no agent has any business does it get a line.
+ */
+const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'foreign places: the one module for them': {
+    'foreign.ts': 'mkdirSync openSync opendirSync readdirSync renameSync rmdirSync unlinkSync writeFileSync',
+  },
+  'files right in the state dir, each replaced by a rename': {
+    'act/registrar.ts': 'openSync rmSync',
+    'board/sqlite/backup.ts': 'chmodSync copyFileSync mkdirSync readdirSync renameSync rmSync',
+    'board/sqlite/files.ts': 'mkdirSync openSync',
+    'board/sqlite/old.ts': 'mkdirSync openSync',
+    'board/sqlite/open.ts': 'readFileSync',
+    'caller.ts': 'readFileSync writeFileSync',
+    'commands/dispatch.ts': 'rmSync',
+    'killswitch.ts': 'mkdirSync openSync readFileSync renameSync rmSync rmdirSync writeFileSync',
+    'notify/ping.ts': 'rmSync',
+    'runtime/files.ts': 'renameSync rmSync writeFileSync',
+    'runtime/identity.ts': 'linkSync mkdirSync readFileSync readdirSync rmSync writeFileSync',
+    'runtime/holder.ts': 'readFileSync renameSync unlinkSync writeFileSync',
+    'runtime/marks.ts': 'readdirSync',
+    'runtime/tmux-dir.ts': 'mkdirSync',
+    'workspace/lock.ts': 'readFileSync',
+    'state.ts': 'mkdirSync',
+  },
+  'files that the person names or owns: configuration, secrets, imports, the page, a crontab': {
+    'commands/config-edit.ts': 'readFileSync rmSync writeFileSync',
+    'commands/config.ts': 'readFileSync',
+    'commands/import-from.ts': 'readFileSync',
+    'commands/init.ts': 'mkdirSync openSync readFileSync rmSync writeFileSync',
+    'commands/page-file.ts': 'chmodSync linkSync openSync renameSync rmSync writeFileSync',
+    'commands/send.ts': 'readFileSync',
+    'commands/ticket.ts': 'readFileSync',
+    'config/board.ts': 'readFileSync',
+    'config/read.ts': 'readFileSync',
+    'config/replace.ts': 'chmodSync chownSync renameSync rmSync writeFileSync',
+    'doctor/agents.ts': 'openSync',
+    'doctor/projects.ts': 'readdirSync',
+    'doctor/ssh.ts': 'readdirSync',
+    'notify/channels.ts': 'readFileSync',
+    'runtime/agents/trust.ts': 'renameSync rmSync writeFileSync',
+    'schedule/cron.ts': 'readFileSync readdirSync',
+    'schedule/scheduler.ts': 'mkdirSync readFileSync rmSync',
+  },
+  'the kernel: /proc, /dev/shm, /etc': {
+    'clean/processes.ts': 'readFileSync readdirSync',
+    'doctor/disk.ts': 'readFileSync',
+    'doctor/machine.ts': 'readFileSync',
+    'doctor/server.ts': 'readFileSync readdirSync',
+    'runtime/agents/opencode-server.ts': 'readFileSync readdirSync',
+    'runtime/leftovers.ts': 'readFileSync',
+    'runtime/members.ts': 'readFileSync readdirSync',
+    'runtime/program.ts': 'openSync readFileSync',
+    'runtime/traces.ts': 'readFileSync readdirSync',
+    'spawn.ts': 'openSync unlinkSync',
+  },
+  "whole worktrees by name (renamed, an empty one removed, looked through by `clean`), and a repository's configuration by its lock":
+    {
+      'workspace/aside.ts': 'renameSync',
+      'workspace/own.ts': 'linkSync openSync readdirSync renameSync rmSync writeFileSync',
+      'workspace/pool.ts': 'rmdirSync',
+      'workspace/safe.ts': 'readdirSync',
+      'workspace/slots.ts': 'renameSync',
+      'workspace/tree.ts': 'readFileSync readdirSync',
+      'workspace/worktree.ts': 'mkdirSync rmdirSync',
+    },
+  'a directory of its own, made for that moment': {
+    'workspace/merged.ts': 'mkdtempSync rmSync',
+  },
+  'no call of ours: a place for tests to wait at, and the text of a plugin that OpenCode runs': {
+    'failpoint.ts': 'openSync',
+    'runtime/agents/opencode-plugin.ts': 'readFileSync renameSync utimesSync writeFileSync',
+  },
+};
+
 /** `file -> import` for every import of the files under `from` that `allowed` refuses. */
 function offences(from: string, allowed: (name: string) => boolean): string[] {
   return sources
@@ -65,10 +146,26 @@ describe('the architecture', () => {
       const ours = (name: string) =>
         name.startsWith(`${own}/`) ||
         name.startsWith('model/') ||
-        ['clock.ts', 'failpoint.ts', 'paths.ts', 'spawn.ts', 'text.ts'].includes(name);
+        ['clock.ts', 'failpoint.ts', 'foreign.ts', 'paths.ts', 'spawn.ts', 'text.ts'].includes(name);
       expect(offences(`${own}/`, (name) => outside(name) || ours(name))).toEqual([]);
     },
   );
+
+  it('lets files be touched by their path only where no agent is expected to write', () => {
+    const touching = sources.flatMap(({ path, text }) => {
+      const [, list = ''] = /import \{([^}]*)\} from 'node:fs'/.exec(text) ?? [];
+      const names = list.split(',').map((one) => one.trim());
+      const acting = names.filter((one) => one !== '' && !LOOKS.test(one)).sort();
+      return acting.length === 0 ? [] : [`${path}: ${acting.join(' ')}`];
+    });
+    const allowed = Object.values(TOUCHING).flatMap((files) =>
+      Object.entries(files).map(([path, names]) => `${path}: ${names}`),
+    );
+    expect(touching.sort()).toEqual(allowed.sort());
+    // No other door to it.
+    expect(lines(/from 'node:fs\/promises'|from 'fs'|BuiltinModule\('node:fs/, () => false)).toEqual([]);
+    expect(lines(/import [^{]* from 'node:fs'/, () => false)).toEqual([]);
+  });
 
   it('lets the protocol of act/ reach the outside through its interface alone', () => {
     for (const path of ['index', 'launch', 'busy', 'nudge'])

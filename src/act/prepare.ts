@@ -1,5 +1,4 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WordsRow } from '../board/port.ts';
 import { failpoint } from '../failpoint.ts';
@@ -10,10 +9,16 @@ import type { Ticket } from '../model/ticket.ts';
 import { renderPrompt } from '../prompt.ts';
 import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
 import { sessionId } from '../runtime/agents/session.ts';
-import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { agentEnvironment, ensureTools, programWord, stageRun } from '../runtime/launcher.ts';
+import { hostId, lookAt, lookAtSelf, startedWith } from '../runtime/identity.ts';
+import {
+  agentEnvironment,
+  ensureTools,
+  ownDir,
+  programWord,
+  stageRun,
+  textOfRun,
+} from '../runtime/launcher.ts';
 import { findProgram } from '../runtime/programs.ts';
-import { HOOK_MARK } from '../runtime/traces.ts';
 import { lastLines, oneLine } from '../text.ts';
 import type { Claimed, Prepared } from './outside.ts';
 import type { Here } from './real.ts';
@@ -46,6 +51,7 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'worktree_missing',
   'being_made',
   'other_board',
+  'git_silent',
 ]);
 
 function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {
@@ -71,14 +77,17 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
     return failed(`${made.because}: ${made.error}`, because);
   }
   failpoint('prepare-worktree-ready');
-  const processes = { me: lookAtSelf(hostId(places.state) ?? ''), lookAt };
+  const processes = {
+    ...{ me: lookAtSelf(hostId(places.state) ?? ''), lookAt, startedWith },
+    notes: places.hooks,
+  };
   const left = await workspace.hookLeft(made.worktree, processes).catch(String);
   if (left !== null) return failed(left, 'environment');
   for (const warning of made.warnings) await warn(step.ticket, run, warning, hands);
 
   const ids = { run, ticket: ticket.id };
   const env = agentEnvironment(profile, places, ids, hands.env);
-  const logs = join(places.runs, run);
+  const logs = ownDir(join(places.runs, run));
   const previous = await lastAttempt(ticket, run, hands);
   const resume = previous === null ? null : sessionToContinue(previous.row, claimed, adapter, env, hands);
   const client_session = resume ?? randomUUID();
@@ -124,8 +133,7 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
   failpoint('prepare-run-written');
   const hook = (name: string, spec: HookSpec) =>
     workspace.runHook({
-      ...{ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), processes },
-      env: { ...env, [HOOK_MARK]: name },
+      ...{ spec, cwd: made.worktree, logFile: join(logs, `${name}.log`), env, processes },
     });
   if (project.after_create !== null && workspace.hookPending(made.worktree)) {
     const ran = await hook('after_create', project.after_create);
@@ -187,12 +195,8 @@ async function lastAttempt(ticket: Ticket, run: string, { board, places }: Here)
       id !== run && ended_at_ms !== null && registered_at_ms !== null,
   );
   if (row === undefined) return null;
-  let words = '';
-  try {
-    words = lastLines(readFileSync(join(places.runs, row.mark, 'screen.txt'), 'utf8'), 20, 2000);
-  } catch {
-    // Nothing was kept: the prompt says how it ended, no more.
-  }
+  // Where nothing was kept, the prompt says how it ended, no more.
+  const words = lastLines(textOfRun(join(places.runs, row.mark), 'screen.txt') ?? '', 20, 2000);
   const exit =
     row.exit_signal !== null ? `signal ${row.exit_signal}` : `exit code ${row.exit_code ?? 'unknown'}`;
   return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words };

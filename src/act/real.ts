@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
+import { isPlainFile, textAt } from '../foreign.ts';
 import { readSwitches, recordRelease, switchFile, writeSwitch } from '../killswitch.ts';
 import { messageOf } from '../model/errors.ts';
 import { hasEnded } from '../model/identity.ts';
@@ -245,12 +245,9 @@ function neighbours(
 
 /** The server starts the runtime, or says who is busy: that one is judged here, by the kernel. */
 async function sent(run: string, ticket: string, { places, clock }: Here, server: Server): Promise<Started> {
-  let text: string;
-  try {
-    text = readFileSync(join(runDir(places.runs, run), 'prompt.md'), 'utf8');
-  } catch (error) {
-    return { ok: false, untouched: true, error: messageOf(error) };
-  }
+  const file = join(runDir(places.runs, run), 'prompt.md');
+  const text = textAt(file);
+  if (text === null) return { ok: false, untouched: true, error: `${file} can't be read` };
   const { send } = await import('../board/http/index.ts');
   const answer = await send(server, ticket, { run, text, nonce: `${run}-prompt`, now_ms: clock() });
   switch (answer.kind) {
@@ -287,7 +284,7 @@ async function registered(
     const answered = await registrar.answer(run);
     if (answered === true) return true;
     inVain ||= answered === false;
-    const isLeft = existsSync(left);
+    const isLeft = isPlainFile(left);
     if (n % LOOKS === 0 || isLeft) {
       const row = await board.runtime(run);
       // Once we have tried in vain the row may say no more than that: what the launcher leaves is its own word.
@@ -295,7 +292,7 @@ async function registered(
       if (told && row !== null && row.phase !== 'launching') return row.registered_at_ms !== null;
       if (monotonicMs() >= end) return false;
       if (hasEnded(lookAt(pid)))
-        return (existsSync(left) || !inVain) && (await board.runtime(run))?.registered_at_ms != null;
+        return (isPlainFile(left) || !inVain) && (await board.runtime(run))?.registered_at_ms != null;
     }
     await pause(LOOK_MS);
   }

@@ -5,19 +5,22 @@
  * kernel sees to when the tick dies, makes it register by itself (`mc-pickup register`): the board lets the same process do that
  * twice. So the tick saves it work, and decides nothing.
  */
-import { closeSync, constants, lstatSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../clock.ts';
 import { failpoint } from '../failpoint.ts';
+import { inMadeDir, removeTreeIn, textAt } from '../foreign.ts';
 import { identify } from '../model/identity.ts';
 import type { Places } from '../paths.ts';
 import { hostId, lookAt, lookAtSelf, parseStat } from '../runtime/identity.ts';
-import { askedFile, runDir, textOfFile } from '../runtime/launcher.ts';
+import { askedFile, runDir } from '../runtime/launcher.ts';
 import { run as runProgram } from '../spawn.ts';
 import { leaveWitnesses, type Registration, registerProcess } from './register.ts';
 
 const MKFIFO_MS = 10_000;
+/** A line of /proc/PID/stat is shorter. */
+const MOST_ASKED = 4096;
 /** A registration that took longer is no reason to let an agent begin. */
 const LATE_MS = 1000;
 
@@ -35,8 +38,9 @@ export async function ensurePipes(places: Pick<Places, 'asking'>, count: number)
     const pipes = Array.from({ length: count }, (_, n) => pipeOf(places, n));
     const missing = pipes.filter((path) => !isPipe(path));
     if (missing.length === 0) return;
-    mkdirSync(places.asking, { recursive: true, mode: 0o700 });
-    for (const path of missing) rmSync(path, { recursive: true, force: true });
+    inMadeDir(dirname(places.asking), basename(places.asking), (dir) => {
+      for (const path of missing) removeTreeIn(dir, basename(path));
+    });
     await runProgram('mkfifo', ['-m', '600', '--', ...missing], { timeoutMs: MKFIFO_MS });
   } catch {
     // A directory that can't be written to, say: then there are none.
@@ -110,7 +114,7 @@ export class Registrar {
   async answer(run: string): Promise<boolean | null> {
     const [pipe, pane] = [this.#open.get(run), this.#panes.get(run)];
     if (pipe === undefined || pane === undefined) return null;
-    const asks = asking(textOfFile(askedFile(this.#dir(run))));
+    const asks = asking(textAt(askedFile(this.#dir(run)), { most: MOST_ASKED }));
     if (asks === null) return null;
     failpoint('launch-asked');
     try {

@@ -1,9 +1,10 @@
-import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { inDir, isPlainDir, lookAtName, namesIn } from '../foreign.ts';
 import { judge } from '../model/identity.ts';
 import { age } from '../report/times.ts';
 import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
 import { readRegistered } from '../runtime/marks.ts';
+import { ownDir } from '../runtime/run-dirs.ts';
 import { removeTmuxDir } from '../runtime/tmux-dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
@@ -11,6 +12,8 @@ import { type Acted, type Found, isSettled, type Left, NOTHING, type Proposal, t
 import { lookAtProcesses, type Processes } from './processes.ts';
 import { intoTrash, oldTrash } from './trash.ts';
 
+/** So many directories of runs are looked through. */
+const MOST = 200_000;
 const RUN = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** Directories of runs that ended long ago and whose ticket is settled, with the last screen, prompt and logs in them; and
@@ -39,7 +42,7 @@ export async function runs(here: Here): Promise<Found> {
           ticket: seen.ticket,
           because: 'ended_long_ago',
         } as const),
-        ...{ says: seen.says, bytes: lookAtTree(path).bytes, rows: null },
+        ...{ says: seen.says, bytes: bytesOf(path), rows: null },
       },
       restorable: 'mv, from trash/ in the state dir, for 7 days',
       act: () => remove(name, path, here),
@@ -55,7 +58,7 @@ export async function retireRuns(names: readonly string[], here: Here, faults: u
   for (const name of names) {
     const path = join(here.places.runs, name);
     try {
-      if ((await look(name, path, here, processes))?.ok === true) retire(path, here);
+      if ((await look(name, path, here, processes))?.ok === true) retire(name, here);
     } catch (error) {
       faults.push(error);
     }
@@ -63,13 +66,9 @@ export async function retireRuns(names: readonly string[], here: Here, faults: u
 }
 
 /** What may be a run by its name, in order; none where nothing was launched yet, and a symlink is not followed. */
-export function namesOf({ runs: dir }: Here['places']): string[] {
-  const there = lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
-  return there
-    ? readdirSync(dir)
-        .filter((name) => RUN.test(name))
-        .sort()
-    : [];
+export function namesOf({ state }: Here['places']): string[] {
+  const names = ['runs', 'own'].flatMap((all) => inDir(state, all, (dir) => namesIn(dir, MOST).names) ?? []);
+  return [...new Set(names)].filter((name) => RUN.test(name)).sort();
 }
 
 /** All processes, looked at when they are first asked for. */
@@ -99,9 +98,12 @@ async function look(
     because,
     says,
   });
-  const stat = lstatSync(path);
-  if (stat.isSymbolicLink()) return no('symlink', 'it is a symlink, which is not followed');
-  if (!stat.isDirectory()) return null;
+  // One half of it may have been moved away, by hand or by a clean that was killed in between.
+  const stats = [path, ownDir(path)].map(lookAtName).filter((stat) => stat !== null);
+  if (stats.some((stat) => stat.isSymbolicLink()))
+    return no('symlink', 'it is a symlink, which is not followed');
+  const [stat] = stats;
+  if (stat === undefined || !stats.every((one) => one.isDirectory())) return null;
   if (row === null)
     // One that is being launched by a tick of this very moment is not on the board of a reader yet.
     return now_ms - stat.mtimeMs < older_ms ? null : no('no_run', 'the board knows no such run');
@@ -121,11 +123,9 @@ async function look(
   return { ok: true, ticket: ticket.id, says };
 }
 
-/** Puts the directory of a run into the trash, and takes away what of it lies elsewhere. What brings it back. */
-function retire(path: string, here: Here): string {
-  const restore = intoTrash(path, here);
-  removeTmuxDir(path);
-  return restore;
+function bytesOf(path: string): number {
+  const both = [path, ownDir(path)].filter(isPlainDir);
+  return both.reduce((all, dir) => all + lookAtTree(dir).bytes, 0);
 }
 
 async function remove(name: string, path: string, here: Here): Promise<Acted> {
@@ -133,7 +133,16 @@ async function remove(name: string, path: string, here: Here): Promise<Acted> {
   if (seen === null) return { result: 'left', because: 'wanted', says: 'its ticket is open again' };
   if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
   step('run-judged');
-  const restore = retire(path, here);
+  const restore = retire(name, here);
   step('run-moved');
   return { result: 'done', restore };
+}
+
+/** Both directories of a run go; ours last, since it says who registered. What brings them back. */
+function retire(name: string, here: Here): string {
+  const { runs, own } = here.places;
+  const both = [join(runs, name), join(own, name)].filter((path) => lookAtName(path) !== null);
+  const restore = both.map((path) => intoTrash(path, here)).join(' && ');
+  removeTmuxDir(join(here.places.runs, name));
+  return restore;
 }

@@ -1,5 +1,6 @@
-import { lstatSync, readdirSync, realpathSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { namesAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import {
@@ -41,7 +42,7 @@ export async function worktrees(here: Here): Promise<Found> {
       found.push(leave(root, null, 'symlink', real.says));
       continue;
     }
-    for (const name of readdirSync(real)
+    for (const name of namesAt(real)
       .filter((one) => TICKET.test(one))
       .sort(byNumber))
       found.push(await one(join(real, name), project, here));
@@ -64,7 +65,7 @@ function rootsOf({ places, policy }: Here): Root[] {
     project,
     own: project.worktrees === null ? 2 : 1,
   }));
-  const names = statOf(places.worktrees)?.isDirectory() === true ? readdirSync(places.worktrees) : [];
+  const names = statOf(places.worktrees)?.isDirectory() === true ? namesAt(places.worktrees) : [];
   const others = names
     .filter(
       (name) => !policy.projects.has(name) && statOf(join(places.worktrees, name))?.isDirectory() === true,

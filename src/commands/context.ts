@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
@@ -9,6 +8,7 @@ import type { Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Places, placesOf } from '../paths.ts';
 import { type Out, outFor } from '../report/out.ts';
+import { textOfFile, writeAtomic } from '../runtime/files.ts';
 import { ensureHostId } from '../runtime/identity.ts';
 import type { Tmux } from '../runtime/tmux.ts';
 import { makeStateDir, refuseOpenToOthers, stateFault } from '../state.ts';
@@ -53,8 +53,7 @@ export async function openBoard(context: Context): Promise<Board> {
     makeStateDir(places.state);
     refuseOpenToOthers(places.state);
     ensureHost(context);
-    if (urlIn(places.elsewhere) !== server.url)
-      writeFileSync(places.elsewhere, `${server.url}\n`, { mode: 0o600 });
+    if (urlIn(places.elsewhere) !== server.url) writeAtomic(places.elsewhere, `${server.url}\n`);
     return (await import('../board/http/index.ts')).httpBoard(server);
   }
   refuseOpenToOthers(places.state, places.board);
@@ -111,11 +110,7 @@ async function serverIn(
 }
 
 function urlIn(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return null;
-  }
+  return textOfFile(file)?.trim() ?? null;
 }
 
 /** This host's id, made where there is none. */

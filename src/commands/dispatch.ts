@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { fillIn, pruneSeen, realOutside, witness } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
@@ -25,7 +25,7 @@ import { beginLook, type Look, observe } from '../observe.ts';
 import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type PublishReport, type TickReport, tickLines } from '../report/tick.ts';
-import { numberOf, readObject } from '../runtime/files.ts';
+import { numberOf, readObject, textOfFile, writeAtomic } from '../runtime/files.ts';
 import { noteHolder } from '../runtime/holder.ts';
 import { lookAtSelf } from '../runtime/identity.ts';
 import { stateFault } from '../state.ts';
@@ -152,8 +152,8 @@ async function seeToRetention(
 function isNews(file: string, why: string): boolean {
   try {
     const age_ms = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0);
-    if (age_ms >= 0 && age_ms < 3_600_000 && readFileSync(file, 'utf8') === why) return false;
-    writeFileSync(file, why, { mode: 0o600 });
+    if (age_ms >= 0 && age_ms < 3_600_000 && textOfFile(file) === why) return false;
+    writeAtomic(file, why);
   } catch {
     // A state dir that takes no more: said each time.
   }

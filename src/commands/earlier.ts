@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { LaunchStep } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Eyes } from '../observe.ts';
-import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { hostId, lookAt, lookAtSelf, startedWith } from '../runtime/identity.ts';
 import type { TickInput } from '../tick.ts';
 import type { Context } from './context.ts';
 
@@ -27,7 +27,8 @@ export function earlierTicks(
     },
     beingMade: async (launches) => {
       const { leftAtWork } = await import('../workspace/index.ts');
-      const processes = { me: lookAtSelf(hostId(places.state) ?? ''), lookAt };
+      const me = lookAtSelf(hostId(places.state) ?? '');
+      const processes = { me, lookAt, startedWith, notes: places.hooks };
       const look = async ({ ticket, project: name }: LaunchStep): Promise<[string, string | null]> => {
         const project = policy.projects.get(name);
         if (project === undefined) return [ticket, null];

@@ -6,7 +6,7 @@ import { readSwitches } from '../killswitch.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { blocks } from '../model/world.ts';
-import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { hostId, lookAt, lookAtSelf, startedWith } from '../runtime/identity.ts';
 import { agentEnvironment } from '../runtime/launcher.ts';
 import { isWanting } from '../workspace/slots.ts';
 import type { Context } from './context.ts';
@@ -45,7 +45,7 @@ export async function pool(context: Context): Promise<ExitCode> {
   // Ticks make it first; where none has run, this may be anybody's directory.
   const host = hostId(places.state);
   if (host === null) return EXIT.ok;
-  const processes = { me: lookAtSelf(host), lookAt };
+  const processes = { me: lookAtSelf(host), lookAt, startedWith, notes: places.hooks };
   const { tryTickLock } = await import('../board/sqlite/index.ts');
   const lock = tryTickLock(places.filling);
   if (lock === null) return EXIT.ok;

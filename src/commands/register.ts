@@ -1,12 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { leaveWitnesses, registerProcess } from '../act/register.ts';
 import { forbidden } from '../caller.ts';
 import { failpoint } from '../failpoint.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { identify } from '../model/identity.ts';
-import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { runDir } from '../runtime/launcher.ts';
+import { argvOf, hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
+import { ownDir, runDir } from '../runtime/run-dirs.ts';
 import { paneStartedFor } from '../runtime/tmux.ts';
 import { type Context, withBoard } from './context.ts';
 
@@ -70,10 +69,7 @@ async function startedHere(
 
 /** Whether a process still runs the launcher of a run; where there is no /proc its place in tmux alone tells. */
 function isLauncher(pid: number, runs: string, run: string): boolean {
-  const words = ['/bin/sh', join(runDir(runs, run), 'launch'), 'clean', ''].join('\0');
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8') === words;
-  } catch {
-    return process.platform !== 'linux';
-  }
+  const argv = argvOf(pid);
+  if (argv === null) return process.platform !== 'linux';
+  return argv.join('\0') === ['/bin/sh', join(ownDir(runDir(runs, run)), 'launch'), 'clean'].join('\0');
 }

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { BY_DESCRIPTOR, textAt } from '../foreign.ts';
 import { switchFile } from '../killswitch.ts';
 import type { Places } from '../paths.ts';
 import { shellQuote } from '../runtime/files.ts';
@@ -10,7 +11,31 @@ import { type Finding, fail, ok, warn } from './finding.ts';
 export function stateFindings(places: Places, env: NodeJS.ProcessEnv, uid = process.getuid?.()): Finding[] {
   const dir = stateDir(places.state, uid);
   if (dir.result !== 'ok') return [dir];
-  return [dir, files(places, env), ...tools(places)];
+  return [dir, files(places, env), ...links(places), ...tools(places)];
+}
+
+/** What lies in them is reached through no link, so with one in its place nothing is found, and nothing is launched. */
+function links({ runs, own, hooks, marks, asking, bin, worktrees }: Places): Finding[] {
+  const check = 'state links';
+  const linked = [runs, own, hooks, marks, asking, bin, worktrees].find(
+    (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
+  );
+  if (linked !== undefined)
+    return [
+      fail(
+        check,
+        `${linked} is a symlink, and is not followed: whoever can write there could have made it`,
+        `look where it leads, then rm ${shellQuote(linked)} (for another disk, move the whole state dir: --state-dir)`,
+      ),
+    ];
+  if (BY_DESCRIPTOR) return [];
+  return [
+    warn(
+      check,
+      'unknown: this system has no /proc/self/fd, so a directory that is swapped for a link and back within one look is not noticed',
+      'nothing, if the agents are yours; else run them in a sandbox that keeps the state dir out of reach',
+    ),
+  ];
 }
 
 function stateDir(dir: string, uid: number | undefined): Finding {
@@ -64,7 +89,7 @@ function files(places: Places, env: NodeJS.ProcessEnv): Finding {
 function tools({ bin }: Places): Finding[] {
   const file = join(bin, 'mc-pickup');
   if (!existsSync(file)) return [];
-  const named = [...readFileSync(file, 'utf8').matchAll(/'((?:[^']|'\\'')*)'/g)].map(([, word = '']) =>
+  const named = [...(textAt(file) ?? '').matchAll(/'((?:[^']|'\\'')*)'/g)].map(([, word = '']) =>
     word.replaceAll("'\\''", "'"),
   );
   const gone = named.find((path) => !existsSync(path));

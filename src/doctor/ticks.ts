@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { TickTime } from '../board/sqlite/care.ts';
 import type { Context } from '../commands/context.ts';
 import { halted, readSwitches } from '../killswitch.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
 import { age } from '../report/times.ts';
-import { numberOf, readObject } from '../runtime/files.ts';
+import { numberOf, readObject, textOfFile } from '../runtime/files.ts';
 import { installedSchedules } from '../schedule/index.ts';
 import { many } from '../text.ts';
 import type { BoardLook } from './board.ts';
@@ -44,13 +43,8 @@ export async function tickFindings(
 
 /** Said by a tick once an hour, and here until it is written again. */
 function pageFault(file: string): Finding[] {
-  try {
-    return [
-      warn('page', `was not written: ${readFileSync(file, 'utf8')}`, 'mend that; the next tick writes it'),
-    ];
-  } catch {
-    return [];
-  }
+  const why = textOfFile(file);
+  return why === null ? [] : [warn('page', `was not written: ${why}`, 'mend that; the next tick writes it')];
 }
 
 /** What starts the ticks. Lines that somebody wrote by hand are as good, as long as ticks come. */

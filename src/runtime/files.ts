@@ -1,4 +1,5 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { textAt } from '../foreign.ts';
 import { uniqueName } from '../model/hash.ts';
 
 /** Writes a file so that a reader sees the old or the new text, never a part. */
@@ -21,19 +22,15 @@ export function writeAtomic(
 /** A JSON object from a file, or null when it is missing, unreadable or anything else. */
 export function readObject(path: string): Record<string, unknown> | null {
   try {
-    return asObject(JSON.parse(readFileSync(path, 'utf8')));
+    return asObject(JSON.parse(textAt(path) ?? ''));
   } catch {
     return null;
   }
 }
 
-/** A whole text file, or null when it is missing or unreadable. */
+/** A whole text file, or null when it is missing or unreadable: a link, a pipe, a device, another user's, too large. */
 export function textOfFile(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
+  return textAt(path);
 }
 
 /** The value if it is a plain JSON object. */

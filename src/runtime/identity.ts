@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { textAt } from '../foreign.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { fnv1a, uniqueName } from '../model/hash.ts';
 import { hasEnded, type ObserverIdentity, type ProcessLook } from '../model/identity.ts';
@@ -152,6 +153,18 @@ export function startOf(pid: number): string | null {
   return look.kind === 'present' && !hasEnded(look) ? look.start : null;
 }
 
+/** Whether a process was started with `NAME=value` in its environment; false where that can't be seen (no /proc, another's). */
+export function startedWith(pid: number, variable: string, proc: Proc = PROC): boolean {
+  const environ = attempt(() => readFileSync(`${proc.root}/${pid}/environ`, 'latin1'));
+  return environ?.split('\0').includes(variable) === true;
+}
+
+/** The command line that a process was started with; null = it can't be seen. */
+export function argvOf(pid: number, proc: Proc = PROC): readonly string[] | null {
+  const line = attempt(() => readFileSync(`${proc.root}/${pid}/cmdline`, 'utf8'));
+  return line?.split('\0') ?? null;
+}
+
 /** Reads /proc/PID/stat. The name may hold spaces, parentheses, newlines and bytes that are no text: all counts from
  *  the last `)`. (Read as UTF-8, since Node does that in one call, and any other encoding in five.) */
 export function parseStat(
@@ -178,7 +191,7 @@ const THREADS = 18;
 /** This host's id, or null before `ensureHostId` was ever called. Copied to another machine, the file makes
  *  another id there. */
 export function hostId(stateDir: string): string | null {
-  const own = attempt(() => readFileSync(join(stateDir, 'host-id'), 'utf8').trim());
+  const own = textAt(join(stateDir, 'host-id'))?.trim();
   if (!own) return null;
   const machine = attempt(() => readFileSync('/etc/machine-id', 'utf8')) ?? '';
   return `h-${fnv1a(`${own}:${machine}`)}`;
@@ -203,7 +216,7 @@ export function ensureHostId(stateDir: string): string {
     rmSync(temp, { force: true });
   }
   // What can't be read is said as it is: to remove it would orphan every run.
-  if (readFileSync(file, 'utf8').trim() === '')
+  if (textAt(file)?.trim() === '')
     throw new UserError(EXIT.config, `${file} is empty: remove it and run again`);
   const made = hostId(stateDir);
   if (made === null) throw new Error(`${file} can't be read`);

@@ -1,6 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { clean } from '../text.ts';
+import { writeOwn } from './run-dirs.ts';
 import { capturePane, type Tmux } from './tmux.ts';
 
 /** Keeps what a dead pane last showed as `screen.txt` of its run, for the next attempt and for people; tmux calls it dead
@@ -12,9 +11,9 @@ export async function keepLastScreen(tmux: Tmux, pane: string, runDir: string): 
   // tmux's own words stand at the bottom of the screen: of an agent that said little, they are all that its last lines hold.
   const text = shown.replace(/\n?Pane is dead \([^\n]*\)\s*$/, '').trimEnd();
   try {
-    writeFileSync(join(runDir, 'screen.txt'), clean(text), { mode: 0o600 });
+    writeOwn(runDir, 'screen.txt', clean(text));
   } catch {
-    // The run directory may be gone; the pane is closed all the same.
+    // Its directory may be gone, the pane is closed all the same.
   }
   return true;
 }

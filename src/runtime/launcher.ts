@@ -1,11 +1,13 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { failpoint } from '../failpoint.ts';
+import { inMadeDir, writeIn } from '../foreign.ts';
 import { HANDED_ON } from '../model/environment.ts';
 import { AGENT_KINDS, type AgentKind, type AgentProfile } from '../model/policy.ts';
 import type { Places } from '../paths.ts';
 import type { Adapter, ArgvWord } from './agents/adapter.ts';
 import { sessionId } from './agents/session.ts';
-import { asObject, numberOf, readObject, shellQuote, textOf, textOfFile, writeAtomic } from './files.ts';
+import { asObject, numberOf, shellQuote, textOf, textOfFile } from './files.ts';
+import { makeRunDirs, objectOfRun, ownDir, RUN_ID, runDir, writeForAgent, writeOwn } from './run-dirs.ts';
 import { makeTmuxDir, tmuxDir } from './tmux-dir.ts';
 
 /** Stands in an argv where the prompt goes. */
@@ -17,7 +19,6 @@ const MAX_ARGV_PROMPT = 100 * 1024;
  *  could make collide. A registration reads nothing but our own files. */
 export const QUICK_START = '--no-rehash-snapshot';
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
-const RUN_ID = /^[A-Za-z0-9_-]+$/;
 
 /** What `run.json` tells of a run: enough to find it again when the board is lost. */
 export interface RunFile {
@@ -72,15 +73,9 @@ export interface StagedRun {
   readonly command: readonly string[];
 }
 
-/** The directory of a run. */
-export function runDir(runs: string, run: string): string {
-  if (!RUN_ID.test(run)) throw new Error(`not a run id: ${JSON.stringify(run)}`);
-  return join(runs, run);
-}
-
 /** Where a launcher says that it waits to be registered, and who it is. */
 export function askedFile(runDir: string): string {
-  return join(runDir, 'asked');
+  return join(ownDir(runDir), 'asked');
 }
 
 /** Writes all that a launch needs. Nothing of it reaches a command line but the launcher's own path. */
@@ -88,7 +83,7 @@ export function stageRun(stage: StageRun): StagedRun {
   const dir = runDir(stage.places.runs, stage.run);
   const events = join(dir, 'events');
   const promptFile = join(dir, 'prompt.md');
-  const launch = join(dir, 'launch');
+  const launch = join(ownDir(dir), 'launch');
   const context = {
     runDir: dir,
     bin: stage.places.bin,
@@ -102,8 +97,7 @@ export function stageRun(stage: StageRun): StagedRun {
   const argv = stage.adapter.launchArgv(stage.profile, context);
   if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
   const env = { ...stage.env, ...stage.adapter.env(context) };
-  mkdirSync(events, { recursive: true, mode: 0o700 });
-  chmodSync(dir, 0o700);
+  makeRunDirs(dir);
   makeTmuxDir(dir);
   failpoint('prepare-run-dir-made');
   const { run, ticket, owner, project, claim_epoch, worktree, branch, ticket_created_at_ms } = stage;
@@ -122,13 +116,15 @@ export function stageRun(stage: StageRun): StagedRun {
     client_session: stage.client_session,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACES_OF_CLIENTS.test(name))),
   };
-  // Nobody reads it, nor the launcher, before both are whole.
-  writeFileSync(promptFile, stage.prompt, { mode: 0o600 });
+  writeForAgent(dir, 'prompt.md', stage.prompt);
   failpoint('prepare-prompt-written');
-  writeAtomic(join(dir, 'run.json'), `${JSON.stringify(record, null, 2)}\n`);
+  writeOwn(dir, 'run.json', `${JSON.stringify(record, null, 2)}\n`);
   failpoint('prepare-run-file-written');
-  for (const file of stage.adapter.stageFiles(context)) writeAtomic(file.path, file.text);
-  writeFileSync(launch, launchScript(stage, promptFile, argv, env), { mode: 0o700 });
+  for (const file of stage.adapter.stageFiles(context)) {
+    if (dirname(file.path) !== dir) throw new Error(`${file.path} is not in ${dir}`);
+    writeForAgent(dir, basename(file.path), file.text);
+  }
+  writeOwn(dir, 'launch', launchScript(stage, promptFile, argv, env), 0o700);
   return {
     dir,
     events,
@@ -153,7 +149,8 @@ function launchScript(
   const register = ['--state-dir', places.state, '--config', places.config, 'register', stage.run].map(
     shellQuote,
   );
-  const asked = shellQuote(askedFile(runDir(places.runs, stage.run)));
+  const dir = runDir(places.runs, stage.run);
+  const asked = shellQuote(askedFile(dir));
   const pointed = Buffer.byteLength(stage.prompt) > MAX_ARGV_PROMPT;
   const pointer = `Read the file ${promptFile} and do the ticket in it.`;
   const words = argv.map((word) => {
@@ -185,7 +182,7 @@ function launchScript(
     // prompt, descriptor 9 does (but a client that replaces its own process may close that one).
     // They lead to the server of all agents, where a plain `tmux kill-server` would end every one.
     'unset TMUX TMUX_PANE',
-    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(runDir(places.runs, stage.run), 'output.log'))} 2>&1` : ''}`,
+    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(ownDir(dir), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
 
@@ -255,21 +252,21 @@ export function programWord({ bin }: Places): string {
 
 /** Puts `mc-pickup` and `mc-event` where every agent finds them; touches nothing that is already right. */
 export function ensureTools(places: Places, node: string, bin: string): void {
-  mkdirSync(places.bin, { recursive: true, mode: 0o700 });
   const wrapper = `#!/bin/sh\nexec ${shellQuote(node)} ${shellQuote(bin)} "$@"\n`;
   for (const [name, text] of [
     ['mc-pickup', wrapper],
     ['mc-event', EVENT_SCRIPT],
   ] as const) {
     const path = join(places.bin, name);
-    if (textOfFile(path) !== text) writeAtomic(path, text, 0o700);
+    if (textOfFile(path) !== text)
+      inMadeDir(places.state, basename(places.bin), (dir) => writeIn(dir, name, text, 0o700));
   }
 }
 
 /** What is known of a run, or null where its file is missing or broken. */
 export function readRunFile(runs: string, run: string): RunFile | null {
   if (!RUN_ID.test(run)) return null;
-  const file = readObject(join(runs, run, 'run.json'));
+  const file = objectOfRun(join(runs, run), 'run.json');
   const ticket = textOf(file, 'ticket');
   const agent = textOf(file, 'agent');
   const project = textOf(file, 'project');
@@ -312,5 +309,4 @@ export {
   writeMark,
   writeRegistered,
 } from './marks.ts';
-
-import { failpoint } from '../failpoint.ts';
+export { ownDir, placeOfRun, runDir, textOfRun } from './run-dirs.ts';

@@ -1,7 +1,9 @@
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { inDir, inMadeDir, removeIn, writeIn } from '../foreign.ts';
 import { identityFrom, identityIn, type ProcessIdentity } from '../model/identity.ts';
 import { readObject, textOf, textOfFile, writeAtomic } from './files.ts';
+import { objectOfRun, ownDir, writeOwn } from './run-dirs.ts';
 
 /** The trace of a run beside the board: which process works on a ticket. */
 export interface Mark extends ProcessIdentity {
@@ -9,6 +11,7 @@ export interface Mark extends ProcessIdentity {
   readonly run: string;
 }
 
+const REGISTERED = 'registered.json';
 const TICKET = /^[A-Za-z]+-[0-9]+$/;
 
 /** Leaves the mark of a ticket's run; it replaces an older one. */
@@ -17,15 +20,15 @@ export function writeMark(
   ticket: string,
   mark: ProcessIdentity & { readonly run: string },
 ): void {
-  const path = pathOf(marks, ticket);
-  mkdirSync(marks, { recursive: true, mode: 0o700 });
-  writeAtomic(path, `${JSON.stringify({ ticket, run: mark.run, ...identityFrom(mark) })}\n`);
+  const name = basename(pathOf(marks, ticket));
+  const text = `${JSON.stringify({ ticket, run: mark.run, ...identityFrom(mark) })}\n`;
+  inMadeDir(dirname(marks), basename(marks), (dir) => writeIn(dir, name, text));
 }
 
-/** Leaves, in the run's own directory, which process registered as this run: the pane of a run may outlive its agent
- *  (a shell in it, another program), and only this process is the agent. */
+/** Leaves which process registered as this run: the pane of a run may outlive its agent (a shell in it, another program), and
+ *  only this process is the agent. */
 export function writeRegistered(runDir: string, identity: ProcessIdentity): void {
-  writeAtomic(registeredFile(runDir), `${JSON.stringify(identityFrom(identity))}\n`);
+  writeOwn(runDir, REGISTERED, `${JSON.stringify(identityFrom(identity))}\n`);
 }
 
 /** Notes what the files of an agent of before lack, in those that are still its own. */
@@ -43,12 +46,12 @@ export function fillWitnesses(
 
 /** The process that registered as this run; null = none did, or nothing can be read of it. */
 export function readRegistered(runDir: string): ProcessIdentity | null {
-  return identityIn(readObject(registeredFile(runDir)));
+  return identityIn(objectOfRun(runDir, REGISTERED));
 }
 
 /** It is there once the registration is on the board. */
 export function registeredFile(runDir: string): string {
-  return join(runDir, 'registered.json');
+  return join(ownDir(runDir), REGISTERED);
 }
 
 /** All marks that can be read; broken files are passed over. */
@@ -116,8 +119,7 @@ function ticketsIn(marks: string): string[] | null {
 export function removeMark(marks: string, ticket: string, run: string): boolean {
   const path = pathOf(marks, ticket);
   if (readMark(marks, ticket)?.run !== run) return false;
-  rmSync(path, { force: true });
-  return true;
+  return inDir(dirname(marks), basename(marks), (dir) => removeIn(dir, basename(path))) === true;
 }
 
 function readMark(marks: string, ticket: string): Mark | null {

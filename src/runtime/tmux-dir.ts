@@ -3,8 +3,9 @@
  * user's server, and with `TMUX` of its pane the one that all agents are on: a test suite that ends with `tmux kill-server` would end
  * them all. It is the directory of the run, which goes when the run goes; where that is too long for a socket, a short one in /tmp.
  */
-import { lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { inDirAt, removeTreeIn } from '../foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 
 /** What the path of a socket may take, without its final zero (unix(7)); macOS has 4 bytes less. */
@@ -41,7 +42,8 @@ export function makeTmuxDir(runDir: string): void {
 /** Takes it away with its run. Links are deleted, not followed. */
 export function removeTmuxDir(runDir: string): void {
   const dir = tmuxDir(runDir);
-  if (dir !== runDir && isOurs(dirname(dir))) rmSync(dir, { recursive: true, force: true });
+  if (dir === runDir || !isOurs(dirname(dir))) return;
+  inDirAt(dirname(dir), (open) => removeTreeIn(open, basename(dir)));
 }
 
 /** Also of a run whose directory is not made yet. */

@@ -1,13 +1,13 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { constants } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { failpoint } from '../failpoint.ts';
 import { identify, identityIn, judge, type ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { type RunResult, run, runToFile } from '../spawn.ts';
 import { readObject, textOfFile, writeAtomic } from './files.ts';
-import { lookAt, lookAtSelf } from './identity.ts';
+import { argvOf, lookAt, lookAtSelf } from './identity.ts';
 import { findProgram } from './programs.ts';
 import { MAX_SOCKET_PATH } from './tmux-dir.ts';
 
@@ -426,8 +426,10 @@ function recordServer(tmux: Tmux, pid: number): void {
   }
 }
 
-/** tmux makes its socket again on SIGUSR1. */
+/** tmux makes its socket again on SIGUSR1, which ends most other programs: the file that names the server is no proof, so the process
+ *  itself must have been started with our socket. */
 async function heal(tmux: Tmux, pid: number): Promise<boolean> {
+  if (!namesSocket(argvOf(pid), tmux.socket)) return false;
   try {
     process.kill(pid, 'SIGUSR1');
   } catch {
@@ -438,6 +440,21 @@ async function heal(tmux: Tmux, pid: number): Promise<boolean> {
     await pause(20);
   }
   return existsSync(tmux.socket);
+}
+
+function realDir(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** null = a system that does not tell. */
+function namesSocket(argv: readonly string[] | null, socket: string): boolean {
+  if (argv === null) return process.platform !== 'linux';
+  const place = (path: string): string => join(realDir(dirname(path)), basename(path));
+  return argv.some((word, n) => argv[n - 1] === '-S' && place(word) === place(socket));
 }
 
 /** Puts a new server outside the scheduler's cgroup, where systemd offers that; else the caller starts it. */

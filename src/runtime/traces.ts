@@ -1,9 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { HOOK_MARK } from '../model/environment.ts';
 import { PROC, type Proc } from './identity.ts';
-
-/** In the environment of a hook, and of all that it starts: such a process has the run's mark, and is no agent of it. */
-export const HOOK_MARK = 'MC_HOOK';
 
 /** One process: its command line and its environment, word by word. */
 type Words = readonly string[];

@@ -7,8 +7,9 @@
  *   5. git forgets the worktree, the files are deleted
  * A rename stays within one directory, and so within one file system: it is done or not done.
  */
-import { lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { lstatSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { inDirAt, namesAt, removeTreeIn } from '../foreign.ts';
 import { git } from './git.ts';
 import { PLAIN } from './merged.ts';
 
@@ -88,13 +89,13 @@ export async function forget(repo: string, target: string): Promise<string | nul
 /** Deletes what was decided on. Links are deleted, not followed. */
 export function erase(decided: string): void {
   if (NAME.exec(basename(decided))?.[1] !== 'cleaned') throw new Error(`${decided} was never decided on`);
-
-  rmSync(decided, { recursive: true, force: true, maxRetries: 2 });
+  const root = dirname(decided);
+  inDirAt(root, (dir) => dir.path === root && removeTreeIn(dir, basename(decided)));
 }
 
 /** What earlier cleans have left in a directory of worktrees. */
 export function onTheWay(root: string): OnTheWay[] {
-  return readdirSync(root).flatMap((name) => {
+  return namesAt(root).flatMap((name) => {
     const [, how, ticket] = NAME.exec(name) ?? [];
     if (ticket === undefined || !lstatSync(join(root, name)).isDirectory()) return [];
     return [{ path: join(root, name), target: join(root, ticket), ticket, decided: how === 'cleaned' }];

@@ -1,5 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { textAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { START } from './head.ts';
@@ -251,10 +252,6 @@ function isDir(path: string): boolean {
 }
 
 function firstLine(path: string): string | null {
-  try {
-    const text = readFileSync(path, 'utf8').trim();
-    return /^[0-9a-f]{40,64}$/.test(text) ? text : null;
-  } catch {
-    return null;
-  }
+  const text = textAt(path, { most: 1024 })?.trim() ?? '';
+  return /^[0-9a-f]{40,64}$/.test(text) ? text : null;
 }

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { removeFileAt, writeFileAt } from '../foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
 import { fetchOnce, git } from './git.ts';
@@ -69,7 +70,7 @@ export async function fillSlot(filling: Filling): Promise<Filled> {
     String,
   );
   writeSlot(real, n, { sha: tip, made_at_ms: Date.now(), hook: hookKey(project), failed: error });
-  if (claimed !== null) rmSync(claimed, { force: true });
+  if (claimed !== null) removeFileAt(claimed);
   return error === null ? { kind: 'made', n } : { kind: 'failed', n, error };
 }
 
@@ -126,18 +127,18 @@ async function makeReady(
     if (!added.ok) return added.error;
     const own = ownDir(common, slot);
     if (own === null) return `${slot} was made, and git does not know it`;
-    writeFileSync(join(own, SLOT), '', { mode: 0o600 });
+    writeFileAt(join(own, SLOT), '');
   }
   const own = ownDir(common, slot);
   if (own === null) return `${slot} is not known to git`;
-  for (const name of [HOOK_DONE, MADE]) rmSync(join(own, name), { force: true });
+  for (const name of [HOOK_DONE, MADE]) removeFileAt(join(own, name));
   const spec: HookSpec | null = project.pool_setup ?? project.after_create;
   if (spec !== null) {
     const logFile = filling.logFile(o.n);
     const ran = await runHook({ spec, cwd: slot, logFile, env: filling.env, processes });
     if (!ran.ok) return `its hook: ${ran.error ?? 'failed'} (output in ${logFile})`;
   }
-  writeFileSync(join(own, MADE), '', { mode: 0o600 });
+  writeFileAt(join(own, MADE), '');
   // What runs for every new worktree has run, unless something else made this one ready.
   if (project.pool_setup === null) hookDone(slot);
   return (await isUntouched(slot, common, tip))
@@ -152,7 +153,7 @@ async function takeAway(slot: string, common: string): Promise<string | null> {
   const half = lockText(own) === 'initializing' && !existsSync(join(own, 'index'));
   // Its maker was killed before it marked it: on no branch, and never a ticket's.
   if (!existsSync(join(own, READY)) && /^[0-9a-f]{40,64}$/.test(textOf(join(own, 'HEAD'))))
-    writeFileSync(join(own, SLOT), '', { mode: 0o600 });
+    writeFileAt(join(own, SLOT), '');
   if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
   // Also one whose hook has failed: somebody may be looking for the reason in it.
   if (!half) {

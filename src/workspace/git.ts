@@ -52,7 +52,7 @@ export async function git(
 }
 
 function whatIsWrong({ error, code, signal, stderr }: RunResult, timeout_ms: number): string {
-  if (error === 'timeout') return `no answer within ${timeout_ms / 1000} s`;
+  if (error === 'timeout') return `${NO_ANSWER} ${timeout_ms / 1000} s`;
   if (error === 'ENOENT')
     return 'git is not installed or not on PATH: install it, for example apt-get install git';
   if (error === 'output too long') return 'it answered more than can be read';
@@ -101,6 +101,25 @@ export function gitEnvironment(remote = false): Record<string, string> {
 
 /** What those that wait for each other at a repository ask but once. */
 export type Shared = Map<string, GitResult>;
+
+/** Repositories in which git did not answer in time, in this process: whoever waits for it again would hold up all the others. */
+const silent = new Set<string>();
+
+/** Whether git has kept silent in a repository; what it says from now on can't be waited for in this process. */
+export function isSilent(repo: string): boolean {
+  return silent.has(repo);
+}
+
+export function noteSilence(repo: string): void {
+  silent.add(repo);
+}
+
+/** Whether an error says that no answer came in time. */
+export function isSilence(error: string): boolean {
+  return error.includes(NO_ANSWER);
+}
+
+const NO_ANSWER = 'no answer within';
 
 const queues = new Map<string, { tail: Promise<unknown>; readonly shared: Shared }>();
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { commonOf, gitDir } from './own.ts';
+import { textAt } from '../foreign.ts';
+import { commonOf, gitDir, MOST_REFS } from './own.ts';
 
 /** In the worktree's own git dir: the commit that its branch was made from. */
 export const START = 'mc-pickup-start';
@@ -27,14 +27,10 @@ function headCommit(own: string): string | null {
 }
 
 function packed(file: string, ref: string): string | null {
-  try {
-    const found = readFileSync(file, 'utf8')
-      .split('\n')
-      .find((one) => one.endsWith(` ${ref}`));
-    return sha(found?.slice(0, found.indexOf(' ')) ?? null);
-  } catch {
-    return null;
-  }
+  const found = textAt(file, { most: MOST_REFS })
+    ?.split('\n')
+    .find((one) => one.endsWith(` ${ref}`));
+  return sha(found?.slice(0, found.indexOf(' ')) ?? null);
 }
 
 function sha(text: string | null): string | null {
@@ -42,9 +38,5 @@ function sha(text: string | null): string | null {
 }
 
 function line(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8').trim();
-  } catch {
-    return null;
-  }
+  return textAt(file, { most: 64 * 1024 })?.trim() ?? null;
 }

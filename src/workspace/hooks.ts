@@ -1,17 +1,20 @@
-import {
-  closeSync,
-  existsSync,
-  fchmodSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { closeSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { failpoint } from '../failpoint.ts';
+import {
+  inDir,
+  inMadeDir,
+  isPlainFile,
+  type OpenFile,
+  openLog,
+  removeIn,
+  textAt,
+  writeFileAt,
+  writeIn,
+} from '../foreign.ts';
+import { HOOK_MARK } from '../model/environment.ts';
+import { fnv1a } from '../model/hash.ts';
 import {
   identify,
   identityIn,
@@ -23,7 +26,7 @@ import {
 import type { HookSpec } from '../model/policy.ts';
 import { killGroup } from '../spawn.ts';
 import { gated, letThrough } from './gate.ts';
-import { gitDir } from './own.ts';
+import { ownGitDir } from './own.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
 /** How long a daemon that inherited the pipes may hold us after the hook itself has ended. */
@@ -47,44 +50,50 @@ export async function runHook(hook: {
 }): Promise<{ ok: boolean; error: string | null }> {
   const { spec, cwd, logFile, env, processes } = hook;
   const [file = '', ...args] = spec.argv;
-  let log: number;
+  if (ownGitDir(cwd) === null)
+    return { ok: false, error: `git can't tell its git dir of ${cwd}, so it was not started` };
+  let log: OpenFile;
   try {
-    mkdirSync(dirname(logFile), { recursive: true, mode: 0o700 });
-    log = openSync(logFile, 'a', 0o600);
-    fchmodSync(log, 0o600);
+    const folder = dirname(logFile);
+    inMadeDir(dirname(folder), basename(folder), () => null);
+    log = openLog(logFile);
   } catch (error) {
     return { ok: false, error: `can't write ${logFile}: ${String(error)}` };
   }
   const timeout_ms = spec.timeout_seconds * 1000;
+  const { notes } = processes;
   const note = noteOf(cwd);
+  const nonce = randomBytes(16).toString('hex');
   try {
-    // One that nobody could find again would run beside the next.
-    if (note === null)
-      return { ok: false, error: `git can't tell its git dir of ${cwd}, so it was not started` };
     return await runLogged(file, args, {
-      ...{ cwd, env, log, timeout_ms },
+      ...{ cwd, env: { ...env, [HOOK_MARK]: nonce }, log, timeout_ms },
       started: (pid) => {
         failpoint('prepare-hook-waits');
         const { me, lookAt } = processes;
         const identity = identify(pid, me, lookAt(pid));
         if (identity === null) throw new Error(`process ${pid} can't be told apart, so it was not let on`);
-        const text = JSON.stringify({ ...identity, until_ms: Date.now() + timeout_ms });
-        writeFileSync(note, text, { mode: 0o600 });
+        const text = JSON.stringify({ ...identity, worktree: cwd, nonce, until_ms: Date.now() + timeout_ms });
+        // One that nobody could find again would run beside the next.
+        inMadeDir(dirname(notes), basename(notes), (dir) => writeIn(dir, note, text));
         failpoint('prepare-hook-known');
       },
     });
   } catch (error) {
     return { ok: false, error: error instanceof Error ? error.message : String(error) };
   } finally {
-    closeSync(log);
-    if (note !== null) rmSync(note, { force: true });
+    closeSync(log.fd);
+    removeNote(notes, note);
   }
 }
 
-/** This machine's processes: who looks, and one look. */
+/** This machine's processes: who looks, one look, and where it is noted which hooks run. */
 export interface Processes {
   readonly me: ObserverIdentity;
   readonly lookAt: (pid: number) => ProcessLook;
+  /** Whether a process was started with this variable in its environment; false where that can't be seen. */
+  readonly startedWith: (pid: number, variable: string) => boolean;
+  /** A directory of our own, which agents are not told of. */
+  readonly notes: string;
 }
 
 /** A hook outlives the tick that was killed while it ran, and with that tick went its time limit. What it still does
@@ -93,37 +102,68 @@ export interface Processes {
  *  nothing is ended or removed. */
 export async function hookLeft(
   worktree: string,
-  { me, lookAt }: Processes,
+  { me, lookAt, startedWith, notes }: Processes,
   acts = true,
 ): Promise<string | null> {
-  const file = noteOf(worktree);
-  if (file === null)
+  if (ownGitDir(worktree) === null)
     return `git can't tell its git dir of ${worktree}: whether a hook runs there is not known`;
-  const note = readNote(file);
-  if (note === null) return null;
+  const name = noteOf(worktree);
+  const note = readNote(join(notes, name), worktree);
+  if (note === null) return hookOfBefore(worktree, { me, lookAt });
   const { verdict, because } = judge(note, me, lookAt(note.pid));
   const late = Date.now() > note.until_ms;
   // A container that was started anew has another namespace, and took its hooks with it: no reason to wait for ever.
   if (verdict === 'dead' || (/^other_(time_)?namespace$/.test(because) && late)) {
-    if (acts) rmSync(file, { force: true });
+    if (acts) removeNote(notes, name);
     return null;
   }
-  if (acts && verdict === 'alive' && late) killGroup(note.pid);
-  const runs = verdict === 'alive' ? 'still runs' : 'may still run';
-  return `a hook of an earlier attempt ${runs} in ${worktree} (process ${note.pid}, ${because})`;
+  // A note is only a file: what is ended must know the word that we gave to what we started.
+  if (acts && verdict === 'alive' && late && startedWith(note.pid, `${HOOK_MARK}=${note.nonce}`)) {
+    if (judge(note, me, lookAt(note.pid)).verdict === 'alive') killGroup(note.pid);
+  }
+  return running(worktree, note.pid, verdict, because);
 }
 
-/** null = there is none, or its writer was killed with it half written: then the hook was never let on. */
-function readNote(file: string): (ProcessIdentity & { readonly until_ms: number }) | null {
-  if (!existsSync(file)) return null;
-  const text = readFileSync(file, 'utf8');
+/** 0.1 noted a hook in the worktree's git dir, where an agent can write: it may be waited for, within its own limit, and is never
+ *  ended. */
+function hookOfBefore(worktree: string, { me, lookAt }: Pick<Processes, 'me' | 'lookAt'>): string | null {
+  const own = ownGitDir(worktree);
+  const note = own === null ? null : readNote(join(own, 'mc-pickup-hook.json'), null);
+  if (note === null || Date.now() > note.until_ms) return null;
+  const { verdict, because } = judge(note, me, lookAt(note.pid));
+  return verdict === 'dead' ? null : running(worktree, note.pid, verdict, because);
+}
+
+function running(worktree: string, pid: number, verdict: string, because: string): string {
+  const runs = verdict === 'alive' ? 'still runs' : 'may still run';
+  return `a hook of an earlier attempt ${runs} in ${worktree} (process ${pid}, ${because})`;
+}
+
+interface Note extends ProcessIdentity {
+  readonly until_ms: number;
+  /** '' = none was noted. */
+  readonly nonce: string;
+}
+
+/** null = there is none for this worktree, or its writer was killed with it half written: then the hook was never let on. */
+function readNote(file: string, worktree: string | null): Note | null {
   try {
-    const note = JSON.parse(text) as Record<string, unknown>;
+    const note = JSON.parse(textAt(file, { most: 64 * 1024 }) ?? '') as Record<string, unknown>;
     const identity = identityIn(note);
-    return identity === null ? null : { ...identity, until_ms: Number(note.until_ms) };
+    if (identity === null || (worktree !== null && note.worktree !== worktree)) return null;
+    const nonce = typeof note.nonce === 'string' ? note.nonce : '';
+    return { ...identity, until_ms: Number(note.until_ms), nonce };
   } catch {
     return null;
   }
+}
+
+function noteOf(worktree: string): string {
+  return `${fnv1a(worktree)}.json`;
+}
+
+function removeNote(notes: string, name: string): void {
+  inDir(dirname(notes), basename(notes), (dir) => removeIn(dir, name));
 }
 
 async function runLogged(
@@ -132,7 +172,7 @@ async function runLogged(
   o: {
     readonly cwd: string;
     readonly env: NodeJS.ProcessEnv;
-    readonly log: number;
+    readonly log: OpenFile;
     readonly timeout_ms: number;
     readonly started: (pid: number) => void;
   },
@@ -150,12 +190,12 @@ async function runLogged(
     detached: true,
   });
   letThrough(child, o.started);
-  let room = MAX_LOG_BYTES - fstatSync(o.log).size;
+  let room = MAX_LOG_BYTES - o.log.size;
   let open = true;
   child.all.on('data', (part: Buffer) => {
     if (!open || room <= 0) return;
     try {
-      room -= writeSync(o.log, part.subarray(0, room));
+      room -= writeSync(o.log.fd, part.subarray(0, room));
     } catch {
       // A disk that is full is no fault of the hook, which may yet come through.
       room = 0;
@@ -188,22 +228,17 @@ async function runLogged(
 /** Whether `after_create` has never run to its end in this worktree. */
 export function hookPending(worktree: string): boolean {
   const marker = markerOf(worktree);
-  return marker === null || !existsSync(marker);
+  return marker === null || !isPlainFile(marker);
 }
 
 /** Notes that `after_create` ran to its end. */
 export function hookDone(worktree: string): void {
   const marker = markerOf(worktree);
-  if (marker !== null) writeFileSync(marker, '', { mode: 0o600 });
-}
-
-function noteOf(worktree: string): string | null {
-  const marker = markerOf(worktree);
-  return marker === null ? null : join(dirname(marker), 'mc-pickup-hook.json');
+  if (marker !== null) writeFileAt(marker, '');
 }
 
 /** In the worktree's own git dir: it is never committed, and it goes when the worktree goes. */
 function markerOf(worktree: string): string | null {
-  const own = gitDir(worktree);
+  const own = ownGitDir(worktree);
   return own === null ? null : join(own, MARKER);
 }

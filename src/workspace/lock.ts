@@ -4,20 +4,10 @@
  * A state dir is known by its real path, by device and inode of its `host-id`, and by what that file holds: a copy has the same content at
  * another place, one that was moved has left its old place, and one that was put back from a backup is at its place with another inode.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fnv1a, uniqueName } from '../model/hash.ts';
+import { lookAtName, textAt, writeFileAt } from '../foreign.ts';
+import { fnv1a } from '../model/hash.ts';
 
 /** A state dir, as a lock names it. */
 export interface Owner {
@@ -69,14 +59,11 @@ export function lockFor(own: string, me: Owner, ticket: string): void {
   const text = `mc-pickup ${ticket} of ${JSON.stringify(me.state)} (host-id ${me.id} ${me.host})`;
   const before = lockText(own);
   if (before === text || (before !== null && !REASON.test(before))) return;
-  const temp = join(own, `mc-pickup-locked-${uniqueName()}`);
-  try {
-    writeFileSync(temp, `${text}\n`, { mode: 0o600, flag: 'wx' });
-    renameSync(temp, join(own, 'locked')); // never through a link that somebody has put there
-  } catch (error) {
-    rmSync(temp, { force: true });
-    throw error;
-  }
+  writeFileAt(
+    join(own, 'locked'),
+    `${text}
+`,
+  );
 }
 
 /** What a person is told of a worktree that is another state dir's. */
@@ -103,18 +90,8 @@ function standing(state: string): Omit<Owner, 'state'> | 'gone' | 'unknown' {
 
 /** What a lock says; null = it is not locked. An agent can write here: what is no plain file of one line is a lock that says nothing. */
 export function lockText(own: string): string | null {
-  let file: number;
-  try {
-    file = openSync(join(own, 'locked'), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    return ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '') ? null : '';
-  }
-  try {
-    const stat = fstatSync(file);
-    return stat.isFile() && stat.size <= MOST_BYTES ? readFileSync(file, 'utf8').trim() : '';
-  } finally {
-    closeSync(file);
-  }
+  const file = join(own, 'locked');
+  return lookAtName(file) === null ? null : (textAt(file, { most: MOST_BYTES })?.trim() ?? '');
 }
 
 function parsed(text: string): string | null {

@@ -1,19 +1,26 @@
 import {
-  chmodSync,
+  closeSync,
   existsSync,
+  fchmodSync,
   linkSync,
+  openSync,
   readdirSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { at, bytesOf, inDirAt, isPlainDir, lookAtName, MOST_BYTES, namesAt, textAt } from '../foreign.ts';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
 export const READY = 'mc-pickup-ready';
+
+/** Beyond any path. */
+const MOST_LINE = 64 * 1024;
+/** A repository of a million branches. */
+export const MOST_REFS = 128 * 1024 * 1024;
 
 /*
  * What can be read from git's files without a process: gitrepository-layout(5) describes them. A process costs more than
@@ -45,6 +52,26 @@ export function gitDir(worktree: string): string | null {
   return isDirectory(own) ? own : null;
 }
 
+/** The git dir of a worktree beside the main one, if the two name each other: whoever writes there writes in this worktree's own.
+ *  null = there is none, or it is another's. */
+export function ownGitDir(worktree: string): string | null {
+  const named = isPlainDir(join(worktree, '.git')) ? null : gitDir(worktree);
+  if (named === null) return null;
+  return inDirAt(named, (dir) => {
+    if (basename(dirname(dir.path)) !== 'worktrees') return null;
+    const back = dirname(resolve(dir.path, lineOf(at(dir, 'gitdir'))));
+    return back === worktree || realOf(back) === realOf(worktree) ? dir.path : null;
+  });
+}
+
+function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
 function isDirectory(path: string): boolean {
   try {
     return statSync(path).isDirectory();
@@ -56,8 +83,7 @@ function isDirectory(path: string): boolean {
 /** The worktrees that a repository knows beside its main one, whether they are on disk or not. */
 export function registered(common: string): { readonly path: string; readonly own: string }[] {
   const all = join(common, 'worktrees');
-  if (!existsSync(all)) return [];
-  return readdirSync(all).map((name) => {
+  return namesAt(all).map((name) => {
     const own = join(all, name);
     return { own, path: placeOf(own) };
   });
@@ -82,27 +108,18 @@ export function ownDir(common: string, target: string): string | null {
 export function mayHaveBranch(common: string, id: string): boolean {
   if (existsSync(join(common, 'reftable'))) return true;
   const mine = (name: string): boolean => name === id || name.startsWith(`${id}-`);
+  const loose = join(common, 'refs', 'heads', 'mc');
+  if (namesAt(loose).some(mine) || isOdd(loose, isPlainDir(loose))) return true;
+  const file = join(common, 'packed-refs');
+  const text = textAt(file, { most: MOST_REFS, encoding: 'latin1' });
+  if (text === null) return isOdd(file, false);
   const packed = `refs/heads/mc/${id}`;
-  try {
-    return (
-      orNone(() => readdirSync(join(common, 'refs', 'heads', 'mc')), []).some(mine) ||
-      orNone(() => readFileSync(join(common, 'packed-refs'), 'latin1').split('\n'), []).some(
-        (line) => line.endsWith(packed) || line.includes(`${packed}-`),
-      )
-    );
-  } catch {
-    return true;
-  }
+  return text.split('\n').some((line) => line.endsWith(packed) || line.includes(`${packed}-`));
 }
 
-/** `none` where there is no such file or directory. */
-function orNone<T>(read: () => T, none: T): T {
-  try {
-    return read();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return none;
-    throw error;
-  }
+/** Something stands there, and not what belongs there. */
+function isOdd(path: string, fits: boolean): boolean {
+  return !fits && lookAtName(path) !== null;
 }
 
 /**
@@ -116,16 +133,22 @@ export function addToConfig(common: string, section: string): boolean {
   let lock: string | null = null;
   try {
     const file = realpathSync(join(common, 'config'));
-    const before = readFileSync(file);
+    const before = bytesOf(file);
+    if (before === null) return false;
     // A backslash at the very end would take our first line into its own.
     if (!/^$|[^\\\r]\n$/.test(before.subarray(-2).toString('latin1'))) return false;
     const mine = `${file}.mc-pickup-${process.pid}`;
-    writeFileSync(mine, Buffer.concat([before, Buffer.from(section)]), { flag: 'wx' });
+    const fd = openSync(mine, 'wx');
     made = mine;
-    chmodSync(mine, statSync(file).mode & 0o7777);
+    try {
+      writeFileSync(fd, Buffer.concat([before, Buffer.from(section)]));
+      fchmodSync(fd, statSync(file).mode & 0o7777);
+    } finally {
+      closeSync(fd);
+    }
     linkSync(mine, `${file}.lock`);
     lock = `${file}.lock`;
-    if (!readFileSync(file).equals(before)) return false; // somebody was faster
+    if (bytesOf(file)?.equals(before) !== true) return false; // somebody was faster
     renameSync(lock, file);
     lock = null;
     return true;
@@ -158,6 +181,43 @@ function letGo(common: string): void {
   }
 }
 
+/** In these git keeps what is half done; whoever adds a worktree has it look there in all others. */
+const HALF_DONE = ['', 'rebase-merge', 'rebase-apply', 'sequencer', 'info', 'logs'];
+/** Beside these, nothing in a git dir is read whole. */
+const MAY_BE_LARGE: ReadonlySet<string> = new Set(['index', 'logs/HEAD', 'info/sparse-checkout']);
+
+/**
+ * Whatever adds a worktree, or asks which branch is checked out, reads in the git dirs of all worktrees: a pipe or a device in one of
+ * them would hold up git for every other ticket. Such a thing holds no work: it is moved aside under a name that git does not
+ * read. What it was called.
+ */
+export function moveOddAside(common: string): string[] {
+  const found: string[] = [];
+  for (const { own } of registered(common))
+    for (const folder of HALF_DONE) {
+      const dir = folder === '' ? own : join(own, folder);
+      for (const name of namesAt(dir, MOST_FILES)) {
+        if (name.endsWith(ODD) || !holdsUp(join(dir, name), MAY_BE_LARGE.has(join(folder, name)))) continue;
+        inDirAt(dir, (open) => open.path === dir && renameSync(at(open, name), at(open, `${name}${ODD}`)));
+        found.push(join(dir, name));
+      }
+    }
+  return found;
+}
+
+const ODD = '.mc-pickup-odd';
+const MOST_FILES = 500;
+
+/** Whether git would wait for it, or read it without end: no matter what leads there. */
+function holdsUp(path: string, large: boolean): boolean {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() ? !large && stat.size > MOST_BYTES : !stat.isDirectory();
+  } catch {
+    return false; // A link to nothing, say: git finds nothing.
+  }
+}
+
 /** What a file says, trimmed; '' = nothing can be read. */
 export function textOf(file: string): string {
   return lineOf(file).trim();
@@ -165,9 +225,5 @@ export function textOf(file: string): string {
 
 /** The same where it may be a path, which may begin or end with a space and have line breaks in it. */
 function lineOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').replace(/\n$/, '');
-  } catch {
-    return '';
-  }
+  return textAt(file, { most: MOST_LINE })?.replace(/\n$/, '') ?? '';
 }

@@ -4,8 +4,9 @@
  * worktree made in the ordinary way. Killed in between, the slot is nobody's and is made anew; what stands at the ticket's
  * path already is known by SLOT without READY, was never given to anybody, and goes like every half-made worktree.
  */
-import { existsSync, lstatSync, rmdirSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { removeFileAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { PLAIN } from './merged.ts';
@@ -28,7 +29,7 @@ export function neverGiven(own: string): boolean {
 /** From now on it is a worktree like all others. */
 export function given(common: string, target: string): void {
   const own = ownDir(common, target);
-  if (own !== null) rmSync(join(own, SLOT), { force: true });
+  if (own !== null) removeFileAt(join(own, SLOT));
 }
 
 /** `git worktree move` renames the directory before it writes down where it is: killed in between, git looks for a slot at its
@@ -61,7 +62,7 @@ export async function takeSlot(wanted: {
     } catch {
       // It is made anew, like every slot without a state file.
     } finally {
-      rmSync(claimed, { force: true });
+      removeFileAt(claimed);
     }
   }
   return false;

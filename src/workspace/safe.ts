@@ -3,8 +3,9 @@
  * with the settings that could hide a change switched off (fsmonitor, the untracked cache, a lax look at times), and what
  * a setting could still hide (a bit in the index, an ignore rule, another work tree) is looked for by itself.
  */
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { namesAt, textAt } from '../foreign.ts';
 import { git } from './git.ts';
 import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, PLAIN, whereElse } from './merged.ts';
@@ -152,7 +153,7 @@ async function ownGitDir(
   const common = realpathSync(at.stdout);
   const dot = lstatSync(join(dir, '.git'), { throwIfNoEntry: false });
   if (dot === undefined || !dot.isFile()) return no('not_a_worktree', 'it is no git worktree of ours');
-  const [, path] = /^gitdir: ([\s\S]+?)\n?$/.exec(readFileSync(join(dir, '.git'), 'utf8')) ?? [];
+  const [, path] = /^gitdir: ([\s\S]+?)\n?$/.exec(textAt(join(dir, '.git')) ?? '') ?? [];
   if (path === undefined) return no('not_a_worktree', 'its .git file says nothing');
   const own = resolve(dir, path);
   if (!existsSync(own))
@@ -162,7 +163,7 @@ async function ownGitDir(
     );
   if (realpathSync(dirname(own)) !== join(common, 'worktrees'))
     return no('not_a_worktree', `it belongs to another repository than ${repo}`);
-  const back = readFileSync(join(own, 'gitdir'), 'utf8').replace(/\n$/, '');
+  const back = (textAt(join(own, 'gitdir')) ?? '').replace(/\n$/, '');
   if (resolve(own, back) !== join(registered, '.git'))
     return no('not_a_worktree', `git knows it at ${dirname(resolve(own, back))}`);
   return { own, common };
@@ -214,7 +215,7 @@ async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
     if (tag === '') continue;
     const there = lstatSync(join(dir, path), { throwIfNoEntry: false });
     // A submodule that was never checked out is an empty directory.
-    if (mode === '160000' && there?.isDirectory() && readdirSync(join(dir, path)).length > 0)
+    if (mode === '160000' && there?.isDirectory() && namesAt(join(dir, path), 1).length > 0)
       return no('submodule', `${path} is a submodule that is checked out`);
     // Told to be taken for unchanged (lower case), or not to be looked at (S): a change in it is not shown.
     if (there !== undefined && mode !== '160000' && /^[a-zS]$/.test(tag))
@@ -226,9 +227,9 @@ async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
 /** Tips of the commits of a log that no ref leads to; null = it can't be told. */
 export async function unreached(log: string, ask: Ask): Promise<readonly string[] | null> {
   if (!existsSync(log)) return [];
-  const shas = new Set(
-    readFileSync(log, 'latin1').match(/^[0-9a-f]{40,64}|(?<=^[0-9a-f]{40,64} )[0-9a-f]{40,64}/gm) ?? [],
-  );
+  const text = textAt(log, { most: MANY.most, encoding: 'latin1' });
+  if (text === null) return null;
+  const shas = new Set(text.match(/^[0-9a-f]{40,64}|(?<=^[0-9a-f]{40,64} )[0-9a-f]{40,64}/gm) ?? []);
   const all = [...shas].filter((sha) => /[^0]/.test(sha));
   const parents = new Set<string>();
   const found = new Set<string>();

@@ -3,8 +3,9 @@
  * `.pool-N.json`: written last, when all is ready, and renamed away first, by whoever takes the slot. So whoever has renamed
  * it has the slot, and a slot without it is nobody's yet. Nothing here runs git: a tick may ask at its end.
  */
-import { lstatSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { namesAt, removeFileAt, textAt, writeFileAt } from '../foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { Project } from '../model/policy.ts';
 
@@ -35,7 +36,7 @@ export function hookKey({ after_create, pool_setup }: Pick<Project, 'after_creat
 /** null = there is none that can be read. */
 export function readSlot(root: string, n: number): SlotState | null {
   try {
-    const all = JSON.parse(readFileSync(stateFile(root, n), 'utf8')) as Record<string, unknown>;
+    const all = JSON.parse(textAt(stateFile(root, n), { most: 64 * 1024 }) ?? '') as Record<string, unknown>;
     const { sha, made_at_ms, hook, failed } = all;
     if (typeof sha !== 'string' || typeof hook !== 'string' || typeof made_at_ms !== 'number') return null;
     return { sha, made_at_ms, hook, failed: typeof failed === 'string' ? failed : null };
@@ -45,9 +46,7 @@ export function readSlot(root: string, n: number): SlotState | null {
 }
 
 export function writeSlot(root: string, n: number, state: SlotState): void {
-  const temp = join(root, `.pool-${n}.tmp-${process.pid}`);
-  writeFileSync(temp, `${JSON.stringify(state)}\n`, { mode: 0o600 });
-  renameSync(temp, stateFile(root, n));
+  writeFileAt(stateFile(root, n), `${JSON.stringify(state)}\n`);
 }
 
 /** Takes a slot away from everybody else; null = somebody was first. What it returns stands there until the taker is through. */
@@ -63,13 +62,13 @@ export function claimSlot(root: string, n: number): string | null {
 
 /** Takes away what claims of processes that are gone have left of a slot. */
 export function dropClaims(root: string, n: number): void {
-  for (const name of readdirSync(root))
-    if (name.startsWith(`.pool-${n}.claimed-`)) rmSync(join(root, name), { force: true });
+  for (const name of namesAt(root))
+    if (name.startsWith(`.pool-${n}.claimed-`)) removeFileAt(join(root, name));
 }
 
 /** Whether somebody is taking this slot just now. A claim of a process that is gone holds nobody. */
 export function isBeingTaken(root: string, n: number, now_ms: number): boolean {
-  return readdirSync(root).some((name) => {
+  return namesAt(root).some((name) => {
     const [, slot, pid] = /^\.pool-(\d+)\.claimed-(\d+)$/.exec(name) ?? [];
     if (Number(slot) !== n) return false;
     const stat = lstatSync(join(root, name), { throwIfNoEntry: false });

@@ -1,24 +1,34 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failpoint } from '../failpoint.ts';
+import { lookAtName, namesAt, removeFileAt, writeFileAt } from '../foreign.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { slug } from '../text.ts';
-import { fetchOnce, type GitResult, git, inTurn, type Shared } from './git.ts';
+import {
+  fetchOnce,
+  type GitResult,
+  git,
+  inTurn,
+  isSilence,
+  isSilent,
+  noteSilence,
+  type Shared,
+} from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
 import { lockFor, lockText, type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
-import { addToConfig, commonDir, gitDir, mayHaveBranch, ownDir, READY, registered, textOf } from './own.ts';
+import {
+  addToConfig,
+  commonDir,
+  gitDir,
+  mayHaveBranch,
+  moveOddAside,
+  ownDir,
+  READY,
+  registered,
+  textOf,
+} from './own.ts';
 import { given, mendMoved, neverGiven, takeSlot } from './pool.ts';
 
 export type Refusal =
@@ -31,6 +41,7 @@ export type Refusal =
   | 'worktree_missing'
   | 'worktrees_root_missing'
   | 'git_failed'
+  | 'git_silent'
   | 'being_made'
   | 'branch_elsewhere'
   | 'other_board';
@@ -56,6 +67,9 @@ export interface Wanted {
 
 type Refused = Extract<Prepared, { ok: false }>;
 
+/** Those in whose repository was looked for what would hold up git. */
+const looked = new WeakSet<Shared>();
+
 interface Branch {
   readonly ref: string;
   readonly at_ms: number;
@@ -78,7 +92,20 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory()) {
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
     }
-    return await inTurn(realpathSync(project.repo), (shared, next) => prepare(wanted, shared, next));
+    const repo = realpathSync(project.repo);
+    return await inTurn(repo, async (shared, next) => {
+      if (isSilent(repo))
+        return no(
+          'git_silent',
+          `git did not answer in ${repo} a moment ago: look at what it waits for there`,
+        );
+      const odd: string[] = [];
+      const prepared = await prepare(wanted, shared, next, odd);
+      if (prepared.ok) prepared.warnings.push(...odd.map((one) => `${one} would hold up git: moved aside`));
+      if (prepared.ok || !isSilence(prepared.error)) return prepared;
+      noteSilence(repo);
+      return no('git_silent', prepared.error);
+    });
   } catch (error) {
     return no('git_failed', error instanceof Error ? error.message : String(error));
   }
@@ -88,10 +115,14 @@ async function prepare(
   { project, ticket, root, state }: Wanted,
   shared: Shared,
   next: () => void,
+  odd: string[],
 ): Promise<Prepared> {
   const common = commonDir(project.repo) ?? (await askedFor(project.repo));
   if (typeof common !== 'string') return common;
   failpoint('prepare-repo-found');
+  // Those that wait for each other here need it but once.
+  if (!looked.has(shared)) odd.push(...moveOddAside(common));
+  looked.add(shared);
 
   if (project.worktrees !== null && lstatSync(project.worktrees, { throwIfNoEntry: false }) === undefined) {
     return no(
@@ -115,7 +146,7 @@ async function prepare(
   // It has come along with its state dir: git looks for it at the old place.
   if (whose.kind === 'moved') await git(common, ['worktree', 'repair', '--', target]);
   await mendMoved(common, target);
-  if (there !== undefined && readdirSync(target).length > 0) {
+  if (there !== undefined && namesAt(target, 1).length > 0) {
     if (!halfMade(common, target)) return reuse(target, common, { project, ticket }, me);
     const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', target], ADD_MS);
     if (!gone.ok) return failing(project.repo, gone);
@@ -132,6 +163,7 @@ export async function askedFor(repo: string): Promise<string | Refused> {
 
 /** Git could not do it: because of the repository, or of what it was asked for. */
 async function failing(repo: string, { error }: GitResult): Promise<Refused> {
+  if (isSilence(error)) return no('git_silent', error);
   const found = await askedFor(repo);
   return typeof found === 'string' ? no('git_failed', `${repo}: ${error}`) : found;
 }
@@ -173,7 +205,7 @@ function halfMade(common: string, target: string): boolean {
 function markReady(common: string, target: string, ticket: string, me: Owner | null): void {
   const own = ownDir(common, target);
   if (own === null) return;
-  writeFileSync(join(own, READY), '', { mode: 0o600 });
+  writeFileAt(join(own, READY), '');
   if (me !== null) lockFor(own, me, ticket);
 }
 
@@ -188,7 +220,7 @@ async function markStart(
   if (own === null || existsSync(join(own, START))) return;
   const args = base === undefined ? ['rev-parse', 'HEAD'] : ['merge-base', 'HEAD', base];
   const found = fresh === undefined ? await git(target, args) : { ok: true, stdout: fresh };
-  if (found.ok) writeFileSync(join(own, START), `${found.stdout}\n`, { mode: 0o600 });
+  if (found.ok) writeFileAt(join(own, START), `${found.stdout}\n`);
 }
 
 function noteOf(common: string, id: string): string {
@@ -200,8 +232,8 @@ function noteOf(common: string, id: string): string {
 export function beingMade(common: string, id: string): boolean {
   const note = noteOf(common, id);
   const group = Number(textOf(note));
-  if (!Number.isInteger(group) || group <= 1 || Date.now() - statSync(note).mtimeMs > 2 * ADD_MS)
-    return false;
+  const age_ms = Date.now() - (lookAtName(note)?.mtimeMs ?? 0);
+  if (!Number.isInteger(group) || group <= 1 || age_ms > 2 * ADD_MS) return false;
   try {
     return process.kill(-group, 0);
   } catch (error) {
@@ -214,10 +246,10 @@ export async function addWorktree(common: string, id: string, args: readonly str
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {
-    const started = (pid: number): void => writeFileSync(note, `${pid}`, { mode: 0o600 });
+    const started = (pid: number): void => writeFileAt(note, `${pid}`);
     return await git(common, ['worktree', 'add', ...args], ADD_MS, started, { hooks: true });
   } finally {
-    rmSync(note, { force: true });
+    removeFileAt(note);
     failpoint('prepare-worktree-added');
   }
 }
@@ -269,6 +301,7 @@ async function reuse(
   ];
   const seen = await git(target, ['rev-parse', ...args]);
   if (!seen.ok) {
+    if (isSilence(seen.error)) return no('git_silent', seen.error);
     // What is wrong with the repository itself is no word on this worktree.
     const repo = await askedFor(project.repo);
     if (typeof repo !== 'string') return repo;
@@ -353,7 +386,7 @@ async function create(
     if (whose.kind === 'other') return no('other_board', saysOf(target, whose));
     const root = dirname(target);
     const others = known.some((path) => path.startsWith(`${root}/`) && path !== target);
-    const empty = readdirSync(root).every((name) => name === basename(target));
+    const empty = namesAt(root).every((name) => name === basename(target));
     if (empty && (others || (project.worktrees !== null && !half))) {
       return no(
         'worktree_missing',

@@ -71,6 +71,6 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
   expect(await board.end({ run, version: row?.version ?? 0 }, end, 't', NOW)).toBe('won');
   expect(await act(plan, aWorld(), hands)).toMatchObject([{ result: 'done' }]);
   expect(await panes()).toEqual([]);
-  expect(readFileSync(join(places.runs, run, 'screen.txt'), 'utf8')).toContain('famous last words');
+  expect(readFileSync(join(places.own, run, 'screen.txt'), 'utf8')).toContain('famous last words');
   board.close();
 });

@@ -91,7 +91,7 @@ const agent = (): boolean => existsSync(join(dir, 'agent'));
 
 /** As tmux starts it: the same process is the launcher, and then the agent. */
 function launch(): ChildProcess & { readonly pid: number } {
-  const child = spawn('/bin/sh', [join(places.runs, RUN, 'launch')], { stdio: 'ignore' });
+  const child = spawn('/bin/sh', [join(places.own, RUN, 'launch')], { stdio: 'ignore' });
   started.push(child);
   return child as ChildProcess & { readonly pid: number };
 }

@@ -306,7 +306,7 @@ for (const kind of chosenClients()) {
       const row = await one.untilStatus(id, 'needs_input', 90_000);
       expect(row.reason).toBe('finished_without_report');
       const mark = one.box.sql<{ mark: string }>('SELECT mark FROM runtime_sessions')[0]?.mark ?? '';
-      expect(readFileSync(join(one.box.state, 'runs', mark, 'output.log'), 'utf8')).toContain(
+      expect(readFileSync(join(one.box.state, 'own', mark, 'output.log'), 'utf8')).toContain(
         'headless answer',
       );
       expect(one.prompts(MARK)).toHaveLength(1);

@@ -6,13 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
+import { lookAt, lookAtSelf, startedWith } from '../../src/runtime/identity.ts';
 import { fillSlot, hookDone, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
 
 const seconds = Number(process.argv[2] ?? 3);
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-pool-bench-')));
-const processes = { me: lookAtSelf('h'), lookAt };
+const processes = { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') };
 const repo = join(dir, 'repo');
 const root = join(dir, 'worktrees', 'p');
 const git = (...args: string[]) =>

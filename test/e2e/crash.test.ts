@@ -102,7 +102,7 @@ describe('a tick that is killed', () => {
     ]);
 
     // What that tick had staged is started now, as by a tmux that was slow: it registers too late.
-    const late = spawnSync('/bin/sh', [join(rig.box.state, 'runs', claim.id, 'launch')], {
+    const late = spawnSync('/bin/sh', [join(rig.box.state, 'own', claim.id, 'launch')], {
       env: rig.box.env,
       timeout: BOUND_MS,
     });

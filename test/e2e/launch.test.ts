@@ -144,7 +144,7 @@ describe('a busy runtime that appears between the look and the launch (409)', ()
     // It goes to work in our worktree, and its run says so.
     const notes = join(rig.box.state, 'notes');
     rig.box.sql('UPDATE runtime_sessions SET worktree = ? WHERE ticket_id = ?', ours, other);
-    const file = join(rig.box.state, 'runs', rig.run(other).mark, 'run.json');
+    const file = join(rig.box.state, 'own', rig.run(other).mark, 'run.json');
     writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), worktree: ours }));
     writeFileSync(join(notes, `${other}.wander`), ours);
     expect(await until(() => existsSync(join(notes, `${other}.wandered`)))).toBe(true);

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
-import { HOOK_MARK, runsWithProcesses } from '../../src/runtime/traces.ts';
+import { HOOK_MARK } from '../../src/model/environment.ts';
+import { runsWithProcesses } from '../../src/runtime/traces.ts';
 
 let dir: string;
 const children: ChildProcess[] = [];

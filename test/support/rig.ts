@@ -1,5 +1,5 @@
 /** What the end-to-end tests say about a sandbox: tickets, runs, agents and ticks of the real program. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from '../../scripts/sandbox.ts';
@@ -254,6 +254,7 @@ ${more}`);
     const moves = [
       [join(box.state, 'marks', `${id}.json`), join(box.dir, `${id}.mark`)],
       [join(box.state, 'runs', mark), join(box.dir, `${id}.run`)],
+      [join(box.state, 'own', mark), join(box.dir, `${id}.own`)],
     ] as const;
     for (const [from, to] of moves) renameSync(from, to);
     for (const name of ['@mc_run', '@mc_ticket'])
@@ -282,8 +283,10 @@ ${more}`);
     return readdirSync(join(this.box.state, 'runs', run));
   }
 
+  /** What the agent of a run is told of, or what only the program keeps of it. */
   runFile(run: string, name: string): string {
-    return readFileSync(join(this.box.state, 'runs', run, name), 'utf8');
+    const own = join(this.box.state, 'own', run, name);
+    return readFileSync(existsSync(own) ? own : join(this.box.state, 'runs', run, name), 'utf8');
   }
 }
 

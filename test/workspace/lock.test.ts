@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { takeOver } from '../../src/doctor/locks.ts';
 import { NO_POLICY } from '../../src/model/policy.ts';
-import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
+import { ensureHostId, lookAt, lookAtSelf, startedWith } from '../../src/runtime/identity.ts';
 import { forget } from '../../src/workspace/aside.ts';
 import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
@@ -79,7 +79,7 @@ it('a new worktree, one of before, and a slot that was taken are locked for thei
   expect(await take(a)).toMatchObject({ ok: true, created: true });
 
   const pooled = project({ pool: 1 });
-  const processes = { me: lookAtSelf('h'), lookAt };
+  const processes = { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') };
   const filled = await fillSlot({
     project: pooled,
     root: rootOf(a),

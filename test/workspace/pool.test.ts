@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
 import { fnv1a } from '../../src/model/hash.ts';
-import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
+import { lookAt, lookAtSelf, startedWith } from '../../src/runtime/identity.ts';
 import { fillSlot, hookPending, prepareWorkspace } from '../../src/workspace/index.ts';
 import { claimSlot, readSlot, writeSlot } from '../../src/workspace/slots.ts';
 import { aProject } from '../support/builders.ts';
@@ -49,7 +49,7 @@ const fill = (more: object = {}) =>
     root,
     env: process.env,
     logFile: (n) => join(dir, `slot-${n}.log`),
-    processes: { me: lookAtSelf('h'), lookAt },
+    processes: { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') },
   });
 const take = async (id = 'MC-1', more: object = {}) => {
   const made = await prepareWorkspace({

@@ -15,7 +15,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
+import { fnv1a } from '../../src/model/hash.ts';
+import { lookAt, lookAtSelf, startedWith } from '../../src/runtime/identity.ts';
 import {
   branchFacts,
   hookDone,
@@ -62,7 +63,7 @@ const made = async (...args: Parameters<typeof go>) => {
 };
 
 const me = lookAtSelf('h');
-const processes = { me, lookAt };
+const processesOf = (more: object = {}) => ({ me, lookAt, startedWith, notes: join(dir, 'hooks'), ...more });
 
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-ws-')));
@@ -233,7 +234,7 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   const { worktree } = await made();
   const env = { PATH: process.env.PATH };
   const run = (argv: string[], timeout_seconds = 20, cwd = worktree) =>
-    runHook({ spec: { argv, timeout_seconds }, cwd, logFile, env, processes });
+    runHook({ spec: { argv, timeout_seconds }, cwd, logFile, env, processes: processesOf() });
   expect(await run(['sh', '-c', 'echo out; echo err >&2'])).toEqual({ ok: true, error: null });
   expect(readFileSync(logFile, 'utf8')).toMatch(/out[\s\S]*err|err[\s\S]*out/);
   expect(statSync(logFile).mode & 0o777).toBe(0o600);
@@ -269,29 +270,35 @@ test('a hook that can not be told apart never begins', async () => {
     return { kind: 'unreadable', error: 'EMFILE' } as const;
   };
   const logFile = join(dir, 'hook.log');
-  const ran = await runHook({ spec, cwd: worktree, logFile, env, processes: { me, lookAt: blind } });
+  const ran = await runHook({ spec, cwd: worktree, logFile, env, processes: processesOf({ lookAt: blind }) });
   expect(ran).toMatchObject({ ok: false, error: expect.stringContaining('was not let on') });
   await waitFor(() => pids.length === 1 && lookAt(pids[0] ?? 0).kind !== 'present', 'its end');
   expect(existsSync(join(worktree, 'ran'))).toBe(false);
 });
 
+/** A process that was started as a hook is, and a note of it at any place. */
+function aHook(variable = 'MC_PICKUP_HOOK=the-word') {
+  const [name = '', value = ''] = variable.split('=');
+  const env = { PATH: process.env.PATH, [name]: value };
+  const child = spawn('sleep', ['300'], { detached: true, stdio: 'ignore', env });
+  const ended = new Promise((done) => child.once('exit', done));
+  const pid = child.pid ?? 0;
+  const look = lookAt(pid);
+  const { host_id, boot_id, pid_ns, time_ns } = me;
+  const pid_start = look.kind === 'present' ? look.start : '';
+  const until_ms = Date.now() + 3_600_000;
+  const note = { ...{ host_id, boot_id, pid_ns, time_ns, pid, pid_start }, until_ms, nonce: 'the-word' };
+  return { child, ended, pid, note };
+}
+
 test('a hook that outlived its tick is waited for, and ended once it is past its limit', async () => {
   const { worktree } = await made();
-  const left = (more: object = {}) => hookLeft(worktree, { me, lookAt, ...more });
+  const left = (more: object = {}) => hookLeft(worktree, processesOf(more));
   expect(await left()).toBeNull();
-  const note = join(git(worktree, 'rev-parse', '--absolute-git-dir'), 'mc-pickup-hook.json');
-  const orphan = spawn('sleep', ['3600'], { detached: true, stdio: 'ignore' });
-  const ended = new Promise((done) => orphan.once('exit', done));
-  const pid = orphan.pid ?? 0;
-  const look = lookAt(pid);
-  const pid_start = look.kind === 'present' ? look.start : '';
-  const { host_id, boot_id, pid_ns, time_ns } = me;
-  const soon = Date.now() + 3_600_000;
-  const noted = (more: object = {}) =>
-    writeFileSync(
-      note,
-      JSON.stringify({ host_id, boot_id, pid_ns, time_ns, pid, pid_start, until_ms: soon, ...more }),
-    );
+  const file = join(dir, 'hooks', `${fnv1a(worktree)}.json`);
+  const { ended, pid, note } = aHook();
+  mkdirSync(join(dir, 'hooks'));
+  const noted = (more: object = {}) => writeFileSync(file, JSON.stringify({ ...note, worktree, ...more }));
   noted();
   expect(await left()).toContain(`still runs in ${worktree} (process ${pid}`);
   expect(lookAt(pid).kind).toBe('present');
@@ -301,22 +308,42 @@ test('a hook that outlived its tick is waited for, and ended once it is past its
   expect(await left({ me: { ...me, boot_id: null } })).toContain('may still run');
   noted({ pid_ns: 'pid:[1]', time_ns: null, pid: 999_999_999 });
   expect(await left()).toContain('may still run');
-  expect(existsSync(note)).toBe(true);
+  expect(existsSync(file)).toBe(true);
   noted({ pid_ns: 'pid:[1]', time_ns: null, until_ms: Date.now() - 1 });
   expect(await left()).toBeNull();
-  expect(existsSync(note)).toBe(false);
+  expect(existsSync(file)).toBe(false);
   for (const gone of [{ pid_start: 'another start' }, { boot_id: 'another boot' }]) {
     noted(gone);
     expect(await left()).toBeNull();
   }
   // Its writer was killed in the middle: the hook was never let on.
-  writeFileSync(note, '{"host_id":"h","pi');
+  writeFileSync(file, '{"host_id":"h","pi');
+  expect(await left()).toBeNull();
+  noted({ worktree: join(root, 'MC-2') });
   expect(await left()).toBeNull();
   expect(lookAt(pid).kind).toBe('present');
   noted({ until_ms: Date.now() - 1 });
   expect(await left()).toContain(String(pid));
   await ended;
   expect(await left()).toBeNull();
+});
+
+test('a process that a note names, and that no hook of ours became, is never ended', async () => {
+  const { worktree } = await made();
+  const own = git(worktree, 'rev-parse', '--absolute-git-dir');
+  const { child, ended, pid, note } = aHook('MC_RUN_ID=another');
+  const late = JSON.stringify({ ...note, worktree, until_ms: Date.now() - 1 });
+  mkdirSync(join(dir, 'hooks'));
+  // Where 0.1 noted its hooks, and where agents can write; and among our own notes, by the same user's hand.
+  for (const file of [join(own, 'mc-pickup-hook.json'), join(dir, 'hooks', `${fnv1a(worktree)}.json`)]) {
+    writeFileSync(file, late);
+    await hookLeft(worktree, processesOf());
+  }
+  expect(await hookLeft(worktree, processesOf())).toContain(`process ${pid}`);
+  // A signal would have ended it by now: this one is the first.
+  expect(child.kill('SIGTERM')).toBe(true);
+  await ended;
+  expect([child.exitCode, child.signalCode]).toEqual([null, 'SIGTERM']);
 });
 
 test('git worktree add that outlived its tick is waited for: before anything shows, and while a hook of git runs', async () => {

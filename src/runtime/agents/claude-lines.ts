@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
+import { openForeign, tailAt } from '../../foreign.ts';
 import { asObject } from '../files.ts';
 
 /** One line of a transcript. */
@@ -15,34 +16,37 @@ const TAIL_BYTES = 256 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 /** Beyond this a transcript is read no further: a tick must stay short. */
 const MAX_BYTES = 512 * 1024 * 1024;
-const NONE: LastLines = { lines: [], cut: false };
+/** A file with a longer line is no transcript, and is read no further. */
+const MAX_LINE = 32 * 1024 * 1024;
 
 /** The whole lines of the last part of a file, oldest first. */
 export function tailOf(path: string | null): LastLines {
-  return withFile(path, NONE, (file, size) => {
-    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
-    const read = readSync(file, buffer, 0, buffer.length, size - buffer.length);
-    const lines = buffer.toString('utf8', 0, read).split('\n');
-    const cut = size > buffer.length;
-    return { lines: cut ? lines.slice(1) : lines, cut };
-  });
+  const tail = path === null ? null : tailAt(path, TAIL_BYTES);
+  if (tail === null) return { lines: [], cut: false };
+  const lines = tail.text.split('\n');
+  return { lines: tail.cut ? lines.slice(1) : lines, cut: tail.cut };
 }
 
 /** The lines of a file, one character a byte: enough for numbers and ids, and no letter is cut at a chunk's end. */
 export function* linesOf(path: string): Generator<string> {
   // The descriptor is closed by `return` too, which a loop that ends early calls.
-  const file = open(path);
+  const file = openForeign(path);
   if (file === null) return;
   try {
     const buffer = Buffer.alloc(CHUNK_BYTES);
+    const end = Math.min(file.size, MAX_BYTES);
     let rest = '';
-    for (let done = 0; done < MAX_BYTES; ) {
-      const read = readSync(file.fd, buffer, 0, buffer.length, null);
+    for (let done = 0; done < end; ) {
+      const read = readSync(file.fd, buffer, 0, Math.min(buffer.length, end - done), null);
       if (read === 0) break;
       done += read;
-      const lines = (rest + buffer.toString('latin1', 0, read)).split('\n');
-      rest = lines.pop() ?? '';
-      yield* lines;
+      const [first = '', ...more] = buffer.toString('latin1', 0, read).split('\n');
+      rest += first;
+      if (rest.length > MAX_LINE) return;
+      for (const line of more) {
+        yield rest;
+        rest = line;
+      }
     }
     if (rest !== '') yield rest;
   } catch {
@@ -65,38 +69,4 @@ export function parseLine(line: string): Entry | null {
 export function blocksOf(entry: Entry): Entry[] {
   const content = asObject(entry.message)?.content;
   return Array.isArray(content) ? content.map(asObject).filter((block) => block !== null) : [];
-}
-
-/** The names in a folder; none where it cannot be read. */
-export function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function withFile<T>(path: string | null, otherwise: T, use: (fd: number, size: number) => T): T {
-  const file = path === null ? null : open(path);
-  if (file === null) return otherwise;
-  try {
-    return use(file.fd, file.size);
-  } catch {
-    return otherwise;
-  } finally {
-    closeSync(file.fd);
-  }
-}
-
-/** Opens a plain file only: a pipe in its place must not hold a tick up. */
-function open(path: string): { readonly fd: number; readonly size: number } | null {
-  try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = fstatSync(fd);
-    if (stat.isFile()) return { fd, size: stat.size };
-    closeSync(fd);
-  } catch {
-    // Not there, or not ours to read.
-  }
-  return null;
 }

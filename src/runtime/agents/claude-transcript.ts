@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { isPlainFile, namesAt } from '../../foreign.ts';
 import { asObject, numberOf, textOf } from '../files.ts';
 import type { AgentLook, Limited } from './adapter.ts';
-import { blocksOf, type Entry, linesOf, namesIn, parseLine, tailOf } from './claude-lines.ts';
+import { blocksOf, type Entry, linesOf, parseLine, tailOf } from './claude-lines.ts';
 import { questionOf } from './claude-question.ts';
 import { sessionId } from './session.ts';
 
@@ -27,12 +27,12 @@ export function claudeTranscript(look: Pick<AgentLook, 'env' | 'worktree' | 'ses
   const projects = join(claudeHome(look.env), 'projects');
   const name = `${look.session}.jsonl`;
   const own = join(projects, (look.worktree ?? '').replaceAll(/[^A-Za-z0-9]/g, '-'), name);
-  if (existsSync(own)) return own;
+  if (isPlainFile(own)) return own;
   // The folder's name is cut for long paths, and made from the path without symbolic links.
   return (
-    namesIn(projects)
+    namesAt(projects)
       .map((folder) => join(projects, folder, name))
-      .find((path) => existsSync(path)) ?? null
+      .find(isPlainFile) ?? null
   );
 }
 

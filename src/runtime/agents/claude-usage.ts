@@ -1,8 +1,12 @@
 import { join } from 'node:path';
+import { namesAt } from '../../foreign.ts';
 import { asObject, numberOf, textOf } from '../files.ts';
 import type { AgentLook, Usage } from './adapter.ts';
-import { type Entry, linesOf, namesIn, parseLine } from './claude-lines.ts';
+import { type Entry, linesOf, parseLine } from './claude-lines.ts';
 import { claudeTranscript } from './claude-transcript.ts';
+
+/** So many sub-agents of a session are counted. */
+const MOST_AGENTS = 2000;
 
 /** Totals of the session and its sub-agents. The money is not in the transcript. */
 export function claudeUsage(look: AgentLook): Usage | null {
@@ -47,7 +51,7 @@ function isPersons(entry: Entry): boolean {
 
 function subagents(transcript: string): string[] {
   const folder = join(transcript.replace(/\.jsonl$/, ''), 'subagents');
-  return namesIn(folder)
+  return namesAt(folder, MOST_AGENTS)
     .filter((name) => name.endsWith('.jsonl'))
     .map((name) => join(folder, name));
 }

@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, readSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
+import { lookAtName, namesAt, openForeign, withForeign } from '../../foreign.ts';
 import { asObject, numberOf, textOf } from '../files.ts';
 import { lookAt } from '../identity.ts';
 import type { AgentLook, Usage } from './adapter.ts';
@@ -10,6 +11,8 @@ type Entry = Readonly<Record<string, unknown>>;
 const CHUNK = 256 * 1024;
 const MAX_TAIL = 8 * 1024 * 1024;
 const HEAD = 256 * 1024;
+/** Beyond this turns are not counted: a tick must stay short. */
+const MAX_COUNTED = 512 * 1024 * 1024;
 const DAY_MS = 86_400_000;
 const MAX_CANDIDATES = 200;
 const TASK_STARTED = Buffer.from('"type":"event_msg","payload":{"type":"task_started"');
@@ -34,7 +37,7 @@ export function rolloutOf(env: Readonly<Record<string, string>>, session: string
   if (sessionId('codex', session) === null) return null;
   const made = Number.parseInt(session.replaceAll('-', '').slice(0, 12), 16);
   for (const folder of dayFolders(env, made - DAY_MS, made + DAY_MS)) {
-    const name = namesIn(folder).find(
+    const name = namesAt(folder).find(
       (one) => one.startsWith('rollout-') && one.endsWith(`-${session}.jsonl`),
     );
     if (name !== undefined) return join(folder, name);
@@ -45,20 +48,16 @@ export function rolloutOf(env: Readonly<Record<string, string>>, session: string
 /** The entries of a record that hold one of the words, newest first, as far as the reader asks. Broken and half-written
  *  lines are left out. The words spare the parsing of what is most of a record: the output of tools. */
 export function* newestFirst(path: string, words: readonly string[]): Generator<Entry> {
-  let file: number;
+  const file = openForeign(path);
+  if (file === null) return;
   try {
-    file = openSync(path, 'r');
-  } catch {
-    return;
-  }
-  try {
-    let end = fstatSync(file).size;
+    let end = file.size;
     const floor = Math.max(0, end - MAX_TAIL);
     let rest = Buffer.alloc(0);
     while (end > floor) {
       const from = Math.max(floor, end - CHUNK);
       const chunk = Buffer.alloc(end - from);
-      const read = readSync(file, chunk, 0, chunk.length, from);
+      const read = readSync(file.fd, chunk, 0, chunk.length, from);
       const text = Buffer.concat([chunk.subarray(0, read), rest]);
       end = from;
       // The first line of the chunk may have its beginning before it.
@@ -80,7 +79,7 @@ export function* newestFirst(path: string, words: readonly string[]): Generator<
   } catch {
     // A record that cannot be read says nothing.
   } finally {
-    closeSync(file);
+    closeSync(file.fd);
   }
 }
 
@@ -136,7 +135,7 @@ export function startedAtMs(start: string): number | null {
 function recordsSince(env: Readonly<Record<string, string>>, since: number): string[] {
   const found: { readonly path: string; readonly name: string }[] = [];
   for (const folder of dayFolders(env, since - DAY_MS, Date.now() + DAY_MS))
-    for (const name of namesIn(folder)) {
+    for (const name of namesAt(folder)) {
       if (!/^rollout-.*\.jsonl$/.test(name)) continue;
       const path = join(folder, name);
       if (changedAt(path) >= since) found.push({ path, name });
@@ -158,41 +157,32 @@ function dayFolders(env: Readonly<Record<string, string>>, from: number, to: num
 
 /** The first entry's payload: whose session, where, when. */
 function headOf(path: string): Entry | null {
-  let file: number | null = null;
-  try {
-    file = openSync(path, 'r');
-    const head = Buffer.alloc(HEAD);
-    const text = head.subarray(0, readSync(file, head, 0, HEAD, 0)).toString('utf8');
+  return withForeign(path, ({ fd, size }) => {
+    const head = Buffer.alloc(Math.min(size, HEAD));
+    const text = head.subarray(0, readSync(fd, head, 0, head.length, 0)).toString('utf8');
     const entry = parsed(text.split('\n', 1)[0] ?? '');
     return textOf(entry, 'type') === 'session_meta' ? asObject(entry?.payload) : null;
-  } catch {
-    return null;
-  } finally {
-    if (file !== null) closeSync(file);
-  }
+  });
 }
 
 function countTurns(path: string): number {
   let turns = 0;
-  let file: number | null = null;
-  try {
-    file = openSync(path, 'r');
+  withForeign(path, ({ fd, size }) => {
     const chunk = Buffer.alloc(CHUNK);
+    const end = Math.min(size, MAX_COUNTED);
     let kept = 0;
-    for (;;) {
-      const read = readSync(file, chunk, kept, CHUNK - kept, null);
+    for (let done = 0; done < end; ) {
+      const read = readSync(fd, chunk, kept, Math.min(CHUNK - kept, end - done), null);
+      if (read === 0) return;
+      done += read;
       const text = chunk.subarray(0, kept + read);
       for (let at = text.indexOf(TASK_STARTED); at >= 0; at = text.indexOf(TASK_STARTED, at + 1)) turns += 1;
-      if (read === 0) return turns;
       // A match may lie across two chunks; one that was counted does not fit into what is kept.
       kept = Math.min(text.length, TASK_STARTED.length - 1);
       text.copyWithin(0, text.length - kept);
     }
-  } catch {
-    return turns;
-  } finally {
-    if (file !== null) closeSync(file);
-  }
+  });
+  return turns;
 }
 
 function parsed(line: string): Entry | null {
@@ -204,20 +194,8 @@ function parsed(line: string): Entry | null {
   }
 }
 
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
 function changedAt(path: string): number {
-  try {
-    return statSync(path).mtimeMs;
-  } catch {
-    return 0;
-  }
+  return lookAtName(path)?.mtimeMs ?? 0;
 }
 
 function realPath(path: string): string {

@@ -1,12 +1,16 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { asObject, numberOf, textOf, textOfFile } from '../files.ts';
+import { lookAtName, namesAt, tailAt, textAt } from '../../foreign.ts';
+import { asObject, numberOf, textOf } from '../files.ts';
 import type { AgentLook, Usage } from './adapter.ts';
 import { sessionId } from './session.ts';
 
 type Look = Pick<AgentLook, 'worktree' | 'env' | 'session'>;
 
 const TAIL = 64 * 1024;
+/** Of a larger record nothing is counted: a tick must stay short. */
+const MAX_RECORD = 64 * 1024 * 1024;
+/** So many sub-agents of a session are counted. */
+const MOST_AGENTS = 500;
 
 /** The client's record of a session: `~/.gemini/tmp/<project>/chats/session-<time>-<8 of the id>.jsonl`. */
 export function sessionFile(look: Look): string | null {
@@ -16,12 +20,12 @@ export function sessionFile(look: Look): string | null {
   const end = `-${look.session.slice(0, 8)}.jsonl`;
   // The project's folder is named after the worktree's, with a number where that name is taken.
   const name = basename(look.worktree).toLowerCase();
-  const folders = namesIn(tmp).sort((a, b) => Number(b.startsWith(name)) - Number(a.startsWith(name)));
+  const folders = [...namesAt(tmp)].sort((a, b) => Number(b.startsWith(name)) - Number(a.startsWith(name)));
   for (const folder of folders) {
-    if (textOfFile(join(tmp, folder, '.project_root'))?.trim() !== look.worktree) continue;
+    if (textAt(join(tmp, folder, '.project_root'))?.trim() !== look.worktree) continue;
     const chats = join(tmp, folder, 'chats');
     // A resumed session goes on in its first file; beside it the client leaves a second one that nothing is added to.
-    const found = namesIn(chats)
+    const found = namesAt(chats)
       .filter((one) => one.startsWith('session-') && one.endsWith(end))
       .sort((a, b) => sizeOf(join(chats, b)) - sizeOf(join(chats, a)))[0];
     if (found !== undefined) return join(chats, found);
@@ -34,10 +38,12 @@ export function promptSince(look: Look, file: string): boolean {
   const session = sessionFile(look);
   if (session === null) return false;
   try {
-    const { text, whole } = tailOf(session);
+    const tail = tailAt(session, TAIL);
+    const written = lookAtName(file);
+    if (tail === null || written === null) return false;
     // Written after each message; a session that is opened or resumed writes none.
-    const last = [...text.matchAll(/^\{"\$set":\{"lastUpdated":"([^"]+)"/gm)].at(-1)?.[1];
-    return last === undefined ? !whole : Date.parse(last) >= Math.floor(statSync(file).mtimeMs);
+    const last = [...tail.text.matchAll(/^\{"\$set":\{"lastUpdated":"([^"]+)"/gm)].at(-1)?.[1];
+    return last === undefined ? tail.cut : Date.parse(last) >= Math.floor(written.mtimeMs);
   } catch {
     return false;
   }
@@ -48,7 +54,7 @@ export function lastError(look: Look): { readonly text: string; readonly at_ms: 
   const session = sessionFile(look);
   if (session === null) return null;
   try {
-    const last = recordsOf(tailOf(session).text).filter((one) => LASTING.has(String(one.type)));
+    const last = recordsOf(tailAt(session, TAIL)?.text ?? '').filter((one) => LASTING.has(String(one.type)));
     const error = last.at(-1);
     const text = textOf(error ?? null, 'content');
     if (error?.type !== 'error' || text === null) return null;
@@ -63,12 +69,13 @@ const LASTING: ReadonlySet<string> = new Set(['user', 'gemini', 'error']);
 
 /** Totals of a session and of its sub-agents, whose records lie in a folder named after it. */
 export function sessionUsage(file: string): Usage | null {
-  const main = textOfFile(file);
+  const main = textAt(file, { most: MAX_RECORD });
   if (main === null) return null;
   const id = sessionId('gemini', textOf(recordsOf(main)[0] ?? null, 'sessionId'));
   const folder = id === null ? null : join(file, '..', id);
-  const below = folder === null ? [] : namesIn(folder).map((name) => textOfFile(join(folder, name)) ?? '');
-  const usages = [main, ...below].map(usageIn);
+  const below = folder === null ? [] : namesAt(folder, MOST_AGENTS).map((name) => join(folder, name));
+  // One after the other: all at once may be more than the memory holds.
+  const usages = [usageIn(main), ...below.map((path) => usageIn(textAt(path, { most: MAX_RECORD }) ?? ''))];
   const sum = (key: keyof Counted): number => usages.reduce((total, usage) => total + usage[key], 0);
   return {
     input_tokens: sum('input'),
@@ -141,26 +148,6 @@ function recordsOf(text: string): Record<string, unknown>[] {
   });
 }
 
-function tailOf(path: string): { readonly text: string; readonly whole: boolean } {
-  const handle = openSync(path, 'r');
-  try {
-    const { size } = fstatSync(handle);
-    const buffer = Buffer.alloc(Math.min(size, TAIL));
-    const read = readSync(handle, buffer, 0, buffer.length, size - buffer.length);
-    return { text: buffer.toString('utf8', 0, read), whole: size <= TAIL };
-  } finally {
-    closeSync(handle);
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
 function sizeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return lookAtName(path)?.size ?? 0;
 }

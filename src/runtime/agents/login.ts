@@ -5,9 +5,9 @@
 import { existsSync, statSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { parse } from 'smol-toml';
+import { bytesOf } from '../../foreign.ts';
 import type { AgentKind } from '../../model/policy.ts';
 import { asObject, textOf } from '../files.ts';
-import { textIn } from '../transcript/turn.ts';
 import { claudeHome } from './claude-transcript.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -35,7 +35,7 @@ export function loginOf(kind: AgentKind, env: Env): Login | null {
     if (!isAbsolute(file)) continue; // no HOME: nothing of the present directory is meant
     try {
       // Some keep it behind a pipe that answers whoever asks: nobody is asked.
-      const text = textIn(file);
+      const text = ownFile(file);
       if (text !== null && holds(text))
         return { found: true, where: file, open: (statSync(file).mode & 0o077) !== 0 };
     } catch {
@@ -122,13 +122,18 @@ function waysOf(kind: AgentKind, env: Env): Ways | null {
 function codexNames(file: string): string[] {
   try {
     if (!existsSync(file)) return [];
-    const config = parse(textIn(file) ?? '');
+    const config = parse(ownFile(file) ?? '');
     const provider = asObject(asObject(config.model_providers)?.[textOf(config, 'model_provider') ?? '']);
     const name = textOf(provider, 'env_key');
     return name === null ? [] : [name];
   } catch {
     return [];
   }
+}
+
+/** A file of the user's, who may keep it elsewhere, behind a link. */
+function ownFile(file: string): string | null {
+  return bytesOf(file, undefined, 'links')?.toString('utf8') ?? null;
 }
 
 function filled(value: unknown): boolean {

@@ -1,5 +1,5 @@
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { lookAtName } from '../../foreign.ts';
 import { asObject, numberOf, readObject, textOf } from '../files.ts';
 import type { AgentLook, Level } from './adapter.ts';
 import { askedQuestion, permissionQuestion, retryLimit } from './opencode-meaning.ts';
@@ -51,7 +51,8 @@ async function sessionOf(look: AgentLook, ask: Ask): Promise<string | null> {
   if (known) return known;
   const newest = first(await ask('/session?roots=true&limit=1'));
   const updated = numberOf(asObject(newest?.time), 'updated') ?? 0;
-  return updated >= statSync(join(look.runDir, PASSWORD_FILE)).mtimeMs ? textOf(newest, 'id') : null;
+  const staged = lookAtName(join(look.runDir, PASSWORD_FILE));
+  return staged !== null && updated >= staged.mtimeMs ? textOf(newest, 'id') : null;
 }
 
 function first(list: unknown): Record<string, unknown> | null {

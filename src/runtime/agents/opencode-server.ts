@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { textAt } from '../../foreign.ts';
 import { numberOf, readObject, textOf } from '../files.ts';
 import { lookAt } from '../identity.ts';
 import type { AgentLook } from './adapter.ts';
@@ -83,9 +84,5 @@ function link(path: string): string {
 }
 
 function readWord(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8').trim() || null;
-  } catch {
-    return null;
-  }
+  return textAt(path, { most: 1024 })?.trim() || null;
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { bytesOf, lookAtName } from '../../foreign.ts';
 import { numberOf, readObject, textOf } from '../files.ts';
 import { PROMPT } from '../launcher.ts';
 import type { Adapter, AgentLook, Usage } from './adapter.ts';
@@ -74,11 +75,8 @@ export const opencode: Adapter = {
 
 /** Whether the bytes of a database show an id. Too large a file is believed. */
 function holds(path: string, id: string): boolean {
-  try {
-    return statSync(path).size > MAX_SCAN_BYTES || readFileSync(path).includes(id);
-  } catch {
-    return false;
-  }
+  if ((lookAtName(path)?.size ?? 0) > MAX_SCAN_BYTES) return true;
+  return bytesOf(path, MAX_SCAN_BYTES)?.includes(id) === true;
 }
 
 /** OpenCode asks by what its configuration says; only the two ends of the scale have words of the command line. */

@@ -2,9 +2,10 @@
  * Trust in a repository, for clients that keep it nowhere but in the user's own file. It is written only when a person
  * says so; trusting the main checkout covers its worktrees.
  */
-import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse } from 'smol-toml';
+import { bytesOf, lookAtName, MOST_BYTES } from '../../foreign.ts';
 import { uniqueName } from '../../model/hash.ts';
 import { asObject } from '../files.ts';
 import { claudeHome } from './claude-transcript.ts';
@@ -61,12 +62,10 @@ interface Format {
 
 function trustIn(file: string, { trusted, add }: Format): Trust {
   const read = (): { readonly text: string; readonly stamp: string } | null => {
-    try {
-      return { text: readFileSync(file, 'utf8'), stamp: stampOf(file) };
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
-    }
+    const text = bytesOf(file, MOST_BYTES, 'links')?.toString('utf8');
+    if (text !== undefined) return { text, stamp: stampOf(file) };
+    if (lookAtName(file) === null) return null;
+    throw new Error('it is no plain file of this user');
   };
   const stateOf = (): Trust['state'] => {
     try {

@@ -8,7 +8,7 @@ import { claudeHome } from '../agents/claude-transcript.ts';
 import { adapterOf } from '../agents/index.ts';
 import { serverOf } from '../agents/opencode-server.ts';
 import { foldEvents } from '../events.ts';
-import { readRunFile } from '../launcher.ts';
+import { placeOfRun, readRunFile } from '../launcher.ts';
 import { capturePane, type Tmux } from '../tmux.ts';
 import { claudeTurns, codexTurns, geminiTurns, opencodeLines, opencodeTurns } from './clients.ts';
 import { type Turn, textIn } from './turn.ts';
@@ -60,7 +60,7 @@ async function ofClient(kind: AgentKind, look: AgentLook, looked: string[]): Pro
 
 /** Its database is its own; while it lives its server tells, and without a terminal its output does. */
 async function ofOpencode(look: AgentLook, looked: string[]): Promise<Found | null> {
-  const log = join(look.runDir, 'output.log');
+  const log = logOf(look.runDir);
   const text = textIn(log);
   const lines = text === null ? [] : opencodeLines(text);
   if (lines.length > 0) return { from: log, turns: lines };
@@ -77,8 +77,8 @@ async function ofOpencode(look: AgentLook, looked: string[]): Promise<Found | nu
 }
 
 async function ofTerminal(row: Runtime, dir: string, tmux: Tmux, looked: string[]): Promise<Found | null> {
-  const log = join(dir, 'output.log');
-  const screen = join(dir, 'screen.txt');
+  const log = logOf(dir);
+  const screen = placeOfRun(dir, 'screen.txt');
   looked.push(log);
   const logged = textIn(log);
   if (logged !== null && logged.trim() !== '') return { from: log, turns: lines(logged) };
@@ -91,6 +91,10 @@ async function ofTerminal(row: Runtime, dir: string, tmux: Tmux, looked: string[
   looked.push(screen);
   const last = textIn(screen);
   return last === null || last.trim() === '' ? null : { from: screen, turns: lines(last) };
+}
+
+function logOf(dir: string): string {
+  return placeOfRun(dir, 'output.log');
 }
 
 function lines(text: string): Turn[] {

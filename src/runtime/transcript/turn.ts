@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { tailAt } from '../../foreign.ts';
 import { oneLine } from '../../text.ts';
 import { asObject, textOf } from '../files.ts';
 
@@ -18,24 +18,8 @@ const MAX_CALL = 300;
 
 /** The text of a plain file, or its end; null = there is none that can be read. A pipe in its place holds nobody up. */
 export function textIn(path: string): string | null {
-  let file: number;
-  try {
-    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch {
-    return null;
-  }
-  try {
-    const stat = fstatSync(file);
-    if (!stat.isFile()) return null;
-    const from = Math.max(0, stat.size - MAX_BYTES);
-    const buffer = Buffer.alloc(stat.size - from);
-    const text = buffer.toString('utf8', 0, readSync(file, buffer, 0, buffer.length, from));
-    return from === 0 ? text : text.slice(text.indexOf('\n') + 1);
-  } catch {
-    return null;
-  } finally {
-    closeSync(file);
-  }
+  const tail = tailAt(path, MAX_BYTES);
+  return tail?.cut === true ? tail.text.slice(tail.text.indexOf('\n') + 1) : (tail?.text ?? null);
 }
 
 /** The lines that are JSON objects; one that is half written is left for the next look. */

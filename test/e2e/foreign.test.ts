@@ -1,0 +1,350 @@
+/**
+ * What agents can write is foreign. Each place that a tick or a command looks at is turned into what an agent may turn it into, with
+ * the real thing: a link to files of the user's, a pipe that nobody writes to, a device, a file without end, a flood of names.
+ * Then real ticks run: they come to an end, do their work for the others, and no file of the user's has changed.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join, relative } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { until } from '../../scripts/sandbox.ts';
+import { Rig } from '../support/rig.ts';
+
+// Each program that is run here has a bound of a minute, which one command of git that waits would use up.
+vi.setConfig({ testTimeout: 600_000 });
+
+let rig: Rig;
+beforeEach(() => {
+  rig = new Rig();
+});
+afterEach(() => rig.box.destroy());
+
+/** Every file below a directory, by what is in it. */
+function hashes(dir: string): Record<string, string> {
+  const all = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((one) => one.isFile());
+  return Object.fromEntries(
+    all.map((one) => {
+      const path = join(one.parentPath, one.name);
+      return [relative(dir, path), createHash('sha256').update(readFileSync(path)).digest('hex')];
+    }),
+  );
+}
+
+/** Files of the user's, with names that an event, a log or a run's own file may have. */
+function precious(): string {
+  const dir = join(rig.box.dir, 'precious');
+  mkdirSync(join(dir, 'events'), { recursive: true });
+  for (const name of [
+    'thesis.tex',
+    'board.sqlite',
+    'killswitch.json',
+    'screen.txt',
+    'output.log',
+    'run.json',
+  ])
+    for (const at of [dir, join(dir, 'events')]) writeFileSync(join(at, name), `precious ${name}\n`);
+  return dir;
+}
+
+/** Every command that looks at runs; each must come to its end. */
+function lookAtAll(id: string): void {
+  for (const args of [
+    ['dispatch', '--dry-run'],
+    ['dispatch'],
+    ['reconcile'],
+    ['status'],
+    ['explain', id],
+    ['transcript', id],
+    ['diff', id],
+    ['clean'],
+    ['doctor'],
+    ['page', '--output', join(rig.box.dir, 'page.html')],
+  ]) {
+    const { code, err } = rig.box.run(args);
+    expect(code, `${args.join(' ')} did not end: ${err}`).not.toBeNull();
+    expect(code, `${args.join(' ')}: ${err}`).not.toBe(1);
+  }
+}
+
+/** A ticket whose agent holds, and its two directories. */
+async function holding(): Promise<{
+  id: string;
+  run: string;
+  own: string;
+  worktree: string;
+  gitDir: string;
+}> {
+  const [id = ''] = await rig.held(1);
+  const { mark, worktree } = rig.run(id);
+  const gitDir = execFileSync('git', ['-C', worktree, 'rev-parse', '--absolute-git-dir'], {
+    encoding: 'utf8',
+  });
+  const { state } = rig.box;
+  return {
+    id,
+    run: join(state, 'runs', mark),
+    own: join(state, 'own', mark),
+    worktree,
+    gitDir: gitDir.trim(),
+  };
+}
+
+/** The agent of another ticket is launched, and works to its end: nothing stands in the way of the tick. */
+async function othersGoOn(): Promise<void> {
+  const other = rig.add('review');
+  expect(rig.tick().code).toBe(0);
+  await rig.settle(other, 'in_review');
+}
+
+describe('a link that an agent made', () => {
+  it.each([
+    ['its events', (run: string) => join(run, 'events')],
+    ['its run directory', (run: string) => run],
+  ])('in place of %s leads no tick to files of the user', async (_, place) => {
+    const { id, run } = await holding();
+    const dir = precious();
+    writeFileSync(join(run, 'events', 'busy.seen'), '{}');
+    rig.tick();
+    const before = hashes(dir);
+    const at = place(run);
+    renameSync(at, `${at}.away`);
+    symlinkSync(dir, at);
+    lookAtAll(id);
+    lookAtAll(id);
+    expect(hashes(dir)).toEqual(before);
+    expect(rig.agents(id)).toHaveLength(1);
+    await othersGoOn();
+  });
+
+  it('in place of its events leads no tick to the state dir', async () => {
+    const { id, run } = await holding();
+    rig.box.run(['killswitch', 'on', '--level', 'dispatch', '--reason', 'mine']);
+    const kept = ['board.sqlite', 'killswitch.json', 'host-id', 'tmux-server.json'];
+    rmSync(join(run, 'events'), { recursive: true });
+    symlinkSync(rig.box.state, join(run, 'events'));
+    for (let n = 0; n < 3; n++) rig.tick();
+    for (const name of kept) expect(existsSync(join(rig.box.state, name)), name).toBe(true);
+    expect(rig.ticket(id).status).toBe('in_progress');
+  });
+
+  it('in place of the directory of all runs lets nothing be launched into what it leads to', async () => {
+    const dir = precious();
+    const before = hashes(dir);
+    await holding();
+    const runs = join(rig.box.state, 'runs');
+    renameSync(runs, `${runs}.away`);
+    symlinkSync(dir, runs);
+    const id = rig.add('review');
+    for (let n = 0; n < 2; n++) rig.tick();
+    expect(rig.started(id)).toBe(0);
+    expect(hashes(dir)).toEqual(before);
+    expect(readdirSync(dir).sort()).toEqual(
+      Object.keys(before)
+        .filter((one) => !one.includes('/'))
+        .concat('events')
+        .sort(),
+    );
+    rmSync(runs);
+    renameSync(`${runs}.away`, runs);
+    await rig.ticksUntilStarted(id, 1);
+    await rig.settle(id, 'in_review');
+  });
+
+  it('or a hard link, in place of what a tick writes, is replaced and never written through', async () => {
+    const { id, run, own, worktree, gitDir } = await holding();
+    const dir = precious();
+    const victims = ['thesis.tex', 'screen.txt'].map((name) => join(dir, name));
+    const before = hashes(dir);
+    const names = [
+      ...['screen.txt', 'registered.json', 'asked', 'output.log'].flatMap((name) => [
+        join(run, name),
+        join(own, name),
+      ]),
+      ...['ready', 'start', 'after-create-done', 'hook.json', 'slot'].map((one) =>
+        join(gitDir, `mc-pickup-${one}`),
+      ),
+    ].filter((path) => existsSync(join(path, '..')));
+    const common = join(gitDir, '..', '..');
+    names.push(join(common, `mc-pickup-adding-${id}`));
+    for (const [n, path] of names.entries()) {
+      rmSync(path, { force: true });
+      if (n % 2 === 0) symlinkSync(victims[0] ?? '', path);
+      else linkSync(victims[1] ?? '', path);
+    }
+    // Its end has its last screen kept, and its worktree made ready anew.
+    await rig.kill(rig.run(id).pid);
+    for (let n = 0; n < 3; n++) {
+      rig.tick();
+      await rig.due(id);
+    }
+    expect(existsSync(worktree)).toBe(true);
+    expect(hashes(dir)).toEqual(before);
+  });
+
+  it('in place of a run directory stays as it is when runs are cleaned, and so does what it leads to', async () => {
+    const id = rig.add('review');
+    rig.tick();
+    await rig.settle(id, 'in_review');
+    rig.tick();
+    rig.box.run(['ticket', 'move', id, 'done']);
+    const { mark } = rig.runs(id)[0] ?? { mark: '' };
+    const dir = precious();
+    const before = hashes(dir);
+    const run = join(rig.box.state, 'runs', mark);
+    renameSync(run, `${run}.away`);
+    symlinkSync(dir, run);
+    expect(rig.box.run(['clean', '--yes', '--runs', '--older-than', '0s']).code).not.toBe(1);
+    symlinkSync(dir, join(rig.box.state, 'trash'));
+    expect(rig.box.run(['clean', '--yes', '--older-than', '0s']).code).not.toBe(1);
+    expect(hashes(dir)).toEqual(before);
+  });
+});
+
+type Kind = (path: string) => void;
+
+const KINDS: readonly (readonly [string, Kind])[] = [
+  ['a pipe that nobody writes to', (path) => void execFileSync('mkfifo', [path])],
+  ['a link to a device that never ends', (path) => symlinkSync('/dev/zero', path)],
+  ['a device that never ends', (path) => void spawnSync('mknod', [path, 'c', '1', '5'])],
+  [
+    'a file of 10 GB',
+    (path) => {
+      const fd = openSync(path, 'wx');
+      ftruncateSync(fd, 10 * 1024 ** 3);
+      closeSync(fd);
+    },
+  ],
+  ['a directory', (path) => mkdirSync(path)],
+  ['a link to nothing', (path) => symlinkSync('/nowhere/at/all', path)],
+];
+
+function replaceBy(kind: Kind, path: string): void {
+  if (!existsSync(join(path, '..'))) return;
+  rmSync(path, { recursive: true, force: true });
+  kind(path);
+}
+
+const IN_RUN = [
+  ...[
+    'prompt.md',
+    'events',
+    'events/busy.1',
+    'screen.txt',
+    'output.log',
+    'run.json',
+    'registered.json',
+    'asked',
+    'launch',
+  ],
+  ...[
+    'after_create.log',
+    'before_run.log',
+    'opencode-password',
+    'opencode-usage.json',
+    'opencode-server.json',
+  ],
+];
+const IN_GIT_DIR = [
+  ...['HEAD', 'index', 'commondir', 'gitdir', 'ORIG_HEAD', 'logs/HEAD', 'locked', 'config.worktree'],
+  ...[
+    'mc-pickup-ready',
+    'mc-pickup-start',
+    'mc-pickup-after-create-done',
+    'mc-pickup-hook.json',
+    'mc-pickup-slot',
+  ],
+];
+
+describe.each(KINDS)('%s', (_, kind) => {
+  it('in place of any file of a run holds up no tick and no command', async () => {
+    const { id, run, own } = await holding();
+    // Not the directory of its events with what is in it.
+    for (const name of IN_RUN.filter((one) => one !== 'events')) replaceBy(kind, join(run, name));
+    lookAtAll(id);
+    for (const name of IN_RUN.filter((one) => !one.includes('events'))) replaceBy(kind, join(own, name));
+    replaceBy(kind, join(run, 'events'));
+    lookAtAll(id);
+    expect(rig.agents(id)).toHaveLength(1);
+    await othersGoOn();
+  });
+
+  it('in place of any file of a git dir holds up no tick, before and after its agent has died', async () => {
+    const { id, run, gitDir, worktree } = await holding();
+    // Idle: a tick looks whether there is a commit.
+    writeFileSync(join(run, 'events', 'idle.1'), '{}');
+    for (const name of IN_GIT_DIR) replaceBy(kind, join(gitDir, name));
+    rig.tick();
+    await rig.kill(rig.run(id).pid);
+    rig.tick();
+    await rig.due(id);
+    rig.tick();
+    replaceBy(kind, join(worktree, '.git'));
+    rig.tick();
+    lookAtAll(id);
+    await othersGoOn();
+  });
+});
+
+it('a flood of events costs a tick no more than a bounded part of it, and goes in the end', async () => {
+  const { id, run } = await holding();
+  const events = join(run, 'events');
+  const script = `for (let n = 0; n < 60000; n++) require('node:fs').writeFileSync(${JSON.stringify(events)} + '/busy.' + n + 'x'.repeat(200), '{}')`;
+  execFileSync(process.execPath, ['-e', script]);
+  let left = 60_000;
+  for (let n = 0; n < 8 && left > 0; n++) {
+    const { code } = rig.box.run(['dispatch']);
+    expect(code).toBe(0);
+    left = readdirSync(events).length;
+  }
+  expect(left).toBe(0);
+  expect(rig.ticket(id).status).toBe('in_progress');
+});
+
+it('a process that a file in a git dir names is not ended by a tick', async () => {
+  const { id, gitDir } = await holding();
+  const [victim = ''] = await rig.held(1);
+  const { pid, pid_start, host_id } = rig.run(victim);
+  const [{ boot_id, pid_ns } = { boot_id: '', pid_ns: '' }] = rig.box.sql<{
+    boot_id: string;
+    pid_ns: string;
+  }>('SELECT boot_id, pid_ns FROM runtime_sessions WHERE ticket_id = ?', victim);
+  const note = JSON.stringify({ host_id, boot_id, pid_ns, pid, pid_start, until_ms: 1 });
+  writeFileSync(join(gitDir, 'mc-pickup-hook.json'), note);
+  await rig.kill(rig.run(id).pid);
+  for (let n = 0; n < 3; n++) {
+    rig.tick();
+    await rig.due(id);
+  }
+  expect(rig.agents(victim)).toEqual([pid]);
+});
+
+it('what a run of 0.1 has left in its run directory is found there', async () => {
+  const { id, run, own } = await holding();
+  for (const name of readdirSync(own)) renameSync(join(own, name), join(run, name));
+  rmSync(own, { recursive: true });
+  // The board is restored from a backup of before the launch: the pane and its registration tell.
+  rig.lose(id);
+  rig.tick();
+  expect(rig.ticket(id).status).toBe('in_progress');
+  rig.box.signal(`${id}.go`);
+  await rig.settle(id, 'in_review');
+  expect(await until(() => rig.agents(id).length === 0)).toBe(true);
+  rig.tick();
+  expect(rig.started(id)).toBe(1);
+  expect(lstatSync(run).isDirectory()).toBe(true);
+});

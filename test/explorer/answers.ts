@@ -96,7 +96,10 @@ export function viewOf(m: Machine): TmuxView {
 
 /** One look at /proc and the files of the state dir. */
 export function lookOf(m: Machine, readable: boolean): Look {
-  const processes = m.processes.map(({ pid, start, run }) => ({ pid, start, run }));
+  const processes = m.processes.map(({ pid, start, run, as, leaderEnded }) => ({
+    ...{ pid, start, run, client: as === 'agent' },
+    zombie: leaderEnded === true,
+  }));
   const { boot, marks, registered, activity } = m;
   return { boot, readable, processes, marks, registered, activity };
 }

@@ -16,6 +16,7 @@ import {
   FOREIGN,
   FRESH,
   killServer,
+  liveOn,
   type Machine,
   type Process,
   paneOf,
@@ -36,12 +37,14 @@ export interface Scene {
   readonly policy?: Partial<Pick<AgentProfile, 'on_idle' | 'max_nudges'>> & Partial<Limits>;
   /** What may happen here, besides operations that fail; all = everything that needs no scene of its own. */
   readonly happens?: readonly Happening[];
+  /** Nothing but ticks that are killed: one clean tick puts that right, and no attempt is spent. */
+  readonly killedOnly?: true;
 }
 
-/** Kinds of events. The last four happen only where a scene names them. */
+/** Kinds of events. Those of the second line happen only where a scene names them. */
 export type Happening =
   | ('ends' | 'reports' | 'dialog' | 'turn' | 'person' | 'server' | 'reboot' | 'reuse' | 'outsider')
-  | ('limit' | 'outsiders');
+  | ('limit' | 'outsiders' | 'lives-on' | 'leader-ends');
 
 const EVERYWHERE: readonly Happening[] = [
   ...(['ends', 'reports', 'dialog', 'turn', 'person', 'server', 'reboot', 'reuse', 'outsider'] as const),
@@ -118,6 +121,7 @@ export class Explorer {
   readonly #ablation: Ablation;
   readonly #happens: ReadonlySet<Happening>;
   readonly #count: number;
+  readonly #killedOnly: boolean;
   readonly #machines: Machine[] = [];
   readonly #machineNumbers = new Map<string, number>();
   readonly #pairs: State[] = [];
@@ -137,6 +141,7 @@ export class Explorer {
     this.#ticks = new Ticks(ablation.blind ?? {}, policyOf(scene.policy ?? {}));
     this.#happens = new Set(scene.happens ?? EVERYWHERE);
     this.#count = scene.tickets ?? 1;
+    this.#killedOnly = scene.killedOnly === true;
   }
 
   /** Breadth first. A state is one number: the pair, the ticks that run, and what is left of each bound; where it came from and
@@ -363,6 +368,14 @@ export class Explorer {
       if (may.has('ends')) world(`process ${process.pid} of ${process.run} ends`, exit(machine, process));
       if (process.as !== 'agent') continue;
       const { run } = process;
+      if (may.has('lives-on'))
+        world(`what started ${run} ends, its client lives on`, liveOn(machine, process));
+      if (may.has('leader-ends') && process.leaderEnded !== true) {
+        const processes = machine.processes.map((one) =>
+          one === process ? { ...one, leaderEnded: true as const } : one,
+        );
+        world(`the main thread of ${run} ends, others work`, { ...machine, processes });
+      }
       const told = machine.activity[run] ?? FRESH;
       const acts = (change: Partial<Told>): Machine => tells(machine, run, { ...told, ...change });
       for (const to of may.has('reports') ? (['needs_input', 'in_review'] as const) : []) {
@@ -586,7 +599,8 @@ export class Explorer {
     let what: string | null;
     try {
       let now = await this.#launched(this.#state(pair), path);
-      for (let n = 0; n < 3; n++) now = await this.#launched(await this.#cleanTick(now, path), path);
+      for (let n = this.#killedOnly ? 2 : 0; n < 3; n++)
+        now = await this.#launched(await this.#cleanTick(now, path), path);
       what = this.#disagree(now);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -633,7 +647,7 @@ export class Explorer {
   #disagree(state: State): string | null {
     for (const ticket of this.#boards.rows(state.board).tickets) {
       const what = this.#disagrees(ticket, state);
-      if (what !== null) return `after three clean ticks ${what}`;
+      if (what !== null) return `after ${this.#killedOnly ? 'one clean tick' : 'three clean ticks'} ${what}`;
     }
     return null;
   }
@@ -645,6 +659,9 @@ export class Explorer {
     // Two, one of which is another program's: there is nothing to agree with before a person has looked.
     if (living.length > 1) return null;
     const [agent] = living;
+    if (this.#killedOnly && ticket.attempts > 0) return `${ticket.id} has paid for a tick that was killed`;
+    if (this.#killedOnly && agent === undefined && ticket.status !== 'todo')
+      return `${ticket.id} is ${ticket.status}, and no agent lives`;
     if (agent === undefined) {
       if (live !== undefined) return `the row of ${live.id} lives, and no agent does`;
       const held = ticket.status === 'in_progress' && ticket.worker_pid !== null;

@@ -8,6 +8,8 @@ export interface Process {
   readonly as: 'new' | 'registered' | 'agent' | 'stranger';
   /** The tmux server whose pane it lives in; null = it outlived that server. */
   readonly server: number | null;
+  /** Its main thread has ended, and others work: the kernel calls it a zombie. */
+  readonly leaderEnded?: true;
 }
 
 export interface Identity {
@@ -101,6 +103,14 @@ export function becomeAgent(m: Machine, old: Process): Machine {
 
 export function tells(m: Machine, run: string, told: Told): Machine {
   return { ...m, activity: { ...m.activity, [run]: told } };
+}
+
+/** What was started ends, and the client that it had started lives on as a process of its own. */
+export function liveOn(m: Machine, wrapper: Process): Machine {
+  const after = exit(m, wrapper);
+  const pid = m.next_pid;
+  const client: Process = { ...wrapper, pid, start: `s${pid}`, server: null };
+  return { ...after, next_pid: pid + 1, processes: [...after.processes, client] };
 }
 
 /** The server is killed: its panes hang up. An agent may ignore that, a launcher does not. */

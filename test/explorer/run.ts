@@ -1,68 +1,33 @@
 /*
  * `npm run test:model`: walks every interleaving within the bounds, then takes each rule out in turn, and wants to see
- * the counterexample. `-- --long` walks further. Exit 1 = a violation, or an ablation that nothing was found of.
+ * the counterexample. `-- --long` walks further. Exit 1 = a violation, or an ablation that nothing was found of. Walks are apart from each
+ * other, so there are as many at once as there are processors.
  */
-import { type Ablation, type Bounds, type Explored, Explorer } from './explore.ts';
+import { availableParallelism } from 'node:os';
+import { isMainThread, parentPort, Worker } from 'node:worker_threads';
+import { type Bounds, type Explored, Explorer } from './explore.ts';
+import { ABLATIONS, LONG_WALKS, WALKS, type Walk } from './walks.ts';
 
-const LONG = process.argv.includes('--long');
-const ALL = Number.POSITIVE_INFINITY;
+/** One walk, or one rule taken out, by its place in its table. */
+interface Task {
+  readonly table: 'walks' | 'long' | 'ablations';
+  readonly n: number;
+}
 
-/** Each is walked to its end, so that within its bounds the answer is a proof. */
-const WALKS: readonly Bounds[] = LONG
-  ? [
-      { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL },
-      { ticks: 3, overlap: 2, crashes: 1, events: 1, states: ALL },
-      { ticks: 2, overlap: 2, crashes: 2, events: 2, states: ALL },
-      { ticks: 2, overlap: 1, crashes: 1, events: 3, states: ALL },
-      { ticks: 2, overlap: 2, crashes: 0, events: 3, states: 6_000_000 },
-    ]
-  : [
-      { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL },
-      { ticks: 1, overlap: 1, crashes: 1, events: 3, states: ALL },
-    ];
+interface Done extends Task {
+  readonly explored: Explored;
+  readonly ms: number;
+}
 
-const STATUS_GUARD =
-  /status = @status AND owner IS @owner AND claim_epoch = @claim_epoch AND version = @version/g;
-const UNSETTLED = /status NOT IN \('in_review', 'done', 'cancelled', 'blocked'\)/g;
+const walksOf = (table: Task['table']): readonly Walk[] => (table === 'long' ? LONG_WALKS : WALKS);
 
-/** A rule, what the program is without it, and within which bounds that must show. */
-const ABLATIONS: readonly (readonly [string, Ablation, Bounds])[] = [
-  [
-    'at most one live row, by the database itself',
-    { sql: { drop: ['INDEX runtime_one_live'] } },
-    { ticks: 1, overlap: 1, crashes: 0, events: 1, states: ALL },
-  ],
-  [
-    'unknown is not dead',
-    { blind: { unknownIsDead: true } },
-    { ticks: 2, overlap: 1, crashes: 0, events: 1, states: ALL },
-  ],
-  [
-    'registration by compare-and-swap: who loses exits',
-    { launcherIgnoresRegistration: true },
-    { ticks: 2, overlap: 2, crashes: 0, events: 0, states: ALL },
-  ],
-  [
-    'the launcher registers itself',
-    { launcherDoesNotRegister: true },
-    { ticks: 2, overlap: 2, crashes: 0, events: 0, states: ALL },
-  ],
-  [
-    'a write repeats what was observed (status, owner, epoch, version)',
-    { sql: { rewrite: (sql) => sql.replace(STATUS_GUARD, '1').replace(UNSETTLED, '1') } },
-    { ticks: 2, overlap: 2, crashes: 0, events: 2, states: ALL },
-  ],
-  [
-    'the runtime is believed (adopt on 409)',
-    { blind: { runtimeNotBelieved: true } },
-    { ticks: 2, overlap: 1, crashes: 0, events: 1, states: ALL },
-  ],
-  [
-    'the start time is part of the identity',
-    { blind: { startIgnored: true } },
-    { ticks: 1, overlap: 1, crashes: 0, events: 2, states: ALL },
-  ],
-];
+async function work({ table, n }: Task): Promise<Done> {
+  const start = Date.now();
+  const [, ablation, walk] = table === 'ablations' ? (ABLATIONS[n] ?? []) : ['', {}, walksOf(table)[n]];
+  if (walk === undefined) throw new Error(`no ${table} ${n}`);
+  const explored = await new Explorer(ablation, walk.scene).explore(walk);
+  return { table, n, explored, ms: Date.now() - start };
+}
 
 const bounds = ({ ticks, overlap, crashes, events }: Bounds): string =>
   `${ticks} ticks (${overlap} at once), ${crashes} crashes, ${events} events`;
@@ -72,42 +37,78 @@ const numbers = (n: number): string => n.toLocaleString('en-US');
 function show(done: Explored, ms: number): string {
   const walked = `${numbers(done.states)} states, ${numbers(done.transitions)} transitions`;
   const parts = `${numbers(done.boards)} boards, ${numbers(done.machines)} machines, ${numbers(done.nodes)} points of a tick`;
-  const settled = `${numbers(done.settled)} settled by three clean ticks`;
+  const settled = `${numbers(done.settled)} settled by clean ticks`;
   return `${walked} (${parts}; ${settled})${done.exhausted ? '' : ', cut off'}, ${(ms / 1000).toFixed(1)} s`;
 }
 
-let failed = 0;
-let states = 0;
-for (const walk of WALKS) {
-  const start = Date.now();
-  const done = await new Explorer().explore(walk);
-  states += done.states;
-  process.stdout.write(
-    `${bounds(walk)}: ${show(done, Date.now() - start)}: ${done.found === null ? 'no violation' : 'VIOLATION'}\n`,
-  );
-  if (done.found === null) continue;
-  failed += 1;
-  process.stdout.write(`${done.found.what}\n${done.found.trace.map((line) => `    ${line}`).join('\n')}\n`);
+/** Each as soon as a processor is free, the first ones first; what they found, in their order. */
+async function all(tasks: readonly Task[]): Promise<Done[]> {
+  const done: Done[] = [];
+  let next = 0;
+  const one = async (): Promise<void> => {
+    const worker = new Worker(new URL(import.meta.url));
+    try {
+      for (let at = next++; at < tasks.length; at = next++) {
+        const answer = new Promise<Done>((found, failed) => {
+          worker.once('message', found).once('error', failed);
+        });
+        worker.postMessage(tasks[at]);
+        done[at] = await answer;
+        worker.removeAllListeners('error');
+      }
+    } finally {
+      await worker.terminate();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), tasks.length) }, one));
+  return done;
 }
 
-let shown = 0;
-for (const [rule, ablation, walk] of ABLATIONS) {
-  const { found, states: walked } = await new Explorer(ablation).explore(walk);
-  if (found === null) {
-    failed += 1;
+async function main(): Promise<void> {
+  const table = process.argv.includes('--long') ? 'long' : 'walks';
+  const tasks: Task[] = [
+    ...walksOf(table).map((_, n) => ({ table, n }) as const),
+    ...ABLATIONS.map((_, n) => ({ table: 'ablations', n }) as const),
+  ];
+  let [states, violations, shown] = [0, 0, 0];
+  for (const { table: of, n, explored, ms } of await all(tasks)) {
+    const { found } = explored;
+    const lines = found?.trace
+      .map((line) => `    ${line.slice(0, of === 'ablations' ? 150 : 1000)}`)
+      .join('\n');
+    if (of !== 'ablations') {
+      const walk = walksOf(of)[n];
+      if (walk === undefined) continue;
+      states += explored.states;
+      const told = walk.with === undefined ? '' : `${walk.with}: `;
+      const result = found === null ? 'no violation' : 'VIOLATION';
+      process.stdout.write(`${told}${bounds(walk)}: ${show(explored, ms)}: ${result}\n`);
+      if (found === null) continue;
+      violations += 1;
+      process.stdout.write(`${found.what}\n${lines}\n`);
+      continue;
+    }
+    const [rule = '', , walk] = ABLATIONS[n] ?? [];
+    if (found !== null) shown += 1;
     process.stdout.write(
-      `\nWITHOUT "${rule}" nothing was found in ${numbers(walked)} states (${bounds(walk)})\n`,
+      found === null
+        ? `\nWITHOUT "${rule}" nothing was found in ${numbers(explored.states)} states${walk === undefined ? '' : ` (${bounds(walk)})`}\n`
+        : `\nwithout "${rule}": ${found.what}\n${lines}\n`,
     );
-    continue;
   }
-  shown += 1;
   process.stdout.write(
-    `\nwithout "${rule}": ${found.what}\n${found.trace.map((line) => `    ${line.slice(0, 150)}`).join('\n')}\n`,
+    `\n${numbers(states)} states, ${violations} violations; ${shown} of ${ABLATIONS.length} rules shown to matter\n`,
   );
+  process.exitCode = violations === 0 && shown === ABLATIONS.length ? 0 : 1;
 }
 
-const violations = failed - (ABLATIONS.length - shown);
-process.stdout.write(
-  `\n${numbers(states)} states, ${violations} violations; ${shown} of ${ABLATIONS.length} rules shown to matter\n`,
-);
-process.exitCode = failed === 0 ? 0 : 1;
+if (isMainThread) await main();
+else
+  parentPort?.on('message', (task: Task) => {
+    work(task).then(
+      (done) => parentPort?.postMessage(done),
+      (error: unknown) => {
+        throw error;
+      },
+    );
+  });

@@ -6,7 +6,13 @@ import { act, type Hands } from '../../src/act/index.ts';
 import type { Outside } from '../../src/act/outside.ts';
 import type { Board, Snapshot } from '../../src/board/port.ts';
 import { decide } from '../../src/decide/index.ts';
-import { judge, type ObserverIdentity, type ProcessLook } from '../../src/model/identity.ts';
+import {
+  type Judgement,
+  judge,
+  type ObserverIdentity,
+  type ProcessIdentity,
+  type ProcessLook,
+} from '../../src/model/identity.ts';
 import type { Plan } from '../../src/model/plan.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { identityOf, type Runtime } from '../../src/model/runtime.ts';
@@ -43,7 +49,15 @@ export interface Node {
 export interface Look {
   readonly boot: number;
   readonly readable: boolean;
-  readonly processes: readonly { readonly pid: number; readonly start: string; readonly run: string }[];
+  readonly processes: readonly {
+    readonly pid: number;
+    readonly start: string;
+    readonly run: string;
+    /** It is the client's own program. */
+    readonly client: boolean;
+    /** Its main thread has ended, and others work. */
+    readonly zombie: boolean;
+  }[];
   readonly marks: Machine['marks'];
   readonly registered: Machine['registered'];
   readonly activity: Machine['activity'];
@@ -59,6 +73,14 @@ export interface Blind {
   readonly accountsUnread?: boolean;
   /** Every agent is taken for the first ticket's. */
   readonly ticketNotCompared?: boolean;
+  /** Nobody asks whether a launch of an earlier tick can still come to something. */
+  readonly launchersNotSought?: boolean;
+  /** Nobody looks for the client of a process that is dead. */
+  readonly clientsNotSought?: boolean;
+  /** A zombie is dead, whatever its threads do. */
+  readonly zombieIsDead?: boolean;
+  /** What has been silent for too long is dead. */
+  readonly silentIsDead?: boolean;
 }
 
 export const AGENT = 'robot';
@@ -253,21 +275,26 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
   const panes = panesOf(tmux);
   const runtimes = snapshot.runtimes.map((row): ObservedRuntime => {
     const identity = identityOf(row);
-    const judgement =
+    const recorded =
       identity === null ? null : judge(identity, me, lookAt(identity.pid, identity.pid_start, look, blind));
+    const survivor = blind.clientsNotSought ? null : survivorOf(row, recorded, me, look);
+    const judgement =
+      survivor === null ? recorded : ({ verdict: 'alive', because: 'client_lives_on' } as const);
+    const silent = blind.silentIsDead && row.silent_ms > 0 && judgement?.verdict === 'alive';
     return {
       row,
       judgement:
-        blind.unknownIsDead && judgement?.verdict === 'unknown'
+        silent || (blind.unknownIsDead && judgement?.verdict === 'unknown')
           ? { ...judgement, verdict: 'dead' }
           : judgement,
       pane: panesPane(row, panes),
       seen: seenOf(row, look),
       server_lost: serverLost(row, tmux),
       has_commits: false,
-      survivor: null,
+      survivor,
       program: null,
-      abandoned: panesPane(row, panes) === null && isAbandoned(row, look),
+      abandoned:
+        blind.launchersNotSought !== true && panesPane(row, panes) === null && isAbandoned(row, look),
     };
   });
   return {
@@ -300,11 +327,25 @@ function isAbandoned({ phase, mark }: Runtime, look: Look): boolean {
   return !look.processes.some(({ run }) => run === mark);
 }
 
+/** The client of a run whose recorded process is dead. */
+function survivorOf(
+  row: Runtime,
+  recorded: Judgement | null,
+  { host_id, boot_id, pid_ns, time_ns }: ObserverIdentity,
+  look: Look,
+): ProcessIdentity | null {
+  if (recorded?.verdict !== 'dead' || recorded.because === 'rebooted' || boot_id === null) return null;
+  const found = look.processes.find(({ run, client, pid }) => run === row.mark && client && pid !== row.pid);
+  if (found === undefined || !look.readable) return null;
+  return { host_id, boot_id, pid_ns, time_ns, pid: found.pid, pid_start: found.start };
+}
+
 function lookAt(pid: number, start: string, look: Look, blind: Blind): ProcessLook {
   if (!look.readable) return { kind: 'unreadable', error: 'EACCES' };
   const found = look.processes.find((one) => one.pid === pid);
   if (found === undefined) return { kind: 'gone' };
-  return { kind: 'present', state: 'S', start: blind.startIgnored ? start : found.start, ppid: 1 };
+  const state = found.zombie && blind.zombieIsDead ? 'Z' : 'S';
+  return { kind: 'present', state, start: blind.startIgnored ? start : found.start, ppid: 1 };
 }
 
 function seenOf(row: Runtime, look: Look): ActivityView {

@@ -186,6 +186,19 @@ describe('the architecture', () => {
     expect(lines(/\bconsole\s*\./, (path) => path.startsWith('report/'))).toEqual([]);
   });
 
+  it('draws cases of tests from one seed alone, and sets no test a time of its own', () => {
+    const tests = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+      .filter(
+        (path) =>
+          path.endsWith('.ts') && !/^(agents|bench)\/|^(support\/draws|architecture\.test)\.ts$/.test(path),
+      )
+      .map((path) => ({ path, text: readFileSync(join(import.meta.dirname, path), 'utf8') }));
+    const found = (pattern: RegExp) => tests.filter(({ text }) => pattern.test(text)).map(({ path }) => path);
+    expect(found(/from 'fast-check'/)).toEqual([]);
+    expect(found(/^\}, [\d_]+\);$|\btest(Timeout|\.setTimeout)\b/m)).toEqual([]);
+    expect(found(/expect\(performance\.now\(\)/)).toEqual([]);
+  });
+
   it('exits nowhere but in main', () => {
     expect(lines(/\bprocess\s*\.\s*exit\s*\(/, (path) => path === 'main.ts')).toEqual([]);
   });

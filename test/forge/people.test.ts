@@ -99,7 +99,7 @@ describe('ticket rework', () => {
       script,
       `#!/bin/sh
 notes=$MC_PICKUP_STATE_DIR/notes; mkdir -p $notes
-work() { echo x >>x.txt; git add -A; git commit -qm "$1"; mc-pickup report review --message "$1"; }
+work() { echo x >>x.txt; git add -A; git -c user.name=agent -c user.email=agent@localhost commit -qm "$1"; mc-pickup report review --message "$1"; }
 mc-event busy </dev/null
 work first
 while [ -e ${busy} ]; do sleep 0.05; done

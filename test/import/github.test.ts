@@ -85,7 +85,7 @@ it("a request is what GitHub's own description asks for, and its example answer 
     mock.kill();
     await gone;
   }
-}, 120_000);
+});
 
 describe('a server', () => {
   let server: Server;

@@ -22,7 +22,7 @@ beforeAll(async () => {
   rig.box.sql(
     `INSERT INTO usage (run_id, day, ticket_id, agent, output_tokens) VALUES ('r', '2026-11-26', '${asks}', 'a', 7)`,
   );
-}, 60_000);
+});
 afterAll(() => rig.box.destroy());
 
 /** Asks with the shell that people use; the error, if any, is part of what it says. */

@@ -142,7 +142,7 @@ describe('diff', () => {
 
   it('goes by the branch alone once the worktree is gone, and says so when both are', async () => {
     const { id, worktree, branch } = await reviewed();
-    git(rig.box, 'worktree', 'remove', '--force', worktree);
+    git(rig.box, 'worktree', 'remove', '--force', '--force', worktree);
     const { out, code } = show(id);
     expect(code).toBe(0);
     expect(out).toContain('its worktree is gone: only what was committed is shown');

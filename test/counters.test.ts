@@ -168,7 +168,7 @@ it('status takes a query an agent at most, and none a ticket', async () => {
     );
     box.sql(
       `INSERT INTO runtime_sessions (id, ticket_id, host_id, phase, boot_id, pid, pid_start)
-       SELECT 'r' || id, id, ?, 'running', 'another boot', 1, '1' FROM tickets
+       SELECT 'r' || id, id, ?, 'running', 'another boot', 1000 + seq, '1' FROM tickets
        WHERE id NOT IN (SELECT ticket_id FROM runtime_sessions) LIMIT ?`,
       host,
       agents,

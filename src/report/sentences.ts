@@ -32,7 +32,7 @@ const exit = (e: Evidence): string =>
 export const SENTENCES: Readonly<Record<Because | SkipBecause, string | ((evidence: Evidence) => string)>> = {
   agent_alive: (e) => `its agent (pid ${e.pid}) is alive`,
   client_lives_on: (e) =>
-    `its process (pid ${e.was}) is dead, but the client lives on as process ${e.pid} of the run`,
+    `its process is dead, but the client lives on in another one of the run${e.pid === undefined ? '' : ` (pid ${e.pid})`}`,
   activity_after_question: 'the agent went on after its question',
   activity_after_park: 'the parked agent shows activity again',
   agent_waiting: 'the agent waits for a person',

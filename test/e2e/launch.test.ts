@@ -114,14 +114,15 @@ describe('a busy runtime that appears between the look and the launch (409)', ()
 
   it('is left alone when it was claimed under another owner: nothing is launched, nothing of its own is changed', async () => {
     const id = rig.add('hold');
-    const { agent, reveal } = await lost(id);
     rig.box.sql("UPDATE tickets SET owner = 'scripted' WHERE id = ?", id);
+    const { agent, reveal } = await lost(id);
+    rig.box.sql('UPDATE tickets SET owner = NULL WHERE id = ?', id);
     const running = await rig.heldTick(id);
     reveal();
     rig.letGo(id);
     const report = await rig.report(running);
     expect(report.dispatch).toMatchObject([{ ticket: id, result: 'declined' }]);
-    expect(rig.ticket(id)).toMatchObject({ owner: 'scripted', worker_pid: null });
+    expect(rig.ticket(id)).toMatchObject({ owner: null, worker_pid: null });
     for (let n = 0; n < 3; n++) {
       const { reconcile, dispatch } = rig.tick();
       expect([...reconcile, ...dispatch].map(({ kind }) => kind)).not.toContain('adopt');

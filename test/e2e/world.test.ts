@@ -246,6 +246,7 @@ describe('the worktree of a ticket', () => {
 
   it('locked by a person: used as it is', async () => {
     const { id, worktree } = await died();
+    git(rig.box, 'worktree', 'unlock', worktree); // it is ours until then
     git(rig.box, 'worktree', 'lock', worktree);
     await again(id);
     expect(rig.run(id).worktree).toBe(worktree);

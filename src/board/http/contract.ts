@@ -381,6 +381,7 @@ export const FollowRequest = v.object({
   host_id: v.string(),
   boot_id: v.string(),
   pid_ns: v.nullable(v.string()),
+  time_ns: v.nullable(v.string()),
   pid: Integer,
   pid_start: v.string(),
   actor: v.string(),

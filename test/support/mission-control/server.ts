@@ -132,15 +132,15 @@ export async function missionControl(
     const url = new URL(request.url ?? '/', 'http://localhost');
     const text = await bodyOf(request);
     const body: unknown = text === '' ? null : JSON.parse(text);
+    const route = url.pathname.replace(/^\/v1/, '');
+    const asked = contract.read(request.method ?? '', route, url.searchParams, request.headers, body);
+    if (before14 && typeof asked !== 'string' && asked.operation === 'follow')
+      return give(response, problem(404, 'missing', 'there is no such thing'));
     const later = [...SINCE_14].find((name) => before14 && text.includes(`"${name}":`));
     if (later !== undefined) {
       broken.push(`${request.method} ${url.pathname}: ${later} is not known`);
       return give(response, problem(400, 'invalid', `${later} is not known`));
     }
-    const route = url.pathname.replace(/^\/v1/, '');
-    const asked = contract.read(request.method ?? '', route, url.searchParams, request.headers, body);
-    if (before14 && typeof asked !== 'string' && asked.operation === 'follow')
-      return give(response, problem(404, 'missing', 'there is no such thing'));
     if (typeof asked === 'string') {
       broken.push(`${request.method} ${route}: ${asked}`);
       return give(response, problem(400, 'invalid', asked));

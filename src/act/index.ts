@@ -181,7 +181,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
     case 'shorten': {
       const { ticket, agent, from_ms, to_ms } = step;
       const won = await board.shortenWait({ ticket, agent, from_ms, to_ms }, actor, now);
-      return cas(step, null, agent === null ? 'todo' : null, won);
+      return cas(step, null, null, won);
     }
     case 'launch':
       return outcome(step, null, 'declined', null, 'a launch is no heal');

@@ -71,5 +71,5 @@ async function startedHere(
 function isLauncher(pid: number, runs: string, run: string): boolean {
   const argv = argvOf(pid);
   if (argv === null) return process.platform !== 'linux';
-  return argv.join('\0') === ['/bin/sh', join(ownDir(runDir(runs, run)), 'launch'), 'clean'].join('\0');
+  return argv.join('\0') === ['/bin/sh', join(ownDir(runDir(runs, run)), 'launch'), 'clean', ''].join('\0');
 }

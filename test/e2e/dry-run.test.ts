@@ -29,13 +29,14 @@ function picture(dir: string): string[] {
     });
 }
 
-/** The plan: all of every step but what only its being carried out tells. A back-off that this very plan gives is
+/** The plan: all of every step but what only its being carried out tells. A wait that this very plan gives is
  *  counted from the moment of the tick, so it is no part of the comparison. */
 function plan({ reconcile, dispatch, skipped }: Report): string {
   const retried = new Set(reconcile.filter(({ kind }) => kind === 'retry').map(({ ticket }) => ticket));
   const steps = (list: Report['reconcile']) =>
     list.map(({ kind, ticket, because, evidence, before, after }) => ({
-      ...{ kind, ticket, because, evidence, before, after },
+      ...{ kind, ticket, because, before, after },
+      evidence: { ...evidence, to_ms: null },
     }));
   const skips = skipped.map((one) => (retried.has(one.ticket) ? { ...one, evidence: null } : one));
   return JSON.stringify({ reconcile: steps(reconcile), dispatch: steps(dispatch), skipped: skips }, null, 1);

@@ -21,12 +21,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, relative } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
 
 // Each program that is run here has a bound of a minute, which one command of git that waits would use up.
-vi.setConfig({ testTimeout: 600_000 });
 
 let rig: Rig;
 beforeEach(() => {

@@ -60,13 +60,19 @@ describe.skipIf(process.platform !== 'linux')('who is the agent', () => {
     const { id: run } = rig.run(other);
     const before = [row(agent), row(other), rig.ticket(other), rig.box.sql('SELECT * FROM activity')];
 
-    const launcher = join(rig.box.state, 'runs', run, 'launch');
+    const launcher = join(rig.box.state, 'own', run, 'launch');
     const env = { ...rig.box.env, MC_RUN_ID: own, MC_TICKET_ID: agent, TMUX_PANE: tmux_pane };
     const said = (words: string) => spawnSync('/bin/sh', ['-c', words], { env, encoding: 'utf8' });
     const program = `'${process.execPath}' '${BIN}'`;
     const refused = { status: 75, stderr: expect.stringContaining('not the launcher that tmux has started') };
-    expect(said(`${program} register ${run} $$; exit $?`)).toMatchObject(refused);
-    expect(said(`${program} register ${run} ${pid}; exit $?`)).toMatchObject(refused);
+    const another = { status: 77, stderr: expect.stringContaining('for another run') };
+    expect(said(`${program} register ${run} $$; exit $?`)).toMatchObject(another);
+    expect(said(`${program} register ${run} ${pid}; exit $?`)).toMatchObject(another);
+    // The same by who says that he is no agent.
+    const alone = (words: string) =>
+      spawnSync('/bin/sh', ['-c', words], { env: rig.box.env, encoding: 'utf8' });
+    expect(alone(`${program} register ${run} $$; exit $?`)).toMatchObject(refused);
+    expect(alone(`${program} register ${run} ${pid}; exit $?`)).toMatchObject(refused);
     // Its own launcher, started by somebody else; in a pane that tmux was asked for by somebody else.
     expect(said(`'${launcher}' clean`)).toMatchObject({ status: 75 });
     const pane = (...words: string[]): void => {

@@ -68,4 +68,4 @@ it.each(['--dangerously-skip-permissions', '../../../planted', 'a b', ''])(
 
 it('is continued where it is one, in a word of which it cannot get out', async () => {
   expect(await secondArgv(GOOD)).toContain(`--resume=${GOOD}`);
-}, 60_000);
+});

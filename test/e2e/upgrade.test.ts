@@ -53,7 +53,7 @@ it('agents of 0.1 live on under the new program, which notes what is missing and
     expect([rig.started(id), rig.agents(id)]).toEqual([1, [was?.pid]]);
     expect(inRow(id)).toBe(time_ns);
     expect(noted('marks', `${id}.json`)).toBe(time_ns);
-    expect(noted('runs', was?.mark ?? '', 'registered.json')).toBe(time_ns);
+    expect(noted('own', was?.mark ?? '', 'registered.json')).toBe(time_ns);
   }
   expect(noted('tmux-server.json')).toBe(time_ns);
   expect(rig.ticket(gone).attempts).toBe(1);

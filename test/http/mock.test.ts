@@ -204,6 +204,13 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),
   ticksAbout: (b) => b.ticksAbout('MC-1', 500),
   retries: (b) => b.retries(NOW, 5),
+  follow: (b) =>
+    b.follow(
+      { run: 'r', version: 1 },
+      { host_id: 'h', boot_id: 'b', pid_ns: null, time_ns: null, pid: 9, pid_start: '9' },
+      'a',
+      NOW,
+    ),
   shortenWait: (b) => b.shortenWait({ ticket: 'MC-1', agent: null, from_ms: NOW + 9, to_ms: NOW }, 'a', NOW),
   reviews: (b) => b.reviews(['MC-1', 'MC-2']),
   saveReview: (b) =>

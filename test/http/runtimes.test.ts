@@ -3,7 +3,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, end, until } from '../../scripts/sandbox.ts';
+import { AGENT, end, LIMITS, SHORT_DEADLINE, until } from '../../scripts/sandbox.ts';
 import { FAIL_BIN } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import type { Options } from '../support/mission-control/server.ts';
@@ -13,7 +13,7 @@ let server: Served;
 let rig: Rig;
 beforeEach(async () => {
   server = await Served.start();
-  rig = new Rig({ server, sends: true });
+  rig = new Rig({ server, sends: true, limits: `${LIMITS}${SHORT_DEADLINE}` });
   await restart();
 });
 

@@ -28,6 +28,7 @@ export function asOf01(state: string, runs = readdirSync(join(state, 'runs'))): 
   olderBoard(join(state, 'board.sqlite'));
   keep(join(state, 'tmux-server.json'), ['pid', 'start', 'boot_id']);
   for (const run of runs) {
+    movedBack(state, run);
     keep(join(state, 'runs', run, 'registered.json'), IDENTITY);
     keep(join(state, 'runs', run, 'run.json'), RUN);
   }
@@ -36,6 +37,14 @@ export function asOf01(state: string, runs = readdirSync(join(state, 'runs'))): 
     const { run } = JSON.parse(readFileSync(path, 'utf8')) as { run: string };
     if (runs.includes(run)) keep(path, ['ticket', 'run', ...IDENTITY]);
   }
+}
+
+/** 0.1 had all of a run in one directory. */
+function movedBack(state: string, run: string): void {
+  const own = join(state, 'own', run);
+  for (const name of existsSync(own) ? readdirSync(own) : [])
+    renameSync(join(own, name), join(state, 'runs', run, name));
+  rmSync(own, { recursive: true, force: true });
 }
 
 function olderBoard(path: string): void {

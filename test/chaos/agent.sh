@@ -6,6 +6,7 @@ set -u
 out=$CHAOS_OUT
 precious=$out/precious
 run=$MC_RUN_DIR
+own=$MC_PICKUP_STATE_DIR/own/$MC_RUN_ID
 echo "$MC_RUN_ID $$" >>"$out/$MC_TICKET_ID.started"
 words=${CHAOS_WORDS:-$(sed -n 's/.*chaos: *\([a-z -]*\).*/\1/p' "$MC_PROMPT_FILE" | head -n 1)}
 git_dir=$(git rev-parse --absolute-git-dir)
@@ -24,7 +25,13 @@ while [ -n "$words" ]; do
   case $word in
   link-events) rm -rf "$run/events" && ln -s "$precious" "$run/events" ;;
   link-state) rm -rf "$run/events" && ln -s "$MC_PICKUP_STATE_DIR" "$run/events" ;;
-  link-run) mv "$run" "$out/moved-$MC_RUN_ID" && ln -s "$precious" "$run" ;;
+  link-run) # what it does to its directory from here on, it does where that is now
+    mv "$run" "$out/moved-$MC_RUN_ID" && ln -s "$precious" "$run"
+    run=$out/moved-$MC_RUN_ID
+    ;;
+  link-own) for name in $trusted; do ln -sf "$precious/work.txt" "$own/$name"; done ;;
+  fifo-own) for name in $trusted; do rm -f "$own/$name" && mkfifo "$own/$name"; done ;;
+  link-marks) for name in "$MC_PICKUP_STATE_DIR"/marks/*.json; do ln -sf "$precious/work.txt" "$name"; done ;;
   link-files) for name in $trusted; do ln -sf "$precious/work.txt" "$run/$name"; done ;;
   hard-link) for name in $trusted; do ln -f "$precious/work.txt" "$run/$name"; done ;;
   link-git) for name in mc-pickup-hook.json mc-pickup-after-create-done index.lock; do ln -sf "$precious/work.txt" "$git_dir/$name"; done ;;

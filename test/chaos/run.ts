@@ -43,7 +43,7 @@ const DEEDS = [
     'fifo-files',
   ],
   ...['fifo-git', 'fifo-worktree', 'device', 'huge', 'flood', 'forge', 'unreadable', 'note', 'plant', 'pane'],
-  ...['kill-server', 'commands', 'left', 'noise', 'dirty', 'fork'],
+  ...['link-own', 'fifo-own', 'link-marks', 'kill-server', 'commands', 'left', 'noise', 'dirty', 'fork'],
 ];
 const ENDS = ['die', 'stay', 'kill', 'shell', 'sleep', 'thread', 'stop-self'];
 

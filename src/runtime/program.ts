@@ -56,7 +56,7 @@ export function lookAtProgram(pid: number, proc: Proc = PROC): Program | null {
     const word = scriptOf(argv.slice(0, -1), basename(exe));
     if (word === null || !word.file) return { exe, exe_id, script: word?.text ?? null, script_id: null };
     const script = isAbsolute(word.text) ? word.text : join(readlinkSync(`${of}/cwd`), word.text);
-    if (/\/runs\/[\w-]+\/launch$/.test(script)) return null;
+    if (/\/(own|runs)\/[\w-]+\/launch$/.test(script)) return null;
     return { exe, exe_id, script, script_id: idOf(script) };
   } catch {
     return null;

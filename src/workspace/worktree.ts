@@ -375,7 +375,7 @@ async function create(
     if (whose.kind === 'other') return no('other_board', saysOf(kept.worktree, whose));
     const gone = existsSync(kept.worktree)
       ? ''
-      : ', which is missing: if it is gone for good, run git worktree prune';
+      : ', which is missing: if it is gone for good, run git worktree unlock and git worktree prune';
     return no('branch_elsewhere', `${kept.ref.slice(11)} is checked out in ${kept.worktree}${gone}`);
   }
   // Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away.
@@ -390,7 +390,7 @@ async function create(
     if (empty && (others || (project.worktrees !== null && !half))) {
       return no(
         'worktree_missing',
-        `${target} is registered, and ${root} is empty: mount its disk, or if it is gone for good, run git worktree prune in ${project.repo}`,
+        `${target} is registered, and ${root} is empty: mount its disk, or if it is gone for good, run in ${project.repo}: git worktree unlock ${target} && git worktree prune`,
       );
     }
     if (existsSync(target)) rmdirSync(target);

@@ -167,7 +167,7 @@ async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
       // Only once its run has ended on the board as well: a step before this one may have lost its race.
       const row = await board.runtimeByMark(step.run);
       if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
-      await hands.outside.closePane(step.run, step.pane);
+      await hands.outside.closePane(step.run, step.pane, step.pid);
       return outcome(step, step.run, 'done', null, null);
     }
     case 'trip': {

@@ -79,8 +79,8 @@ export interface Outside {
   mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
   /** The mark of a dead agent is evidence of nothing any more. */
   forget(ticket: string, mark: string): Promise<void>;
-  /** Keeps the last screen of a dead pane and closes it. */
-  closePane(run: string, pane: string): Promise<void>;
+  /** Keeps the last screen of a dead pane, whose process this was, and closes it. */
+  closePane(run: string, pane: string, pid: number): Promise<void>;
   /** Counts what the clients' own records say was used. */
   recordUsage(world: World): Promise<void>;
 }

@@ -125,7 +125,10 @@ export function realOutside(here: Here): Outside {
       }
     },
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
-    closePane: async (run, pane) => {
+    closePane: async (run, pane, pid) => {
+      // Whoever is in a pane can give it any run's mark: only that run's own process has shown its last words.
+      const registered = readRegistered(join(places.runs, run));
+      if (registered !== null && registered.pid !== pid) return void (await closeDeadPane(tmux, pane, run));
       if (await keepLastScreen(tmux, pane, join(places.runs, run))) await closeDeadPane(tmux, pane, run);
     },
     recordUsage: async (world) => (await import('./usage.ts')).recordUsage(world, here),

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import type { Board, ReportRequest } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import type { Project } from '../model/policy.ts';
+import type { Policy, Project } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
 import type { Runtime } from '../model/runtime.ts';
+import type { Places } from '../paths.ts';
 import { adapterOf } from '../runtime/agents/index.ts';
 import { foldEvents } from '../runtime/events.ts';
 import { readRunFile } from '../runtime/launcher.ts';
@@ -72,10 +73,16 @@ async function doneAs(
 ): Promise<Pick<ReportRequest, 'to' | 'nothing_to_do'>> {
   const ticket = row.ticket_id === null ? null : await board.ticket(row.ticket_id);
   if (ticket !== null && readsFor(ticket) !== null) return { to: 'done' };
-  const { policy } = loadPolicy(places.config, env);
+  const policy = policyOf(places, env, row);
   const project = policy.broken.length > 0 ? undefined : policy.projects.get(row.project);
   if (project?.agents_may.includes('done')) return { to: 'done' };
   return { to: 'in_review', nothing_to_do: project !== undefined && (await hasNoCommits(project, row)) };
+}
+
+/** The configuration that the run was launched by has the say: an agent can name one of its own. */
+function policyOf(places: Places, env: NodeJS.ProcessEnv, { mark }: Runtime): Policy {
+  const launchedBy = readRunFile(places.runs, mark)?.config ?? places.config;
+  return loadPolicy(launchedBy, env).policy;
 }
 
 async function hasNoCommits(project: Project, { worktree, branch }: Runtime): Promise<boolean> {
@@ -92,5 +99,5 @@ async function hasNoCommits(project: Project, { worktree, branch }: Runtime): Pr
  *  is done. null = it was not, or a person has taken it. */
 async function otherProfile(board: Board, row: Runtime, { places, env }: Context): Promise<string | null> {
   const owner = (await board.ticket(row.ticket_id ?? ''))?.owner ?? null;
-  return owner !== null && loadPolicy(places.config, env).policy.agents.has(owner) ? owner : null;
+  return owner !== null && policyOf(places, env, row).agents.has(owner) ? owner : null;
 }

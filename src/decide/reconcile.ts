@@ -222,8 +222,7 @@ class Pass implements Reconciled {
         ticket: pane.ticket,
         because: 'pane_of_ended_run',
         evidence: { pane: pane.pane, exit_code: pane.exit_code, exit_signal: pane.exit_signal },
-        run: pane.run,
-        pane: pane.pane,
+        ...{ run: pane.run, pane: pane.pane, pid: pane.pid },
       });
     }
   }

@@ -84,7 +84,12 @@ export type Step =
       readonly runtime: RuntimeGuard;
       readonly process: ProcessIdentity;
     })
-  | (Base & { readonly kind: 'close_pane'; readonly run: string; readonly pane: string })
+  | (Base & {
+      readonly kind: 'close_pane';
+      readonly run: string;
+      readonly pane: string;
+      readonly pid: number;
+    })
   | (Base & { readonly kind: 'adopt'; readonly guard: TicketGuard; readonly sighting: Sighting })
   | (Base & {
       readonly kind: 'launch';

@@ -38,6 +38,8 @@ export interface RunFile {
   readonly headless: boolean;
   /** The client's session id, where we chose it or know it from the run that this one continues. */
   readonly client_session: string | null;
+  /** The configuration that it was launched by; null in files of before. */
+  readonly config: string | null;
   /** Where the client keeps its things: HOME and the like, no secrets. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -45,7 +47,7 @@ export interface RunFile {
 /** Variables that say where a client keeps its things. */
 const PLACES_OF_CLIENTS = /^(HOME|XDG_[A-Z]+_(HOME|DIR)|[A-Z_]+_(HOME|DIR))$/;
 
-export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_session'> {
+export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_session' | 'config'> {
   readonly places: Places;
   readonly profile: AgentProfile;
   readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles'>;
@@ -114,6 +116,7 @@ export function stageRun(stage: StageRun): StagedRun {
     ticket_created_at_ms,
     headless: stage.headless,
     client_session: stage.client_session,
+    config: stage.places.config,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACES_OF_CLIENTS.test(name))),
   };
   writeForAgent(dir, 'prompt.md', stage.prompt);
@@ -289,6 +292,7 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
     headless: file?.headless === true,
     client_session: sessionId(kind, textOf(file, 'client_session')),
+    config: textOf(file, 'config'),
     env: textsOf(file?.env),
   };
 }

@@ -9,6 +9,8 @@ import { realOutside } from '../../src/act/real.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { LaunchStep, Step } from '../../src/model/plan.ts';
 import { placesOf } from '../../src/paths.ts';
+import { lookAtSelf } from '../../src/runtime/identity.ts';
+import { writeRegistered } from '../../src/runtime/marks.ts';
 import { startPane, type Tmux, viewServer } from '../../src/runtime/tmux.ts';
 import { aPolicy, aWorld, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
@@ -60,7 +62,7 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
 
   const close: Step = {
     ...{ kind: 'close_pane', ticket: id, because: 'pane_of_ended_run', evidence: {}, run },
-    pane: made.pane,
+    ...{ pane: made.pane, pid: made.pid },
   };
   const plan = { reconcile: [close], dispatch: [], skipped: [], refresh: [] };
   expect(await act(plan, aWorld(), hands)).toMatchObject([{ result: 'lost_race', after: null }]);
@@ -71,6 +73,22 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
   expect(await board.end({ run, version: row?.version ?? 0 }, end, 't', NOW)).toBe('won');
   expect(await act(plan, aWorld(), hands)).toMatchObject([{ result: 'done' }]);
   expect(await panes()).toEqual([]);
-  expect(readFileSync(join(places.own, run, 'screen.txt'), 'utf8')).toContain('famous last words');
+  const screen = join(places.own, run, 'screen.txt');
+  expect(readFileSync(screen, 'utf8')).toContain('famous last words');
+
+  // A pane in which somebody else has died, with the mark of this run: its words are none of the run's.
+  const forged = await startPane(tmux, {
+    ...{ name: 'forged', run, ticket: id, cwd: dir, argv: ['/bin/sh', '-c', 'echo forged words; exit 7'] },
+  });
+  if (!forged.ok) throw new Error(forged.error);
+  await waitFor(async () => (await panes())[0] === `${forged.pane} true`);
+  const { boot_id, pid_ns, time_ns } = lookAtSelf('');
+  writeRegistered(join(places.runs, run), {
+    ...{ host_id: 'h', boot_id: boot_id ?? '', pid_ns, time_ns, pid: made.pid, pid_start: '1' },
+  });
+  const again = { ...close, pane: forged.pane, pid: forged.pid };
+  expect(await act({ ...plan, reconcile: [again] }, aWorld(), hands)).toMatchObject([{ result: 'done' }]);
+  expect(await panes()).toEqual([]);
+  expect(readFileSync(screen, 'utf8')).toContain('famous last words');
   board.close();
 });

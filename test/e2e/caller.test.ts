@@ -140,6 +140,14 @@ describe('report done', () => {
     expect(rig.ticket(id)).toMatchObject({ status: 'in_review', reason: 'reported' });
   });
 
+  it('goes by the configuration that the run was launched by, whatever one the agent names', async () => {
+    const own = `sed 's/^fetch = false/fetch = false\\nagents_may = ["done"]/' "$MC_PICKUP_CONFIG" >own.toml; grep -q agents_may own.toml || exit 1`;
+    const id = await agentDoes(
+      `${COMMIT}\n${own}\n${DONE.replace('mc-pickup', 'mc-pickup --config own.toml')}`,
+    );
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_review', reason: 'reported' });
+  });
+
   it('is done where the project leaves it to agents', async () => {
     const id = await agentDoes(`${COMMIT}\n${DONE}`, 'agents_may = ["done"]');
     expect(rig.ticket(id)).toMatchObject({ status: 'done' });

@@ -81,6 +81,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const sha256 = hashOf(one.text);
   const last = await settleLast(hands.board, row, sha256, before.turn);
   if (last !== null) return last;
+  const reportBefore = await lastReport(hands.board, row);
   const { id: delivery } = await saveFirst(hands.board, one, sha256, sentAfter(before.turn));
   const shown = adapter.permission?.shows ?? null;
   // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
@@ -103,11 +104,22 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
     // Some clients swallow an Enter that follows a paste closely: one more, if it still waits for one.
     if ((await pressEnter(hands.tmux, at)) === 'pasted') arrived = await until(started, ACK_MS);
   }
+  // One that has reported since went on with it, whether or not it tells of turns.
+  const reported = !arrived && pasted === 'pasted' && (await lastReport(hands.board, row)) > reportBefore;
+  arrived ||= reported;
   const outcome = arrived ? 'delivered' : 'indeterminate';
-  await hands.board.setDelivery(delivery, outcome, arrived ? 'event' : sentAfter(before.turn));
+  const ack = reported ? 'report' : arrived ? 'event' : sentAfter(before.turn);
+  await hands.board.setDelivery(delivery, outcome, ack);
   return arrived
     ? { outcome: 'delivered', delivery, earlier: false, turn: before.turn }
     : { outcome: 'indeterminate', delivery, held: pasted === 'held', turn: before.turn };
+}
+
+/** The number of the newest line of the log by which this run has reported; 0 = it has not. */
+async function lastReport(board: Board, { id, ticket_id }: Runtime): Promise<number> {
+  if (ticket_id === null) return 0;
+  const log = await board.activity({ ticket: ticket_id, limit: 50 });
+  return Math.max(0, ...log.filter((one) => one.run_id === id && one.kind === 'report').map((one) => one.id));
 }
 
 /** What a runtime does at this moment, by both signals. */

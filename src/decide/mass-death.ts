@@ -1,4 +1,4 @@
-import { DEATHS, EARLY_MS } from '../model/breaker.ts';
+import { DEATHS, EARLY_MS, type RecentRun } from '../model/breaker.ts';
 import type { Policy } from '../model/policy.ts';
 import type { World } from '../model/world.ts';
 
@@ -26,11 +26,12 @@ export function massDeaths(now: readonly Death[], world: World, { limits }: Poli
   const { count, minutes } = limits.mass_death;
   if (count === 0 || now.length === 0) return [];
   const since_ms = Math.max(world.now_ms - minutes * 60_000, world.released_at_ms ?? 0);
-  const worked = lastSuccesses(world);
+  const isEarly = earlyWith(2 * limits.interval_seconds * 1000);
+  const worked = lastSuccesses(world, isEarly);
   const before = world.recent.flatMap((row): Death[] => {
     const { ticket, agent, project, registered_at_ms: started_at_ms, ended_at_ms } = row;
-    const early = started_at_ms !== null && ended_at_ms - started_at_ms <= EARLY_MS;
-    const counts = early && DEATHS.has(row.end_reason) && ended_at_ms > since_ms;
+    const counts =
+      started_at_ms !== null && isEarly(row) && DEATHS.has(row.end_reason) && ended_at_ms > since_ms;
     return counts ? [{ ticket, agent, project, started_at_ms }] : [];
   });
   const deaths = [...before, ...now].filter(
@@ -50,16 +51,28 @@ export function massDeaths(now: readonly Death[], world: World, { limits }: Poli
   return narrow ?? enough('*', () => true);
 }
 
+/** Whether a run ended within a minute of its start. A death is recorded when a tick looks: one that no tick ever saw alive may have
+ *  been dead since the tick before. */
+function earlyWith(unseen_ms: number): (row: RecentRun) => boolean {
+  return ({ registered_at_ms, heartbeat_at_ms, ended_at_ms }) => {
+    const lived_ms = ended_at_ms - (registered_at_ms ?? ended_at_ms);
+    return lived_ms <= EARLY_MS || (heartbeat_at_ms === null && lived_ms < unseen_ms);
+  };
+}
+
 /** When each profile was last seen to work. */
-function lastSuccesses({ recent, runtimes, tickets, now_ms }: World): ReadonlyMap<string, number> {
+function lastSuccesses(
+  { recent, runtimes, tickets, now_ms }: World,
+  isEarly: (row: RecentRun) => boolean,
+): ReadonlyMap<string, number> {
   const found = new Map<string, number>();
   const note = (agent: string, at_ms: number): void => {
     found.set(agent, Math.max(found.get(agent) ?? 0, at_ms));
   };
-  for (const { agent, registered_at_ms, ended_at_ms, end_reason } of recent) {
+  for (const row of recent) {
+    const { agent, registered_at_ms, ended_at_ms, end_reason } = row;
     if (end_reason === 'finished') note(agent, ended_at_ms);
-    else if (registered_at_ms !== null && ended_at_ms - registered_at_ms > EARLY_MS)
-      note(agent, registered_at_ms + EARLY_MS);
+    else if (registered_at_ms !== null && !isEarly(row)) note(agent, registered_at_ms + EARLY_MS);
   }
   const views = new Map(tickets.map(({ ticket }) => [ticket.id, ticket]));
   for (const { row, judgement } of runtimes) {

@@ -6,5 +6,5 @@ export const ACTIVITY_KINDS = [
   ...['created', 'edited', 'moved', 'comment'],
   ...['claimed', 'registered', 'adopted', 'heal', 'ended', 'retry', 'report'],
   ...['asked', 'parked', 'nudged', 'sent', 'allowed', 'denied'],
-  ...['limited', 'not_ready', 'ready', 'warning', 'published', 'cleaned'],
+  ...['limited', 'not_ready', 'ready', 'warning', 'published', 'cleaned', 'shortened', 'killswitch'],
 ] as const;

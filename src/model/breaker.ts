@@ -13,7 +13,13 @@ export const DEATHS: ReadonlySet<string> = new Set(['agent_dead', 'agent_exited'
 export interface RecentRun
   extends Pick<
     Runtime,
-    'agent' | 'project' | 'host_id' | 'registered_at_ms' | 'tmux_server_pid' | 'tmux_server_start'
+    | 'agent'
+    | 'project'
+    | 'host_id'
+    | 'registered_at_ms'
+    | 'heartbeat_at_ms'
+    | 'tmux_server_pid'
+    | 'tmux_server_start'
   > {
   readonly ticket: string;
   readonly ended_at_ms: number;

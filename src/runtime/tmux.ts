@@ -410,6 +410,9 @@ function recordedServer(tmux: Tmux, known?: ObserverIdentity): Recorded {
   if (noted === null) return { state: existsSync(tmux.serverFile) ? 'unknown' : 'dead' };
   const { verdict } = judge(noted, self, lookAt(noted.pid));
   if (verdict !== 'alive') return { state: verdict === 'dead' ? 'dead' : 'unknown' };
+  // The record of a state dir that was copied names the server of the first one.
+  const argv = argvOf(noted.pid);
+  if (argv !== null && !namesSocket(argv, tmux.socket)) return { state: 'dead' };
   return { state: 'alive', pid: noted.pid, lacks: noted.time_ns === null && self.time_ns !== null };
 }
 

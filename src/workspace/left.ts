@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Project } from '../model/policy.ts';
 import { hookLeft, type Processes } from './hooks.ts';
-import { commonDir, gitDir } from './own.ts';
+import { commonDir, ownGitDir } from './own.ts';
 import { askedFor, beingMade } from './worktree.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function leftAtWork(
     const common = commonDir(project.repo) ?? (await askedFor(project.repo));
     if (typeof common === 'string' && beingMade(common, ticket))
       return `git worktree add is still making ${target}`;
-    if (lstatSync(target, { throwIfNoEntry: false })?.isDirectory() !== true || gitDir(target) === null)
+    if (lstatSync(target, { throwIfNoEntry: false })?.isDirectory() !== true || ownGitDir(target) === null)
       return null;
     return await hookLeft(target, processes, acts);
   } catch {

@@ -71,7 +71,7 @@ export function saysOf(path: string, { state, ticket, gone }: Extract<Whose, { k
   const whose = `${path} is the worktree of ${ticket} on the board of ${state}`;
   return gone
     ? `${whose}, which is gone: mc-pickup doctor --fix takes it over`
-    : `${whose}: work on it from there, or remove that state dir and run mc-pickup doctor --fix`;
+    : `${whose}: work on it from there, or take it away there (mc-pickup --state-dir ${JSON.stringify(state)} clean), and this board makes its own`;
 }
 
 function hostOf(state: string): Omit<Owner, 'state'> {

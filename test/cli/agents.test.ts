@@ -1,9 +1,11 @@
 /** Who may use which command: one table, and no command that is not in it. */
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import { FOR_AGENTS, nameOf } from '../../src/cli/agents.ts';
 import { define } from '../../src/cli.ts';
+import { fileCrontab } from '../support/crontab.ts';
 
 const program = new Command('mc-pickup');
 define(program, async () => undefined);
@@ -41,7 +43,9 @@ describe('an agent', () => {
   it('is refused by every command that is not for it, in one line, before anything is done', () => {
     const before = box.sql('SELECT * FROM activity');
     for (const command of all(program).filter((one) => FOR_AGENTS[nameOf(one)] === 'no')) {
-      const done = box.run(lineOf(command), '', { MC_RUN_ID: 'MC-9-e1-abcdef01' });
+      // Where a refusal were missing, the machine's own crontab would be written.
+      const PATH = `${fileCrontab(join(box.dir, 'bin'))}:${box.env.PATH}`;
+      const done = box.run(lineOf(command), '', { MC_RUN_ID: 'MC-9-e1-abcdef01', PATH });
       expect([nameOf(command), done.code, done.out]).toEqual([nameOf(command), 77, '']);
       expect(done.err).toMatch(/^mc-pickup: an agent \(run MC-9-e1-abcdef01\) may not use .*report.*\n$/);
     }

@@ -1100,6 +1100,17 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         expect(await owed(t.id)).toEqual([]);
       });
 
+      it('are honoured by a report that came before it was known that the run had them', async () => {
+        const t = await worked();
+        const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
+        expect(await b.report({ run: 'r1', to: 'needs_input', message: '?', turn: 1 }, NOW + 5)).toBe('won');
+        await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 1 }, NOW + 6);
+        expect(await owed(t.id)).toEqual([]);
+        const two = await b.keepAnswer(t.id, 'red', 'ann', NOW + 7);
+        await b.handWords([two], { run: 'r1', outcome: 'delivered', turn: 1 }, NOW + 8);
+        expect(await owed(t.id)).toEqual(['red']);
+      });
+
       it('that may not have arrived are honoured by nothing, until a later look tells', async () => {
         const t = await worked();
         const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);

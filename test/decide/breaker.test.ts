@@ -87,6 +87,12 @@ describe('what many early deaths switch off is what they share', () => {
   });
 });
 
+it('a death that only the tick after the next one could see counts as early, where none had seen it alive', () => {
+  const late = { registered_at_ms: NOW - 3 * MINUTE, ended_at_ms: NOW - 1.5 * MINUTE };
+  expect(scopes(plan([{}, {}], died({ ...late, heartbeat_at_ms: null })))).toEqual(['agent:robot']);
+  expect(scopes(plan([{}, {}], died({ ...late, heartbeat_at_ms: NOW - 2 * MINUTE })))).toEqual([]);
+});
+
 describe('a death that does not count', () => {
   it.each<[string, Plan]>([
     ['was a login', plan([{}, {}, { not_ready: 'log in' }])],

@@ -3,11 +3,14 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
+import { fileCrontab } from '../support/crontab.ts';
 import { Rig } from '../support/rig.ts';
 
 let rig: Rig;
 beforeEach(() => {
   rig = new Rig();
+  // Where a refusal were missing, the machine's own crontab would be written.
+  rig.box.env.PATH = `${fileCrontab(join(rig.box.dir, 'bin'))}:${rig.box.env.PATH}`;
 });
 afterEach(() => rig.box.destroy());
 

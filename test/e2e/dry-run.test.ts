@@ -32,7 +32,9 @@ function picture(dir: string): string[] {
 /** The plan: all of every step but what only its being carried out tells. A wait that this very plan gives is
  *  counted from the moment of the tick, so it is no part of the comparison. */
 function plan({ reconcile, dispatch, skipped }: Report): string {
-  const retried = new Set(reconcile.filter(({ kind }) => kind === 'retry').map(({ ticket }) => ticket));
+  const retried = new Set(
+    reconcile.filter(({ kind }) => kind === 'retry' || kind === 'shorten').map(({ ticket }) => ticket),
+  );
   const steps = (list: Report['reconcile']) =>
     list.map(({ kind, ticket, because, evidence, before, after }) => ({
       ...{ kind, ticket, because, before, after },
@@ -93,6 +95,7 @@ it('plans what the real tick then does, byte for byte, and not one file of the s
     'end',
     'normalize',
     'retry',
+    'shorten',
   ]);
   expect(planned.dispatch.map(({ ticket }) => ticket)).toEqual(['MC-10', ids.deadTodo]);
   expect(planned.skipped.map(({ because }) => because).sort()).toEqual([

@@ -107,7 +107,16 @@ it('says the same in JSON, and shows no line that anybody has written as more th
   expect(explain(id)).not.toMatch(/^now: nothing\b(?!,)/m);
   rig.tick();
   const told = JSON.parse(rig.box.run(['explain', id, '--json']).out) as Record<string, unknown>;
-  expect(Object.keys(told)).toEqual(['ticket', 'history', 'runs', 'told', 'reviews', 'next', 'leftovers']);
+  expect(Object.keys(told)).toEqual([
+    'ticket',
+    'history',
+    'runs',
+    'told',
+    'reviews',
+    'words',
+    'next',
+    'leftovers',
+  ]);
   expect(told.told).toMatchObject([
     { kind: 'created' },
     { kind: 'comment' },

@@ -1,6 +1,7 @@
 /** The tests that were asked for by name: races, overlap, ghosts, chats. */
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { LIMITS, type Ran, until } from '../../scripts/sandbox.ts';
+import { startOf } from '../../src/runtime/identity.ts';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -159,7 +160,7 @@ it('no pass touches a chat row of this very host: alive, dead, launching or with
       phase,
       alive.id,
     );
-  insert('chat-alive', 'running', 'pid', 'pid_start');
+  insert('chat-alive', 'running', String(process.pid), `'${startOf(process.pid)}'`);
   insert('chat-dead', 'running', '4194303', "'1'");
   insert('chat-reused', 'parked', 'pid', "'1'");
   insert('chat-launching', 'launching', 'NULL', 'NULL');

@@ -16,6 +16,7 @@ hears) mc-event idle </dev/null; hear; mc-event busy </dev/null; : >$notes/worki
 ends) mc-event idle </dev/null; hear; mc-event busy </dev/null; mc-event idle </dev/null; : >$notes/working; exec sleep 600 ;;
 deaf) mc-event idle </dev/null; hear; : >$notes/working; exec sleep 600 ;;
 reads) mc-event busy </dev/null; : >$notes/working; exec sleep 600 ;;
+obeys) mc-event idle </dev/null; hear; mc-pickup report review --message "Done." && exec sleep 600 ;;
 asks) mc-pickup report needs-input --message "Which colour?" && exit 0 ;;
 *) mc-pickup report review --message "Done." && exit 0 ;;
 esac
@@ -144,4 +145,16 @@ it('comments on work that nobody was there to hear outlive the attempt that was 
   expect(await nextPrompt(id)).toContain('A test is missing.');
   await rig.settle(id, 'in_review');
   expect(owed()).toEqual([]);
+});
+
+it('an answer that the agent has obeyed before it gave any other sign is honoured: its report is the acknowledgement', async () => {
+  const id = add('obeys');
+  rig.tick();
+  await rig.working(id);
+  expect(await answer(id, 'blue')).toBe('delivered');
+  expect(rig.ticket(id)).toMatchObject({ status: 'in_review' });
+  const told = JSON.parse(rig.box.run(['explain', id, '--json']).out) as {
+    words: { honoured_by: string | null }[];
+  };
+  expect(told.words).toMatchObject([{ text: 'blue', honoured_by: rig.run(id).id }]);
 });

@@ -36,7 +36,8 @@ export function aRecent(over: Partial<RecentRun> = {}): RecentRun {
       end_reason: 'agent_dead',
       ended_at_ms,
     },
-    ...{ registered_at_ms: ended_at_ms - 10_000, tmux_server_pid: 99, tmux_server_start: '11' },
+    ...{ registered_at_ms: ended_at_ms - 10_000, heartbeat_at_ms: ended_at_ms - 5000 },
+    ...{ tmux_server_pid: 99, tmux_server_start: '11' },
     ...over,
   };
 }

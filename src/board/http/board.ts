@@ -360,7 +360,7 @@ function before14(ticket: string, now_ms: number): RecentRun {
   const at_ms = now_ms - 10 * 60_000;
   return {
     ...{ ticket, agent: '', project: '', host_id: '', registered_at_ms: at_ms, ended_at_ms: at_ms + 1 },
-    ...{ end_reason: 'agent_dead', tmux_server_pid: null, tmux_server_start: null },
+    ...{ end_reason: 'agent_dead', tmux_server_pid: null, tmux_server_start: null, heartbeat_at_ms: null },
   };
 }
 

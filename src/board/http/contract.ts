@@ -223,6 +223,7 @@ export const RecentRun = v.object({
   end_reason: v.string(),
   tmux_server_pid: v.nullable(Integer),
   tmux_server_start: v.nullable(v.string()),
+  heartbeat_at_ms: v.nullable(Integer),
 });
 export type RecentRun = v.InferOutput<typeof RecentRun>;
 

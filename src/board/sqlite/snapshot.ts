@@ -224,7 +224,7 @@ function endedOf(store: Store, ids: readonly string[]): ReadonlyMap<string, Runt
 function recentRuns(store: Store, { recent_since_ms, now_ms }: Options): RecentRun[] {
   return store.all<RecentRun>(
     `SELECT ticket_id AS ticket, agent, project, host_id, registered_at_ms, ended_at_ms, end_reason, tmux_server_pid,
-       tmux_server_start
+       tmux_server_start, heartbeat_at_ms
      FROM runtime_sessions INDEXED BY runtime_ended
      WHERE ended_at_ms IS NOT NULL AND ended_at_ms BETWEEN @recent_since_ms AND @now_ms AND ticket_id IS NOT NULL
        AND end_reason IS NOT NULL

@@ -53,7 +53,16 @@ function hand(
      WHERE outcome = 'indeterminate' AND excluded.outcome <> 'indeterminate'`,
     one,
   );
-  if (one.outcome === 'delivered') take(store, [one.id], one.run);
+  if (one.outcome !== 'delivered') return;
+  take(store, [one.id], one.run);
+  // It may have reported before it was known that it had them.
+  store.run(
+    `UPDATE answers SET honoured_by = @run, honoured_at_ms = @now_ms
+     WHERE id = @id AND honoured_by IS NULL AND EXISTS (
+       SELECT 1 FROM activity AS a WHERE a.ticket_id = answers.ticket_id AND a.run_id = @run AND a.kind = 'report'
+         AND a.at_ms >= answers.at_ms)`,
+    { id: one.id, run: one.run, now_ms: one.now_ms },
+  );
 }
 
 /** Whoever says no more than this (a client of a contract before 1.4) has a run that had them all the same. */

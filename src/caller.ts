@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { switchFile, textIn } from './killswitch.ts';
 import type { Places } from './paths.ts';
 import { oneLine } from './text.ts';
 
@@ -18,12 +19,11 @@ export type Caller =
 export const PERSON: Caller = { kind: 'person' };
 
 const MOST_ANCESTORS = 64;
-const MOST_NOTED = 64 * 1024;
 
 /** `above`: looks at the processes above this one as well, where the environment names no run. */
 export function callerOf(places: Places, env: NodeJS.ProcessEnv, above: boolean): Caller {
   const named = env.MC_RUN_ID;
-  if (named) return notedOf(places, named) ?? { kind: 'agent', run: named };
+  if (named) return (isWithin(places, env) ? notedOf(places, named) : null) ?? { kind: 'agent', run: named };
   const run = above ? runAbove(places) : null;
   return run === null ? PERSON : { kind: 'agent', run };
 }
@@ -46,12 +46,23 @@ export function forbidden(what: string, run: string): string {
   return `an agent (run ${oneLine(run, 100)}) may not use ${what}: it may read, report on its own run, comment on its own ticket, and add tickets; a person is asked by mc-pickup report needs-input --message "..."`;
 }
 
+/** Only what lies in the state dir that it has made is its own: not a board that a link leads to, nor another's switch. */
+function isWithin({ state, board, killswitch }: Places, env: NodeJS.ProcessEnv): boolean {
+  const plain = [board, killswitch].every((path) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    return stat === undefined || (stat.isFile() && stat.nlink === 1);
+  });
+  return plain && dirname(switchFile({ killswitch }, env)) === state;
+}
+
 /** A run that this very board has started is never a person to it. */
 function notedOf(places: Places, run: string): Caller | null {
   if (isRunOf(places, run)) return null;
   try {
-    const text = readFileSync(places.people, 'utf8').slice(0, MOST_NOTED);
-    const noted = JSON.parse(text) as { readonly run?: unknown; readonly config?: unknown };
+    const noted = JSON.parse(textIn(places.people) ?? '') as {
+      readonly run?: unknown;
+      readonly config?: unknown;
+    };
     if (noted.run !== run) return null;
     return { kind: 'person', config: typeof noted.config === 'string' ? noted.config : null };
   } catch {

@@ -101,7 +101,7 @@ function bootId(): string | null {
  *  null = never; a time of the future is that of a clock that ran ahead, and says nothing. */
 export function releasedAt({ released }: { readonly released: string }, now_ms: number): number | null {
   try {
-    const at_ms = record(JSON.parse(readFileSync(released, 'utf8')))?.at_ms;
+    const at_ms = record(JSON.parse(textIn(released) ?? ''))?.at_ms;
     return typeof at_ms === 'number' && at_ms <= now_ms ? at_ms : null;
   } catch {
     return null;
@@ -216,7 +216,7 @@ function readFile(file: string): Read {
 
 /** Opened without waiting, and looked at once it is open: anything but a plain file (null) could block the read for ever (a pipe, a
  *  device) or says nothing (a directory). */
-function textIn(file: string): string | null {
+export function textIn(file: string): string | null {
   const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stat = fstatSync(fd);

@@ -132,7 +132,8 @@ async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outc
   if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
   if (busy.do === 'leave') return outcome(step, run, 'declined', 'in_progress', busy.because);
   const won = await hands.board.adopt(busy.request, `tick:${hands.tick_id}`, hands.clock());
-  if (won === 'lost') return outcome(step, run, 'lost_race', null, null);
+  // Its process is on another row already, say: nothing runs for this claim, which is given back.
+  if (won === 'lost') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
   await hands.outside.mark(step.ticket, busy.sighting);
   return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
 }

@@ -52,6 +52,7 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'being_made',
   'other_board',
   'git_silent',
+  'repo_odd',
 ]);
 
 function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): Prepared {

@@ -79,6 +79,7 @@ export type IdentityReason =
   | 'zombie'
   | 'pid_reused'
   | 'unregistered'
+  | 'not_of_run'
   | 'process_alive'
   /** The recorded process is dead, and the client lives on in another one of its run. */
   | 'client_lives_on';

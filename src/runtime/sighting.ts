@@ -9,9 +9,10 @@ import {
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import type { Pane, Sighting } from '../model/world.ts';
 import type { Places } from '../paths.ts';
-import { lookAt } from './identity.ts';
+import { lookAt, shownOf } from './identity.ts';
 import { readRegistered, readRunFile } from './launcher.ts';
 import { type Mark, strayMarks } from './marks.ts';
+import { runIn } from './members.ts';
 
 /**
  * A living pane of ours as a sighting. The pane is no proof: its agent may be gone and a shell or another program
@@ -33,7 +34,7 @@ export function sightPane(pane: Pane, me: ObserverIdentity, runs: string): Sight
     ...identity,
     ...staged(runs, pane.run),
     ticket: pane.ticket,
-    judgement: registered === null ? UNREGISTERED : judge(registered, me, lookAt(registered.pid)),
+    judgement: registered === null ? UNREGISTERED : judged(registered, pane.run, me),
     session: inPane ? pane.session : null,
     pane: inPane ? pane.pane : null,
   };
@@ -41,18 +42,26 @@ export function sightPane(pane: Pane, me: ObserverIdentity, runs: string): Sight
 
 const UNREGISTERED: Judgement = { verdict: 'unknown', because: 'unregistered' };
 
+/** Files name a process, and an agent can write them. An agent was started with its run's id in its environment: a process that shows
+ *  another one, or none, is not of that run, whatever a file says. One that shows nothing is believed. */
+function judged(identity: ProcessIdentity, run: string, me: ObserverIdentity): Judgement {
+  const found = judge(identity, me, lookAt(identity.pid));
+  const shown = found.verdict === 'alive' ? runShown(identity.pid) : undefined;
+  return shown === undefined || shown === run ? found : { verdict: 'dead', because: 'not_of_run' };
+}
+
 /** A registered agent's mark as a sighting: found even when tmux and the board have both lost it. */
 export function sightMark(
   mark: ProcessIdentity & { readonly run: string; readonly ticket: string },
   me: ObserverIdentity,
   runs: string,
 ): Sighting {
-  const { ticket, run, pid } = mark;
+  const { ticket, run } = mark;
   return {
     ...identityFrom(mark),
     ...staged(runs, run),
     ticket,
-    judgement: judge(mark, me, lookAt(pid)),
+    judgement: judged(mark, run, me),
     session: null,
     pane: null,
   };
@@ -136,4 +145,14 @@ function staged(
     headless: file?.headless ?? false,
     client_session: file?.client_session ?? null,
   };
+}
+
+/** The run in the environment of a process; null = none, undefined = it shows nothing. */
+function runShown(pid: number): string | null | undefined {
+  try {
+    const { environ } = shownOf(pid);
+    return environ === '' ? undefined : (runIn(environ)?.run ?? null);
+  } catch {
+    return undefined;
+  }
 }

@@ -11,10 +11,6 @@ export interface Survived {
   readonly survivor: ProcessIdentity | null;
 }
 
-/** What a wrapper script starts within so many seconds of its own start, at its terminal, is what it is there to start. */
-const STARTED_WITH_S = 10;
-const TICKS_PER_S = 100;
-
 /**
  * Whether the client of a run whose recorded process is dead lives on in another process of that run: then the run is alive.
  * What else is left of the run is no agent. A member that can't be read may be the client: then nothing is known. One pass over
@@ -53,7 +49,7 @@ function survivorOf(
     if (program === null) unknown ||= isUnreadable(one.pid, proc);
     else {
       const whose = whoseProgram(program, client);
-      if (whose === 'own' || (whose === 'wrapped' && startedWith(one, row, proc))) found.push(one);
+      if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc))) found.push(one);
     }
   }
   const first = found.sort((a, b) => rank(a, row, proc) - rank(b, row, proc) || since(a) - since(b))[0];
@@ -75,10 +71,11 @@ function since({ start }: Standing): number {
   return Number(start);
 }
 
-function startedWith(one: Standing, row: Runtime, proc: Proc): boolean {
-  const later = since(one) - Number(row.pid_start);
-  const at = linkOf(`${proc.root}/${one.pid}/fd/0`);
-  return later >= 0 && later <= STARTED_WITH_S * TICKS_PER_S && /^\/dev\/(pts\/|tty)/.test(at ?? '');
+/** What a wrapper script runs in front of itself reads or writes its terminal. What it starts in the background a shell gives
+ *  /dev/null to read, and a client gives its tools pipes. */
+function isInFront({ pid }: Standing, proc: Proc): boolean {
+  const [input, output] = [0, 1].map((fd) => linkOf(`${proc.root}/${pid}/fd/${fd}`) ?? '');
+  return input !== '/dev/null' && [input, output].some((at) => /^\/dev\/(pts\/|tty)/.test(at ?? ''));
 }
 
 /** Its program can't be told because it may not be read, and not because it is about to become another. */

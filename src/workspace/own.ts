@@ -205,6 +205,45 @@ export function moveOddAside(common: string): string[] {
   return found;
 }
 
+/** What git reads in a repository whatever it is asked. */
+const READ_ALWAYS = [
+  'HEAD',
+  'config',
+  'packed-refs',
+  'shallow',
+  'info/exclude',
+  'info/attributes',
+  'objects/info/alternates',
+];
+/** Where a launch has git write: the branch of a ticket, and the log of it. */
+const WRITTEN = [
+  'refs',
+  'refs/heads',
+  'refs/heads/mc',
+  'logs',
+  'logs/refs',
+  'logs/refs/heads',
+  'logs/refs/heads/mc',
+];
+
+/** What in a repository's own git dir would hold up git, or lead what a launch writes there to another file: an agent can put it
+ *  there, and git follows it. It is named, and left: unlike in a worktree's git dir it may be somebody's arrangement. */
+export function oddInRepository(common: string): string | null {
+  const paths = (names: readonly string[], dir = common): string[] => names.map((name) => join(dir, name));
+  const below = ['refs/heads/mc', 'logs/refs/heads/mc'].flatMap((dir) =>
+    paths(namesAt(join(common, dir)), join(common, dir)),
+  );
+  const stuck = [...paths(READ_ALWAYS), ...below].find((path) => holdsUp(path, path.endsWith('packed-refs')));
+  if (stuck !== undefined)
+    return `${stuck} is no plain file: git would wait for it, so put a plain one in its place`;
+  const link = [...paths(['config', ...WRITTEN]), ...below].find(
+    (path) => lookAtName(path)?.isSymbolicLink() === true,
+  );
+  return link === undefined
+    ? null
+    : `${link} is a link: git would write to what it leads to, so put what it leads to in its place`;
+}
+
 const ODD = '.mc-pickup-odd';
 const MOST_FILES = 500;
 

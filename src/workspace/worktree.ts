@@ -24,6 +24,7 @@ import {
   gitDir,
   mayHaveBranch,
   moveOddAside,
+  oddInRepository,
   ownDir,
   READY,
   registered,
@@ -42,6 +43,7 @@ export type Refusal =
   | 'worktrees_root_missing'
   | 'git_failed'
   | 'git_silent'
+  | 'repo_odd'
   | 'being_made'
   | 'branch_elsewhere'
   | 'other_board';
@@ -123,6 +125,8 @@ async function prepare(
   // Those that wait for each other here need it but once.
   if (!looked.has(shared)) odd.push(...moveOddAside(common));
   looked.add(shared);
+  const inTheWay = oddInRepository(common);
+  if (inTheWay !== null) return no('repo_odd', inTheWay);
 
   if (project.worktrees !== null && lstatSync(project.worktrees, { throwIfNoEntry: false }) === undefined) {
     return no(
@@ -233,7 +237,7 @@ export function beingMade(common: string, id: string): boolean {
   const note = noteOf(common, id);
   const group = Number(textOf(note));
   const age_ms = Date.now() - (lookAtName(note)?.mtimeMs ?? 0);
-  if (!Number.isInteger(group) || group <= 1 || age_ms > 2 * ADD_MS) return false;
+  if (!Number.isInteger(group) || group <= 1 || age_ms < 0 || age_ms > 2 * ADD_MS) return false;
   try {
     return process.kill(-group, 0);
   } catch (error) {

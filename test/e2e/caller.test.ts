@@ -122,6 +122,21 @@ try mc-pickup killswitch on`);
   });
 });
 
+it('a person to the board that it has made is none to another, whatever leads there', async () => {
+  const [other = ''] = await rig.held(1);
+  const own = join(rig.box.dir, 'own');
+  const at = `mc-pickup --state-dir ${own} --config ${own}/config.toml`;
+  const switched = join(rig.box.state, 'killswitch.json');
+  await agentDoes(`${at} init >/dev/null
+try ${at} killswitch on
+try env MC_PICKUP_KILLSWITCH=${switched} ${at} killswitch on
+rm ${own}/killswitch.json ${own}/board.sqlite*; ln -s ${rig.box.boardFile} ${own}/board.sqlite
+try ${at} ticket move ${other} done`);
+  expect(codes()).toEqual(['0', '77', '77']);
+  expect(existsSync(switched)).toBe(false);
+  expect(rig.ticket(other).status).toBe('in_progress');
+});
+
 describe('report done', () => {
   const DONE = 'try mc-pickup report done --message "It was there already."';
   const COMMIT = 'echo x >x.txt; git add -A; git -c user.name=a -c user.email=a@localhost commit -qm x';

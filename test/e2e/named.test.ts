@@ -1,7 +1,10 @@
 /** The tests that were asked for by name: races, overlap, ghosts, chats. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { LIMITS, type Ran, until } from '../../scripts/sandbox.ts';
-import { startOf } from '../../src/runtime/identity.ts';
+import { lookAtSelf, startOf } from '../../src/runtime/identity.ts';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
 
 let rig: Rig;
@@ -180,4 +183,34 @@ it('no pass touches a chat row of this very host: alive, dead, launching or with
   expect(chats()).toEqual(before);
   expect(pane()).toBe('1 chat-dead');
   expect(rig.run(id)).toMatchObject({ phase: 'running', pid: alive.pid });
+});
+
+it("a file that names another's process as the agent of a ticket makes nothing of it: it is not adopted, and the ticket is launched", async () => {
+  const { box } = rig;
+  const stranger = spawn('sleep', ['1000'], { stdio: 'ignore' });
+  const [busy = ''] = await rig.held(1);
+  const id = rig.add('hold');
+  const { host_id } = rig.run(busy);
+  const { boot_id, pid_ns, time_ns } = lookAtSelf('');
+  const noted = (pid: number) =>
+    writeFileSync(
+      join(box.state, 'marks', `${id}.json`),
+      JSON.stringify({
+        ...{ ticket: id, run: `${id}-e1-0badf00d`, host_id, boot_id, pid_ns, time_ns, pid },
+        pid_start: startOf(pid),
+      }),
+    );
+  try {
+    for (const pid of [stranger.pid ?? 0, rig.run(busy).pid]) {
+      noted(pid);
+      const { reconcile, dispatch } = rig.tick();
+      expect([...reconcile, ...dispatch].map(({ kind }) => kind)).not.toContain('adopt');
+    }
+    await rig.holding(id);
+    expect([rig.started(id), rig.started(busy)]).toEqual([1, 1]);
+    expect(box.run(['stop', id]).code).toBe(0);
+    expect(stranger.exitCode).toBeNull();
+  } finally {
+    stranger.kill();
+  }
 });

@@ -52,6 +52,7 @@ interface Shown {
   readonly state?: string;
   readonly start?: number;
   readonly stdin?: string;
+  readonly stdout?: string;
 }
 
 /** A process of a /proc of our own. */
@@ -62,6 +63,7 @@ function process_(pid: number, one: Shown): number {
   symlinkSync(one.exe, join(at, 'exe'));
   symlinkSync(one.cwd ?? dir, join(at, 'cwd'));
   symlinkSync(one.stdin ?? '/dev/null', join(at, 'fd', '0'));
+  symlinkSync(one.stdout ?? '/dev/null', join(at, 'fd', '1'));
   writeFileSync(join(at, 'cmdline'), one.argv.map((word) => `${word}\0`).join(''));
   const { state = 'S', ppid = 1, pgrp = pid, session = pid, tty = 0, tpgid = -1, start = 800 } = one;
   const between = Array.from({ length: 13 }, () => 0).join(' ');
@@ -255,12 +257,15 @@ describe('a client whose recorded process is dead', () => {
     expect(survived()).toEqual({ judgement: JUDGED.dead, survivor: null });
   });
 
-  it('is nothing that only the wrapper script names, unless it was started with it at its terminal', () => {
+  it('is nothing that only the wrapper script names, unless it was started in front, at the terminal', () => {
     const argv = [file('wrapper.sh', `#!/bin/sh\n${file('bin/mine')}\n`)];
     for (const [over, pid] of [
-      [{ start: 750 }, null],
-      [{ start: 750, stdin: '/dev/pts/3' }, 601],
-      [{ start: 9000, stdin: '/dev/pts/3' }, null],
+      [{}, null],
+      [{ stdin: '/dev/pts/3' }, 601],
+      [{ stdin: '/dev/pts/3', start: 9000 }, 601],
+      [{ stdin: 'pipe:[7]', stdout: '/dev/pts/3' }, 601],
+      [{ stdin: '/dev/null', stdout: '/dev/pts/3' }, null],
+      [{ stdin: 'pipe:[7]', stdout: 'pipe:[8]' }, null],
     ] as const) {
       process_(601, { ...mine(), ...over });
       expect(survived(JUDGED.dead, { ...SELF, argv }).survivor?.pid ?? null).toBe(pid);

@@ -97,21 +97,47 @@ function bootId(): string | null {
   }
 }
 
-/** When launches were last released on this host, or last switched off by themselves: deaths before that have had their effect.
- *  null = never; a time of the future is that of a clock that ran ahead, and says nothing. */
-export function releasedAt({ released }: { readonly released: string }, now_ms: number): number | null {
+/** When launches of each scope were last released on this host, or last switched off by themselves: the deaths before that, of what
+ *  the scope covers, have had their effect. In the boot in which it was noted, by the clock that nobody can set; else a time of the
+ *  future is that of a clock that ran ahead, and says nothing. */
+export function releasesIn(
+  { released }: { readonly released: string },
+  now_ms: number,
+): Readonly<Record<string, number>> {
+  const found: Record<string, number> = {};
+  for (const [scope, one] of Object.entries(notedReleases(released))) {
+    const { at_ms } = one;
+    const clock = clockIn(one.clock);
+    const same = clock !== null && clock.boot_id === bootId();
+    const then_ms = same ? now_ms - (Math.round(uptime() * 1000) - clock.uptime_ms) : at_ms;
+    if (typeof then_ms === 'number' && then_ms <= now_ms) found[scope] = then_ms;
+  }
+  return found;
+}
+
+function notedReleases(file: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
   try {
-    const at_ms = record(JSON.parse(textIn(released) ?? ''))?.at_ms;
-    return typeof at_ms === 'number' && at_ms <= now_ms ? at_ms : null;
+    const scopes = record(record(JSON.parse(textIn(file) ?? ''))?.scopes) ?? {};
+    return Object.fromEntries(
+      Object.entries(scopes).flatMap(([scope, one]) => {
+        const noted = SCOPE.test(scope) ? record(one) : null;
+        return noted === null ? [] : [[scope, noted]];
+      }),
+    );
   } catch {
-    return null;
+    return {};
   }
 }
 
 /** Notes that. Best effort: without it old deaths may count once more. */
-export function recordRelease({ released }: { readonly released: string }, now_ms: number): void {
+export function recordRelease(
+  { released }: { readonly released: string },
+  scope: string,
+  now_ms: number,
+): void {
   try {
-    writeAtomic(released, `${JSON.stringify({ at_ms: now_ms })}\n`);
+    const scopes = { ...notedReleases(released), [scope]: { at_ms: now_ms, clock: bootClock() } };
+    writeAtomic(released, `${JSON.stringify({ scopes })}\n`);
   } catch {
     // What was changed at the switch itself stands.
   }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Board, Ready, Snapshot } from './board/port.ts';
 import { monotonicMs } from './clock.ts';
 import { failpoint } from './failpoint.ts';
-import { readSwitches, releasedAt } from './killswitch.ts';
+import { readSwitches, releasesIn } from './killswitch.ts';
 import { LOSSES_MS } from './model/breaker.ts';
 import { type Judgement, judge, type ObserverIdentity } from './model/identity.ts';
 import type { AgentKind, Policy } from './model/policy.ts';
@@ -126,7 +126,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     ramp: existsSync(eyes.places.gate) ? 1 : (snapshot.last_tick?.ramp ?? null),
     beyond: snapshot.beyond,
     recent: snapshot.recent,
-    released_at_ms: releasedAt(eyes.places, eyes.now_ms),
+    released_at_ms: releasesIn(eyes.places, eyes.now_ms),
     unreadable: snapshot.unreadable,
     failed_launches,
     being_made: {},

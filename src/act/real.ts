@@ -182,7 +182,7 @@ function switchOff(level: 'dispatch', scope: string, reason: string, { places, e
   writeSwitch(switchFile(places, env), {
     ...{ level, scope, reason, author: 'mc-pickup', at_ms, expires_at_ms: null },
   });
-  recordRelease(places, at_ms); // these deaths have had their effect, however the switch is taken away
+  recordRelease(places, scope, at_ms); // these deaths have had their effect, however the switch is taken away
   return true;
 }
 

@@ -43,7 +43,11 @@ export function lookAtProcesses(state: string, root = '/proc'): Processes {
     const pid = Number(name);
     const shown = attempt(() => shownOf(pid, { root }));
     const shows = shown?.at ?? `${root}/${name}`;
-    const at = ['cwd', 'root'].map((link) => useOf(pid, `${shows}/${link}`)).filter((one) => one !== null);
+    // A thread may have a working directory of its own.
+    const threads = (attempt(() => readdirSync(`${root}/${name}/task`)) ?? []).filter((one) => one !== name);
+    const at = [shows, ...threads.map((one) => `${root}/${name}/task/${one}`)]
+      .flatMap((from) => ['cwd', 'root'].map((link) => useOf(pid, `${from}/${link}`)))
+      .filter((one) => one !== null);
     places.push(...at);
     all.push(pid);
     if (at.length === 0 && isDenied(`${shows}/cwd`)) hidden += 1;

@@ -56,7 +56,7 @@ export async function killswitchOff(context: Context, o: { readonly scope?: stri
     was = clearSwitch(file, o.scope ?? null);
   });
   // From here on deaths are counted anew.
-  if (was) recordRelease(context.places, Date.now());
+  if (was) recordRelease(context.places, o.scope ?? '*', Date.now());
   return changed(context, 'released', was ? (o.scope ?? 'everything') : null);
 }
 

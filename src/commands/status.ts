@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { takesSlot } from '../decide/dispatch.ts';
-import { readSwitches, releasedAt } from '../killswitch.ts';
+import { readSwitches, releasesIn } from '../killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -104,7 +104,10 @@ export async function statusFactsOf(
       return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
     }),
     switches: readSwitches(places, env, now_ms),
-    launches: { released_at_ms: releasedAt(places, now_ms), held: heldIn(last?.report ?? '{}', now_ms) },
+    launches: {
+      released_at_ms: lastOf(releasesIn(places, now_ms)),
+      held: heldIn(last?.report ?? '{}', now_ms),
+    },
     last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
     ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
     config_errors: policy.broken,
@@ -186,4 +189,9 @@ function slotsOf(seen: readonly Seen[], { limits, projects, agents }: Policy): S
     projects: each(projects.values(), ({ project }) => project),
     agents: each(agents.values(), ({ agent }) => agent),
   };
+}
+
+function lastOf(times: Readonly<Record<string, number>>): number | null {
+  const all = Object.values(times);
+  return all.length === 0 ? null : Math.max(...all);
 }

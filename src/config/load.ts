@@ -265,8 +265,13 @@ function check<S extends AnyObject>(
     return null;
   }
   let fine = unknownKeys(schema, raw, path, complain);
-  for (const [key, inner] of Object.entries(INSIDE.get(schema) ?? {}))
-    fine = unknownKeys(inner, tableOf(raw)?.[key], [...path, key], complain) && fine;
+  for (const [key, inner] of Object.entries(INSIDE.get(schema) ?? {})) {
+    const value = tableOf(raw)?.[key];
+    if (Array.isArray(value)) {
+      complain([...path, key], 'must be a table');
+      fine = false;
+    } else fine = unknownKeys(inner, value, [...path, key], complain) && fine;
+  }
   const result = v.safeParse(schema, raw);
   if (result.success) return fine ? result.output : null;
   for (const issue of result.issues) {

@@ -19,19 +19,26 @@ export interface Trip {
  * Agents of different tickets that die right after their start: something is wrong that more launches will not mend. What
  * they share is switched off, and no more: their profile, else their project, else everything.
  *
- * What does not count: deaths up to the last release, which a person has answered; and those of a profile that has worked
+ * What does not count: deaths up to the last release of what they belong to, which a person has answered; and those of a profile that has worked
  * since, told by a run of it that finished, reported or lived past a minute. Only a death of this very tick trips.
  */
 export function massDeaths(now: readonly Death[], world: World, { limits }: Policy): Trip[] {
   const { count, minutes } = limits.mass_death;
   if (count === 0 || now.length === 0) return [];
-  const since_ms = Math.max(world.now_ms - minutes * 60_000, world.released_at_ms ?? 0);
+  const released = (agent: string, project: string): number =>
+    Math.max(
+      0,
+      ...['*', `agent:${agent}`, `project:${project}`].map((one) => world.released_at_ms[one] ?? 0),
+    );
   const isEarly = earlyWith(2 * limits.interval_seconds * 1000);
   const worked = lastSuccesses(world, isEarly);
   const before = world.recent.flatMap((row): Death[] => {
     const { ticket, agent, project, registered_at_ms: started_at_ms, ended_at_ms } = row;
     const counts =
-      started_at_ms !== null && isEarly(row) && DEATHS.has(row.end_reason) && ended_at_ms > since_ms;
+      started_at_ms !== null &&
+      isEarly(row) &&
+      DEATHS.has(row.end_reason) &&
+      ended_at_ms > Math.max(world.now_ms - minutes * 60_000, released(agent, project));
     return counts ? [{ ticket, agent, project, started_at_ms }] : [];
   });
   const deaths = [...before, ...now].filter(

@@ -167,8 +167,8 @@ export interface World {
   readonly beyond: number;
   /** Runs that ended of late, of every host. */
   readonly recent: readonly RecentRun[];
-  /** When launches were last released on this host after something had switched them off; null = not known. */
-  readonly released_at_ms: number | null;
+  /** When launches of a scope were last released on this host, or switched off by themselves. */
+  readonly released_at_ms: Readonly<Record<string, number>>;
   /** Tickets whose state could not be read: nothing is done about them. */
   readonly unreadable: readonly string[];
   /** Of tickets whose launch this tick may have to end: how many launches before it failed in a row. */

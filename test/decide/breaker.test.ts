@@ -87,6 +87,11 @@ describe('what many early deaths switch off is what they share', () => {
   });
 });
 
+it('a release of one profile is none of another', () => {
+  const world = { ...died({}, {}), released_at_ms: { 'agent:other': NOW - MINUTE, 'project:garden': NOW } };
+  expect(scopes(plan([{}], world))).toEqual(['agent:robot']);
+});
+
 it('a death that only the tick after the next one could see counts as early, where none had seen it alive', () => {
   const late = { registered_at_ms: NOW - 3 * MINUTE, ended_at_ms: NOW - 1.5 * MINUTE };
   expect(scopes(plan([{}, {}], died({ ...late, heartbeat_at_ms: null })))).toEqual(['agent:robot']);
@@ -99,7 +104,11 @@ describe('a death that does not count', () => {
     ['was a limit', plan([{}, {}, { limited: NOW + MINUTE }])],
     ['was a login of a tick before', plan([{}, {}], died({ end_reason: 'agent_not_ready' }))],
     ['was no death', plan([{}, {}], died({ end_reason: 'tmux_server_lost' }))],
-    ['came before the last release', plan([{}], { ...died({}, {}), released_at_ms: NOW - MINUTE })],
+    ['came before the last release', plan([{}], { ...died({}, {}), released_at_ms: { '*': NOW - MINUTE } })],
+    [
+      'came before the release of its profile',
+      plan([{}], { ...died({}, {}), released_at_ms: { 'agent:robot': NOW - MINUTE } }),
+    ],
     ['is older than the window', plan([{}], died({ ended_at_ms: NOW - 11 * MINUTE }, {}))],
     ['is older than a shorter window', plan([{}], died({}, {}), { mass_death: { count: 3, minutes: 1 } })],
     ['came after a minute of work', plan([{}], died({ registered_at_ms: NOW - 3 * MINUTE }, {}))],
@@ -108,7 +117,7 @@ describe('a death that does not count', () => {
   });
 
   it('while one after the release does', () => {
-    const world = { ...died({}, {}), released_at_ms: NOW - 2 * MINUTE };
+    const world = { ...died({}, {}), released_at_ms: { '*': NOW - 2 * MINUTE } };
     expect(scopes(plan([{}], world))).toEqual(['agent:robot']);
   });
 });

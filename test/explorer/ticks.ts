@@ -312,7 +312,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     ramp: null,
     beyond: 0,
     recent: [],
-    released_at_ms: null,
+    released_at_ms: {},
     unreadable: snapshot.unreadable,
     failed_launches: {},
     being_made: {},

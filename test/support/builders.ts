@@ -264,7 +264,7 @@ export function aWorld(over: Partial<World> = {}): World {
     ramp: null,
     beyond: 0,
     recent: [],
-    released_at_ms: null,
+    released_at_ms: {},
     unreadable: [],
     failed_launches: {},
     being_made: {},

@@ -28,7 +28,10 @@ it.skipIf(!chosenClients().includes('claude'))(
       symlinkSync(argv[0] ?? '', program);
       const report = '$MC_PICKUP_STATE_DIR/bin/mc-pickup report review --message "The cookie is kept."';
       stub.brain.otherwise = [
-        ['shell', 'echo fixed > login.txt && git add -A && git commit -qm "Fix the login"'],
+        [
+          'shell',
+          'echo fixed > login.txt && git add -A && git -c user.name=agent -c user.email=agent@localhost commit -qm "Fix the login"',
+        ],
         ['shell', report],
       ];
 

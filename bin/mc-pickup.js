@@ -54,8 +54,10 @@ async function start(dist) {
   }
   const spoke = listenForWords();
   const depth = await main.main(words, process.env);
+  // What a cache holds is in the next one too, used or not: a deeper run makes room, and the one after it begins with nothing.
   for (const { script, cache } of loaded)
-    if (script.cachedDataRejected || depth > cache.depth) cache.save(depth, script);
+    if (script.cachedDataRejected || cache.depth < 0) cache.save(depth, script);
+    else if (depth > cache.depth) cache.drop();
   // A tick has closed all: what Node would free piece by piece goes with the process. Not where it has said something: a
   // pipe takes its time, and whatever it has not taken yet would be lost.
   if (depth > 0 && !spoke()) process.exit();
@@ -108,6 +110,13 @@ function readBetween(head, file, tail) {
 function openCache(dir, name) {
   const fs = require('node:fs');
   const path = (depth) => `${dir}/${name}-${depth}`;
+  const drop = (deepest = 2) => {
+    try {
+      for (let depth = deepest; depth >= 0; depth--) fs.rmSync(path(depth), { force: true });
+    } catch {
+      // It is used as it is.
+    }
+  };
   const save = (depth, script) => {
     const temp = `${path(depth)}.tmp${process.pid}`;
     try {
@@ -120,19 +129,19 @@ function openCache(dir, name) {
         fs.closeSync(fd);
       }
       fs.renameSync(temp, path(depth));
-      for (let less = depth - 1; less >= 0; less--) fs.rmSync(path(less), { force: true });
+      drop(depth - 1);
     } catch {
       // Without a cache everything works, a little later.
     }
   };
   for (let depth = 2; depth >= 0; depth--) {
     try {
-      return { data: fs.readFileSync(path(depth)), depth, save };
+      return { data: fs.readFileSync(path(depth)), depth, save, drop };
     } catch (error) {
-      if (error.code !== 'ENOENT') return { depth: 2, save }; // another user's
+      if (error.code !== 'ENOENT') return { depth: 2, save, drop }; // another user's
     }
   }
-  return { depth: -1, save };
+  return { depth: -1, save, drop };
 }
 
 /** A checkout brings its own Node (a development dependency): the one on PATH may stay as old as it is. */

@@ -48,7 +48,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'notify/ping.ts': 'rmSync',
     'runtime/files.ts': 'renameSync rmSync writeFileSync',
     'runtime/identity.ts': 'linkSync mkdirSync readFileSync readdirSync rmSync writeFileSync',
-    'runtime/holder.ts': 'readFileSync renameSync unlinkSync writeFileSync',
+    'runtime/holder.ts': 'openSync readFileSync rmSync writeFileSync',
     'runtime/marks.ts': 'readdirSync',
     'runtime/tmux-dir.ts': 'mkdirSync',
     'workspace/lock.ts': 'readFileSync',

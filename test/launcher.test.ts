@@ -59,6 +59,8 @@ it('keeps the compiled code of the deepest run, and leaves it alone when it is u
   expect(cached()).toEqual([expect.stringMatching(/-0$/)]);
   expect(cacheOf('cli.cjs')).toEqual([expect.stringMatching(/-0$/)]); // of its own, that no tick loads
   expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  expect(cached()).toEqual([]); // what lesser runs have compiled is not kept with it
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
   const [tick = ''] = cached();
   expect(cached()).toEqual([expect.stringMatching(/-1$/)]);
   const before = bytesOf(tick);

@@ -1,6 +1,7 @@
 import type { Depth, PlainTick } from '../main.ts';
 import type { ExitCode } from '../model/errors.ts';
 import { explainError } from '../report/errors.ts';
+import type { TickResult } from '../tick.ts';
 import { makeContext } from './context.ts';
 import { runTick } from './dispatch.ts';
 
@@ -12,8 +13,16 @@ export async function plainTick(
   try {
     const { code, result } = await runTick(makeContext(tick, env), tick);
     if (result === null) return { code, depth: 0 };
-    return { code, depth: result.world.runtimes.length > 0 ? 2 : 1 };
+    return { code, depth: depthOf(result) };
   } catch (error) {
     return { code: explainError(error, env), depth: 0 };
   }
+}
+
+/** The compiled code that is kept is that of a tick as nearly all are: with agents, and nothing to do. What is done once in the life of
+ *  a run would be read by each tick after it. */
+function depthOf({ world, plan }: TickResult): Depth {
+  const quiet = plan.reconcile.length === 0 && plan.dispatch.length === 0;
+  const known = world.runtimes.every(({ program }) => program === null);
+  return world.runtimes.length > 0 && quiet && known ? 2 : 1;
 }

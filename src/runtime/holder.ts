@@ -3,7 +3,17 @@
  * says what the kernel does not: when it began, and how long it may take. So a note proves nothing by itself. It is
  * believed where the process that it names lives, and the kernel says that this very process has the lock.
  */
-import { readFileSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { monotonicMs } from '../clock.ts';
 import { identityIn, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import { numberOf, readObject, textOf } from './files.ts';
@@ -38,20 +48,35 @@ export function noteHolder(lock: string, me: ObserverIdentity, what: string, bou
   if (look.kind !== 'present') return;
   const { self_readable: _, ...here } = me;
   const note = { ...here, pid: process.pid, pid_start: look.start, what, bound_ms, mono_ms: monotonicMs() };
-  const file = holderFile(lock);
-  // Only who has the lock writes here: one name is enough, and a holder that was killed leaves no more than one behind.
-  const temp = `${file}.new`;
   try {
-    try {
-      unlinkSync(temp);
-    } catch {
-      // There is none.
-    }
-    writeFileSync(temp, `${JSON.stringify(note)}\n`, { mode: 0o600, flag: 'wx' });
-    renameSync(temp, file);
+    writeNote(holderFile(lock), `${JSON.stringify(note)}\n`);
   } catch {
     // A state dir that takes nothing more is told of by the tick itself.
   }
+}
+
+/** A note is always as long as this. */
+const NOTE_BYTES = 1024;
+
+/** Over the note before, by one write of the same length: only who has the lock writes here, every minute, and a new file that takes
+ *  the place of another is one that the file system brings to the disk at once. What is no plain file of our own is removed. */
+function writeNote(file: string, text: string): void {
+  const bytes = Buffer.from(text.padEnd(NOTE_BYTES - 1).concat('\n'));
+  let fd: number | null = null;
+  try {
+    fd = openSync(file, constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const stat = fstatSync(fd);
+    if (stat.isFile() && stat.nlink === 1 && stat.size === bytes.length) {
+      writeSync(fd, bytes, 0, bytes.length, 0);
+      return;
+    }
+  } catch {
+    // There is none, or it is something else.
+  } finally {
+    if (fd !== null) closeSync(fd);
+  }
+  rmSync(file, { recursive: true, force: true });
+  writeFileSync(file, bytes, { mode: 0o600, flag: 'wx' });
 }
 
 /** Who holds this lock now, as far as the note and the kernel agree. Takes no lock. */

@@ -12,7 +12,6 @@ import type { Places } from '../paths.ts';
 import { lookAt, shownOf } from './identity.ts';
 import { readRegistered, readRunFile } from './launcher.ts';
 import { type Mark, strayMarks } from './marks.ts';
-import { runIn } from './members.ts';
 
 /**
  * A living pane of ours as a sighting. The pane is no proof: its agent may be gone and a shell or another program
@@ -151,7 +150,7 @@ function staged(
 function runShown(pid: number): string | null | undefined {
   try {
     const { environ } = shownOf(pid);
-    return environ === '' ? undefined : (runIn(environ)?.run ?? null);
+    return environ === '' ? undefined : (/(?:^|\0)MC_RUN_ID=([^\0]+)/.exec(environ)?.[1] ?? null);
   } catch {
     return undefined;
   }

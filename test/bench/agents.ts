@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { shellQuote } from '../../src/runtime/files.ts';
 import { ensureTools, QUICK_START } from '../../src/runtime/launcher.ts';
+import { ownDir } from '../../src/runtime/run-dirs.ts';
 import { waitFor } from '../support/wait.ts';
 import { addTicket, BIN, type Case, command, makeCase, program, withBoard } from './cases.ts';
 import { type Command, plain, type Subject } from './measure.ts';
@@ -37,23 +38,24 @@ const ENDED = { end_reason: 'agent_finished', exit_code: 0, exit_signal: null };
 /** What a launch leaves for the launcher to read. */
 function stage({ places }: Case, run: string, ticket: string): void {
   const dir = join(places.runs, run);
-  mkdirSync(join(dir, 'events'), { recursive: true });
+  const own = ownDir(dir);
+  for (const made of [join(dir, 'events'), own]) mkdirSync(made, { recursive: true });
   const file = {
     ...{ run, ticket, owner: null, agent: 'scripted', kind: 'command', project: 'demo', claim_epoch: 1 },
     ...{ worktree: places.worktrees, branch: null, ticket_created_at_ms: null, headless: false },
     ...{ client_session: null, env: {} },
   };
-  writeFileSync(join(dir, 'run.json'), JSON.stringify(file));
+  writeFileSync(join(own, 'run.json'), JSON.stringify(file));
   const where = ['--state-dir', places.state, '--config', places.config];
   const words = [process.execPath, QUICK_START, BIN, ...where, 'register', run].map(shellQuote).join(' ');
   // In place of an agent: the end, which the command below waits for.
   const end = ['tmux', '-S', places.socket, 'wait-for', '-S', run].map(shellQuote).join(' ');
-  writeFileSync(join(dir, 'launch'), `${words} $$\n${end}\n`);
+  writeFileSync(join(own, 'launch'), `${words} $$\n${end}\n`);
 }
 
 /** tmux starts the launcher, as for a tick, and ends once that is through. */
 function registerCommand({ places, env }: Case, run: string): Command {
-  const launcher = ['/bin/sh', join(places.runs, run, 'launch'), 'clean'];
+  const launcher = ['/bin/sh', join(ownDir(join(places.runs, run)), 'launch'), 'clean'];
   return {
     file: 'tmux',
     args: [

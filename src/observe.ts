@@ -102,7 +102,9 @@ export async function observe(eyes: Eyes): Promise<World> {
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);
   const taken = processesOf(judged, host_id);
-  const paneFor = (row: Runtime): Pane | null => paneOf(row, panes, taken);
+  const byPid = Map.groupBy(panes, ({ pid }) => pid);
+  const paneFor = (row: Runtime): Pane | null =>
+    paneOf(row, row.pid === null ? panes : (byPid.get(row.pid) ?? []), taken);
   const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, paneFor, host_id, eyes });
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   const once: At['once'] = {};

@@ -425,7 +425,8 @@ export class Explorer {
       const stranger: Process = { pid, start: `x${pid}`, run: '', as: 'stranger', server: null };
       world(`pid ${pid} is given to a stranger`, { ...machine, processes: [...machine.processes, stranger] });
     }
-    for (const [label, text] of may.has('outsider') || may.has('outsiders') ? OUTSIDERS : []) {
+    const outsiders = may.has('outsider') || may.has('outsiders') ? outsidersOn(tickets) : [];
+    for (const [label, text] of outsiders) {
       // One program that ends an agent's row by hand and another that then starts its own work against each other: a scene of
       // its own, in which the second agent is not ours.
       const against = label.includes('starts') && runtimes.some(({ end_reason }) => end_reason === 'by_hand');
@@ -714,20 +715,23 @@ const WON = JSON.stringify({ value: 'won' });
 const BUSY = JSON.stringify({ error: 'SQLITE_BUSY: database is locked' });
 
 /** What other programs do to the file, with the rules of the schema as their only guard. */
-const OUTSIDERS = [
-  [
-    'another program ends the live row',
-    `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'by_hand'
-       WHERE ended_at_ms IS NULL AND ticket_id = 'MC-1';
-     UPDATE tickets SET status = 'todo', version = version + 1
-       WHERE changes() > 0 AND status = 'in_progress' AND id = 'MC-1'`,
-  ],
-  [
-    'another dispatcher claims without looking, and starts a launcher',
-    `UPDATE tickets SET status = 'in_progress', version = version + 1 WHERE id = 'MC-1';
-     INSERT INTO runtime_sessions (id, mark, ticket_id, claim_epoch, phase, host_id, boot_id, agent, project, claimed_at_ms)
-       SELECT '${FOREIGN}', '${FOREIGN}', id, claim_epoch, 'launching', '${HOST}', 'b-1', '${AGENT}', '${PROJECT}', ${NOW} FROM tickets WHERE id = 'MC-1'`,
-  ],
+function outsidersOn(tickets: readonly TicketRow[]): readonly (readonly [string, string])[] {
+  return [...tickets.map(({ id }) => byHand(id)), STARTS];
+}
+
+const byHand = (ticket: string): readonly [string, string] => [
+  `another program ends the live row of ${ticket}`,
+  `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'by_hand'
+     WHERE ended_at_ms IS NULL AND ticket_id = '${ticket}';
+   UPDATE tickets SET status = 'todo', version = version + 1
+     WHERE changes() > 0 AND status = 'in_progress' AND id = '${ticket}'`,
+];
+
+const STARTS = [
+  'another dispatcher claims without looking, and starts a launcher',
+  `UPDATE tickets SET status = 'in_progress', version = version + 1 WHERE id = 'MC-1';
+   INSERT INTO runtime_sessions (id, mark, ticket_id, claim_epoch, phase, host_id, boot_id, agent, project, claimed_at_ms)
+     SELECT '${FOREIGN}', '${FOREIGN}', id, claim_epoch, 'launching', '${HOST}', 'b-1', '${AGENT}', '${PROJECT}', ${NOW} FROM tickets WHERE id = 'MC-1'`,
 ] as const;
 
 const TICKET = {

@@ -22,6 +22,7 @@ import {
   writeMark,
   writeRegistered,
 } from '../../src/runtime/launcher.ts';
+import { ownDir } from '../../src/runtime/run-dirs.ts';
 import { aProfile } from '../support/builders.ts';
 
 const HOUR = 60;
@@ -352,7 +353,8 @@ export class Team {
   async #stop(agent: Agent): Promise<void> {
     const { run, ticket } = agent;
     await this.#kill(agent);
-    this.#write(run, 'screen.txt', text(10_000, run));
+    const screen = join(ownDir(runDir(this.#places.runs, run)), 'screen.txt');
+    writeFileSync(screen, text(10_000, run), { mode: 0o600 });
     const day = new Date(Date.now()).toISOString().slice(0, 10);
     const tokens = {
       input_tokens: 40_000,
@@ -367,8 +369,9 @@ export class Team {
     // As old as they are in this world, for whoever goes by the age of files.
     const at = Date.now() / 1000;
     const dir = runDir(this.#places.runs, run);
-    for (const name of ['.', 'prompt.md', 'run.json', 'launch', 'registered.json', 'screen.txt', 'events'])
-      utimesSync(join(dir, name), at, at);
+    for (const name of ['.', 'prompt.md', 'events']) utimesSync(join(dir, name), at, at);
+    for (const name of ['.', 'run.json', 'launch', 'registered.json', 'screen.txt'])
+      utimesSync(join(ownDir(dir), name), at, at);
   }
 
   async #kill(agent: Agent): Promise<void> {

@@ -153,10 +153,14 @@ export interface Dirs {
   readonly bytes: number;
 }
 
-export function runDirs({ runs, state }: Places): Dirs {
+export function runDirs({ runs, own, state }: Places): Dirs {
   const trash = join(state, 'trash');
   const trashed = namesIn(trash).flatMap((day) => namesIn(join(trash, day, 'runs')));
-  return { runs: namesIn(runs).length, trash: trashed.length, bytes: diskBytes(runs) + diskBytes(trash) };
+  return {
+    runs: namesIn(runs).length,
+    trash: trashed.length,
+    bytes: [runs, own, trash].reduce((all, dir) => all + diskBytes(dir), 0),
+  };
 }
 
 function namesIn(dir: string): string[] {

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { PERSON } from './caller.ts';
-import { admit } from './cli/agents.ts';
+import { admit, nameOf } from './cli/agents.ts';
 import type { Run, Work } from './cli/define.ts';
 import { defineMachine } from './cli/machine.ts';
 import { defineSee } from './cli/see.ts';
@@ -29,16 +29,12 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
   const program = new Command('mc-pickup');
   let caller = PERSON;
   let named = '';
-  program.hook('preAction', (_, chosen) => {
-    const words: string[] = [];
-    for (let one: Command | null = chosen; one?.parent; one = one.parent) words.unshift(one.name());
-    named = words.join(' ');
-  });
   const run = async (work: Work): Promise<void> => {
     code = await work(makeContext(program.opts(), env, caller));
   };
   define(program, run);
   program.hook('preAction', (_, command) => {
+    named = nameOf(command);
     caller = admit(command, placesOf(program.opts(), env), env);
   });
   program.version(MC_PICKUP_VERSION, '--version', 'print the version');

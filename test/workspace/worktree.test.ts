@@ -10,10 +10,11 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fnv1a } from '../../src/model/hash.ts';
 import { lookAt, lookAtSelf, startedWith } from '../../src/runtime/identity.ts';
@@ -449,4 +450,31 @@ test('a root that is missing or empty may be a disk that is away', async () => {
   await made('t', {}, 'MC-6');
   rmSync(root, { recursive: true });
   expect(await go('t', {}, 'MC-5')).toMatchObject({ because: 'worktree_missing' });
+});
+
+test.each(['config', 'refs/heads/mc', 'logs/refs/heads/mc'])(
+  'a link in place of %s of the repository stops a launch, and what it leads to is not written to',
+  async (name) => {
+    const [link, victim] = [join(repo, '.git', name), join(dir, 'victim')];
+    mkdirSync(dirname(link), { recursive: true });
+    const isFile = name === 'config';
+    if (isFile) renameSync(link, victim);
+    else mkdirSync(victim);
+    symlinkSync(victim, link);
+    const look = () => (isFile ? readFileSync(victim, 'utf8') : readdirSync(victim).join());
+    const before = look();
+    expect(await go()).toMatchObject({ ok: false, because: 'repo_odd' });
+    expect(look()).toBe(before);
+  },
+);
+
+test('a note of git worktree add from the future keeps nobody waiting', async () => {
+  const note = join(repo, '.git', 'mc-pickup-adding-MC-1');
+  const other = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' });
+  writeFileSync(note, `${other.pid}`);
+  expect(await go()).toMatchObject({ because: 'being_made' });
+  const future = Date.now() / 1000 + 1e9;
+  utimesSync(note, future, future);
+  expect(await go()).toMatchObject({ ok: true });
+  other.kill();
 });

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** The real clients: one at a time, since each takes a core and up to a gigabyte. */
 export default defineConfig({
   test: {
-    include: ['test/agents/**/*.test.ts'],
+    include: ['test/real-agents/**/*.test.ts'],
     testTimeout: 240_000,
     hookTimeout: 60_000,
     pool: 'forks',

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/agents/**', 'node_modules/**'],
+    exclude: ['test/real-agents/**', 'node_modules/**'],
     // Only for what hangs: no bound that a slow machine can reach decides over a test.
     testTimeout: 900_000,
     hookTimeout: 900_000,

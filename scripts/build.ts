@@ -71,9 +71,9 @@ const COMMON = {
  *  `loadBeside` gives the command line a code cache too; where it is not there (debugging), its place is told by `__dirname`. */
 const BESIDE: Readonly<Record<string, string>> = {
   // The whole command line; of that a scheduler's tick needs nothing.
-  cli: 'src/cli.ts',
+  cli: 'src/cli/index.ts',
   // What a launcher calls before it becomes the agent.
-  registration: 'src/registration.ts',
+  registration: 'src/act/launch/registration.ts',
   // What runs hooks.
   execa: require.resolve('execa'),
   // The board on a server.
@@ -88,7 +88,7 @@ const BESIDE: Readonly<Record<string, string>> = {
   retention: 'src/clean/retention.ts',
   // What goes out to a forge, and the client of GitHub.
   publish: 'src/publish/index.ts',
-  github: 'src/forge/github.ts',
+  github: 'src/publish/forge/github.ts',
 };
 
 const besides: Plugin = {

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { define } from '../src/cli.ts';
+import { define } from '../src/cli/index.ts';
 
 const FILE = 'README.md';
 const BEGIN = '<!-- commands: written by npm run generate -->';

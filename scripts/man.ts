@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import pkg from '../package.json' with { type: 'json' };
 import { examplesOf } from '../src/cli/define.ts';
-import { define } from '../src/cli.ts';
+import { define } from '../src/cli/index.ts';
 
 /** The page in the man(7) language. */
 export function manualPage(): string {

@@ -1,11 +1,11 @@
-import { callerOf } from './caller.ts';
-import { halted, readSwitches, recordHalt, unreadable } from './killswitch.ts';
+import { callerOf } from './machine/caller.ts';
+import { halted, readSwitches, recordHalt, unreadable } from './machine/killswitch.ts';
+import { type Places, placesOf } from './machine/paths.ts';
+import { stateFault } from './machine/state.ts';
 import { EXIT } from './model/errors.ts';
-import { type Places, placesOf } from './paths.ts';
+import { oneLine } from './model/text.ts';
 import { lostOutput, writeNow } from './report/now.ts';
 import { isTerminal } from './report/terminal.ts';
-import { stateFault } from './state.ts';
-import { oneLine } from './text.ts';
 
 /** How much of a tick a run has been through: none, a tick, a tick with agents. The launcher keeps the compiled code of
  *  the deepest. */
@@ -23,11 +23,11 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
   if (tick !== null && places !== null && callerOf(places, env, above).kind === 'person') {
     if (gate(places, env, tick.json)) return 0;
     // Certainly right as it stands: the command-line parser would cost as much as the tick.
-    const { code, depth } = await (await import('./commands/plain-tick.ts')).plainTick(tick, env);
+    const { code, depth } = await (await import('./tick/plain.ts')).plainTick(tick, env);
     process.exitCode = code;
     return depth;
   }
-  const { cli } = await import('./cli.ts');
+  const { cli } = await import('./cli/index.ts');
   process.exitCode = await cli(argv, env);
   return 0;
 }

@@ -8,10 +8,10 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BIN, git, makeSandbox, type Sandbox } from '../scripts/sandbox.ts';
 import { openBoard } from '../src/board/sqlite/index.ts';
-import { cli } from '../src/cli.ts';
-import { makeContext } from '../src/commands/context.ts';
+import { cli } from '../src/cli/index.ts';
 import { runTick } from '../src/commands/dispatch.ts';
-import { ensureHostId } from '../src/runtime/identity.ts';
+import { makeContext } from '../src/context.ts';
+import { ensureHostId } from '../src/machine/process.ts';
 import { Strace } from './bench/trace.ts';
 
 let box: Sandbox;

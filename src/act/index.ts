@@ -1,12 +1,12 @@
 import type { Board, Cas } from '../board/port.ts';
-import { failpoint } from '../failpoint.ts';
+import { failpoint } from '../machine/failpoint.ts';
 import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';
+import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
 import { sentence, trippedText } from '../report/sentences.ts';
 import type { Claimed, Outside } from './outside.ts';
-import { unreachable } from './unreachable.ts';
 
 export interface Hands {
   readonly board: Board;
@@ -44,7 +44,7 @@ export function mayHaveUsed({ row, judgement, seen }: World['runtimes'][number])
 
 async function dispatch(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
   // Loaded only now: a tick without launches needs none of it.
-  const { claim, launch } = await import('./launch.ts');
+  const { claim, launch } = await import('./launch/index.ts');
   const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
   hands.outside.expect(plan.dispatch.filter(({ kind }) => kind === 'launch').length);
   const begun: (Outcome | Promise<Outcome>)[] = [];

@@ -1,23 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { adapterOf } from '../agents/index.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
-import { monotonicMs } from '../clock.ts';
-import { isPlainFile, textAt } from '../foreign.ts';
-import { readSwitches, recordRelease, switchFile, writeSwitch } from '../killswitch.ts';
+import { monotonicMs } from '../machine/clock.ts';
+import { isPlainFile, textAt } from '../machine/foreign.ts';
+import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine/killswitch.ts';
+import type { Places } from '../machine/paths.ts';
+import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { messageOf } from '../model/errors.ts';
 import { hasEnded } from '../model/identity.ts';
 import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import { blocks, type Pane, type World } from '../model/world.ts';
-import { kindOf } from '../observe.ts';
-import type { Places } from '../paths.ts';
-import { adapterOf } from '../runtime/agents/index.ts';
-import { pruneEvents } from '../runtime/events.ts';
-import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { keepLastScreen } from '../runtime/last-screen.ts';
+import { pruneEvents } from '../runs/events.ts';
+import { keepLastScreen } from '../runs/last-screen.ts';
 import {
   fillWitnesses,
   type Mark,
@@ -30,11 +29,12 @@ import {
   runDir,
   writeMark,
   writeRegistered,
-} from '../runtime/launcher.ts';
-import { sightMark, sightPane, sightRow, witnesses } from '../runtime/sighting.ts';
-import { closeDeadPane, startPane, type Tmux, viewServer } from '../runtime/tmux.ts';
+} from '../runs/launcher.ts';
+import { sightMark, sightPane, sightRow, witnesses } from '../runs/sighting.ts';
+import { kindOf } from '../tick/observe.ts';
+import { closeDeadPane, startPane, type Tmux, viewServer } from '../tmux/tmux.ts';
+import { Registrar } from './launch/registrar.ts';
 import type { Neighbours, Outside, Started } from './outside.ts';
-import { Registrar } from './registrar.ts';
 
 /** This machine, and what a tick knows of itself. */
 export interface Here {
@@ -68,13 +68,17 @@ export function realOutside(here: Here): Outside {
     unlaunchable: async (step) => {
       const known = unlaunchable.get(step.agent);
       const error =
-        known === undefined ? await (await import('./prepare.ts')).unlaunchable(step, here) : known;
+        known === undefined ? await (await import('./launch/prepare.ts')).unlaunchable(step, here) : known;
       unlaunchable.set(step.agent, error);
       return error;
     },
     prepare: async (one) => {
       claimed.set(one.run, monotonicMs());
-      return (await import('./prepare.ts')).prepare(one, here, here.sender ? null : registrar.pipe(one.run));
+      return (await import('./launch/prepare.ts')).prepare(
+        one,
+        here,
+        here.sender ? null : registrar.pipe(one.run),
+      );
     },
     neighbours: async (...which) =>
       neighbours(...which, await look(claimed.get(which[1])), places.runs, worktreeOf),
@@ -109,9 +113,9 @@ export function realOutside(here: Here): Outside {
     nudge: async ({ because }, ticket, row) => {
       const adapter = adapterOf(kindOf(row, places, here.policy));
       if (adapter === null) return null;
-      const { deliver, nudgeText } = await import('./deliver.ts');
+      const { deliver, nudgeText } = await import('./deliver/index.ts');
       const text = nudgeText(because, row.nudges, programWord(places));
-      const { clientOf } = await import('../runtime/program.ts');
+      const { clientOf } = await import('../runs/program.ts');
       const client = clientOf(row, here.policy.agents.get(row.agent), env);
       return deliver(here, { kind: 'nudge', ticket, row, adapter, client, text });
     },

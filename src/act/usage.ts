@@ -1,8 +1,8 @@
+import { adapterOf } from '../agents/index.ts';
 import type { World } from '../model/world.ts';
-import { dayOf, kindOf } from '../observe.ts';
-import { agentLook } from '../runtime/activity.ts';
-import { adapterOf } from '../runtime/agents/index.ts';
-import { readRunFile } from '../runtime/launcher.ts';
+import { agentLook } from '../runs/activity.ts';
+import { readRunFile } from '../runs/launcher.ts';
+import { dayOf, kindOf } from '../tick/observe.ts';
 import { mayHaveUsed } from './index.ts';
 import type { Here } from './real.ts';
 

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
+import type { Adapter } from '../agents/index.ts';
+import { readObject, textOf, writeAtomic } from '../machine/files.ts';
+import { programStamp } from '../machine/programs.ts';
+import { run } from '../machine/spawn.ts';
 import type { AgentProfile } from '../model/policy.ts';
-import type { Adapter } from '../runtime/agents/index.ts';
-import { readObject, textOf, writeAtomic } from '../runtime/files.ts';
-import { programStamp } from '../runtime/programs.ts';
-import { run } from '../spawn.ts';
 import type { Here } from './real.ts';
 
 const TIMEOUT_MS = 20_000;

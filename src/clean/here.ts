@@ -1,8 +1,8 @@
 import type { Board } from '../board/port.ts';
-import { type Failpoint, failpoint } from '../failpoint.ts';
+import { type Failpoint, failpoint } from '../machine/failpoint.ts';
+import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Places } from '../paths.ts';
-import type { Tmux } from '../runtime/tmux.ts';
+import type { Tmux } from '../tmux/tmux.ts';
 
 /** What every part of `clean` looks at. */
 export interface Here {

@@ -1,4 +1,4 @@
-import { shellQuote } from '../runtime/files.ts';
+import { shellQuote } from '../machine/files.ts';
 
 /** What `clean` proposes, what it leaves, and what came of it. */
 export const GROUPS = ['worktrees', 'runs', 'activity', 'runtimes', 'branches'] as const;

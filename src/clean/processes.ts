@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { shownOf } from '../runtime/identity.ts';
-import { asBytes, runIn } from '../runtime/members.ts';
+import { shownOf } from '../machine/process.ts';
+import { asBytes, runIn } from '../runs/members.ts';
 
 export interface Marked {
   readonly pid: number;

@@ -4,9 +4,9 @@
  * of a ticket that is not settled (the rules are those of `clean`).
  */
 import type { Limits, Swept } from '../board/sqlite/old.ts';
+import { numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
+import type { Places } from '../machine/paths.ts';
 import type { Retention } from '../model/policy.ts';
-import type { Places } from '../paths.ts';
-import { numberOf, readObject, textOf, writeAtomic } from '../runtime/files.ts';
 import type { Here } from './here.ts';
 import { namesOf, retireRuns } from './runs.ts';
 import { emptyTrash } from './trash.ts';

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { inDir, isPlainDir, lookAtName, namesIn } from '../foreign.ts';
+import { inDir, isPlainDir, lookAtName, namesIn } from '../machine/foreign.ts';
+import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { judge } from '../model/identity.ts';
 import { age } from '../report/times.ts';
-import { hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { readRegistered } from '../runtime/marks.ts';
-import { ownDir } from '../runtime/run-dirs.ts';
-import { removeTmuxDir } from '../runtime/tmux-dir.ts';
+import { ownDir } from '../runs/dirs.ts';
+import { readRegistered } from '../runs/marks.ts';
+import { removeTmuxDir } from '../tmux/dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
 import { type Acted, type Found, isSettled, type Left, NOTHING, type Proposal, together } from './item.ts';

@@ -9,7 +9,7 @@ import {
   moveIn,
   namesIn,
   removeTreeIn,
-} from '../foreign.ts';
+} from '../machine/foreign.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import type { Here } from './here.ts';
 import { type Found, NOTHING, type Proposal, word } from './item.ts';

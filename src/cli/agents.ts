@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { type Caller, callerOf, forbidden, isFresh, noteAsPerson } from '../caller.ts';
+import { type Caller, callerOf, forbidden, isFresh, noteAsPerson } from '../machine/caller.ts';
+import type { Places } from '../machine/paths.ts';
+import { makeStateDir } from '../machine/state.ts';
 import { EXIT, UserError } from '../model/errors.ts';
-import type { Places } from '../paths.ts';
-import { makeStateDir } from '../state.ts';
 
 /** `reads`: it changes nothing, and starts nothing but git. `own`: it is for the caller's own run, ticket or board, and looks
  *  at whose they are by itself. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Context } from '../commands/context.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 
 /** What a command does once its line is understood. */

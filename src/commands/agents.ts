@@ -1,11 +1,11 @@
+import { adapterOf } from '../agents/index.ts';
 import type { UsageRow } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { actorOf, type Context, withBoard, withReader } from '../context.ts';
+import { findProgram } from '../machine/programs.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { dayOf } from '../observe.ts';
-import { adapterOf } from '../runtime/agents/index.ts';
-import { findProgram } from '../runtime/programs.ts';
-import { oneLine } from '../text.ts';
-import { actorOf, type Context, withBoard, withReader } from './context.ts';
+import { oneLine } from '../model/text.ts';
+import { dayOf } from '../tick/observe.ts';
 
 /** The profiles: which program each starts, whether it is ready, limited, and what it has used today. */
 export async function agents(context: Context): Promise<ExitCode> {

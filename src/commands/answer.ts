@@ -1,15 +1,15 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { type Deliverer, lookNow, until } from '../act/deliver.ts';
+import { type Deliverer, lookNow, until } from '../act/deliver/index.ts';
+import type { Adapter } from '../agents/index.ts';
 import type { Board } from '../board/port.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
-import type { Adapter } from '../runtime/agents/index.ts';
-import { pressKeys } from '../runtime/deliver.ts';
-import { whyNotTheClient } from '../runtime/foreground.ts';
-import { showsText } from '../runtime/tmux.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
-import { betweenTicks } from './lock.ts';
+import { betweenTicks } from '../tick/lock.ts';
+import { whyNotTheClient } from '../tmux/foreground.ts';
+import { pressKeys } from '../tmux/paste.ts';
+import { showsText } from '../tmux/tmux.ts';
 import {
   adapterFor,
   clientFor,

@@ -1,11 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { type Context, ticketOrFail, withReader } from '../context.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { hostId } from '../runtime/identity.ts';
-import { attachArgs } from '../runtime/tmux.ts';
-import { oneLine } from '../text.ts';
-import { type Context, ticketOrFail, withReader } from './context.ts';
+import { attachArgs } from '../tmux/tmux.ts';
 
 interface Options {
   /** A new window of the user's own tmux, in place of this terminal. */

@@ -1,8 +1,8 @@
 import { join, resolve } from 'node:path';
+import { type Context, serverOf } from '../context.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { hostId } from '../runtime/identity.ts';
-import { type Context, serverOf } from './context.ts';
-import { betweenTicks } from './lock.ts';
+import { betweenTicks } from '../tick/lock.ts';
 import { showing } from './progress.ts';
 
 /** A checked copy of the board, made while ticks and agents go on. */

@@ -2,12 +2,12 @@ import { existsSync } from 'node:fs';
 import { type Acted, type Found, GROUPS, type Group, type Item, reasonOf } from '../clean/item.ts';
 import { loadPolicy } from '../config/load.ts';
 import { hint } from '../config/locate.ts';
-import { parseDuration } from '../killswitch.ts';
+import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from '../context.ts';
+import { parseDuration } from '../machine/killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
 import { columnsOf } from '../report/table.ts';
-import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from './context.ts';
-import { betweenTicks } from './lock.ts';
+import { betweenTicks } from '../tick/lock.ts';
 import { showing } from './progress.ts';
 
 export interface CleanOptions {

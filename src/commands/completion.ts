@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { type Candidate, completionOf, type Kind } from '../cli/complete.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, makeContext, withReader } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { oneLine } from '../text.ts';
-import { type Context, makeContext, withReader } from './context.ts';
+import { oneLine } from '../model/text.ts';
+import { type Candidate, completionOf, type Kind } from './complete.ts';
 
 /** More than that nobody reads, and a shell gets slow. */
 const MAX_TICKETS = 300;

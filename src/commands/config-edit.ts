@@ -6,9 +6,9 @@ import { checkConfiguration, summary } from '../config/check.ts';
 import { complaintLine } from '../config/load.ts';
 import { readText } from '../config/read.ts';
 import { replaceConfiguration } from '../config/replace.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { isTerminal } from '../report/terminal.ts';
-import type { Context } from './context.ts';
 import { age } from './status.ts';
 
 type Result = 'replaced' | 'unchanged' | 'kept' | 'dropped';

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, ticketOrFail, withReader } from '../context.ts';
+import { findProgram } from '../machine/programs.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Cell, columnsOf, paint, table } from '../report/table.ts';
 import { ago } from '../report/times.ts';
-import { findProgram } from '../runtime/programs.ts';
-import { many, oneLine } from '../text.ts';
 import type { BranchDiff, Change } from '../workspace/diff.ts';
-import { type Context, ticketOrFail, withReader } from './context.ts';
 
 const MOST_RUNS = 20;
 const MOST_SHOWN = 20;

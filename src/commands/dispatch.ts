@@ -3,11 +3,14 @@ import { fillIn, pruneSeen, realOutside, witness } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
 import type { Board } from '../board/port.ts';
 import type { SweepRows } from '../clean/retention.ts';
-import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
 import { readText } from '../config/read.ts';
+import { type Context, ensureHost, openBoard, readBoard, serverOf } from '../context.ts';
 import { nextRamp } from '../decide/dispatch.ts';
-import { failpoint } from '../failpoint.ts';
+import { monotonicMs } from '../machine/clock.ts';
+import { failpoint } from '../machine/failpoint.ts';
+import { numberOf, readObject, textOfFile, writeAtomic } from '../machine/files.ts';
+import { noteHolder } from '../machine/holder.ts';
 import {
   clearHalt,
   halted,
@@ -16,24 +19,21 @@ import {
   switchFile,
   unreadable,
   writeSwitch,
-} from '../killswitch.ts';
+} from '../machine/killswitch.ts';
+import { lookAtSelf } from '../machine/process.ts';
+import { stateFault } from '../machine/state.ts';
 import { TICK_BOUND_MS, tickBoundMs } from '../model/bounds.ts';
 import { EXIT, type ExitCode, isDiskFault, UserError } from '../model/errors.ts';
 import type { StepResult } from '../model/plan.ts';
 import type { PageSpec, Policy } from '../model/policy.ts';
-import { beginLook, type Look, observe } from '../observe.ts';
+import { oneLine } from '../model/text.ts';
 import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { type PublishReport, type TickReport, tickLines } from '../report/tick.ts';
-import { numberOf, readObject, textOfFile, writeAtomic } from '../runtime/files.ts';
-import { noteHolder } from '../runtime/holder.ts';
-import { lookAtSelf } from '../runtime/identity.ts';
-import { stateFault } from '../state.ts';
-import { oneLine } from '../text.ts';
-import { newTickId, type TickResult, tick } from '../tick.ts';
-import type { After } from './after.ts';
-import { type Context, ensureHost, openBoard, readBoard, serverOf } from './context.ts';
-import { earlierTicks } from './earlier.ts';
+import type { After } from '../tick/after.ts';
+import { earlierTicks } from '../tick/earlier.ts';
+import { newTickId, type TickResult, tick } from '../tick/index.ts';
+import { beginLook, type Look, observe } from '../tick/observe.ts';
 import { showing, watched } from './progress.ts';
 
 interface Options {
@@ -200,7 +200,7 @@ async function lockedTick(context: Context, options: Options, say: Say, then: Th
   let lock = tryTickLock(places.lock);
   let ended: string | null = null;
   if (lock === null) {
-    const instead = await (await import('./overlap.ts')).takeOver(context);
+    const instead = await (await import('../tick/overlap.ts')).takeOver(context);
     if (instead === null)
       return { code: show(context, empty(tick_id, dry, 'overlap', null), options), result: null };
     ({ lock, ended } = instead);
@@ -234,7 +234,7 @@ async function lookedAt(
   if (look !== null && bound_ms > TICK_BOUND_MS) noteHolder(places.lock, look.me, verb(options), bound_ms);
   // Most configurations ask for none of these, and pay nothing.
   if (real !== null && (policy.notify.length > 0 || policy.ping !== null || policy.metrics !== null))
-    real.then.after = (await import('./after.ts')).beginAfter(context, policy);
+    real.then.after = (await import('../tick/after.ts')).beginAfter(context, policy);
   const server = await serverOf(context, text); // from here on its board, and no other
   if (options.project !== undefined) knownProject(policy, options.project, places.config);
   failpoint('tick-policy-read');

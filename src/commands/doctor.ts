@@ -1,11 +1,11 @@
 import { loadPolicy } from '../config/load.ts';
+import type { Context } from '../context.ts';
 import { asCron } from '../doctor/as-cron.ts';
 import { examine } from '../doctor/index.ts';
 import { takeOver } from '../doctor/locks.ts';
 import { show } from '../doctor/show.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { isTerminal } from '../report/terminal.ts';
-import type { Context } from './context.ts';
 import { showing } from './progress.ts';
 
 /** Looks at everything that a tick and its agents need, here or in the environment of a scheduler, and says for each what is

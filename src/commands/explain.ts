@@ -1,11 +1,12 @@
 import type { Board, Handed, WordsRow } from '../board/port.ts';
-import { monotonicMs } from '../clock.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, serverOf, ticketOrFail, withReader } from '../context.ts';
+import { monotonicMs } from '../machine/clock.ts';
 import { EXPLAINED_TICKS } from '../model/activity.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { observe } from '../observe.ts';
 import { type Hint, hintsOf, statusHints } from '../report/hints.ts';
 import { evidenceWords, historyOf, type Told, toldLine } from '../report/history.ts';
 import { leftoverFacts, leftoverWords } from '../report/leftovers.ts';
@@ -13,11 +14,10 @@ import { reviewWords } from '../report/review.ts';
 import { sentence } from '../report/sentences.ts';
 import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { ago, utc } from '../report/times.ts';
-import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
-import { oneLine } from '../text.ts';
-import { decided } from '../tick.ts';
-import { type Context, serverOf, ticketOrFail, withReader } from './context.ts';
-import { earlierTicks } from './earlier.ts';
+import { endedRow, leftoversOf } from '../runs/leftovers.ts';
+import { earlierTicks } from '../tick/earlier.ts';
+import { decided } from '../tick/index.ts';
+import { observe } from '../tick/observe.ts';
 import { ticketLine } from './ticket.ts';
 
 /** The newest lines of a ticket's log that are shown. */

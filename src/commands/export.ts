@@ -1,9 +1,9 @@
 import { resolve } from 'node:path';
 import type { ActivityRow, Board } from '../board/port.ts';
+import { type Context, withReader } from '../context.ts';
 import type { Exported, Portable, Written } from '../import/index.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { type Context, withReader } from './context.ts';
 import { refuseFile, replaceFile } from './page-file.ts';
 import { showing } from './progress.ts';
 import { statusOf } from './ticket.ts';

@@ -1,10 +1,10 @@
 import type { Board, ForeignTicket } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { actorOf, type Context, withBoard, withReader } from '../context.ts';
 import type * as tasks from '../import/index.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { oneLine } from '../text.ts';
-import { actorOf, type Context, withBoard, withReader } from './context.ts';
 import { forgeOf, textOf } from './import-from.ts';
 import { type Change, changeOf, type Left } from './import-update.ts';
 import { labelsOf, nameOf } from './names.ts';

@@ -10,16 +10,16 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { ensurePipes } from '../act/registrar.ts';
+import { ensurePipes } from '../act/launch/registrar.ts';
+import { adapterOf, type Trust } from '../agents/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { replaceConfiguration } from '../config/replace.ts';
 import { NAME } from '../config/schema.ts';
 import { tomlKey, tomlString } from '../config/toml.ts';
+import { brokenLine, type Context, forgetServer, serverOf, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { AgentKind, Policy } from '../model/policy.ts';
-import { adapterOf, type Trust } from '../runtime/agents/index.ts';
-import { ensureTools } from '../runtime/launcher.ts';
-import { brokenLine, type Context, forgetServer, serverOf, withBoard } from './context.ts';
+import { ensureTools } from '../runs/launcher.ts';
 
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
 export async function init(

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { loadPolicy } from '../config/load.ts';
+import { actorOf, type Context, serverOf, withBoard } from '../context.ts';
 import {
   bootClock,
   clearSwitch,
@@ -8,12 +9,11 @@ import {
   recordRelease,
   switchFile,
   writeSwitch,
-} from '../killswitch.ts';
+} from '../machine/killswitch.ts';
+import { makeStateDir, stateFault } from '../machine/state.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { oneLine } from '../model/text.ts';
 import type { Switch } from '../model/world.ts';
-import { makeStateDir, stateFault } from '../state.ts';
-import { oneLine } from '../text.ts';
-import { actorOf, type Context, serverOf, withBoard } from './context.ts';
 
 export async function killswitchOn(
   context: Context,

@@ -1,6 +1,6 @@
 import type { ActivityRow, Board } from '../board/port.ts';
 import { hint } from '../config/locate.ts';
-import { parseDuration } from '../killswitch.ts';
+import { parseDuration } from '../machine/killswitch.ts';
 import { ACTIVITY_KINDS } from '../model/activity.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ActivityRow } from '../board/port.ts';
+import { type Context, ticketOrFail, withReader } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import { oneLine } from '../model/text.ts';
 import { columnsOf, wrap } from '../report/table.ts';
-import { oneLine } from '../text.ts';
-import { type Context, ticketOrFail, withReader } from './context.ts';
 import { type LogFilter, matcherOf, newestThatFit } from './log-filter.ts';
 
 const FOLLOW_EVERY_MS = 1000;

@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
 import { SCHEMA_VERSION } from '../board/sqlite/migrations.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, serverOf, withReader } from '../context.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
-import { hostId } from '../runtime/identity.ts';
-import { type Context, serverOf, withReader } from './context.ts';
 import { METRICS_FILE, refuseFile, replaceFile } from './page-file.ts';
 import { statusFactsOf } from './status.ts';
 

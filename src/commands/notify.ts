@@ -1,12 +1,12 @@
 import { loadPolicy } from '../config/load.ts';
+import type { Context } from '../context.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { oneLine } from '../model/text.ts';
 import { secondsOf, send } from '../notify/channels.ts';
 import { idOf, type TellEvent } from '../notify/event.ts';
 import { channelName } from '../notify/record.ts';
 import { messageOf } from '../notify/tell.ts';
-import { hostId } from '../runtime/identity.ts';
-import { oneLine } from '../text.ts';
-import type { Context } from './context.ts';
 
 /** Sends a test message through each channel at once, and says what came of it. Exit 3 where one failed. Nothing is
  *  remembered: what waits for a channel still waits. */

@@ -2,13 +2,13 @@ import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
-import { readSwitches } from '../killswitch.ts';
+import { type Context, serverOf, withReader } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { PageSpec } from '../model/policy.ts';
 import type { Facts } from '../page/data.ts';
-import { hostId } from '../runtime/identity.ts';
-import { ticksNow } from '../ticks.ts';
-import { type Context, serverOf, withReader } from './context.ts';
+import { ticksNow } from '../tick/stopped.ts';
 import { refuseFile, replaceFile } from './page-file.ts';
 
 const MOST_DAYS = 90;

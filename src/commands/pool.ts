@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
-import { readSwitches } from '../killswitch.ts';
+import type { Context } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
+import { hostId, lookAt, lookAtSelf, startedWith } from '../machine/process.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { blocks } from '../model/world.ts';
-import { hostId, lookAt, lookAtSelf, startedWith } from '../runtime/identity.ts';
-import { agentEnvironment } from '../runtime/launcher.ts';
+import { agentEnvironment } from '../runs/launcher.ts';
 import { isWanting } from '../workspace/slots.ts';
-import type { Context } from './context.ts';
 
 /** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */
 export async function startFilling({ places, node, bin, env }: Context, policy: Policy): Promise<void> {

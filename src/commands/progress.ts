@@ -1,6 +1,6 @@
 import type { Outside } from '../act/outside.ts';
+import type { Context } from '../context.ts';
 import { isTerminal } from '../report/terminal.ts';
-import type { Context } from './context.ts';
 
 type Say = (what: string) => void;
 

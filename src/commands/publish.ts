@@ -1,10 +1,10 @@
 import { loadPolicy } from '../config/load.ts';
-import { readSwitches } from '../killswitch.ts';
+import { brokenLine, type Context, ensureHost, openBoard, ticketOrFail, withBoard } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { handsOf, type PublishOptions, planPublish, publishOne, publishPass } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
-import { brokenLine, type Context, ensureHost, openBoard, ticketOrFail, withBoard } from './context.ts';
-import { locked } from './lock.ts';
+import { locked } from '../tick/lock.ts';
 import { showing } from './progress.ts';
 
 /** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */

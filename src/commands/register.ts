@@ -1,13 +1,13 @@
 import { join } from 'node:path';
-import { leaveWitnesses, registerProcess } from '../act/register.ts';
-import { forbidden } from '../caller.ts';
-import { failpoint } from '../failpoint.ts';
+import { leaveWitnesses, registerProcess } from '../act/launch/register.ts';
+import { type Context, withBoard } from '../context.ts';
+import { forbidden } from '../machine/caller.ts';
+import { failpoint } from '../machine/failpoint.ts';
+import { argvOf, hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { identify } from '../model/identity.ts';
-import { argvOf, hostId, lookAt, lookAtSelf } from '../runtime/identity.ts';
-import { ownDir, runDir } from '../runtime/run-dirs.ts';
-import { paneStartedFor } from '../runtime/tmux.ts';
-import { type Context, withBoard } from './context.ts';
+import { ownDir, runDir } from '../runs/dirs.ts';
+import { paneStartedFor } from '../tmux/tmux.ts';
 
 /** Internal: a launcher that no tick has answered registers itself before it becomes the agent. Exit 75 = lost, or not the
  *  launcher of this run; no agent may run. */

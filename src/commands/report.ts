@@ -1,16 +1,16 @@
 import { join } from 'node:path';
+import { adapterOf } from '../agents/index.ts';
 import type { Board, ReportRequest } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, withBoard } from '../context.ts';
+import type { Places } from '../machine/paths.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
 import type { Runtime } from '../model/runtime.ts';
-import type { Places } from '../paths.ts';
-import { adapterOf } from '../runtime/agents/index.ts';
-import { foldEvents } from '../runtime/events.ts';
-import { readRunFile } from '../runtime/launcher.ts';
-import { clean } from '../text.ts';
-import { type Context, withBoard } from './context.ts';
+import { clean } from '../model/text.ts';
+import { foldEvents } from '../runs/events.ts';
+import { readRunFile } from '../runs/launcher.ts';
 
 const WORDS = {
   review: 'in_review',

@@ -1,11 +1,11 @@
-import { until } from '../act/deliver.ts';
+import { until } from '../act/deliver/index.ts';
 import type { Board, ReviewRow } from '../board/port.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { clean, oneLine } from '../text.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
-import { betweenTicks } from './lock.ts';
+import { betweenTicks } from '../tick/lock.ts';
 import { adapterFor, clientFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
 import { ticketLine, won } from './ticket.ts';
 

@@ -1,12 +1,12 @@
 import { createInterface } from 'node:readline';
+import type { Context } from '../context.ts';
+import { makeStateDir } from '../machine/state.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { diff } from '../schedule/diff.ts';
 import { carryOut, chosen, isEmpty, isThere, lookAtAll, type Seen, schedulersOf } from '../schedule/index.ts';
 import type { Change, Scheduler, With } from '../schedule/scheduler.ts';
 import { shown } from '../schedule/words.ts';
-import { makeStateDir } from '../state.ts';
-import type { Context } from './context.ts';
 
 interface Options {
   readonly with?: With;

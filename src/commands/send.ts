@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
-import { type Delivered, type Delivery, deliver } from '../act/deliver.ts';
+import { type Delivered, type Delivery, deliver } from '../act/deliver/index.ts';
+import { type Adapter, adapterOf } from '../agents/index.ts';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, serverOf, ticketOrFail, withBoard } from '../context.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { clean } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { judgeRow, kindOf } from '../observe.ts';
-import { type Adapter, adapterOf } from '../runtime/agents/index.ts';
-import { hostId, lookAtSelf } from '../runtime/identity.ts';
-import { type Client, clientOf } from '../runtime/program.ts';
-import { clean } from '../text.ts';
-import { type Context, serverOf, ticketOrFail, withBoard } from './context.ts';
-import { betweenTicks } from './lock.ts';
+import { type Client, clientOf } from '../runs/program.ts';
+import { betweenTicks } from '../tick/lock.ts';
+import { judgeRow, kindOf } from '../tick/observe.ts';
 
 /** Busy means alive: the runtime is named, and nothing was sent. Exit 75. */
 export class RuntimeBusyError extends UserError {

@@ -1,13 +1,13 @@
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
-import { halted, readSwitches } from '../killswitch.ts';
+import { type Context, withReader } from '../context.ts';
+import { halted, readSwitches } from '../machine/killswitch.ts';
+import { hostId } from '../machine/process.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import { oneLine } from '../model/text.ts';
 import { age } from '../report/times.ts';
-import { hostId } from '../runtime/identity.ts';
-import { oneLine } from '../text.ts';
-import { type Ticks, ticksNow } from '../ticks.ts';
-import { type Context, withReader } from './context.ts';
+import { type Ticks, ticksNow } from '../tick/stopped.ts';
 
 /** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is
  *  halted by the killswitch has come; the line says that it does nothing. Reads only, but for `notify`: the channels of the

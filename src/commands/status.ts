@@ -1,21 +1,21 @@
 import { join } from 'node:path';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, withReader } from '../context.ts';
 import { takesSlot } from '../decide/dispatch.ts';
-import { readSwitches, releasesIn } from '../killswitch.ts';
+import { asObject, numberOf, textOf } from '../machine/files.ts';
+import { readSwitches, releasesIn } from '../machine/killswitch.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { judgeRow } from '../observe.ts';
 import { leftoverFacts } from '../report/leftovers.ts';
 import { type LiveFacts, type StatusFacts, statusLines, type Used } from '../report/status.ts';
 import { columnsOf } from '../report/table.ts';
-import { asObject, numberOf, textOf } from '../runtime/files.ts';
-import { hostId, lookAtSelf } from '../runtime/identity.ts';
-import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
-import { ticksNow } from '../ticks.ts';
-import { type Context, withReader } from './context.ts';
+import { endedRow, leftoversOf } from '../runs/leftovers.ts';
+import { judgeRow } from '../tick/observe.ts';
+import { ticksNow } from '../tick/stopped.ts';
 
 export { age } from '../report/times.ts';
 

@@ -1,13 +1,13 @@
+import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { identityOf } from '../model/runtime.ts';
-import { judgeRow } from '../observe.ts';
 import { leftoverFacts, leftoverWords } from '../report/leftovers.ts';
-import { hostId, lookAtSelf } from '../runtime/identity.ts';
-import { removeMark } from '../runtime/launcher.ts';
-import { endedRow, leftoversOf } from '../runtime/leftovers.ts';
-import { endLeftovers, stopProcess } from '../runtime/stop.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from './context.ts';
-import { betweenTicks } from './lock.ts';
+import { removeMark } from '../runs/launcher.ts';
+import { endedRow, leftoversOf } from '../runs/leftovers.ts';
+import { endLeftovers, stopProcess } from '../runs/stop.ts';
+import { betweenTicks } from '../tick/lock.ts';
+import { judgeRow } from '../tick/observe.ts';
 
 interface Options {
   /** Seconds between the signals. */

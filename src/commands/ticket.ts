@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs';
 import type { Board, TicketEdit } from '../board/port.ts';
-import { forbidden } from '../caller.ts';
 import { loadPolicy } from '../config/load.ts';
 import { hint } from '../config/locate.ts';
+import { actorOf, brokenLine, type Context, ticketOrFail, withBoard, withReader } from '../context.ts';
+import { forbidden } from '../machine/caller.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
-import { judgeRow } from '../observe.ts';
 import { reviewWords } from '../report/review.ts';
-import { hostId, lookAtSelf } from '../runtime/identity.ts';
-import { clean, oneLine } from '../text.ts';
-import { actorOf, brokenLine, type Context, ticketOrFail, withBoard, withReader } from './context.ts';
+import { judgeRow } from '../tick/observe.ts';
 import { dependenciesOf, editedNames, labelsOf, nameOf } from './names.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;

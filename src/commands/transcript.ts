@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
+import { type Context, ticketOrFail, withReader } from '../context.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { kindOf } from '../observe.ts';
 import { columnsOf, paint, type Tone, wrap } from '../report/table.ts';
 import { ago, utc } from '../report/times.ts';
-import { hostId } from '../runtime/identity.ts';
-import type { Transcript, Turn } from '../runtime/transcript/index.ts';
-import { oneLine } from '../text.ts';
-import { type Context, ticketOrFail, withReader } from './context.ts';
+import type { Transcript, Turn } from '../runs/transcript/index.ts';
+import { kindOf } from '../tick/observe.ts';
 
 interface Options {
   readonly run?: string;
@@ -36,7 +36,7 @@ export async function transcript(context: Context, id: string, o: Options = {}):
       `${row.id} is a run of another host (${oneLine(row.host_id, 64)}): its record is there`,
     );
   const kind = kindOf(row, places, loadPolicy(places.config, env).policy);
-  const { readTranscript } = await import('../runtime/transcript/index.ts');
+  const { readTranscript } = await import('../runs/transcript/index.ts');
   const read = (now: Runtime): Promise<Transcript> => readTranscript(now, kind, { runs: places.runs, tmux });
   const first = await read(row);
   if (!first.found && (o.follow !== true || row.ended_at_ms !== null))

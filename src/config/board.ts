@@ -6,7 +6,7 @@ import * as v from 'valibot';
 import { LIMITS, type Server } from '../board/http/api.ts';
 import { addressFault } from '../model/address.ts';
 import { EXIT, UserError } from '../model/errors.ts';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import { type Complaint, complaintLine } from './load.ts';
 import { locator } from './locate.ts';
 import { BOARD } from './schema.ts';

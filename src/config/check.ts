@@ -1,5 +1,5 @@
 import type { Policy } from '../model/policy.ts';
-import { many } from '../text.ts';
+import { many } from '../model/text.ts';
 import { boardComplaint } from './board.ts';
 import { type Complaint, loadPolicy } from './load.ts';
 import type { Text } from './read.ts';

@@ -15,7 +15,7 @@ import {
   type Route,
   TOLD,
 } from '../model/policy.ts';
-import { checkTemplate, VARIABLES } from '../prompt.ts';
+import { checkTemplate, VARIABLES } from '../model/prompt.ts';
 import { hint, locator } from './locate.ts';
 import { readText, type Text } from './read.ts';
 import {

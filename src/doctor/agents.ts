@@ -1,13 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { clientVersion } from '../act/versions.ts';
-import type { Context } from '../commands/context.ts';
+import { adapterOf } from '../agents/index.ts';
+import { loginNames, loginOf } from '../agents/login.ts';
+import type { Context } from '../context.ts';
+import { findProgram } from '../machine/programs.ts';
+import { run } from '../machine/spawn.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import type { AccountView } from '../model/world.ts';
-import { adapterOf } from '../runtime/agents/index.ts';
-import { loginNames, loginOf } from '../runtime/agents/login.ts';
-import { agentEnvironment } from '../runtime/launcher.ts';
-import { findProgram } from '../runtime/programs.ts';
-import { run } from '../spawn.ts';
+import { agentEnvironment } from '../runs/launcher.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 5000;

@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
-import type { Context } from '../commands/context.ts';
-import { findProgram } from '../runtime/programs.ts';
+import type { Context } from '../context.ts';
+import { findProgram } from '../machine/programs.ts';
+import { run } from '../machine/spawn.ts';
 import { installedPath, steering } from '../schedule/index.ts';
-import { run } from '../spawn.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
 

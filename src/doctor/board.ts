@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import type { Server } from '../board/http/api.ts';
 import type { Board, TickRow } from '../board/port.ts';
 import type { BoardHealth } from '../board/sqlite/care.ts';
-import { type Context, readBoard, serverOf } from '../commands/context.ts';
+import { type Context, readBoard, serverOf } from '../context.ts';
+import { hostId } from '../machine/process.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { many } from '../model/text.ts';
 import type { AccountView } from '../model/world.ts';
 import { age } from '../report/times.ts';
-import { hostId } from '../runtime/identity.ts';
-import { endedRow, type Leftover, leftoversOf } from '../runtime/leftovers.ts';
-import { many } from '../text.ts';
+import { endedRow, type Leftover, leftoversOf } from '../runs/leftovers.ts';
 import { type Finding, fail, ok, thrown, warn } from './finding.ts';
 
 /** What the board tells, where it can be read: one look, for all the checks that need it. */

@@ -1,7 +1,7 @@
 import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Places } from '../paths.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** What statfs(2) tells. */

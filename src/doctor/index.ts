@@ -1,5 +1,5 @@
-import type { Context } from '../commands/context.ts';
 import { loadPolicy } from '../config/load.ts';
+import type { Context } from '../context.ts';
 import { agentFindings } from './agents.ts';
 import { lookAtBoard } from './board.ts';
 import { configuration } from './configuration.ts';

@@ -1,5 +1,5 @@
 import { leftoverWords } from '../report/leftovers.ts';
-import type { Leftover } from '../runtime/leftovers.ts';
+import type { Leftover } from '../runs/leftovers.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 const MOST = 5;

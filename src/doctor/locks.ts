@@ -1,5 +1,5 @@
 import type { Policy, Project } from '../model/policy.ts';
-import { many } from '../text.ts';
+import { many } from '../model/text.ts';
 import { lockFor, ownerOf, type Whose, whoseLock } from '../workspace/lock.ts';
 import { commonDir, registered } from '../workspace/own.ts';
 import { type Finding, warn } from './finding.ts';

@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import type { Places } from '../paths.ts';
-import { hostId, lookAtSelf } from '../runtime/identity.ts';
+import type { Places } from '../machine/paths.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const LEAST_PROCESSES = 200;

@@ -1,9 +1,9 @@
+import { numberOf, readObject, textOf } from '../machine/files.ts';
+import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
+import { many } from '../model/text.ts';
 import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
-import type { Places } from '../paths.ts';
 import { age } from '../report/times.ts';
-import { numberOf, readObject, textOf } from '../runtime/files.ts';
-import { many } from '../text.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 const TRY = 'mc-pickup notify test tries each';

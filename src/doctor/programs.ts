@@ -1,5 +1,5 @@
-import { findProgram } from '../runtime/programs.ts';
-import { run } from '../spawn.ts';
+import { findProgram } from '../machine/programs.ts';
+import { run } from '../machine/spawn.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const OLDEST_TMUX = 3.2;

@@ -1,10 +1,10 @@
 import { accessSync, constants, existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import type { Context } from '../commands/context.ts';
 import { clientsTrust } from '../commands/init.ts';
+import type { Context } from '../context.ts';
+import { findProgram } from '../machine/programs.ts';
 import type { HookSpec, Policy, Project } from '../model/policy.ts';
-import { findProgram } from '../runtime/programs.ts';
-import { many } from '../text.ts';
+import { many } from '../model/text.ts';
 import { standing } from './disk.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 import { lockFindings } from './locks.ts';

@@ -1,5 +1,5 @@
 import type { Policy, Project } from '../model/policy.ts';
-import { many } from '../text.ts';
+import { many } from '../model/text.ts';
 import { git } from '../workspace/git.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 import { sshFinding } from './ssh.ts';

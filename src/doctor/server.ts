@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { Context } from '../commands/context.ts';
+import type { Context } from '../context.ts';
+import { run } from '../machine/spawn.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { many } from '../model/text.ts';
 import type { TmuxView } from '../model/world.ts';
-import { viewServer } from '../runtime/tmux.ts';
-import { run } from '../spawn.ts';
-import { many } from '../text.ts';
+import { viewServer } from '../tmux/tmux.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 3000;

@@ -1,5 +1,5 @@
+import { oneLine } from '../model/text.ts';
 import { paint, type Tone } from '../report/table.ts';
-import { oneLine } from '../text.ts';
 import { TOPICS, type TopicFinding } from './finding.ts';
 
 const MARKS = { ok: 'ok  ', warn: 'warn', fail: 'FAIL' } as const;

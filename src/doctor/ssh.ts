@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { textIn } from '../runtime/transcript/turn.ts';
+import { textIn } from '../runs/transcript/turn.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 /** Whether a fetch over ssh finds a key that opens without a person: an agent, or a key without a passphrase. */

@@ -1,10 +1,10 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BY_DESCRIPTOR, textAt } from '../foreign.ts';
-import { switchFile } from '../killswitch.ts';
-import type { Places } from '../paths.ts';
-import { shellQuote } from '../runtime/files.ts';
-import { stateFault } from '../state.ts';
+import { shellQuote } from '../machine/files.ts';
+import { BY_DESCRIPTOR, textAt } from '../machine/foreign.ts';
+import { switchFile } from '../machine/killswitch.ts';
+import type { Places } from '../machine/paths.ts';
+import { stateFault } from '../machine/state.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** The state dir, and what in it nobody else may read or change. */

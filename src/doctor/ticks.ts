@@ -1,12 +1,12 @@
 import type { TickTime } from '../board/sqlite/care.ts';
-import type { Context } from '../commands/context.ts';
-import { halted, readSwitches } from '../killswitch.ts';
+import type { Context } from '../context.ts';
+import { numberOf, readObject, textOfFile } from '../machine/files.ts';
+import { halted, readSwitches } from '../machine/killswitch.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
+import { many } from '../model/text.ts';
 import { age } from '../report/times.ts';
-import { numberOf, readObject, textOfFile } from '../runtime/files.ts';
 import { installedSchedules } from '../schedule/index.ts';
-import { many } from '../text.ts';
 import type { BoardLook } from './board.ts';
 import { type Finding, ok, warn } from './finding.ts';
 

@@ -1,7 +1,7 @@
 import { fnv1a } from '../model/hash.ts';
 import { wrongName } from '../model/name.ts';
+import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
-import { clean, oneLine } from '../text.ts';
 import type { Bad, Fields, Raw, Row, Skipped } from './row.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;

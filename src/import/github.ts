@@ -1,6 +1,6 @@
 import { Octokit } from '@octokit/rest';
 import { wrongName } from '../model/name.ts';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import { Fault, type Found, type Raw } from './row.ts';
 
 export interface Forge {

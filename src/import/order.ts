@@ -1,4 +1,4 @@
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import type { Bad, Reading, Row } from './row.ts';
 
 /** A row whose dependencies are known by their sources. */

@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
+import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { clean, oneLine } from '../text.ts';
 import { FIELDS, SCHEMA } from './row.ts';
 
 export const WRITTEN = ['jsonl', 'csv', 'markdown'] as const;

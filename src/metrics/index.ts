@@ -3,8 +3,8 @@
  * would look like a restart. No label is a ticket or a run, and each has a bounded number of values.
  */
 import { Gauge, Registry } from 'prom-client';
+import { oneLine } from '../model/text.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
-import { oneLine } from '../text.ts';
 import type { MetricsData } from './data.ts';
 
 export { gather } from './data.ts';

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { run } from '../machine/spawn.ts';
 import type { ChannelSpec } from '../model/policy.ts';
-import { run } from '../spawn.ts';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import type { Message } from './event.ts';
 import { post, whyNot } from './http.ts';
 

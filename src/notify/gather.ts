@@ -1,8 +1,8 @@
 import type { ActivityRow, Board } from '../board/port.ts';
-import { monotonicMs } from '../clock.ts';
+import { monotonicMs } from '../machine/clock.ts';
 import type { Told } from '../model/policy.ts';
+import { oneLine } from '../model/text.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
-import { oneLine } from '../text.ts';
 import { idOf, type TellEvent } from './event.ts';
 import type { Position } from './record.ts';
 

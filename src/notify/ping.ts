@@ -1,8 +1,8 @@
 import { rmSync } from 'node:fs';
+import { readObject, writeAtomic } from '../machine/files.ts';
+import type { Places } from '../machine/paths.ts';
 import type { ExitCode } from '../model/errors.ts';
 import type { PingSpec } from '../model/policy.ts';
-import type { Places } from '../paths.ts';
-import { readObject, writeAtomic } from '../runtime/files.ts';
 import { post, whyNot } from './http.ts';
 
 /** The calls that go with one tick. */

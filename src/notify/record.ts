@@ -4,9 +4,9 @@
  */
 import { existsSync } from 'node:fs';
 import type { ActivityRow } from '../board/port.ts';
+import { asObject, numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
 import type { NotifySpec } from '../model/policy.ts';
 import type { Switch } from '../model/world.ts';
-import { asObject, numberOf, readObject, textOf, writeAtomic } from '../runtime/files.ts';
 import { idOf, type TellEvent } from './event.ts';
 
 const SCHEMA = 'mc-pickup.notified/1';

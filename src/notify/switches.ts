@@ -1,5 +1,5 @@
+import { oneLine } from '../model/text.ts';
 import type { Switch } from '../model/world.ts';
-import { oneLine } from '../text.ts';
 import { idOf, type TellEvent } from './event.ts';
 
 /** What changed at the killswitch since it was looked at last: by a tick, a person, another program, or its own expiry. One

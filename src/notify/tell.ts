@@ -6,12 +6,12 @@
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { tryTickLock } from '../board/sqlite/index.ts';
-import { monotonicMs } from '../clock.ts';
-import { type Context, withBoard } from '../commands/context.ts';
-import { readSwitches } from '../killswitch.ts';
+import { type Context, withBoard } from '../context.ts';
+import { monotonicMs } from '../machine/clock.ts';
+import { readSwitches } from '../machine/killswitch.ts';
+import { hostId } from '../machine/process.ts';
 import type { NotifySpec, Policy } from '../model/policy.ts';
-import { hostId } from '../runtime/identity.ts';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import { secondsOf, send } from './channels.ts';
 import { idOf, type Message, type TellEvent, wants } from './event.ts';
 import { endedAt, gather } from './gather.ts';

@@ -1,4 +1,4 @@
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import type { Message, TellEvent } from './event.ts';
 
 const LINE = 300;

@@ -6,7 +6,7 @@ import { BarChart, CustomChart, LineChart } from 'echarts/charts';
 import { GridComponent, MarkAreaComponent } from 'echarts/components';
 import { type ECharts, type EChartsCoreOption, init, use } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import { Html, html } from './html.ts';
 
 use([BarChart, CustomChart, LineChart, GridComponent, MarkAreaComponent, SVGRenderer]);

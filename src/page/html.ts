@@ -1,4 +1,4 @@
-import { clean } from '../text.ts';
+import { clean } from '../model/text.ts';
 
 /** Markup that is right as it stands. Made by the `html` tag, and by `svgOf` from a chart; nothing else may make one. */
 export class Html {

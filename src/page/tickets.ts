@@ -1,6 +1,6 @@
 import type { HistoryRun } from '../board/port.ts';
+import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { oneLine } from '../text.ts';
 import { OPEN, type Open, type PageData } from './data.ts';
 import { type Html, html } from './html.ts';
 import type { Clock } from './time.ts';

@@ -1,5 +1,5 @@
+import { oneLine } from '../model/text.ts';
 import type { Switch } from '../model/world.ts';
-import { oneLine } from '../text.ts';
 import type { PageData } from './data.ts';
 import { endingOf, used } from './derive.ts';
 import { type Html, html } from './html.ts';

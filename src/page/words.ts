@@ -1,5 +1,5 @@
+import { oneLine } from '../model/text.ts';
 import { reasonWords } from '../report/sentences.ts';
-import { oneLine } from '../text.ts';
 import { type Html, html } from './html.ts';
 
 /** A literal reason as it stands in the log. */

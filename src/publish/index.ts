@@ -1,11 +1,11 @@
 import type { Board } from '../board/port.ts';
-import { monotonicMs } from '../clock.ts';
 import { tokenOf } from '../config/board.ts';
-import { commandForge } from '../forge/command.ts';
-import { type Forge, ForgeError } from '../forge/forge.ts';
+import { monotonicMs } from '../machine/clock.ts';
 import type { Policy } from '../model/policy.ts';
+import { oneLine } from '../model/text.ts';
 import { blocks, type Switch } from '../model/world.ts';
-import { oneLine } from '../text.ts';
+import { commandForge } from './forge/command.ts';
+import { type Forge, ForgeError } from './forge/forge.ts';
 import { type PublishHands, publishOne, type Told } from './one.ts';
 import { type PublishStep, planPublish } from './plan.ts';
 
@@ -83,6 +83,6 @@ async function forgeOf(
   const wrong = (key: string | null, says: string) =>
     new ForgeError(`project.${project.name}.review.${key ?? ''}: ${says}`);
   const token = tokenOf(from, { env, dir: '/' }, wrong);
-  const { gitHub } = await import('../forge/github.ts');
+  const { gitHub } = await import('./forge/github.ts');
   return gitHub({ repo: spec.repo ?? '', api_url: spec.api_url, token, agent: 'mc-pickup', now });
 }

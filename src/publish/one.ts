@@ -4,13 +4,13 @@
  * die at any point, an answer may be lost, and the next tick goes on from what is there.
  */
 import type { Board, NewTicket, ReviewRow } from '../board/port.ts';
-import { type Forge, ForgeError, isForgeError, type PullRequest, type Wanted } from '../forge/forge.ts';
 import type { Limits } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 import { branchDiff, type Looked } from '../workspace/diff.ts';
 import { isOurBranch, pushBranch } from '../workspace/push.ts';
+import { type Forge, ForgeError, isForgeError, type PullRequest, type Wanted } from './forge/forge.ts';
 import type { PublishStep } from './plan.ts';
 import { bodyOf, readerOf, titleOf } from './words.ts';
 

@@ -1,7 +1,7 @@
 import type { NewTicket } from '../board/port.ts';
 import { READER_AUTHOR, READER_LABEL } from '../model/reader.ts';
+import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { clean, oneLine } from '../text.ts';
 
 const MOST_WORDS = 20_000;
 

@@ -1,5 +1,5 @@
 import type { Acted, Found, Group, Item } from '../clean/item.ts';
-import { many } from '../text.ts';
+import { many } from '../model/text.ts';
 import { type Cell, flow, paint } from './table.ts';
 
 interface Shape {

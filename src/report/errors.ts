@@ -1,5 +1,5 @@
 import { EXIT, type ExitCode, isDiskFault, UserError } from '../model/errors.ts';
-import { clean } from '../text.ts';
+import { clean } from '../model/text.ts';
 import { calmStderr } from './out.ts';
 
 /** What the file system says when somebody must change an owner, a permission or a path. */

@@ -1,4 +1,4 @@
-import type { Leftover } from '../runtime/leftovers.ts';
+import type { Leftover } from '../runs/leftovers.ts';
 import { size } from './clean.ts';
 import { age } from './times.ts';
 

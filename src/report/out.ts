@@ -1,4 +1,4 @@
-import { clean } from '../text.ts';
+import { clean } from '../model/text.ts';
 import { lostOutput } from './now.ts';
 import { isTerminal } from './terminal.ts';
 

@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { clean } from '../text.ts';
+import { clean } from '../model/text.ts';
 import { beforePrinting } from './out.ts';
 import { cutTo } from './table.ts';
 

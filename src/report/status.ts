@@ -2,7 +2,7 @@ import type { ReviewStage } from '../board/port.ts';
 import type { Activity, Phase, Verdict } from '../model/runtime.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 import type { Switch } from '../model/world.ts';
-import type { Ticks } from '../ticks.ts';
+import type { Ticks } from '../tick/stopped.ts';
 import { type LeftoverFacts, leftoverWords } from './leftovers.ts';
 import { releaseOf } from './sentences.ts';
 import { type Cell, type Column, flow, paint, type Tone, table, width, wrap } from './table.ts';

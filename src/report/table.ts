@@ -3,7 +3,7 @@
  * combining mark none. Colours are put around cells after they were cut, so that no cut ends inside of one.
  */
 import kleur from 'kleur';
-import { clean } from '../text.ts';
+import { clean } from '../model/text.ts';
 
 /** A meaning, never only a colour: every cell says in words or a mark what its colour says. */
 export type Tone = 'good' | 'ask' | 'bad' | 'dim' | 'head';

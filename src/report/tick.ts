@@ -1,7 +1,7 @@
 import type { Outcome, Plan, Skip, Step, StepResult } from '../model/plan.ts';
+import { oneLine } from '../model/text.ts';
 import type { TicketStatus } from '../model/ticket.ts';
 import type { World } from '../model/world.ts';
-import { oneLine } from '../text.ts';
 import { sentence } from './sentences.ts';
 
 export type TickOutcome = 'ok' | 'halted' | 'overlap' | 'partial' | 'unavailable';

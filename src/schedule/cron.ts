@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { writeAtomic } from '../machine/files.ts';
+import { findProgram } from '../machine/programs.ts';
 import { EXIT, UserError } from '../model/errors.ts';
-import { writeAtomic } from '../runtime/files.ts';
-import { findProgram } from '../runtime/programs.ts';
 import { blockOf, cronBlock, cronTimes, withBlock } from './crontab.ts';
 import { ask, changed, type Document, failed, type Look, NO_CHANGE, type Scheduler } from './scheduler.ts';
 import type { Wish } from './wish.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { findProgram } from '../runtime/programs.ts';
+import { findProgram } from '../machine/programs.ts';
 import { labelOf, plistOf } from './plist.ts';
 import {
   ask,

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { writeAtomic } from '../machine/files.ts';
+import { findProgram } from '../machine/programs.ts';
 import { EXIT, UserError } from '../model/errors.ts';
-import { writeAtomic } from '../runtime/files.ts';
-import { findProgram } from '../runtime/programs.ts';
 
 export const SCHEDULERS = ['cron', 'systemd', 'launchd'] as const;
 

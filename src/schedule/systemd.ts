@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { findProgram } from '../runtime/programs.ts';
+import { findProgram } from '../machine/programs.ts';
 import {
   ask,
   type Change,

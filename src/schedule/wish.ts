@@ -3,11 +3,11 @@ import { realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
+import type { Places } from '../machine/paths.ts';
+import { findProgram } from '../machine/programs.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
-import type { Places } from '../paths.ts';
-import { findProgram } from '../runtime/programs.ts';
-import { oneLine } from '../text.ts';
+import { oneLine } from '../model/text.ts';
 
 /** What the schedule of one state dir is made from: every path is absolute. */
 export interface Wish {

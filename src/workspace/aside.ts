@@ -9,7 +9,7 @@
  */
 import { lstatSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { inDirAt, namesAt, removeTreeIn } from '../foreign.ts';
+import { inDirAt, namesAt, removeTreeIn } from '../machine/foreign.ts';
 import { git } from './git.ts';
 import { PLAIN } from './merged.ts';
 

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { textAt } from '../foreign.ts';
+import { textAt } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { START } from './head.ts';

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeFileAt, writeFileAt } from '../foreign.ts';
+import { removeFileAt, writeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
 import { fetchOnce, git } from './git.ts';

@@ -1,5 +1,5 @@
+import { type RunResult, run } from '../machine/spawn.ts';
 import { HANDED_ON } from '../model/environment.ts';
-import { type RunResult, run } from '../spawn.ts';
 import { gated, letThrough } from './gate.ts';
 
 export interface GitResult {

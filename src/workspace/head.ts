@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { textAt } from '../foreign.ts';
+import { textAt } from '../machine/foreign.ts';
 import { commonOf, gitDir, MOST_REFS } from './own.ts';
 
 /** In the worktree's own git dir: the commit that its branch was made from. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { failpoint } from '../failpoint.ts';
+import { failpoint } from '../machine/failpoint.ts';
 import {
   inDir,
   inMadeDir,
@@ -12,7 +12,8 @@ import {
   textAt,
   writeFileAt,
   writeIn,
-} from '../foreign.ts';
+} from '../machine/foreign.ts';
+import { killGroup } from '../machine/spawn.ts';
 import { HOOK_MARK } from '../model/environment.ts';
 import { fnv1a } from '../model/hash.ts';
 import {
@@ -24,7 +25,6 @@ import {
   type ProcessLook,
 } from '../model/identity.ts';
 import type { HookSpec } from '../model/policy.ts';
-import { killGroup } from '../spawn.ts';
 import { gated, letThrough } from './gate.ts';
 import { ownGitDir } from './own.ts';
 

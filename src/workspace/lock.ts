@@ -6,7 +6,7 @@
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { lookAtName, textAt, writeFileAt } from '../foreign.ts';
+import { lookAtName, textAt, writeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 
 /** A state dir, as a lock names it. */

@@ -12,7 +12,16 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { at, bytesOf, inDirAt, isPlainDir, lookAtName, MOST_BYTES, namesAt, textAt } from '../foreign.ts';
+import {
+  at,
+  bytesOf,
+  inDirAt,
+  isPlainDir,
+  lookAtName,
+  MOST_BYTES,
+  namesAt,
+  textAt,
+} from '../machine/foreign.ts';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
 export const READY = 'mc-pickup-ready';

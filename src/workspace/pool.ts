@@ -6,7 +6,7 @@
  */
 import { existsSync, lstatSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { removeFileAt } from '../foreign.ts';
+import { removeFileAt } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { PLAIN } from './merged.ts';

@@ -5,7 +5,7 @@
  */
 import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { namesAt, textAt } from '../foreign.ts';
+import { namesAt, textAt } from '../machine/foreign.ts';
 import { git } from './git.ts';
 import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, PLAIN, whereElse } from './merged.ts';

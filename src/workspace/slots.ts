@@ -5,7 +5,7 @@
  */
 import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { namesAt, removeFileAt, textAt, writeFileAt } from '../foreign.ts';
+import { namesAt, removeFileAt, textAt, writeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { Project } from '../model/policy.ts';
 

@@ -1,10 +1,10 @@
 import { existsSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { failpoint } from '../failpoint.ts';
-import { lookAtName, namesAt, removeFileAt, writeFileAt } from '../foreign.ts';
+import { failpoint } from '../machine/failpoint.ts';
+import { lookAtName, namesAt, removeFileAt, writeFileAt } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
+import { slug } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { slug } from '../text.ts';
 import {
   fetchOnce,
   type GitResult,

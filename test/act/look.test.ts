@@ -6,15 +6,15 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Claimed, Outside } from '../../src/act/outside.ts';
 import { realOutside } from '../../src/act/real.ts';
 import type { Board } from '../../src/board/port.ts';
-import * as clock from '../../src/clock.ts';
-import { placesOf } from '../../src/paths.ts';
-import { ensureHostId } from '../../src/runtime/identity.ts';
+import * as clock from '../../src/machine/clock.ts';
+import { placesOf } from '../../src/machine/paths.ts';
+import { ensureHostId } from '../../src/machine/process.ts';
 import { aPolicy, aProfile, aProject, aTicket, HOST, NOW } from '../support/builders.ts';
 
 let dir: string;
 let outside: Outside;
 let now_ms = 1000;
-vi.mock(import('../../src/clock.ts'), async (actual) => ({ ...(await actual()) }));
+vi.mock(import('../../src/machine/clock.ts'), async (actual) => ({ ...(await actual()) }));
 
 beforeEach(() => {
   vi.spyOn(clock, 'monotonicMs').mockImplementation(() => now_ms);

@@ -7,12 +7,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Hands } from '../../src/act/index.ts';
-import { claim } from '../../src/act/launch.ts';
+import { claim } from '../../src/act/launch/index.ts';
 import { realOutside } from '../../src/act/real.ts';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import { type Places, placesOf } from '../../src/paths.ts';
-import { writeRegistered } from '../../src/runtime/marks.ts';
+import { type Places, placesOf } from '../../src/machine/paths.ts';
+import { writeRegistered } from '../../src/runs/marks.ts';
 import { aPolicy, aWorld, HOST, NOW } from '../support/builders.ts';
 
 let dir: string;

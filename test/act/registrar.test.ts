@@ -16,14 +16,14 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ensurePipes, Registrar } from '../../src/act/registrar.ts';
+import { ensurePipes, Registrar } from '../../src/act/launch/registrar.ts';
+import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import * as clock from '../../src/clock.ts';
-import { type Places, placesOf } from '../../src/paths.ts';
-import { command } from '../../src/runtime/agents/command.ts';
-import { ensureHostId, lookAt } from '../../src/runtime/identity.ts';
-import { askedFile, readMarks, readRegistered, stageRun, textOfFile } from '../../src/runtime/launcher.ts';
+import * as clock from '../../src/machine/clock.ts';
+import { type Places, placesOf } from '../../src/machine/paths.ts';
+import { ensureHostId, lookAt } from '../../src/machine/process.ts';
+import { askedFile, readMarks, readRegistered, stageRun, textOfFile } from '../../src/runs/launcher.ts';
 import { aProfile, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -33,7 +33,7 @@ let places: Places;
 let board: Board;
 let registrar: Registrar;
 const started: ChildProcess[] = [];
-vi.mock(import('../../src/clock.ts'), async (actual) => ({ ...(await actual()) }));
+vi.mock(import('../../src/machine/clock.ts'), async (actual) => ({ ...(await actual()) }));
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "mc-re'g-"));

@@ -7,18 +7,18 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { BOUND_MS } from '../../scripts/sandbox.ts';
 import type { Hands } from '../../src/act/index.ts';
-import { claim, launch } from '../../src/act/launch.ts';
+import { claim, launch } from '../../src/act/launch/index.ts';
 import { realOutside } from '../../src/act/real.ts';
+import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import * as clock from '../../src/clock.ts';
-import { type Places, placesOf } from '../../src/paths.ts';
-import { command } from '../../src/runtime/agents/command.ts';
-import { ensureHostId, hostId } from '../../src/runtime/identity.ts';
-import { stageRun } from '../../src/runtime/launcher.ts';
+import * as clock from '../../src/machine/clock.ts';
+import { type Places, placesOf } from '../../src/machine/paths.ts';
+import { ensureHostId, hostId } from '../../src/machine/process.ts';
+import { stageRun } from '../../src/runs/launcher.ts';
 import { aPolicy, aProfile, aProject, aWorld, NOW } from '../support/builders.ts';
 
-vi.mock(import('../../src/clock.ts'), async (actual) => ({ ...(await actual()) }));
+vi.mock(import('../../src/machine/clock.ts'), async (actual) => ({ ...(await actual()) }));
 
 let dir: string;
 let places: Places;

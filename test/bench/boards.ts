@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { ensureHostId } from '../../src/runtime/identity.ts';
+import { ensureHostId } from '../../src/machine/process.ts';
 import type { Case } from './cases.ts';
 import type { Scratch } from './scratch.ts';
 

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import { type Places, placesOf } from '../../src/paths.ts';
+import { type Places, placesOf } from '../../src/machine/paths.ts';
 import type { Command, Subject } from './measure.ts';
 import type { Scratch } from './scratch.ts';
 

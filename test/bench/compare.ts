@@ -4,8 +4,8 @@ import { globSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'n
 import { dirname, join, relative } from 'node:path';
 import Database from 'better-sqlite3';
 import { sqliteBoard } from '../../src/board/sqlite/board.ts';
-import { CANDIDATES } from '../../src/observe.ts';
-import { ensureHostId } from '../../src/runtime/identity.ts';
+import { ensureHostId } from '../../src/machine/process.ts';
+import { CANDIDATES } from '../../src/tick/observe.ts';
 import { type Case, command, ROOT } from './cases.ts';
 import { plain, type Subject } from './measure.ts';
 import type { Scratch } from './scratch.ts';

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import type { Places } from '../../src/paths.ts';
+import type { Places } from '../../src/machine/paths.ts';
 
 /** What is the user's own and stays; what is told of it and may go; everything else is schema and free pages. */
 export const OWN = ['tickets', 'runtime_sessions', 'answers', 'usage', 'usage_totals', 'reviews'] as const;

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { makeContext } from '../../src/commands/context.ts';
 import { runTick } from '../../src/commands/dispatch.ts';
 import { loadPolicy } from '../../src/config/load.ts';
 import { readText } from '../../src/config/read.ts';
-import { type Places, placesOf } from '../../src/paths.ts';
+import { makeContext } from '../../src/context.ts';
+import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { Clock } from './growth-clock.ts';
 import { Team } from './growth-life.ts';
 import {

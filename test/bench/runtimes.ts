@@ -2,9 +2,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Board } from '../../src/board/port.ts';
-import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
-import { writeMark } from '../../src/runtime/marks.ts';
-import { startPane, type Tmux } from '../../src/runtime/tmux.ts';
+import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { writeMark } from '../../src/runs/marks.ts';
+import { startPane, type Tmux } from '../../src/tmux/tmux.ts';
 import { addTicket, type Case, withBoard } from './cases.ts';
 import type { Scratch } from './scratch.ts';
 

@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { lookAt } from '../../src/runtime/identity.ts';
+import { lookAt } from '../../src/machine/process.ts';
 
 const END_MS = 10_000;
 

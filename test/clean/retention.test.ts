@@ -5,9 +5,9 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { sweepOld } from '../../src/board/sqlite/care.ts';
 import { sweep } from '../../src/clean/retention.ts';
+import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import type { Retention } from '../../src/model/policy.ts';
-import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
-import { writeRegistered } from '../../src/runtime/marks.ts';
+import { writeRegistered } from '../../src/runs/marks.ts';
 import { World } from './world.ts';
 
 const DAY = 86_400_000;

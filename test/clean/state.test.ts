@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ensureHostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
-import { writeMark, writeRegistered } from '../../src/runtime/marks.ts';
+import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { writeMark, writeRegistered } from '../../src/runs/marks.ts';
 import { waitFor } from '../support/wait.ts';
 import { picture, World } from './world.ts';
 

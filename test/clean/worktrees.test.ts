@@ -16,8 +16,8 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookAtProcesses } from '../../src/clean/processes.ts';
-import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
-import { writeMark } from '../../src/runtime/marks.ts';
+import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { writeMark } from '../../src/runs/marks.ts';
 import { waitFor } from '../support/wait.ts';
 import { picture, type Tree, World } from './world.ts';
 

@@ -19,9 +19,9 @@ import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Here } from '../../src/clean/here.ts';
 import { carryOut, propose } from '../../src/clean/index.ts';
 import type { Acted, Found, Group, Item, Proposal } from '../../src/clean/item.ts';
+import { placesOf } from '../../src/machine/paths.ts';
 import { NO_POLICY, type Project } from '../../src/model/policy.ts';
 import type { TicketStatus } from '../../src/model/ticket.ts';
-import { placesOf } from '../../src/paths.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
 

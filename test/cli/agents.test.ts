@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import { FOR_AGENTS, nameOf } from '../../src/cli/agents.ts';
-import { define } from '../../src/cli.ts';
+import { define } from '../../src/cli/index.ts';
 import { fileCrontab } from '../support/crontab.ts';
 
 const program = new Command('mc-pickup');

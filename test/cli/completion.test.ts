@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
-import { completionOf } from '../../src/cli/complete.ts';
-import { define } from '../../src/cli.ts';
+import { define } from '../../src/cli/index.ts';
+import { completionOf } from '../../src/commands/complete.ts';
 
 const program = new Command('mc-pickup');
 define(program, async () => undefined);

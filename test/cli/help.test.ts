@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { manualPage } from '../../scripts/man.ts';
 import { examplesOf } from '../../src/cli/define.ts';
-import { define } from '../../src/cli.ts';
+import { define } from '../../src/cli/index.ts';
 
 interface Known {
   readonly name: string;

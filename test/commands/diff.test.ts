@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BIN, git } from '../../scripts/sandbox.ts';
-import { findProgram } from '../../src/runtime/programs.ts';
+import { findProgram } from '../../src/machine/programs.ts';
 import { Rig } from '../support/rig.ts';
 import { Terminal } from '../support/terminal.ts';
 

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { LIMITS, type Ran, until } from '../../scripts/sandbox.ts';
-import { lookAtSelf, startOf } from '../../src/runtime/identity.ts';
+import { lookAtSelf, startOf } from '../../src/machine/process.ts';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
 
 let rig: Rig;

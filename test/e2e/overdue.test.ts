@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Running, until } from '../../scripts/sandbox.ts';
 import { tryTickLock } from '../../src/board/sqlite/index.ts';
-import { lookAt } from '../../src/runtime/identity.ts';
+import { lookAt } from '../../src/machine/process.ts';
 import { HOLDING_HOOK, Rig, state } from '../support/rig.ts';
 
 let rig: Rig;

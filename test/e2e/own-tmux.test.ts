@@ -11,7 +11,7 @@ import {
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
-import { makeTmuxDir, removeTmuxDir, tmuxDir } from '../../src/runtime/tmux-dir.ts';
+import { makeTmuxDir, removeTmuxDir, tmuxDir } from '../../src/tmux/dir.ts';
 import { Rig, state } from '../support/rig.ts';
 
 let rig: Rig;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../scripts/sandbox.ts';
-import { makeContext } from '../../src/commands/context.ts';
 import { move } from '../../src/commands/ticket.ts';
+import { makeContext } from '../../src/context.ts';
 import { Rig } from '../support/rig.ts';
 
 let rig: Rig;

@@ -6,9 +6,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AGENT, git, LIMITS, until } from '../../scripts/sandbox.ts';
-import { claude } from '../../src/runtime/agents/claude.ts';
-import { codex } from '../../src/runtime/agents/codex.ts';
-import { gemini } from '../../src/runtime/agents/gemini.ts';
+import { claude } from '../../src/agents/claude/index.ts';
+import { codex } from '../../src/agents/codex/index.ts';
+import { gemini } from '../../src/agents/gemini/index.ts';
 import { aProfile } from '../support/builders.ts';
 import { Rig } from '../support/rig.ts';
 

@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findProgram } from '../../src/runtime/programs.ts';
+import { findProgram } from '../../src/machine/programs.ts';
 import { Rig } from '../support/rig.ts';
 
 let rig: Rig;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { lookAtSelf } from '../../src/runtime/identity.ts';
+import { lookAtSelf } from '../../src/machine/process.ts';
 import { asOf01 } from '../support/older.ts';
 import { Rig, type RunRow } from '../support/rig.ts';
 

@@ -1,7 +1,7 @@
 /* What the machine answers to a tick, when all goes well. */
 import type { RegisterRequest } from '../../src/board/port.ts';
 import type { TmuxView } from '../../src/model/world.ts';
-import { witnesses } from '../../src/runtime/sighting.ts';
+import { witnesses } from '../../src/runs/sighting.ts';
 import { HOST } from '../support/builders.ts';
 import { type Machine, type Mark, type Process, paneOf, serverPid, startPane, ticketOf } from './machine.ts';
 import { type Blind, bootName, type Look, type Op, sighting } from './ticks.ts';

@@ -24,8 +24,8 @@ import type {
   TmuxView,
   World,
 } from '../../src/model/world.ts';
-import { panesOf, paneOf as panesPane, serverLost } from '../../src/observe.ts';
-import { unowned, witnesses } from '../../src/runtime/sighting.ts';
+import { unowned, witnesses } from '../../src/runs/sighting.ts';
+import { panesOf, paneOf as panesPane, serverLost } from '../../src/tick/observe.ts';
 import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
 import { type Identity, type Machine, ticketOf } from './machine.ts';
 

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
-import type { Wanted } from '../../src/forge/forge.ts';
-import { gitHub } from '../../src/forge/github.ts';
+import type { Wanted } from '../../src/publish/forge/forge.ts';
+import { gitHub } from '../../src/publish/forge/github.ts';
 import { cutDescription, gitHubDescription } from '../support/forge/description.ts';
 
 let dir = '';

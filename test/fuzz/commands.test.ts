@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
-import { cli } from '../../src/cli.ts';
+import { cli } from '../../src/cli/index.ts';
 import { fc } from '../support/draws.ts';
 
 const numRuns = Number(process.env.FUZZ_RUNS ?? 10_000);

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import { cli } from '../../src/cli.ts';
+import { cli } from '../../src/cli/index.ts';
 import type { Portable } from '../../src/import/index.ts';
 import { wrongName } from '../../src/model/name.ts';
+import { clean, oneLine } from '../../src/model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../../src/model/ticket.ts';
-import { clean, oneLine } from '../../src/text.ts';
 import { fc } from '../support/draws.ts';
 
 const numRuns = Number(process.env.ROUND_TRIPS ?? 150);

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../scripts/sandbox.ts';
 import { PRINTED } from '../../scripts/schemas/json.ts';
 import { examplesOf } from '../../src/cli/define.ts';
-import { define } from '../../src/cli.ts';
+import { define } from '../../src/cli/index.ts';
 import { fileCrontab } from '../support/crontab.ts';
 import { PrintedCheck } from '../support/printed.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BIN, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
-import { findProgram } from '../../src/runtime/programs.ts';
+import { findProgram } from '../../src/machine/programs.ts';
 import { installedSchedules, scheduleId } from '../../src/schedule/index.ts';
 import { type Here, wishOf } from '../../src/schedule/wish.ts';
 

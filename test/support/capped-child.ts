@@ -1,12 +1,12 @@
 /** A child process of the board's tests: `<state dir> <cap> <ticks>`. It claims as a tick does: under the tick lock, from
  *  one look at the board, what the decision says. Prints what it won and how often it came too late. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { claim } from '../../src/act/launch.ts';
+import { claim } from '../../src/act/launch/index.ts';
 import { realOutside } from '../../src/act/real.ts';
 import { openBoard, tryTickLock } from '../../src/board/sqlite/index.ts';
 import { decide } from '../../src/decide/index.ts';
-import { observe } from '../../src/observe.ts';
-import { placesOf } from '../../src/paths.ts';
+import { placesOf } from '../../src/machine/paths.ts';
+import { observe } from '../../src/tick/observe.ts';
 import { aPolicy } from './builders.ts';
 
 const [stateDir = '', cap = '', ticks = ''] = process.argv.slice(2);

@@ -1,7 +1,8 @@
 /** A child process of the identity tests: `<identity as JSON>`. Prints what it says, from where it is, of that process. The pid
  *  namespace `mine` is its own. */
+
+import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { identityIn, judge } from '../../src/model/identity.ts';
-import { lookAt, lookAtSelf } from '../../src/runtime/identity.ts';
 
 const identity = identityIn(JSON.parse(process.argv[2] ?? '{}') as Record<string, unknown>);
 if (identity === null) throw new Error('no identity');

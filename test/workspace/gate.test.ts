@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BOUND_MS, until } from '../../scripts/sandbox.ts';
-import { lookAt } from '../../src/runtime/identity.ts';
+import { lookAt } from '../../src/machine/process.ts';
 import { gated, letThrough } from '../../src/workspace/gate.ts';
 
 const GATE = new URL('../../src/workspace/gate.ts', import.meta.url).href;

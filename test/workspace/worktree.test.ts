@@ -16,8 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { lookAt, lookAtSelf, startedWith } from '../../src/machine/process.ts';
 import { fnv1a } from '../../src/model/hash.ts';
-import { lookAt, lookAtSelf, startedWith } from '../../src/runtime/identity.ts';
 import {
   branchFacts,
   hookDone,

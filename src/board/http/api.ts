@@ -5,9 +5,9 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as v from 'valibot';
-import { monotonicMs } from '../../clock.ts';
+import { monotonicMs } from '../../machine/clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
-import { oneLine } from '../../text.ts';
+import { oneLine } from '../../model/text.ts';
 
 export interface Server {
   /** Origin and path, such as `https://mission.example/v1`. */

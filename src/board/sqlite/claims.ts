@@ -1,4 +1,4 @@
-import { failpoint } from '../../failpoint.ts';
+import { failpoint } from '../../machine/failpoint.ts';
 import type { AdoptRequest, Board, Cas, ClaimRequest, RegisterRequest } from '../port.ts';
 import { insertDelivery } from './records.ts';
 import { inSameHands, TICKET_GUARD } from './rows.ts';

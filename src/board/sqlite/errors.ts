@@ -2,7 +2,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
 import { EXIT, UserError } from '../../model/errors.ts';
-import { oneLine } from '../../text.ts';
+import { oneLine } from '../../model/text.ts';
 
 /** The file is there, and cannot be read as what it was. */
 export class DamagedBoard extends UserError {

@@ -1,4 +1,4 @@
-import { failpoint } from '../../failpoint.ts';
+import { failpoint } from '../../machine/failpoint.ts';
 import type { EndInfo, RuntimeGuard } from '../../model/plan.ts';
 import type { Board } from '../port.ts';
 import { inSameHands, TICKET_GUARD, UNSETTLED } from './rows.ts';

@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
-import { monotonicMs } from '../../clock.ts';
+import { monotonicMs } from '../../machine/clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
-import { oneLine } from '../../text.ts';
+import { oneLine } from '../../model/text.ts';
 import type { Board } from '../port.ts';
 import { sqliteBoard } from './board.ts';
 import { explained, isBusy } from './errors.ts';

@@ -1,4 +1,4 @@
-import { failpoint } from '../../failpoint.ts';
+import { failpoint } from '../../machine/failpoint.ts';
 import type { Refresh } from '../../model/plan.ts';
 import type { ActivityRow, Board, DeliveryRow, TickMention, TickRow } from '../port.ts';
 import { RUNTIME, type Runtime } from './rows.ts';

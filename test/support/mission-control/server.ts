@@ -11,9 +11,9 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Board, Cas, Snapshot } from '../../../src/board/port.ts';
 import { openBoard } from '../../../src/board/sqlite/index.ts';
+import { startOf } from '../../../src/machine/process.ts';
 import { DEATHS } from '../../../src/model/breaker.ts';
 import { UserError } from '../../../src/model/errors.ts';
-import { startOf } from '../../../src/runtime/identity.ts';
 import { type Asked, Contract } from './contract.ts';
 
 export interface Fault {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { asObject, textOf } from '../../../src/runtime/files.ts';
+import { asObject, textOf } from '../../../src/machine/files.ts';
 import type { Act, Asked, Brain } from './brain.ts';
 
 type Item = Readonly<Record<string, unknown>>;

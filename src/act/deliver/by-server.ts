@@ -1,0 +1,33 @@
+import type { Server } from '../../board/http/api.ts';
+import type { Board } from '../../board/port.ts';
+import { type Delivered, type Delivery, hashOf, saveFirst, settleLast } from './index.ts';
+
+/** Delivers a text to a runtime that the server has started, at most once: one of which the server has never answered is
+ *  not sent again. */
+export async function deliverByServer(
+  board: Board,
+  server: Server,
+  one: Omit<Delivery, 'adapter'>,
+): Promise<Delivered> {
+  const { ticket, row, text } = one;
+  const sha256 = hashOf(text);
+  const last = await settleLast(board, row, sha256, row.turn);
+  if (last !== null) return last;
+  const { id: delivery, nonce, at_ms: now_ms } = await saveFirst(board, one, sha256, null);
+  const { send } = await import('../../board/http/index.ts');
+  const answer = await send(server, ticket.id, { run: row.id, text, nonce, now_ms }, { once: true });
+  switch (answer.kind) {
+    case 'accepted':
+      await board.setDelivery(delivery, 'delivered', 'server');
+      return { outcome: 'delivered', delivery, earlier: false, turn: row.turn };
+    case 'busy':
+      await board.setDelivery(delivery, 'busy', null);
+      return { outcome: 'busy', why: 'busy' };
+    case 'refused':
+      await board.setDelivery(delivery, 'refused', null);
+      return { outcome: 'refused', why: answer.why };
+    case 'unknown':
+      await board.setDelivery(delivery, 'indeterminate', null);
+      return { outcome: 'indeterminate', delivery, held: false, turn: row.turn };
+  }
+}

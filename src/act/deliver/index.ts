@@ -1,0 +1,225 @@
+/*
+ * The delivery protocol of a text to a runtime that already lives. Busy is an answer with the identity of who is busy,
+ * never a reason to try another way. A text is in the ledger before it is pasted, and what became of it is looked for
+ * (the client's own sign of a new turn); without that sign it is `indeterminate`, and the same text is not sent again.
+ */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Adapter } from '../../agents/index.ts';
+import type { Server } from '../../board/http/api.ts';
+import type { Board } from '../../board/port.ts';
+import { monotonicMs } from '../../machine/clock.ts';
+import type { Places } from '../../machine/paths.ts';
+import type { Because } from '../../model/plan.ts';
+import type { Runtime } from '../../model/runtime.ts';
+import type { Ticket } from '../../model/ticket.ts';
+import type { ActivityView } from '../../model/world.ts';
+import { lookAtActivity } from '../../runs/activity.ts';
+import type { Client } from '../../runs/program.ts';
+import { whyNotTheClient } from '../../tmux/foreground.ts';
+import { pasteText, pressEnter } from '../../tmux/paste.ts';
+import { paneTitle, showsText, type Tmux } from '../../tmux/tmux.ts';
+
+const ENTER_DELAY_MS = 300;
+const ACK_MS = 5000;
+
+export interface Deliverer {
+  readonly board: Board;
+  readonly tmux: Tmux;
+  readonly places: Places;
+  /** The server that has started the runtimes without a pane; absent = there is none. */
+  readonly sender?: Server | null;
+}
+
+export interface Delivery {
+  readonly kind: 'send' | 'answer' | 'nudge';
+  readonly ticket: Ticket;
+  readonly row: Runtime;
+  readonly adapter: Adapter;
+  /** What is known of the client: nothing is typed at anything else. */
+  readonly client: Client;
+  readonly text: string;
+}
+
+export type Delivered =
+  /** `earlier`: this very text had arrived already; nothing was sent. `turn`: the one that the run had begun before it. */
+  | {
+      readonly outcome: 'delivered';
+      readonly delivery: string;
+      readonly earlier: boolean;
+      readonly turn: number;
+    }
+  /** `held`: pasted, but a dialog opened before Enter, which was not pressed. */
+  | {
+      readonly outcome: 'indeterminate';
+      readonly delivery: string;
+      readonly held: boolean;
+      readonly turn: number;
+    }
+  | { readonly outcome: 'busy'; readonly why: string }
+  /** The same text is on its way already, and nobody knows whether it arrived. */
+  | { readonly outcome: 'open'; readonly why: string }
+  /** Nothing reached the pane. */
+  | { readonly outcome: 'refused'; readonly why: string };
+
+/** Delivers a text at most once. The caller holds the tick lock and has judged the process alive. */
+export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivered> {
+  const { row, adapter, ticket } = one;
+  const pane = row.tmux_pane;
+  if (pane === null && hands.sender)
+    return (await import('./by-server.ts')).deliverByServer(hands.board, hands.sender, one);
+  if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
+  if (row.headless === 1) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
+  const other = () => whyNotTheClient(row, ticket.id, one.client);
+  const stranger = other();
+  if (stranger !== null) return { outcome: 'refused', why: stranger };
+  const look = () => lookNow(hands, row, adapter);
+  const before = await look();
+  const busy = whyBusy(before, adapter, ticket, row);
+  if (busy !== null) return { outcome: 'busy', why: busy };
+
+  const sha256 = hashOf(one.text);
+  const last = await settleLast(hands.board, row, sha256, before.turn);
+  if (last !== null) return last;
+  const reportBefore = await lastReport(hands.board, row);
+  const { id: delivery } = await saveFirst(hands.board, one, sha256, sentAfter(before.turn));
+  const shown = adapter.permission?.shows ?? null;
+  // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
+  const asks = shown !== null && (await showsText(hands.tmux, pane, shown)) !== true ? shown : null;
+  const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting' && other() === null;
+  const at = { pane, run: row.mark, unless: asks };
+  const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
+  const pasted = await pasteText(hands.tmux, { ...at, text: one.text, enterDelayMs, mayEnter });
+  if (pasted === 'refused' || (typeof pasted === 'object' && pasted.untouched)) {
+    await hands.board.setDelivery(delivery, 'refused', null);
+    return {
+      outcome: 'refused',
+      why: pasted === 'refused' ? "its pane is dead or another run's" : pasted.error,
+    };
+  }
+  const started = async (): Promise<boolean> => (await look()).turn > before.turn;
+  let arrived = pasted === 'pasted' && (await until(started, ACK_MS));
+  const again = !arrived && pasted === 'pasted' && adapter.kind !== 'command';
+  if (again && whyBusy(await look(), adapter, ticket, row) === null && other() === null) {
+    // Some clients swallow an Enter that follows a paste closely: one more, if it still waits for one.
+    if ((await pressEnter(hands.tmux, at)) === 'pasted') arrived = await until(started, ACK_MS);
+  }
+  // One that has reported since went on with it, whether or not it tells of turns.
+  const reported = !arrived && pasted === 'pasted' && (await lastReport(hands.board, row)) > reportBefore;
+  arrived ||= reported;
+  const outcome = arrived ? 'delivered' : 'indeterminate';
+  const ack = reported ? 'report' : arrived ? 'event' : sentAfter(before.turn);
+  await hands.board.setDelivery(delivery, outcome, ack);
+  return arrived
+    ? { outcome: 'delivered', delivery, earlier: false, turn: before.turn }
+    : { outcome: 'indeterminate', delivery, held: pasted === 'held', turn: before.turn };
+}
+
+/** The number of the newest line of the log by which this run has reported; 0 = it has not. */
+async function lastReport(board: Board, { id, ticket_id }: Runtime): Promise<number> {
+  if (ticket_id === null) return 0;
+  const log = await board.activity({ ticket: ticket_id, limit: 50 });
+  return Math.max(0, ...log.filter((one) => one.run_id === id && one.kind === 'report').map((one) => one.id));
+}
+
+/** What a runtime does at this moment, by both signals. */
+export async function lookNow(
+  { tmux, places }: Omit<Deliverer, 'board'>,
+  row: Runtime,
+  adapter: Adapter,
+): Promise<ActivityView> {
+  const title =
+    adapter.level === undefined || row.tmux_pane === null ? null : await paneTitle(tmux, row.tmux_pane);
+  return lookAtActivity(places.runs, row, title, adapter, 0);
+}
+
+/** Why nothing may be typed at this runtime now; null = it waits for a text. */
+function whyBusy(seen: ActivityView, adapter: Adapter, ticket: Ticket, row: Runtime): string | null {
+  if (seen.activity === 'waiting' || seen.level === 'waiting')
+    return 'showing a dialog that Enter would answer';
+  if (seen.activity === 'idle' && (seen.level === null || seen.level === 'idle')) return null;
+  // A client that tells when its turn ends is idle then; of another, the question is the only sign.
+  return adapter.kind === 'command' && asked(ticket, row, seen.turn) ? null : 'busy';
+}
+
+/** The run itself asked a person, and its turn has not moved on: it waits for exactly this. */
+function asked(ticket: Ticket, row: Runtime, turn: number): boolean {
+  return (
+    ticket.status === 'needs_input' &&
+    ticket.reason === 'asked' &&
+    ticket.reason_run === row.id &&
+    turn <= (ticket.reason_turn ?? 0)
+  );
+}
+
+/** What became of the last text whose fate was open. One that has turned out to have arrived is not sent again; one of
+ *  which nothing is known is neither. */
+export async function settleLast(
+  board: Board,
+  row: Runtime,
+  sha256: string,
+  turn: number,
+): Promise<Delivered | null> {
+  const open = {
+    outcome: 'open',
+    why: `this text was sent already and is not acknowledged (run ${row.id})`,
+  } as const;
+  const last = await board.lastDelivery(row.id, 'send', 'answer', 'nudge');
+  if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) {
+    // What was sent after it, and has arrived, is no word on this one.
+    return (await board.openDelivery(row.id, sha256)) === null ? null : open;
+  }
+  const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
+  const arrived = then !== undefined && turn > Number(then);
+  if (arrived) await board.setDelivery(last.id, 'delivered', 'event');
+  if (last.sha256 !== sha256) return (await board.openDelivery(row.id, sha256)) === null ? null : open;
+  if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true, turn: Number(then) };
+  return open;
+}
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The text is in the ledger before it is on its way. */
+export async function saveFirst(
+  board: Board,
+  { kind, ticket, row, text }: Omit<Delivery, 'adapter' | 'client'>,
+  sha256: string,
+  ack_source: string | null,
+): Promise<{ readonly id: string; readonly nonce: string; readonly at_ms: number }> {
+  const named = { id: randomUUID(), nonce: randomBytes(8).toString('hex'), at_ms: Date.now() };
+  await board.saveDelivery({
+    ...{ ...named, run_id: row.id, ticket_id: ticket.id, kind, sha256, ack_source },
+    ...{ bytes: Buffer.byteLength(text), outcome: 'pending' },
+  });
+  return named;
+}
+
+function sentAfter(turn: number): string {
+  return `turn:${turn}`;
+}
+
+/** Waits for a condition; false = the bound was reached. */
+export async function until(probe: () => Promise<boolean>, bound_ms: number): Promise<boolean> {
+  const end = monotonicMs() + bound_ms;
+  while (!(await probe())) {
+    if (monotonicMs() > end) return false;
+    await pause(50);
+  }
+  return true;
+}
+
+/** Our own fixed words first. The number makes each nudge of a run another text, so that one is not taken for another. */
+export function nudgeText(because: Because, n: number, program: string): string {
+  const start =
+    because === 'limit_over'
+      ? 'The limit that stopped you is over: go on where you were.'
+      : 'Your turn has ended without a report: go on where you were.';
+  return [
+    `${start} (reminder ${n})`,
+    `If the work is complete and committed, run: ${program} report review --message "what you did".`,
+    `If you need an answer to go on, run: ${program} report needs-input --message "your question".`,
+    `If you cannot go on at all, run: ${program} report blocked --message "what is in the way".`,
+  ].join(' ');
+}

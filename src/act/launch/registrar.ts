@@ -1,0 +1,201 @@
+/*
+ * A launcher registers before it becomes the agent, and would start a Node program for that. The tick that has launched it
+ * mostly stands there, with the board open: the launcher asks it, and becomes the agent when it reads `go` and its run's name from
+ * a pipe, which is sent once the registration is committed. Whatever else it reads, the end of the pipe above all, which the
+ * kernel sees to when the tick dies, makes it register by itself (`mc-pickup register`): the board lets the same process do that
+ * twice. So the tick saves it work, and decides nothing.
+ */
+import { closeSync, constants, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { Board } from '../../board/port.ts';
+import { monotonicMs } from '../../machine/clock.ts';
+import { failpoint } from '../../machine/failpoint.ts';
+import { inMadeDir, removeTreeIn, textAt } from '../../machine/foreign.ts';
+import type { Places } from '../../machine/paths.ts';
+import { hostId, lookAt, lookAtSelf, parseStat } from '../../machine/process.ts';
+import { run as runProgram } from '../../machine/spawn.ts';
+import { identify } from '../../model/identity.ts';
+import { askedFile, runDir } from '../../runs/launcher.ts';
+import { leaveWitnesses, type Registration, registerProcess } from './register.ts';
+
+const MKFIFO_MS = 10_000;
+/** A line of /proc/PID/stat is shorter. */
+const MOST_ASKED = 4096;
+/** A registration that took longer is no reason to let an agent begin. */
+const LATE_MS = 1000;
+
+/** The pane in which a launcher was started. */
+export interface LauncherPane {
+  readonly pid: number;
+  readonly pane: string;
+  readonly server_pid: number;
+}
+
+/** Makes those of so many pipes that are not there, by one program: they stay, and each tick that launches uses them again. Where
+ *  that fails, launchers register by themselves. */
+export async function ensurePipes(places: Pick<Places, 'asking'>, count: number): Promise<void> {
+  try {
+    const pipes = Array.from({ length: count }, (_, n) => pipeOf(places, n));
+    const missing = pipes.filter((path) => !isPipe(path));
+    if (missing.length === 0) return;
+    inMadeDir(dirname(places.asking), basename(places.asking), (dir) => {
+      for (const path of missing) removeTreeIn(dir, basename(path));
+    });
+    await runProgram('mkfifo', ['-m', '600', '--', ...missing], { timeoutMs: MKFIFO_MS });
+  } catch {
+    // A directory that can't be written to, say: then there are none.
+  }
+}
+
+function pipeOf({ asking }: Pick<Places, 'asking'>, n: number): string {
+  return join(asking, String(n + 1));
+}
+
+function isPipe(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+}
+
+/*
+ * Pipes are used again, so that a launcher of a tick that was killed may still stand at one that this tick has opened. What then
+ * holds: it reads no `go` with its own run's name, since only the tick that has committed its registration writes that; what it takes
+ * away of another's answer makes that one register by itself; and both see the end of the pipe when this tick closes it, since
+ * no other process keeps an end for writing.
+ */
+
+/** Answers the launchers of one tick. Only while the tick lock is held: each pipe is one launcher's then. */
+export class Registrar {
+  readonly #places: Places;
+  readonly #board: Pick<Board, 'register'>;
+  readonly #clock: () => number;
+  readonly #pipes = new Map<string, string>();
+  /** Our end of each pipe. No other process has it: it is closed on exec. */
+  readonly #open = new Map<string, number>();
+  readonly #panes = new Map<string, LauncherPane>();
+  #made: Promise<void> = Promise.resolve();
+
+  constructor(places: Places, board: Pick<Board, 'register'>, clock: () => number) {
+    this.#places = places;
+    this.#board = board;
+    this.#clock = clock;
+  }
+
+  /** So many launches are to come. */
+  expect(count: number): void {
+    this.#made = ensurePipes(this.#places, count);
+  }
+
+  /** Where the launcher of this run is to ask. */
+  pipe(run: string): string {
+    const path = this.#pipes.get(run) ?? pipeOf(this.#places, this.#pipes.size);
+    this.#pipes.set(run, path);
+    return path;
+  }
+
+  /** To be called before the launcher is started: it takes a pipe without a tick at its end for a tick that has died. */
+  async open(run: string): Promise<void> {
+    await this.#made;
+    const path = this.pipe(run);
+    try {
+      // Both ways, so that this does not wait for the launcher.
+      if (isPipe(path)) this.#open.set(run, openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+    } catch {
+      // Then it is on its own.
+    }
+    failpoint('launch-pipe-opened');
+  }
+
+  /** Its launcher was started here. */
+  started(run: string, pane: LauncherPane): void {
+    this.#panes.set(run, pane);
+  }
+
+  /** Registers the launcher of this run if it has asked for that, and lets it go on. null = it has not asked; false = it could not be,
+   *  or nobody knows: from here on the launcher is on its own, and leaves its witnesses itself. */
+  async answer(run: string): Promise<boolean | null> {
+    const [pipe, pane] = [this.#open.get(run), this.#panes.get(run)];
+    if (pipe === undefined || pane === undefined) return null;
+    const asks = asking(textAt(askedFile(this.#dir(run)), { most: MOST_ASKED }));
+    if (asks === null) return null;
+    failpoint('launch-asked');
+    try {
+      const registered = await this.#inTime(run, pane, asks);
+      if (registered === null) return false;
+      leaveWitnesses(registered, this.#places);
+      writeSync(pipe, `go ${run}\n`);
+    } catch {
+      return false; // It asks the board itself, and says what is wrong.
+    } finally {
+      this.close(run);
+    }
+    failpoint('launch-answered');
+    return true;
+  }
+
+  /** What is long ago by the time that it is known says nothing any more: we may have stood still, and a person may have taken back a ticket
+   *  that nobody works on yet. Then it is asked once more. */
+  async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<Registration | null> {
+    for (let tries = 0; tries < 2; tries++) {
+      const asked_at_ms = monotonicMs();
+      const registered = await this.#register(run, pane, asks);
+      if (registered === null || monotonicMs() - asked_at_ms <= LATE_MS) return registered;
+    }
+    return null;
+  }
+
+  /** From here on the launcher of this run is on its own. */
+  close(run: string): void {
+    const pipe = this.#open.get(run);
+    if (pipe === undefined) return;
+    this.#open.delete(run);
+    closeSync(pipe);
+    try {
+      rmSync(askedFile(this.#dir(run)), { force: true });
+    } catch {
+      // It says nothing to anybody any more.
+    }
+  }
+
+  #dir(run: string): string {
+    return runDir(this.#places.runs, run);
+  }
+
+  /** Only for the process that tmux has started, as the kernel knows it here and as it knows itself: in another pid
+   *  namespace its number is another process's. */
+  async #register(
+    run: string,
+    { pid, pane, server_pid }: LauncherPane,
+    asks: Asking,
+  ): Promise<Registration | null> {
+    const host_id = hostId(this.#places.state);
+    const me = lookAtSelf(host_id ?? '');
+    const look = lookAt(pid);
+    const identity = identify(pid, me, look);
+    if (host_id === null || identity === null || look.kind !== 'present' || asks.pid !== pid) return null;
+    // Only what that server has started itself is the launcher that this tick has asked it for.
+    if (look.ppid !== server_pid) return null;
+    // A pid alone is enough where there is no /proc: a system without one has no pid namespaces either.
+    const { stat } = asks;
+    if (stat === null ? me.pid_ns !== null : stat.start !== look.start || stat.ppid !== look.ppid)
+      return null;
+    const server = lookAt(server_pid);
+    const request = {
+      ...{ run, ...identity },
+      tmux_server_pid: server.kind === 'present' ? server_pid : null,
+      tmux_server_start: server.kind === 'present' ? server.start : null,
+      ...{ tmux_session: run, tmux_pane: pane },
+    };
+    return (await registerProcess(this.#board, request, this.#clock())) ? request : null;
+  }
+}
+
+interface Asking {
+  readonly pid: number;
+  /** null = it has no /proc: then it knows no more of itself than its pid. */
+  readonly stat: { readonly start: string; readonly ppid: number } | null;
+}
+
+/** What a launcher says of itself: its line of /proc/PID/stat, or its pid. null = it has not said all of it yet. */
+function asking(text: string | null): Asking | null {
+  if (text === null || !text.endsWith('\n')) return null;
+  return { pid: Number.parseInt(text, 10), stat: parseStat(text) };
+}

@@ -1,0 +1,17 @@
+import { register } from '../../commands/register.ts';
+import { makeContext } from '../../context.ts';
+import type { Depth } from '../../main.ts';
+import { explainError } from '../../report/errors.ts';
+
+/** `register` in the very words of a launcher, without the command-line parser: each launch waits for it, so it is a bundle of
+ *  its own that has no more than it takes. The launcher in `bin/` knows the words. Sets `process.exitCode`; never throws. */
+export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Depth> {
+  process.umask(0o077);
+  const [, stateDir = '', , config = '', , run = '', pid = ''] = argv;
+  try {
+    process.exitCode = await register(makeContext({ stateDir, config }, env), run, pid);
+  } catch (error) {
+    process.exitCode = explainError(error, env);
+  }
+  return 1;
+}

@@ -1,0 +1,124 @@
+import type { AgentProfile } from '../model/policy.ts';
+import type { Activity } from '../model/runtime.ts';
+import type { PROMPT } from '../runs/launcher.ts';
+import type { Trust } from './trust.ts';
+
+/** One word of an agent's command line: text, or the place of the prompt. */
+export type ArgvWord = string | typeof PROMPT;
+
+/** What an adapter may know of the run that it prepares. */
+export interface AdapterContext {
+  /** `<state>/runs/<run>`. */
+  readonly runDir: string;
+  /** `<state>/bin`, where `mc-event` is. */
+  readonly bin: string;
+  /** A UUID that a client takes as its session id, where it can. */
+  readonly session: string;
+  /** The client's own session to continue, as an earlier run learnt it; null = a fresh one. */
+  readonly resume: string | null;
+  /** Whether to use the client's mode for machines where nobody attaches. */
+  readonly headless: boolean;
+  /** Where the agent will work. */
+  readonly worktree: string;
+}
+
+export interface StagedFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** A limit of the account: no failed attempt, and nothing to do before the reset. */
+export interface Limited {
+  /** UTC milliseconds; null = the client announced no time. */
+  readonly until_ms: number | null;
+  readonly text: string;
+}
+
+/** What one event says; a field that is missing changes nothing. */
+export interface EventMeaning {
+  readonly activity?: Activity;
+  readonly question?: string;
+  /** The question is a general sentence: it does not replace a better one. */
+  readonly vague?: boolean;
+  readonly turn?: boolean;
+  readonly session?: string;
+  readonly limited?: Limited;
+  /** The client cannot work for this user at all (not logged in, no trust): what a person has to do. */
+  readonly not_ready?: string;
+}
+
+/** Where the signals of a living client are looked for. */
+export interface AgentLook {
+  readonly runDir: string;
+  readonly worktree: string | null;
+  /** What the agent was started with: HOME, CODEX_HOME and the like. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly pid: number;
+  /** Start time of that pid in kernel ticks. */
+  readonly pid_start: string;
+  /** The client's own session id, as far as it is known. */
+  readonly session: string | null;
+  /** The title that the client gave its pane. */
+  readonly title: string | null;
+}
+
+/** A state that can be read at any time and survives a lost event. */
+export interface Level {
+  readonly activity: Activity;
+  readonly question?: string;
+  readonly session?: string;
+  readonly limited?: Limited;
+  readonly not_ready?: string;
+}
+
+/** What a client's session has used so far: totals of the whole session. */
+export interface Usage {
+  readonly input_tokens: number;
+  readonly output_tokens: number;
+  readonly cache_read_tokens: number;
+  readonly cache_write_tokens: number;
+  readonly turns: number;
+  /** null = the client does not tell. */
+  readonly cost_usd: number | null;
+}
+
+/** A dialog that asks for a permission, and the keys that answer it. */
+export interface PermissionDialog {
+  /** What the pane shows while it is open: a fixed string, without any of tmux's format characters. */
+  readonly shows: string;
+  /** tmux key names. */
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
+/** One kind of agent client. */
+export interface Adapter {
+  readonly kind: AgentProfile['kind'];
+  launchArgv(profile: AgentProfile, context: AdapterContext): readonly ArgvWord[];
+  env(context: AdapterContext): Readonly<Record<string, string>>;
+  stageFiles(context: AdapterContext): readonly StagedFile[];
+  mapEvent(kind: string, payload: Readonly<Record<string, unknown>>): EventMeaning | null;
+  /** The second signal; null = the client says nothing (yet). Reads only; never throws. */
+  level?(look: AgentLook): Level | null | Promise<Level | null>;
+  /** The client's own record of the session. */
+  transcript?(look: AgentLook): string | null;
+  usage?(look: AgentLook): Usage | null;
+  /** Whether a session can be continued by `resume`: its record is there. */
+  resumable?(look: Omit<AgentLook, 'pid' | 'pid_start' | 'title'>): boolean;
+  /** What a screen without any sign of life means: a first-run dialog, no login. null = nothing known. */
+  notReady?(screen: string): string | null;
+  /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
+  limitShown?(screen: string, now_ms: number): Limited | null;
+  /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
+  trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
+  readonly permission?: PermissionDialog;
+  /** The oldest version that this adapter was tried with, and what prints the version. */
+  readonly minVersion?: string;
+  readonly versionArgv?: readonly string[];
+  /** The client takes a session id of ours at its start. */
+  readonly takesSession?: boolean;
+  /** Milliseconds that the client needs between a paste and Enter. */
+  readonly enterDelayMs?: number;
+  /** tmux key names that end the client when it is idle. */
+  readonly quitKeys: readonly string[];
+}

@@ -1,0 +1,86 @@
+import { Command, CommanderError } from 'commander';
+import { makeContext } from '../context.ts';
+import { PERSON } from '../machine/caller.ts';
+import { placesOf } from '../machine/paths.ts';
+import { EXIT, type ExitCode } from '../model/errors.ts';
+import { explainError } from '../report/errors.ts';
+import { calmStdout, complain, isUnwritten } from '../report/out.ts';
+import { admit, nameOf } from './agents.ts';
+import type { Run, Work } from './define.ts';
+import { defineMachine } from './machine.ts';
+import { defineSee } from './see.ts';
+import { defineTalk } from './talk.ts';
+import { defineTicket } from './ticket.ts';
+import { defineWork } from './work.ts';
+
+/** Put in by the build, from package.json. */
+declare const MC_PICKUP_VERSION: string;
+
+/** They do nothing but show something: where that was lost, they have failed. All else has its exit code from what it did. */
+const SHOWS: ReadonlySet<string> = new Set([
+  ...['status', 'explain', 'log', 'agents', 'doctor', 'diff', 'transcript', 'metrics', 'completion'],
+  ...['ticket list', 'ticket show', 'ticket export', 'config show', 'killswitch status', 'schedule show'],
+]);
+
+/** Parses the command line, runs one command, and turns every error into its exit code. */
+export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
+  let code: ExitCode = EXIT.ok;
+  calmStdout(); // help and version as well
+  const program = new Command('mc-pickup');
+  let caller = PERSON;
+  let named = '';
+  const run = async (work: Work): Promise<void> => {
+    code = await work(makeContext(program.opts(), env, caller));
+  };
+  define(program, run);
+  program.hook('preAction', (_, command) => {
+    named = nameOf(command);
+    caller = admit(command, placesOf(program.opts(), env), env);
+  });
+  program.version(MC_PICKUP_VERSION, '--version', 'print the version');
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return code === EXIT.ok && SHOWS.has(named) && (await isUnwritten()) ? EXIT.unavailable : code;
+  } catch (error) {
+    // Commander has printed its own complaint, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    return explainError(error, env);
+  }
+}
+
+/** The whole command line; `run` is called with what was chosen. The manual page, the completions and the tests walk it too. */
+export function define(program: Command, run: Run): void {
+  program
+    .description('Picks tickets up from a board and gives each one to an AI coding agent in tmux.')
+    .option('--config <file>', 'configuration (else MC_PICKUP_CONFIG, else XDG)')
+    .option('--state-dir <dir>', 'board, runs, tmux socket (else MC_PICKUP_STATE_DIR, else XDG)')
+    .option('--json', 'one JSON object or array on stdout')
+    .option('--no-color', 'no colour')
+    .option('--quiet', 'only errors')
+    .exitOverride()
+    .configureOutput({ writeErr: complain })
+    .showHelpAfterError('(see mc-pickup --help)')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done or nothing to do, 1 a bug, 2 usage, 3 some steps failed and the next tick retries,
+69 cannot see or reach something, 75 busy now, 77 an agent may not do that, 78 configuration or schema.
+
+First steps:
+  mc-pickup init --project --trust    board and configuration, for the repository you stand in
+  mc-pickup ticket add --title "Fix the login"
+  mc-pickup dispatch --dry-run        what a tick would do now
+  mc-pickup dispatch                  the tick
+  mc-pickup status
+mc-pickup help COMMAND has the options of each command, with examples.`,
+    );
+  const group = (heading: string, add: (to: Command, work: Run) => void): void => {
+    program.commandsGroup(heading);
+    add(program, run);
+  };
+  group('The tick:', defineWork);
+  group('Tickets:', defineTicket);
+  group('Seeing:', defineSee);
+  group('Agents:', defineTalk);
+  group('The machine:', defineMachine);
+}

@@ -1,0 +1,58 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { uniqueName } from '../model/hash.ts';
+import { textAt } from './foreign.ts';
+
+/** Writes a file so that a reader sees the old or the new text, never a part. */
+export function writeAtomic(
+  path: string,
+  text: string,
+  mode = 0o600,
+  encoding: BufferEncoding = 'utf8',
+): void {
+  const temp = `${path}.tmp${uniqueName()}`;
+  try {
+    writeFileSync(temp, text, { mode, flag: 'wx', encoding });
+    renameSync(temp, path);
+  } catch (error) {
+    rmSync(temp, { force: true });
+    throw error;
+  }
+}
+
+/** A JSON object from a file, or null when it is missing, unreadable or anything else. */
+export function readObject(path: string): Record<string, unknown> | null {
+  try {
+    return asObject(JSON.parse(textAt(path) ?? ''));
+  } catch {
+    return null;
+  }
+}
+
+/** A whole text file, or null when it is missing or unreadable: a link, a pipe, a device, another user's, too large. */
+export function textOfFile(path: string): string | null {
+  return textAt(path);
+}
+
+/** The value if it is a plain JSON object. */
+export function asObject(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
+}
+
+/** A field that is a string, else null. */
+export function textOf(object: Record<string, unknown> | null, key: string): string | null {
+  const value = object?.[key];
+  return typeof value === 'string' ? value : null;
+}
+
+/** A field that is a whole number, else null. */
+export function numberOf(object: Record<string, unknown> | null, key: string): number | null {
+  const value = object?.[key];
+  return Number.isSafeInteger(value) ? (value as number) : null;
+}
+
+/** Single-quotes a word for POSIX sh. */
+export function shellQuote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}

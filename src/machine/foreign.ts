@@ -1,0 +1,400 @@
+/*
+ * All that lies where agents write: run directories, worktrees and their git dirs, the clients' own records. An agent may put
+ * anything there, at any moment: a link to a file of the user's, a pipe that nobody writes to, a device, a file without end, a
+ * million names. So nothing here follows a link, waits, or reads more than it was told to:
+ *   - a file is opened without following a link and without waiting, and read only if it is a regular file of this user's (or root's);
+ *   - a directory is opened first, the kernel is asked where it really is, and what is in it is reached through the open directory
+ *     (`/proc/self/fd/N/name`), so that nobody can put another one in its place in between;
+ *   - a file is written under a new name and renamed: what was there, a link or a hard link, is replaced and never written to.
+ * Where there is no `/proc/self/fd` (macOS), the directory's device and inode are compared before and after; what is swapped in
+ * between for less than that can't be told (`mc-pickup doctor` says so).
+ */
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  opendirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  renameSync,
+  rmdirSync,
+  type Stats,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { uniqueName } from '../model/hash.ts';
+
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
+const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+/** The same through links, for files of the user's own that may be kept elsewhere. */
+const READ_THROUGH = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+const APPEND = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+const LOOK_INTO = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
+
+/** A whole file that is larger is not read. */
+export const MOST_BYTES = 16 * 1024 * 1024;
+/** So many names of a directory are looked at. */
+export const MOST_NAMES = 20_000;
+/** A directory that takes more than this may have too many names to list them all at once. */
+const LARGE_DIR = 1024 * 1024;
+
+/** Whether a directory that is open can be reached by its descriptor. Else a swap within one look can't be told. */
+export const BY_DESCRIPTOR = process.platform === 'linux';
+
+/** Files of this user's, or of root's, who needs no trick. */
+function ours({ uid }: Pick<Stats, 'uid'>): boolean {
+  return uid === 0 || uid === process.geteuid?.();
+}
+
+/** An open file, and what the kernel says of it. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+/** Opens a regular file of this user's, and nothing else; null = there is none that may be read. The caller closes it. */
+export function openForeign(path: string, through: 'links' | null = null): OpenFile | null {
+  let fd: number;
+  try {
+    fd = openSync(path, through === null ? READ : READ_THROUGH);
+  } catch {
+    return null;
+  }
+  const stat = fstatSync(fd);
+  if (stat.isFile() && ours(stat)) return { fd, size: stat.size, mtimeMs: stat.mtimeMs };
+  closeSync(fd);
+  return null;
+}
+
+/** Opens it, closes it whatever happens; null = there is none that may be read, or reading it failed. */
+export function withForeign<T>(path: string, use: (file: OpenFile) => T): T | null {
+  const file = openForeign(path);
+  if (file === null) return null;
+  try {
+    return use(file);
+  } catch {
+    return null;
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** A whole file; null = it is not there, may not be read, or is larger than `most`. */
+export function bytesOf(path: string, most = MOST_BYTES, through: 'links' | null = null): Buffer | null {
+  const file = openForeign(path, through);
+  if (file === null) return null;
+  try {
+    return file.size > most ? null : part(file.fd, 0, file.size);
+  } catch {
+    return null;
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** The same as text. */
+export function textAt(
+  path: string,
+  { most = MOST_BYTES, encoding = 'utf8' }: { most?: number; encoding?: 'utf8' | 'latin1' } = {},
+): string | null {
+  return bytesOf(path, most)?.toString(encoding) ?? null;
+}
+
+/** The end of a file, at most so many bytes of it, and whether it begins before that. */
+export function tailAt(
+  path: string,
+  most: number,
+  through: 'links' | null = null,
+): { readonly text: string; readonly cut: boolean } | null {
+  const file = openForeign(path, through);
+  if (file === null) return null;
+  try {
+    const from = Math.max(0, file.size - most);
+    return { text: part(file.fd, from, file.size - from).toString('utf8'), cut: from > 0 };
+  } catch {
+    return null;
+  } finally {
+    closeSync(file.fd);
+  }
+}
+
+/** Never more than was there when it was opened: a file that grows while it is read would never end. */
+function part(fd: number, from: number, length: number): Buffer {
+  const buffer = Buffer.allocUnsafe(length);
+  return buffer.subarray(0, readSync(fd, buffer, 0, length, from));
+}
+
+/** What stands under a name, links not followed; null = nothing, or it can't be looked at. */
+export function lookAtName(path: string, precisely: true): BigIntStats | null;
+export function lookAtName(path: string): Stats | null;
+export function lookAtName(path: string, bigint = false): Stats | BigIntStats | null {
+  try {
+    return lstatSync(path, { bigint });
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a regular file stands there. */
+export function isPlainFile(path: string): boolean {
+  return lookAtName(path)?.isFile() === true;
+}
+
+/** Whether a directory stands there, and no link to one. */
+export function isPlainDir(path: string): boolean {
+  return lookAtName(path)?.isDirectory() === true;
+}
+
+/** A directory that is held open. */
+export interface Dir {
+  readonly fd: number;
+  /** Where the kernel says that it is. */
+  readonly path: string;
+}
+
+/** Opens a directory whose last name is no link, and asks the kernel where it is; null = there is none. */
+function openDir(path: string): Dir | null {
+  let fd: number;
+  try {
+    fd = openSync(path, LOOK_INTO);
+  } catch {
+    return null;
+  }
+  try {
+    if (BY_DESCRIPTOR) return { fd, path: readlinkSync(`/proc/self/fd/${fd}`) };
+    const dir = { fd, path: realpathSync.native(path) };
+    if (isStill(dir)) return dir;
+  } catch {
+    // It is gone again, or can't be told.
+  }
+  closeSync(fd);
+  return null;
+}
+
+/** Where there are no descriptors to go by: what is at the path now is what was opened. */
+function isStill({ fd, path }: Dir): boolean {
+  const [now, then] = [lookAtName(path), fstatSync(fd)];
+  return now !== null && now.dev === then.dev && now.ino === then.ino;
+}
+
+/** The path of a name in an open directory. */
+export function at(dir: Dir, name: string): string {
+  if (BY_DESCRIPTOR) return `/proc/self/fd/${dir.fd}/${name}`;
+  if (!isStill(dir)) throw new Error(`${dir.path} was replaced while it was used`);
+  return `${dir.path}/${name}`;
+}
+
+/** Uses the directory that a path leads to, wherever that is: only for those that are known by what is in them. */
+export function inDirAt<T>(path: string, use: (dir: Dir) => T): T | null {
+  const dir = openDir(path);
+  if (dir === null) return null;
+  try {
+    return use(dir);
+  } finally {
+    closeSync(dir.fd);
+  }
+}
+
+const realPaths = new Map<string, string>();
+
+/** The root may be behind links, by the user's choice; what is below it may not. */
+function realPathOf(root: string): string | null {
+  const known = realPaths.get(root);
+  if (known !== undefined) return known;
+  try {
+    const real = realpathSync.native(root);
+    realPaths.set(root, real);
+    return real;
+  } catch {
+    return null;
+  }
+}
+
+/** Uses a directory below a root; null = it is not there, or a link leads to it. What `use` throws is thrown. */
+export function inDir<T>(root: string, below: string, use: (dir: Dir) => T): T | null {
+  const real = realPathOf(root);
+  if (real === null) return null;
+  const expected = join(real, below);
+  return inDirAt(expected, (dir) => (dir.path === expected ? use(dir) : null));
+}
+
+/** Makes a directory below a root (which is made where there is none), each part of it in the one before, and uses it. Throws where
+ *  a part is something else than a directory of its own. */
+export function inMadeDir<T>(root: string, below: string, use: (dir: Dir) => T): T {
+  if (realPathOf(root) === null) mkdirSync(root, { recursive: true, mode: 0o700 });
+  const parts = below.split('/').filter((one) => one !== '');
+  for (const [n, name] of parts.entries()) {
+    const made = inDir(root, parts.slice(0, n).join('/'), (dir) => {
+      try {
+        mkdirSync(at(dir, name), { mode: 0o700 });
+      } catch (error) {
+        if (codeOf(error) !== 'EEXIST') throw error;
+      }
+      return true;
+    });
+    if (made === null) throw notOurs(join(root, ...parts.slice(0, n)));
+  }
+  let used = false;
+  const result = inDir(root, below, (dir) => {
+    used = true;
+    return use(dir);
+  });
+  if (!used) throw notOurs(join(root, below));
+  return result as T;
+}
+
+function notOurs(path: string): Error {
+  return new Error(
+    `ENOTDIR: ${path} is no directory of its own (a link, or something else): look at it and remove it`,
+  );
+}
+
+/** At most so many names in a directory, and whether there are more. */
+export function namesIn(
+  dir: Dir,
+  most = MOST_NAMES,
+): { readonly names: readonly string[]; readonly cut: boolean } {
+  const path = BY_DESCRIPTOR ? `/proc/self/fd/${dir.fd}` : dir.path;
+  const names: string[] = [];
+  const listing = opendirSync(path, { bufferSize: 256 });
+  try {
+    for (let one = listing.readSync(); one !== null; one = listing.readSync()) {
+      if (names.length === most) return { names, cut: true };
+      names.push(one.name);
+    }
+    return { names, cut: false };
+  } finally {
+    listing.closeSync();
+  }
+}
+
+/** The names in a directory that is only read from, wherever it is; none where it can't be listed. */
+export function namesAt(path: string, most = MOST_NAMES): readonly string[] {
+  try {
+    const stat = lstatSync(path);
+    if (stat.isDirectory() && stat.size <= LARGE_DIR) {
+      const names = readdirSync(path);
+      return names.length > most ? names.slice(0, most) : names;
+    }
+    return stat.isDirectory() ? (inDirAt(path, (dir) => namesIn(dir, most).names) ?? []) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Puts a file in its place in a directory: a reader sees the old or the new one, and what stood there is never written to. */
+export function writeIn(dir: Dir, name: string, text: string | Uint8Array, mode = 0o600): void {
+  const temp = `.tmp${uniqueName()}`;
+  try {
+    writeFileSync(at(dir, temp), text, { mode, flag: 'wx' });
+    renameSync(at(dir, temp), at(dir, name));
+  } catch (error) {
+    removeIn(dir, temp);
+    throw error;
+  }
+}
+
+/** Takes a name away that is not a directory's; a link goes, not what it leads to. false = it is still there. */
+export function removeIn(dir: Dir, name: string): boolean {
+  try {
+    unlinkSync(at(dir, name));
+    return true;
+  } catch (error) {
+    return codeOf(error) === 'ENOENT';
+  }
+}
+
+/** Writes a file at a path whose directories are no links; throws where one of them is. */
+export function writeFileAt(path: string, text: string, mode = 0o600): void {
+  const folder = dirname(path);
+  const done = inDirAt(folder, (dir) => {
+    if (dir.path !== folder) return null;
+    writeIn(dir, basename(path), text, mode);
+    return true;
+  });
+  if (done === null) throw notOurs(folder);
+}
+
+/** Takes a file away at a path whose directories are no links. */
+export function removeFileAt(path: string): void {
+  const folder = dirname(path);
+  inDirAt(folder, (dir) => dir.path === folder && removeIn(dir, basename(path)));
+}
+
+/** Opens a log to add to: a file of its own, and nobody else's by another name. Throws where there is something else. */
+export function openLog(path: string): OpenFile {
+  const fd = openSync(path, APPEND, 0o600);
+  const stat = fstatSync(fd);
+  if (stat.isFile() && ours(stat) && stat.nlink === 1) return { fd, size: stat.size, mtimeMs: stat.mtimeMs };
+  closeSync(fd);
+  throw new Error(`${path} is no file of its own: remove it`);
+}
+
+/** Moves a name from one directory to another. */
+export function moveIn(from: Dir, name: string, to: Dir, as: string): void {
+  renameSync(at(from, name), at(to, as));
+}
+
+/** How many names may still be removed. */
+export interface Budget {
+  left: number;
+}
+
+/** So many names of a directory are looked at before they go. */
+const BATCH = 5000;
+/** More than any worktree has: whoever goes on to add to one is not waited for. */
+const MOST_REMOVED = 50_000_000;
+
+/**
+ * Takes a name away with all that is below it; links go, not what they lead to. What lies deeper is moved up into the one directory that
+ * is emptied, so that no depth, and no path that is too long, keeps anything from going. false = the budget is used up, and the
+ * rest is for another time. Throws where something can't be removed.
+ */
+export function removeTreeIn(dir: Dir, name: string, budget: Budget = { left: MOST_REMOVED }): boolean {
+  if (removeIn(dir, name)) return true;
+  const empty = inDirAt(at(dir, name), (top) => {
+    for (;;) {
+      const { names } = namesIn(top, BATCH);
+      if (names.length === 0) return true;
+      for (const one of names) {
+        if (budget.left <= 0) return false;
+        budget.left -= 1;
+        if (removeIn(top, one) || removeEmpty(top, one)) continue;
+        if (inDirAt(at(top, one), (sub) => raise(sub, top)) === null)
+          throw new Error(`${join(top.path, one)} can't be opened, so it can't be emptied`);
+      }
+    }
+  });
+  if (empty === null) throw new Error(`${join(dir.path, name)} can't be opened, so it can't be emptied`);
+  return empty && removeEmpty(dir, name);
+}
+
+/** Moves what is in a directory into the one above. */
+function raise(sub: Dir, top: Dir): true {
+  for (const name of namesIn(sub, BATCH).names) renameSync(at(sub, name), at(top, `.raised${uniqueName()}`));
+  return true;
+}
+
+function removeEmpty(dir: Dir, name: string): boolean {
+  try {
+    rmdirSync(at(dir, name));
+    return true;
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === 'ENOENT') return true;
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

@@ -1,0 +1,60 @@
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { EXIT, UserError } from '../model/errors.ts';
+
+/** Why nothing in the state dir can be read, or null. One that does not exist yet is fine. Loaded by the gate:
+ *  it imports nothing but the file system. */
+export function stateFault(dir: string): string | null {
+  try {
+    if (!statSync(dir).isDirectory()) return `the state dir ${dir} is not a directory: ${ELSEWHERE}`;
+    accessSync(dir, constants.R_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    return codeOf(error) === 'ENOENT' ? null : cannot('read', dir, error);
+  }
+}
+
+/** Makes the state dir where there is none; one that can't be used is the person's to mend. */
+export function makeStateDir(dir: string): void {
+  const fault = stateFault(dir);
+  if (fault !== null) throw new UserError(EXIT.config, fault);
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new UserError(EXIT.config, cannot('written', dir, error));
+  }
+}
+
+/** Whoever else may write to the state dir or the board in it could have agents started in the owner's name. */
+export function refuseOpenToOthers(...paths: readonly string[]): void {
+  for (const path of paths) {
+    const mode = modeOf(path);
+    if ((mode & 0o022) === 0) continue;
+    throw new UserError(
+      EXIT.config,
+      `${path} may be written by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}): look at what is in it, then run chmod go-w ${path}`,
+    );
+  }
+}
+
+/** 0 = it can't be looked at: whoever opens it says why. */
+function modeOf(path: string): number {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
+const ELSEWHERE = 'name another one with --state-dir or MC_PICKUP_STATE_DIR, or move that file away';
+
+function cannot(what: 'read' | 'written', dir: string, error: unknown): string {
+  const code = codeOf(error);
+  if (code === 'ENOTDIR' || code === 'EEXIST')
+    return `the state dir ${dir} can't be used, a part of its path is not a directory: ${ELSEWHERE}`;
+  return `the state dir ${dir} can't be ${what} (${code ?? error}): look at its owner and permissions`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

@@ -1,0 +1,168 @@
+import type { Adapter, Limited } from '../agents/adapter.ts';
+import { sessionId } from '../agents/session.ts';
+import { asObject } from '../machine/files.ts';
+import { at, type Dir, inDir, lookAtName, namesAt, namesIn, removeIn, textAt } from '../machine/foreign.ts';
+import type { Runtime } from '../model/runtime.ts';
+import type { ActivityView } from '../model/world.ts';
+
+const MAX_EVENTS = 10_000;
+const MAX_BYTES = 1024 * 1024;
+/** So much is read at one look; what is beyond it is for the next one. */
+const MAX_ALL_BYTES = 32 * MAX_BYTES;
+/** Digests that are kept of events which are still there: of more, one that was never deleted may count twice. */
+const MAX_CURSOR = 40_000;
+const MAX_QUESTION = 4000;
+/** After how long a limit whose end nobody announced is tried again. */
+export const UNANNOUNCED_MS = 15 * 60_000;
+const EVENT_NAME = /^([A-Za-z][A-Za-z0-9_-]*)\.[A-Za-z0-9_.-]+$/;
+
+interface EventFile {
+  readonly name: string;
+  readonly kind: string;
+  /** Its digest: what the cursor knows it by. */
+  readonly key: string;
+  readonly mtimeNs: bigint;
+  readonly size: number;
+}
+
+/** What the events say; the second signal is another's part. */
+export type Folded = Omit<ActivityView, 'level' | 'level_ms'>;
+
+export type FoldedRow = Pick<
+  Runtime,
+  'activity' | 'question' | 'turn' | 'client_session' | 'events_cursor' | 'limited_until_ms' | 'not_ready'
+>;
+
+/** Folds the events that the row has not seen yet over the row. Reads only.
+ *
+ *  The cursor names the consumed files that are still there. It holds no time: an event that was written
+ *  before the last folded one but appeared after it is counted, and none is counted twice. */
+export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'kind' | 'mapEvent'>): Folded {
+  // Nearly always there is none, and to see that takes less than to open the directory: nothing is read for it.
+  const some = namesAt(dir, 1000).some((name) => EVENT_NAME.test(name));
+  const read = some ? inEvents(dir, (open) => readFresh(open, row.events_cursor)) : null;
+  return fold(read ?? { fresh: [], still: [], payloads: [] }, row, adapter);
+}
+
+/** The events that were not seen yet, in the order in which they were written, and the digests of those that were. */
+interface Read {
+  readonly fresh: readonly EventFile[];
+  readonly still: readonly string[];
+  readonly payloads: readonly Readonly<Record<string, unknown>>[];
+}
+
+function readFresh(dir: Dir, cursor: string | null): Read {
+  const seen = parseCursor(cursor);
+  const { names, cut } = namesIn(dir);
+  const still: string[] = [];
+  const files: EventFile[] = [];
+  for (const name of names) {
+    const kind = EVENT_NAME.exec(name)?.[1];
+    if (kind === undefined) continue;
+    const key = digest(name);
+    if (seen.has(key)) still.push(key);
+    else {
+      const file = lookAtEvent(dir, name, kind, key);
+      if (file !== null) files.push(file);
+    }
+  }
+  files.sort((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.name < b.name ? -1 : 1));
+  const fresh: EventFile[] = [];
+  const payloads: Readonly<Record<string, unknown>>[] = [];
+  let bytes = 0;
+  for (const file of files.slice(0, MAX_EVENTS)) {
+    if (file.size <= MAX_BYTES) bytes += file.size;
+    if (bytes > MAX_ALL_BYTES) break;
+    fresh.push(file);
+    payloads.push(payloadOf(dir, file));
+  }
+  // Of a directory that was not read to its end nobody knows which of the seen ones are gone.
+  return { fresh, payloads, still: (cut ? [...seen] : still).slice(-MAX_CURSOR) };
+}
+
+function fold(
+  { fresh, still, payloads }: Read,
+  row: FoldedRow,
+  adapter: Pick<Adapter, 'kind' | 'mapEvent'>,
+): Folded {
+  let { activity, question, turn, client_session, limited_until_ms, not_ready } = row;
+  for (const [n, file] of fresh.entries()) {
+    const meaning = adapter.mapEvent(file.kind, payloads[n] ?? {});
+    if (meaning === null) continue;
+    if (meaning.turn === true) {
+      turn += 1;
+      [limited_until_ms, not_ready] = [null, null];
+    }
+    if (meaning.limited !== undefined) limited_until_ms = limitOf(meaning.limited, file);
+    if (meaning.not_ready !== undefined) not_ready = meaning.not_ready.slice(0, MAX_QUESTION);
+    client_session = sessionId(adapter.kind, meaning.session) ?? client_session;
+    if (meaning.activity === undefined) continue;
+    const keep =
+      activity === 'waiting' && question !== null && (meaning.vague || meaning.question === undefined);
+    if (meaning.activity !== 'waiting') question = null;
+    else if (!keep) question = meaning.question?.slice(0, MAX_QUESTION) ?? null;
+    activity = meaning.activity;
+  }
+  const cursor =
+    fresh.length === 0 ? row.events_cursor : [...still, ...fresh.map(({ key }) => key)].join(',');
+  return {
+    ...{ activity, question, turn, client_session, limited_until_ms, not_ready },
+    fresh: fresh.length,
+    cursor,
+  };
+}
+
+function limitOf({ until_ms }: Limited, file: EventFile): number {
+  return until_ms ?? Number(file.mtimeNs / 1_000_000n) + UNANNOUNCED_MS;
+}
+
+/** Deletes the events that a cursor covers. Call it only after the board holds that cursor. */
+export function pruneEvents(dir: string, cursor: string | null): number {
+  const seen = parseCursor(cursor);
+  if (seen.size === 0) return 0;
+  return (
+    inEvents(dir, (open) => {
+      const { names } = namesIn(open);
+      const covered = names.filter((name) => EVENT_NAME.test(name) && seen.has(digest(name)));
+      return covered.filter((name) => removeIn(open, name)).length;
+    }) ?? 0
+  );
+}
+
+/** Opens `<state>/runs/<run>/events`: neither it nor the two above it may be a link. */
+function inEvents<T>(dir: string, use: (open: Dir) => T): T | null {
+  const parts = dir.split('/');
+  try {
+    return inDir(parts.slice(0, -3).join('/') || '/', parts.slice(-3).join('/'), use);
+  } catch {
+    return null; // It went away, or another took its place, while it was looked at.
+  }
+}
+
+/** null = no file of its own, or pruned by another process between the listing and the look. */
+function lookAtEvent(dir: Dir, name: string, kind: string, key: string): EventFile | null {
+  const stat = lookAtName(at(dir, name), true);
+  return stat?.isFile() === true ? { name, kind, key, mtimeNs: stat.mtimeNs, size: Number(stat.size) } : null;
+}
+
+/** The body, or an empty one where it is no object: that the event happened still counts. */
+function payloadOf(dir: Dir, { name }: EventFile): Readonly<Record<string, unknown>> {
+  try {
+    return asObject(JSON.parse(textAt(at(dir, name), { most: MAX_BYTES }) ?? '')) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function digest(name: string): string {
+  return process
+    .getBuiltinModule('node:crypto')
+    .createHash('sha256')
+    .update(name)
+    .digest('base64url')
+    .slice(0, 12);
+}
+
+function parseCursor(cursor: string | null): ReadonlySet<string> {
+  return new Set((cursor ?? '').split(',').filter((part) => part !== ''));
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { PROC, type Proc } from '../machine/process.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { allPids, asBytes, runIn, type Standing, standingOf } from './members.ts';
+import { lookAtProgram, programName } from './program.ts';
+
+/** A process that a run has left: a tool that it had started, or its client. Only a person ends it. */
+export interface Leftover {
+  readonly pid: number;
+  /** Its start time, as the kernel counts it: with the pid it is this very process. */
+  readonly start: string;
+  /** What it has in its environment. */
+  readonly run: string;
+  readonly ticket: string | null;
+  readonly program: string;
+  readonly age_ms: number | null;
+  readonly rss_bytes: number | null;
+}
+
+const TICKS_PER_S = 100;
+
+/** What runs of this state dir that have ended left behind, the oldest first. `ended`: the row of that run, where the board knows it
+ *  and it has ended. Not what this very process was started by. Linux only. */
+export async function leftoversOf(
+  state: string,
+  ended: (run: string) => Promise<Runtime | null>,
+  proc: Proc = PROC,
+): Promise<Leftover[]> {
+  const rows = new Map<string, Runtime | null>();
+  const found: Leftover[] = [];
+  for (const [standing, run] of marked(state, proc)) {
+    const row = rows.get(run) ?? (rows.has(run) ? null : await ended(run));
+    rows.set(run, row);
+    if (row !== null) found.push(described(standing, run, row, proc));
+  }
+  return found.sort((a, b) => Number(a.start) - Number(b.start));
+}
+
+/** The row of a run, if it is over: for `leftoversOf`. */
+export function endedRow(
+  board: { runtimeByMark(mark: string): Promise<Runtime | null> },
+  ticket?: string,
+): (run: string) => Promise<Runtime | null> {
+  return async (run) => {
+    const row = await board.runtimeByMark(run);
+    const mine = ticket === undefined || row?.ticket_id === ticket;
+    return mine && row !== null && row.ended_at_ms !== null ? row : null;
+  };
+}
+
+/** Whether it is still that process, and of that run. */
+export function isStillLeft({ pid, start, run }: Leftover, state: string, proc: Proc = PROC): boolean {
+  const now = standingOf(pid, proc);
+  return now?.start === start && now.state !== 'Z' && now.state !== 'X' && runOf(pid, state, proc) === run;
+}
+
+/** Living processes of runs of this state dir. */
+function marked(state: string, proc: Proc): (readonly [Standing, string])[] {
+  if (process.platform === 'darwin' && proc === PROC) return [];
+  const callers = ancestors(proc);
+  return allPids(proc).flatMap((pid) => {
+    if (pid <= 1 || callers.has(pid)) return [];
+    const run = runOf(pid, state, proc);
+    const standing = run === null ? null : standingOf(pid, proc);
+    if (run === null || standing === null || standing.state === 'Z' || standing.state === 'X') return [];
+    return [[standing, run] as const];
+  });
+}
+
+function runOf(pid: number, state: string, proc: Proc): string | null {
+  try {
+    const named = runIn(readFileSync(`${proc.root}/${pid}/environ`, 'latin1'));
+    return named?.state === asBytes(state) ? named.run : null;
+  } catch {
+    return null;
+  }
+}
+
+/** This process and all that it was started by: a person may sit in a shell that a run has left. */
+function ancestors(proc: Proc): ReadonlySet<number> {
+  const found = new Set<number>();
+  for (let pid: number | undefined = process.pid; pid !== undefined && pid > 1 && !found.has(pid); ) {
+    found.add(pid);
+    pid = standingOf(pid, proc)?.ppid;
+  }
+  return found;
+}
+
+function described({ pid, start }: Standing, run: string, row: Runtime, proc: Proc): Leftover {
+  const program = lookAtProgram(pid, proc);
+  return {
+    ...{ pid, start, run, ticket: row.ticket_id },
+    program: program === null ? (lineOf(`${proc.root}/${pid}/comm`) ?? '?') : programName(program),
+    age_ms: ageOf(start, proc),
+    rss_bytes: memoryOf(pid, proc),
+  };
+}
+
+function ageOf(start: string, proc: Proc): number | null {
+  const up_s = Number.parseFloat(lineOf(`${proc.root}/uptime`) ?? '');
+  return Number.isFinite(up_s) ? Math.max(0, Math.round((up_s - Number(start) / TICKS_PER_S) * 1000)) : null;
+}
+
+function memoryOf(pid: number, proc: Proc): number | null {
+  const kb = /^VmRSS:\s*(\d+) kB$/m.exec(textOf(`${proc.root}/${pid}/status`) ?? '')?.[1];
+  return kb === undefined ? null : Number(kb) * 1024;
+}
+
+function lineOf(path: string): string | null {
+  return textOf(path)?.split('\n')[0] ?? null;
+}
+
+function textOf(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return null;
+  }
+}

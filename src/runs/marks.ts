@@ -1,0 +1,136 @@
+import { readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { readObject, textOf, textOfFile, writeAtomic } from '../machine/files.ts';
+import { inDir, inMadeDir, removeIn, writeIn } from '../machine/foreign.ts';
+import { identityFrom, identityIn, type ProcessIdentity } from '../model/identity.ts';
+import { objectOfRun, ownDir, writeOwn } from './dirs.ts';
+
+/** The trace of a run beside the board: which process works on a ticket. */
+export interface Mark extends ProcessIdentity {
+  readonly ticket: string;
+  readonly run: string;
+}
+
+const REGISTERED = 'registered.json';
+const TICKET = /^[A-Za-z]+-[0-9]+$/;
+
+/** Leaves the mark of a ticket's run; it replaces an older one. */
+export function writeMark(
+  marks: string,
+  ticket: string,
+  mark: ProcessIdentity & { readonly run: string },
+): void {
+  const name = basename(pathOf(marks, ticket));
+  const text = `${JSON.stringify({ ticket, run: mark.run, ...identityFrom(mark) })}\n`;
+  inMadeDir(dirname(marks), basename(marks), (dir) => writeIn(dir, name, text));
+}
+
+/** Leaves which process registered as this run: the pane of a run may outlive its agent (a shell in it, another program), and
+ *  only this process is the agent. */
+export function writeRegistered(runDir: string, identity: ProcessIdentity): void {
+  writeOwn(runDir, REGISTERED, `${JSON.stringify(identityFrom(identity))}\n`);
+}
+
+/** Notes what the files of an agent of before lack, in those that are still its own. */
+export function fillWitnesses(
+  marks: string,
+  runDir: string,
+  { ticket, ...one }: ProcessIdentity & { readonly run: string; readonly ticket: string | null },
+): void {
+  const lacks = (noted: ProcessIdentity | null): boolean =>
+    noted !== null && noted.time_ns === null && noted.pid === one.pid && noted.pid_start === one.pid_start;
+  if (lacks(readRegistered(runDir))) writeRegistered(runDir, one);
+  const mark = ticket === null || !TICKET.test(ticket) ? null : readMark(marks, ticket);
+  if (mark?.run === one.run && lacks(mark)) writeMark(marks, mark.ticket, one);
+}
+
+/** The process that registered as this run; null = none did, or nothing can be read of it. */
+export function readRegistered(runDir: string): ProcessIdentity | null {
+  return identityIn(objectOfRun(runDir, REGISTERED));
+}
+
+/** It is there once the registration is on the board. */
+export function registeredFile(runDir: string): string {
+  return join(ownDir(runDir), REGISTERED);
+}
+
+/** All marks that can be read; broken files are passed over. */
+export function readMarks(marks: string): Mark[] {
+  return marksOf(marks, ticketsIn(marks));
+}
+
+function marksOf(marks: string, tickets: readonly string[] | null): Mark[] {
+  return (tickets ?? []).map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
+}
+
+/** What an observer remembers between ticks, and which marks it looks for. */
+export interface Looked {
+  /** The file that holds what was found last; it is written only with `remember`. */
+  readonly memory: string;
+  readonly remember: boolean;
+  /** Nobody owns this one. */
+  readonly stray: (mark: Mark) => boolean;
+  /** All that `stray` goes by, in words. */
+  readonly words: string;
+}
+
+/** A directory that changed longer ago than this has got another time by the next change, on any file system. */
+const AT_REST_MS = 5000;
+
+/** The marks that nobody owns. In nearly every tick there is none, and what was found so stays so until a mark is written or
+ *  removed, which changes the time of the directory, or the owners change: so hundreds of marks are not read every minute. */
+export function strayMarks(marks: string, { memory, remember, stray, words }: Looked): Mark[] {
+  const dir = statSync(marks, { bigint: true, throwIfNoEntry: false });
+  if (dir === undefined) return [];
+  const state = `${dir.ino} ${dir.mtimeNs} ${dir.ctimeNs}\n${words}`;
+  if (textOfFile(memory) === state) return [];
+  const tickets = ticketsIn(marks);
+  const read = marksOf(marks, tickets);
+  const found = read.filter(stray);
+  const known = found.length === 0 && read.length === tickets?.length;
+  if (known && remember && Date.now() - Number(dir.mtimeMs) > AT_REST_MS) keep(memory, state);
+  return found;
+}
+
+function keep(memory: string, state: string): void {
+  try {
+    writeAtomic(memory, state);
+  } catch {
+    // They are read again by the next tick.
+  }
+}
+
+/** null = it can't be told. */
+function ticketsIn(marks: string): string[] | null {
+  let names: string[];
+  try {
+    names = readdirSync(marks);
+  } catch {
+    return null;
+  }
+  return names
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => name.slice(0, -5))
+    .filter((ticket) => TICKET.test(ticket))
+    .sort();
+}
+
+/** Removes the mark of a ticket if it is still this run's. */
+export function removeMark(marks: string, ticket: string, run: string): boolean {
+  const path = pathOf(marks, ticket);
+  if (readMark(marks, ticket)?.run !== run) return false;
+  return inDir(dirname(marks), basename(marks), (dir) => removeIn(dir, basename(path))) === true;
+}
+
+function readMark(marks: string, ticket: string): Mark | null {
+  const file = readObject(pathOf(marks, ticket));
+  const run = textOf(file, 'run');
+  const identity = identityIn(file);
+  if (textOf(file, 'ticket') !== ticket || run === null || identity === null) return null;
+  return { ticket, run, ...identity };
+}
+
+function pathOf(marks: string, ticket: string): string {
+  if (!TICKET.test(ticket)) throw new Error(`not a ticket id: ${JSON.stringify(ticket)}`);
+  return `${marks}/${ticket}.json`;
+}

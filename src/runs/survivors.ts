@@ -1,0 +1,98 @@
+import { readlinkSync } from 'node:fs';
+import { PROC, type Proc } from '../machine/process.ts';
+import type { Judgement, ObserverIdentity, ProcessIdentity } from '../model/identity.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { lookAtAll, membersOf, type Seen, type Standing, standingOf } from './members.ts';
+import { type Client, lookAtProgram, whoseProgram } from './program.ts';
+
+export interface Survived {
+  readonly judgement: Judgement;
+  /** The process that the client lives on in. */
+  readonly survivor: ProcessIdentity | null;
+}
+
+/**
+ * Whether the client of a run whose recorded process is dead lives on in another process of that run: then the run is alive.
+ * What else is left of the run is no agent. A member that can't be read may be the client: then nothing is known. One pass over
+ * the processes serves every run that is asked for.
+ */
+export function survivors(
+  me: ObserverIdentity,
+  proc: Proc = PROC,
+): (row: Runtime, dead: Judgement, client: Client) => Survived {
+  let all: readonly Seen[] | undefined;
+  return (row, dead, client) => {
+    all ??= lookAtAll(proc);
+    return survivorOf({ row, dead, client }, me, all, proc);
+  };
+}
+
+function survivorOf(
+  { row, dead, client }: { readonly row: Runtime; readonly dead: Judgement; readonly client: Client },
+  me: ObserverIdentity,
+  all: readonly Seen[],
+  proc: Proc,
+): Survived {
+  const none = { judgement: dead, survivor: null };
+  if (dead.because === 'rebooted' || me.boot_id === null) return none;
+  // A number that was given to another process belongs to no session of ours any more.
+  const session = dead.because === 'pid_reused' ? null : row.pid;
+  const { members, unreadable } = membersOf({ mark: row.mark, session }, all);
+  const found: Standing[] = [];
+  let unknown = unreadable.length > 0;
+  for (const one of members) {
+    if (one.pid === row.pid && one.start === row.pid_start) continue;
+    const program = lookAtProgram(one.pid, proc);
+    const now = standingOf(one.pid, proc);
+    // It has ended meanwhile.
+    if (now?.start !== one.start || now.state === 'Z' || now.state === 'X') continue;
+    if (program === null) unknown ||= isUnreadable(one.pid, proc);
+    else {
+      const whose = whoseProgram(program, client);
+      if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc))) found.push(one);
+    }
+  }
+  const first = found.sort((a, b) => rank(a, row, proc) - rank(b, row, proc) || since(a) - since(b))[0];
+  if (first !== undefined) {
+    const { host_id, boot_id, pid_ns, time_ns } = me;
+    const survivor = { ...{ host_id, boot_id, pid_ns, time_ns }, pid: first.pid, pid_start: first.start };
+    return { judgement: { verdict: 'alive', because: 'client_lives_on' }, survivor };
+  }
+  return unknown ? { judgement: { verdict: 'unknown', because: 'proc_unreadable' }, survivor: null } : none;
+}
+
+/** What works in the worktree comes first, and then what was started first. */
+function rank({ pid }: Standing, { worktree }: Runtime, proc: Proc): number {
+  const cwd = linkOf(`${proc.root}/${pid}/cwd`);
+  return worktree !== null && (cwd === worktree || cwd?.startsWith(`${worktree}/`) === true) ? 0 : 1;
+}
+
+function since({ start }: Standing): number {
+  return Number(start);
+}
+
+/** What a wrapper script runs in front of itself reads or writes its terminal. What it starts in the background a shell gives
+ *  /dev/null to read, and a client gives its tools pipes. */
+function isInFront({ pid }: Standing, proc: Proc): boolean {
+  const [input, output] = [0, 1].map((fd) => linkOf(`${proc.root}/${pid}/fd/${fd}`) ?? '');
+  return input !== '/dev/null' && [input, output].some((at) => /^\/dev\/(pts\/|tty)/.test(at ?? ''));
+}
+
+/** Its program can't be told because it may not be read, and not because it is about to become another. */
+function isUnreadable(pid: number, proc: Proc): boolean {
+  try {
+    readlinkSync(`${proc.root}/${pid}/exe`);
+    return false;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code !== 'ENOENT' && code !== 'ESRCH';
+  }
+}
+
+function linkOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import { hostId, lookAt, lookAtSelf, startedWith } from '../machine/process.ts';
+import type { LaunchStep } from '../model/plan.ts';
+import type { Policy } from '../model/policy.ts';
+import type { TickInput } from './index.ts';
+import type { Eyes } from './observe.ts';
+
+/** What a tick, a dry one, or `explain` can know of the ticks before it. */
+export interface Earlier {
+  readonly claimersEnded: Eyes['claimersEnded'];
+  readonly beingMade: TickInput['beingMade'];
+}
+
+/** `locked`: the tick lock is held, so no other tick lives. `sends`: a server starts the runtimes, and may still do so for a tick that
+ *  has ended. */
+export function earlierTicks(
+  { places }: Pick<Context, 'places'>,
+  policy: Policy,
+  { locked, sends }: { readonly locked: boolean; readonly sends: boolean },
+): Earlier {
+  return {
+    claimersEnded: async () => {
+      if (sends || locked) return !sends;
+      const { isLocked } = await import('../board/sqlite/index.ts');
+      return isLocked(places.lock) === false;
+    },
+    beingMade: async (launches) => {
+      const { leftAtWork } = await import('../workspace/index.ts');
+      const me = lookAtSelf(hostId(places.state) ?? '');
+      const processes = { me, lookAt, startedWith, notes: places.hooks };
+      const look = async ({ ticket, project: name }: LaunchStep): Promise<[string, string | null]> => {
+        const project = policy.projects.get(name);
+        if (project === undefined) return [ticket, null];
+        const where = { project, ticket, root: join(places.worktrees, name) };
+        return [ticket, await leftAtWork(where, processes, locked)];
+      };
+      const found = await Promise.all(launches.map(look));
+      return Object.fromEntries(found.filter((one): one is [string, string] => one[1] !== null));
+    },
+  };
+}

@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { clean } from '../model/text.ts';
+import { command, failureOf, guarded, searched, type Tmux } from './tmux.ts';
+
+export interface Paste {
+  readonly pane: string;
+  readonly run: string;
+  readonly text: string;
+  /** What the client needs between the paste and Enter. */
+  readonly enterDelayMs: number;
+  /** Our own words, put before a text that begins with `!` (clients run that as a shell command). */
+  readonly words?: string;
+  /** Asked once more when the text is in and Enter is due: a dialog that opened meanwhile would be answered. */
+  readonly mayEnter?: () => boolean | Promise<boolean>;
+  /** What the pane shows while a dialog is open: Enter is not pressed then. null = nothing is known. */
+  readonly unless?: string | null;
+}
+
+/** `held`: the text is in, and Enter was not pressed. */
+export type Pasted =
+  | 'pasted'
+  | 'held'
+  | 'refused'
+  /** `untouched`: it failed before anything could reach the pane. */
+  | { readonly error: string; readonly untouched?: true };
+
+/** Pastes a text into a living pane of this run and presses Enter; each in one guarded tmux command, since a
+ *  paste into a dead pane ends the whole tmux server. */
+export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
+  const { pane, run } = paste;
+  if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run))
+    return { error: 'not a pane or not a run id', untouched: true };
+  const body = clean(paste.text);
+  const text = body.trimStart().startsWith('!') ? `${paste.words ?? 'Message for you:'} ${body}` : body;
+  if (text === '') return { error: 'there is no text to paste', untouched: true };
+  const buffer = `mc-${randomBytes(8).toString('hex')}`;
+  const alive = living(run);
+  const loaded = failureOf(await command(tmux, ['load-buffer', '-b', buffer, '-'], text));
+  if (loaded !== null) return { error: loaded, untouched: true };
+  const pasting = `paste-buffer -p -r -d -b ${buffer} -t '${pane}'`;
+  const pasted = await guarded(tmux, pane, alive, pasting, 'pasted', ` ; delete-buffer -b ${buffer}`);
+  if (pasted !== 'pasted') {
+    await command(tmux, ['delete-buffer', '-b', buffer]);
+    return pasted;
+  }
+  await pause(paste.enterDelayMs);
+  if ((await paste.mayEnter?.()) === false) return 'held';
+  const entered = await pressEnter(tmux, paste);
+  return entered === 'refused' ? 'held' : entered;
+}
+
+/** Enter, in one tmux command with the check that the pane lives, is this run's and shows no dialog. */
+export async function pressEnter(
+  tmux: Tmux,
+  { pane, run, unless = null }: Pick<Paste, 'pane' | 'run' | 'unless'>,
+): Promise<'pasted' | 'refused' | { readonly error: string }> {
+  const mine = unless === null ? living(run) : `#{&&:${living(run)},#{==:${searched(unless)},0}}`;
+  return guarded(tmux, pane, mine, `send-keys -t '${pane}' Enter`, 'pasted');
+}
+
+/** Keys for a dialog, in one tmux command with the check that it is the very pane and still shows that dialog. */
+export async function pressKeys(
+  tmux: Tmux,
+  dialog: {
+    readonly pane: string;
+    readonly run: string;
+    readonly shows: string;
+    readonly keys: readonly string[];
+  },
+): Promise<'pressed' | 'refused' | { readonly error: string }> {
+  const { pane, run, shows, keys } = dialog;
+  if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run)) return { error: 'not a pane or not a run id' };
+  if (keys.some((key) => !/^[A-Za-z0-9-]+$/.test(key))) return { error: 'not the name of a key' };
+  const open = `#{&&:${living(run)},#{!=:${searched(shows)},0}}`;
+  return guarded(tmux, pane, open, `send-keys -t '${pane}' ${keys.join(' ')}`, 'pressed');
+}
+
+function living(run: string): string {
+  return `#{&&:#{==:#{pane_dead},0},#{==:#{@mc_run},${run}}}`;
+}

@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { pasteText } from '../../src/tmux/paste.ts';
+import { startPane, type Tmux } from '../../src/tmux/tmux.ts';
+import { waitFor } from '../support/wait.ts';
+
+let dir: string;
+let tmux: Tmux;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'mc-rt-'));
+  tmux = { socket: join(dir, 's'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
+});
+afterEach(() => {
+  spawnSync('tmux', ['-S', tmux.socket, 'kill-server']);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** A client that notes every key as it comes, Enter included. */
+async function client(): Promise<string> {
+  const argv = ['sh', '-c', 'stty -icanon -echo; : >typed; exec cat >>typed'];
+  const made = await startPane(tmux, { name: 'mc-1', run: 'r-1', ticket: 'MC-1', cwd: dir, argv });
+  if (!made.ok) throw new Error(made.error);
+  await waitFor(() => existsSync(join(dir, 'typed')));
+  return made.pane;
+}
+const typed = () => readFileSync(join(dir, 'typed'), 'utf8');
+
+test('Enter is pressed only if it may be, asked after the paste has arrived', async () => {
+  const pane = await client();
+  let seen = '';
+  const mayEnter = (may: boolean) => () => {
+    seen = typed();
+    return may;
+  };
+  const paste = { pane, run: 'r-1', enterDelayMs: 300 };
+  expect(await pasteText(tmux, { ...paste, text: 'one', mayEnter: mayEnter(false) })).toBe('held');
+  expect(seen).toBe('one');
+  expect(await pasteText(tmux, { ...paste, text: ' two', mayEnter: mayEnter(true) })).toBe('pasted');
+  expect(seen).toBe('one two');
+  await waitFor(() => typed() === 'one two\n');
+});
+
+test('a buffer that could not be loaded reached no pane', async () => {
+  const nowhere = { ...tmux, binary: join(dir, 'nowhere') };
+  expect(await pasteText(nowhere, { pane: '%0', run: 'r-1', text: 'x', enterDelayMs: 0 })).toMatchObject({
+    error: expect.stringContaining('tmux'),
+    untouched: true,
+  });
+});

@@ -2,8 +2,9 @@
  * What every command prints with `--json`. A new command gets an entry here; `node scripts/schemas.ts` writes its schema and
  * its row in docs/json.md, and test/json/ fails until its output was seen there.
  */
-import { REVIEW_STAGES } from '../../src/board/port.ts';
+
 import { TOLD } from '../../src/model/policy.ts';
+import { REVIEW_STAGES } from '../../src/model/review.ts';
 import {
   always,
   anything,

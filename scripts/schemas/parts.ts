@@ -1,6 +1,7 @@
 /** What several commands print: tickets, runs, steps of a plan, switches. */
-import { REVIEW_STAGES } from '../../src/board/port.ts';
+
 import { AGENT_KINDS } from '../../src/model/policy.ts';
+import { REVIEW_STAGES } from '../../src/model/review.ts';
 import { TICKET_STATUSES } from '../../src/model/ticket.ts';
 import {
   anything,

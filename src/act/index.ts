@@ -2,10 +2,10 @@ import type { Board, Cas } from '../board/port.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import type { Outcome, Plan, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
+import { sentence, trippedText } from '../model/sentences.ts';
 import type { TicketStatus } from '../model/ticket.ts';
 import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
-import { sentence, trippedText } from '../report/sentences.ts';
 import type { Claimed, Outside } from './outside.ts';
 
 export interface Hands {

@@ -2,6 +2,7 @@ import type { RecentRun } from '../model/breaker.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
 import type { EndInfo, Refresh, RetryTo, RuntimeGuard, TicketGuard } from '../model/plan.ts';
 import type { AgentKind } from '../model/policy.ts';
+import type { ReviewStage } from '../model/review.ts';
 import type { Activity, Phase, Runtime } from '../model/runtime.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
 import type { AccountView, TicketView, World } from '../model/world.ts';
@@ -241,21 +242,6 @@ export interface WordsRow {
   /** The runs that had them, in order of time. */
   readonly had: readonly { readonly run_id: string; readonly outcome: Handed; readonly at_ms: number }[];
 }
-
-export const REVIEW_STAGES = [
-  'read',
-  'pushing',
-  'pushed',
-  'opening',
-  'open',
-  'merged',
-  'closed',
-  'refused',
-] as const;
-
-/** How far the work of one claim has come on its way out. `pushing` and `opening` are written before the deed, whose
- *  outcome is then looked for; `read` = nothing goes out; `refused` = a person has to do something. */
-export type ReviewStage = (typeof REVIEW_STAGES)[number];
 
 /** What went out of the work of one claim. */
 export interface ReviewRow {

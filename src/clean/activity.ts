@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { type Found, NOTHING, type Proposal } from '../model/clean.ts';
 import { stampOf } from '../workspace/aside.ts';
 import { type Here, step } from './here.ts';
-import { type Found, NOTHING, type Proposal, word } from './item.ts';
+import { word } from './item.ts';
 
 const SAYS = {
   activity: 'lines of the log, of tickets that were settled before that or of none',

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Acted, type Found, NOTHING, type Proposal, together } from '../model/clean.ts';
 import type { Project } from '../model/policy.ts';
 import { keepByRef, stampOf } from '../workspace/aside.ts';
 import { git } from '../workspace/git.ts';
 import { PLAIN, whereElse } from '../workspace/merged.ts';
 import { unreached } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
-import { type Acted, type Found, isSettled, NOTHING, type Proposal, together, word } from './item.ts';
+import { isSettled, word } from './item.ts';
 
 interface Ours {
   readonly branch: string;

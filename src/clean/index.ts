@@ -1,9 +1,11 @@
 /* What piles up, and how it goes: proposed by looking alone, done only when a person has said yes, each thing looked at once
  * more right before it goes. Nothing goes that is dirty, in use, or the only place of a commit. */
+
+import { type Acted, type Found, type Group, type Proposal, together } from '../model/clean.ts';
 import { activity } from './activity.ts';
 import { branches } from './branches.ts';
 import type { Here } from './here.ts';
-import { type Acted, type Found, type Group, type Proposal, reasonOf, together } from './item.ts';
+import { reasonOf } from './item.ts';
 import { runs } from './runs.ts';
 import { runtimes } from './runtimes.ts';
 import { worktrees } from './worktrees.ts';

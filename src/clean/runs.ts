@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import { inDir, isPlainDir, lookAtName, namesIn } from '../machine/foreign.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
+import { type Acted, type Found, type Left, NOTHING, type Proposal, together } from '../model/clean.ts';
 import { judge } from '../model/identity.ts';
-import { age } from '../report/times.ts';
+import { age } from '../model/times.ts';
 import { ownDir } from '../runs/dirs.ts';
 import { readRegistered } from '../runs/marks.ts';
 import { removeTmuxDir } from '../tmux/dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
-import { type Acted, type Found, isSettled, type Left, NOTHING, type Proposal, together } from './item.ts';
+import { isSettled } from './item.ts';
 import { lookAtProcesses, type Processes } from './processes.ts';
 import { intoTrash, oldTrash } from './trash.ts';
 

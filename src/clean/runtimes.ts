@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
+import type { Acted, Advice, Found, Proposal } from '../model/clean.ts';
 import { judge } from '../model/identity.ts';
+import { leftoverWords } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { leftoverWords } from '../report/leftovers.ts';
 import { endedRow, isStillLeft, type Leftover, leftoversOf } from '../runs/leftovers.ts';
 import { type Mark, readMarks } from '../runs/marks.ts';
 import { endLeftovers } from '../runs/stop.ts';
 import { judgeRow } from '../tick/observe.ts';
 import { viewServer } from '../tmux/tmux.ts';
 import { type Here, step } from './here.ts';
-import { type Acted, type Advice, type Found, isSettled, type Proposal, word } from './item.ts';
+import { isSettled, word } from './item.ts';
 import { intoTrash } from './trash.ts';
 
 /** A run that ended this recently may still be letting go of its processes. */

@@ -10,9 +10,10 @@ import {
   namesIn,
   removeTreeIn,
 } from '../machine/foreign.ts';
+import { type Found, NOTHING, type Proposal } from '../model/clean.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import type { Here } from './here.ts';
-import { type Found, NOTHING, type Proposal, word } from './item.ts';
+import { word } from './item.ts';
 
 const DAY_MS = 86_400_000;
 /** For so long what was put into the trash can be taken out again. */

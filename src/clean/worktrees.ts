@@ -1,6 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { namesAt } from '../machine/foreign.ts';
+import { type Acted, type Found, type Left, NOTHING, type Proposal, together } from '../model/clean.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import {
@@ -16,17 +17,7 @@ import {
 import { hasCommits } from '../workspace/head.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
-import {
-  type Acted,
-  type Found,
-  isSettled,
-  type Left,
-  NOTHING,
-  type Proposal,
-  reasonOf,
-  together,
-  word,
-} from './item.ts';
+import { isSettled, reasonOf, word } from './item.ts';
 import { lookAtProcesses } from './processes.ts';
 import { userOf } from './use.ts';
 

@@ -1,5 +1,5 @@
 import { Argument, type Command, Option } from 'commander';
-import { GROUPS } from '../clean/item.ts';
+import { GROUPS } from '../model/clean.ts';
 import { SCHEDULERS } from '../schedule/scheduler.ts';
 import { collect, count, type Run, withExamples } from './define.ts';
 

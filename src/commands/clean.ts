@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import { type Acted, type Found, GROUPS, type Group, type Item, reasonOf } from '../clean/item.ts';
+import { reasonOf } from '../clean/item.ts';
 import { loadPolicy } from '../config/load.ts';
 import { hint } from '../config/locate.ts';
 import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
+import { type Acted, type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
 import { columnsOf } from '../report/table.ts';

@@ -8,8 +8,8 @@ import { readText } from '../config/read.ts';
 import { replaceConfiguration } from '../config/replace.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { age } from '../model/times.ts';
 import { isTerminal } from '../report/terminal.ts';
-import { age } from './status.ts';
 
 type Result = 'replaced' | 'unchanged' | 'kept' | 'dropped';
 

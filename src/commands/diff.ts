@@ -7,8 +7,8 @@ import { findProgram } from '../machine/programs.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { ago } from '../model/times.ts';
 import { type Cell, columnsOf, paint, table } from '../report/table.ts';
-import { ago } from '../report/times.ts';
 import type { BranchDiff, Change } from '../workspace/diff.ts';
 
 const MOST_RUNS = 20;

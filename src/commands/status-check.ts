@@ -5,9 +5,10 @@ import { halted, readSwitches } from '../machine/killswitch.ts';
 import { hostId } from '../machine/process.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import type { Ticks } from '../model/status.ts';
 import { oneLine } from '../model/text.ts';
-import { age } from '../report/times.ts';
-import { type Ticks, ticksNow } from '../tick/stopped.ts';
+import { age } from '../model/times.ts';
+import { ticksNow } from '../tick/stopped.ts';
 
 /** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is
  *  halted by the killswitch has come; the line says that it does nothing. Reads only, but for `notify`: the channels of the

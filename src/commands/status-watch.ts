@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
+import { utc } from '../model/times.ts';
 import { columnsOf, cutTo, paint } from '../report/table.ts';
-import { utc } from '../report/times.ts';
 import { statusFacts, statusText } from './status.ts';
 
 /** `status` again and again, until it is interrupted or nobody reads any more. That is how it is meant to end: exit 0. On

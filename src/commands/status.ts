@@ -7,17 +7,16 @@ import { asObject, numberOf, textOf } from '../machine/files.ts';
 import { readSwitches, releasesIn } from '../machine/killswitch.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { leftoverFacts } from '../model/leftover.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
+import type { LiveFacts, StatusFacts, Used } from '../model/status.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { leftoverFacts } from '../report/leftovers.ts';
-import { type LiveFacts, type StatusFacts, statusLines, type Used } from '../report/status.ts';
+import { statusLines } from '../report/status.ts';
 import { columnsOf } from '../report/table.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { judgeRow } from '../tick/observe.ts';
 import { ticksNow } from '../tick/stopped.ts';
-
-export { age } from '../report/times.ts';
 
 const MOST_ASKING = 50;
 const MOST_RETRIES = 20;

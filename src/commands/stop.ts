@@ -1,8 +1,8 @@
 import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { leftoverFacts, leftoverWords } from '../model/leftover.ts';
 import { identityOf } from '../model/runtime.ts';
-import { leftoverFacts, leftoverWords } from '../report/leftovers.ts';
 import { removeMark } from '../runs/launcher.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { endLeftovers, stopProcess } from '../runs/stop.ts';

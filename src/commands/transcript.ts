@@ -7,8 +7,8 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { ago, utc } from '../model/times.ts';
 import { columnsOf, paint, type Tone, wrap } from '../report/table.ts';
-import { ago, utc } from '../report/times.ts';
 import type { Transcript, Turn } from '../runs/transcript/index.ts';
 import { kindOf } from '../tick/observe.ts';
 

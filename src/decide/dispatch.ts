@@ -1,9 +1,9 @@
-import type { Skip, SkipBecause, Step } from '../model/plan.ts';
+import type { Verdict } from '../model/identity.ts';
+import type { DecideOptions, Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
-import type { Runtime, Verdict } from '../model/runtime.ts';
+import type { Runtime } from '../model/runtime.ts';
 import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type World } from '../model/world.ts';
-import type { DecideOptions } from './index.ts';
 import { guardOf, type Reconciled } from './reconcile.ts';
 
 /** Decides what is launched, on the world as the reconcile pass will leave it. Pure. Every ticket in `todo`

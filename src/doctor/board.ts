@@ -7,8 +7,8 @@ import { hostId } from '../machine/process.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { many } from '../model/text.ts';
+import { age } from '../model/times.ts';
 import type { AccountView } from '../model/world.ts';
-import { age } from '../report/times.ts';
 import { endedRow, type Leftover, leftoversOf } from '../runs/leftovers.ts';
 import { type Finding, fail, ok, thrown, warn } from './finding.ts';
 

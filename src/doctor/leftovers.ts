@@ -1,4 +1,4 @@
-import { leftoverWords } from '../report/leftovers.ts';
+import { leftoverWords } from '../model/leftover.ts';
 import type { Leftover } from '../runs/leftovers.ts';
 import { type Finding, ok, warn } from './finding.ts';
 

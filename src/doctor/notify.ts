@@ -2,8 +2,8 @@ import { numberOf, readObject, textOf } from '../machine/files.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
 import { many } from '../model/text.ts';
+import { age } from '../model/times.ts';
 import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
-import { age } from '../report/times.ts';
 import { type Finding, ok, warn } from './finding.ts';
 
 const TRY = 'mc-pickup notify test tries each';

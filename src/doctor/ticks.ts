@@ -5,7 +5,7 @@ import { halted, readSwitches } from '../machine/killswitch.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
 import { many } from '../model/text.ts';
-import { age } from '../report/times.ts';
+import { age } from '../model/times.ts';
 import { installedSchedules } from '../schedule/index.ts';
 import type { BoardLook } from './board.ts';
 import { type Finding, ok, warn } from './finding.ts';

@@ -1,6 +1,6 @@
 import type { Board, HistoryRun, HistoryTick, UsageRow } from '../board/port.ts';
+import type { StatusFacts } from '../model/status.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
-import type { StatusFacts } from '../report/status.ts';
 
 const DAY_MS = 86_400_000;
 /** Runs and ticks of the last day that are read, each: a day of ticks is 1440. */

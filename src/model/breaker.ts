@@ -25,9 +25,3 @@ export interface RecentRun
   readonly ended_at_ms: number;
   readonly end_reason: string;
 }
-
-/** How many early deaths of different tickets in how many minutes switch launches off; a count of 0 = none do. */
-export type MassDeath = {
-  readonly count: number;
-  readonly minutes: number;
-};

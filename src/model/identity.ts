@@ -1,4 +1,5 @@
-import type { Verdict } from './runtime.ts';
+/** What the kernel says of a recorded process. */
+export type Verdict = 'alive' | 'dead' | 'unknown' | 'not_mine';
 
 /** What makes a process this very process and no other: never a pid alone, never a name. */
 export interface ProcessIdentity {

@@ -223,6 +223,14 @@ export interface Plan {
   readonly refresh: readonly Refresh[];
 }
 
+/** What a decision is asked for. */
+export interface DecideOptions {
+  /** `reconcile` alone plans no launches. */
+  readonly dispatch: boolean;
+  readonly max: number | null;
+  readonly project: string | null;
+}
+
 export type StepResult =
   | 'done'
   | 'lost_race'

@@ -1,5 +1,3 @@
-import type { MassDeath } from './breaker.ts';
-
 /** The validated configuration, with every default filled in. */
 export interface Policy {
   readonly limits: Limits;
@@ -43,6 +41,12 @@ export interface Limits {
   readonly max_tokens_per_day: number | null;
   readonly max_tokens_per_ticket: number | null;
 }
+
+/** How many early deaths of different tickets in how many minutes switch launches off; a count of 0 = none do. */
+export type MassDeath = {
+  readonly count: number;
+  readonly minutes: number;
+};
 
 /** All that a route names must fit. */
 export interface Route {

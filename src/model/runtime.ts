@@ -3,9 +3,6 @@ import type { AgentKind } from './policy.ts';
 
 export type Phase = 'launching' | 'registered' | 'running' | 'parked' | 'ended';
 
-/** What the kernel says of a recorded process. */
-export type Verdict = 'alive' | 'dead' | 'unknown' | 'not_mine';
-
 /** What the agent's events say. */
 export type Activity = 'busy' | 'waiting' | 'idle' | 'unknown';
 

@@ -1,5 +1,5 @@
 import { STOPPED_AFTER } from '../model/bounds.ts';
-import { age } from '../report/times.ts';
+import { age } from '../model/times.ts';
 import { idOf, type TellEvent } from './event.ts';
 import type { TickSeen } from './record.ts';
 

@@ -1,8 +1,8 @@
 import type { Board, History, UsageRow } from '../board/port.ts';
 import type { Limits, Policy } from '../model/policy.ts';
+import type { Ticks } from '../model/status.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
 import type { AccountView, Switch } from '../model/world.ts';
-import type { Ticks } from '../tick/stopped.ts';
 import { DAY, utcDay } from './time.ts';
 
 /** Columns of the board that somebody or something still has to do with. */

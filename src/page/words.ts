@@ -1,5 +1,5 @@
+import { reasonWords } from '../model/sentences.ts';
 import { oneLine } from '../model/text.ts';
-import { reasonWords } from '../report/sentences.ts';
 import { type Html, html } from './html.ts';
 
 /** A literal reason as it stands in the log. */

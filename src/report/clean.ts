@@ -1,5 +1,5 @@
-import type { Acted, Found, Group, Item } from '../clean/item.ts';
-import { many } from '../model/text.ts';
+import type { Acted, Found, Group, Item } from '../model/clean.ts';
+import { many, size } from '../model/text.ts';
 import { type Cell, flow, paint } from './table.ts';
 
 interface Shape {
@@ -78,14 +78,4 @@ function rest({ left, advice }: Found, { color }: Shape): string[] {
     for (const { command, says } of advice) lines.push(`  ${command}`, `    ${says}`);
   }
   return lines;
-}
-
-/** `3.1 MB`. */
-export function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const units = ['kB', 'MB', 'GB', 'TB'];
-  let n = bytes / 1024;
-  let unit = 0;
-  for (; n >= 1024 && unit < units.length - 1; unit++) n /= 1024;
-  return `${n < 10 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
 }

@@ -6,8 +6,8 @@
 import type { ActivityRow, TickMention } from '../board/port.ts';
 import type { Because, SkipBecause } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { sentence } from './sentences.ts';
-import { age, utc, utcTime } from './times.ts';
+import { sentence } from '../model/sentences.ts';
+import { age, utc, utcTime } from '../model/times.ts';
 
 export type Evidence = Readonly<Record<string, string | number | boolean | null>>;
 

@@ -1,5 +1,5 @@
 import type { ReviewRow } from '../board/port.ts';
-import { ago } from './times.ts';
+import { ago } from '../model/times.ts';
 
 /** How far the work of a claim has come on its way out, in one line. */
 export function reviewWords(row: ReviewRow, now_ms: number): string {

@@ -1,83 +1,10 @@
-import type { ReviewStage } from '../board/port.ts';
-import type { Activity, Phase, Verdict } from '../model/runtime.ts';
-import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
+import { leftoverWords } from '../model/leftover.ts';
+import { releaseOf } from '../model/sentences.ts';
+import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
+import { TICKET_STATUSES } from '../model/ticket.ts';
+import { age, ago, utc } from '../model/times.ts';
 import type { Switch } from '../model/world.ts';
-import type { Ticks } from '../tick/stopped.ts';
-import { type LeftoverFacts, leftoverWords } from './leftovers.ts';
-import { releaseOf } from './sentences.ts';
 import { type Cell, type Column, flow, paint, type Tone, table, width, wrap } from './table.ts';
-import { age, ago, utc } from './times.ts';
-
-export interface Used {
-  readonly used: number;
-  readonly max: number | null;
-}
-
-/** What `status --json` prints. */
-export interface StatusFacts {
-  readonly counts: Readonly<Record<TicketStatus, number>>;
-  readonly live: readonly LiveFacts[];
-  /** The first of those that ask. */
-  readonly waiting: readonly { readonly id: string; readonly title: string; readonly question: string }[];
-  readonly retries: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly attempts: number;
-    readonly not_before_at_ms: number;
-  }[];
-  /** The first of those in review of which anything went out, or was to. */
-  readonly reviews: readonly {
-    readonly id: string;
-    readonly title: string;
-    readonly stage: ReviewStage;
-    readonly url: string | null;
-    readonly error: string | null;
-    readonly next_at_ms: number | null;
-  }[];
-  readonly slots: Used & {
-    readonly projects: Readonly<Record<string, Used>>;
-    readonly agents: Readonly<Record<string, Used>>;
-  };
-  /** Only those that are limited or not ready. */
-  readonly accounts: readonly {
-    readonly name: string;
-    readonly limited_until_ms: number | null;
-    readonly not_ready: string | null;
-  }[];
-  readonly switches: readonly Switch[];
-  /** When launches were last released on this host, and what holds them without a switch. */
-  readonly launches: {
-    readonly released_at_ms: number | null;
-    readonly held: {
-      readonly losses: number;
-      readonly until_ms: number;
-      readonly tickets: readonly string[];
-    } | null;
-  };
-  readonly last_tick: { readonly id: string; readonly at_ms: number; readonly outcome: string } | null;
-  readonly ticks: Ticks;
-  readonly config_errors: readonly string[];
-  /** Processes that runs which have ended left behind. */
-  readonly leftovers: readonly LeftoverFacts[];
-}
-
-export interface LiveFacts {
-  readonly ticket: string | null;
-  readonly run: string;
-  readonly title: string;
-  readonly status: TicketStatus | null;
-  readonly phase: Phase;
-  readonly verdict: Verdict | Phase;
-  readonly activity: Activity;
-  readonly question: string | null;
-  readonly pid: number | null;
-  readonly agent: string;
-  readonly attempt: number;
-  readonly branch: string | null;
-  readonly worktree: string | null;
-  readonly since_ms: number;
-  readonly run_dir: string;
-}
 
 export interface Shown {
   readonly now_ms: number;

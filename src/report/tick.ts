@@ -1,8 +1,8 @@
 import type { Outcome, Plan, Skip, Step, StepResult } from '../model/plan.ts';
+import { sentence } from '../model/sentences.ts';
 import { oneLine } from '../model/text.ts';
 import type { TicketStatus } from '../model/ticket.ts';
 import type { World } from '../model/world.ts';
-import { sentence } from './sentences.ts';
 
 export type TickOutcome = 'ok' | 'halted' | 'overlap' | 'partial' | 'unavailable';
 

@@ -1,20 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { PROC, type Proc } from '../machine/process.ts';
+import type { LeftoverFacts } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { allPids, asBytes, runIn, type Standing, standingOf } from './members.ts';
 import { lookAtProgram, programName } from './program.ts';
 
-/** A process that a run has left: a tool that it had started, or its client. Only a person ends it. */
-export interface Leftover {
-  readonly pid: number;
+/** A process that a run has left, as it can be found again. Only a person ends it. */
+export interface Leftover extends LeftoverFacts {
   /** Its start time, as the kernel counts it: with the pid it is this very process. */
   readonly start: string;
-  /** What it has in its environment. */
-  readonly run: string;
-  readonly ticket: string | null;
-  readonly program: string;
-  readonly age_ms: number | null;
-  readonly rss_bytes: number | null;
 }
 
 const TICKS_PER_S = 100;

@@ -1,10 +1,10 @@
 import type { Hands } from '../act/index.ts';
 import { act } from '../act/index.ts';
-import { type DecideOptions, decide } from '../decide/index.ts';
+import { decide } from '../decide/index.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import { uniqueName } from '../model/hash.ts';
-import type { LaunchStep, Outcome, Plan } from '../model/plan.ts';
+import type { DecideOptions, LaunchStep, Outcome, Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { World } from '../model/world.ts';
 import { type TickReport, tickReport } from '../report/tick.ts';

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { type HeldBy, heldBy, verbOf } from '../machine/holder.ts';
 import { hostId } from '../machine/process.ts';
-import { age } from '../report/times.ts';
+import { age } from '../model/times.ts';
 
 /** How long a process that was just started is given to say who it is. */
 const NOTE_MS = 1000;

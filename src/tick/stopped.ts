@@ -11,20 +11,7 @@ import type { Places } from '../machine/paths.ts';
 import { hostId, lookAt } from '../machine/process.ts';
 import { longestTickMs, STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
-
-export interface Ticks {
-  /** The end of the last tick, halted ones included, UTC milliseconds; null = there was none. */
-  readonly last_at_ms: number | null;
-  readonly interval_ms: number;
-  readonly coming: boolean;
-  readonly because: 'ticks_come' | 'halted' | 'running' | 'stopped' | 'never' | 'in_the_future';
-  /** Why they are halted, where they are. */
-  readonly reason: string | null;
-  /** Since when one runs that has the tick lock now; null = none is seen. */
-  readonly running_since_ms: number | null;
-  /** What has the tick lock for longer than it ever may; null = nothing is known to. */
-  readonly overdue: { readonly pid: number; readonly what: string; readonly held_ms: number } | null;
-}
+import type { Ticks } from '../model/status.ts';
 
 /** `finished_at_ms`: the end of this host's last tick on the board; null = it has none. */
 export function ticksNow(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { nextRamp } from '../../src/decide/dispatch.ts';
-import type { DecideOptions } from '../../src/decide/index.ts';
 import { decide } from '../../src/decide/index.ts';
+import type { DecideOptions } from '../../src/model/plan.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import type { World } from '../../src/model/world.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { HistoryEvent, HistoryRun, HistoryTick } from '../../src/board/port.ts';
+import { SENTENCES } from '../../src/model/sentences.ts';
 import { bins, endingOf, gaps, slots, throughput } from '../../src/page/derive.ts';
 import { escapeText, html } from '../../src/page/html.ts';
 import { clockOf, DAY, HOUR, MINUTE, span } from '../../src/page/time.ts';
 import { dollars, meaning, short } from '../../src/page/words.ts';
-import { SENTENCES } from '../../src/report/sentences.ts';
 import { NOW } from '../support/builders.ts';
 
 const run = (id: string, claimed_at_ms: number, ended_at_ms: number | null, host_id = 'h1'): HistoryRun => ({

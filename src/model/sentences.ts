@@ -1,4 +1,4 @@
-import type { Because, SkipBecause } from '../model/plan.ts';
+import type { Because, SkipBecause } from './plan.ts';
 
 type Evidence = Readonly<Record<string, string | number | boolean | null>>;
 

@@ -15,23 +15,23 @@ import type { Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import { blocks, type Pane, type World } from '../model/world.ts';
+import { runDir } from '../runs/dirs.ts';
 import { pruneEvents } from '../runs/events.ts';
 import { keepLastScreen } from '../runs/last-screen.ts';
 import {
   fillWitnesses,
   type Mark,
-  programWord,
   readMarks,
   readRegistered,
-  readRunFile,
   registeredFile,
   removeMark,
-  runDir,
   writeMark,
   writeRegistered,
-} from '../runs/launcher.ts';
+} from '../runs/marks.ts';
+import { kindOf, readRunFile } from '../runs/run-file.ts';
 import { sightMark, sightPane, sightRow, witnesses } from '../runs/sighting.ts';
-import { kindOf } from '../tick/observe.ts';
+import { programWord } from '../runs/tools.ts';
+
 import { closeDeadPane, startPane, type Tmux, viewServer } from '../tmux/tmux.ts';
 import { Registrar } from './launch/registrar.ts';
 import type { Neighbours, Outside, Started } from './outside.ts';

@@ -1,8 +1,8 @@
 import { adapterOf } from '../agents/index.ts';
+import { dayOf } from '../model/day.ts';
 import type { World } from '../model/world.ts';
 import { agentLook } from '../runs/activity.ts';
-import { readRunFile } from '../runs/launcher.ts';
-import { dayOf, kindOf } from '../tick/observe.ts';
+import { kindOf, readRunFile } from '../runs/run-file.ts';
 import { mayHaveUsed } from './index.ts';
 import type { Here } from './real.ts';
 

@@ -1,7 +1,8 @@
 import type { AgentProfile } from '../model/policy.ts';
 import type { Activity } from '../model/runtime.ts';
-import type { PROMPT } from '../runs/launcher.ts';
-import type { Trust } from './trust.ts';
+
+/** Stands in an argv where the prompt goes. */
+export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
 
 /** One word of an agent's command line: text, or the place of the prompt. */
 export type ArgvWord = string | typeof PROMPT;
@@ -89,6 +90,14 @@ export interface PermissionDialog {
   /** tmux key names. */
   readonly allow: readonly string[];
   readonly deny: readonly string[];
+}
+
+/** What a client's file says of one repository. `absent`: the client was never set up, or by somebody else. */
+export interface Trust {
+  readonly file: string;
+  readonly state: 'trusted' | 'untrusted' | 'absent' | 'unreadable';
+  /** Writes the trust into that file and nothing else of it; says why it was not written, or null. */
+  write(): string | null;
 }
 
 /** One kind of agent client. */

@@ -13,5 +13,4 @@ export function adapterOf(kind: AgentKind): Adapter {
   return ADAPTERS[kind];
 }
 
-export type { Adapter, AdapterContext, ArgvWord, EventMeaning, StagedFile } from './adapter.ts';
-export type { Trust } from './trust.ts';
+export type { Adapter, Trust } from './adapter.ts';

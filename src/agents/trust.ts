@@ -8,17 +8,10 @@ import { parse } from 'smol-toml';
 import { asObject } from '../machine/files.ts';
 import { bytesOf, lookAtName, MOST_BYTES } from '../machine/foreign.ts';
 import { uniqueName } from '../model/hash.ts';
+import type { Trust } from './adapter.ts';
 import { claudeHome } from './claude/transcript.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
-
-/** What a client's file says of one repository. `absent`: the client was never set up, or by somebody else. */
-export interface Trust {
-  readonly file: string;
-  readonly state: 'trusted' | 'untrusted' | 'absent' | 'unreadable';
-  /** Writes the trust into that file and nothing else of it; says why it was not written, or null. */
-  write(): string | null;
-}
 
 /** Claude Code: `projects["<repo>"].hasTrustDialogAccepted` in `.claude.json`. */
 export function claudeTrust(repo: string, env: Env): Trust {

@@ -3,9 +3,9 @@ import type { UsageRow } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context, withBoard, withReader } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
+import { dayOf } from '../model/day.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
-import { dayOf } from '../tick/observe.ts';
 
 /** The profiles: which program each starts, whether it is ready, limited, and what it has used today. */
 export async function agents(context: Context): Promise<ExitCode> {

@@ -6,8 +6,8 @@ import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
+import { whyNotTheClient } from '../runs/foreground.ts';
 import { betweenTicks } from '../tick/lock.ts';
-import { whyNotTheClient } from '../tmux/foreground.ts';
 import { pressKeys } from '../tmux/paste.ts';
 import { showsText } from '../tmux/tmux.ts';
 import {

@@ -19,7 +19,7 @@ import { tomlKey, tomlString } from '../config/toml.ts';
 import { brokenLine, type Context, forgetServer, serverOf, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { AgentKind, Policy } from '../model/policy.ts';
-import { ensureTools } from '../runs/launcher.ts';
+import { ensureTools } from '../runs/tools.ts';
 
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
 export async function init(

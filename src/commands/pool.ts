@@ -8,7 +8,7 @@ import { hostId, lookAt, lookAtSelf, startedWith } from '../machine/process.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { blocks } from '../model/world.ts';
-import { agentEnvironment } from '../runs/launcher.ts';
+import { agentEnvironment } from '../runs/environment.ts';
 import { isWanting } from '../workspace/slots.ts';
 
 /** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */

@@ -10,7 +10,7 @@ import { readsFor } from '../model/reader.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { clean } from '../model/text.ts';
 import { foldEvents } from '../runs/events.ts';
-import { readRunFile } from '../runs/launcher.ts';
+import { readRunFile } from '../runs/run-file.ts';
 
 const WORDS = {
   review: 'in_review',

@@ -10,8 +10,9 @@ import type { Runtime } from '../model/runtime.ts';
 import { clean } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Client, clientOf } from '../runs/program.ts';
+import { kindOf } from '../runs/run-file.ts';
 import { betweenTicks } from '../tick/lock.ts';
-import { judgeRow, kindOf } from '../tick/observe.ts';
+import { judgeRow } from '../tick/observe.ts';
 
 /** Busy means alive: the runtime is named, and nothing was sent. Exit 75. */
 export class RuntimeBusyError extends UserError {

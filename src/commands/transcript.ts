@@ -9,8 +9,8 @@ import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago, utc } from '../model/times.ts';
 import { columnsOf, paint, type Tone, wrap } from '../report/table.ts';
+import { kindOf } from '../runs/run-file.ts';
 import type { Transcript, Turn } from '../runs/transcript/index.ts';
-import { kindOf } from '../tick/observe.ts';
 
 interface Options {
   readonly run?: string;

@@ -7,7 +7,7 @@ import { findProgram } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import type { AccountView } from '../model/world.ts';
-import { agentEnvironment } from '../runs/launcher.ts';
+import { agentEnvironment } from '../runs/environment.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 5000;

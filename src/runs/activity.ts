@@ -4,7 +4,7 @@ import { sessionId } from '../agents/session.ts';
 import type { Activity, Runtime } from '../model/runtime.ts';
 import type { ActivityView } from '../model/world.ts';
 import { type Folded, foldEvents } from './events.ts';
-import { type RunFile, readRunFile } from './launcher.ts';
+import { type RunFile, readRunFile } from './run-file.ts';
 
 /**
  * What a runtime does now, from two signals that fail differently: the client's events, which are exact and can be

@@ -10,8 +10,8 @@ import {
 } from '../model/identity.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import type { Pane, Sighting } from '../model/world.ts';
-import { readRegistered, readRunFile } from './launcher.ts';
-import { type Mark, strayMarks } from './marks.ts';
+import { type Mark, readRegistered, strayMarks } from './marks.ts';
+import { readRunFile } from './run-file.ts';
 
 /**
  * A living pane of ours as a sighting. The pane is no proof: its agent may be gone and a shell or another program

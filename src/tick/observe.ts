@@ -9,8 +9,9 @@ import type { Places } from '../machine/paths.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { programStamp } from '../machine/programs.ts';
 import { LOSSES_MS } from '../model/breaker.ts';
+import { dayOf } from '../model/day.ts';
 import { type Judgement, judge, type ObserverIdentity } from '../model/identity.ts';
-import type { AgentKind, Policy } from '../model/policy.ts';
+import type { Policy } from '../model/policy.ts';
 import { failedLaunches, LAUNCHES_SEEN } from '../model/retry.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import type {
@@ -25,8 +26,8 @@ import type {
 } from '../model/world.ts';
 import { lookAtActivity } from '../runs/activity.ts';
 import { UNANNOUNCED_MS } from '../runs/events.ts';
-import { readRunFile } from '../runs/launcher.ts';
 import type { Mark } from '../runs/marks.ts';
+import { kindOf } from '../runs/run-file.ts';
 import { sightMark, sightPane, unowned, unownedMarks, witnesses } from '../runs/sighting.ts';
 import type { survivors as Survivors } from '../runs/survivors.ts';
 import { capturePane, type Tmux, viewServer } from '../tmux/tmux.ts';
@@ -161,11 +162,6 @@ function budgeted({ limits }: Policy): boolean {
   return [max_usd_per_day, max_usd_per_ticket, max_tokens_per_day, max_tokens_per_ticket].some(
     (one) => one !== null,
   );
-}
-
-/** The UTC day, such as `2026-11-24`. */
-export function dayOf(at_ms: number): string {
-  return new Date(at_ms).toISOString().slice(0, 10);
 }
 
 /** What was found of one program says nothing about the one that has taken its place since. */
@@ -406,12 +402,6 @@ function limitShown(
     if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
     return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
   });
-}
-
-/** The kind that the run was launched with: the profile may have become another since. */
-export function kindOf(row: Runtime, places: Places, policy: Policy): AgentKind {
-  if (row.kind !== '') return row.kind;
-  return readRunFile(places.runs, row.mark)?.kind ?? policy.agents.get(row.agent)?.kind ?? 'command';
 }
 
 function asRecorded(row: Runtime): ActivityView {

@@ -17,13 +17,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ensurePipes, Registrar } from '../../src/act/launch/registrar.ts';
+import { askedFile, stageRun } from '../../src/act/launch/script.ts';
 import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import * as clock from '../../src/machine/clock.ts';
+import { textOfFile } from '../../src/machine/files.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId, lookAt } from '../../src/machine/process.ts';
-import { askedFile, readMarks, readRegistered, stageRun, textOfFile } from '../../src/runs/launcher.ts';
+import { readMarks, readRegistered } from '../../src/runs/marks.ts';
 import { aProfile, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { BOUND_MS } from '../../scripts/sandbox.ts';
 import type { Hands } from '../../src/act/index.ts';
 import { claim, launch } from '../../src/act/launch/index.ts';
+import { stageRun } from '../../src/act/launch/script.ts';
 import { realOutside } from '../../src/act/real.ts';
 import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port.ts';
@@ -15,7 +16,6 @@ import { openBoard } from '../../src/board/sqlite/index.ts';
 import * as clock from '../../src/machine/clock.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId, hostId } from '../../src/machine/process.ts';
-import { stageRun } from '../../src/runs/launcher.ts';
 import { aPolicy, aProfile, aProject, aWorld, NOW } from '../support/builders.ts';
 
 vi.mock(import('../../src/machine/clock.ts'), async (actual) => ({ ...(await actual()) }));

@@ -3,10 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AdapterContext, AgentLook } from '../../src/agents/adapter.ts';
+import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
 import { claude } from '../../src/agents/claude/index.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
-import { PROMPT } from '../../src/runs/launcher.ts';
 
 const SESSION = '4d6b992c-8567-458b-9f1d-8ca204c094fb';
 const WORKTREE = '/home/u/wt/a.b';

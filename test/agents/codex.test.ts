@@ -2,12 +2,11 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { AgentLook } from '../../src/agents/adapter.ts';
+import { type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
 import { codex } from '../../src/agents/codex/index.ts';
 import { codexLevel } from '../../src/agents/codex/level.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
-import { PROMPT } from '../../src/runs/launcher.ts';
 
 const ROOT = uuidv7(Date.now(), 1);
 const CHILD = uuidv7(Date.now(), 2);

@@ -11,12 +11,11 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { AdapterContext, AgentLook } from '../../src/agents/adapter.ts';
+import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
 import { gemini } from '../../src/agents/gemini/index.ts';
 import { limitIn, limitOnScreen } from '../../src/agents/gemini/limit.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
-import { PROMPT } from '../../src/runs/launcher.ts';
 
 const SESSION = 'f8d51baf-6fff-4e5f-85ae-b9b43cc1cf58';
 const COMMON = {

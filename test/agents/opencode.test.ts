@@ -5,14 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { AdapterContext, AgentLook } from '../../src/agents/adapter.ts';
+import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
 import { answerPermission } from '../../src/agents/opencode/answer.ts';
 import { opencode } from '../../src/agents/opencode/index.ts';
 import { judge } from '../../src/agents/opencode/level.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
 import { foldEvents } from '../../src/runs/events.ts';
-import { PROMPT } from '../../src/runs/launcher.ts';
 
 const ROOT = 'ses_df3480e65ffe9q6YcXqzhjGJ00';
 const CHILD = 'ses_df33ba143ffe6KKIka94ORsYw5';

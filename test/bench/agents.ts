@@ -1,9 +1,10 @@
 /** What is called beside the ticks: by a launcher (`register`), by an agent's hooks (`mc-event`), by people (`status`, `send`). */
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { QUICK_START } from '../../src/act/launch/script.ts';
 import { shellQuote } from '../../src/machine/files.ts';
 import { ownDir } from '../../src/runs/dirs.ts';
-import { ensureTools, QUICK_START } from '../../src/runs/launcher.ts';
+import { ensureTools } from '../../src/runs/tools.ts';
 import { waitFor } from '../support/wait.ts';
 import { addTicket, BIN, type Case, command, makeCase, program, withBoard } from './cases.ts';
 import { type Command, plain, type Subject } from './measure.ts';

@@ -9,14 +9,16 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stageRun } from '../../src/act/launch/script.ts';
 import { command } from '../../src/agents/command.ts';
 import type { Board, DeliveryRow } from '../../src/board/port.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Places } from '../../src/machine/paths.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import type { Ticket, TicketStatus } from '../../src/model/ticket.ts';
-import { ownDir } from '../../src/runs/dirs.ts';
-import { agentEnvironment, runDir, stageRun, writeMark, writeRegistered } from '../../src/runs/launcher.ts';
+import { ownDir, runDir } from '../../src/runs/dirs.ts';
+import { agentEnvironment } from '../../src/runs/environment.ts';
+import { writeMark, writeRegistered } from '../../src/runs/marks.ts';
 import { aProfile } from '../support/builders.ts';
 
 const HOUR = 60;

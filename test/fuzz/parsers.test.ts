@@ -13,8 +13,8 @@ import { AGENT_KINDS } from '../../src/model/policy.ts';
 import { renderPrompt } from '../../src/model/prompt.ts';
 import { clean, oneLine } from '../../src/model/text.ts';
 import { foldEvents } from '../../src/runs/events.ts';
-import { readRunFile } from '../../src/runs/launcher.ts';
 import { readMarks, readRegistered, writeMark } from '../../src/runs/marks.ts';
+import { readRunFile } from '../../src/runs/run-file.ts';
 import { parsePane } from '../../src/tmux/tmux.ts';
 import { fc } from '../support/draws.ts';
 

@@ -15,7 +15,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { adapterOf } from '../../src/agents/index.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { type FoldedRow, foldEvents, pruneEvents } from '../../src/runs/events.ts';
-import { ensureTools } from '../../src/runs/launcher.ts';
+import { ensureTools } from '../../src/runs/tools.ts';
 
 let dir: string;
 let run: string;

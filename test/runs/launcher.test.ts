@@ -13,22 +13,18 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { stageRun } from '../../src/act/launch/script.ts';
+import { PROMPT } from '../../src/agents/adapter.ts';
 import { command } from '../../src/agents/command.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId, hostId, lookAt, lookAtSelf, parseStat } from '../../src/machine/process.ts';
 import { judge } from '../../src/model/identity.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
+import { agentEnvironment } from '../../src/runs/environment.ts';
 import { foldEvents, pruneEvents } from '../../src/runs/events.ts';
-import {
-  agentEnvironment,
-  ensureTools,
-  PROMPT,
-  readMarks,
-  readRunFile,
-  removeMark,
-  stageRun,
-  writeMark,
-} from '../../src/runs/launcher.ts';
+import { readMarks, removeMark, writeMark } from '../../src/runs/marks.ts';
+import { readRunFile } from '../../src/runs/run-file.ts';
+import { ensureTools } from '../../src/runs/tools.ts';
 
 let dir: string;
 beforeEach(() => {

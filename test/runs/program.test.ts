@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Judgement, ObserverIdentity } from '../../src/model/identity.ts';
+import { whyNotTheClient } from '../../src/runs/foreground.ts';
 import { isStillLeft, leftoversOf } from '../../src/runs/leftovers.ts';
 import {
   type Client,
@@ -17,7 +18,6 @@ import {
   whoseProgram,
 } from '../../src/runs/program.ts';
 import { survivors } from '../../src/runs/survivors.ts';
-import { whyNotTheClient } from '../../src/tmux/foreground.ts';
 import { anEnded, aRuntime, HOST, JUDGED } from '../support/builders.ts';
 
 let dir: string;

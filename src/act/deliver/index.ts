@@ -15,8 +15,8 @@ import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
 import { lookAtActivity } from '../../runs/activity.ts';
+import { whyNotTheClient } from '../../runs/foreground.ts';
 import type { Client } from '../../runs/program.ts';
-import { whyNotTheClient } from '../../tmux/foreground.ts';
 import { pasteText, pressEnter } from '../../tmux/paste.ts';
 import { paneTitle, showsText, type Tmux } from '../../tmux/tmux.ts';
 

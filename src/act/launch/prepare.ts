@@ -12,16 +12,12 @@ import { renderPrompt } from '../../model/prompt.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import { lastLines, oneLine } from '../../model/text.ts';
 import type { Ticket } from '../../model/ticket.ts';
-import {
-  agentEnvironment,
-  ensureTools,
-  ownDir,
-  programWord,
-  stageRun,
-  textOfRun,
-} from '../../runs/launcher.ts';
+import { ownDir, textOfRun } from '../../runs/dirs.ts';
+import { agentEnvironment } from '../../runs/environment.ts';
+import { ensureTools, programWord } from '../../runs/tools.ts';
 import type { Claimed, Prepared } from '../outside.ts';
 import type { Here } from '../real.ts';
+import { stageRun } from './script.ts';
 
 /** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt
  *  is spent on it. null = nothing. */

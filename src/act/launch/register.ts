@@ -2,7 +2,9 @@ import type { Board, RegisterRequest } from '../../board/port.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import type { Places } from '../../machine/paths.ts';
 import type { ProcessIdentity } from '../../model/identity.ts';
-import { readRunFile, runDir, writeMark, writeRegistered } from '../../runs/launcher.ts';
+import { runDir } from '../../runs/dirs.ts';
+import { writeMark, writeRegistered } from '../../runs/marks.ts';
+import { readRunFile } from '../../runs/run-file.ts';
 
 /** The launcher of a run, and where it stands. */
 export type Registration = RegisterRequest & ProcessIdentity;

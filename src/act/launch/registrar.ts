@@ -15,8 +15,9 @@ import type { Places } from '../../machine/paths.ts';
 import { hostId, lookAt, lookAtSelf, parseStat } from '../../machine/process.ts';
 import { run as runProgram } from '../../machine/spawn.ts';
 import { identify } from '../../model/identity.ts';
-import { askedFile, runDir } from '../../runs/launcher.ts';
+import { runDir } from '../../runs/dirs.ts';
 import { leaveWitnesses, type Registration, registerProcess } from './register.ts';
+import { askedFile } from './script.ts';
 
 const MKFIFO_MS = 10_000;
 /** A line of /proc/PID/stat is shorter. */

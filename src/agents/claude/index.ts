@@ -1,8 +1,7 @@
 import { basename, isAbsolute, join, normalize } from 'node:path';
 import { asObject, shellQuote, textOf } from '../../machine/files.ts';
 import type { AgentProfile } from '../../model/policy.ts';
-import { PROMPT } from '../../runs/launcher.ts';
-import type { Adapter, AdapterContext, EventMeaning } from '../adapter.ts';
+import { type Adapter, type AdapterContext, type EventMeaning, PROMPT } from '../adapter.ts';
 import { sessionId } from '../session.ts';
 import { claudeTrust } from '../trust.ts';
 import { questionOf } from './question.ts';

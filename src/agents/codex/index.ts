@@ -1,6 +1,5 @@
 import { asObject, textOf } from '../../machine/files.ts';
-import { PROMPT } from '../../runs/launcher.ts';
-import type { Adapter, EventMeaning } from '../adapter.ts';
+import { type Adapter, type EventMeaning, PROMPT } from '../adapter.ts';
 import { codexTrust } from '../trust.ts';
 import { hookFlags } from './hooks.ts';
 import { codexLevel } from './level.ts';

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
 import { asObject, textOf } from '../../machine/files.ts';
 import { lookAt } from '../../machine/process.ts';
-import { PROMPT } from '../../runs/launcher.ts';
-import type { Adapter, AgentLook, EventMeaning, Level } from '../adapter.ts';
+import { type Adapter, type AgentLook, type EventMeaning, type Level, PROMPT } from '../adapter.ts';
 import { homeFiles, startScript } from './home.ts';
 import { limitIn, limitOnScreen } from './limit.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './session.ts';

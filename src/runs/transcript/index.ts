@@ -8,8 +8,9 @@ import type { Runtime } from '../../model/runtime.ts';
 import { clean } from '../../model/text.ts';
 import { capturePane, type Tmux } from '../../tmux/tmux.ts';
 import { agentLook } from '../activity.ts';
+import { placeOfRun } from '../dirs.ts';
 import { foldEvents } from '../events.ts';
-import { placeOfRun, readRunFile } from '../launcher.ts';
+import { readRunFile } from '../run-file.ts';
 import { claudeTurns, codexTurns, geminiTurns, opencodeLines, opencodeTurns } from './clients.ts';
 import { type Turn, textIn } from './turn.ts';
 

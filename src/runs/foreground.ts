@@ -1,7 +1,7 @@
 import { existsSync, readlinkSync } from 'node:fs';
 import { PROC, type Proc } from '../machine/process.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { lookAtAll, membersOf, type Standing, standingOf } from '../runs/members.ts';
+import { lookAtAll, membersOf, type Standing, standingOf } from './members.ts';
 import {
   type Client,
   lookAtProgram,
@@ -10,7 +10,7 @@ import {
   readsCommands,
   stillProgram,
   whoseProgram,
-} from '../runs/program.ts';
+} from './program.ts';
 
 /**
  * Why nothing may be typed at the terminal of this runtime: its process is another program than the client by now, or something

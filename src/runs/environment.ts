@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import type { Places } from '../machine/paths.ts';
+import { HANDED_ON } from '../model/environment.ts';
+import type { AgentProfile } from '../model/policy.ts';
+import { tmuxDir } from '../tmux/dir.ts';
+import { runDir } from './dirs.ts';
+
+/** What an environment variable may be called, so that a shell script can set it. */
+export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** The whole environment of an agent: an allow-list, the profile's own names, and what tells it its run. */
+export function agentEnvironment(
+  profile: Pick<AgentProfile, 'env' | 'pass_env'>,
+  places: Places,
+  ids: { readonly run: string; readonly ticket: string },
+  env: NodeJS.ProcessEnv,
+): Record<string, string> {
+  const made: Record<string, string> = {};
+  const take = (name: string): void => {
+    const value = env[name];
+    if (value !== undefined && ENV_NAME.test(name)) made[name] = value;
+  };
+  for (const name of HANDED_ON) take(name);
+  for (const name of profile.pass_env) take(name);
+  made.TERM = 'screen-256color';
+  for (const [name, value] of Object.entries(profile.env)) if (ENV_NAME.test(name)) made[name] = value;
+  made.PATH = [places.bin, made.PATH ?? env.PATH ?? '/usr/local/bin:/usr/bin:/bin'].join(':');
+  const dir = runDir(places.runs, ids.run);
+  return {
+    ...made,
+    MC_RUN_ID: ids.run,
+    MC_TICKET_ID: ids.ticket,
+    MC_PROMPT_FILE: join(dir, 'prompt.md'),
+    MC_RUN_DIR: dir,
+    TMUX_TMPDIR: tmuxDir(dir),
+    MC_PICKUP_STATE_DIR: places.state,
+    MC_PICKUP_CONFIG: places.config,
+  };
+}

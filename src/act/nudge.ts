@@ -1,7 +1,7 @@
 import type { NudgeStep, Outcome } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { World } from '../model/world.ts';
-import { cas, type Hands, outcome } from './index.ts';
+import { cas, type Hands, outcome } from './outcome.ts';
 
 /** One continuation prompt to an agent whose turn ended without a report. It is counted before it is sent. */
 export async function nudge(step: NudgeStep, world: World, hands: Hands): Promise<Outcome> {

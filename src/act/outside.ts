@@ -4,7 +4,7 @@ import type { AgentProfile, Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Sighting, World } from '../model/world.ts';
-import type { Delivered } from './deliver/index.ts';
+import type { Delivered } from './deliver/ledger.ts';
 
 /** A ticket that this tick has taken: nothing runs for it yet. */
 export interface Claimed {

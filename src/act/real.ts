@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { adapterOf } from '../agents/index.ts';
 import type { Server } from '../board/http/api.ts';
-import type { Board } from '../board/port.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { isPlainFile, textAt } from '../machine/foreign.ts';
 import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine/killswitch.ts';
@@ -12,7 +11,6 @@ import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { messageOf } from '../model/errors.ts';
 import { hasEnded } from '../model/identity.ts';
 import type { Plan } from '../model/plan.ts';
-import type { Policy } from '../model/policy.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import { blocks, type Pane, type World } from '../model/world.ts';
 import { runDir } from '../runs/dirs.ts';
@@ -32,25 +30,10 @@ import { kindOf, readRunFile } from '../runs/run-file.ts';
 import { sightMark, sightPane, sightRow, witnesses } from '../runs/sighting.ts';
 import { programWord } from '../runs/tools.ts';
 
-import { closeDeadPane, startPane, type Tmux, viewServer } from '../tmux/tmux.ts';
+import { closeDeadPane, startPane, viewServer } from '../tmux/tmux.ts';
+import type { Here } from './here.ts';
 import { Registrar } from './launch/registrar.ts';
 import type { Neighbours, Outside, Started } from './outside.ts';
-
-/** This machine, and what a tick knows of itself. */
-export interface Here {
-  readonly places: Places;
-  readonly board: Board;
-  readonly tmux: Tmux;
-  readonly policy: Policy;
-  readonly env: NodeJS.ProcessEnv;
-  /** The Node and the script that launchers and agents call back. */
-  readonly node: string;
-  readonly bin: string;
-  readonly tick_id: string;
-  readonly clock: () => number;
-  /** The server that starts the runtimes; absent = we start them. */
-  readonly sender?: Server | null;
-}
 
 /** The files, the processes, the tmux server and the repositories of this machine. What only a launch needs is loaded by
  *  the first one. */

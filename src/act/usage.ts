@@ -3,8 +3,8 @@ import { dayOf } from '../model/day.ts';
 import type { World } from '../model/world.ts';
 import { agentLook } from '../runs/activity.ts';
 import { kindOf, readRunFile } from '../runs/run-file.ts';
+import type { Here } from './here.ts';
 import { mayHaveUsed } from './index.ts';
-import type { Here } from './real.ts';
 
 /** Reads what the clients' own records say was used, and counts what is new. A record that can't be read costs no tick. */
 export async function recordUsage(world: World, hands: Here): Promise<void> {

@@ -4,7 +4,7 @@ import { readObject, textOf, writeAtomic } from '../machine/files.ts';
 import { programStamp } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
 import type { AgentProfile } from '../model/policy.ts';
-import type { Here } from './real.ts';
+import type { Here } from './here.ts';
 
 const TIMEOUT_MS = 20_000;
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { type Delivered, type Delivery, deliver } from '../act/deliver/index.ts';
+import { deliver } from '../act/deliver/index.ts';
+import type { Delivered, Delivery } from '../act/deliver/ledger.ts';
 import { type Adapter, adapterOf } from '../agents/index.ts';
 import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';

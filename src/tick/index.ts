@@ -1,5 +1,5 @@
-import type { Hands } from '../act/index.ts';
 import { act } from '../act/index.ts';
+import type { Hands } from '../act/outcome.ts';
 import { decide } from '../decide/index.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { failpoint } from '../machine/failpoint.ts';

@@ -1,7 +1,7 @@
 /** A file says that another row's process works on this ticket: it is not adopted, and the claim is given back. */
 import { expect, it } from 'vitest';
-import type { Hands } from '../../src/act/index.ts';
 import { claim, launch } from '../../src/act/launch/index.ts';
+import type { Hands } from '../../src/act/outcome.ts';
 import type { Outside } from '../../src/act/outside.ts';
 import type { LaunchStep } from '../../src/model/plan.ts';
 import { memoryBoard } from '../explorer/board.ts';

@@ -2,7 +2,8 @@
  * A tick of the explorer: the product's `decide` and `act`, stopped before every operation on the outside. What it does
  * next depends only on the answers it had so far, so each prefix of answers is run once and remembered.
  */
-import { act, type Hands } from '../../src/act/index.ts';
+import { act } from '../../src/act/index.ts';
+import type { Hands } from '../../src/act/outcome.ts';
 import type { Outside } from '../../src/act/outside.ts';
 import type { Board, Snapshot } from '../../src/board/port.ts';
 import { decide } from '../../src/decide/index.ts';

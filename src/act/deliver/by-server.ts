@@ -1,6 +1,6 @@
 import type { Server } from '../../board/http/api.ts';
 import type { Board } from '../../board/port.ts';
-import { type Delivered, type Delivery, hashOf, saveFirst, settleLast } from './index.ts';
+import { type Delivered, type Delivery, hashOf, saveFirst, settleLast } from './ledger.ts';
 
 /** Delivers a text to a runtime that the server has started, at most once: one of which the server has never answered is
  *  not sent again. */

@@ -3,7 +3,6 @@
  * never a reason to try another way. A text is in the ledger before it is pasted, and what became of it is looked for
  * (the client's own sign of a new turn); without that sign it is `indeterminate`, and the same text is not sent again.
  */
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Adapter } from '../../agents/index.ts';
 import type { Server } from '../../board/http/api.ts';
@@ -16,9 +15,9 @@ import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
 import { lookAtActivity } from '../../runs/activity.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
-import type { Client } from '../../runs/program.ts';
 import { pasteText, pressEnter } from '../../tmux/paste.ts';
 import { paneTitle, showsText, type Tmux } from '../../tmux/tmux.ts';
+import { type Delivered, type Delivery, hashOf, saveFirst, sentAfter, settleLast } from './ledger.ts';
 
 const ENTER_DELAY_MS = 300;
 const ACK_MS = 5000;
@@ -30,37 +29,6 @@ export interface Deliverer {
   /** The server that has started the runtimes without a pane; absent = there is none. */
   readonly sender?: Server | null;
 }
-
-export interface Delivery {
-  readonly kind: 'send' | 'answer' | 'nudge';
-  readonly ticket: Ticket;
-  readonly row: Runtime;
-  readonly adapter: Adapter;
-  /** What is known of the client: nothing is typed at anything else. */
-  readonly client: Client;
-  readonly text: string;
-}
-
-export type Delivered =
-  /** `earlier`: this very text had arrived already; nothing was sent. `turn`: the one that the run had begun before it. */
-  | {
-      readonly outcome: 'delivered';
-      readonly delivery: string;
-      readonly earlier: boolean;
-      readonly turn: number;
-    }
-  /** `held`: pasted, but a dialog opened before Enter, which was not pressed. */
-  | {
-      readonly outcome: 'indeterminate';
-      readonly delivery: string;
-      readonly held: boolean;
-      readonly turn: number;
-    }
-  | { readonly outcome: 'busy'; readonly why: string }
-  /** The same text is on its way already, and nobody knows whether it arrived. */
-  | { readonly outcome: 'open'; readonly why: string }
-  /** Nothing reached the pane. */
-  | { readonly outcome: 'refused'; readonly why: string };
 
 /** Delivers a text at most once. The caller holds the tick lock and has judged the process alive. */
 export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivered> {
@@ -150,54 +118,6 @@ function asked(ticket: Ticket, row: Runtime, turn: number): boolean {
     ticket.reason_run === row.id &&
     turn <= (ticket.reason_turn ?? 0)
   );
-}
-
-/** What became of the last text whose fate was open. One that has turned out to have arrived is not sent again; one of
- *  which nothing is known is neither. */
-export async function settleLast(
-  board: Board,
-  row: Runtime,
-  sha256: string,
-  turn: number,
-): Promise<Delivered | null> {
-  const open = {
-    outcome: 'open',
-    why: `this text was sent already and is not acknowledged (run ${row.id})`,
-  } as const;
-  const last = await board.lastDelivery(row.id, 'send', 'answer', 'nudge');
-  if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) {
-    // What was sent after it, and has arrived, is no word on this one.
-    return (await board.openDelivery(row.id, sha256)) === null ? null : open;
-  }
-  const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
-  const arrived = then !== undefined && turn > Number(then);
-  if (arrived) await board.setDelivery(last.id, 'delivered', 'event');
-  if (last.sha256 !== sha256) return (await board.openDelivery(row.id, sha256)) === null ? null : open;
-  if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true, turn: Number(then) };
-  return open;
-}
-
-export function hashOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
-/** The text is in the ledger before it is on its way. */
-export async function saveFirst(
-  board: Board,
-  { kind, ticket, row, text }: Omit<Delivery, 'adapter' | 'client'>,
-  sha256: string,
-  ack_source: string | null,
-): Promise<{ readonly id: string; readonly nonce: string; readonly at_ms: number }> {
-  const named = { id: randomUUID(), nonce: randomBytes(8).toString('hex'), at_ms: Date.now() };
-  await board.saveDelivery({
-    ...{ ...named, run_id: row.id, ticket_id: ticket.id, kind, sha256, ack_source },
-    ...{ bytes: Buffer.byteLength(text), outcome: 'pending' },
-  });
-  return named;
-}
-
-function sentAfter(turn: number): string {
-  return `turn:${turn}`;
 }
 
 /** Waits for a condition; false = the bound was reached. */

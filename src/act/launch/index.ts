@@ -14,7 +14,7 @@ import { failedLaunches, heldAfter, LAUNCHES_SEEN } from '../../model/retry.ts';
 import { sentence } from '../../model/sentences.ts';
 import type { World } from '../../model/world.ts';
 import { type Busy, findBusy } from '../busy.ts';
-import { type Hands, outcome } from '../index.ts';
+import { type Hands, outcome } from '../outcome.ts';
 import type { Claimed } from '../outside.ts';
 
 /** Takes the ticket, or says that another was faster or that the killswitch is on. */

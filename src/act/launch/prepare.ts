@@ -15,8 +15,8 @@ import type { Ticket } from '../../model/ticket.ts';
 import { ownDir, textOfRun } from '../../runs/dirs.ts';
 import { agentEnvironment } from '../../runs/environment.ts';
 import { ensureTools, programWord } from '../../runs/tools.ts';
+import type { Here } from '../here.ts';
 import type { Claimed, Prepared } from '../outside.ts';
-import type { Here } from '../real.ts';
 import { stageRun } from './script.ts';
 
 /** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt

@@ -1,0 +1,124 @@
+import { failpoint } from '../machine/failpoint.ts';
+import type { Outcome, Step } from '../model/plan.ts';
+import { sentence, trippedText } from '../model/sentences.ts';
+import { unreachable } from '../model/unreachable.ts';
+import type { World } from '../model/world.ts';
+import { cas, type Hands, outcome } from './outcome.ts';
+
+/** One step of the reconcile pass: one guarded write, and what follows it outside of the board. */
+export async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
+  const { board, tick_id } = hands;
+  const actor = `tick:${tick_id}`;
+  const now = hands.clock();
+  switch (step.kind) {
+    case 'normalize':
+      return cas(
+        step,
+        step.runtime.run,
+        'in_progress',
+        await board.normalize(step.ticket, step.guard, step.runtime, step.pid, step.because, actor, now),
+      );
+    case 'ask':
+    case 'park': {
+      const what = {
+        reason: step.kind === 'park' ? 'parked' : step.because,
+        text: step.kind === 'ask' ? step.question : sentence(step.because, step.evidence),
+        turn: step.turn,
+        park: step.kind === 'park',
+      };
+      const won = await board.ask(step.ticket, step.guard, step.runtime, what, actor, now);
+      return cas(step, step.runtime.run, 'needs_input', won);
+    }
+    case 'nudge':
+      return (await import('./nudge.ts')).nudge(step, world, hands);
+    case 'limit': {
+      const reason = sentence(step.because, step.evidence);
+      const won = await board.limitAccount(step.agent, step.until_ms, reason, actor, now);
+      return cas(step, null, null, won);
+    }
+    case 'unready':
+      return cas(step, null, null, await board.setReady(step.agent, step.fix, null, actor, now));
+    case 'ready':
+      return cas(step, null, null, await board.setReady(step.agent, null, null, actor, now));
+    case 'submit': {
+      const won = await board.submit(step.ticket, step.guard, step.runtime, step.because, actor, now);
+      return cas(step, step.runtime.run, 'in_review', won);
+    }
+    case 'end': {
+      const won = await board.end(step.runtime, step.end, actor, now);
+      if (won === 'won') await forget(step.ticket, step.runtime.run, world, hands);
+      return cas(step, step.runtime.run, null, won);
+    }
+    case 'retry': {
+      const text = sentence(step.because, step.evidence);
+      const why = { reason: step.because, text };
+      const won = await board.retry(
+        step.ticket,
+        step.guard,
+        step.runtime,
+        step.end,
+        step.to,
+        why,
+        actor,
+        now,
+      );
+      if (won === 'won' && step.runtime !== null) await forget(step.ticket, step.runtime.run, world, hands);
+      return cas(step, step.runtime?.run ?? null, step.to.status, won);
+    }
+    case 'adopt': {
+      const { sighting } = step;
+      const won = await board.adopt(
+        {
+          ...sighting,
+          guard: step.guard,
+          instead_of: null,
+          mark: sighting.run,
+          tmux_session: sighting.session,
+          tmux_pane: sighting.pane,
+        },
+        actor,
+        now,
+      );
+      if (won === 'won') await hands.outside.mark(step.ticket, sighting);
+      return won === 'won'
+        ? outcome(step, sighting.run, 'adopted', 'in_progress', null)
+        : cas(step, null, null, won);
+    }
+    case 'follow': {
+      const won = await board.follow(step.runtime, step.process, actor, now);
+      if (won === 'lost') return cas(step, step.runtime.run, null, won);
+      const row = world.runtimes.find((one) => one.row.id === step.runtime.run)?.row;
+      await hands.outside.mark(step.ticket, { ...step.process, run: row?.mark ?? step.runtime.run });
+      return outcome(step, step.runtime.run, 'adopted', step.guard.status, null);
+    }
+    case 'close_pane': {
+      // Only once its run has ended on the board as well: a step before this one may have lost its race.
+      const row = await board.runtimeByMark(step.run);
+      if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
+      await hands.outside.closePane(step.run, step.pane, step.pid);
+      return outcome(step, step.run, 'done', null, null);
+    }
+    case 'trip': {
+      const text = sentence(step.because, step.evidence);
+      if (!hands.outside.switchOff(step.level, step.scope, text))
+        return outcome(step, null, 'lost_race', null, null);
+      const what = { kind: 'killswitch', because: step.because, text: trippedText(step.scope, text) };
+      await board.log({ at_ms: now, ticket_id: null, run_id: null, actor, ...what });
+      return outcome(step, null, 'done', null, null);
+    }
+    case 'shorten': {
+      const { ticket, agent, from_ms, to_ms } = step;
+      const won = await board.shortenWait({ ticket, agent, from_ms, to_ms }, actor, now);
+      return cas(step, null, null, won);
+    }
+    case 'launch':
+      return outcome(step, null, 'declined', null, 'a launch is no heal');
+    default:
+      return unreachable(step);
+  }
+}
+
+async function forget(ticket: string, run: string, world: World, { outside }: Hands): Promise<void> {
+  failpoint('heal-committed');
+  await outside.forget(ticket, world.runtimes.find(({ row }) => row.id === run)?.row.mark ?? run);
+}

@@ -1,0 +1,21 @@
+import type { Server } from '../board/http/api.ts';
+import type { Board } from '../board/port.ts';
+import type { Places } from '../machine/paths.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Tmux } from '../tmux/tmux.ts';
+
+/** This machine, and what a tick knows of itself. */
+export interface Here {
+  readonly places: Places;
+  readonly board: Board;
+  readonly tmux: Tmux;
+  readonly policy: Policy;
+  readonly env: NodeJS.ProcessEnv;
+  /** The Node and the script that launchers and agents call back. */
+  readonly node: string;
+  readonly bin: string;
+  readonly tick_id: string;
+  readonly clock: () => number;
+  /** The server that starts the runtimes; absent = we start them. */
+  readonly sender?: Server | null;
+}

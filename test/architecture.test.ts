@@ -152,6 +152,13 @@ describe('the architecture', () => {
     expect(offences(`${folder}/`, ours)).toEqual([]);
   });
 
+  it('lets what commands are made of import no command', () => {
+    const folders = ['workspace', 'config', 'import', 'schedule', 'publish', 'clean', 'doctor'];
+    expect(
+      folders.flatMap((folder) => offences(`${folder}/`, (name) => !/^(commands|cli)\//.test(name))),
+    ).toEqual([]);
+  });
+
   it('lets files be touched by their path only where no agent is expected to write', () => {
     const touching = sources.flatMap(({ path, text }) => {
       const [, list = ''] = /import \{([^}]*)\} from 'node:fs'/.exec(text) ?? [];

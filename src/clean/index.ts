@@ -2,10 +2,10 @@
  * more right before it goes. Nothing goes that is dirty, in use, or the only place of a commit. */
 
 import { type Acted, type Found, type Group, type Proposal, together } from '../model/clean.ts';
+import { messageOf } from '../model/errors.ts';
 import { activity } from './activity.ts';
 import { branches } from './branches.ts';
 import type { Here } from './here.ts';
-import { reasonOf } from './item.ts';
 import { runs } from './runs.ts';
 import { runtimes } from './runtimes.ts';
 import { worktrees } from './worktrees.ts';
@@ -26,6 +26,6 @@ export async function carryOut({ act }: Proposal): Promise<Acted> {
   try {
     return await act();
   } catch (error) {
-    return { result: 'failed', error: reasonOf(error) };
+    return { result: 'failed', error: messageOf(error) };
   }
 }

@@ -8,7 +8,3 @@ export function word(text: string): string {
 export function isSettled(status: string | undefined): boolean {
   return status === 'done' || status === 'cancelled';
 }
-
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

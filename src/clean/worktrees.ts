@@ -2,6 +2,7 @@ import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { namesAt } from '../machine/foreign.ts';
 import { type Acted, type Found, type Left, NOTHING, type Proposal, together } from '../model/clean.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import {
@@ -17,7 +18,7 @@ import {
 import { hasCommits } from '../workspace/head.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
-import { isSettled, reasonOf, word } from './item.ts';
+import { isSettled, word } from './item.ts';
 import { lookAtProcesses } from './processes.ts';
 import { userOf } from './use.ts';
 
@@ -172,7 +173,7 @@ async function remove(target: string, id: string, project: Project, here: Here):
   step('worktree-aside');
   // Whoever came in since is seen here; nobody can come in by the name any more.
   const again = await look(target, aside, ticket, project, here).catch((error: unknown) => ({
-    ...({ ok: false, because: 'unreadable', says: reasonOf(error) } as const),
+    ...({ ok: false, because: 'unreadable', says: messageOf(error) } as const),
   }));
   // What its log alone led to has a ref by now: more of that is new.
   const same = again.ok && again.tip === seen.tip && again.id === seen.id && again.logged.length === 0;

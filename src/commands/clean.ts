@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
-import { reasonOf } from '../clean/item.ts';
 import { loadPolicy } from '../config/load.ts';
 import { hint } from '../config/locate.ts';
 import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { type Acted, type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
 import { columnsOf } from '../report/table.ts';
 import { betweenTicks } from '../tick/lock.ts';
@@ -78,7 +77,7 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
       };
       await board.log({ at_ms: Date.now(), ...row }).catch((error: unknown) => {
         context.out.warn(
-          `${item.name} was cleaned, and the log of the board does not say so: ${reasonOf(error)}`,
+          `${item.name} was cleaned, and the log of the board does not say so: ${messageOf(error)}`,
         );
       });
     }
@@ -91,7 +90,7 @@ function finished(one: Outcome): Outcome {
     one.acted.later();
     return one;
   } catch (error) {
-    const why = `it can be brought back, and was not deleted whole (${reasonOf(error)}): the next clean goes on`;
+    const why = `it can be brought back, and was not deleted whole (${messageOf(error)}): the next clean goes on`;
     return { ...one, acted: { result: 'failed', error: why } };
   }
 }

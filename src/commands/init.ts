@@ -1,24 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { ensurePipes } from '../act/launch/registrar.ts';
-import { adapterOf, type Trust } from '../agents/index.ts';
+import { type ClientTrust, clientsTrust } from '../agents/trusting.ts';
 import { loadPolicy } from '../config/load.ts';
 import { replaceConfiguration } from '../config/replace.ts';
 import { NAME } from '../config/schema.ts';
 import { tomlKey, tomlString } from '../config/toml.ts';
 import { brokenLine, type Context, forgetServer, serverOf, withBoard } from '../context.ts';
+import { realOf } from '../machine/files.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import type { AgentKind, Policy } from '../model/policy.ts';
+import type { Policy } from '../model/policy.ts';
 import { ensureTools } from '../runs/tools.ts';
 
 /** Makes the state dir, the board and a configuration; never changes a file that is there but to add a project. */
@@ -117,20 +109,6 @@ async function writeDefault(file: string, more = ''): Promise<void> {
   }
 }
 
-interface ClientTrust extends Trust {
-  readonly kind: AgentKind;
-}
-
-/** Where the clients of the profiles say whether they trust a repository, each file once. */
-export function clientsTrust(policy: Policy, repo: string, env: NodeJS.ProcessEnv): ClientTrust[] {
-  const found = new Map<string, ClientTrust>();
-  for (const { kind, env: own } of policy.agents.values()) {
-    const trust = adapterOf(kind).trust?.(real(repo), { ...env, ...own });
-    if (trust !== undefined) found.set(trust.file, { kind, ...trust });
-  }
-  return [...found.values()];
-}
-
 /** Said before anything is written. */
 function said({ kind, file, state }: ClientTrust, repo: string): string[] {
   if (state === 'trusted') return [`${kind} trusts ${repo} already (${file})`];
@@ -147,7 +125,7 @@ function addProject(
 ): { readonly name: string; readonly repo: string; readonly said: string } {
   const { config } = context.places;
   const { repo, base, directory } = here();
-  const known = [...policy.projects.values()].filter((one) => same(one.repo, repo));
+  const known = [...policy.projects.values()].filter((one) => realOf(one.repo) === realOf(repo));
   const there = wanted === null ? known[0] : known.find(({ name }) => name === wanted);
   if (there !== undefined)
     return { name: there.name, repo, said: `project ${there.name} is in ${config} already (${repo})` };
@@ -191,19 +169,6 @@ function append({ places, env }: Context, table: string): void {
     EXIT.config,
     `this does not fit into ${places.config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,
   );
-}
-
-function same(a: string, b: string): boolean {
-  return real(a) === real(b);
-}
-
-/** The path without symbolic links, as the clients write it. */
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return resolve(path);
-  }
 }
 
 function here(): { repo: string; base: string; directory: string } {

@@ -3,12 +3,15 @@ import { dirname, join, resolve } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { addressFault } from '../model/address.ts';
+import { messageOf } from '../model/errors.ts';
 import {
+  AGENT_KINDS,
   type AgentProfile,
   DEFAULT_LIMITS,
   type Limits,
   NO_POLICY,
   type NotifySpec,
+  ON_IDLE,
   type Policy,
   type Project,
   type ReviewSpec,
@@ -22,7 +25,6 @@ import {
   AGENT,
   BOARD,
   HOOK,
-  KINDS,
   LIMITS,
   MASS_DEATH,
   METRICS,
@@ -30,7 +32,6 @@ import {
   NOTIFY,
   NOTIFY_COMMAND,
   NOTIFY_WEBHOOK,
-  ON_IDLE,
   PAGE,
   PING,
   PROJECT,
@@ -91,7 +92,7 @@ export function loadPolicy(file: string, env: NodeJS.ProcessEnv, read: Text = re
     if (error instanceof TomlError) {
       const why = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '');
       whole(`not valid TOML: ${why}`, error.line, error.column);
-    } else whole(error instanceof Error ? error.message : String(error));
+    } else whole(messageOf(error));
     return unusable(true);
   }
 }
@@ -250,7 +251,7 @@ const INSIDE = new Map<AnyObject, Readonly<Record<string, AnyObject>>>([
 ]);
 
 /** Keys that take one of a few words. */
-const WORDS: Readonly<Record<string, readonly string[]>> = { kind: KINDS, on_idle: ON_IDLE, on: TOLD };
+const WORDS: Readonly<Record<string, readonly string[]>> = { kind: AGENT_KINDS, on_idle: ON_IDLE, on: TOLD };
 
 /** Validates one table; every unknown key and every wrong value is a complaint. null = there was one. */
 function check<S extends AnyObject>(

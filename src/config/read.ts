@@ -1,4 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from '../model/errors.ts';
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -16,6 +17,6 @@ export function readText(file: string): Text {
     return { missing: false, error: null, text: readFileSync(file, 'utf8').replace(/^\uFEFF/, '') };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { missing: true, error: null, text: '' };
-    return not(error instanceof Error ? error.message : String(error));
+    return not(messageOf(error));
   }
 }

@@ -1,9 +1,7 @@
 import * as v from 'valibot';
-import { AGENTS_MAY, type AgentKind, ON_IDLE, TOLD } from '../model/policy.ts';
+import { AGENT_KINDS, AGENTS_MAY, ON_IDLE, TOLD } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-export const KINDS: readonly AgentKind[] = ['command', 'claude', 'codex', 'opencode', 'gemini'];
-export { ON_IDLE };
 
 const MODES = ['interactive', 'headless'] as const;
 
@@ -111,7 +109,7 @@ export const PROJECT = v.object(
   TABLE,
 );
 
-export const PULL_REQUESTS = ['none', 'github', 'command'] as const;
+const PULL_REQUESTS = ['none', 'github', 'command'] as const;
 
 /** What happens to work that is in review; of a project. */
 export const REVIEW = v.object(
@@ -135,7 +133,7 @@ export const REVIEW = v.object(
 
 export const AGENT = v.object(
   {
-    kind: v.picklist(KINDS, `must be one of ${KINDS.join(', ')}`),
+    kind: v.picklist(AGENT_KINDS, `must be one of ${AGENT_KINDS.join(', ')}`),
     argv: v.optional(argv),
     env: v.optional(v.record(variable, text('must be a string'), TABLE), {}),
     pass_env: v.optional(v.array(variable, 'must be an array of names'), []),

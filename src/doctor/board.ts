@@ -4,7 +4,7 @@ import type { Board, TickRow } from '../board/port.ts';
 import type { BoardHealth } from '../board/sqlite/care.ts';
 import { type Context, readBoard, serverOf } from '../context.ts';
 import { hostId } from '../machine/process.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { EXIT, messageOf, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { many } from '../model/text.ts';
 import { age } from '../model/times.ts';
@@ -102,10 +102,7 @@ async function readAll(
 /** A board that cannot be read keeps everything from working, whatever the reason. */
 function asFailure(error: unknown): UserError {
   if (error instanceof UserError) return error;
-  return new UserError(
-    EXIT.config,
-    `it can't be read: ${error instanceof Error ? error.message : String(error)}`,
-  );
+  return new UserError(EXIT.config, `it can't be read: ${messageOf(error)}`);
 }
 
 async function serverBoard(server: Server): Promise<Board> {

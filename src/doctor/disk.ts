@@ -2,6 +2,7 @@ import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
+import { unescaped } from '../workspace/tree.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** What statfs(2) tells. */
@@ -91,9 +92,7 @@ export function fileSystemOf(mounts: string, path: string): string | null {
   let found: string | null = null;
   for (const line of mounts.split('\n')) {
     const [, at = '', type = ''] = line.split(' ');
-    const point = at.replace(/\\([0-7]{3})/g, (_, octal: string) =>
-      String.fromCharCode(Number.parseInt(octal, 8)),
-    );
+    const point = unescaped(at);
     const inside = path === point || path.startsWith(point.endsWith('/') ? point : `${point}/`);
     // The last one that was mounted at a place covers those before it.
     if (at !== '' && inside && point.length >= best.length) [best, found] = [point, type];

@@ -1,4 +1,4 @@
-import { UserError } from '../model/errors.ts';
+import { messageOf, UserError } from '../model/errors.ts';
 
 /** What a finding is about: the headings of the output, in this order. */
 export const TOPICS = ['programs', 'state', 'board', 'agents', 'projects', 'ticks', 'machine'] as const;
@@ -56,7 +56,7 @@ export async function looked(check: string, look: () => Promise<readonly Finding
 
 /** An error as a finding: what a person has to mend is a failure, anything else only means that it was not looked at. */
 export function thrown(check: string, error: unknown): Finding {
-  const says = error instanceof Error ? error.message : String(error);
+  const says = messageOf(error);
   if (error instanceof UserError) return fail(check, says, 'the line above says what to do');
   return warn(check, `could not be looked at: ${says}`, 'mend what it names, and ask again');
 }

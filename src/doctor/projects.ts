@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
-import { clientsTrust } from '../commands/init.ts';
+import { clientsTrust } from '../agents/trusting.ts';
 import type { Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import type { HookSpec, Policy, Project } from '../model/policy.ts';

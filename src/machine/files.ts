@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uniqueName } from '../model/hash.ts';
 import { textAt } from './foreign.ts';
 
@@ -16,6 +16,15 @@ export function writeAtomic(
   } catch (error) {
     rmSync(temp, { force: true });
     throw error;
+  }
+}
+
+/** A path without symbolic links; as it is where nothing is there. */
+export function realOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
   }
 }
 

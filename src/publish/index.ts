@@ -1,6 +1,7 @@
 import type { Board } from '../board/port.ts';
 import { tokenOf } from '../config/board.ts';
 import { monotonicMs } from '../machine/clock.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 import { blocks, type Switch } from '../model/world.ts';
@@ -54,7 +55,7 @@ export async function publishPass(
       const one = await publishOne(step, handsOf(o));
       if (one !== null) told.push(one);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       told.push({ ticket: step.ticket.id, text: oneLine(why, 400), failed: true, news: true });
     }
   }

@@ -3,9 +3,9 @@
  * whose place a shell has taken is still the process that registered; and a client that goes on in another process of its
  * run is still the client. Both are told by the program: the executable and, for an interpreter, the script.
  */
-import { closeSync, openSync, readFileSync, readlinkSync, readSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
-import { asObject, textOf } from '../machine/files.ts';
+import { asObject, realOf, textOf } from '../machine/files.ts';
 import { PROC, type Proc } from '../machine/process.ts';
 import { findProgram } from '../machine/programs.ts';
 import { fnv1a } from '../model/hash.ts';
@@ -244,13 +244,5 @@ function idOf(path: string): string | null {
     return `${dev}:${ino}`;
   } catch {
     return null;
-  }
-}
-
-function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
   }
 }

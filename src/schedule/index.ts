@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { EXIT, UserError } from '../model/errors.ts';
+import { EXIT, messageOf, UserError } from '../model/errors.ts';
 import { cron } from './cron.ts';
 import { launchd } from './launchd.ts';
 import {
@@ -68,7 +68,7 @@ export function lookAtAll(schedulers: readonly Scheduler[]): Seen[] {
       const look = scheduler.look();
       return { scheduler, with: name, look, state: look.state, says: look.says, notes: scheduler.notes() };
     } catch (error) {
-      const says = error instanceof Error ? error.message : String(error);
+      const says = messageOf(error);
       return { ...none, state: 'unknown', says };
     }
   });

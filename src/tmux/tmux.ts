@@ -1,9 +1,9 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { failpoint } from '../machine/failpoint.ts';
-import { readObject, textOfFile, writeAtomic } from '../machine/files.ts';
+import { readObject, realOf, textOfFile, writeAtomic } from '../machine/files.ts';
 import { argvOf, lookAt, lookAtSelf } from '../machine/process.ts';
 import { findProgram } from '../machine/programs.ts';
 import { type RunResult, run, runToFile } from '../machine/spawn.ts';
@@ -445,18 +445,10 @@ async function heal(tmux: Tmux, pid: number): Promise<boolean> {
   return existsSync(tmux.socket);
 }
 
-function realDir(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
 /** null = a system that does not tell. */
 function namesSocket(argv: readonly string[] | null, socket: string): boolean {
   if (argv === null) return process.platform !== 'linux';
-  const place = (path: string): string => join(realDir(dirname(path)), basename(path));
+  const place = (path: string): string => join(realOf(dirname(path)), basename(path));
   return argv.some((word, n) => argv[n - 1] === '-S' && place(word) === place(socket));
 }
 

@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { textAt } from '../machine/foreign.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { START } from './head.ts';
@@ -126,7 +127,7 @@ export async function branchDiff(where: {
   try {
     quiet = await quietOptions(cwd);
   } catch (error) {
-    return no('git_failed', error instanceof Error ? error.message : String(error));
+    return no('git_failed', messageOf(error));
   }
   const [log, files, uncommitted] = await Promise.all([
     git(cwd, [

@@ -15,6 +15,7 @@ import {
 } from '../machine/foreign.ts';
 import { killGroup } from '../machine/spawn.ts';
 import { HOOK_MARK } from '../model/environment.ts';
+import { messageOf } from '../model/errors.ts';
 import { fnv1a } from '../model/hash.ts';
 import {
   identify,
@@ -79,7 +80,7 @@ export async function runHook(hook: {
       },
     });
   } catch (error) {
-    return { ok: false, error: error instanceof Error ? error.message : String(error) };
+    return { ok: false, error: messageOf(error) };
   } finally {
     closeSync(log.fd);
     removeNote(notes, note);

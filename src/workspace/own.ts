@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { realOf } from '../machine/files.ts';
 import {
   at,
   bytesOf,
@@ -71,14 +72,6 @@ export function ownGitDir(worktree: string): string | null {
     const back = dirname(resolve(dir.path, lineOf(at(dir, 'gitdir'))));
     return back === worktree || realOf(back) === realOf(worktree) ? dir.path : null;
   });
-}
-
-function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 function isDirectory(path: string): boolean {

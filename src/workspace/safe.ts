@@ -3,9 +3,11 @@
  * with the settings that could hide a change switched off (fsmonitor, the untracked cache, a lax look at times), and what
  * a setting could still hide (a bit in the index, an ignore rule, another work tree) is looked for by itself.
  */
+
 import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { namesAt, textAt } from '../machine/foreign.ts';
+import { messageOf } from '../model/errors.ts';
 import { git } from './git.ts';
 import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, PLAIN, whereElse } from './merged.ts';
@@ -84,7 +86,7 @@ export async function judgeWorktree(asked: Asked): Promise<Judged> {
   try {
     return await judge(asked);
   } catch (error) {
-    return no('unreadable', error instanceof Error ? error.message : String(error));
+    return no('unreadable', messageOf(error));
   }
 }
 

@@ -6,6 +6,7 @@
 import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { namesAt, removeFileAt, textAt, writeFileAt } from '../machine/foreign.ts';
+import { exists } from '../machine/process.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { Project } from '../model/policy.ts';
 
@@ -72,7 +73,7 @@ export function isBeingTaken(root: string, n: number, now_ms: number): boolean {
     const [, slot, pid] = /^\.pool-(\d+)\.claimed-(\d+)$/.exec(name) ?? [];
     if (Number(slot) !== n) return false;
     const stat = lstatSync(join(root, name), { throwIfNoEntry: false });
-    return stat !== undefined && now_ms - stat.ctimeMs < CLAIM_MS && lives(Number(pid));
+    return stat !== undefined && now_ms - stat.ctimeMs < CLAIM_MS && exists(Number(pid));
   });
 }
 
@@ -90,12 +91,4 @@ export function isWanting(root: string, n: number, project: Project, now_ms: num
   if (isFresh(state, project, now_ms)) return false;
   const age_ms = now_ms - state.made_at_ms;
   return state.failed === null || age_ms < 0 || age_ms >= AGAIN_MS || state.hook !== hookKey(project);
-}
-
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // another user's, and there
-  }
 }

@@ -49,10 +49,11 @@ function mountedBelow(dir: string): string[] {
   }
   return text
     .split('\n')
-    .map((line) =>
-      (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_, octal: string) =>
-        String.fromCharCode(Number.parseInt(octal, 8)),
-      ),
-    )
+    .map((line) => unescaped(line.split(' ')[4] ?? ''))
     .filter((at) => at.startsWith(`${dir}/`));
+}
+
+/** A path of the kernel's lists of mounts, where a space is `\040`. */
+export function unescaped(path: string): string {
+  return path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

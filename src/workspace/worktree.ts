@@ -1,7 +1,10 @@
 import { existsSync, lstatSync, mkdirSync, realpathSync, rmdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
+import { realOf } from '../machine/files.ts';
 import { lookAtName, namesAt, removeFileAt, writeFileAt } from '../machine/foreign.ts';
+import { exists } from '../machine/process.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import { slug } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -109,7 +112,7 @@ export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
       return no('git_silent', prepared.error);
     });
   } catch (error) {
-    return no('git_failed', error instanceof Error ? error.message : String(error));
+    return no('git_failed', messageOf(error));
   }
 }
 
@@ -238,11 +241,7 @@ export function beingMade(common: string, id: string): boolean {
   const group = Number(textOf(note));
   const age_ms = Date.now() - (lookAtName(note)?.mtimeMs ?? 0);
   if (!Number.isInteger(group) || group <= 1 || age_ms < 0 || age_ms > 2 * ADD_MS) return false;
-  try {
-    return process.kill(-group, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return exists(-group);
 }
 
 /** `git worktree add`, noted by this id while it runs (`beingMade`). */
@@ -311,7 +310,7 @@ async function reuse(
     if (typeof repo !== 'string') return repo;
   }
   const [top = '', dir = '', head = ''] = seen.stdout.split('\n');
-  if (!seen.ok || !same(top, target) || !same(dir, common)) {
+  if (!seen.ok || realOf(top) !== realOf(target) || realOf(dir) !== common) {
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
   }
   const key = (await branchKeys(common)).get(head.slice('refs/heads/'.length)) ?? keyOf(ticket);
@@ -456,14 +455,6 @@ function branchOf(line: string): Branch {
 /** `id` holds letters, digits and one dash only, so it needs no escaping. */
 function isBranchOf(ref: string, id: string): boolean {
   return new RegExp(`^refs/heads/mc/${id}(-[^/]*)?$`).test(ref);
-}
-
-function same(a: string, b: string): boolean {
-  try {
-    return realpathSync(a) === realpathSync(b);
-  } catch {
-    return false;
-  }
 }
 
 function no(because: Refusal, error: string): Refused {

@@ -1,6 +1,6 @@
-import { closeSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { asObject, numberOf, textOf } from '../../machine/files.ts';
+import { asObject, numberOf, realOf, textOf } from '../../machine/files.ts';
 import { lookAtName, namesAt, openForeign, withForeign } from '../../machine/foreign.ts';
 import { lookAt } from '../../machine/process.ts';
 import type { AgentLook, Usage } from '../adapter.ts';
@@ -22,7 +22,7 @@ export function findRollout(look: AgentLook): string | null {
   if (look.session !== null) return rolloutOf(look.env, look.session);
   const started = startedAtMs(look.pid_start);
   if (look.worktree === null || started === null) return null;
-  const folders = new Set([look.worktree, realPath(look.worktree)]);
+  const folders = new Set([look.worktree, realOf(look.worktree)]);
   for (const path of recordsSince(look.env, started)) {
     const head = headOf(path);
     const source = textOf(head, 'source');
@@ -196,12 +196,4 @@ function parsed(line: string): Entry | null {
 
 function changedAt(path: string): number {
   return lookAtName(path)?.mtimeMs ?? 0;
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync, unlinkSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { uniqueName } from '../model/hash.ts';
@@ -14,13 +14,17 @@ export interface RunOptions {
   readonly started?: (child: { readonly pid: number | undefined; readonly stdin: Writable }) => void;
 }
 
-export interface RunResult {
+/** How a program ended. */
+export interface End {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
   /** null = the program ran to its end (whatever its exit code); else `ENOENT`, `timeout` or what went wrong. */
   readonly error: string | null;
+}
+
+export interface RunResult extends End {
+  readonly stdout: string;
+  readonly stderr: string;
 }
 
 const LIMIT = 4 * 1024 * 1024;
@@ -50,9 +54,40 @@ class Tail {
   }
 }
 
-/** The same as `run` for a program that is given nothing to read, cheaper by what two pipes cost: what it prints goes to
- *  a nameless file. The caller can work while it runs. */
-export function runToFile(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+/** Runs a program without a shell. Never throws of itself; on timeout its whole process group is killed. */
+export async function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const { input, started, most = LIMIT } = options;
+  const stdin = input === undefined && started === undefined ? 'ignore' : 'pipe';
+  const child = start(file, args, options, [stdin, 'pipe', 'pipe']);
+  if (typeof child === 'string') return { code: null, signal: null, stdout: '', stderr: '', error: child };
+  const out = new Tail(most);
+  const err = new Tail(most);
+  let open = true;
+  child.stdout?.on('data', (part: Buffer) => {
+    out.add(part);
+    // One that prints without end is not waited for.
+    if (out.over && open) killGroup(child.pid);
+  });
+  child.stderr?.on('data', (part: Buffer) => err.add(part)); // what it complains of is cut, and ends nothing
+  child.stdin?.on('error', () => {});
+  const ended = endOf(child, options.timeoutMs);
+  if (input !== undefined) child.stdin?.end(input);
+  if (started !== undefined && child.stdin !== null) started({ pid: child.pid, stdin: child.stdin });
+  const end = await ended;
+  open = false;
+  child.stdout?.destroy();
+  child.stderr?.destroy();
+  const error = end.error ?? (out.over ? 'output too long' : null);
+  return { ...end, stdout: out.text(), stderr: err.text(), error };
+}
+
+/** The same for a program that is given nothing to read, cheaper by what two pipes cost: what it prints goes to a nameless
+ *  file. The caller can work while it runs. */
+export async function runToFile(
+  file: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<RunResult> {
   const files: number[] = [];
   try {
     files.push(namelessFile(), namelessFile());
@@ -61,35 +96,56 @@ export function runToFile(file: string, args: readonly string[], options: RunOpt
     return run(file, args, options);
   }
   const [out = -1, err = -1] = files;
+  const child = start(file, args, options, ['ignore', out, err]);
+  const end =
+    typeof child === 'string'
+      ? { code: null, signal: null, error: child }
+      : await endOf(child, options.timeoutMs);
+  const stdout = contents(out);
+  const stderr = contents(err) ?? '';
+  for (const fd of files) closeSync(fd);
+  return {
+    ...end,
+    ...{ stdout: stdout ?? '', stderr, error: end.error ?? (stdout === null ? 'output too long' : null) },
+  };
+}
+
+/** Starts a program that leads a process group of its own; a text = why it could not even be tried. */
+function start(
+  file: string,
+  args: readonly string[],
+  { env = process.env, cwd }: RunOptions,
+  stdio: StdioOptions,
+): ChildProcess | string {
+  try {
+    return spawn(file, [...args], { detached: true, stdio, env, ...(cwd === undefined ? {} : { cwd }) });
+  } catch (error) {
+    return String(error);
+  }
+}
+
+/** Waits for a program that leads its own process group. When its time is up the whole group is killed; whoever has inherited its
+ *  pipes, such as a daemon, does not hold us. */
+export function endOf(child: ChildProcess, timeoutMs: number): Promise<End> {
   return new Promise((done) => {
-    let timer: NodeJS.Timeout | undefined;
+    let late = false;
+    let drain: NodeJS.Timeout | undefined;
     const finish = (code: number | null, signal: NodeJS.Signals | null, error: string | null): void => {
       clearTimeout(timer);
-      const stdout = contents(out);
-      const failure = error ?? (stdout === null ? 'output too long' : null);
-      const result = { code, signal, stdout: stdout ?? '', stderr: contents(err) ?? '', error: failure };
-      for (const fd of files) closeSync(fd);
-      done(result);
+      clearTimeout(drain);
+      done({ code, signal, error: error ?? (late ? 'timeout' : null) });
     };
-    let child: ReturnType<typeof spawn>;
-    try {
-      child = spawn(file, [...args], {
-        detached: true,
-        stdio: ['ignore', out, err],
-        env: options.env ?? process.env,
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      });
-    } catch (error) {
-      finish(null, null, String(error));
-      return;
-    }
-    let late = false;
-    timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       late = true;
       killGroup(child.pid);
-    }, options.timeoutMs);
-    child.once('error', (error: NodeJS.ErrnoException) => finish(null, null, error.code ?? error.message));
-    child.once('exit', (code, signal) => finish(code, signal, late ? 'timeout' : null));
+      drain = setTimeout(finish, DRAIN_MS, null, null, null);
+    }, timeoutMs);
+    child.on('error', (error: NodeJS.ErrnoException) => finish(null, null, error.code ?? error.message));
+    child.once('exit', (code, signal) => {
+      clearTimeout(drain);
+      drain = setTimeout(finish, DRAIN_MS, code, signal, null);
+    });
+    child.once('close', (code, signal) => finish(code, signal, null));
   });
 }
 
@@ -125,65 +181,4 @@ export function killGroup(pid: number | undefined): void {
   } catch {
     // Gone already.
   }
-}
-
-/** Runs a program without a shell. Never throws of itself; on timeout its whole process group is killed. */
-export function run(file: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  return new Promise((done, fail) => {
-    const { input, started, most = LIMIT } = options;
-    const out = new Tail(most);
-    const err = new Tail(most);
-    let child: ReturnType<typeof spawn>;
-    let settled = false;
-    let timedOut = false;
-    let drain: NodeJS.Timeout | undefined;
-    const finish = (code: number | null, signal: NodeJS.Signals | null, error: string | null): void => {
-      if (settled) return;
-      settled = true;
-      clearTimeout(timer);
-      clearTimeout(drain);
-      const failure = error ?? (timedOut ? 'timeout' : out.over ? 'output too long' : null);
-      done({ code, signal, stdout: out.text(), stderr: err.text(), error: failure });
-      child?.stdout?.destroy();
-      child?.stderr?.destroy();
-    };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      killGroup(child.pid);
-      drain = setTimeout(() => finish(null, null, 'timeout'), DRAIN_MS);
-    }, options.timeoutMs);
-    try {
-      child = spawn(file, [...args], {
-        detached: true,
-        stdio: [input === undefined && started === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-        env: options.env ?? process.env,
-        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-      });
-    } catch (error) {
-      clearTimeout(timer);
-      done({ code: null, signal: null, stdout: '', stderr: '', error: String(error) });
-      return;
-    }
-    // One that prints without end is not waited for.
-    const take = (tail: Tail) => (part: Buffer) => {
-      tail.add(part);
-      if (tail.over && !settled) killGroup(child.pid);
-    };
-    child.stdout?.on('data', take(out));
-    child.stderr?.on('data', (part: Buffer) => err.add(part)); // what it complains of is cut, and ends nothing
-    child.on('error', (error: NodeJS.ErrnoException) =>
-      finish(null, null, error.code === 'ENOENT' ? 'ENOENT' : (error.code ?? error.message)),
-    );
-    child.on('exit', (code, signal) => {
-      if (!settled) drain = setTimeout(() => finish(code, signal, null), DRAIN_MS);
-    });
-    child.on('close', (code, signal) => finish(code, signal, null));
-    child.stdin?.on('error', () => {});
-    if (input !== undefined) child.stdin?.end(input);
-    try {
-      if (started !== undefined && child.stdin !== null) started({ pid: child.pid, stdin: child.stdin });
-    } catch (error) {
-      fail(error);
-    }
-  });
 }

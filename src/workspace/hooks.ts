@@ -13,7 +13,7 @@ import {
   writeFileAt,
   writeIn,
 } from '../machine/foreign.ts';
-import { killGroup } from '../machine/spawn.ts';
+import { endOf, killGroup } from '../machine/spawn.ts';
 import { HOOK_MARK } from '../model/environment.ts';
 import { messageOf } from '../model/errors.ts';
 import { fnv1a } from '../model/hash.ts';
@@ -30,8 +30,6 @@ import { gated, letThrough } from './gate.ts';
 import { ownGitDir } from './own.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
-/** How long a daemon that inherited the pipes may hold us after the hook itself has ended. */
-const DRAIN_MS = 200;
 /** What a shell means by them: the one that becomes the hook, or one inside it. */
 const EXITS: ReadonlyMap<number, string> = new Map([
   [126, ' (a program may not be executed)'],
@@ -192,9 +190,8 @@ async function runLogged(
   });
   letThrough(child, o.started);
   let room = MAX_LOG_BYTES - o.log.size;
-  let open = true;
   child.all.on('data', (part: Buffer) => {
-    if (!open || room <= 0) return;
+    if (room <= 0) return;
     try {
       room -= writeSync(o.log.fd, part.subarray(0, room));
     } catch {
@@ -202,28 +199,14 @@ async function runLogged(
       room = 0;
     }
   });
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    killGroup(child.pid);
-  }, o.timeout_ms);
-  let drain: NodeJS.Timeout | undefined;
-  const exited = new Promise<void>((go) => {
-    child.nodeChildProcess.once('exit', () => {
-      drain = setTimeout(go, DRAIN_MS);
-    });
-  });
-  const ended = await Promise.race([child, exited.then(() => null)]);
-  clearTimeout(timer);
-  clearTimeout(drain);
-  open = false;
+  if (child.pid === undefined) return { ok: false, error: (await child).shortMessage ?? 'failed to start' };
+  const { code, signal, error } = await endOf(child.nodeChildProcess, o.timeout_ms);
+  room = 0; // the log is closed, whoever still prints
   child.all.destroy();
-  if (late) return { ok: false, error: `no end within ${o.timeout_ms / 1000} s, killed` };
-  const { exitCode: code, signalCode } = child.nodeChildProcess;
+  if (error === 'timeout') return { ok: false, error: `no end within ${o.timeout_ms / 1000} s, killed` };
   if (code === 0) return { ok: true, error: null };
-  if (code !== null && code > 0) return { ok: false, error: `exit code ${code}${EXITS.get(code) ?? ''}` };
-  if (signalCode !== null) return { ok: false, error: `killed by ${signalCode}` };
-  return { ok: false, error: ended === null ? 'failed' : (ended.shortMessage ?? 'failed to start') };
+  if (code !== null) return { ok: false, error: `exit code ${code}${EXITS.get(code) ?? ''}` };
+  return { ok: false, error: error ?? `killed by ${signal}` };
 }
 
 /** Whether `after_create` has never run to its end in this worktree. */

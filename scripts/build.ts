@@ -6,7 +6,9 @@ import { createRequire } from 'node:module';
 import { basename } from 'node:path';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import pkg from '../package.json' with { type: 'json' };
+import { thirdPartyLicenses } from './licenses.ts';
 import { manualPage } from './man.ts';
+import { oursAlone } from './source-map.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -62,7 +64,8 @@ const COMMON = {
   format: 'cjs',
   target: 'node22.13',
   minify: true,
-  legalComments: 'linked',
+  legalComments: 'none', // the licences are in a file of their own
+  metafile: true,
   logLevel: 'warning',
   write: false,
 } satisfies BuildOptions;
@@ -124,9 +127,9 @@ const DEFINE = {
   MC_PICKUP_FAILPOINTS: String(FAILPOINTS),
 };
 
-const outputs = await Promise.all(
-  Object.entries({ main: 'src/main.ts', ...BESIDE }).map(async ([name, entry]) => {
-    const made = await build({
+const bundles = await Promise.all(
+  Object.entries({ main: 'src/main.ts', ...BESIDE }).map(([name, entry]) =>
+    build({
       ...COMMON,
       entryPoints: [entry],
       outfile: `dist/${name}.cjs`,
@@ -135,21 +138,24 @@ const outputs = await Promise.all(
       external: ['better-sqlite3/package.json', '*.node'],
       define: DEFINE,
       plugins: [lateBuiltins, sqliteBinding, besides],
-    });
-    return made.outputFiles;
-  }),
+    }),
+  ),
 );
 
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST, { recursive: true });
 if (FAILPOINTS) cpSync('bin', `${DIST}/../bin`, { recursive: true });
-for (const { path, text } of outputs.flat()) {
+for (const { path, text } of bundles.flatMap(({ outputFiles }) => outputFiles)) {
   const name = basename(path);
   const bundle = name.endsWith('.cjs');
   // The launcher reads a bundle as Latin-1, and knows it by the hash in its last line.
   if (/^(main|cli|registration)\.cjs$/.test(name) && /[^\n -~\t]/.test(text))
     throw new Error(`${name} is not plain ASCII`);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  writeFileSync(`${DIST}/${name}`, bundle ? `${text}//${hash}\n` : text);
+  writeFileSync(`${DIST}/${name}`, bundle ? `${text}//${hash}\n` : oursAlone(text));
 }
-if (!FAILPOINTS) writeFileSync(`${DIST}/mc-pickup.1`, manualPage());
+if (!FAILPOINTS) {
+  writeFileSync(`${DIST}/mc-pickup.1`, manualPage());
+  const licences = thirdPartyLicenses(bundles.map(({ metafile }) => metafile));
+  writeFileSync(`${DIST}/THIRD-PARTY-LICENSES.txt`, licences);
+}

@@ -9,9 +9,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { BIN, git, makeSandbox, type Sandbox } from '../scripts/sandbox.ts';
 import { openBoard } from '../src/board/sqlite/index.ts';
 import { cli } from '../src/cli/index.ts';
-import { runTick } from '../src/commands/dispatch.ts';
 import { makeContext } from '../src/context.ts';
 import { ensureHostId } from '../src/machine/process.ts';
+import { tick as tickNow } from '../src/tick/index.ts';
 import { Strace } from './bench/trace.ts';
 
 let box: Sandbox;
@@ -95,7 +95,7 @@ async function workOf(act: () => Promise<number> = tick): Promise<Work> {
 
 async function tick(): Promise<number> {
   const options = { stateDir: box.state, config: join(box.dir, 'config.toml') };
-  return (await runTick(makeContext(options, box.env), { dispatch: true })).code;
+  return (await tickNow(makeContext(options, box.env), { dispatch: true })).code;
 }
 
 async function status(): Promise<number> {

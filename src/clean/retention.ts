@@ -34,11 +34,12 @@ const PATIENCE = 144;
 /** Takes a step through the rows of the board, from where the last one ended; null = the board is a server's. */
 export type SweepRows = ((limits: Limits, swept: Swept) => Swept) | null;
 
-/** Takes one step. The caller holds the tick lock. */
+/** Takes one step. The caller holds the tick lock; `signal`: no longer, so that nothing may be taken away any more. */
 export async function sweep(
   retention: Retention,
   sweepRows: SweepRows,
   here: Omit<Here, 'older_ms'>,
+  signal: AbortSignal,
 ): Promise<void> {
   const { places, now_ms } = here;
   const before = progressOf(places);
@@ -55,19 +56,19 @@ export async function sweep(
   // What can't be moved or removed is told, and keeps nothing else from going.
   const faults: unknown[] = [];
   const run =
-    runs_days === 0 ? '' : await runs(before.run, { ...here, older_ms: runs_days * DAY_MS }, faults);
+    runs_days === 0 ? '' : await runs(before.run, { ...here, older_ms: runs_days * DAY_MS }, faults, signal);
   emptyTrash(here, TRASH, faults);
   note(places, { ...swept, run });
   if (faults.length > 0) throw faults[0];
 }
 
 /** Looks at the next directories of runs; the last one of them. */
-async function runs(after: string, here: Here, faults: unknown[]): Promise<string> {
+async function runs(after: string, here: Here, faults: unknown[], signal: AbortSignal): Promise<string> {
   const names = namesOf(here.places);
   const first = names.findIndex((name) => name > after);
   const most = here.server === null ? RUNS.here : RUNS.server;
   const some = first < 0 ? names.slice(0, most) : names.slice(first, first + most);
-  await retireRuns(some, here, faults);
+  await retireRuns(some, here, faults, signal);
   return some.at(-1) ?? '';
 }
 

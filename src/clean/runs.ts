@@ -53,17 +53,25 @@ export async function runs(here: Here): Promise<Found> {
   return together(found);
 }
 
-/** Retention: what is old of these goes to the trash; what can't is told in `faults`. The caller holds the tick lock. */
-export async function retireRuns(names: readonly string[], here: Here, faults: unknown[]): Promise<void> {
+/** Retention: what is old of these goes to the trash; what can't is told in `faults`. The caller holds the tick lock; `signal`: no longer. */
+export async function retireRuns(
+  names: readonly string[],
+  here: Here,
+  faults: unknown[],
+  signal: AbortSignal,
+): Promise<void> {
   const processes = inTime(here.places.state);
   for (const name of names) {
     const path = join(here.places.runs, name);
     try {
-      if ((await look(name, path, here, processes))?.ok === true) retire(name, here);
+      const seen = await look(name, path, here, processes);
+      if (signal.aborted) break;
+      if (seen?.ok === true) retire(name, here);
     } catch (error) {
       faults.push(error);
     }
   }
+  signal.throwIfAborted();
 }
 
 /** What may be a run by its name, in order; none where nothing was launched yet, and a symlink is not followed. */

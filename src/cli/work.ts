@@ -24,7 +24,7 @@ export function defineWork(program: Command, run: Run): void {
       .option('--max <n>', 'launch at most n', count)
       .option('--project <name>', 'launch for this project of the configuration only')
       .action((o) =>
-        run(async (c) => (await import('../commands/dispatch.ts')).dispatch(c, { ...o, dispatch: true })),
+        run(async (c) => (await (await import('../tick/index.ts')).tick(c, { ...o, dispatch: true })).code),
       ),
     ['mc-pickup dispatch --dry-run', 'what a tick would do now, and why it passes tickets over'],
     ['mc-pickup dispatch --max 1', 'a tick that launches one agent at most'],
@@ -35,7 +35,7 @@ export function defineWork(program: Command, run: Run): void {
       .description('gate and reconcile pass only')
       .option('--dry-run', 'print the plan; write nothing')
       .action((o) =>
-        run(async (c) => (await import('../commands/dispatch.ts')).dispatch(c, { ...o, dispatch: false })),
+        run(async (c) => (await (await import('../tick/index.ts')).tick(c, { ...o, dispatch: false })).code),
       ),
     ['mc-pickup reconcile', 'bring the board in line with what lives; launch nothing'],
   );

@@ -7,7 +7,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
 import { whyNotTheClient } from '../runs/foreground.ts';
-import { betweenTicks } from '../tick/lock.ts';
+import { betweenTicks } from '../tick/between.ts';
 import { pressKeys } from '../tmux/paste.ts';
 import { showsText } from '../tmux/tmux.ts';
 import {

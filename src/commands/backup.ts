@@ -2,8 +2,8 @@ import { join, resolve } from 'node:path';
 import { type Context, serverOf } from '../context.ts';
 import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { betweenTicks } from '../tick/lock.ts';
-import { showing } from './progress.ts';
+import { showing } from '../report/showing.ts';
+import { betweenTicks } from '../tick/between.ts';
 
 /** A checked copy of the board, made while ticks and agents go on. */
 export async function backup(

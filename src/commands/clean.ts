@@ -6,9 +6,9 @@ import { parseDuration } from '../machine/killswitch.ts';
 import { type Acted, type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
 import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
+import { showing } from '../report/showing.ts';
 import { columnsOf } from '../report/table.ts';
-import { betweenTicks } from '../tick/lock.ts';
-import { showing } from './progress.ts';
+import { betweenTicks } from '../tick/between.ts';
 
 export interface CleanOptions {
   readonly yes?: boolean;

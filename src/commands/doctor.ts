@@ -5,8 +5,8 @@ import { examine } from '../doctor/index.ts';
 import { takeOver } from '../doctor/locks.ts';
 import { show } from '../doctor/show.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import { showing } from '../report/showing.ts';
 import { isTerminal } from '../report/terminal.ts';
-import { showing } from './progress.ts';
 
 /** Looks at everything that a tick and its agents need, here or in the environment of a scheduler, and says for each what is
  *  wrong and what to do. Exit 78 where something has to be mended before agents can be launched. */

@@ -15,8 +15,8 @@ import { evidenceWords, historyOf, type Told, toldLine } from '../report/history
 import { reviewWords } from '../report/review.ts';
 import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
+import { decided } from '../tick/decided.ts';
 import { earlierTicks } from '../tick/earlier.ts';
-import { decided } from '../tick/index.ts';
 import { observe } from '../tick/observe.ts';
 import { ticketLine } from './ticket.ts';
 

@@ -5,10 +5,10 @@ import type * as tasks from '../import/index.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { showing } from '../report/showing.ts';
 import { forgeOf, textOf } from './import-from.ts';
 import { type Change, changeOf, type Left } from './import-update.ts';
 import { labelsOf, nameOf } from './names.ts';
-import { showing } from './progress.ts';
 import { defaultProject } from './ticket.ts';
 
 export interface ImportOptions {

@@ -3,9 +3,9 @@ import { brokenLine, type Context, ensureHost, openBoard, ticketOrFail, withBoar
 import { readSwitches } from '../machine/killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { handsOf, type PublishOptions, planPublish, publishOne, publishPass } from '../publish/index.ts';
+import { showing } from '../report/showing.ts';
 import { isTerminal } from '../report/terminal.ts';
-import { locked } from '../tick/lock.ts';
-import { showing } from './progress.ts';
+import { locked } from '../tick/between.ts';
 
 /** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */
 export async function publishInTurn(

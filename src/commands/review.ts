@@ -5,7 +5,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { betweenTicks } from '../tick/lock.ts';
+import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
 import { ticketLine, won } from './ticket.ts';
 

@@ -12,7 +12,7 @@ import { clean } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Client, clientOf } from '../runs/program.ts';
 import { kindOf } from '../runs/run-file.ts';
-import { betweenTicks } from '../tick/lock.ts';
+import { betweenTicks } from '../tick/between.ts';
 import { judgeRow } from '../tick/observe.ts';
 
 /** Busy means alive: the runtime is named, and nothing was sent. Exit 75. */

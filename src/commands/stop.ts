@@ -6,7 +6,7 @@ import { identityOf } from '../model/runtime.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { removeMark } from '../runs/marks.ts';
 import { endLeftovers, stopProcess } from '../runs/stop.ts';
-import { betweenTicks } from '../tick/lock.ts';
+import { betweenTicks } from '../tick/between.ts';
 import { judgeRow } from '../tick/observe.ts';
 
 interface Options {

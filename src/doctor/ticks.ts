@@ -2,6 +2,7 @@ import type { TickTime } from '../board/sqlite/care.ts';
 import type { Context } from '../context.ts';
 import { numberOf, readObject, textOfFile } from '../machine/files.ts';
 import { halted, readSwitches } from '../machine/killswitch.ts';
+import { faultNote } from '../machine/paths.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
 import { many } from '../model/text.ts';
@@ -33,7 +34,7 @@ export async function tickFindings(
   const interval_ms = limits.interval_seconds * 1000;
   const halts = haltedSince(places.gate, now_ms);
   if (halts !== null && stop !== null) found.push(ok('halted', halts));
-  if (page !== null) found.push(...pageFault(places.pageFault));
+  if (page !== null) found.push(...pageFault(faultNote(places, 'page')));
   if (!board.readable) return [...found, ...(await scheduled(context, false))];
   const last = lastTick(board, stop !== null ? places.gate : null, interval_ms, now_ms);
   found.push(...(await scheduled(context, last.result === 'ok')));

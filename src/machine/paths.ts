@@ -42,9 +42,11 @@ export interface Places {
   readonly worktrees: string;
   /** How far the removal of what is old has come. */
   readonly retention: string;
-  readonly retentionFault: string;
-  /** Why the page that is asked for could not be written. */
-  readonly pageFault: string;
+}
+
+/** Why what follows each tick (`page`, `metrics`, `retention` ...) fails, while it does. */
+export function faultNote({ state }: Pick<Places, 'state'>, name: string): string {
+  return `${state}/${name}-failed`;
 }
 
 /** Resolves the state dir and the config file: option, then environment, then XDG. Pure but for `homedir`. */
@@ -90,7 +92,5 @@ export function placesOf(
     bin: `${state}/bin`,
     worktrees: `${state}/worktrees`,
     retention: `${state}/retention.json`,
-    retentionFault: `${state}/retention-failed`,
-    pageFault: `${state}/page-failed`,
   };
 }

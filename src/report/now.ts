@@ -20,3 +20,15 @@ export function writeNow(fd: 1 | 2, text: string): string | null {
 export function lostOutput(code: string): string {
   return `mc-pickup: stdout takes no more (${code}): what was to be printed is lost, what was done stands\n`;
 }
+
+/** What `JSON.stringify` leaves as it is though a terminal may act on it: C1 controls, bidi controls, line separators. */
+const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+/** A value as one line of JSON that a terminal does not act on. */
+export function jsonLine(value: unknown): string {
+  return `${JSON.stringify(value).replace(UNSAFE, escaped)}\n`;
+}
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}

@@ -1,5 +1,5 @@
 import { clean } from '../model/text.ts';
-import { lostOutput } from './now.ts';
+import { jsonLine, lostOutput } from './now.ts';
 import { isTerminal } from './terminal.ts';
 
 /** Where words for people and JSON go. The only part of the program that prints. */
@@ -19,9 +19,6 @@ export interface Out {
 /* Whatever a command prints was written by anybody: names are refused where they come in, but other programs write
  * to the board too, so every line is cleaned once more on its way out. */
 
-/** What `JSON.stringify` leaves as it is though a terminal may act on it: C1 controls, bidi controls, line separators. */
-const UNSAFE = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
-
 /** `NO_COLOR`, `--no-color` and a pipe turn colour off; `--quiet` leaves errors and JSON. */
 export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.ProcessEnv): Out {
   return {
@@ -38,7 +35,7 @@ export function outFor(options: { quiet: boolean; color: boolean }, env: NodeJS.
     },
     json(value) {
       documents += 1;
-      calmStdout().write(`${JSON.stringify(value).replace(UNSAFE, escaped)}\n`);
+      calmStdout().write(jsonLine(value));
     },
     warn(text) {
       clearFirst?.();
@@ -101,8 +98,4 @@ export function cleanPainted(text: string): string {
     .split(/(\u001b\[[0-9;]*m)/)
     .map((part, n) => (n % 2 === 1 ? part : clean(part)))
     .join('');
-}
-
-function escaped(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

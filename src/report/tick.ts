@@ -28,7 +28,8 @@ export interface PublishReport {
 /** What `dispatch --json` prints, and `ticks` keeps: the contract `mc-pickup.tick/1`. */
 export interface TickReport {
   readonly schema: 'mc-pickup.tick/1';
-  readonly tick_id: string;
+  /** null = halted at the gate. */
+  readonly tick_id: string | null;
   readonly host_id: string | null;
   readonly dry_run: boolean;
   readonly outcome: TickOutcome;

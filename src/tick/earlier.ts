@@ -3,13 +3,13 @@ import type { Context } from '../context.ts';
 import { hostId, lookAt, lookAtSelf, startedWith } from '../machine/process.ts';
 import type { LaunchStep } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
-import type { TickInput } from './index.ts';
+import type { BeingMade } from './decided.ts';
 import type { Eyes } from './observe.ts';
 
 /** What a tick, a dry one, or `explain` can know of the ticks before it. */
 export interface Earlier {
   readonly claimersEnded: Eyes['claimersEnded'];
-  readonly beingMade: TickInput['beingMade'];
+  readonly beingMade: BeingMade;
 }
 
 /** `locked`: the tick lock is held, so no other tick lives. `sends`: a server starts the runtimes, and may still do so for a tick that

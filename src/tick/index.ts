@@ -1,71 +1,180 @@
+/*
+ * One tick, from the gate to what follows it: the summary of the program. There is no daemon. A scheduler starts a process a
+ * minute, which looks, decides, acts and ends; the next one begins with what the board and the machine then say.
+ */
 import { act } from '../act/index.ts';
 import type { Hands } from '../act/outcome.ts';
-import { decide } from '../decide/index.ts';
+import { realOutside } from '../act/real.ts';
+import type { Server } from '../board/http/api.ts';
+import type { Board } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
+import { readText } from '../config/read.ts';
+import { type Context, openBoard, readBoard, serverOf } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { failpoint } from '../machine/failpoint.ts';
+import { tickBoundMs } from '../model/bounds.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { uniqueName } from '../model/hash.ts';
-import type { DecideOptions, LaunchStep, Outcome, Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
-import type { World } from '../model/world.ts';
-import { type TickReport, tickReport } from '../report/tick.ts';
+import { explainError } from '../report/errors.ts';
+import { type Say, showing } from '../report/showing.ts';
+import { tickReport } from '../report/tick.ts';
+import { unbegun } from '../report/unbegun.ts';
+import { type After, after } from './after.ts';
+import { switchOffDamaged } from './damaged.ts';
+import { decided } from './decided.ts';
+import { earlierTicks } from './earlier.ts';
+import { halt, tellHalt } from './gate.ts';
+import { takeTickLock } from './lock.ts';
+import { beginLook, type Look, observe } from './observe.ts';
+import { dueReviews, reviewOptions } from './reviews.ts';
+import { save, type TickResult } from './save.ts';
+import { show } from './show.ts';
+import { watched } from './watched.ts';
+import type { Wish } from './words.ts';
 
-export interface TickInput {
-  readonly policy: Policy;
-  readonly options: DecideOptions;
-  readonly observe: () => Promise<World>;
-  /** Of these tickets those in whose workspace an earlier launch still works, and what that is. */
-  readonly beingMade: (launches: readonly LaunchStep[]) => Promise<World['being_made']>;
-  /** null = a dry run: the same tick, without hands. */
-  readonly hands: Hands | null;
-  readonly tick_id: string;
+export interface Ticked {
+  readonly code: ExitCode;
+  /** null = it did not come to its end: halted, given way to another, or an error, which is told. */
+  readonly result: TickResult | null;
+  /** Something that followed it took too long, and may still be at it. */
+  readonly cut: boolean;
 }
 
-export interface TickResult {
-  readonly world: World;
-  readonly plan: Plan;
-  readonly outcomes: readonly Outcome[] | null;
-  readonly report: TickReport;
+/** Works, prints, and never throws. */
+export async function tick(context: Context, wish: Wish): Promise<Ticked> {
+  const { places, env, json, out } = context;
+  const dry = wish.dryRun === true;
+  failpoint('tick-gate');
+  const halts = halt(places, env, { dry });
+  if (halts !== null)
+    return { code: tellHalt(halts, { json, dry, quiet: out.quiet }), result: null, cut: false };
+  const then = after(context, wish);
+  let done: Done;
+  try {
+    done = await showing(context, 'ticking', (say) =>
+      dry ? rehearse(context, wish) : work(context, wish, say, then),
+    );
+  } catch (error) {
+    if (!dry) switchOffDamaged(context, error);
+    done = { code: explainError(error, env), result: null };
+  }
+  return { ...done, cut: await then.end(done.code) };
 }
 
-/** One tick behind the gate: observe, decide, act. The summary of the program. */
-export async function tick(input: TickInput): Promise<TickResult> {
-  const { policy, options, hands, tick_id } = input;
-  const start = monotonicMs();
-  const seen = await input.observe();
+type Done = Pick<Ticked, 'code' | 'result'>;
+
+/** A whole tick behind the gate. Beside another one it does nothing. */
+async function work(context: Context, wish: Wish, say: Say, then: After): Promise<Done> {
+  const tick_id = newTickId();
+  const lock = await takeTickLock(context, wish.dispatch ? 'dispatch' : 'reconcile');
+  if (lock === null) return { code: show(context, unbegun(tick_id, false, null), wish), result: null };
+  try {
+    const { places, tmux, env, node, bin } = context;
+    // Answered while the configuration is read.
+    const look = beginLook({ places, tmux, repair: true, me: lock.me });
+    const { policy, server } = await configured(context, wish, (known) => {
+      lock.mayTake(tickBoundMs(known));
+      return then.begin(known);
+    });
+    const board = await openBoard(context);
+    try {
+      failpoint('tick-board-open');
+      if (lock.ended !== null) await logEnded(board, tick_id, lock.ended);
+      const sender = server?.sends === true ? server : null;
+      const known = { board, policy, tick_id, clock: Date.now };
+      const outside = watched(realOutside({ ...known, places, tmux, env, node, bin, sender }), say);
+      const at = { policy, board, tick_id, look, sends: sender !== null };
+      const result = await pass(context, wish, at, { ...known, outside });
+      const unsaved = await save({ ...at, places, dispatch: wish.dispatch }, result);
+      const error = unsaved === null ? {} : ({ outcome: 'partial', error: unsaved } as const);
+      const code = show(context, { ...result.report, ...error }, wish);
+      failpoint('keep-reported');
+      await then.locked({ result, board, server }, code);
+      return { code, result };
+    } finally {
+      board.close();
+    }
+  } finally {
+    lock.release();
+  }
+}
+
+/** The same without lock and hands, on a board that is only read: what a tick at this moment would do. */
+async function rehearse(context: Context, wish: Wish): Promise<Done> {
+  const { policy, server } = await configured(context, wish);
+  const board = await readBoard(context);
+  try {
+    const at = { policy, board, tick_id: newTickId(), look: null, sends: server?.sends === true };
+    const result = await pass(context, wish, at, null);
+    const publish = await dueReviews(board, reviewOptions(policy, wish, result));
+    const report = publish === null ? result.report : { ...result.report, publish };
+    return { code: show(context, report, wish), result };
+  } finally {
+    board.close();
+  }
+}
+
+/** Observe, decide, act. Without hands nothing is done. */
+async function pass(
+  context: Context,
+  { dispatch, max, project }: Wish,
+  at: Pick<Hands, 'policy' | 'board' | 'tick_id'> & { readonly look: Look | null; readonly sends: boolean },
+  hands: Hands | null,
+): Promise<TickResult> {
+  const { policy, board, tick_id, look, sends } = at;
+  const { places, tmux, env } = context;
+  const begun_ms = monotonicMs();
+  const { claimersEnded, beingMade } = earlierTicks(context, policy, { locked: hands !== null, sends });
+  const options = { dispatch, max: max ?? null, project: project ?? null };
+  const eyes = { places, board, tmux, policy, project: options.project, env, look, claimersEnded };
+  const seen = await observe({
+    ...eyes,
+    ...{ now_ms: Date.now(), mono_ms: begun_ms, repair: hands !== null },
+  });
   failpoint('observe-done');
-  const { world, plan } = await decided(seen, policy, options, input.beingMade);
+  const { world, plan } = await decided(seen, policy, options, beingMade);
   failpoint('tick-decided');
   const outcomes = hands === null ? null : await act(plan, world, hands);
   const head = {
-    tick_id,
-    dry_run: hands === null,
-    duration_ms: monotonicMs() - start,
-    config_errors: options.dispatch ? policy.broken : [],
+    ...{ tick_id, dry_run: hands === null, duration_ms: monotonicMs() - begun_ms },
+    config_errors: dispatch ? policy.broken : [],
   };
   return { world, plan, outcomes, report: tickReport(head, world, plan, outcomes) };
 }
 
-/** The plan for a world. Only the tickets that it would launch are looked at for what an earlier launch still does there; where there is
- *  something, it is decided anew without them, and each that comes in their place is looked at as well. */
-export async function decided(
-  seen: World,
-  policy: Policy,
-  options: DecideOptions,
-  beingMade: TickInput['beingMade'],
-): Promise<{ readonly world: World; readonly plan: Plan }> {
-  const looked = new Set<string>();
-  for (let world = seen; ; ) {
-    const plan = decide(world, policy, options);
-    const launches = plan.dispatch.filter(
-      (step): step is LaunchStep => step.kind === 'launch' && !looked.has(step.ticket),
-    );
-    const found = launches.length === 0 ? {} : await beingMade(launches);
-    if (Object.keys(found).length === 0) return { world, plan };
-    for (const { ticket } of launches) looked.add(ticket);
-    world = { ...world, being_made: { ...world.being_made, ...found } };
-  }
+/** What the configuration says, and where the board is: from here on that one, and no other. */
+async function configured(
+  context: Context,
+  { project }: Wish,
+  known?: (policy: Policy) => Promise<void>,
+): Promise<{ readonly policy: Policy; readonly server: Server | null }> {
+  const { places, env } = context;
+  const text = readText(places.config);
+  const { policy } = loadPolicy(places.config, env, text);
+  await known?.(policy);
+  const server = await serverOf(context, text);
+  if (project !== undefined) knownProject(policy, project, places.config);
+  failpoint('tick-policy-read');
+  return { policy, server };
 }
 
-export function newTickId(): string {
+/** A misspelt project would launch nothing, quietly, for ever. A broken configuration has its own complaint. */
+function knownProject({ broken, projects }: Policy, name: string, config: string): void {
+  if (broken.length > 0 || projects.has(name)) return;
+  const known = [...projects.keys()];
+  throw new UserError(
+    EXIT.usage,
+    `--project: no project "${name}" in ${config}${known.length > 0 ? `; known: ${known.join(', ')}` : ': run mc-pickup init --project in its repository'}`,
+  );
+}
+
+/** Who was ended for this tick. */
+function logEnded(board: Board, tick_id: string, text: string): Promise<void> {
+  const what = { kind: 'warning', because: 'lock_holder_ended', text };
+  return board.log({ at_ms: Date.now(), ticket_id: null, run_id: null, actor: `tick:${tick_id}`, ...what });
+}
+
+function newTickId(): string {
   return `t-${uniqueName()}`;
 }

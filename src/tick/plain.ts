@@ -1,21 +1,21 @@
-import { runTick } from '../commands/dispatch.ts';
 import { makeContext } from '../context.ts';
-import type { Depth, PlainTick } from '../main.ts';
 import type { ExitCode } from '../model/errors.ts';
 import { explainError } from '../report/errors.ts';
-import type { TickResult } from './index.ts';
+import { tick } from './index.ts';
+import type { TickResult } from './save.ts';
+import type { Depth, PlainTick } from './words.ts';
 
-/** `dispatch` and `reconcile` as a scheduler calls them, without the command-line parser. */
+/** `dispatch` and `reconcile` as a scheduler calls them, without the command-line parser. `cut`: something that followed the tick took too
+ *  long, and may still be at it. */
 export async function plainTick(
-  tick: PlainTick,
+  plain: PlainTick,
   env: NodeJS.ProcessEnv,
-): Promise<{ readonly code: ExitCode; readonly depth: Depth }> {
+): Promise<{ readonly code: ExitCode; readonly depth: Depth; readonly cut: boolean }> {
   try {
-    const { code, result } = await runTick(makeContext(tick, env), tick);
-    if (result === null) return { code, depth: 0 };
-    return { code, depth: depthOf(result) };
+    const { code, result, cut } = await tick(makeContext(plain, env), plain);
+    return { code, depth: result === null ? 0 : depthOf(result), cut };
   } catch (error) {
-    return { code: explainError(error, env), depth: 0 };
+    return { code: explainError(error, env), depth: 0, cut: false };
   }
 }
 

@@ -9,11 +9,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { runTick } from '../../src/commands/dispatch.ts';
 import { loadPolicy } from '../../src/config/load.ts';
 import { readText } from '../../src/config/read.ts';
 import { makeContext } from '../../src/context.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
+import { tick as tickNow } from '../../src/tick/index.ts';
 import { Clock } from './growth-clock.ts';
 import { Team } from './growth-life.ts';
 import {
@@ -286,7 +286,7 @@ async function tick({ places, env }: Sim): Promise<void> {
     { stateDir: places.state, config: places.config, quiet: true, color: false },
     env,
   );
-  const { code, result } = await runTick(context, { dispatch: true, max: 0 });
+  const { code, result } = await tickNow(context, { dispatch: true, max: 0 });
   if (code === 0 && result !== null) return;
   throw new Error(`a tick ended with ${code}: ${JSON.stringify(result?.report)}`);
 }

@@ -18,10 +18,13 @@ beforeEach(() => {
 });
 afterEach(() => world.destroy());
 
+/** Nobody cuts it off. */
+const ON = new AbortController().signal;
+
 /** One step, so many days from now. */
 async function step(days: number, keep: Partial<Retention> = {}): Promise<void> {
   const { older_ms: _, ...here } = world.here({ now_ms: Date.now() + days * DAY });
-  await sweep({ ...KEEP, ...keep }, (...how) => sweepOld(here.places.board, ...how), here);
+  await sweep({ ...KEEP, ...keep }, (...how) => sweepOld(here.places.board, ...how), here, ON);
 }
 
 /** Steps as ticks take them; before the first, a day of them, after which a leap of the clock is believed. */
@@ -205,12 +208,27 @@ it('of a board on a server its rows are the server’s, and directories go', asy
   const { dir } = await ended('done');
   const before = [ids('activity'), ids('deliveries')];
   const { older_ms: _, ...here } = world.here({ server: 'https://mission.example/v1' });
-  for (let n = 0; n <= 145; n++) await sweep(KEEP, null, { ...here, now_ms: Date.now() + 31 * DAY + n });
+  for (let n = 0; n <= 145; n++) await sweep(KEEP, null, { ...here, now_ms: Date.now() + 31 * DAY + n }, ON);
   expect([ids('activity'), ids('deliveries')]).toEqual(before);
   expect(existsSync(dir)).toBe(false);
 });
 
 describe('directories of runs', () => {
+  it('stay once it is cut off, since the tick lock is another’s then', async () => {
+    const { dir } = await ended('done');
+    const { older_ms: _, ...here } = world.here({ server: 'https://mission.example/v1' });
+    const at = (n: number) => ({ ...here, now_ms: Date.now() + 31 * DAY + n });
+    for (let n = 0; n < 144; n++) await sweep(KEEP, null, at(n), ON);
+    const end = new AbortController();
+    const board = Object.assign(Object.create(here.board) as typeof here.board, {
+      runtimeByMark: (mark: string) => here.board.runtimeByMark(mark).finally(() => end.abort()),
+    });
+    await expect(sweep(KEEP, null, { ...at(144), board }, end.signal)).rejects.toThrow('aborted');
+    expect(existsSync(dir)).toBe(true);
+    await sweep(KEEP, null, at(145), ON);
+    expect(existsSync(dir)).toBe(false);
+  });
+
   it('go to the trash when their ticket is settled, and are gone a week later', async () => {
     const [settled, open] = [await ended('done'), await ended('in_review')];
     await steps(29);

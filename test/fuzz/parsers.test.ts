@@ -8,13 +8,13 @@ import { adapterOf } from '../../src/agents/index.ts';
 import { loadPolicy } from '../../src/config/load.ts';
 import { halted, readSwitches } from '../../src/machine/killswitch.ts';
 import { parseStat } from '../../src/machine/process.ts';
-import { parsePlainTick } from '../../src/main.ts';
 import { AGENT_KINDS } from '../../src/model/policy.ts';
 import { renderPrompt } from '../../src/model/prompt.ts';
 import { clean, oneLine } from '../../src/model/text.ts';
 import { foldEvents } from '../../src/runs/events.ts';
 import { readMarks, readRegistered, writeMark } from '../../src/runs/marks.ts';
 import { readRunFile } from '../../src/runs/run-file.ts';
+import { parsePlainTick } from '../../src/tick/words.ts';
 import { parsePane } from '../../src/tmux/tmux.ts';
 import { fc } from '../support/draws.ts';
 

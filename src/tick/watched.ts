@@ -1,28 +1,5 @@
 import type { Outside } from '../act/outside.ts';
-import type { Context } from '../context.ts';
-import { isTerminal } from '../report/terminal.ts';
-
-type Say = (what: string) => void;
-
-/** Whether somebody sits there and waits. */
-function isWatched({ json, out }: Pick<Context, 'json' | 'out'>): boolean {
-  return !json && !out.quiet && isTerminal(2);
-}
-
-/** Works, and says what at if it takes more than a second and a person waits for it. */
-export async function showing<T>(
-  context: Pick<Context, 'json' | 'out'>,
-  what: string,
-  work: (say: Say) => Promise<T>,
-): Promise<T> {
-  if (!isWatched(context)) return work(() => undefined);
-  const progress = (await import('../report/progress.ts')).startProgress(what);
-  try {
-    return await work((now) => progress.say(now));
-  } finally {
-    progress.stop();
-  }
-}
+import type { Say } from '../report/showing.ts';
 
 /** The outside of a tick that is started by hand: what it does for which tickets is said. */
 export function watched(outside: Outside, say: Say): Outside {

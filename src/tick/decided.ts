@@ -1,0 +1,28 @@
+import { decide } from '../decide/index.ts';
+import type { DecideOptions, LaunchStep, Plan } from '../model/plan.ts';
+import type { Policy } from '../model/policy.ts';
+import type { World } from '../model/world.ts';
+
+/** Of these launches those in whose workspace an earlier one still works, by ticket, and what that is. */
+export type BeingMade = (launches: readonly LaunchStep[]) => Promise<World['being_made']>;
+
+/** The plan for a world. Only the tickets that it would launch are looked at for what an earlier launch still does there; where there is
+ *  something, it is decided anew without them, and each that comes in their place is looked at as well. */
+export async function decided(
+  seen: World,
+  policy: Policy,
+  options: DecideOptions,
+  beingMade: BeingMade,
+): Promise<{ readonly world: World; readonly plan: Plan }> {
+  const looked = new Set<string>();
+  for (let world = seen; ; ) {
+    const plan = decide(world, policy, options);
+    const launches = plan.dispatch.filter(
+      (step): step is LaunchStep => step.kind === 'launch' && !looked.has(step.ticket),
+    );
+    const found = launches.length === 0 ? {} : await beingMade(launches);
+    if (Object.keys(found).length === 0) return { world, plan };
+    for (const { ticket } of launches) looked.add(ticket);
+    world = { ...world, being_made: { ...world.being_made, ...found } };
+  }
+}

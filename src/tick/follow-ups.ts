@@ -1,0 +1,184 @@
+/*
+ * What follows a tick, in this order: each is looked at when the tick has saved and told what it did, and runs if it is due. None of it is
+ * part of the tick: whatever goes wrong changes neither the tick's outcome nor what else follows. What a tick most often does
+ * not need is loaded by what runs, never by the look.
+ */
+import { statSync } from 'node:fs';
+import type { Server } from '../board/http/api.ts';
+import type { Board } from '../board/port.ts';
+import { type Context, withBoard, withReader } from '../context.ts';
+import { numberOf, readObject } from '../machine/files.ts';
+import type { ExitCode } from '../model/errors.ts';
+import type { Policy } from '../model/policy.ts';
+import type { Ping } from '../notify/ping.ts';
+import type { TickNow } from '../notify/stopped.ts';
+import { dueReviews, reviewOptions } from './reviews.ts';
+import type { TickResult } from './save.ts';
+import type { Wish } from './words.ts';
+
+/** A tick that is over, as what follows it goes by. */
+export interface Over {
+  readonly context: Context;
+  readonly policy: Policy;
+  readonly wish: Wish;
+  readonly began: Omit<TickNow, 'boot_id'>;
+  /** The call that told of its beginning; null = none is asked for. */
+  readonly ping: Ping | null;
+  /** null = it could not work. */
+  readonly worked: Worked | null;
+  readonly code: ExitCode;
+}
+
+/** A tick that worked; its board is closed when it lets go of the tick lock. */
+export interface Worked {
+  readonly result: TickResult;
+  readonly board: Board;
+  readonly server: Server | null;
+}
+
+export interface FollowUp {
+  readonly name: 'retention' | 'ping' | 'notify' | 'metrics' | 'publish' | 'page' | 'pool';
+  /** Begins what is said when it fails. */
+  readonly failed: string;
+  /** It needs the tick lock and the tick's own board: no tick may be launching meanwhile. */
+  readonly locked?: true;
+  /** It follows a tick that could not work as well. */
+  readonly always?: true;
+  /** It is cut off after this. Each has shorter bounds of its own: this one holds when one of those is wrong. */
+  bound_ms(over: Over): number;
+  due(over: Over): boolean | Promise<boolean>;
+  /** `signal`: it was cut off, and must change nothing any more. */
+  run(over: Over, signal: AbortSignal): Promise<void>;
+}
+
+const MINUTE_MS = 60_000;
+
+export const FOLLOW_UPS: readonly FollowUp[] = [
+  {
+    name: 'retention',
+    failed: 'what is old was not removed',
+    locked: true,
+    bound_ms: () => MINUTE_MS,
+    due: retentionDue,
+    run: retain,
+  },
+  {
+    name: 'ping',
+    failed: 'the address that hears of ticks was not called',
+    always: true,
+    bound_ms: ({ policy }) => (policy.ping?.timeout_seconds ?? 0) * 2000 + MINUTE_MS,
+    due: ({ ping }) => ping !== null,
+    run: async ({ ping, worked, code }) => ping?.end(worked?.result.report.outcome ?? 'unavailable', code),
+  },
+  {
+    name: 'notify',
+    failed: 'nobody could be notified',
+    always: true,
+    bound_ms: () => MINUTE_MS,
+    due: ({ policy }) => policy.notify.length > 0,
+    run: notify,
+  },
+  {
+    name: 'metrics',
+    failed: 'the metrics were not written',
+    always: true,
+    bound_ms: () => MINUTE_MS,
+    due: ({ policy }) => policy.metrics !== null,
+    run: writeMetrics,
+  },
+  {
+    name: 'publish',
+    failed: 'what is in review was not published',
+    bound_ms: publishBound,
+    due: publishDue,
+    run: publish,
+  },
+  {
+    name: 'page',
+    failed: 'the page was not written',
+    bound_ms: () => MINUTE_MS,
+    due: pageDue,
+    run: async ({ context, policy: { page } }) => {
+      if (page !== null) await (await import('../commands/page.ts')).writeConfigured(context, page);
+    },
+  },
+  {
+    name: 'pool',
+    failed: 'no worktree is made ready ahead of time',
+    bound_ms: () => MINUTE_MS,
+    due: ({ policy, wish }) => wish.dispatch && [...policy.projects.values()].some((one) => one.pool > 0),
+    run: async ({ context, policy }) => (await import('../commands/pool.ts')).startFilling(context, policy),
+  },
+];
+
+/** How often a tick takes old things away. */
+const RETENTION_MS = 10 * MINUTE_MS;
+
+function retentionDue({ context, policy }: Over): boolean {
+  if (Object.values(policy.retention).every((days) => days === 0)) return false;
+  return isOld(numberOf(readObject(context.places.retention), 'at_ms') ?? 0, RETENTION_MS);
+}
+
+/** A time in the future is that of a clock that was set back. */
+function isOld(at_ms: number, after_ms: number): boolean {
+  const age_ms = Date.now() - at_ms;
+  return age_ms < 0 || age_ms >= after_ms;
+}
+
+async function retain({ context, policy, worked }: Over, signal: AbortSignal): Promise<void> {
+  if (worked === null) return;
+  const { places, env, tmux } = context;
+  const { board, server } = worked;
+  const { sweepOld } = await import('../board/sqlite/care.ts');
+  const { sweep } = await import('../clean/retention.ts');
+  const here = { places, env, tmux, board, policy, now_ms: Date.now(), server: server?.url ?? null };
+  await sweep(
+    policy.retention,
+    server === null ? (...step) => sweepOld(places.board, ...step) : null,
+    here,
+    signal,
+  );
+}
+
+async function notify({ context, policy, began, worked }: Over): Promise<void> {
+  const { tell } = await import('../notify/tell.ts');
+  const tick = { ...began, boot_id: worked?.result.world.boot_id ?? '' };
+  await tell(context, policy, worked === null ? { kind: 'failed' } : { kind: 'tick', tick });
+}
+
+async function writeMetrics({ context, policy: { metrics }, worked }: Over): Promise<void> {
+  if (metrics === null) return;
+  const { writeMetrics } = await import('../commands/metrics.ts');
+  // Where the tick has worked on it, the board need not be copied to be read without a trace.
+  await writeMetrics(context, metrics.file, worked === null ? withReader : withBoard);
+}
+
+/** One ticket may take this long, beside the programs of the configuration. */
+const PUBLISH_MS = 10 * MINUTE_MS;
+/** A program is asked for what is there, to open it, and to look at it. */
+const CALLS = 3;
+
+function publishBound({ policy }: Over): number {
+  const commands = [...policy.projects.values()].map(({ review }) => review?.command?.timeout_seconds ?? 0);
+  return PUBLISH_MS + CALLS * Math.max(0, ...commands) * 1000;
+}
+
+/** The board is asked while the tick has it open: most ticks find nothing, take no lock for it, and open no board again. */
+async function publishDue({ policy, wish, worked }: Over): Promise<boolean> {
+  if (worked === null) return false;
+  const due = await dueReviews(worked.board, reviewOptions(policy, wish, worked.result));
+  return due !== null && due.length > 0;
+}
+
+/** A forge may be slow: what is in review goes out when the next tick may begin. */
+async function publish({ context, policy, wish, worked }: Over): Promise<void> {
+  const options = worked === null ? null : reviewOptions(policy, wish, worked.result);
+  if (worked === null || options === null) return;
+  const { publishInTurn } = await import('../commands/publish.ts');
+  await publishInTurn(context, worked.result.world.host_id, options);
+}
+
+function pageDue({ policy: { page } }: Over): boolean {
+  if (page === null) return false;
+  return isOld(statSync(page.file, { throwIfNoEntry: false })?.mtimeMs ?? 0, page.every_minutes * MINUTE_MS);
+}

@@ -43,11 +43,11 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'board/sqlite/files.ts': 'mkdirSync openSync',
     'board/sqlite/old.ts': 'mkdirSync openSync',
     'board/sqlite/open.ts': 'readFileSync',
-    'machine/caller.ts': 'readFileSync writeFileSync',
+    'machine/caller.ts': 'writeFileSync',
     'machine/killswitch.ts': 'mkdirSync openSync readFileSync renameSync rmSync rmdirSync writeFileSync',
     'notify/ping.ts': 'rmSync',
     'machine/files.ts': 'renameSync rmSync writeFileSync',
-    'machine/process.ts': 'linkSync mkdirSync readFileSync readdirSync rmSync writeFileSync',
+    'machine/process.ts': 'linkSync mkdirSync readFileSync rmSync writeFileSync',
     'machine/holder.ts': 'openSync readFileSync rmSync writeFileSync',
     'runs/marks.ts': 'readdirSync',
     'tick/after.ts': 'rmSync',
@@ -71,19 +71,14 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'doctor/ssh.ts': 'readdirSync',
     'notify/channels.ts': 'readFileSync',
     'agents/trust.ts': 'renameSync rmSync writeFileSync',
-    'schedule/cron.ts': 'readFileSync readdirSync',
     'schedule/scheduler.ts': 'mkdirSync readFileSync rmSync',
   },
   'the kernel: /proc, /dev/shm, /etc': {
-    'clean/processes.ts': 'readFileSync readdirSync',
+    'clean/processes.ts': 'readdirSync',
     'doctor/disk.ts': 'readFileSync',
-    'doctor/machine.ts': 'readFileSync',
-    'doctor/server.ts': 'readFileSync readdirSync',
-    'agents/opencode/server.ts': 'readFileSync readdirSync',
-    'runs/leftovers.ts': 'readFileSync',
-    'runs/members.ts': 'readFileSync readdirSync',
-    'runs/program.ts': 'openSync readFileSync',
-    'runs/traces.ts': 'readFileSync readdirSync',
+    'doctor/server.ts': 'readdirSync',
+    'machine/proc.ts': 'readFileSync readdirSync',
+    'runs/program.ts': 'openSync',
     'machine/spawn.ts': 'openSync unlinkSync',
   },
   "whole worktrees by name (renamed, an empty one removed, looked through by `clean`), and a repository's configuration by its lock":
@@ -173,6 +168,14 @@ describe('the architecture', () => {
     // No other door to it.
     expect(lines(/from 'node:fs\/promises'|from 'fs'|BuiltinModule\('node:fs/, () => false)).toEqual([]);
     expect(lines(/import [^{]* from 'node:fs'/, () => false)).toEqual([]);
+  });
+
+  it('lets one module read what /proc shows of processes', () => {
+    const reads = lines(
+      /Sync\([`'"]\/proc\/(\$\{|self\/(stat|environ|exe|cwd|limits))|\bproc\.root\b/,
+      (path) => path === 'machine/proc.ts',
+    );
+    expect(reads).toEqual([]);
   });
 
   it('lets the protocol of act/ reach the outside through its interface alone', () => {

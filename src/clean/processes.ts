@@ -1,6 +1,17 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { shownOf } from '../machine/process.ts';
-import { asBytes, runIn } from '../runs/members.ts';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
+import {
+  allPids,
+  fileId,
+  isHidden,
+  PROC,
+  type Proc,
+  procId,
+  procLink,
+  procNames,
+  procText,
+  runIn,
+  shownOf,
+} from '../machine/proc.ts';
 
 export interface Marked {
   readonly pid: number;
@@ -27,32 +38,22 @@ interface Use {
 
 /** One pass over /proc: where each process works, and for which run of this state dir. What they have open is looked at when it is
  *  first asked for. */
-export function lookAtProcesses(state: string, root = '/proc'): Processes {
+export function lookAtProcesses(state: string, proc: Proc = PROC): Processes {
   const places: Use[] = [];
-  const all: number[] = [];
+  const marked: Marked[] = [];
   let hidden = 0;
   let open: readonly Use[] | undefined;
-  const marked: Marked[] = [];
-  let names: string[];
-  try {
-    names = readdirSync(root).filter((name) => /^\d+$/.test(name));
-  } catch {
-    return { seen: false, marked, hidden: 0, inside: () => [] };
-  }
-  for (const name of names) {
-    const pid = Number(name);
-    const shown = attempt(() => shownOf(pid, { root }));
-    const shows = shown?.at ?? `${root}/${name}`;
-    // A thread may have a working directory of its own.
-    const threads = (attempt(() => readdirSync(`${root}/${name}/task`)) ?? []).filter((one) => one !== name);
-    const at = [shows, ...threads.map((one) => `${root}/${name}/task/${one}`)]
-      .flatMap((from) => ['cwd', 'root'].map((link) => useOf(pid, `${from}/${link}`)))
+  const all = allPids(proc);
+  for (const pid of all) {
+    const shown = attempt(() => shownOf(pid, proc));
+    const from = [shown?.at ?? String(pid), ...threadsOf(pid, proc)];
+    const uses = from
+      .flatMap((one) => ['cwd', 'root'].map((link) => useOf(pid, `${one}/${link}`, proc)))
       .filter((one) => one !== null);
-    places.push(...at);
-    all.push(pid);
-    if (at.length === 0 && isDenied(`${shows}/cwd`)) hidden += 1;
-    const run = pid === process.pid ? null : runOf(shown?.environ ?? null, state);
-    if (run !== null) marked.push({ pid, run });
+    places.push(...uses);
+    if (uses.length === 0 && isHidden(`${from[0]}/cwd`, proc)) hidden += 1;
+    const run = pid === process.pid || shown === null ? null : runIn(shown.environ, state);
+    if (run !== null) marked.push({ pid, run: run.run });
   }
   return {
     seen: places.length > 0,
@@ -61,10 +62,17 @@ export function lookAtProcesses(state: string, root = '/proc'): Processes {
     inside: (dir) => {
       const working = placesIn(dir, places);
       if (working.length > 0) return working;
-      open ??= all.flatMap((pid) => [...openFiles(pid, root), ...mapped(pid, root)]);
+      open ??= all.flatMap((pid) => [...openFiles(pid, proc), ...mapped(pid, proc)]);
       return placesIn(dir, open);
     },
   };
+}
+
+/** A thread may have a working directory of its own. */
+function threadsOf(pid: number, proc: Proc): string[] {
+  return procNames(`${pid}/task`, proc)
+    .filter((tid) => tid !== String(pid))
+    .map((tid) => `${pid}/task/${tid}`);
 }
 
 function placesIn(dir: string, uses: readonly Use[]): number[] {
@@ -80,12 +88,12 @@ function placesIn(dir: string, uses: readonly Use[]): number[] {
 function isElsewhere({ path, id }: Use, dir: string): boolean {
   if (id === null || path.endsWith(' (deleted)')) return false;
   const device = attempt(() => `${statSync(dir).dev}:`);
-  return device !== null && id.startsWith(device) && attempt(() => idOf(path)) !== id;
+  return device !== null && id.startsWith(device) && fileId(path) !== id;
 }
 
 /** The directory, and all that lies in it. */
 function idsBelow(dir: string): ReadonlySet<string> {
-  const ids = new Set([idOf(dir)]);
+  const ids = new Set([fileId(dir) ?? '']);
   for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' })) {
     const stat = attempt(() => lstatSync(`${dir}/${name}`));
     if (stat !== null) ids.add(`${stat.dev}:${stat.ino}`);
@@ -93,14 +101,15 @@ function idsBelow(dir: string): ReadonlySet<string> {
   return ids;
 }
 
-function openFiles(pid: number, root: string): Use[] {
-  const names = attempt(() => readdirSync(`${root}/${pid}/fd`)) ?? [];
-  return names.map((name) => useOf(pid, `${root}/${pid}/fd/${name}`)).filter((one) => one !== null);
+function openFiles(pid: number, proc: Proc): Use[] {
+  return procNames(`${pid}/fd`, proc)
+    .map((name) => useOf(pid, `${pid}/fd/${name}`, proc))
+    .filter((one) => one !== null);
 }
 
 /** Files that are mapped into its memory: programs and libraries that it runs, for one. */
-function mapped(pid: number, root: string): Use[] {
-  const text = attempt(() => readFileSync(`${root}/${pid}/maps`, 'utf8')) ?? '';
+function mapped(pid: number, proc: Proc): Use[] {
+  const text = procText(`${pid}/maps`, proc) ?? '';
   const paths = new Set(
     text.split('\n').flatMap((line) => /^\S+ \S+ \S+ \S+ [1-9]\d* +(\/.*)$/.exec(line)?.[1] ?? []),
   );
@@ -108,28 +117,9 @@ function mapped(pid: number, root: string): Use[] {
 }
 
 /** What a link of /proc leads to; null = nothing that has a path, or it is not shown. */
-function useOf(pid: number, link: string): Use | null {
-  const path = attempt(() => readlinkSync(link));
-  return path?.startsWith('/') ? { pid, path, id: attempt(() => idOf(link)) } : null;
-}
-
-function isDenied(link: string): boolean {
-  try {
-    readlinkSync(link);
-    return false;
-  } catch (error) {
-    return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
-  }
-}
-
-function runOf(environ: string | null, state: string): string | null {
-  const named = environ === null ? null : runIn(environ);
-  return named?.state === asBytes(state) ? named.run : null;
-}
-
-function idOf(path: string): string {
-  const { dev, ino } = statSync(path);
-  return `${dev}:${ino}`;
+function useOf(pid: number, link: string, proc: Proc): Use | null {
+  const path = procLink(link, proc);
+  return path?.startsWith('/') ? { pid, path, id: procId(link, proc) } : null;
 }
 
 function attempt<T>(look: () => T): T | null {

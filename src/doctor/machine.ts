@@ -1,6 +1,7 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Places } from '../machine/paths.ts';
+import { procText } from '../machine/proc.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -77,12 +78,8 @@ function locale(env: NodeJS.ProcessEnv): Finding[] {
 }
 
 function limits(): Finding[] {
-  let text: string;
-  try {
-    text = readFileSync('/proc/self/limits', 'utf8');
-  } catch {
-    return []; // not Linux
-  }
+  const text = procText('self/limits');
+  if (text === null) return []; // not Linux
   const check = 'limits';
   const [processes, files] = ['Max processes', 'Max open files'].map((name) => softLimit(text, name));
   const says = `${processes ?? 'no limit of'} processes, ${files ?? 'no limit of'} open files`;

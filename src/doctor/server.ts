@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
+import { procText } from '../machine/proc.ts';
 import { run } from '../machine/spawn.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { many } from '../model/text.ts';
@@ -14,7 +15,7 @@ const TIMEOUT_MS = 3000;
 /** The tmux server of ours: whether it answers, and whether it outlives what started it. */
 export async function serverFindings({ tmux, env }: Context, live: readonly Runtime[]): Promise<Finding[]> {
   const view = await viewServer(tmux, { repair: false });
-  const group = view.kind === 'server' ? cgroupOf(view.server_pid) : null;
+  const group = view.kind === 'server' ? unitIn(procText(`${view.server_pid}/cgroup`) ?? '') : null;
   return [
     server(view, live),
     ...(group === null ? [] : [await outlives(group, env)]),
@@ -73,14 +74,6 @@ export function unitIn(text: string): Group | null {
   const chosen = [path, named].find((one) => /\.(service|scope)(\/|$)/.test(one)) ?? '';
   const unit = chosen.split('/').findLast((part) => /\.(service|scope)$/.test(part));
   return unit === undefined ? null : { unit, user: /\/user@\d+\.service\//.test(chosen) };
-}
-
-function cgroupOf(pid: number): Group | null {
-  try {
-    return unitIn(readFileSync(`/proc/${pid}/cgroup`, 'utf8'));
-  } catch {
-    return null; // gone meanwhile, or not Linux
-  }
 }
 
 /** A service that is stopped takes all of its group along, unless it says otherwise. */

@@ -1,8 +1,9 @@
-import { existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { oneLine } from '../model/text.ts';
 import { switchFile, textIn } from './killswitch.ts';
 import type { Places } from './paths.ts';
+import { runIn, shownOf, statOf } from './proc.ts';
 
 /*
  * Who calls. Whoever has a run id in its environment is the agent of that run, whatever the id says: one that is made up, or has
@@ -79,27 +80,19 @@ function runAbove(places: Places): string | null {
   if (process.platform !== 'linux') return null;
   let pid = process.ppid;
   for (let n = 0; pid > 1 && n < MOST_ANCESTORS; n++) {
-    const run = runIn(pid);
+    const of = pid;
+    const run = unlessUnseen(() => runIn(shownOf(of).environ)?.run);
     if (run !== null && isRunOf(places, run)) return run;
-    pid = parentOf(pid);
+    pid = unlessUnseen(() => statOf(of).ppid) ?? 0;
   }
   return null;
 }
 
-function runIn(pid: number): string | null {
+/** null = it is another user's process, or gone. */
+function unlessUnseen<T>(look: () => T | undefined): T | null {
   try {
-    const all = readFileSync(`/proc/${pid}/environ`, 'latin1');
-    return /(?:^|\0)MC_RUN_ID=([^\0]+)/.exec(all)?.[1] ?? null;
+    return look() ?? null;
   } catch {
-    return null; // another user's, or gone
-  }
-}
-
-function parentOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-  } catch {
-    return 0;
+    return null;
   }
 }

@@ -17,6 +17,7 @@ import {
 import { identityIn, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import { monotonicMs } from './clock.ts';
 import { numberOf, readObject, textOf } from './files.ts';
+import { argvOf } from './proc.ts';
 import { lookAt, lookAtSelf } from './process.ts';
 
 /** What a holder says of itself. */
@@ -119,16 +120,12 @@ export function pidsWith(lock: string): readonly number[] | null {
 /** What this process does if it is this program: the verb of its command line, behind the script and the options that stand before
  *  it; never a word of some text. null = it is another program, or cannot be looked at. */
 export function verbOf(pid: number): string | null {
-  try {
-    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    const script = words.findIndex((word) => /(^|\/)mc-pickup(\.js)?$/.test(word));
-    if (script < 0 || script > 8) return null;
-    const after = words.slice(script + 1);
-    return (
-      after.find((word, n) => !word.startsWith('-') && !/^--(state-dir|config)$/.test(after[n - 1] ?? '')) ??
-      null
-    );
-  } catch {
-    return null;
-  }
+  const words = argvOf(pid) ?? [];
+  const script = words.findIndex((word) => /(^|\/)mc-pickup(\.js)?$/.test(word));
+  if (script < 0 || script > 8) return null;
+  const after = words.slice(script + 1);
+  return (
+    after.find((word, n) => !word.startsWith('-') && !/^--(state-dir|config)$/.test(after[n - 1] ?? '')) ??
+    null
+  );
 }

@@ -1,26 +1,32 @@
+/*
+ * Who a process is, and whether it lives: rules 2 and 3 of the design. What the kernel shows is read by `proc.ts`.
+ */
 import { spawnSync } from 'node:child_process';
-import { linkSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
 import { fnv1a, uniqueName } from '../model/hash.ts';
 import { hasEnded, type ObserverIdentity, type ProcessLook } from '../model/identity.ts';
 import { textAt } from './foreign.ts';
+import {
+  isEnd,
+  isGone,
+  lacksProc,
+  livingThread,
+  PROC,
+  type Proc,
+  parseStat,
+  procLink,
+  procText,
+  type Stat,
+  statOf,
+} from './proc.ts';
 
-/** Where /proc is; tests put another one in its place. */
-export interface Proc {
-  readonly root: string;
-  /** Whether the kernel knows this number, shown under `root` or not; absent = what is not shown there is not there. */
-  readonly exists?: (pid: number) => boolean;
-}
-
-export const PROC: Proc = { root: '/proc', exists };
-
-const MAC = process.platform === 'darwin';
 const PS_ENV = { PATH: process.env.PATH ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 /** Who is looking: this boot, this pid namespace, and whether /proc can be believed right now. */
 export function lookAtSelf(hostId: string, proc: Proc = PROC): ObserverIdentity {
-  if (MAC && proc === PROC) {
+  if (lacksProc(proc)) {
     const boot = spawnSync('/usr/sbin/sysctl', ['-n', 'kern.bootsessionuuid'], {
       encoding: 'utf8',
       timeout: 5000,
@@ -30,7 +36,7 @@ export function lookAtSelf(hostId: string, proc: Proc = PROC): ObserverIdentity 
     return { host_id: hostId, boot_id, pid_ns: null, time_ns: null, self_readable };
   }
   const { boot_id, pid_ns, time_ns } = unchanging(proc);
-  const stat = attempt(() => readFileSync(`${proc.root}/self/stat`, 'utf8'));
+  const stat = procText('self/stat', proc);
   // A /proc of another pid namespace has us under another number, and under each of our numbers somebody else.
   const ours = proc !== PROC || Number.parseInt(stat ?? '', 10) === process.pid;
   const self_readable = stat !== null && parseStat(stat) !== null && ours;
@@ -48,10 +54,9 @@ let mine: Unchanging | undefined;
 
 function unchanging(proc: Proc): Unchanging {
   if (proc === PROC && mine !== undefined) return mine;
-  const boot_id = attempt(() => readFileSync(`${proc.root}/sys/kernel/random/boot_id`, 'utf8').trim());
-  const namespace = (name: string): string | null =>
-    attempt(() => readlinkSync(`${proc.root}/self/ns/${name}`));
-  const seen = { boot_id: boot_id || null, pid_ns: namespace('pid'), time_ns: namespace('time') };
+  const boot_id = procText('sys/kernel/random/boot_id', proc)?.trim();
+  const [pid_ns, time_ns] = [procLink('self/ns/pid', proc), procLink('self/ns/time', proc)];
+  const seen = { boot_id: boot_id || null, pid_ns, time_ns };
   // What could not be read is no knowledge.
   if (proc === PROC && seen.boot_id !== null && seen.pid_ns !== null) mine = seen;
   return seen;
@@ -60,91 +65,47 @@ function unchanging(proc: Proc): Unchanging {
 /** One look at one pid. Only the kernel's own "no such process" counts as gone. */
 export function lookAt(pid: number, proc: Proc = PROC): ProcessLook {
   if (!Number.isSafeInteger(pid) || pid <= 0) return { kind: 'unreadable', error: `not a pid: ${pid}` };
-  if (MAC && proc === PROC) return lookByPs(pid);
+  if (lacksProc(proc)) return lookByPs(pid);
   try {
-    const text = readFileSync(`${proc.root}/${pid}/stat`, 'utf8');
-    const look = lookIn(text);
-    return hasEnded(look) ? lookAtThreads(pid, text, proc) : look;
+    const { state, start, ppid } = livingStat(pid, proc);
+    return { kind: 'present', state, start, ppid };
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code !== 'ENOENT' && code !== 'ESRCH') return { kind: 'unreadable', error: code ?? String(error) };
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (!isGone(error)) return { kind: 'unreadable', error: code ?? message };
     // Where it is mounted with hidepid, /proc says the same of a process that it does not show to us.
     return proc.exists?.(pid) === true ? { kind: 'unreadable', error: 'hidden' } : { kind: 'gone' };
   }
 }
 
-function lookIn(text: string): ProcessLook {
-  const stat = parseStat(text);
-  if (stat === null) return { kind: 'unreadable', error: 'malformed stat' };
-  return { kind: 'present', state: stat.state, start: stat.start, ppid: stat.ppid };
+/** A process, and where it stands among the others. */
+export interface Standing extends Stat {
+  readonly pid: number;
+}
+
+/** Where a process stands; its state is that of a thread that lives, where the leader has ended alone. null = there is no such
+ *  process, or it can't be read. */
+export function standingOf(pid: number, proc: Proc = PROC): Standing | null {
+  try {
+    return { pid, ...livingStat(pid, proc) };
+  } catch {
+    return null;
+  }
 }
 
 /** How often the threads are listed while they come and go. */
 const ROUNDS = 3;
 
-/** The leader has ended: is there a thread that lives? One may have started another, or become the leader by exec, between two
+/** Where the leader has ended: is there a thread that lives? One may have started another, or become the leader by exec, between two
  *  looks; so the leader is read once more before its end is believed. Throws what /proc answers. */
-function lookAtThreads(pid: number, first: string, proc: Proc): ProcessLook {
-  let text = first;
-  for (let round = 0; round < ROUNDS; round++) {
+function livingStat(pid: number, proc: Proc): Stat {
+  let stat = statOf(pid, proc);
+  for (let round = 0; round < ROUNDS && isEnd(stat.state); round++) {
     const thread = livingThread(pid, proc);
-    if (thread !== null) {
-      const leader = lookIn(text);
-      return leader.kind === 'present' ? { ...leader, state: thread.state } : leader;
-    }
-    text = readFileSync(`${proc.root}/${pid}/stat`, 'utf8');
-    const look = lookIn(text);
-    if (!hasEnded(look) || threadsIn(text) <= 1) return look;
+    if (thread !== null) return { ...stat, state: thread.state };
+    stat = statOf(pid, proc);
+    if (stat.threads <= 1) break;
   }
-  return lookIn(text); // what is left of it are threads that a debugger has not let go
-}
-
-/** A thread of a process, the leader aside, that has not ended; null = there is none. Throws what can't be read. */
-function livingThread(pid: number, { root }: Proc): { readonly tid: string; readonly state: string } | null {
-  const there = <T>(read: () => T): T | null => {
-    try {
-      return read();
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      if (code === 'ENOENT' || code === 'ESRCH') return null;
-      throw error;
-    }
-  };
-  for (const tid of there(() => readdirSync(`${root}/${pid}/task`)) ?? []) {
-    if (tid === String(pid)) continue;
-    const text = there(() => readFileSync(`${root}/${pid}/task/${tid}/stat`, 'utf8'));
-    if (text === null) continue;
-    const look = lookIn(text);
-    if (look.kind !== 'present') throw new Error('malformed stat');
-    if (!hasEnded(look)) return { tid, state: look.state };
-  }
-  return null;
-}
-
-/** The environment of a process, and where /proc shows the rest of what it works with: at its leader or, once that has ended
- *  alone, at a thread that lives. Throws what can't be read. */
-export function shownOf(pid: number, proc: Proc = PROC): { readonly at: string; readonly environ: string } {
-  const leader = `${proc.root}/${pid}`;
-  try {
-    const environ = readFileSync(`${leader}/environ`, 'latin1');
-    if (environ !== '') return { at: leader, environ };
-  } catch (error) {
-    // So says a newer kernel of one that has ended; an older one shows nothing.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-  const thread = livingThread(pid, proc);
-  if (thread === null) return { at: leader, environ: '' };
-  const at = `${leader}/task/${thread.tid}`;
-  return { at, environ: readFileSync(`${at}/environ`, 'latin1') };
-}
-
-/** Whether the kernel knows this number. One that we may not signal is there all the same. */
-export function exists(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
+  return stat; // what is left of one that has ended are threads that a debugger has not let go
 }
 
 /** When a process was started, in the words of the kernel; null = there is none. */
@@ -152,41 +113,6 @@ export function startOf(pid: number): string | null {
   const look = lookAt(pid);
   return look.kind === 'present' && !hasEnded(look) ? look.start : null;
 }
-
-/** Whether a process was started with `NAME=value` in its environment; false where that can't be seen (no /proc, another's). */
-export function startedWith(pid: number, variable: string, proc: Proc = PROC): boolean {
-  const environ = attempt(() => readFileSync(`${proc.root}/${pid}/environ`, 'latin1'));
-  return environ?.split('\0').includes(variable) === true;
-}
-
-/** The command line that a process was started with; null = it can't be seen. */
-export function argvOf(pid: number, proc: Proc = PROC): readonly string[] | null {
-  const line = attempt(() => readFileSync(`${proc.root}/${pid}/cmdline`, 'utf8'));
-  return line?.split('\0') ?? null;
-}
-
-/** Reads /proc/PID/stat. The name may hold spaces, parentheses, newlines and bytes that are no text: all counts from
- *  the last `)`. (Read as UTF-8, since Node does that in one call, and any other encoding in five.) */
-export function parseStat(
-  text: string,
-): { readonly state: string; readonly ppid: number; readonly start: string } | null {
-  const end = text.lastIndexOf(')');
-  const [, state, parent, start] = (end < 0 ? null : STAT.exec(text.slice(end + 1))) ?? [];
-  return state === undefined || parent === undefined || start === undefined
-    ? null
-    : { state, ppid: Number(parent), start };
-}
-
-/** Behind the name: the state, the parent, and 17 fields further on the start. */
-const STAT = /^ ([A-Za-z]) (\d+)(?: -?\d+){17} (\d+)(?: |\n|$)/;
-
-/** How many threads /proc/PID/stat counts; 0 = it does not say. */
-function threadsIn(text: string): number {
-  return Number(text.slice(text.lastIndexOf(')') + 1).split(' ')[THREADS] ?? 0);
-}
-
-/** Behind the name: field 20 of all. */
-const THREADS = 18;
 
 /** This host's id, or null before `ensureHostId` was ever called. Copied to another machine, the file makes
  *  another id there. */

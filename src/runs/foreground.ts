@@ -1,7 +1,7 @@
-import { existsSync, readlinkSync } from 'node:fs';
-import { PROC, type Proc } from '../machine/process.ts';
+import { isTerminal, lacksProc, PROC, type Proc, procId } from '../machine/proc.ts';
+import { type Standing, standingOf } from '../machine/process.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { lookAtAll, membersOf, type Standing, standingOf } from './members.ts';
+import { lookAtAll, membersOf } from './members.ts';
 import {
   type Client,
   lookAtProgram,
@@ -24,12 +24,12 @@ export function whyNotTheClient(
   proc: Proc = PROC,
 ): string | null {
   const { pid } = row;
-  if (pid === null || (process.platform === 'darwin' && proc === PROC)) return null;
+  if (pid === null || lacksProc(proc)) return null;
   const look = `look with mc-pickup attach ${ticket}`;
   const now = lookAtProgram(pid, proc);
   const at = standingOf(pid, proc);
   if (now === null || at === null)
-    return existsSync(`${proc.root}/${pid}`)
+    return procId(String(pid), proc) !== null
       ? `which program its process ${pid} runs can't be read: ${look}`
       : `its process ${pid} is gone`;
   if (!isIts(now, client))
@@ -65,12 +65,7 @@ export function whyNotTheClient(
 /** A shell at this terminal that has no process group of its own. */
 function takesCommands({ pid }: Standing, proc: Proc): boolean {
   const program = lookAtProgram(pid, proc);
-  if (program === null || !readsCommands(program)) return false;
-  try {
-    return /^\/dev\/(pts\/|tty)/.test(readlinkSync(`${proc.root}/${pid}/fd/0`));
-  } catch {
-    return false;
-  }
+  return program !== null && readsCommands(program) && isTerminal(pid, 0, proc);
 }
 
 function isIts(now: Program, client: Client): boolean {

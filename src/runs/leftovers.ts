@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { PROC, type Proc } from '../machine/process.ts';
+import { allPids, isEnd, lacksProc, PROC, type Proc, procText, runIn, shownOf } from '../machine/proc.ts';
+import { type Standing, standingOf } from '../machine/process.ts';
 import type { LeftoverFacts } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { allPids, asBytes, runIn, type Standing, standingOf } from './members.ts';
 import { lookAtProgram, programName } from './program.ts';
 
 /** A process that a run has left, as it can be found again. Only a person ends it. */
@@ -45,28 +44,27 @@ export function endedRow(
 /** Whether it is still that process, and of that run. */
 export function isStillLeft({ pid, start, run }: Leftover, state: string, proc: Proc = PROC): boolean {
   const now = standingOf(pid, proc);
-  return now?.start === start && now.state !== 'Z' && now.state !== 'X' && runOf(pid, state, proc) === run;
+  return now?.start === start && !isEnd(now.state) && runOf(pid, state, proc) === run;
 }
 
 /** Living processes of runs of this state dir. */
 function marked(state: string, proc: Proc): (readonly [Standing, string])[] {
-  if (process.platform === 'darwin' && proc === PROC) return [];
+  if (lacksProc(proc)) return [];
   const callers = ancestors(proc);
   return allPids(proc).flatMap((pid) => {
     if (pid <= 1 || callers.has(pid)) return [];
     const run = runOf(pid, state, proc);
     const standing = run === null ? null : standingOf(pid, proc);
-    if (run === null || standing === null || standing.state === 'Z' || standing.state === 'X') return [];
+    if (run === null || standing === null || isEnd(standing.state)) return [];
     return [[standing, run] as const];
   });
 }
 
 function runOf(pid: number, state: string, proc: Proc): string | null {
   try {
-    const named = runIn(readFileSync(`${proc.root}/${pid}/environ`, 'latin1'));
-    return named?.state === asBytes(state) ? named.run : null;
+    return runIn(shownOf(pid, proc).environ, state)?.run ?? null;
   } catch {
-    return null;
+    return null; // another user's, or gone
   }
 }
 
@@ -84,30 +82,22 @@ function described({ pid, start }: Standing, run: string, row: Runtime, proc: Pr
   const program = lookAtProgram(pid, proc);
   return {
     ...{ pid, start, run, ticket: row.ticket_id },
-    program: program === null ? (lineOf(`${proc.root}/${pid}/comm`) ?? '?') : programName(program),
+    program: program === null ? (lineOf(`${pid}/comm`, proc) ?? '?') : programName(program),
     age_ms: ageOf(start, proc),
     rss_bytes: memoryOf(pid, proc),
   };
 }
 
 function ageOf(start: string, proc: Proc): number | null {
-  const up_s = Number.parseFloat(lineOf(`${proc.root}/uptime`) ?? '');
+  const up_s = Number.parseFloat(lineOf('uptime', proc) ?? '');
   return Number.isFinite(up_s) ? Math.max(0, Math.round((up_s - Number(start) / TICKS_PER_S) * 1000)) : null;
 }
 
 function memoryOf(pid: number, proc: Proc): number | null {
-  const kb = /^VmRSS:\s*(\d+) kB$/m.exec(textOf(`${proc.root}/${pid}/status`) ?? '')?.[1];
+  const kb = /^VmRSS:\s*(\d+) kB$/m.exec(procText(`${pid}/status`, proc) ?? '')?.[1];
   return kb === undefined ? null : Number(kb) * 1024;
 }
 
-function lineOf(path: string): string | null {
-  return textOf(path)?.split('\n')[0] ?? null;
-}
-
-function textOf(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
-  }
+function lineOf(path: string, proc: Proc): string | null {
+  return procText(path, proc)?.split('\n')[0] ?? null;
 }

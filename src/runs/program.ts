@@ -3,10 +3,10 @@
  * whose place a shell has taken is still the process that registered; and a client that goes on in another process of its
  * run is still the client. Both are told by the program: the executable and, for an interpreter, the script.
  */
-import { closeSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { asObject, realOf, textOf } from '../machine/files.ts';
-import { PROC, type Proc } from '../machine/process.ts';
+import { argvOf, fileId, lacksProc, PROC, type Proc, procId, procLink } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { AgentKind, AgentProfile } from '../model/policy.ts';
@@ -44,23 +44,20 @@ const SUBCOMMAND = /^(run|x|exec|task|serve|test)$/;
 /** Which program this process is now; null = it can't be told (another system, another user's process, none). Also while the
  *  launcher of a run has not become the agent yet. */
 export function lookAtProgram(pid: number, proc: Proc = PROC): Program | null {
-  if (process.platform === 'darwin' && proc === PROC) return null;
-  const of = `${proc.root}/${pid}`;
-  try {
-    const exe = readlinkSync(`${of}/exe`).replace(/ \(deleted\)$/, '');
-    const exe_id = idOf(`${of}/exe`);
-    if (basename(exe) === 'env') return null;
-    if (exe_id === null) return null;
-    if (!INTERPRETER.test(basename(exe))) return { exe, exe_id, script: null, script_id: null };
-    const argv = readFileSync(`${of}/cmdline`, 'utf8').split('\0');
-    const word = scriptOf(argv.slice(0, -1), basename(exe));
-    if (word === null || !word.file) return { exe, exe_id, script: word?.text ?? null, script_id: null };
-    const script = isAbsolute(word.text) ? word.text : join(readlinkSync(`${of}/cwd`), word.text);
-    if (/\/(own|runs)\/[\w-]+\/launch$/.test(script)) return null;
-    return { exe, exe_id, script, script_id: idOf(script) };
-  } catch {
-    return null;
-  }
+  if (lacksProc(proc)) return null;
+  const exe = procLink(`${pid}/exe`, proc)?.replace(/ \(deleted\)$/, '');
+  const exe_id = procId(`${pid}/exe`, proc);
+  if (exe === undefined || exe_id === null || basename(exe) === 'env') return null;
+  if (!INTERPRETER.test(basename(exe))) return { exe, exe_id, script: null, script_id: null };
+  const argv = argvOf(pid, proc);
+  if (argv === null) return null;
+  const word = scriptOf(argv.slice(0, -1), basename(exe));
+  if (word === null || !word.file) return { exe, exe_id, script: word?.text ?? null, script_id: null };
+  const cwd = isAbsolute(word.text) ? '' : procLink(`${pid}/cwd`, proc);
+  if (cwd === null) return null;
+  const script = cwd === '' ? word.text : join(cwd, word.text);
+  if (/\/(own|runs)\/[\w-]+\/launch$/.test(script)) return null;
+  return { exe, exe_id, script, script_id: fileId(script) };
 }
 
 /** As the board keeps it. */
@@ -170,11 +167,11 @@ function names(word: string, program: Program, path: string | undefined): boolea
   const own =
     plain === undefined ? withoutEnd(basename(file)) : (file.slice(plain.length).split(' ')[0] ?? '');
   if (isAbsolute(word)) {
-    const there = idOf(word);
+    const there = fileId(word);
     if (there !== null) return there === id;
   } else if (path !== undefined && !word.includes('/') && word !== '') {
     const found = findProgram(word, path);
-    if (found !== null && idOf(found) === id) return true;
+    if (found !== null && fileId(found) === id) return true;
   }
   return own !== '' && withoutEnd(basename(word)) === own;
 }
@@ -236,13 +233,4 @@ function scriptOf(
     else if (word !== '' && !/^[-+]/.test(word)) return { text: word, file: true };
   }
   return null;
-}
-
-function idOf(path: string): string | null {
-  try {
-    const { dev, ino } = statSync(path);
-    return `${dev}:${ino}`;
-  } catch {
-    return null;
-  }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Places } from '../machine/paths.ts';
-import { lookAt, shownOf } from '../machine/process.ts';
+import { runIn, shownOf } from '../machine/proc.ts';
+import { lookAt } from '../machine/process.ts';
 import {
   identityFrom,
   type Judgement,
@@ -150,7 +151,7 @@ function staged(
 function runShown(pid: number): string | null | undefined {
   try {
     const { environ } = shownOf(pid);
-    return environ === '' ? undefined : (/(?:^|\0)MC_RUN_ID=([^\0]+)/.exec(environ)?.[1] ?? null);
+    return environ === '' ? undefined : (runIn(environ)?.run ?? null);
   } catch {
     return undefined;
   }

@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../machine/clock.ts';
+import { allPids } from '../machine/proc.ts';
 import { lookAt } from '../machine/process.ts';
 import { hasEnded, judge, type ObserverIdentity, type ProcessIdentity } from '../model/identity.ts';
 import { isStillLeft, type Leftover } from './leftovers.ts';
-import { allPids, membersOf } from './members.ts';
+import { membersOf } from './members.ts';
 
 export interface StopRequest {
   readonly identity: ProcessIdentity;

@@ -1,8 +1,8 @@
-import { readlinkSync } from 'node:fs';
-import { PROC, type Proc } from '../machine/process.ts';
+import { isEnd, isHidden, isTerminal, PROC, type Proc, procLink } from '../machine/proc.ts';
+import { type Standing, standingOf } from '../machine/process.ts';
 import type { Judgement, ObserverIdentity, ProcessIdentity } from '../model/identity.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { lookAtAll, membersOf, type Seen, type Standing, standingOf } from './members.ts';
+import { lookAtAll, membersOf, type Seen } from './members.ts';
 import { type Client, lookAtProgram, whoseProgram } from './program.ts';
 
 export interface Survived {
@@ -45,8 +45,9 @@ function survivorOf(
     const program = lookAtProgram(one.pid, proc);
     const now = standingOf(one.pid, proc);
     // It has ended meanwhile.
-    if (now?.start !== one.start || now.state === 'Z' || now.state === 'X') continue;
-    if (program === null) unknown ||= isUnreadable(one.pid, proc);
+    if (now?.start !== one.start || isEnd(now.state)) continue;
+    // Not so where it is about to become another program.
+    if (program === null) unknown ||= isHidden(`${one.pid}/exe`, proc);
     else {
       const whose = whoseProgram(program, client);
       if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc))) found.push(one);
@@ -63,7 +64,7 @@ function survivorOf(
 
 /** What works in the worktree comes first, and then what was started first. */
 function rank({ pid }: Standing, { worktree }: Runtime, proc: Proc): number {
-  const cwd = linkOf(`${proc.root}/${pid}/cwd`);
+  const cwd = procLink(`${pid}/cwd`, proc);
   return worktree !== null && (cwd === worktree || cwd?.startsWith(`${worktree}/`) === true) ? 0 : 1;
 }
 
@@ -74,25 +75,6 @@ function since({ start }: Standing): number {
 /** What a wrapper script runs in front of itself reads or writes its terminal. What it starts in the background a shell gives
  *  /dev/null to read, and a client gives its tools pipes. */
 function isInFront({ pid }: Standing, proc: Proc): boolean {
-  const [input, output] = [0, 1].map((fd) => linkOf(`${proc.root}/${pid}/fd/${fd}`) ?? '');
-  return input !== '/dev/null' && [input, output].some((at) => /^\/dev\/(pts\/|tty)/.test(at ?? ''));
-}
-
-/** Its program can't be told because it may not be read, and not because it is about to become another. */
-function isUnreadable(pid: number, proc: Proc): boolean {
-  try {
-    readlinkSync(`${proc.root}/${pid}/exe`);
-    return false;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    return code !== 'ENOENT' && code !== 'ESRCH';
-  }
-}
-
-function linkOf(path: string): string | null {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return null;
-  }
+  const isSilent = procLink(`${pid}/fd/0`, proc) === '/dev/null';
+  return !isSilent && (isTerminal(pid, 0, proc) || isTerminal(pid, 1, proc));
 }

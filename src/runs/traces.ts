@@ -1,6 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { PROC, type Proc } from '../machine/process.ts';
+import {
+  allPids,
+  argvOf,
+  isDenied,
+  isGone,
+  lacksProc,
+  ownerOf,
+  PROC,
+  type Proc,
+  shownOf,
+} from '../machine/proc.ts';
 import { HOOK_MARK } from '../model/environment.ts';
 
 /** One process: its command line and its environment, word by word. */
@@ -12,7 +21,7 @@ type Words = readonly string[];
  * its panes: what is started in between is then seen here. It reads all of the caller's processes, so it is for the rare case.
  */
 export function runsWithProcesses(ids: readonly string[], proc: Proc = PROC): ReadonlySet<string> | null {
-  const all = process.platform === 'darwin' && proc === PROC ? byPs() : byProc(proc);
+  const all = lacksProc(proc) ? byPs() : byProc(proc);
   if (all === null) return null;
   return new Set(ids.filter((run) => all.some((words) => isOf(run, words))));
 }
@@ -23,41 +32,35 @@ function isOf(run: string, words: Words): boolean {
 }
 
 /** The caller's own processes, itself left out. null = there is no /proc to be believed, or it shows no other process's environment. */
-function byProc({ root }: Proc): Words[] | null {
+function byProc(proc: Proc): Words[] | null {
+  const pids = allPids(proc);
+  if (!pids.includes(process.pid)) return null;
   const found: Words[] = [];
-  let [self, shown, hidden] = [false, 0, 0];
+  let [shown, hidden] = [0, 0];
   try {
-    for (const pid of readdirSync(root)) {
-      if (!/^\d+$/.test(pid)) continue;
-      if (Number(pid) === process.pid) {
-        self = true;
-        continue;
-      }
-      const dir = `${root}/${pid}`;
-      if (statSync(dir, { throwIfNoEntry: false })?.uid !== process.getuid?.()) continue;
-      const command = wordsIn(`${dir}/cmdline`);
+    for (const pid of pids) {
+      if (pid === process.pid || ownerOf(pid, proc) !== process.getuid?.()) continue;
+      const environment = environmentOf(pid, proc);
       // One that hides its environment (it is not dumpable, as an ssh-agent is) is none of ours; its command is told all the same.
-      const environment = wordsIn(`${dir}/environ`);
       if (environment === 'hidden') hidden += 1;
       else if (environment.length > 0) shown += 1;
-      found.push([command, environment].flatMap((words) => (words === 'hidden' ? [] : words)));
+      found.push([...(argvOf(pid, proc) ?? []), ...(environment === 'hidden' ? [] : environment)]);
     }
   } catch {
     return null;
   }
-  return self && (shown > 0 || hidden === 0) ? found : null;
+  return shown > 0 || hidden === 0 ? found : null;
 }
 
 /** None where the process has gone meanwhile, or has none: a zombie, a thread of the kernel. */
-function wordsIn(file: string): Words | 'hidden' {
+function environmentOf(pid: number, proc: Proc): Words | 'hidden' {
   try {
-    return readFileSync(file, 'utf8')
-      .split('\0')
+    return shownOf(pid, proc)
+      .environ.split('\0')
       .filter((word) => word !== '');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EPERM') return 'hidden';
-    if (code === 'ENOENT' || code === 'ESRCH') return [];
+    if (isDenied(error)) return 'hidden';
+    if (isGone(error)) return [];
     throw error;
   }
 }

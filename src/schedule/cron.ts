@@ -1,13 +1,13 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { writeAtomic } from '../machine/files.ts';
+import { allPids, procText } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { blockOf, cronBlock, cronTimes, withBlock } from './crontab.ts';
 import { ask, changed, type Document, failed, type Look, NO_CHANGE, type Scheduler } from './scheduler.ts';
 import type { Wish } from './wish.ts';
-import { shown } from './words.ts';
 
 /** The user's crontab, by `crontab` alone: where cron keeps it is cron's. */
 export function cron(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
@@ -117,22 +117,9 @@ function userName(env: NodeJS.ProcessEnv): string {
 
 /** In a container there often is a crontab and nobody who reads it. Told only where processes can be looked at. */
 function daemonNote(): string | null {
-  try {
-    const names = readdirSync('/proc')
-      .filter((pid) => /^\d+$/.test(pid))
-      .map(nameOf);
-    return names.some((name) => /^(cron|crond|fcron|busybox)$/.test(name))
-      ? null
-      : 'no cron daemon is running: start it, for example with service cron start';
-  } catch {
-    return null;
-  }
-}
-
-function nameOf(pid: string): string {
-  try {
-    return shown(readFileSync(`/proc/${pid}/comm`, 'latin1')).trim();
-  } catch {
-    return '';
-  }
+  const pids = process.platform === 'linux' ? allPids() : [];
+  const names = pids.map((pid) => procText(`${pid}/comm`)?.trim() ?? '');
+  return names.length === 0 || names.some((name) => /^(cron|crond|fcron|busybox)$/.test(name))
+    ? null
+    : 'no cron daemon is running: start it, for example with service cron start';
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
-import { hostId, lookAt, lookAtSelf, startedWith } from '../machine/process.ts';
+import { startedWith } from '../machine/proc.ts';
+import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import type { LaunchStep } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { BeingMade } from './decided.ts';

@@ -6,7 +6,7 @@
 import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { namesAt, removeFileAt, textAt, writeFileAt } from '../machine/foreign.ts';
-import { exists } from '../machine/process.ts';
+import { exists } from '../machine/proc.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { Project } from '../model/policy.ts';
 

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
 import { realOf } from '../machine/files.ts';
 import { lookAtName, namesAt, removeFileAt, writeFileAt } from '../machine/foreign.ts';
-import { exists } from '../machine/process.ts';
+import { exists } from '../machine/proc.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import { slug } from '../model/text.ts';

@@ -6,7 +6,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { lookAt, lookAtSelf, startedWith } from '../../src/machine/process.ts';
+import { startedWith } from '../../src/machine/proc.ts';
+import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { fillSlot, hookDone, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
 

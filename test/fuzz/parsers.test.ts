@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { adapterOf } from '../../src/agents/index.ts';
 import { loadPolicy } from '../../src/config/load.ts';
 import { halted, readSwitches } from '../../src/machine/killswitch.ts';
-import { parseStat } from '../../src/machine/process.ts';
+import { parseStat } from '../../src/machine/proc.ts';
 import { AGENT_KINDS } from '../../src/model/policy.ts';
 import { renderPrompt } from '../../src/model/prompt.ts';
 import { clean, oneLine } from '../../src/model/text.ts';
@@ -87,8 +87,19 @@ describe('text for people', () => {
 describe('what the system tells', () => {
   it('/proc/PID/stat is read right whatever the name of the process is, or not at all', () => {
     check(text, (name) => {
-      const rest = ['S', '7', ...Array.from({ length: 17 }, () => '0'), '4711', '0'].join(' ');
-      expect(parseStat(`12 (${name}) ${rest}\n`)).toEqual({ state: 'S', ppid: 7, start: '4711' });
+      const between = Array.from({ length: 11 }, () => '0');
+      const rest = ['S', '7', '8', '9', '10', '-1', ...between, '3', '0', '4711', '0'].join(' ');
+      const stat = {
+        state: 'S',
+        ppid: 7,
+        pgrp: 8,
+        session: 9,
+        tty: 10,
+        tpgid: -1,
+        threads: 3,
+        start: '4711',
+      };
+      expect(parseStat(`12 (${name}) ${rest}\n`)).toEqual(stat);
     });
     check(text, (junk) => {
       const stat = parseStat(junk);

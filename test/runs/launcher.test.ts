@@ -17,7 +17,8 @@ import { stageRun } from '../../src/act/launch/script.ts';
 import { PROMPT } from '../../src/agents/adapter.ts';
 import { command } from '../../src/agents/command.ts';
 import { placesOf } from '../../src/machine/paths.ts';
-import { ensureHostId, hostId, lookAt, lookAtSelf, parseStat } from '../../src/machine/process.ts';
+import { parseStat } from '../../src/machine/proc.ts';
+import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { judge } from '../../src/model/identity.ts';
 import type { AgentProfile } from '../../src/model/policy.ts';
 import { agentEnvironment } from '../../src/runs/environment.ts';
@@ -177,7 +178,8 @@ test('events of many writers at once are each counted once, bad ones too', async
 
 test('stat with an evil name, a reused pid, a reboot', () => {
   const stat = (start: string) => `7 (a) Z 1 (\n) S 5 ${'0 '.repeat(17)}${start} 0`;
-  expect(parseStat(stat('42'))).toEqual({ state: 'S', ppid: 5, start: '42' });
+  const rest = { pgrp: 0, session: 0, tty: 0, tpgid: 0, threads: 0 };
+  expect(parseStat(stat('42'))).toEqual({ state: 'S', ppid: 5, start: '42', ...rest });
   expect(parseStat('7 (a')).toBeNull();
   mkdirSync(join(dir, 'sys/kernel/random'), { recursive: true });
   mkdirSync(join(dir, 'self/ns'), { recursive: true });

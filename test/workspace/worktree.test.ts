@@ -16,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { lookAt, lookAtSelf, startedWith } from '../../src/machine/process.ts';
+import { startedWith } from '../../src/machine/proc.ts';
+import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { fnv1a } from '../../src/model/hash.ts';
 import {
   branchFacts,

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { numberOf, readObject, textOf } from '../../machine/files.ts';
 import { textAt } from '../../machine/foreign.ts';
+import { procLink, procNames, procText } from '../../machine/proc.ts';
 import { lookAt } from '../../machine/process.ts';
 import type { AgentLook } from '../adapter.ts';
 
@@ -59,28 +59,14 @@ function recordedPort(runDir: string, pid: number): number | null {
 
 /** The kernel's own word (Linux), for a plugin that was never set up: the one loopback port of that process. */
 function listeningPort(pid: number): number | null {
-  try {
-    const folder = `/proc/${pid}/fd`;
-    const own = new Set(
-      readdirSync(folder).map((name) => /^socket:\[(\d+)\]$/.exec(link(join(folder, name)))?.[1]),
-    );
-    const ports = readFileSync('/proc/net/tcp', 'latin1')
-      .split('\n')
-      .map((line) => LISTENING.exec(line))
-      .filter((match) => match !== null && own.has(match[2]))
-      .map((match) => Number.parseInt(match?.[1] ?? '', 16));
-    return ports.length === 1 ? (ports[0] ?? null) : null;
-  } catch {
-    return null;
-  }
-}
-
-function link(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return '';
-  }
+  const links = procNames(`${pid}/fd`).map((name) => procLink(`${pid}/fd/${name}`) ?? '');
+  const own = new Set(links.map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1]));
+  const ports = (procText('net/tcp') ?? '')
+    .split('\n')
+    .map((line) => LISTENING.exec(line))
+    .filter((match) => match !== null && own.has(match[2]))
+    .map((match) => Number.parseInt(match?.[1] ?? '', 16));
+  return ports.length === 1 ? (ports[0] ?? null) : null;
 }
 
 function readWord(path: string): string | null {

@@ -115,7 +115,7 @@ function history(count: number): void {
     ).run({ count });
     db.prepare(
       `INSERT INTO runtime_sessions (id, ticket_id, claim_epoch, phase, host_id, ended_at_ms, end_reason)
-       SELECT id || '-old', id, 1, 'ended', @host, 1, 'agent_finished' FROM tickets WHERE status = 'done'`,
+       SELECT id || '-old', id, 1, 'ended', @host, 1, 'finished' FROM tickets WHERE status = 'done'`,
     ).run({ host: ensureHostId(box.state) });
     db.exec(`INSERT INTO activity (at_ms, ticket_id, kind) SELECT 1, id, 'moved' FROM tickets`);
   } finally {

@@ -2,6 +2,7 @@ import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { leftoverFacts, leftoverWords } from '../model/leftover.ts';
+import type { RunEnd } from '../model/plan.ts';
 import { identityOf } from '../model/runtime.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { removeMark } from '../runs/marks.ts';
@@ -81,7 +82,7 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
             `the agent of ${ticket.id} has ended, but something that it started has not: look for MC_RUN_ID=${row.mark}`,
           );
       }
-      const end = {
+      const end: RunEnd = {
         end_reason: o.release === true ? 'released' : 'stopped',
         exit_code: null,
         exit_signal: null,

@@ -5,6 +5,7 @@ import { hint } from '../config/locate.ts';
 import { actorOf, brokenLine, type Context, ticketOrFail, withBoard, withReader } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
+import { endWords } from '../model/ends.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
@@ -154,7 +155,7 @@ export async function show(context: Context, id: string): Promise<ExitCode> {
     if (ticket.reason_text) out.line(`\n${clean(ticket.reason_text)}`);
     for (const run of runs) {
       out.line(
-        `run       ${word(run.id)}  ${run.phase}${run.end_reason ? ` (${word(run.end_reason)})` : ''}  ${oneLine(run.branch ?? '', 200)}`,
+        `run       ${word(run.id)}  ${run.phase}${run.end_reason ? ` (${word(endWords(run.end_reason))})` : ''}  ${oneLine(run.branch ?? '', 200)}`,
       );
     }
     const review = reviews.at(-1);

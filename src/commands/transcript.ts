@@ -3,6 +3,7 @@ import type { Board } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, ticketOrFail, withReader } from '../context.ts';
 import { hostId } from '../machine/process.ts';
+import { endWords } from '../model/ends.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
@@ -46,7 +47,9 @@ export async function transcript(context: Context, id: string, o: Options = {}):
     );
   if (!context.json) {
     const end =
-      row.ended_at_ms === null ? 'not ended' : `ended ${ago(row.ended_at_ms, Date.now())}, ${row.end_reason}`;
+      row.ended_at_ms === null
+        ? 'not ended'
+        : `ended ${ago(row.ended_at_ms, Date.now())}, ${oneLine(endWords(row.end_reason), 100)}`;
     const head = `${ticket.id}  run ${row.id}  attempt ${row.attempt} with ${oneLine(row.agent, 64)} (${kind})  ${end}`;
     for (const line of wrap(head, columnsOf(env))) out.painted(paint(line, 'head', out.color));
   }

@@ -1,4 +1,5 @@
-import { DEATHS, EARLY_MS, type RecentRun } from '../model/breaker.ts';
+import { EARLY_MS, type RecentRun } from '../model/breaker.ts';
+import { cameOut, isDeath } from '../model/ends.ts';
 import type { Policy } from '../model/policy.ts';
 import type { World } from '../model/world.ts';
 
@@ -37,7 +38,7 @@ export function massDeaths(now: readonly Death[], world: World, { limits }: Poli
     const counts =
       started_at_ms !== null &&
       isEarly(row) &&
-      DEATHS.has(row.end_reason) &&
+      isDeath(row.end_reason) &&
       ended_at_ms > Math.max(world.now_ms - minutes * 60_000, released(agent, project));
     return counts ? [{ ticket, agent, project, started_at_ms }] : [];
   });
@@ -78,7 +79,7 @@ function lastSuccesses(
   };
   for (const row of recent) {
     const { agent, registered_at_ms, ended_at_ms, end_reason } = row;
-    if (end_reason === 'finished') note(agent, ended_at_ms);
+    if (cameOut(end_reason) === 'finished') note(agent, ended_at_ms);
     else if (registered_at_ms !== null && !isEarly(row)) note(agent, registered_at_ms + EARLY_MS);
   }
   const views = new Map(tickets.map(({ ticket }) => [ticket.id, ticket]));

@@ -8,8 +8,9 @@
  * Every step carries the guard (status, owner, epoch, version) that its UPDATE will repeat.
  */
 import { EARLY_MS } from '../model/breaker.ts';
+import type { EndReason } from '../model/ends.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
-import type { Because, EndInfo, Refresh, Skip, Step, TicketGuard } from '../model/plan.ts';
+import type { Because, Refresh, RunEnd, Skip, Step, TicketGuard } from '../model/plan.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import { heldAfter, retryAfter } from '../model/retry.ts';
 import { type Runtime, sameHands } from '../model/runtime.ts';
@@ -247,7 +248,7 @@ class Pass implements Reconciled {
         : seen.abandoned
           ? 'tick_died'
           : 'launch_deadline';
-    const end = {
+    const end: RunEnd = {
       end_reason: because,
       exit_code: seen.pane?.exit_code ?? null,
       exit_signal: seen.pane?.exit_signal ?? null,
@@ -455,7 +456,7 @@ class Pass implements Reconciled {
   #through(
     observed: ObservedRuntime,
     ticket: TicketFacts,
-    { exit_code, exit_signal }: Omit<EndInfo, 'end_reason'>,
+    { exit_code, exit_signal }: Omit<RunEnd, 'end_reason'>,
   ): boolean {
     const { row, seen, has_commits } = observed;
     // Where nobody saw the exit, the client's own word that its turn is over stands for it.
@@ -483,7 +484,7 @@ class Pass implements Reconciled {
     return sameHands(row, ticket.owner) && row.claim_epoch === ticket.claim_epoch;
   }
 
-  #end(row: Runtime, end: EndInfo, because: Because): void {
+  #end(row: Runtime, end: RunEnd, because: Because): void {
     if (row.ticket_id === null) return;
     this.freed.add(row.ticket_id);
     this.steps.push({
@@ -500,7 +501,7 @@ class Pass implements Reconciled {
     ticket: TicketFacts,
     row: Runtime,
     seen: ObservedRuntime | null,
-    end: EndInfo | null,
+    end: RunEnd | null,
     because: Because,
   ): void {
     const { limits } = this.#policy;
@@ -670,7 +671,7 @@ function answered({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: b
   }
 }
 
-function causeOfDeath({ judgement, pane, server_lost }: ObservedRuntime): Because {
+function causeOfDeath({ judgement, pane, server_lost }: ObservedRuntime): Because & EndReason {
   if (judgement?.because === 'rebooted') return 'rebooted';
   if (pane?.dead && pane.exit_signal !== null) return 'agent_killed';
   if (pane?.dead && pane.exit_code !== null) return 'agent_exited';

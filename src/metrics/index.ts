@@ -3,6 +3,7 @@
  * would look like a restart. No label is a ticket or a run, and each has a bounded number of values.
  */
 import { Gauge, Registry } from 'prom-client';
+import { cameOut } from '../model/ends.ts';
 import { oneLine } from '../model/text.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
 import type { MetricsData } from './data.ts';
@@ -155,6 +156,11 @@ function aboutAgents(sheet: Sheet, { status, agents, runs, since_ms }: MetricsDa
     'runs_ended_last_day',
     'Runs that ended within the last 24 hours, by why',
     ended.map(({ agent, end_reason }) => [{ agent, reason: end_reason ?? 'unknown' }, 1]),
+  );
+  sheet.gauge(
+    'run_outcomes_last_day',
+    'The same by how they came out: ended is a reason of another program',
+    ended.map(({ agent, end_reason }) => [{ agent, outcome: cameOut(end_reason) }, 1]),
   );
 }
 

@@ -6,9 +6,6 @@ export const EARLY_MS = 60_000;
 export const HELD_LOSSES = 3;
 export const LOSSES_MS = 30 * 60_000;
 
-/** Ends that are a death: no login, no limit, nothing that the machine did. */
-export const DEATHS: ReadonlySet<string> = new Set(['agent_dead', 'agent_exited', 'agent_killed']);
-
 /** A run that ended of late, as far as the breaker asks. */
 export interface RecentRun
   extends Pick<

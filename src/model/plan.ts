@@ -1,3 +1,4 @@
+import type { EndReason } from './ends.ts';
 import type { ProcessIdentity } from './identity.ts';
 import type { TicketStatus } from './ticket.ts';
 import type { ActivityView, Sighting } from './world.ts';
@@ -22,11 +23,16 @@ export interface RetryTo {
   readonly not_before_at_ms: number | null;
 }
 
-/** How a runtime ended, as far as it was seen. */
+/** How a runtime ended, as far as it was seen. A board records any word. */
 export interface EndInfo {
   readonly end_reason: string;
   readonly exit_code: number | null;
   readonly exit_signal: number | null;
+}
+
+/** The same, as this program writes it. */
+export interface RunEnd extends EndInfo {
+  readonly end_reason: EndReason;
 }
 
 interface Base {
@@ -67,13 +73,13 @@ export type Step =
   | (Base & { readonly kind: 'unready'; readonly agent: string; readonly fix: string })
   | (Base & { readonly kind: 'ready'; readonly agent: string })
   | (Base & { readonly kind: 'submit'; readonly guard: TicketGuard; readonly runtime: RuntimeGuard })
-  | (Base & { readonly kind: 'end'; readonly runtime: RuntimeGuard; readonly end: EndInfo })
+  | (Base & { readonly kind: 'end'; readonly runtime: RuntimeGuard; readonly end: RunEnd })
   | (Base & {
       readonly kind: 'retry';
       readonly guard: TicketGuard;
       /** null when the row of this claim had already ended. */
       readonly runtime: RuntimeGuard | null;
-      readonly end: EndInfo | null;
+      readonly end: RunEnd | null;
       readonly to: RetryTo;
       readonly text: string;
     })

@@ -1,3 +1,4 @@
+import { isFailedLaunch } from './ends.ts';
 import type { RetryTo } from './plan.ts';
 import type { Limits } from './policy.ts';
 import type { Runtime } from './runtime.ts';
@@ -22,9 +23,6 @@ export function heldAfter(
   return { status: 'todo', attempts: ticket.attempts, not_before_at_ms };
 }
 
-/** How a launch ends that failed by itself: it would fail again at once. */
-const FAILED: ReadonlySet<string> = new Set(['launch_failed', 'launch_deadline', 'environment']);
-
 /** So many runs of a ticket are looked at to count its failed launches. */
 export const LAUNCHES_SEEN = 20;
 
@@ -32,7 +30,7 @@ export const LAUNCHES_SEEN = 20;
 export function failedLaunches(runs: readonly Pick<Runtime, 'registered_at_ms' | 'end_reason'>[]): number {
   const ran = runs.findIndex(({ registered_at_ms }) => registered_at_ms !== null);
   const since = ran < 0 ? runs : runs.slice(0, ran);
-  return since.filter(({ end_reason }) => FAILED.has(end_reason ?? '')).length;
+  return since.filter(({ end_reason }) => isFailedLaunch(end_reason)).length;
 }
 
 function backOff(ticketId: string, n: number, limits: Limits): number {

@@ -1,3 +1,4 @@
+import { ENDS, isEndReason } from './ends.ts';
 import type { Because, SkipBecause } from './plan.ts';
 
 type Evidence = Readonly<Record<string, string | number | boolean | null>>;
@@ -20,6 +21,7 @@ export function releaseOf(scope: string): string {
 
 /** What a literal reason means when nothing more is known; null = none of ours. */
 export function reasonWords(because: string): string | null {
+  if (isEndReason(because)) return ENDS[because].words;
   if (!Object.hasOwn(SENTENCES, because)) return null;
   // What a sentence would tell from evidence stands in brackets, but for one.
   const words = sentence(because as Because | SkipBecause, { status: 'settled' });

@@ -1,3 +1,4 @@
+import { cameOut } from '../model/ends.ts';
 import { oneLine } from '../model/text.ts';
 import type { Message, TellEvent } from './event.ts';
 
@@ -23,7 +24,7 @@ export function lineOf({ kind, ticket, title, because, text }: TellEvent): strin
       case 'cancelled':
         return `${name} is cancelled${text ? `: ${text}` : ''}`;
       case 'retry':
-        return `${name} failed and is tried again: ${text || because || 'no reason given'}`;
+        return `${name} ${cameOut(because) === 'failed' ? 'failed and is' : 'is'} tried again: ${text || because || 'no reason given'}`;
       case 'not_ready':
         return `a client needs you: ${text}`;
       case 'killswitch':

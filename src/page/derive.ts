@@ -1,5 +1,6 @@
 import type { HistoryEvent, HistoryRun, HistoryTick, UsageRow } from '../board/port.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
+import { type CameOut, cameOut } from '../model/ends.ts';
 import { type Clock, DAY, HOUR, utcDay } from './time.ts';
 
 export interface Placed {
@@ -24,19 +25,10 @@ export function slots(runs: readonly HistoryRun[]): Placed[] {
 }
 
 /** How a run came out, for the eye. */
-export type Ending = 'lives' | 'finished' | 'failed' | 'stopped';
-
-const FINISHED: ReadonlySet<string> = new Set(['agent_finished', 'finished_without_report']);
-/** Nobody's failure: a person, the machine, a limit. */
-const STOPPED: ReadonlySet<string> = new Set([
-  ...['stopped', 'released', 'gave_way', 'rebooted', 'tmux_server_lost', 'rate_limited', 'agent_not_ready'],
-  ...['environment', 'killswitch', 'process_shared', 'tick_died'],
-]);
+export type Ending = 'lives' | CameOut;
 
 export function endingOf({ ended_at_ms, end_reason }: HistoryRun): Ending {
-  if (ended_at_ms === null) return 'lives';
-  if (FINISHED.has(end_reason ?? '')) return 'finished';
-  return STOPPED.has(end_reason ?? '') ? 'stopped' : 'failed';
+  return ended_at_ms === null ? 'lives' : cameOut(end_reason);
 }
 
 export interface Gap {

@@ -186,9 +186,9 @@ export function failuresFigure({ history, days }: PageData, clock: Clock): Html 
   const all = reasons(history.events.filter(({ kind }) => kind === 'retry'));
   return reasonFigure(all, clock, {
     id: 'failures',
-    title: 'Failures by reason',
+    title: 'Given back, by reason',
     color: 'var(--failed)',
-    none: `No run failed in the last ${many(days, 'day')}.`,
+    none: `No ticket was given back in the last ${many(days, 'day')}.`,
     says: (n) => `${many(n, 'time')} in the last ${many(days, 'day')} a ticket was given back or blocked.`,
   });
 }

@@ -56,7 +56,7 @@ const LINKS = [
   ['throughput', 'Throughput'],
   ['tokens', 'Tokens'],
   ['usd', 'Money'],
-  ['failures', 'Failures'],
+  ['failures', 'Given back'],
   ['heals', 'Heals'],
   ['ticks', 'Ticks'],
 ] as const;

@@ -14,7 +14,15 @@ const WORDS: Readonly<Record<Ending, string>> = {
   finished: 'finished',
   failed: 'failed',
   stopped: 'stopped, and no failure',
+  ended: 'ended',
 };
+
+const LEGEND = [
+  ['lives', WORDS.lives],
+  ['finished', WORDS.finished],
+  ['failed', WORDS.failed],
+  ['stopped', 'stopped or ended, and no failure'],
+] as const;
 
 /** Who worked on what, when, and how it came out: the runs of the last day by worker slot. */
 export function timeline(data: PageData, clock: Clock): Html {
@@ -28,7 +36,7 @@ export function timeline(data: PageData, clock: Clock): Html {
     placed.length === 0
       ? html`No runs in the last day. The next tick launches what is ready; <code>mc-pickup dispatch --dry-run</code> tells what that is.`
       : html`${many(placed.length, 'run')} in the last day: ${count('finished')} finished, ${count('failed')} failed,
-${count('stopped')} stopped, ${many(count('lives'), 'lives', 'live')} now.`;
+${count('stopped')} stopped, ${count('ended') > 0 && `${count('ended')} ended for a reason of another program, `}${many(count('lives'), 'lives', 'live')} now.`;
   const shown = lanes.slice(0, ROWS);
   const chart =
     placed.length === 0
@@ -49,9 +57,7 @@ ${count('stopped')} stopped, ${many(count('lives'), 'lives', 'live')} now.`;
     wide: true,
     says: html`${says}${more > 0 && html` ${more} more slots are in the table alone.`}`,
     chart,
-    legend: html`<ul class="legend">${(['lives', 'finished', 'failed', 'stopped'] as const).map((ending) =>
-      key(SAMPLES[ending], WORDS[ending]),
-    )}</ul>`,
+    legend: html`<ul class="legend">${LEGEND.map(([ending, words]) => key(SAMPLES[ending], words))}</ul>`,
     ...(placed.length > 0 && { table: runTable(placed, data, clock) }),
   });
 }
@@ -141,8 +147,9 @@ function bar(
   { x, y, width }: { readonly x: number; readonly y: number; readonly width: number },
 ) {
   const ending = endingOf(run);
-  const color = `var(--${ending})`;
-  const tall = ending === 'stopped' ? 8 : 18;
+  const slim = ending === 'stopped' || ending === 'ended';
+  const color = `var(--${slim ? 'stopped' : ending})`;
+  const tall = slim ? 8 : 18;
   const hollow = ending === 'failed';
   const text = label(run.ticket_id ?? '', 12);
   const room = width - (hollow || ending === 'lives' ? 16 : 4);
@@ -171,7 +178,7 @@ function bar(
       },
       style: { fill: 'var(--on-mark)' },
     });
-  if (ending !== 'stopped' && room > text.length * 7 + 4)
+  if (!slim && room > text.length * 7 + 4)
     children.push({
       type: 'text',
       style: {
@@ -199,7 +206,7 @@ function cross(x: number, y: number, stroke: string): object {
 /** The same shapes for the legend; fixed markup. */
 const sample = (inside: string): Html =>
   new Html(`<svg class="key" viewBox="0 0 26 14" aria-hidden="true" focusable="false">${inside}</svg>`);
-const SAMPLES: Readonly<Record<Ending, Html>> = {
+const SAMPLES: Readonly<Record<Exclude<Ending, 'ended'>, Html>> = {
   lives: sample(
     '<rect width="26" height="14" rx="2" fill="var(--lives)"/><path d="M16 3l6 4-6 4z" fill="var(--on-mark)"/>',
   ),

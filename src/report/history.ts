@@ -4,6 +4,7 @@
  * lost a race) is told by itself. Ticks that passed the ticket over for the same reason are one line.
  */
 import type { ActivityRow, TickMention } from '../board/port.ts';
+import { cameOut } from '../model/ends.ts';
 import type { Because, SkipBecause } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { sentence } from '../model/sentences.ts';
@@ -158,9 +159,9 @@ function lineOf(row: ActivityRow, run: Runtime | undefined): string {
     case 'parked':
       return `${row.kind === 'asked' ? 'the agent asks' : 'parked'}${text}`;
     case 'ended':
-      return `run ended${text}`;
+      return `run ${cameOut(row.because)}${text}`;
     case 'retry':
-      return `${row.because === 'tick_died' ? 'given back' : 'failed, tried again'}${text}`;
+      return `${cameOut(row.because) === 'failed' ? 'failed, tried again' : 'given back'}${text}`;
     case 'heal':
       return `healed ${by}${text}`;
     default:

@@ -34,7 +34,7 @@ export function registration(one: Case): Subject {
   };
 }
 
-const ENDED = { end_reason: 'agent_finished', exit_code: 0, exit_signal: null };
+const ENDED = { end_reason: 'finished', exit_code: 0, exit_signal: null };
 
 /** What a launch leaves for the launcher to read. */
 function stage({ places }: Case, run: string, ticket: string): void {

@@ -53,7 +53,7 @@ function fill(db: Database.Database): void {
       claimed_at_ms, registered_at_ms, heartbeat_at_ms, ended_at_ms, end_reason, exit_code, kind)
     SELECT id || '-e1-${run}', id || '-e1-${run}', id, 1, 'scripted', 'demo', 'ended', '${host}', 'boot-of-then',
       'pid:[1]', 4000, '777', 99, '$1', '%1', '/srv/worktrees/demo/' || id, 'mc/' || id || '-mend', 'idle', 1, 4,
-      created_at_ms, created_at_ms + 1000, updated_at_ms, updated_at_ms, 'agent_finished', 0, 'command'
+      created_at_ms, created_at_ms + 1000, updated_at_ms, updated_at_ms, 'finished', 0, 'command'
     FROM tickets WHERE status <> 'todo'`);
   db.exec(`INSERT INTO activity (at_ms, ticket_id, run_id, actor, kind, text)
     SELECT created_at_ms + k * 1000, id, id || '-e1-${run}', CASE k WHEN 2 THEN 'ann' ELSE 'tick:t-bench' END,

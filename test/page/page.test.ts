@@ -27,7 +27,12 @@ describe('an empty board', () => {
     for (const words of [
       ...['No ticks yet', 'No tickets yet', 'Nothing waits.', 'Nobody works.', 'No runs in the last day'],
       ...['Nothing came to review', 'No client has recorded any use', 'No client has told what it cost'],
-      ...['No run failed', 'Nothing had to be healed', 'No ticks in the last day', 'mc-pickup dispatch'],
+      ...[
+        'No ticket was given back',
+        'Nothing had to be healed',
+        'No ticks in the last day',
+        'mc-pickup dispatch',
+      ],
     ])
       expect(page).toContain(words);
     expect(page).not.toContain('role="img"');

@@ -10,7 +10,7 @@ import { NOW } from '../support/builders.ts';
 const run = (id: string, claimed_at_ms: number, ended_at_ms: number | null, host_id = 'h1'): HistoryRun => ({
   ...{ id, ticket_id: `MC-${id}`, title: id, agent: 'a', project: 'p', host_id, branch: null, attempt: 1 },
   ...{ phase: ended_at_ms === null ? 'running' : 'ended', activity: 'busy', registered_at_ms: claimed_at_ms },
-  ...{ claimed_at_ms, ended_at_ms, end_reason: ended_at_ms === null ? null : 'agent_finished' },
+  ...{ claimed_at_ms, ended_at_ms, end_reason: ended_at_ms === null ? null : 'finished' },
   ...{ exit_code: null, exit_signal: null },
 });
 const tick = (at: number, took = 50): HistoryTick => ({
@@ -50,12 +50,13 @@ describe('worker slots', () => {
     expect(placed(run('b', 5, 9, 'h2'), run('a', 0, 9))).toEqual(['a:0', 'b:0']);
   });
 
-  it('a run that ended for a reason unknown to us has failed; a person or the machine is no failure', () => {
+  it('a run that ended for a reason unknown to us has ended, no more; a person or the machine is no failure', () => {
     expect(endingOf(run('a', 0, null))).toBe('lives');
     expect(endingOf(run('a', 0, 1))).toBe('finished');
-    expect(endingOf({ ...run('a', 0, 1), end_reason: 'me' })).toBe('failed');
-    expect(endingOf({ ...run('a', 0, 1), end_reason: null })).toBe('failed');
+    expect(endingOf({ ...run('a', 0, 1), end_reason: 'me' })).toBe('ended');
+    expect(endingOf({ ...run('a', 0, 1), end_reason: null })).toBe('ended');
     expect(endingOf({ ...run('a', 0, 1), end_reason: 'rebooted' })).toBe('stopped');
+    expect(endingOf({ ...run('a', 0, 1), end_reason: 'agent_dead' })).toBe('failed');
   });
 });
 

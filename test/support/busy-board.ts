@@ -234,7 +234,7 @@ class World {
 
   async #finish(one: Working, at: number): Promise<void> {
     const row = await this.#board.runtime(one.run);
-    const end = { end_reason: 'agent_finished', exit_code: 0, exit_signal: null };
+    const end = { end_reason: 'finished', exit_code: 0, exit_signal: null };
     if (row !== null) await this.#board.end({ run: row.id, version: row.version }, end, 'tick:t', at);
     this.#forget(one);
   }

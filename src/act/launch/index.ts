@@ -9,7 +9,7 @@
 
 import { failpoint } from '../../machine/failpoint.ts';
 import { messageOf } from '../../model/errors.ts';
-import type { LaunchStep, Outcome } from '../../model/plan.ts';
+import type { LaunchStep, Outcome, RunEnd } from '../../model/plan.ts';
 import { failedLaunches, heldAfter, LAUNCHES_SEEN } from '../../model/retry.ts';
 import { sentence } from '../../model/sentences.ts';
 import type { World } from '../../model/world.ts';
@@ -172,7 +172,7 @@ async function release(
     now.id,
     { status: 'in_progress', owner, claim_epoch, version: now.version },
     { run, version: row.version },
-    { end_reason: because, exit_code: null, exit_signal: null },
+    { end_reason: because, exit_code: null, exit_signal: null } satisfies RunEnd,
     to,
     { reason: because, text: error ?? sentence(because, {}) },
     `tick:${tick_id}`,

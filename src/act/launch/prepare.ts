@@ -7,6 +7,7 @@ import { failpoint } from '../../machine/failpoint.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
 import { findProgram } from '../../machine/programs.ts';
+import { wasCutOff } from '../../model/ends.ts';
 import type { LaunchStep } from '../../model/plan.ts';
 import type { HookSpec } from '../../model/policy.ts';
 import { renderPrompt } from '../../model/prompt.ts';
@@ -200,17 +201,6 @@ async function lastAttempt(ticket: Ticket, run: string, { board, places }: Here)
   return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words };
 }
 
-/** How a run may end whose session is worth going on with: it was cut off, and did not give up. */
-const CUT_OFF: ReadonlySet<string> = new Set([
-  'agent_dead',
-  'agent_killed',
-  'agent_exited',
-  'rebooted',
-  'tmux_server_lost',
-  'rate_limited',
-  'stopped',
-]);
-
 /** The client's own session of the run before, where the same client can continue it in the same place. A run that was
  *  itself a continuation and never began a turn has shown that it can't be continued. */
 function sessionToContinue(
@@ -223,7 +213,7 @@ function sessionToContinue(
   const { worktree } = past;
   const session = sessionId(profile.kind, past.client_session);
   if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
-  if (past.turn === 0 || past.ticket_id !== ticket.id || !CUT_OFF.has(past.end_reason ?? '')) return null;
+  if (past.turn === 0 || past.ticket_id !== ticket.id || !wasCutOff(past.end_reason)) return null;
   const look = { runDir: join(places.runs, past.mark), worktree, env, session };
   try {
     return adapter.resumable?.(look) === true ? session : null;

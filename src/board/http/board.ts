@@ -1,5 +1,6 @@
 import type * as v from 'valibot';
 import type { RecentRun } from '../../model/breaker.ts';
+import type { EndReason } from '../../model/ends.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { TicketGuard } from '../../model/plan.ts';
 import type { Board, Cas, DeliveryRow, ForeignTicket, RegisterRequest, Snapshot } from '../port.ts';
@@ -360,7 +361,12 @@ function before14(ticket: string, now_ms: number): RecentRun {
   const at_ms = now_ms - 10 * 60_000;
   return {
     ...{ ticket, agent: '', project: '', host_id: '', registered_at_ms: at_ms, ended_at_ms: at_ms + 1 },
-    ...{ end_reason: 'agent_dead', tmux_server_pid: null, tmux_server_start: null, heartbeat_at_ms: null },
+    ...{
+      end_reason: 'agent_dead' satisfies EndReason,
+      tmux_server_pid: null,
+      tmux_server_start: null,
+      heartbeat_at_ms: null,
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import type { Board, Cas, Snapshot } from '../../../src/board/port.ts';
 import { openBoard } from '../../../src/board/sqlite/index.ts';
 import { startOf } from '../../../src/machine/process.ts';
-import { DEATHS } from '../../../src/model/breaker.ts';
+import { isDeath } from '../../../src/model/ends.ts';
 import { UserError } from '../../../src/model/errors.ts';
 import { type Asked, Contract } from './contract.ts';
 
@@ -520,7 +520,7 @@ export async function missionControl(
       beyond,
       last_tick,
       recent,
-      early_deaths: [...new Set(recent.flatMap((one) => (DEATHS.has(one.end_reason) ? one.ticket : [])))],
+      early_deaths: [...new Set(recent.flatMap((one) => (isDeath(one.end_reason) ? one.ticket : [])))],
       unreadable,
       spent,
     };

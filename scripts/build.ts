@@ -31,6 +31,12 @@ function namesFrom(module: string): string[] {
   return [...new Set(names)].filter((name) => name !== '' && !name.startsWith('type ')).sort();
 }
 
+/** A module that is loaded, by `load`, when one of its exports is first used. */
+function late(module: string, load: string): string {
+  return `for (const name of ${JSON.stringify(namesFrom(module))})
+  Object.defineProperty(exports, name, { enumerable: true, get: () => ${load}[name] });`;
+}
+
 const lateBuiltins: Plugin = {
   name: 'late-builtins',
   setup({ onResolve, onLoad }) {
@@ -39,9 +45,7 @@ const lateBuiltins: Plugin = {
       ours(importer) ? { path, namespace: 'late' } : undefined,
     );
     onLoad({ filter: /./, namespace: 'late' }, ({ path }) => ({
-      contents: `const load = () => process.getBuiltinModule(${JSON.stringify(path)});
-for (const name of ${JSON.stringify(namesFrom(path))})
-  Object.defineProperty(exports, name, { enumerable: true, get: () => load()[name] });`,
+      contents: late(path, `process.getBuiltinModule(${JSON.stringify(path)})`),
     }));
   },
 };
@@ -70,6 +74,9 @@ const COMMON = {
   write: false,
 } satisfies BuildOptions;
 
+/** Imported like any other, and loaded when it is first used. */
+const LATE_PACKAGE = 'toml-eslint-parser';
+
 /** Bundles of their own beside the main one, which is what a tick needs and no more: each is as large as that. The launcher's
  *  `loadBeside` gives the command line a code cache too; where it is not there (debugging), its place is told by `__dirname`. */
 const BESIDE: Readonly<Record<string, string>> = {
@@ -79,6 +86,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   registration: 'src/act/launch/registration.ts',
   // What runs hooks.
   execa: require.resolve('execa'),
+  // What finds the line of a key in a configuration that somebody complains of.
+  [LATE_PACKAGE]: require.resolve('toml-eslint-parser'),
   // The board on a server.
   http: 'src/board/http/index.ts',
   // The page and its charts.
@@ -110,6 +119,7 @@ const besides: Plugin = {
     // Not the others: their bundles are not plain ASCII, and what they do takes far longer than to compile them.
     onLoad({ filter: /./, namespace: 'besides' }, ({ path }) => {
       const plain = `require(__dirname + '/${path}.cjs')`;
+      if (path === LATE_PACKAGE) return { contents: late(path, plain) };
       return {
         contents: `module.exports = ${path !== 'cli' ? plain : `typeof loadBeside === 'function' ? loadBeside('${path}.cjs') : ${plain}`};`,
       };

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { loadPolicy } from '../config/load.ts';
-import { hint } from '../config/locate.ts';
 import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { type Acted, type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
 import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
 import { cleanLines, doneLines } from '../report/clean.ts';
 import { showing } from '../report/showing.ts';
 import { columnsOf } from '../report/table.ts';

@@ -1,8 +1,8 @@
 import type { ActivityRow, Board } from '../board/port.ts';
-import { hint } from '../config/locate.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { ACTIVITY_KINDS } from '../model/activity.ts';
 import { EXIT, UserError } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
 
 export interface LogFilter {
   readonly kind?: readonly string[];

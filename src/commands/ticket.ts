@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { Board, TicketEdit } from '../board/port.ts';
 import { loadPolicy } from '../config/load.ts';
-import { hint } from '../config/locate.ts';
 import { actorOf, brokenLine, type Context, ticketOrFail, withBoard, withReader } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { endWords } from '../model/ends.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
 import type { Policy } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
 import type { Runtime } from '../model/runtime.ts';

@@ -4,6 +4,7 @@ import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { addressFault } from '../model/address.ts';
 import { messageOf } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
 import {
   AGENT_KINDS,
   type AgentProfile,
@@ -19,7 +20,7 @@ import {
   TOLD,
 } from '../model/policy.ts';
 import { checkTemplate, VARIABLES } from '../model/prompt.ts';
-import { hint, locator } from './locate.ts';
+import { locator } from './locate.ts';
 import { readText, type Text } from './read.ts';
 import {
   AGENT,

@@ -2,6 +2,7 @@
  * Text in columns. What is counted is what a terminal shows: a CJK character or an emoji takes two columns, a
  * combining mark none. Colours are put around cells after they were cut, so that no cut ends inside of one.
  */
+import { eastAsianWidth } from 'get-east-asian-width';
 import kleur from 'kleur';
 import { clean } from '../model/text.ts';
 
@@ -33,9 +34,6 @@ function segmentsOf(text: string): Intl.Segments {
   return segmenter.segment(text);
 }
 
-/** East Asian Wide and Fullwidth, by the blocks that hold nothing else. */
-const WIDE =
-  /[\u1100-\u115f\u2329\u232a\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{16fe0}-\u{18dff}\u{1aff0}-\u{1b2ff}\u{1f200}-\u{1f2ff}\u{20000}-\u{3fffd}]/u;
 const EMOJI = /\p{Emoji_Presentation}|\p{Emoji}\ufe0f/u;
 const NOTHING = /^[\p{Mark}\p{Format}\u200b]*$/u;
 const PLAIN = /^[\x20-\x7e]*$/;
@@ -187,5 +185,5 @@ function line(text: string): string {
 function widthOf(segment: string): number {
   if (PLAIN.test(segment)) return segment.length;
   if (NOTHING.test(segment)) return 0;
-  return WIDE.test(segment) || EMOJI.test(segment) ? 2 : 1;
+  return EMOJI.test(segment) ? 2 : eastAsianWidth(segment.codePointAt(0) ?? 0);
 }

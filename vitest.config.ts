@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import './test/support/scratch.ts';
 
 export default defineConfig({
   test: {

@@ -1,7 +1,7 @@
 /** `npm start`: the main job as a demonstration, on a scratch state dir, a scratch repository and a tmux server of
  *  its own. Real ticks of the real program until the board settles; nothing is left behind. */
 import { spawnSync } from 'node:child_process';
-import { git, makeSandbox, type Sandbox, until } from './sandbox.ts';
+import { git, makeSandbox, type Sandbox, until } from '../test/support/sandbox.ts';
 
 const MAX_TICKS = 40;
 

@@ -6,13 +6,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { BIN, git, makeSandbox, type Sandbox } from '../scripts/sandbox.ts';
 import { openBoard } from '../src/board/sqlite/index.ts';
 import { cli } from '../src/cli/index.ts';
 import { makeContext } from '../src/context.ts';
 import { ensureHostId } from '../src/machine/process.ts';
 import { tick as tickNow } from '../src/tick/index.ts';
 import { Strace } from './bench/trace.ts';
+import { BIN, git, makeSandbox, type Sandbox } from './support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

@@ -5,7 +5,6 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { BOUND_MS } from '../../scripts/sandbox.ts';
 import { claim, launch } from '../../src/act/launch/index.ts';
 import { stageRun } from '../../src/act/launch/script.ts';
 import type { Hands } from '../../src/act/outcome.ts';
@@ -17,6 +16,7 @@ import * as clock from '../../src/machine/clock.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId, hostId } from '../../src/machine/process.ts';
 import { aPolicy, aProfile, aProject, aWorld, NOW } from '../support/builders.ts';
+import { BOUND_MS } from '../support/sandbox.ts';
 
 vi.mock(import('../../src/machine/clock.ts'), async (actual) => ({ ...(await actual()) }));
 

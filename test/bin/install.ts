@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BOUND_MS, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { BOUND_MS, makeSandbox, type Ran, type Sandbox, until } from '../support/sandbox.ts';
 
 /** What an installation may take on disk, in MB (`du -sm`); better-sqlite3 alone takes 27. */
 const MAX_MB = 36;

@@ -9,7 +9,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { BIN, end, git, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { BIN, end, git, makeSandbox, type Ran, type Sandbox, until } from '../support/sandbox.ts';
+import '../support/scratch.ts';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import { FOR_AGENTS, nameOf } from '../../src/cli/agents.ts';
 import { define } from '../../src/cli/index.ts';
 import { fileCrontab } from '../support/crontab.ts';
+import { makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 const program = new Command('mc-pickup');
 define(program, async () => undefined);

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
 import { define } from '../../src/cli/index.ts';
 import { completionOf } from '../../src/commands/complete.ts';
+import { makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 const program = new Command('mc-pickup');
 define(program, async () => undefined);

@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN, makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import { PrintedCheck } from '../support/printed.ts';
+import { BIN, makeSandbox, type Sandbox } from '../support/sandbox.ts';
 import { waitFor } from '../support/wait.ts';
 
 let box: Sandbox;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, git, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
+import { BIN, git, makeSandbox, type Ran, type Sandbox } from '../support/sandbox.ts';
 
 let box: Sandbox;
 let config: string;

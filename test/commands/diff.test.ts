@@ -2,9 +2,9 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, git } from '../../scripts/sandbox.ts';
 import { findProgram } from '../../src/machine/programs.ts';
 import { Rig } from '../support/rig.ts';
+import { BIN, git } from '../support/sandbox.ts';
 import { Terminal } from '../support/terminal.ts';
 
 let rig: Rig;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
+import { BIN, makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 interface Finding {
   readonly check: string;

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
+import { makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN, makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
 import { ACTIVITY_KINDS } from '../../src/model/activity.ts';
 import { width } from '../../src/report/table.ts';
+import { BIN, makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

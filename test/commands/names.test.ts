@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
+import { makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

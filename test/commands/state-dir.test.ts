@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, BOUND_MS, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
+import { BIN, BOUND_MS, makeSandbox, type Ran, type Sandbox } from '../support/sandbox.ts';
 
 const NOBODY = 65_534;
 const ROOT = process.getuid?.() === 0;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
+import { makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

@@ -6,8 +6,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import { until } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 function option(name: string, otherwise: number): number {
   const at = process.argv.indexOf(name);

@@ -4,9 +4,9 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BIN, git, LIMITS, type Ran, type Running, SHORT_DEADLINE, until } from '../../scripts/sandbox.ts';
 import type { Served } from '../support/mission-control/served.ts';
 import { Rig, state } from '../support/rig.ts';
+import { BIN, git, LIMITS, type Ran, type Running, SHORT_DEADLINE, until } from '../support/sandbox.ts';
 
 export const KINDS = ['kill', 'throw', 'stop', 'enospc', 'busy'] as const;
 export type Kind = (typeof KINDS)[number];

@@ -7,9 +7,9 @@ import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { git, until } from '../../scripts/sandbox.ts';
 import { randomWalks } from '../explorer/random.ts';
 import { Rig } from '../support/rig.ts';
+import { git, until } from '../support/sandbox.ts';
 
 function option(name: string, otherwise: number): number {
   const at = process.argv.indexOf(name);

@@ -2,8 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AGENT, BIN, makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
 import { fileCrontab } from '../support/crontab.ts';
+import { AGENT, BIN, makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 const LAYOUT = {
   state: 'home/.local/state/mc-pickup',

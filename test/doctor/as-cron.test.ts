@@ -2,9 +2,9 @@
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { git, makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import type { TopicFinding } from '../../src/doctor/finding.ts';
 import { fileCrontab } from '../support/crontab.ts';
+import { git, makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 let box: Sandbox;
 /** A directory that only the shell of the user has on its PATH. */

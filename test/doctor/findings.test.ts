@@ -17,11 +17,11 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, git, until } from '../../scripts/sandbox.ts';
 import type { Finding, TopicFinding } from '../../src/doctor/finding.ts';
 import { looked, TOPICS } from '../../src/doctor/finding.ts';
 import { EXIT, UserError } from '../../src/model/errors.ts';
 import { Rig, state } from '../support/rig.ts';
+import { BIN, git, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { BIN } from '../support/sandbox.ts';
 import { Terminal } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 

@@ -2,9 +2,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { fileCrontab } from '../support/crontab.ts';
 import { Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

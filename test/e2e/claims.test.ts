@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Running, until } from '../../scripts/sandbox.ts';
 import { FAIL_BIN } from '../crash/cell.ts';
 import { Rig } from '../support/rig.ts';
+import { type Running, until } from '../support/sandbox.ts';
 
 const SRC = join(import.meta.dirname, '../../src');
 /** The deadline is far away: nothing here waits for it. */

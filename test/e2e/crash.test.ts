@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, BOUND_MS, LIMITS, SHORT_DEADLINE, until } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';
+import { BIN, BOUND_MS, LIMITS, SHORT_DEADLINE, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN, BOUND_MS } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
+import { BIN, BOUND_MS } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -2,9 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LIMITS, until } from '../../scripts/sandbox.ts';
 import { samplesOf } from '../metrics/format.ts';
 import { Rig } from '../support/rig.ts';
+import { LIMITS, until } from '../support/sandbox.ts';
 
 /** Does what the title of its ticket says, in place of a client. */
 const SCRIPTED = `#!/bin/sh

@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, BIN, git, LIMITS, until } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig, state } from '../support/rig.ts';
+import { AGENT, BIN, git, LIMITS, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

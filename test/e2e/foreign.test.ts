@@ -22,8 +22,8 @@ import {
 } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 // Each program that is run here has a bound of a minute, which one command of git that waits would use up.
 

@@ -3,9 +3,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, until } from '../../scripts/sandbox.ts';
 import { FAIL_BIN } from '../crash/cell.ts';
 import { Rig, state } from '../support/rig.ts';
+import { BIN, until } from '../support/sandbox.ts';
 
 const THREAD = resolve(import.meta.dirname, '../support/thread.py');
 const python = spawnSync('python3', ['-c', 'import ctypes, sys; print(sys.executable)'], {

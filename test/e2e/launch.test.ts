@@ -2,8 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig, type RunRow } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -3,8 +3,8 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LIMITS, until } from '../../scripts/sandbox.ts';
 import { type Report, Rig, state } from '../support/rig.ts';
+import { LIMITS, until } from '../support/sandbox.ts';
 import { neverReaped } from '../support/zombie.ts';
 
 let rig: Rig;

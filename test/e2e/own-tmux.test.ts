@@ -10,9 +10,9 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
 import { makeTmuxDir, removeTmuxDir, tmuxDir } from '../../src/tmux/dir.ts';
 import { Rig, state } from '../support/rig.ts';
+import { makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { end, until } from '../../scripts/sandbox.ts';
 import { Rig, state } from '../support/rig.ts';
+import { end, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

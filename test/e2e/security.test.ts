@@ -5,12 +5,12 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AGENT, git, LIMITS, until } from '../../scripts/sandbox.ts';
 import { claude } from '../../src/agents/claude/index.ts';
 import { codex } from '../../src/agents/codex/index.ts';
 import { gemini } from '../../src/agents/gemini/index.ts';
 import { aProfile } from '../support/builders.ts';
 import { Rig } from '../support/rig.ts';
+import { AGENT, git, LIMITS, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { AGENT, LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../support/sandbox.ts';
 
 /** Idle from the start; notes every key as it comes and acknowledges nothing. */
 const DEAF = `#!/bin/sh

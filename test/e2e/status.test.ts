@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, until } from '../../scripts/sandbox.ts';
 import { width } from '../../src/report/table.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';
+import { BIN, until } from '../support/sandbox.ts';
 import { Terminal } from '../support/terminal.ts';
 
 let rig: Rig;

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN, until } from '../../scripts/sandbox.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';
+import { BIN, until } from '../support/sandbox.ts';
 import { Terminal } from '../support/terminal.ts';
 
 let rig: Rig;

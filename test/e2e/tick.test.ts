@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { git, makeSandbox, type Sandbox, until } from '../../scripts/sandbox.ts';
+import { git, makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 interface Row {
   readonly id: string;

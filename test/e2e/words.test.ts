@@ -2,8 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Ran, until } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { type Ran, until } from '../support/sandbox.ts';
 
 /** Does the first line of this file that is left, each time it is started: in order, the attempts of one ticket. */
 const SCRIPTED = `#!/bin/sh

@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from 'vitest';
-import { git, LIMITS, until } from '../../scripts/sandbox.ts';
 import { Rig, state } from '../support/rig.ts';
+import { git, LIMITS, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 const mounted: string[] = [];

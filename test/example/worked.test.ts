@@ -6,9 +6,9 @@
 import { cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { AGENT, BOUND_MS, git, until } from '../../scripts/sandbox.ts';
 import { ForgeRig } from '../forge/rig.ts';
 import { Receiver } from '../support/receiver.ts';
+import { AGENT, BOUND_MS, git, until } from '../support/sandbox.ts';
 
 const TICKETS = 50;
 

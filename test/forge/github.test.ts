@@ -6,10 +6,10 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import type { Wanted } from '../../src/publish/forge/forge.ts';
 import { gitHub } from '../../src/publish/forge/github.ts';
 import { cutDescription, gitHubDescription } from '../support/forge/description.ts';
+import { until } from '../support/sandbox.ts';
 
 let dir = '';
 let file = '';

@@ -2,8 +2,8 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AGENT, until } from '../../scripts/sandbox.ts';
 import { state as stateOf } from '../support/rig.ts';
+import { AGENT, until } from '../support/sandbox.ts';
 import { ForgeRig } from './rig.ts';
 
 let f: ForgeRig;

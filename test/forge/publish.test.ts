@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
+import { until } from '../support/sandbox.ts';
 import { ForgeRig } from './rig.ts';
 
 let f: ForgeRig;

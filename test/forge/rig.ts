@@ -1,9 +1,9 @@
 /** Tickets that go from an agent in tmux to a pull request on a stand-in for a forge. */
 import { expect } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import type { ReviewRow } from '../../src/board/port.ts';
 import { Forge } from '../support/forge/server.ts';
 import { type Report, Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 export interface Published extends Report {
   readonly err: string;

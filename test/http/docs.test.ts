@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { BIN, makeSandbox } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
+import { BIN, makeSandbox } from '../support/sandbox.ts';
 
 it('every shell block is carried out against a server, and none fails', async (context) => {
   if (spawnSync('curl', ['--version']).error) context.skip('curl is not installed');

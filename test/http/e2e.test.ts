@@ -3,11 +3,11 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { git, until } from '../../scripts/sandbox.ts';
 import { lookAtSelf } from '../../src/machine/process.ts';
 import { runCell } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import { Rig, state } from '../support/rig.ts';
+import { git, until } from '../support/sandbox.ts';
 
 let server: Served;
 let rig: Rig;

@@ -4,12 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard, meetServer } from '../../src/board/http/board.ts';
 import type { Board, ForeignTicket } from '../../src/board/port.ts';
 import { SNAPSHOT } from '../explorer/ticks.ts';
 import { aReview, HOST, NOW } from '../support/builders.ts';
+import { until } from '../support/sandbox.ts';
 
 let mock: ChildProcess;
 let url = '';

@@ -3,11 +3,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { AGENT, end, LIMITS, SHORT_DEADLINE, until } from '../../scripts/sandbox.ts';
 import { FAIL_BIN } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import type { Options } from '../support/mission-control/server.ts';
 import { Rig, type RunRow } from '../support/rig.ts';
+import { AGENT, end, LIMITS, SHORT_DEADLINE, until } from '../support/sandbox.ts';
 
 let server: Served;
 let rig: Rig;

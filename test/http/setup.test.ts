@@ -2,8 +2,8 @@
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, type Sandbox } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
+import { makeSandbox, type Sandbox } from '../support/sandbox.ts';
 
 let server: Served;
 let box: Sandbox;

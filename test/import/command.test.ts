@@ -4,10 +4,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
 import { LIMITS as HTTP } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
 import { Served } from '../support/mission-control/served.ts';
+import { LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {
@@ -49,7 +49,7 @@ describe('an import', () => {
 
   it('is launched by no tick until a person moves a ticket to todo, or a rule trusts its author', async () => {
     box.configure(
-      `trusted_authors = ["file:ann", "ann"]\n${LIMITS}\n[project.demo]\nrepo = ${JSON.stringify(box.repo)}\nfetch = false\n[agent.scripted]\nkind = "command"\nargv = [${JSON.stringify(join(import.meta.dirname, '../../scripts/agent.sh'))}]\n`,
+      `trusted_authors = ["file:ann", "ann"]\n${LIMITS}\n[project.demo]\nrepo = ${JSON.stringify(box.repo)}\nfetch = false\n[agent.scripted]\nkind = "command"\nargv = [${JSON.stringify(join(import.meta.dirname, '../support/agent.sh'))}]\n`,
     );
     good(bring(file('a.csv', 'id,title,author\n1,Of nobody,\n2,Of bob,bob\n3,Of ann,ann\n')));
     const skipped = (): Record<string, string> => {

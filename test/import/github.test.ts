@@ -6,8 +6,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeSandbox, type Ran, type Sandbox, until } from '../../scripts/sandbox.ts';
 import { githubDescription } from '../support/github/description.ts';
+import { makeSandbox, type Ran, type Sandbox, until } from '../support/sandbox.ts';
 
 let box: Sandbox;
 beforeEach(() => {

@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BOUND_MS } from '../../scripts/sandbox.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3 } from '../../src/board/sqlite/schema.ts';
 import { blocksOf } from '../docs/blocks.ts';
 import { Rig } from '../support/rig.ts';
+import { BOUND_MS } from '../support/sandbox.ts';
 
 const DOCUMENT = 'docs/sql.md';
 const VIEWS = ['v1_tickets', 'v1_runs', 'v1_activity', 'v1_ticks', 'v1_usage', 'v1_deliveries'];

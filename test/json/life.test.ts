@@ -3,13 +3,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { PRINTED } from '../../scripts/schemas/json.ts';
 import { examplesOf } from '../../src/cli/define.ts';
 import { define } from '../../src/cli/index.ts';
 import { fileCrontab } from '../support/crontab.ts';
 import { PrintedCheck } from '../support/printed.ts';
 import { HOLDING_HOOK, Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 const check = new PrintedCheck();
 let rig: Rig;

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Ran } from '../../scripts/sandbox.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import { fillBusyBoard } from '../support/busy-board.ts';
 import { Rig } from '../support/rig.ts';
+import type { Ran } from '../support/sandbox.ts';
 import { samplesOf } from './format.ts';
 
 /** Debian's package prometheus has it; MC_PROMTOOL names one that is not on PATH. */

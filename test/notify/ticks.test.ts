@@ -2,10 +2,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LIMITS, type Ran } from '../../scripts/sandbox.ts';
 import type { Message } from '../../src/notify/event.ts';
 import { genuine, Receiver } from '../support/receiver.ts';
 import { Rig, state } from '../support/rig.ts';
+import { LIMITS, type Ran } from '../support/sandbox.ts';
 import { waitFor } from '../support/wait.ts';
 
 /** So short that a back-off is over at once, and no gap is one. */

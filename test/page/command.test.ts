@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AGENT, LIMITS } from '../../scripts/sandbox.ts';
 import { Served } from '../support/mission-control/served.ts';
 import { Rig } from '../support/rig.ts';
+import { AGENT, LIMITS } from '../support/sandbox.ts';
 
 let rig: Rig;
 let file: string;

@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, BOUND_MS } from '../../scripts/sandbox.ts';
 import { Rig } from '../support/rig.ts';
+import { BIN, BOUND_MS } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {

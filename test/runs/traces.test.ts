@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { HOOK_MARK } from '../../src/model/environment.ts';
 import { runsWithProcesses } from '../../src/runs/traces.ts';
+import { until } from '../support/sandbox.ts';
 
 let dir: string;
 const children: ChildProcess[] = [];

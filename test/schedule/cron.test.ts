@@ -3,10 +3,10 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN } from '../../scripts/sandbox.ts';
 import { type TickReport, tickLines } from '../../src/report/tick.ts';
 import { describeWith, hostileTmp, PrivateMachine, type Result } from '../support/private.ts';
 import { Rig } from '../support/rig.ts';
+import { BIN } from '../support/sandbox.ts';
 import { waitFor } from '../support/wait.ts';
 
 const OTHERS = Buffer.from(

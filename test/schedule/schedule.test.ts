@@ -1,10 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BIN, makeSandbox, type Ran, type Sandbox } from '../../scripts/sandbox.ts';
 import { findProgram } from '../../src/machine/programs.ts';
 import { installedSchedules, scheduleId } from '../../src/schedule/index.ts';
 import { type Here, wishOf } from '../../src/schedule/wish.ts';
+import { BIN, makeSandbox, type Ran, type Sandbox } from '../support/sandbox.ts';
 
 let box: Sandbox;
 let bin: string;

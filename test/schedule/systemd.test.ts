@@ -2,9 +2,9 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BIN } from '../../scripts/sandbox.ts';
 import { describeWith, hostileTmp, PrivateMachine, type Result } from '../support/private.ts';
 import { Rig } from '../support/rig.ts';
+import { BIN } from '../support/sandbox.ts';
 import { waitFor } from '../support/wait.ts';
 
 const RUNTIME_DIR = `/run/user/${process.getuid?.() ?? 0}`;

@@ -13,8 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from 'vitest';
-import { BOUND_MS } from '../../scripts/sandbox.ts';
 import { findProgram } from '../../src/machine/programs.ts';
+import { BOUND_MS } from './sandbox.ts';
 import { waitFor } from './wait.ts';
 
 /** Tests that need programs of the machine: skipped with the reason where one is missing, but never where CI is set.

@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from '../../scripts/sandbox.ts';
 import type { StepReport } from '../../src/report/tick.ts';
 import type { Served } from './mission-control/served.ts';
+import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from './sandbox.ts';
+import './scratch.ts';
 
 export interface TicketRow {
   readonly id: string;

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BOUND_MS } from '../../scripts/sandbox.ts';
+import { BOUND_MS } from './sandbox.ts';
 import { waitFor } from './wait.ts';
 
 export class Terminal {

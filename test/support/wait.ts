@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { BOUND_MS } from '../../scripts/sandbox.ts';
+import { BOUND_MS } from './sandbox.ts';
 
 /** Polls until the probe gives a truthy value; fails after the bound. */
 export async function waitFor<T>(

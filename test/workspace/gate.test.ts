@@ -3,9 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { BOUND_MS, until } from '../../scripts/sandbox.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import { gated, letThrough } from '../../src/workspace/gate.ts';
+import { BOUND_MS, until } from '../support/sandbox.ts';
 
 const GATE = new URL('../../src/workspace/gate.ts', import.meta.url).href;
 

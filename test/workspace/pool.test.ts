@@ -14,7 +14,6 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { until } from '../../scripts/sandbox.ts';
 import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { fnv1a } from '../../src/model/hash.ts';
@@ -22,6 +21,7 @@ import { fillSlot, hookPending, prepareWorkspace } from '../../src/workspace/ind
 import { claimSlot, readSlot, writeSlot } from '../../src/workspace/slots.ts';
 import { aProject } from '../support/builders.ts';
 import { Rig } from '../support/rig.ts';
+import { until } from '../support/sandbox.ts';
 
 let dir = '';
 let repo = '';

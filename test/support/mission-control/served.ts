@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { until } from '../../../scripts/sandbox.ts';
+import { until } from '../sandbox.ts';
 import type { Fault, Options } from './server.ts';
 
 /** A Mission Control in a process of its own, since the tests wait for their ticks without turning their event loop. */

@@ -1,22 +1,27 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
+  closeSync,
+  constants,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const ROOT = join(import.meta.dirname, '../..');
 export const BIN = join(ROOT, 'bin', 'mc-pickup.js');
-export const AGENT = join(ROOT, 'scripts', 'agent.sh');
+export const AGENT = join(import.meta.dirname, 'agent.sh');
 
 export interface Ran {
   readonly code: number | null;
@@ -73,6 +78,8 @@ register_wait_seconds = 120
 
 /** For those alone that wait until it is over: beside it, a slow machine would end launches that are under way. */
 export const SHORT_DEADLINE = 'launch_deadline_seconds = 0.5\n';
+
+const TEMPLATE = join(ROOT, '.cache/sandbox-repo');
 
 const LAYOUT = { state: 'state', repo: 'repo', config: 'config.toml' };
 
@@ -148,6 +155,7 @@ export function makeSandbox(
     signal(name) {
       mkdirSync(join(state, 'notes'), { recursive: true });
       writeFileSync(join(state, 'notes', name), '');
+      wake(join(state, 'notes', `${name}.pipe`));
     },
     tmux(...args) {
       const done = spawnSync('tmux', ['-S', join(state, 'tmux.sock'), ...args], {
@@ -184,14 +192,40 @@ fetch = false
 kind = "command"
 argv = [${JSON.stringify(AGENT)}]
 `);
-  git(sandbox, 'init', '-q', '-b', 'main');
-  writeFileSync(join(repo, 'README.md'), '# scratch\n');
-  git(sandbox, 'add', '-A');
-  git(sandbox, 'commit', '-qm', 'first');
+  cpSync(firstCommit(sandbox), repo, { recursive: true });
   return sandbox;
 }
 
-export function git({ repo, env }: Sandbox, ...args: string[]): string {
+/** A repository with one commit, made once in a checkout: each sandbox has a copy of it. */
+function firstCommit({ env }: Sandbox): string {
+  if (existsSync(TEMPLATE)) return TEMPLATE;
+  const repo = `${TEMPLATE}.${process.pid}`;
+  mkdirSync(repo, { recursive: true });
+  git({ repo, env }, 'init', '-q', '-b', 'main');
+  writeFileSync(join(repo, 'README.md'), '# scratch\n');
+  git({ repo, env }, 'add', '-A');
+  git({ repo, env }, 'commit', '-qm', 'first');
+  try {
+    renameSync(repo, TEMPLATE);
+  } catch {
+    rmSync(repo, { recursive: true }); // another process was first
+  }
+  return TEMPLATE;
+}
+
+/** Wakes an agent that waits at this pipe for a file; one that has not come that far finds the file. */
+function wake(pipe: string): void {
+  try {
+    const fd = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    writeSync(fd, '\n');
+    closeSync(fd);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['ENOENT', 'ENXIO'].includes(code)) throw error;
+  }
+}
+
+export function git({ repo, env }: Pick<Sandbox, 'repo' | 'env'>, ...args: string[]): string {
   const done = spawnSync('git', ['-C', repo, ...args], { env, encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`git ${args.join(' ')}: ${done.stderr}`);
   return done.stdout;

@@ -14,9 +14,13 @@ work() {
   git add -A && git -c user.name=agent -c user.email=agent@localhost commit -qm "Work on $MC_TICKET_ID"
   echo "committed as $(git rev-parse --short HEAD)"
 }
-hold() { # until the file appears; the bound is the caller's, who ends this process
+hold() { # until the file appears, asleep at a pipe; the bound is the caller's, who ends this process
+  file=$notes/$MC_TICKET_ID.$1
+  [ -p "$file.pipe" ] || mkfifo "$file.pipe"
+  exec 3<>"$file.pipe"
   echo "$1" >>"$notes/$MC_TICKET_ID.holding"
-  while [ ! -e "$notes/$MC_TICKET_ID.$1" ]; do sleep 0.05; done
+  while [ ! -e "$file" ]; do IFS= read -r _ <&3; done
+  exec 3<&-
 }
 review() {
   work && mc-pickup report review --message "Ready for review."

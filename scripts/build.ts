@@ -83,7 +83,7 @@ const BESIDE: Readonly<Record<string, string>> = {
   // The whole command line; of that a scheduler's tick needs nothing.
   cli: 'src/cli/index.ts',
   // What a launcher calls before it becomes the agent.
-  registration: 'src/act/launch/registration.ts',
+  registration: 'src/registration.ts',
   // What runs hooks.
   execa: require.resolve('execa'),
   // What finds the line of a key in a configuration that somebody complains of.

@@ -7,7 +7,7 @@ import type { Runtime } from '../model/runtime.ts';
 import { endedRow, isStillLeft, type Leftover, leftoversOf } from '../runs/leftovers.ts';
 import { type Mark, readMarks } from '../runs/marks.ts';
 import { endLeftovers } from '../runs/stop.ts';
-import { judgeRow } from '../tick/observe.ts';
+import { judgeRow } from '../runs/sighting.ts';
 import { viewServer } from '../tmux/tmux.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, word } from './item.ts';

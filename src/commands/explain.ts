@@ -17,7 +17,7 @@ import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { decided } from '../tick/decided.ts';
 import { earlierTicks } from '../tick/earlier.ts';
-import { observe } from '../tick/observe.ts';
+import { observe } from '../tick/observe/index.ts';
 import { ticketLine } from './ticket.ts';
 
 /** The newest lines of a ticket's log that are shown. */

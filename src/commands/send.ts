@@ -13,7 +13,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { type Client, clientOf } from '../runs/program.ts';
 import { kindOf } from '../runs/run-file.ts';
 import { betweenTicks } from '../tick/between.ts';
-import { judgeRow } from '../tick/observe.ts';
+import { judgeRow } from '../runs/sighting.ts';
 
 /** Busy means alive: the runtime is named, and nothing was sent. Exit 75. */
 export class RuntimeBusyError extends UserError {

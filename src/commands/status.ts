@@ -15,7 +15,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { statusLines } from '../report/status.ts';
 import { columnsOf } from '../report/table.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
-import { judgeRow } from '../tick/observe.ts';
+import { judgeRow } from '../runs/sighting.ts';
 import { ticksNow } from '../tick/stopped.ts';
 
 const MOST_ASKING = 50;

@@ -8,7 +8,7 @@ import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { removeMark } from '../runs/marks.ts';
 import { endLeftovers, stopProcess } from '../runs/stop.ts';
 import { betweenTicks } from '../tick/between.ts';
-import { judgeRow } from '../tick/observe.ts';
+import { judgeRow } from '../runs/sighting.ts';
 
 interface Options {
   /** Seconds between the signals. */

@@ -13,7 +13,7 @@ import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
 import { reviewWords } from '../report/review.ts';
-import { judgeRow } from '../tick/observe.ts';
+import { judgeRow } from '../runs/sighting.ts';
 import { dependenciesOf, editedNames, labelsOf, nameOf } from './names.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;

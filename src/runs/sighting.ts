@@ -156,3 +156,9 @@ function runShown(pid: number): string | null | undefined {
     return undefined;
   }
 }
+
+/** Judges one recorded runtime by the kernel's word on its process. */
+export function judgeRow(row: Runtime, me: ObserverIdentity): Judgement | null {
+  const identity = identityOf(row);
+  return identity === null ? null : judge(identity, me, lookAt(identity.pid));
+}

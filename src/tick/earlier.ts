@@ -5,7 +5,7 @@ import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import type { LaunchStep } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { BeingMade } from './decided.ts';
-import type { Eyes } from './observe.ts';
+import type { Eyes } from './observe/eyes.ts';
 
 /** What a tick, a dry one, or `explain` can know of the ticks before it. */
 export interface Earlier {

@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path';
 import Database from 'better-sqlite3';
 import { sqliteBoard } from '../../src/board/sqlite/board.ts';
 import { ensureHostId } from '../../src/machine/process.ts';
-import { CANDIDATES } from '../../src/tick/observe.ts';
+import { CANDIDATES } from '../../src/tick/observe/index.ts';
 import { type Case, command, ROOT } from './cases.ts';
 import { plain, type Subject } from './measure.ts';
 import type { Scratch } from './scratch.ts';

@@ -26,7 +26,7 @@ import type {
   World,
 } from '../../src/model/world.ts';
 import { unowned, witnesses } from '../../src/runs/sighting.ts';
-import { panesOf, paneOf as panesPane, serverLost } from '../../src/tick/observe.ts';
+import { panesOf, paneOf as panesPane, serverLost } from '../../src/tick/observe/panes.ts';
 import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
 import { type Identity, type Machine, ticketOf } from './machine.ts';
 

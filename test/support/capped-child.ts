@@ -6,7 +6,7 @@ import { realOutside } from '../../src/act/real.ts';
 import { openBoard, tryTickLock } from '../../src/board/sqlite/index.ts';
 import { decide } from '../../src/decide/index.ts';
 import { placesOf } from '../../src/machine/paths.ts';
-import { observe } from '../../src/tick/observe.ts';
+import { observe } from '../../src/tick/observe/index.ts';
 import { aPolicy } from './builders.ts';
 
 const [stateDir = '', cap = '', ticks = ''] = process.argv.slice(2);

@@ -1,7 +1,7 @@
-import { register } from '../../commands/register.ts';
-import { makeContext } from '../../context.ts';
-import { explainError } from '../../report/errors.ts';
-import type { Depth } from '../../tick/words.ts';
+import { register } from './commands/register.ts';
+import { makeContext } from './context.ts';
+import { explainError } from './report/errors.ts';
+import type { Depth } from './tick/words.ts';
 
 /** `register` in the very words of a launcher, without the command-line parser: each launch waits for it, so it is a bundle of
  *  its own that has no more than it takes. The launcher in `bin/` knows the words. Sets `process.exitCode`; never throws. */

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs';
+import { failpoint } from '../../machine/failpoint.ts';
+import { readSwitches, releasesIn } from '../../machine/killswitch.ts';
+import { programStamp } from '../../machine/programs.ts';
+import { LOSSES_MS } from '../../model/breaker.ts';
+import { dayOf } from '../../model/day.ts';
+import type { ObserverIdentity } from '../../model/identity.ts';
+import type { Runtime } from '../../model/runtime.ts';
+import type { AccountView, Pane, Sighting, World } from '../../model/world.ts';
+import type { Mark } from '../../runs/marks.ts';
+import { judgeRow, sightMark, sightPane, unowned, unownedMarks, witnesses } from '../../runs/sighting.ts';
+import { beginLook, type Eyes } from './eyes.ts';
+import { launchesLeft } from './launches.ts';
+import { paneOf, panesOf, processesOf, withExits } from './panes.ts';
+import { budgeted, readyOf } from './ready.ts';
+import { type At, observeRuntime } from './runtime.ts';
+
+/** Tickets in `todo` that one tick looks at; the rest is counted, and looked at when its turn comes. */
+export const CANDIDATES = 500;
+
+/**
+ * One look at everything: tmux is asked, the board is read in one transaction while tmux answers, then the processes
+ * that the board names are looked at. In this order a process that ends after the board was read is seen as dead under
+ * a guard that still holds or no longer does; the other way round a fresh registration would look like a pid unseen.
+ * Of tmux nothing but the exit of a pane may be older than the board: under the tick lock nobody else starts a pane or
+ * ends a row, and what a launcher of a killed tick does meanwhile is judged by its process, never by a missing pane.
+ */
+export async function observe(eyes: Eyes): Promise<World> {
+  const { me, tmux: looking } = eyes.look ?? beginLook(eyes);
+  const { host_id } = me;
+  const switches = readSwitches(eyes.places, eyes.env, eyes.now_ms);
+  const snapshot = await eyes.board.snapshot({
+    host_id,
+    now_ms: eyes.now_ms,
+    limit: CANDIDATES,
+    ready: readyOf(eyes.policy, eyes.project, switches),
+    budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
+    also: eyes.also ?? [],
+    recent_since_ms: eyes.now_ms - Math.max(LOSSES_MS, eyes.policy.limits.mass_death.minutes * 60_000),
+  });
+  failpoint('observe-snapshot-read');
+  const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
+  const marks = unownedMarks(eyes.places, snapshot.runtimes, host_id, eyes.repair); // while tmux answers
+  const tmux = await withExits(await looking, judged, me, eyes);
+  failpoint('observe-tmux-answered');
+  const panes = panesOf(tmux);
+  const taken = processesOf(judged, host_id);
+  const byPid = Map.groupBy(panes, ({ pid }) => pid);
+  const paneFor = (row: Runtime): Pane | null =>
+    paneOf(row, row.pid === null ? panes : (byPid.get(row.pid) ?? []), taken);
+  const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, paneFor, host_id, eyes });
+  const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
+  const once: At['once'] = {};
+  return {
+    now_ms: eyes.now_ms,
+    delta_ms,
+    host_id,
+    boot_id: me.boot_id,
+    time_ns: me.time_ns,
+    tmux,
+    tickets: snapshot.tickets,
+    runtimes: await Promise.all(
+      judged.map((one) =>
+        observeRuntime(one, { me, tmux, pane: paneFor(one.row), delta_ms, eyes, abandoned, once }),
+      ),
+    ),
+    sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
+    accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
+    spent: snapshot.spent,
+    switches,
+    ramp: existsSync(eyes.places.gate) ? 1 : (snapshot.last_tick?.ramp ?? null),
+    beyond: snapshot.beyond,
+    recent: snapshot.recent,
+    released_at_ms: releasesIn(eyes.places, eyes.now_ms),
+    unreadable: snapshot.unreadable,
+    failed_launches,
+    being_made: {},
+  };
+}
+
+/** What was found of one program says nothing about the one that has taken its place since. */
+function sameProgram(account: AccountView, { policy, env }: Eyes): AccountView {
+  if (account.not_ready === null || account.not_ready_stamp === null) return account;
+  const profile = policy.agents.get(account.name);
+  if (profile === undefined || programStamp(profile, env) === account.not_ready_stamp) return account;
+  return { ...account, not_ready: null, not_ready_stamp: null };
+}
+
+/** Time since this host's last tick by the monotonic clock, which stands still in suspend: clamped to twice
+ *  the interval, so that no gap parks anybody. A reboot counts for nothing. */
+function observedDelta(
+  last: { readonly boot_id: string | null; readonly mono_ms: number } | null,
+  me: ObserverIdentity,
+  { mono_ms, policy }: Eyes,
+): number {
+  if (last === null || last.boot_id === null || last.boot_id !== me.boot_id) return 0;
+  return Math.max(0, Math.min(mono_ms - last.mono_ms, 2 * policy.limits.interval_seconds * 1000));
+}
+
+/** Living agents that no live row knows: by their pane, and by the mark that registration left, which is found
+ *  even when both the board's row and the tmux server are lost. */
+function sightings(
+  panes: readonly Pane[],
+  marks: readonly Mark[],
+  rows: readonly Runtime[],
+  me: ObserverIdentity,
+  { places }: Eyes,
+): Sighting[] {
+  const named = panes.filter(({ ticket }) => ticket !== '');
+  const lost = witnesses(named, marks, unowned(rows, me.host_id));
+  return [
+    ...lost.panes.map((pane) => sightPane(pane, me, places.runs)),
+    ...lost.marks.map((mark) => sightMark(mark, me, places.runs)),
+  ];
+}

@@ -1,0 +1,104 @@
+import { adapterOf } from '../../agents/index.ts';
+import type { Judgement, ObserverIdentity } from '../../model/identity.ts';
+import type { Runtime } from '../../model/runtime.ts';
+import type { ActivityView, ObservedRuntime, Pane, TmuxView } from '../../model/world.ts';
+import { lookAtActivity } from '../../runs/activity.ts';
+import { kindOf } from '../../runs/run-file.ts';
+import type { survivors as Survivors } from '../../runs/survivors.ts';
+import { hasCommits } from '../../workspace/head.ts';
+import type { Eyes } from './eyes.ts';
+import { type Judged, serverLost } from './panes.ts';
+import { byScreen } from './screen.ts';
+
+export interface At {
+  readonly me: ObserverIdentity;
+  readonly tmux: TmuxView;
+  readonly pane: Pane | null;
+  readonly delta_ms: number;
+  readonly eyes: Eyes;
+  readonly abandoned: ReadonlySet<string>;
+  /** What is looked for at most once in a tick, and mostly not at all. */
+  readonly once: { survivors?: Promise<ReturnType<typeof Survivors>> };
+}
+
+/** All that can be seen of one runtime. */
+export async function observeRuntime({ row, judgement: recorded }: Judged, at: At): Promise<ObservedRuntime> {
+  const { me, tmux, pane, delta_ms, eyes, abandoned } = at;
+  const mine = row.host_id === me.host_id;
+  const lives = livesOn(row, recorded, at);
+  const { judgement, survivor } = lives instanceof Promise ? await lives : lives;
+  const adapter = mine && row.ticket_id !== null ? adapterOf(kindOf(row, eyes.places, eyes.policy)) : null;
+  const looked =
+    adapter === null
+      ? asRecorded(row)
+      : lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
+  // Most are told at once, and a fleet of hundreds then waits for nothing.
+  const seen = looked instanceof Promise ? await looked : looked;
+  const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
+  const told = programOf(row, recorded, mine);
+  const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
+  return {
+    row,
+    judgement,
+    pane,
+    seen: shown instanceof Promise ? await shown : shown,
+    survivor,
+    program: told instanceof Promise ? await told : told,
+    server_lost: mine && serverLost(row, tmux),
+    has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree) : null,
+    abandoned: abandoned.has(row.id),
+  };
+}
+
+interface Lives {
+  readonly judgement: Judgement | null;
+  readonly survivor: ObservedRuntime['survivor'];
+}
+
+/** A dead process is not the whole run: its client may live on in another one. Nobody looks for that but where one is dead. */
+function livesOn(
+  row: Runtime,
+  judgement: Judgement | null,
+  { me, once, eyes: { policy, env } }: Pick<At, 'me' | 'once' | 'eyes'>,
+): Lives | Promise<Lives> {
+  if (judgement?.verdict !== 'dead' || row.ticket_id === null) return { judgement, survivor: null };
+  once.survivors ??= import('../../runs/survivors.ts').then(({ survivors }) => survivors(me));
+  return Promise.all([once.survivors, import('../../runs/program.ts')]).then(([survivorOf, { clientOf }]) =>
+    survivorOf(row, judgement, clientOf(row, policy.agents.get(row.agent), env)),
+  );
+}
+
+/** Which program the process has become: looked at until it is told once, which is the first time after its exec. Only Linux
+ *  tells. */
+function programOf(
+  row: Runtime,
+  judgement: Judgement | null,
+  mine: boolean,
+): string | null | Promise<string | null> {
+  const { pid, program: known } = row;
+  if (known !== null || !mine || pid === null || judgement?.verdict !== 'alive') return null;
+  if (process.platform !== 'linux') return null;
+  return import('../../runs/program.ts').then(({ lookAtProgram, programText }) => {
+    const program = lookAtProgram(pid);
+    return program === null ? null : programText(program);
+  });
+}
+
+function asRecorded(row: Runtime): ActivityView {
+  const {
+    activity,
+    question,
+    turn,
+    client_session,
+    events_cursor,
+    level,
+    level_ms,
+    limited_until_ms,
+    not_ready,
+  } = row;
+  return {
+    ...{ activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready },
+    fresh: 0,
+    cursor: events_cursor,
+  };
+}

@@ -1,0 +1,58 @@
+import type { Adapter } from '../../agents/index.ts';
+import type { Judgement } from '../../model/identity.ts';
+import type { Runtime } from '../../model/runtime.ts';
+import type { ActivityView, Pane } from '../../model/world.ts';
+import { UNANNOUNCED_MS } from '../../runs/events.ts';
+import { capturePane } from '../../tmux/tmux.ts';
+import type { Eyes } from './eyes.ts';
+
+/** How long a client may be without any sign of life before its screen is asked. */
+const SILENT_START_MS = 30_000;
+
+interface Shown {
+  readonly row: Runtime;
+  readonly judgement: Judgement | null;
+  readonly pane: Pane | null;
+  readonly adapter: Adapter;
+  readonly eyes: Eyes;
+}
+
+/** The screen is the last thing to be asked, and only a hint: before the first turn, and in a silent one. */
+export function byScreen(seen: ActivityView, at: Shown): ActivityView | Promise<ActivityView> {
+  return seen.turn > 0 ? limitShown(seen, at) : firstSigns(seen, at);
+}
+
+/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. */
+function firstSigns(seen: ActivityView, at: Shown): ActivityView | Promise<ActivityView> {
+  const { row, judgement, pane, adapter, eyes } = at;
+  const { notReady } = adapter;
+  if (notReady === undefined || pane === null || seen.not_ready !== null) return seen;
+  const dead = judgement?.verdict === 'dead';
+  if (!dead && (judgement?.verdict !== 'alive' || seen.fresh > 0 || row.silent_ms < SILENT_START_MS))
+    return seen;
+  return capturePane(eyes.tmux, pane.pane, 60).then((screen) =>
+    screen === null ? seen : { ...seen, not_ready: notReady(screen) },
+  );
+}
+
+/** How long a client that works may be without any output before its screen is asked: one that works shows that. */
+const SILENT_WORK_MS = 10_000;
+
+/** A client that says it works may wait in a dialog that tells of a limit. Once the limit is over, a person has to close
+ *  that dialog. */
+function limitShown(
+  seen: ActivityView,
+  { row, judgement, pane, adapter, eyes }: Shown,
+): ActivityView | Promise<ActivityView> {
+  const { limitShown: shownIn } = adapter;
+  if (shownIn === undefined || pane === null || judgement?.verdict !== 'alive') return seen;
+  if (seen.activity !== 'busy' || seen.fresh > 0 || row.silent_ms < SILENT_WORK_MS) return seen;
+  const until_ms = seen.limited_until_ms;
+  if (until_ms !== null && until_ms > eyes.now_ms) return seen;
+  return capturePane(eyes.tmux, pane.pane, 60).then((screen) => {
+    const limit = shownIn(screen ?? '', eyes.now_ms);
+    if (limit === null) return seen;
+    if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
+    return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
+  });
+}

@@ -3,8 +3,8 @@
 import { createHash } from 'node:crypto';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename } from 'node:path';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { basename, resolve } from 'node:path';
+import { type BuildOptions, build, type ImportKind, type Plugin } from 'esbuild';
 import pkg from '../package.json' with { type: 'json' };
 import { thirdPartyLicenses } from './licenses.ts';
 import { manualPage } from './man.ts';
@@ -106,16 +106,13 @@ const BESIDE: Readonly<Record<string, string>> = {
 const besides: Plugin = {
   name: 'besides',
   setup({ onResolve, onLoad }) {
-    for (const [name, entry] of Object.entries(BESIDE))
-      onResolve(
-        // A module of ours by its path below src/, a package by its name.
-        {
-          filter: entry.startsWith('src/')
-            ? new RegExp(`/${entry.slice(4).replaceAll('.', '\\.')}$`)
-            : new RegExp(`^${name}$`),
-        },
-        ({ kind }) => (kind === 'entry-point' ? undefined : { path: name, namespace: 'besides' }),
-      );
+    const names = new Map(Object.entries(BESIDE).map(([name, entry]) => [resolve(entry), name]));
+    const beside = (path: string | undefined, kind: ImportKind) =>
+      path === undefined || kind === 'entry-point' ? undefined : { path, namespace: 'besides' };
+    onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir, kind }) =>
+      beside(names.get(resolve(resolveDir, path)), kind),
+    );
+    onResolve({ filter: /^execa$/ }, ({ path, kind }) => beside(path, kind));
     // Not the others: their bundles are not plain ASCII, and what they do takes far longer than to compile them.
     onLoad({ filter: /./, namespace: 'besides' }, ({ path }) => {
       const plain = `require(__dirname + '/${path}.cjs')`;

@@ -60,7 +60,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'commands/config.ts': 'readFileSync',
     'commands/import-from.ts': 'readFileSync',
     'commands/init.ts': 'mkdirSync openSync readFileSync rmSync writeFileSync',
-    'commands/page-file.ts': 'chmodSync linkSync openSync renameSync rmSync writeFileSync',
+    'machine/named-file.ts': 'chmodSync linkSync openSync renameSync rmSync writeFileSync',
     'commands/send.ts': 'readFileSync',
     'commands/ticket.ts': 'readFileSync',
     'config/board.ts': 'readFileSync',

@@ -2,10 +2,10 @@ import { resolve } from 'node:path';
 import type { ActivityRow, Board } from '../board/port.ts';
 import { type Context, withReader } from '../context.ts';
 import type { Exported, Portable, Written } from '../import/index.ts';
+import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { showing } from '../report/showing.ts';
-import { refuseFile, replaceFile } from './page-file.ts';
 import { statusOf } from './ticket.ts';
 
 const MOST = 1_000_000;

@@ -1,9 +1,23 @@
 import { readFileSync, statSync } from 'node:fs';
-import type { Wish } from '../import/index.ts';
+import type { Format, Wish } from '../import/index.ts';
 import { addressFault } from '../model/address.ts';
 import { EXIT, UserError } from '../model/errors.ts';
-import type { ImportOptions } from './import.ts';
 import { nameOf } from './names.ts';
+
+export interface ImportOptions {
+  readonly from?: Format;
+  readonly project?: string;
+  readonly source?: string;
+  readonly repo?: string;
+  readonly apiUrl?: string;
+  readonly label: readonly string[];
+  readonly only: readonly string[];
+  readonly limit?: number;
+  readonly update?: true;
+  readonly trust?: true;
+  readonly skipBad?: true;
+  readonly dryRun?: true;
+}
 
 const MAX_BYTES = 64 * 1024 * 1024;
 const GITHUB = 'https://api.github.com';

@@ -6,25 +6,10 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { showing } from '../report/showing.ts';
-import { forgeOf, textOf } from './import-from.ts';
+import { forgeOf, type ImportOptions, textOf } from './import-from.ts';
 import { type Change, changeOf, type Left } from './import-update.ts';
 import { labelsOf, nameOf } from './names.ts';
 import { defaultProject } from './ticket.ts';
-
-export interface ImportOptions {
-  readonly from?: tasks.Format;
-  readonly project?: string;
-  readonly source?: string;
-  readonly repo?: string;
-  readonly apiUrl?: string;
-  readonly label: readonly string[];
-  readonly only: readonly string[];
-  readonly limit?: number;
-  readonly update?: true;
-  readonly trust?: true;
-  readonly skipBad?: true;
-  readonly dryRun?: true;
-}
 
 /** One write: short, so that a tick beside it does not wait. What is there when a later one fails, the next import finds. */
 const BATCH = 100;

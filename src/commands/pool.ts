@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
@@ -10,31 +8,7 @@ import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { blocks } from '../model/world.ts';
 import { agentEnvironment } from '../runs/environment.ts';
-import { isWanting } from '../workspace/slots.ts';
-
-/** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */
-export async function startFilling({ places, node, bin, env }: Context, policy: Policy): Promise<void> {
-  const wanting = [...policy.projects.values()].some((project) => {
-    const root = rootOf(project, places.worktrees);
-    // Where nothing was ever launched there may be no directory yet: then all are missing.
-    return Array.from({ length: project.pool }, (_, n) => n + 1).some(
-      (n) => !existsSync(root) || isWanting(root, n, project, Date.now()),
-    );
-  });
-  if (!wanting) return;
-  const { tryTickLock } = await import('../board/sqlite/index.ts');
-  const lock = tryTickLock(places.filling);
-  if (lock === null) return; // One is at it.
-  lock.release();
-  const args = [bin, 'pool', '--state-dir', places.state, '--config', places.config];
-  const child = spawn(node, args, {
-    env: { ...env, MC_PICKUP_STATE_DIR: places.state },
-    detached: true,
-    stdio: 'ignore',
-  });
-  child.on('error', () => undefined); // The next tick tries again.
-  child.unref();
-}
+import { rootOf } from '../tick/pool.ts';
 
 /** Makes at most one slot of each project ready, beside all ticks. One at a time on this machine; a second one has nothing to
  *  do. */
@@ -72,10 +46,6 @@ export async function pool(context: Context): Promise<ExitCode> {
   } finally {
     lock.release();
   }
-}
-
-function rootOf({ worktrees, name }: Project, all: string): string {
-  return worktrees ?? join(all, name);
 }
 
 /** As the hooks of a launch have it, but for the run and the ticket, which there are none of. */

@@ -1,38 +1,10 @@
 import { loadPolicy } from '../config/load.ts';
-import { brokenLine, type Context, ensureHost, openBoard, ticketOrFail, withBoard } from '../context.ts';
+import { brokenLine, type Context, ensureHost, ticketOrFail, withBoard } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
-import { handsOf, type PublishOptions, planPublish, publishOne, publishPass } from '../publish/index.ts';
+import { handsOf, planPublish, publishOne } from '../publish/index.ts';
 import { showing } from '../report/showing.ts';
-import { isTerminal } from '../report/terminal.ts';
 import { locked } from '../tick/between.ts';
-
-/** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */
-export async function publishInTurn(
-  context: Context,
-  host_id: string,
-  options: PublishOptions,
-): Promise<void> {
-  const { tryTickLock } = await import('../board/sqlite/index.ts');
-  const lock = tryTickLock(context.places.publishing);
-  if (lock === null) return;
-  try {
-    const board = await openBoard(context);
-    try {
-      const { env, out } = context;
-      const switchesNow = () => readSwitches(context.places, env, Date.now());
-      const told = await publishPass({ ...options, switchesNow, board, host_id, clock: Date.now, env });
-      for (const { ticket, text, failed } of told.filter(({ news }) => news)) {
-        if (failed) out.warn(`${ticket}: not published: ${text}`);
-        else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);
-      }
-    } finally {
-      board.close();
-    }
-  } finally {
-    lock.release();
-  }
-}
 
 /** `ticket publish`: now, whatever failed before and however often. */
 export async function publish(context: Context, id: string): Promise<ExitCode> {

@@ -12,8 +12,8 @@ import { clean } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Client, clientOf } from '../runs/program.ts';
 import { kindOf } from '../runs/run-file.ts';
-import { betweenTicks } from '../tick/between.ts';
 import { judgeRow } from '../runs/sighting.ts';
+import { betweenTicks } from '../tick/between.ts';
 
 /** Busy means alive: the runtime is named, and nothing was sent. Exit 75. */
 export class RuntimeBusyError extends UserError {

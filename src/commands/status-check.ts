@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Ticks } from '../model/status.ts';
 import { oneLine } from '../model/text.ts';
 import { age } from '../model/times.ts';
-import { ticksNow } from '../tick/stopped.ts';
+import { ticksNow } from '../status/coming.ts';
 
 /** For a monitor: one line, exit 0 while ticks come and 69 when they have stopped, or when nobody can tell. A tick that is
  *  halted by the killswitch has come; the line says that it does nothing. Reads only, but for `notify`: the channels of the

@@ -3,8 +3,9 @@ import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { utc } from '../model/times.ts';
+import { statusText } from '../report/status.ts';
 import { columnsOf, cutTo, paint } from '../report/table.ts';
-import { statusFacts, statusText } from './status.ts';
+import { statusFacts } from '../status/facts.ts';
 
 /** `status` again and again, until it is interrupted or nobody reads any more. That is how it is meant to end: exit 0. On
  *  a terminal in place, on another screen that goes when it ends; elsewhere a block each time. */

@@ -6,9 +6,9 @@ import type { RunEnd } from '../model/plan.ts';
 import { identityOf } from '../model/runtime.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { removeMark } from '../runs/marks.ts';
+import { judgeRow } from '../runs/sighting.ts';
 import { endLeftovers, stopProcess } from '../runs/stop.ts';
 import { betweenTicks } from '../tick/between.ts';
-import { judgeRow } from '../runs/sighting.ts';
 
 interface Options {
   /** Seconds between the signals. */

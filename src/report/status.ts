@@ -4,7 +4,8 @@ import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
 import { age, ago, utc } from '../model/times.ts';
 import type { Switch } from '../model/world.ts';
-import { type Cell, type Column, flow, paint, type Tone, table, width, wrap } from './table.ts';
+import type { Out } from './out.ts';
+import { type Cell, type Column, columnsOf, flow, paint, type Tone, table, width, wrap } from './table.ts';
 
 export interface Shown {
   readonly now_ms: number;
@@ -18,6 +19,15 @@ export interface Shown {
 const LABEL = 11;
 /** From here on a runtime is one line. */
 const WIDE = 132;
+
+/** The facts in lines, as wide as what they are printed on. */
+export function statusText(
+  { env, out }: { readonly env: NodeJS.ProcessEnv; readonly out: Out },
+  facts: StatusFacts,
+  now_ms: number,
+): string[] {
+  return statusLines(facts, { now_ms, columns: columnsOf(env), color: out.color, home: env.HOME ?? '' });
+}
 
 /** The whole board in lines; what needs a person comes before what does not. */
 export function statusLines(facts: StatusFacts, shown: Shown): string[] {

@@ -12,7 +12,7 @@ import type { ExitCode } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Ping } from '../notify/ping.ts';
 import type { TickNow } from '../notify/stopped.ts';
-import { dueReviews, reviewOptions } from './reviews.ts';
+import { dueReviews, publishInTurn, reviewOptions } from './publish.ts';
 import type { TickResult } from './save.ts';
 import type { Wish } from './words.ts';
 
@@ -99,7 +99,7 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     bound_ms: () => MINUTE_MS,
     due: pageDue,
     run: async ({ context, policy: { page } }) => {
-      if (page !== null) await (await import('../commands/page.ts')).writeConfigured(context, page);
+      if (page !== null) await (await import('../page/write.ts')).writePage(context, page);
     },
   },
   {
@@ -107,7 +107,7 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     failed: 'no worktree is made ready ahead of time',
     bound_ms: () => MINUTE_MS,
     due: ({ policy, wish }) => wish.dispatch && [...policy.projects.values()].some((one) => one.pool > 0),
-    run: async ({ context, policy }) => (await import('../commands/pool.ts')).startFilling(context, policy),
+    run: async ({ context, policy }) => (await import('./pool.ts')).startFilling(context, policy),
   },
 ];
 
@@ -148,7 +148,7 @@ async function notify({ context, policy, began, worked }: Over): Promise<void> {
 
 async function writeMetrics({ context, policy: { metrics }, worked }: Over): Promise<void> {
   if (metrics === null) return;
-  const { writeMetrics } = await import('../commands/metrics.ts');
+  const { writeMetrics } = await import('../metrics/write.ts');
   // Where the tick has worked on it, the board need not be copied to be read without a trace.
   await writeMetrics(context, metrics.file, worked === null ? withReader : withBoard);
 }
@@ -174,7 +174,6 @@ async function publishDue({ policy, wish, worked }: Over): Promise<boolean> {
 async function publish({ context, policy, wish, worked }: Over): Promise<void> {
   const options = worked === null ? null : reviewOptions(policy, wish, worked.result);
   if (worked === null || options === null) return;
-  const { publishInTurn } = await import('../commands/publish.ts');
   await publishInTurn(context, worked.result.world.host_id, options);
 }
 

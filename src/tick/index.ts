@@ -28,7 +28,7 @@ import { halt, tellHalt } from './gate.ts';
 import { takeTickLock } from './lock.ts';
 import { beginLook, type Look } from './observe/eyes.ts';
 import { observe } from './observe/index.ts';
-import { dueReviews, reviewOptions } from './reviews.ts';
+import { dueReviews, reviewOptions } from './publish.ts';
 import { save, type TickResult } from './save.ts';
 import { show } from './show.ts';
 import { watched } from './watched.ts';

@@ -1,0 +1,57 @@
+import { hostname } from 'node:os';
+import type { Board } from '../board/port.ts';
+import { loadPolicy } from '../config/load.ts';
+import { type Context, serverOf, withReader } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
+import { refuseFile, replaceFile } from '../machine/named-file.ts';
+import { hostId } from '../machine/process.ts';
+import type { PageSpec } from '../model/policy.ts';
+import { ticksNow } from '../status/coming.ts';
+import type { Facts } from './data.ts';
+
+/** Of a page that a tick writes. */
+const DAYS = 14;
+
+/** Writes the page that the configuration asks for. */
+export async function writePage(context: Context, { file, every_minutes }: PageSpec): Promise<void> {
+  refuseFile(file);
+  replaceFile(file, await pageNow(context, DAYS, every_minutes));
+}
+
+/** The page of the last days as text. `every_minutes`: how often a tick writes it; null = it was asked for by hand. */
+export async function pageNow(context: Context, days: number, every_minutes: number | null): Promise<string> {
+  const { gather, pageOf } = await import('./index.ts');
+  const facts = await factsOf(context, days, every_minutes);
+  return pageOf(await withReader(context, (board: Board) => gather(board, facts)));
+}
+
+async function factsOf(context: Context, days: number, every_minutes: number | null): Promise<Facts> {
+  const { places, env } = context;
+  const now_ms = Date.now();
+  const { policy } = loadPolicy(places.config, env);
+  const server = await serverOf(context);
+  return {
+    now_ms,
+    zone: zoneHere(),
+    days,
+    board: server?.url ?? places.board,
+    host: { id: hostId(places.state) ?? '', name: hostname() },
+    every_minutes,
+    limits: policy.limits,
+    switches: readSwitches(places, env, now_ms),
+    broken: policy.broken,
+    ticksOf: (finished_at_ms) => ticksNow(places, policy, finished_at_ms, now_ms),
+  };
+}
+
+/** The zone of this machine, or UTC where it has none that has a name: a scheduler's TZ may be anything. */
+function zoneHere(): string {
+  try {
+    const zone: string | undefined = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+    return zone === undefined
+      ? 'UTC'
+      : new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
+  } catch {
+    return 'UTC';
+  }
+}

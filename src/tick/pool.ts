@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import type { Policy, Project } from '../model/policy.ts';
+import { isWanting } from '../workspace/slots.ts';
+
+/** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */
+export async function startFilling({ places, node, bin, env }: Context, policy: Policy): Promise<void> {
+  const wanting = [...policy.projects.values()].some((project) => {
+    const root = rootOf(project, places.worktrees);
+    // Where nothing was ever launched there may be no directory yet: then all are missing.
+    return Array.from({ length: project.pool }, (_, n) => n + 1).some(
+      (n) => !existsSync(root) || isWanting(root, n, project, Date.now()),
+    );
+  });
+  if (!wanting) return;
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const lock = tryTickLock(places.filling);
+  if (lock === null) return; // One is at it.
+  lock.release();
+  const args = [bin, 'pool', '--state-dir', places.state, '--config', places.config];
+  const child = spawn(node, args, {
+    env: { ...env, MC_PICKUP_STATE_DIR: places.state },
+    detached: true,
+    stdio: 'ignore',
+  });
+  child.on('error', () => undefined); // The next tick tries again.
+  child.unref();
+}
+
+/** Where the worktrees of a project are. */
+export function rootOf({ worktrees, name }: Project, all: string): string {
+  return worktrees ?? join(all, name);
+}

@@ -1,0 +1,60 @@
+import type { Board } from '../board/port.ts';
+import { type Context, openBoard } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
+import type { Policy } from '../model/policy.ts';
+import type { PublishOptions } from '../publish/index.ts';
+import { isTerminal } from '../report/terminal.ts';
+
+import type { PublishReport } from '../report/tick.ts';
+import type { TickResult } from './save.ts';
+import type { Wish } from './words.ts';
+
+/** What a pass over the tickets in review goes by; null = no project wants one. */
+export function reviewOptions(
+  policy: Policy,
+  { dispatch, project }: Wish,
+  { world: { now_ms, switches } }: Pick<TickResult, 'world'>,
+): PublishOptions | null {
+  if (!dispatch || [...policy.projects.values()].every(({ review }) => review === null)) return null;
+  return { policy, switches, project: project ?? null, now_ms, before_ms: now_ms };
+}
+
+/** What that pass would bring on its way out. Reads the board alone; null = no project wants any. */
+export async function dueReviews(
+  board: Board,
+  options: PublishOptions | null,
+): Promise<PublishReport[] | null> {
+  if (options === null) return null;
+  const { plannedPublish } = await import('../publish/index.ts');
+  return (await plannedPublish(board, options)).map(({ ticket, because, does }) => ({
+    ...{ ticket: ticket.id, because, does },
+  }));
+}
+
+/** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */
+export async function publishInTurn(
+  context: Context,
+  host_id: string,
+  options: PublishOptions,
+): Promise<void> {
+  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const { publishPass } = await import('../publish/index.ts');
+  const lock = tryTickLock(context.places.publishing);
+  if (lock === null) return;
+  try {
+    const board = await openBoard(context);
+    try {
+      const { env, out } = context;
+      const switchesNow = () => readSwitches(context.places, env, Date.now());
+      const told = await publishPass({ ...options, switchesNow, board, host_id, clock: Date.now, env });
+      for (const { ticket, text, failed } of told.filter(({ news }) => news)) {
+        if (failed) out.warn(`${ticket}: not published: ${text}`);
+        else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);
+      }
+    } finally {
+      board.close();
+    }
+  } finally {
+    lock.release();
+  }
+}

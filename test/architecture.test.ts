@@ -23,6 +23,45 @@ const sources: readonly Source[] = readdirSync(SRC, { recursive: true, encoding:
     return { path, text, imports };
   });
 
+/**
+ * The house. A room imports from the floors below its own alone: neither from what is above nor from its neighbours, not even a type or
+ * late. What stands loose in `src/` is a room by itself, and so is each part of the board.
+ */
+const FLOORS: readonly (readonly string[])[] = [
+  ['model'],
+  ['machine', 'decide'],
+  ['tmux', 'agents', 'workspace', 'board/port'],
+  ['runs', 'board/sqlite', 'board/http'],
+  ['config', 'import', 'report'],
+  ['context.ts', 'act', 'clean', 'publish', 'schedule'],
+  ['status', 'notify'],
+  ['metrics', 'page', 'doctor'],
+  ['tick'],
+  ['commands'],
+  ['cli', 'registration.ts'],
+  ['main.ts'],
+];
+
+/** `board/port.ts` and what is below `board/port/` are one room. */
+function roomOf(path: string): string {
+  const [first = '', second = ''] = path.split('/');
+  return first === 'board' ? `board/${second.replace(/^port\.ts$/, 'port')}` : first;
+}
+
+/** Files that import each other, by however many others between them. */
+function circles(): string[][] {
+  const found: string[][] = [];
+  const over = new Set<string>();
+  const walk = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) found.push([...way.slice(way.indexOf(path)), path]);
+    if (over.has(path) || way.includes(path)) return;
+    for (const next of importsOf.get(path) ?? []) walk(next, [...way, path]);
+    over.add(path);
+  };
+  for (const { path } of sources) walk(path, []);
+  return found;
+}
+
 /** These neither wait nor change anything, or work on what has been opened already. */
 const LOOKS =
   /^(existsSync|statSync|lstatSync|fstatSync|statfsSync|realpathSync|readlinkSync|accessSync|constants|closeSync|readSync|writeSync|fsyncSync|fchmodSync|type \w+)$/;
@@ -100,6 +139,10 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
 };
 
+const importsOf = new Map(
+  sources.map(({ path, imports }) => [path, imports.filter((name) => name.endsWith('.ts'))]),
+);
+
 /** `file -> import` for every import of the files under `from` that `allowed` refuses. */
 function offences(from: string, allowed: (name: string) => boolean): string[] {
   return sources
@@ -147,11 +190,21 @@ describe('the architecture', () => {
     expect(offences(`${folder}/`, ours)).toEqual([]);
   });
 
-  it('lets what commands are made of import no command', () => {
-    const folders = ['workspace', 'config', 'import', 'schedule', 'publish', 'clean', 'doctor'];
-    expect(
-      folders.flatMap((folder) => offences(`${folder}/`, (name) => !/^(commands|cli)\//.test(name))),
-    ).toEqual([]);
+  it('has no file that imports itself by way of others', () => {
+    expect(circles()).toEqual([]);
+  });
+
+  it('has a floor for each room, and a stair down from each to what it imports', () => {
+    const floors = FLOORS.flat();
+    const rooms = new Set(sources.map(({ path }) => roomOf(path)));
+    expect([...rooms].sort()).toEqual([...floors].sort());
+    const floorOf = (path: string) => FLOORS.findIndex((floor) => floor.includes(roomOf(path)));
+    const wrong = [...importsOf].flatMap(([path, imports]) =>
+      imports
+        .filter((name) => roomOf(name) !== roomOf(path) && floorOf(name) >= floorOf(path))
+        .map((name) => `${path} -> ${name}`),
+    );
+    expect(wrong).toEqual([]);
   });
 
   it('lets files be touched by their path only where no agent is expected to write', () => {

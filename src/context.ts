@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os';
 import type { Server } from './board/http/api.ts';
-import type { Board } from './board/port.ts';
+import type { Board } from './board/port/index.ts';
 import { readText, type Text } from './config/read.ts';
 import { type Caller, PERSON } from './machine/caller.ts';
 import { textOfFile, writeAtomic } from './machine/files.ts';
@@ -64,7 +64,7 @@ export async function openBoard(context: Context): Promise<Board> {
     ensureHost(context);
     return board;
   } catch (error) {
-    board?.close();
+    await board?.close();
     makeStateDir(places.state); // asked only now, so that a tick that can work pays nothing for it
     throw error;
   }
@@ -146,7 +146,7 @@ export async function withBoard<T>(context: Context, work: (board: Board) => Pro
   try {
     return await work(board);
   } finally {
-    board.close();
+    await board.close();
   }
 }
 
@@ -156,7 +156,7 @@ export async function withReader<T>(context: Context, work: (board: Board) => Pr
   try {
     return await work(board);
   } finally {
-    board.close();
+    await board.close();
   }
 }
 

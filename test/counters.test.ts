@@ -105,8 +105,8 @@ async function status(): Promise<number> {
 }
 
 /** Tickets that are done, with what such a ticket leaves behind. */
-function history(count: number): void {
-  openBoard(box.boardFile).close();
+async function history(count: number): Promise<void> {
+  await openBoard(box.boardFile).close();
   const db = new Database(box.boardFile);
   try {
     db.prepare(
@@ -142,7 +142,7 @@ describe('what the board is asked in one tick', () => {
     expect(work.runs).toBeLessThanOrEqual(23);
     expect(work.rows).toBeLessThanOrEqual(22);
     expect(work.transactions).toBeLessThanOrEqual(2);
-    history(3000);
+    await history(3000);
     expect(await workOf()).toEqual(work);
   });
 

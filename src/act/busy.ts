@@ -1,4 +1,4 @@
-import type { AdoptRequest } from '../board/port.ts';
+import type { AdoptRequest } from '../board/port/index.ts';
 import { answerBusy } from '../decide/busy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Sighting } from '../model/world.ts';

@@ -7,61 +7,41 @@ import { cas, type Hands, outcome } from './outcome.ts';
 
 /** One step of the reconcile pass: one guarded write, and what follows it outside of the board. */
 export async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
-  const { board, tick_id } = hands;
-  const actor = `tick:${tick_id}`;
-  const now = hands.clock();
+  const { board } = hands;
+  const by = { actor: `tick:${hands.tick_id}`, now_ms: hands.clock() };
   switch (step.kind) {
     case 'normalize':
-      return cas(
-        step,
-        step.runtime.run,
-        'in_progress',
-        await board.normalize(step.ticket, step.guard, step.runtime, step.pid, step.because, actor, now),
-      );
+      return cas(step, step.runtime.run, 'in_progress', await board.normalize(step, by));
     case 'ask':
     case 'park': {
-      const what = {
-        reason: step.kind === 'park' ? 'parked' : step.because,
-        text: step.kind === 'ask' ? step.question : sentence(step.because, step.evidence),
-        turn: step.turn,
-        park: step.kind === 'park',
-      };
-      const won = await board.ask(step.ticket, step.guard, step.runtime, what, actor, now);
+      const park = step.kind === 'park';
+      const reason = park ? 'parked' : step.because;
+      const text = step.kind === 'ask' ? step.question : sentence(step.because, step.evidence);
+      const won = await board.ask({ ...step, reason, text, park }, by);
       return cas(step, step.runtime.run, 'needs_input', won);
     }
     case 'nudge':
       return (await import('./nudge.ts')).nudge(step, world, hands);
     case 'limit': {
       const reason = sentence(step.because, step.evidence);
-      const won = await board.limitAccount(step.agent, step.until_ms, reason, actor, now);
+      const won = await board.limitAccount({ name: step.agent, until_ms: step.until_ms, reason }, by);
       return cas(step, null, null, won);
     }
     case 'unready':
-      return cas(step, null, null, await board.setReady(step.agent, step.fix, null, actor, now));
-    case 'ready':
-      return cas(step, null, null, await board.setReady(step.agent, null, null, actor, now));
-    case 'submit': {
-      const won = await board.submit(step.ticket, step.guard, step.runtime, step.because, actor, now);
-      return cas(step, step.runtime.run, 'in_review', won);
+    case 'ready': {
+      const fix = step.kind === 'unready' ? step.fix : null;
+      return cas(step, null, null, await board.setReady({ name: step.agent, fix, stamp: null }, by));
     }
+    case 'submit':
+      return cas(step, step.runtime.run, 'in_review', await board.submit(step, by));
     case 'end': {
-      const won = await board.end(step.runtime, step.end, actor, now);
+      const won = await board.end(step, by);
       if (won === 'won') await forget(step.ticket, step.runtime.run, world, hands);
       return cas(step, step.runtime.run, null, won);
     }
     case 'retry': {
-      const text = sentence(step.because, step.evidence);
-      const why = { reason: step.because, text };
-      const won = await board.retry(
-        step.ticket,
-        step.guard,
-        step.runtime,
-        step.end,
-        step.to,
-        why,
-        actor,
-        now,
-      );
+      const why = { reason: step.because, text: sentence(step.because, step.evidence) };
+      const won = await board.retry({ ...step, why }, by);
       if (won === 'won' && step.runtime !== null) await forget(step.ticket, step.runtime.run, world, hands);
       return cas(step, step.runtime?.run ?? null, step.to.status, won);
     }
@@ -76,8 +56,7 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
           tmux_session: sighting.session,
           tmux_pane: sighting.pane,
         },
-        actor,
-        now,
+        by,
       );
       if (won === 'won') await hands.outside.mark(step.ticket, sighting);
       return won === 'won'
@@ -85,7 +64,7 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
         : cas(step, null, null, won);
     }
     case 'follow': {
-      const won = await board.follow(step.runtime, step.process, actor, now);
+      const won = await board.follow(step, by);
       if (won === 'lost') return cas(step, step.runtime.run, null, won);
       const row = world.runtimes.find((one) => one.row.id === step.runtime.run)?.row;
       await hands.outside.mark(step.ticket, { ...step.process, run: row?.mark ?? step.runtime.run });
@@ -103,14 +82,11 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
       if (!hands.outside.switchOff(step.level, step.scope, text))
         return outcome(step, null, 'lost_race', null, null);
       const what = { kind: 'killswitch', because: step.because, text: trippedText(step.scope, text) };
-      await board.log({ at_ms: now, ticket_id: null, run_id: null, actor, ...what });
+      await board.log({ at_ms: by.now_ms, ticket_id: null, run_id: null, actor: by.actor, ...what });
       return outcome(step, null, 'done', null, null);
     }
-    case 'shorten': {
-      const { ticket, agent, from_ms, to_ms } = step;
-      const won = await board.shortenWait({ ticket, agent, from_ms, to_ms }, actor, now);
-      return cas(step, null, null, won);
-    }
+    case 'shorten':
+      return cas(step, null, null, await board.shortenWait(step, by));
     case 'launch':
       return outcome(step, null, 'declined', null, 'a launch is no heal');
     default:

@@ -1,5 +1,5 @@
 import type { Server } from '../board/http/api.ts';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Tmux } from '../tmux/tmux.ts';

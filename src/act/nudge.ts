@@ -7,9 +7,8 @@ import { cas, type Hands, outcome } from './outcome.ts';
 export async function nudge(step: NudgeStep, world: World, hands: Hands): Promise<Outcome> {
   const { board, outside } = hands;
   const run = step.runtime.run;
-  const won = await board.nudge(
-    ...([step.ticket, step.guard, step.runtime, step.turn, `tick:${hands.tick_id}`, hands.clock()] as const),
-  );
+  const by = { actor: `tick:${hands.tick_id}`, now_ms: hands.clock() };
+  const won = await board.nudge(step, by);
   if (won === 'lost') return cas(step, run, null, won);
   const [now, ticket] = [await board.runtime(run), await board.ticket(step.ticket)];
   const sent = now === null || ticket === null ? null : await outside.nudge(step, ticket, asSeen(now, world));

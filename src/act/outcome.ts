@@ -1,4 +1,4 @@
-import type { Board, Cas } from '../board/port.ts';
+import type { Board, Cas } from '../board/port/index.ts';
 import type { Outcome, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';

@@ -14,7 +14,10 @@ export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Her
   const stamp = programStamp(profile, hands.env);
   const { fix } = await clientVersion(profile, adapter, hands);
   if (fix === null) return null;
-  await hands.board.setReady(profile.name, fix, stamp, `tick:${hands.tick_id}`, hands.clock());
+  await hands.board.setReady(
+    { name: profile.name, fix, stamp },
+    { actor: `tick:${hands.tick_id}`, now_ms: hands.clock() },
+  );
   return fix;
 }
 

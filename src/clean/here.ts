@@ -1,4 +1,4 @@
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { type Failpoint, failpoint } from '../machine/failpoint.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';

@@ -1,5 +1,5 @@
 import { adapterOf } from '../agents/index.ts';
-import type { UsageRow } from '../board/port.ts';
+import type { UsageRow } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context, withBoard, withReader } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
@@ -57,7 +57,10 @@ export async function agentReady(context: Context, name: string): Promise<ExitCo
       `no agent profile "${name}"; known: ${[...policy.agents.keys()].join(', ')}`,
     );
   return withBoard(context, async (board) => {
-    const won = await board.setReady(name, null, null, actorOf(context), Date.now());
+    const won = await board.setReady(
+      { name, fix: null, stamp: null },
+      { actor: actorOf(context), now_ms: Date.now() },
+    );
     if (context.json) context.out.json({ agent: name, changed: won === 'won' });
     else context.out.line(won === 'won' ? `${name} is ready` : `${name} was ready already`);
     return EXIT.ok;

@@ -1,7 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { type Deliverer, lookNow, until } from '../act/deliver/index.ts';
 import type { Adapter } from '../agents/index.ts';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -73,7 +73,7 @@ async function keep(
 ): Promise<ExitCode> {
   if (SETTLED.has(ticket.status) && ticket.status !== 'blocked')
     throw new UserError(EXIT.usage, `${ticket.id} is ${ticket.status}: there is nothing to answer`);
-  await board.keepAnswer(ticket.id, text, actor, Date.now());
+  await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   return handToNext(context, board, ticket, actor);
 }
 
@@ -83,11 +83,8 @@ async function handToNext(context: Context, board: Board, ticket: Ticket, actor:
   if (
     moves &&
     (await board.move(
-      ticket.id,
-      ticket.version,
-      { to: 'todo', why: 'answered', trusted: true },
-      actor,
-      Date.now(),
+      { ticket: ticket.id, version: ticket.version, to: 'todo', why: 'answered', trusted: true },
+      { actor, now_ms: Date.now() },
     )) === 'lost'
   )
     throw new UserError(
@@ -111,7 +108,7 @@ async function tell(
   actor: string,
 ): Promise<ExitCode> {
   const adapter = adapterFor(row, context);
-  const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   const sent = await handOver(context, board, {
     ...{ kind: 'answer', ticket, row, adapter, text },
     client: clientFor(row, context),
@@ -121,7 +118,7 @@ async function tell(
   if (sent.outcome === 'refused') {
     // It was dying when it was judged alive: a large process takes a while to be gone after its terminal is.
     const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');
-    if (row.headless === 0 && (await until(dead, DYING_MS))) return handToNext(context, board, ticket, actor);
+    if (!row.headless && (await until(dead, DYING_MS))) return handToNext(context, board, ticket, actor);
     context.out.line(`${ticket.id}: not delivered (${sent.why}); the answer is kept for the next attempt`);
     return EXIT.unavailable;
   }
@@ -171,7 +168,7 @@ async function permit(
     ...{ pane, run: row.mark, shows: permission.shows, keys },
   });
   if (pressed !== 'pressed') {
-    await board.setDelivery(delivery, 'refused', null);
+    await board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     throw new UserError(
       EXIT.busy,
       pressed === 'refused'
@@ -198,7 +195,7 @@ async function permit(
     return sign !== null;
   }, ACK_MS);
   const outcome = gone ? 'delivered' : 'indeterminate';
-  await board.setDelivery(delivery, outcome, sign ?? `turn:${before.turn}`);
+  await board.setDelivery({ id: delivery, outcome, ack_source: sign ?? `turn:${before.turn}` });
   await board.log({
     ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: row.id, actor: actorOf(context) },
     ...{ kind: allow ? 'allowed' : 'denied', because: outcome, text: before.question },

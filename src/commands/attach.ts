@@ -37,7 +37,7 @@ function sessionOf({ id }: Ticket, row: Runtime | null, { places }: Context): st
     );
   if (row.host_id !== hostId(places.state))
     throw no(`the agent of ${id} runs on another host (${oneLine(row.host_id, 64)}): attach to it there`);
-  if (row.headless === 1)
+  if (row.headless)
     throw no(
       `the agent of ${id} is headless, there is nothing to attach to: mc-pickup transcript ${id} --follow`,
     );

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, ticketOrFail, withReader } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
@@ -53,7 +53,7 @@ async function placeOf(
   board: Board,
   { id }: Ticket,
 ): Promise<{ readonly branch: string | null; readonly worktree: string | null } | null> {
-  const runs = await board.runtimesOf(id, MOST_RUNS);
+  const runs = await board.runtimesOf({ ticket: id, limit: MOST_RUNS });
   const run = runs.find(({ branch, worktree }) => branch !== null || worktree !== null);
   return run === undefined ? null : { branch: run.branch, worktree: run.worktree };
 }

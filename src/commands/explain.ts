@@ -1,4 +1,4 @@
-import type { Board, Handed, WordsRow } from '../board/port.ts';
+import type { Board, Handed, WordsRow } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, serverOf, ticketOrFail, withReader } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
@@ -13,6 +13,7 @@ import { ago, utc } from '../model/times.ts';
 import { type Hint, hintsOf, statusHints } from '../report/hints.ts';
 import { evidenceWords, historyOf, type Told, toldLine } from '../report/history.ts';
 import { reviewWords } from '../report/review.ts';
+import { runJson } from '../report/run.ts';
 import { columnsOf, cutTo, paint, wrap } from '../report/table.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { decided } from '../tick/decided.ts';
@@ -37,7 +38,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       context.out.json({
         ticket,
         history,
-        runs,
+        runs: runs.map(runJson),
         told,
         reviews,
         words,
@@ -64,8 +65,8 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
 async function pastOf(board: Board, ticket: Ticket) {
   const [history, runs, ticks, reviews, words] = await Promise.all([
     board.activity({ ticket: ticket.id, limit: MOST_LINES }),
-    board.runtimesOf(ticket.id, MOST_RUNS),
-    board.ticksAbout(ticket.id, EXPLAINED_TICKS),
+    board.runtimesOf({ ticket: ticket.id, limit: MOST_RUNS }),
+    board.ticksAbout({ ticket: ticket.id, limit: EXPLAINED_TICKS }),
     board.reviews([ticket.id]),
     board.words(ticket.id),
   ]);
@@ -105,7 +106,10 @@ async function nextOf(context: Context, board: Board, ticket: Ticket, runs: read
   const sent =
     newest === undefined
       ? null
-      : await board.lastDelivery(newest.id, 'prompt', 'send', 'answer', 'nudge', 'permission');
+      : await board.lastDelivery({
+          run: newest.id,
+          kinds: ['prompt', 'send', 'answer', 'nudge', 'permission'],
+        });
   return { steps, skips, live, sent, newest };
 }
 

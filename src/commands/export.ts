@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { ActivityRow, Board } from '../board/port.ts';
+import type { ActivityRow, Board } from '../board/port/index.ts';
 import { type Context, withReader } from '../context.ts';
 import type { Exported, Portable, Written } from '../import/index.ts';
 import { refuseFile, replaceFile } from '../machine/named-file.ts';

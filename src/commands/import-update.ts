@@ -1,4 +1,4 @@
-import type { TicketEdit } from '../board/port.ts';
+import type { TicketEdit } from '../board/port/index.ts';
 import type { Placed } from '../import/index.ts';
 import type { Ticket } from '../model/ticket.ts';
 

@@ -1,4 +1,4 @@
-import type { Board, ForeignTicket } from '../board/port.ts';
+import type { Board, ForeignTicket } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context, withBoard, withReader } from '../context.ts';
 import type * as tasks from '../import/index.ts';
@@ -135,7 +135,8 @@ async function add(board: Board, all: Plan['add'], actor: string): Promise<Map<s
       bytes += ticket.body.length;
       batch.push(ticket);
     }
-    for (const { source, id } of await board.importTickets(batch, actor, Date.now())) ids.set(source, id);
+    for (const { source, id } of await board.importTickets(batch, { actor, now_ms: Date.now() }))
+      ids.set(source, id);
   }
   return ids;
 }
@@ -149,7 +150,10 @@ async function change(
   const lost: Left[] = [];
   for (const one of all) {
     const { ticket, change: edit } = one;
-    const won = await board.edit(ticket.id, ticket.version, edit, actor, Date.now());
+    const won = await board.edit(
+      { ticket: ticket.id, version: ticket.version, change: edit },
+      { actor, now_ms: Date.now() },
+    );
     if (won === 'won') updated.push(one);
     else lost.push({ ticket, because: 'changed_meanwhile' });
   }

@@ -1,4 +1,4 @@
-import type { ActivityRow, Board } from '../board/port.ts';
+import type { ActivityRow, Board } from '../board/port/index.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { ACTIVITY_KINDS } from '../model/activity.ts';
 import { EXIT, UserError } from '../model/errors.ts';

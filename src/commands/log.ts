@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { ActivityRow } from '../board/port.ts';
+import type { ActivityRow } from '../board/port/index.ts';
 import { type Context, ticketOrFail, withReader } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';

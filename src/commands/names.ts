@@ -1,4 +1,4 @@
-import type { TicketEdit } from '../board/port.ts';
+import type { TicketEdit } from '../board/port/index.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { wrongName } from '../model/name.ts';
 

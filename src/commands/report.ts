@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { adapterOf } from '../agents/index.ts';
-import type { Board, ReportRequest } from '../board/port.ts';
+import type { Board, ReportRequest } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, withBoard } from '../context.ts';
 import type { Places } from '../machine/paths.ts';
@@ -46,9 +46,9 @@ export async function report(
     const message = clean(o.message).slice(0, 16_384);
     const as = row !== null && asked === 'done' ? await doneAs(context, board, row) : { to: asked };
     const said = { run, message, turn, ...as };
-    let result = await board.report(said, Date.now());
+    let result = await board.report(said, { now_ms: Date.now() });
     const owner = result === 'lost' && row !== null ? await otherProfile(board, row, context) : null;
-    if (owner !== null) result = await board.report({ ...said, owner }, Date.now());
+    if (owner !== null) result = await board.report({ ...said, owner }, { now_ms: Date.now() });
     if (result === 'lost') {
       throw new UserError(
         EXIT.busy,

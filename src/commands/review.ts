@@ -1,5 +1,5 @@
 import { until } from '../act/deliver/index.ts';
-import type { Board, ReviewRow } from '../board/port.ts';
+import type { Board, ReviewRow } from '../board/port/index.ts';
 import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -23,7 +23,13 @@ export async function approve(
     const ticket = await inReviewOrFail(board, id, context, 'approved');
     const why = o.message === undefined ? 'approved' : `approved: ${oneLine(o.message, 500)}`;
     const move = { to: 'done', why, trusted: true } as const;
-    won(await board.move(ticket.id, ticket.version, move, actor, Date.now()), ticket);
+    won(
+      await board.move(
+        { ticket: ticket.id, version: ticket.version, ...move },
+        { actor, now_ms: Date.now() },
+      ),
+      ticket,
+    );
     const now = await shown(context, board, ticket.id);
     const row = await reviewOf(board, ticket);
     if (context.json || now === null) return EXIT.ok;
@@ -80,10 +86,13 @@ async function again(
   board: Board,
   { ticket, words, text, actor }: Comments,
 ): Promise<ExitCode> {
-  const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   const move = { to: 'todo', why: oneLine(words, 500), trusted: true } as const;
-  const result = await board.move(ticket.id, ticket.version, move, actor, Date.now());
-  if (result === 'lost') await board.takeAnswers([kept], 'withdrawn');
+  const result = await board.move(
+    { ticket: ticket.id, version: ticket.version, ...move },
+    { actor, now_ms: Date.now() },
+  );
+  if (result === 'lost') await board.takeAnswers({ ids: [kept], run: 'withdrawn' });
   won(result, ticket);
   await commented(board, ticket, words, actor);
   if ((await shown(context, board, ticket.id)) !== null && !context.json)
@@ -95,7 +104,7 @@ async function again(
 async function tell(context: Context, board: Board, row: Runtime, o: Comments): Promise<ExitCode> {
   const { ticket, words, text, actor } = o;
   const adapter = adapterFor(row, context);
-  const kept = await board.keepAnswer(ticket.id, text, actor, Date.now());
+  const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   const client = clientFor(row, context);
   const give = () => handOver(context, board, { kind: 'answer', ticket, row, adapter, client, text });
   const first = await give();
@@ -104,12 +113,12 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   const has = sent.outcome === 'delivered' || sent.outcome === 'indeterminate';
   // Of what did not reach it, `again` keeps a copy, if it comes to that.
   if (has) await noteWords(board, row, { id: kept, text }, sent);
-  else await board.takeAnswers([kept], 'withdrawn');
+  else await board.takeAnswers({ ids: [kept], run: 'withdrawn' });
   await noteSent(board, ticket, row, sent);
   if (!has) {
     // It was dying when it was judged alive.
     const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');
-    if (sent.outcome === 'refused' && row.headless === 0 && (await until(dead, DYING_MS)))
+    if (sent.outcome === 'refused' && !row.headless && (await until(dead, DYING_MS)))
       return again(context, board, o);
     throw new RuntimeBusyError(
       ticket.id,
@@ -118,7 +127,10 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
     );
   }
   const move = { to: 'in_progress', why: oneLine(words, 500), trusted: true } as const;
-  won(await board.move(ticket.id, ticket.version, move, actor, Date.now()), ticket);
+  won(
+    await board.move({ ticket: ticket.id, version: ticket.version, ...move }, { actor, now_ms: Date.now() }),
+    ticket,
+  );
   await commented(board, ticket, words, actor);
   if ((await shown(context, board, ticket.id)) !== null && !context.json)
     context.out.line(

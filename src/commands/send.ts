@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { deliver } from '../act/deliver/index.ts';
 import type { Delivered, Delivery } from '../act/deliver/ledger.ts';
 import { type Adapter, adapterOf } from '../agents/index.ts';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, serverOf, ticketOrFail, withBoard } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
@@ -101,14 +101,15 @@ export async function noteWords(
   kept: { readonly id: number; readonly text: string },
   sent: Delivered,
 ): Promise<void> {
-  if (sent.outcome === 'busy' || sent.outcome === 'open') return board.takeAnswers([kept.id], 'withdrawn');
+  if (sent.outcome === 'busy' || sent.outcome === 'open')
+    return board.takeAnswers({ ids: [kept.id], run: 'withdrawn' });
   if (sent.outcome === 'refused') return;
   const { outcome, turn } = sent;
   const same =
     outcome === 'delivered' && sent.earlier && ticket_id !== null ? await board.words(ticket_id) : [];
   const earlier = same.filter((one) => one.text === kept.text && one.had.some((had) => had.run_id === run));
   const ids = [...earlier.map(({ id }) => id), kept.id];
-  await board.handWords(ids, { run, outcome, turn }, Date.now());
+  await board.handWords({ ids, run, outcome, turn }, { now_ms: Date.now() });
 }
 
 export async function noteSent(board: Board, ticket: Ticket, row: Runtime, sent: Delivered): Promise<void> {

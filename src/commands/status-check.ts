@@ -1,4 +1,4 @@
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, withReader } from '../context.ts';
 import { halted, readSwitches } from '../machine/killswitch.ts';

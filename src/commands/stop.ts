@@ -56,11 +56,8 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
       if (
         held &&
         (await board.move(
-          ticket.id,
-          ticket.version,
-          { to: 'needs_input', why: 'stopped', trusted: false },
-          me,
-          Date.now(),
+          { ticket: ticket.id, version: ticket.version, to: 'needs_input', why: 'stopped', trusted: false },
+          { actor: me, now_ms: Date.now() },
         )) === 'lost'
       ) {
         throw new UserError(
@@ -87,7 +84,12 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
         exit_code: null,
         exit_signal: null,
       };
-      if ((await board.end({ run: row.id, version: row.version }, end, me, Date.now())) === 'lost') {
+      if (
+        (await board.end(
+          { runtime: { run: row.id, version: row.version }, end },
+          { actor: me, now_ms: Date.now() },
+        )) === 'lost'
+      ) {
         throw new UserError(
           EXIT.partial,
           `the run of ${ticket.id} was changed at the same moment; the next tick tidies up`,

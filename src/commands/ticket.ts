@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Board, TicketEdit } from '../board/port.ts';
+import type { Board, TicketEdit } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, brokenLine, type Context, ticketOrFail, withBoard, withReader } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
@@ -13,6 +13,7 @@ import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
 import { reviewWords } from '../report/review.ts';
+import { runJson } from '../report/run.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { dependenciesOf, editedNames, labelsOf, nameOf } from './names.ts';
 
@@ -58,7 +59,7 @@ export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
         author,
         trusted,
       },
-      Date.now(),
+      { now_ms: Date.now() },
     );
     warnUnknown(context, policy, ticket.id, names);
     if (context.json) context.out.json(ticket);
@@ -131,11 +132,11 @@ export function ticketLine(ticket: Ticket): string {
 export async function show(context: Context, id: string): Promise<ExitCode> {
   return withReader(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
-    const runs = await board.runtimesOf(ticket.id, 20);
+    const runs = await board.runtimesOf({ ticket: ticket.id, limit: 20 });
     const history = await board.activity({ ticket: ticket.id, limit: 50 });
     const reviews = (await board.reviews([ticket.id])) ?? [];
     if (context.json) {
-      context.out.json({ ...ticket, runs, activity: history, reviews });
+      context.out.json({ ...ticket, runs: runs.map(runJson), activity: history, reviews });
       return EXIT.ok;
     }
     const { out } = context;
@@ -191,7 +192,13 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
   return withBoard(context, async (board) => {
     const ticket = await ticketOrFail(board, id, context);
     await knownTickets(board, change.depends_on ?? []);
-    won(await board.edit(ticket.id, ticket.version, change, actorOf(context), Date.now()), ticket);
+    won(
+      await board.edit(
+        { ticket: ticket.id, version: ticket.version, change },
+        { actor: actorOf(context), now_ms: Date.now() },
+      ),
+      ticket,
+    );
     if (change.project !== undefined || change.agent != null)
       warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
     return shown(context, board, ticket.id);
@@ -212,7 +219,13 @@ export async function move(
     // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
     const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
     const moved = { to, why: o.why, trusted: true, takes };
-    won(await board.move(ticket.id, ticket.version, moved, actorOf(context), Date.now()), ticket);
+    won(
+      await board.move(
+        { ticket: ticket.id, version: ticket.version, ...moved },
+        { actor: actorOf(context), now_ms: Date.now() },
+      ),
+      ticket,
+    );
     if (live !== null && (to === 'todo' || to === 'needs_input'))
       context.out.warn(stillThere(ticket.id, live, context));
     return shown(context, board, ticket.id);

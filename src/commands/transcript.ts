@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, ticketOrFail, withReader } from '../context.ts';
 import { hostId } from '../machine/process.ts';
@@ -67,7 +67,7 @@ export async function transcript(context: Context, id: string, o: Options = {}):
 }
 
 async function runOf(board: Board, { id }: Ticket, run: string | undefined): Promise<Runtime> {
-  const runs = await board.runtimesOf(id, MOST_RUNS);
+  const runs = await board.runtimesOf({ ticket: id, limit: MOST_RUNS });
   const found = run === undefined ? runs[0] : runs.find((one) => one.id === run || one.mark === run);
   if (found !== undefined) return found;
   const known = runs.slice(0, 5).map((one) => one.id);

@@ -341,7 +341,7 @@ class Pass implements Reconciled {
   /** What a turn that ended without a report comes to; of a headless run its process tells, a moment later. A continuation prompt is sent at most once for a turn: one whose
    *  arrival was never seen is not followed by another. */
   #throughOr({ row, seen, has_commits }: ObservedRuntime): 'submit' | 'nudge' | 'ask' | 'leave' {
-    if (row.headless === 1) return 'leave';
+    if (row.headless) return 'leave';
     const profile = this.#profile(row);
     const on_idle = profile?.on_idle ?? 'needs_input';
     if (on_idle === 'leave') return 'leave';
@@ -461,7 +461,7 @@ class Pass implements Reconciled {
     const { row, seen, has_commits } = observed;
     // Where nobody saw the exit, the client's own word that its turn is over stands for it.
     const well = exit_code === 0 || (exit_code === null && exit_signal === null && seen.activity === 'idle');
-    if (row.headless === 0 || !well) return false;
+    if (!row.headless || !well) return false;
     const on_idle = this.#profile(row)?.on_idle ?? 'needs_input';
     const base = {
       ...{ ticket: ticket.id, guard: guardOf(ticket), because: 'finished_without_report' as const },

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import type { Server } from '../board/http/api.ts';
-import type { Board, TickRow } from '../board/port.ts';
+import type { Board, TickRow } from '../board/port/index.ts';
 import type { BoardHealth } from '../board/sqlite/care.ts';
 import { type Context, readBoard, serverOf } from '../context.ts';
 import { hostId } from '../machine/process.ts';
@@ -75,7 +75,7 @@ export async function lookAtBoard(context: Context, now_ms: number): Promise<Boa
   } catch (error) {
     return { ...NOTHING, findings: [thrown('board', asFailure(error))] };
   } finally {
-    board?.close();
+    await board?.close();
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ForeignTicket } from '../board/port.ts';
+import type { ForeignTicket } from '../board/port/index.ts';
 
 export const FORMATS = ['markdown', 'jsonl', 'csv', 'beads', 'github'] as const;
 export type Format = (typeof FORMATS)[number];

@@ -1,4 +1,4 @@
-import type { Board, HistoryRun, HistoryTick, UsageRow } from '../board/port.ts';
+import type { Board, HistoryRun, HistoryTick, UsageRow } from '../board/port/index.ts';
 import type { StatusFacts } from '../model/status.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
 
@@ -59,7 +59,7 @@ export async function gather(board: Board, known: Known): Promise<MetricsData> {
   return {
     ...known,
     open,
-    retries: (await board.retries(now_ms, MOST_RETRIES)).length,
+    retries: (await board.retries({ now_ms, limit: MOST_RETRIES })).length,
     ticks: history.ticks.filter((one) => one.host_id === host_id),
     runs: history.runs,
     usage: await board.usage({ since_day: new Date(now_ms).toISOString().slice(0, 10) }),

@@ -55,8 +55,8 @@ export interface Runtime {
   readonly exit_signal: number | null;
   /** The kind of client that was launched, whatever the configuration says later; '' = a row of before. */
   readonly kind: AgentKind | '';
-  /** 1 = nobody can attach to it: its end is the end of its turn. */
-  readonly headless: 0 | 1;
+  /** Nobody can attach to it: its end is the end of its turn. */
+  readonly headless: boolean;
   /** The client's session that this run was to continue. */
   readonly resumed: string | null;
   /** What the second signal said at the last tick. */

@@ -1,4 +1,4 @@
-import type { ActivityRow, Board } from '../board/port.ts';
+import type { ActivityRow, Board } from '../board/port/index.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import type { Told } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';

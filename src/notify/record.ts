@@ -3,7 +3,7 @@
  * before anything is sent, and again after: whoever dies in between sends the same message, with the same id, once more.
  */
 import { existsSync } from 'node:fs';
-import type { ActivityRow } from '../board/port.ts';
+import type { ActivityRow } from '../board/port/index.ts';
 import { asObject, numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
 import type { NotifySpec } from '../model/policy.ts';
 import type { Switch } from '../model/world.ts';

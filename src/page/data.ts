@@ -1,4 +1,4 @@
-import type { Board, History, UsageRow } from '../board/port.ts';
+import type { Board, History, UsageRow } from '../board/port/index.ts';
 import type { Limits, Policy } from '../model/policy.ts';
 import type { Ticks } from '../model/status.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';

@@ -1,4 +1,4 @@
-import type { HistoryEvent, HistoryRun, HistoryTick, UsageRow } from '../board/port.ts';
+import type { HistoryEvent, HistoryRun, HistoryTick, UsageRow } from '../board/port/index.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import { type CameOut, cameOut } from '../model/ends.ts';
 import { type Clock, DAY, HOUR, utcDay } from './time.ts';

@@ -1,4 +1,4 @@
-import type { HistoryTick } from '../board/port.ts';
+import type { HistoryTick } from '../board/port/index.ts';
 import { axis, drawn, ink, isNarrow, label } from './chart.ts';
 import type { PageData } from './data.ts';
 import {

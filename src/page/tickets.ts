@@ -1,4 +1,4 @@
-import type { HistoryRun } from '../board/port.ts';
+import type { HistoryRun } from '../board/port/index.ts';
 import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { OPEN, type Open, type PageData } from './data.ts';

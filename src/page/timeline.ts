@@ -1,4 +1,4 @@
-import type { HistoryRun } from '../board/port.ts';
+import type { HistoryRun } from '../board/port/index.ts';
 import { axis, drawn, isNarrow, label, type Option } from './chart.ts';
 import type { PageData } from './data.ts';
 import { type Ending, endingOf, type Placed, slots } from './derive.ts';

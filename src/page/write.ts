@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, serverOf, withReader } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';

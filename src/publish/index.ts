@@ -1,4 +1,4 @@
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { tokenOf } from '../config/board.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { messageOf } from '../model/errors.ts';

@@ -3,7 +3,7 @@
  * the same commit is the same push, and a pull request is searched by its branch before one is opened. So a process may
  * die at any point, an answer may be lost, and the next tick goes on from what is there.
  */
-import type { Board, NewTicket, ReviewRow } from '../board/port.ts';
+import type { Board, NewTicket, ReviewRow } from '../board/port/index.ts';
 import type { Limits } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -43,7 +43,9 @@ class Refused extends Error {}
 
 /** Brings one ticket as far as it goes now. null = it is not this host's, or somebody else was faster. */
 export async function publishOne(step: PublishStep, hands: PublishHands): Promise<Told | null> {
-  const run = (await hands.board.runtimesOf(step.ticket.id, MOST_RUNS)).find(({ branch }) => branch !== null);
+  const run = (await hands.board.runtimesOf({ ticket: step.ticket.id, limit: MOST_RUNS })).find(
+    ({ branch }) => branch !== null,
+  );
   // The work is where the agent was.
   if (run !== undefined && run.host_id !== hands.host_id) return null;
   const way = new Way(step, run ?? null, hands);
@@ -227,7 +229,12 @@ class Way {
     const to = state === 'merged' ? 'done' : 'cancelled';
     const why = `${state}: ${this.#row.url}`;
     const move = { to, why, trusted: false } as const;
-    if ((await this.#hands.board.move(ticket.id, ticket.version, move, ACTOR, this.#now())) === 'lost')
+    if (
+      (await this.#hands.board.move(
+        { ticket: ticket.id, version: ticket.version, ...move },
+        { actor: ACTOR, now_ms: this.#now() },
+      )) === 'lost'
+    )
       throw new Lost();
     await this.#save({ stage: state, next_at_ms: null, error: null, attempts: 0 });
     await this.#log('published', state, this.#row.url ?? '');
@@ -246,7 +253,7 @@ class Way {
     const now = this.#now();
     const due = { ticket_version: ticket.version, updated_at_ms: now, next_at_ms: now };
     const next = { ...this.#row, ...due, ...change };
-    if ((await board.saveReview(next, reader)) === 'lost') throw new Lost();
+    if ((await board.saveReview({ review: next, reader })) === 'lost') throw new Lost();
     this.#row = { ...next, version: next.version + 1 };
     if (reader === null) return;
     const rows = (await board.reviews([ticket.id])) ?? [];

@@ -1,4 +1,4 @@
-import type { ReviewRow } from '../board/port.ts';
+import type { ReviewRow } from '../board/port/index.ts';
 import type { Policy, Project, ReviewSpec } from '../model/policy.ts';
 import { readsFor } from '../model/reader.ts';
 import type { Ticket } from '../model/ticket.ts';

@@ -1,4 +1,4 @@
-import type { NewTicket } from '../board/port.ts';
+import type { NewTicket } from '../board/port/index.ts';
 import { READER_AUTHOR, READER_LABEL } from '../model/reader.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';

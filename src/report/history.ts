@@ -3,7 +3,7 @@
  * step is told by the line that it left in the log, which gets the step's evidence; a step that left none (it failed, or
  * lost a race) is told by itself. Ticks that passed the ticket over for the same reason are one line.
  */
-import type { ActivityRow, TickMention } from '../board/port.ts';
+import type { ActivityRow, TickMention } from '../board/port/index.ts';
 import { cameOut } from '../model/ends.ts';
 import type { Because, SkipBecause } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';

@@ -1,4 +1,4 @@
-import type { ReviewRow } from '../board/port.ts';
+import type { ReviewRow } from '../board/port/index.ts';
 import { ago } from '../model/times.ts';
 
 /** How far the work of a claim has come on its way out, in one line. */

@@ -19,7 +19,7 @@ export function lookAtActivity(
   delta_ms: number,
 ): ActivityView | Promise<ActivityView> {
   const folded = foldEvents(`${runs}/${row.mark}/events`, row, adapter);
-  if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless === 1)
+  if (adapter.level === undefined || row.pid === null || row.pid_start === null || row.headless)
     return { ...folded, level: null, level_ms: 0 };
   const look = agentLook(runs, row, readRunFile(runs, row.mark), title, folded.client_session);
   const and = (level: Level | null) => combine(folded, level && ofClient(level, adapter), row, delta_ms);

@@ -114,7 +114,7 @@ export function sightRow(row: Runtime, me: ObserverIdentity, runs: string): Sigh
   const identity = identityOf(row);
   return {
     ...{ owner, agent, project, session, pane, worktree, branch, client_session },
-    ...{ ticket: row.ticket_id ?? '', run: row.mark, kind: row.kind, headless: row.headless === 1 },
+    ...{ ticket: row.ticket_id ?? '', run: row.mark, kind: row.kind, headless: row.headless },
     ...(identity ?? {
       host_id: row.host_id,
       boot_id: row.boot_id ?? '',

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, withReader } from '../context.ts';
 import { takesSlot } from '../decide/dispatch.ts';
@@ -42,7 +42,7 @@ export async function statusFactsOf(
     board.counts(),
     board.lastTick(host),
     board.tickets({ status: ['needs_input'], limit: MOST_ASKING }),
-    board.retries(now_ms, MOST_RETRIES),
+    board.retries({ now_ms, limit: MOST_RETRIES }),
     board.accounts(),
     board.liveRuntimes(),
     reviewsOf(board),

@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import type { Server } from '../board/http/api.ts';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { type Context, withBoard, withReader } from '../context.ts';
 import { numberOf, readObject } from '../machine/files.ts';
 import type { ExitCode } from '../model/errors.ts';

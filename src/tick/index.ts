@@ -6,7 +6,7 @@ import { act } from '../act/index.ts';
 import type { Hands } from '../act/outcome.ts';
 import { realOutside } from '../act/real.ts';
 import type { Server } from '../board/http/api.ts';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { readText } from '../config/read.ts';
 import { type Context, openBoard, readBoard, serverOf } from '../context.ts';
@@ -94,7 +94,7 @@ async function work(context: Context, wish: Wish, say: Say, then: After): Promis
       await then.locked({ result, board, server }, code);
       return { code, result };
     } finally {
-      board.close();
+      await board.close();
     }
   } finally {
     lock.release();
@@ -112,7 +112,7 @@ async function rehearse(context: Context, wish: Wish): Promise<Done> {
     const report = publish === null ? result.report : { ...result.report, publish };
     return { code: show(context, report, wish), result };
   } finally {
-    board.close();
+    await board.close();
   }
 }
 

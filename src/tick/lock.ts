@@ -34,7 +34,7 @@ export interface HeldLock {
 export async function takeTickLock(context: Context, what: string): Promise<HeldLock | null> {
   const { places } = context;
   // In a state dir that is not known to be ours yet nothing is made before its board is known to be one.
-  if (!existsSync(places.lock)) (await openBoard(context)).close();
+  if (!existsSync(places.lock)) await (await openBoard(context)).close();
   failpoint('tick-lock-before');
   const free = tryTickLock(places.lock);
   const taken = free === null ? await takeOver(context) : { lock: free, ended: null };

@@ -1,4 +1,4 @@
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { type Context, openBoard } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import type { Policy } from '../model/policy.ts';
@@ -52,7 +52,7 @@ export async function publishInTurn(
         else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);
       }
     } finally {
-      board.close();
+      await board.close();
     }
   } finally {
     lock.release();

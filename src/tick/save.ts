@@ -1,5 +1,5 @@
 import { fillIn, pruneSeen, witness } from '../act/real.ts';
-import type { Board } from '../board/port.ts';
+import type { Board } from '../board/port/index.ts';
 import { nextRamp } from '../decide/dispatch.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { failpoint } from '../machine/failpoint.ts';
@@ -52,8 +52,8 @@ const DID: ReadonlySet<StepResult> = new Set(['done', 'launched', 'launching', '
 async function saveAll({ board, places, policy, sends, dispatch }: At, result: TickResult): Promise<void> {
   const { report, plan, world } = result;
   failpoint('keep-before');
-  await board.saveTick(
-    {
+  await board.saveTick({
+    tick: {
       id: report.tick_id ?? '',
       host_id: world.host_id,
       boot_id: world.boot_id,
@@ -65,8 +65,8 @@ async function saveAll({ board, places, policy, sends, dispatch }: At, result: T
       ramp: dispatch ? nextRamp(world, policy.limits) : world.ramp,
       report: JSON.stringify(report),
     },
-    plan.refresh,
-  );
+    refresh: plan.refresh,
+  });
   failpoint('keep-saved');
   clearHalt(places.gate); // counted: the ramp has begun
   failpoint('keep-halt-cleared');

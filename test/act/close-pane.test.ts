@@ -32,7 +32,10 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
   const board = openBoard(places.board);
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-  const { id, status, owner, claim_epoch, version } = await board.addTicket({ ...ticket, ...from }, NOW);
+  const { id, status, owner, claim_epoch, version } = await board.addTicket(
+    { ...ticket, ...from },
+    { now_ms: NOW },
+  );
   const known = { board, policy: aPolicy(), tick_id: 't-1', clock: () => NOW };
   const here = { ...known, places, tmux, env: {}, node: process.execPath, bin: 'bin' };
   const hands: Hands = { ...known, outside: realOutside(here) };
@@ -71,7 +74,9 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
 
   const row = await board.runtime(run);
   const end = { end_reason: 'launch_failed', exit_code: 7, exit_signal: null };
-  expect(await board.end({ run, version: row?.version ?? 0 }, end, 't', NOW)).toBe('won');
+  expect(
+    await board.end({ runtime: { run, version: row?.version ?? 0 }, end }, { actor: 't', now_ms: NOW }),
+  ).toBe('won');
   expect(await act(plan, aWorld(), hands)).toMatchObject([{ result: 'done' }]);
   expect(await panes()).toEqual([]);
   const screen = join(places.own, run, 'screen.txt');
@@ -91,5 +96,5 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
   expect(await act({ ...plan, reconcile: [again] }, aWorld(), hands)).toMatchObject([{ result: 'done' }]);
   expect(await panes()).toEqual([]);
   expect(readFileSync(screen, 'utf8')).toContain('famous last words');
-  board.close();
+  await board.close();
 });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Claimed, Outside } from '../../src/act/outside.ts';
 import { realOutside } from '../../src/act/real.ts';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import * as clock from '../../src/machine/clock.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId } from '../../src/machine/process.ts';

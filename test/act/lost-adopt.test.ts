@@ -13,8 +13,8 @@ it('a claim whose adoption is lost is given back at once, at no attempt', async 
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: PROJECT, labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
   const [busy, asked] = [
-    await board.addTicket({ ...ticket, ...from }, NOW),
-    await board.addTicket({ ...ticket, ...from }, NOW),
+    await board.addTicket({ ...ticket, ...from }, { now_ms: NOW }),
+    await board.addTicket({ ...ticket, ...from }, { now_ms: NOW }),
   ];
   db.exec(`INSERT INTO runtime_sessions (id, ticket_id, phase, host_id, boot_id, pid, pid_start)
     VALUES ('other', '${busy.id}', 'running', '${HOST}', 'b-1', 77, 's77')`);

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { claim } from '../../src/act/launch/index.ts';
 import type { Hands } from '../../src/act/outcome.ts';
 import { realOutside } from '../../src/act/real.ts';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { writeRegistered } from '../../src/runs/marks.ts';
@@ -34,7 +34,10 @@ beforeEach(async () => {
   };
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-  const { id, status, owner, claim_epoch, version } = await board.addTicket({ ...ticket, ...from }, NOW);
+  const { id, status, owner, claim_epoch, version } = await board.addTicket(
+    { ...ticket, ...from },
+    { now_ms: NOW },
+  );
   const claimed = await claim(
     {
       ...{ kind: 'launch', ticket: id, because: 'next_in_order', evidence: {}, agent: 'robot' },
@@ -53,7 +56,7 @@ afterEach(async () => {
   const ended = launcher.exitCode === null && launcher.signalCode === null ? once(launcher, 'exit') : null;
   launcher.kill('SIGKILL');
   await ended;
-  board.close();
+  await board.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -67,7 +70,7 @@ const identity = () => ({
 });
 async function register(): Promise<void> {
   const where = { tmux_server_pid: null, tmux_server_start: null, tmux_session: run, tmux_pane: '%0' };
-  expect(await board.register({ run, ...identity(), ...where }, NOW)).toBe('won');
+  expect(await board.register({ run, ...identity(), ...where }, { now_ms: NOW })).toBe('won');
 }
 const wait = () => hands.outside.registered(run, launcher.pid ?? 0);
 

@@ -19,7 +19,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { ensurePipes, Registrar } from '../../src/act/launch/registrar.ts';
 import { askedFile, stageRun } from '../../src/act/launch/script.ts';
 import { command } from '../../src/agents/command.ts';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import * as clock from '../../src/machine/clock.ts';
 import { textOfFile } from '../../src/machine/files.ts';
@@ -45,7 +45,10 @@ beforeEach(async () => {
   registrar = new Registrar(places, board, () => NOW);
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-  const { id, status, owner, claim_epoch, version } = await board.addTicket({ ...ticket, ...from }, NOW);
+  const { id, status, owner, claim_epoch, version } = await board.addTicket(
+    { ...ticket, ...from },
+    { now_ms: NOW },
+  );
   const guard = { status, owner, claim_epoch, version };
   const of = {
     agent: 'robot',
@@ -55,9 +58,12 @@ beforeEach(async () => {
     boot_id: 'b',
     kind: 'command',
   } as const;
-  expect(await board.claim({ ticket: id, run: RUN, guard, headless: false, ...of }, 'tick:1', NOW)).toBe(
-    'won',
-  );
+  expect(
+    await board.claim(
+      { ticket: id, run: RUN, guard, headless: false, ...of },
+      { actor: 'tick:1', now_ms: NOW },
+    ),
+  ).toBe('won');
   stage();
 });
 afterEach(async () => {
@@ -67,7 +73,7 @@ afterEach(async () => {
     child.kill('SIGKILL');
     await ended;
   }
-  board.close();
+  await board.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -120,11 +126,16 @@ it('registers the launcher that asks, and lets it become the agent', async () =>
     sha256: 'x',
   } as const;
   const where = { worktree: dir, branch: null, client_session: null, resumed: null };
-  await board.staged(RUN, where, { ...prompt, bytes: 1, outcome: 'pending', ack_source: null, at_ms: NOW });
+  await board.staged({
+    run: RUN,
+    ...where,
+    prompt: { ...prompt, bytes: 1, outcome: 'pending', ack_source: null, at_ms: NOW },
+  });
   const child = await ready();
   expect(agent()).toBe(false);
   expect(await waitFor(() => registrar.answer(RUN))).toBe(true);
-  await waitFor(agent);
+  // The shell makes the file before it writes to it.
+  await waitFor(() => agent() && readFileSync(join(dir, 'agent'), 'utf8').endsWith('\n'));
   expect(byItself()).toBe(false);
   expect(readFileSync(join(dir, 'agent'), 'utf8')).toBe(`${child.pid}\n`);
   const look = lookAt(child.pid ?? 0);
@@ -134,7 +145,7 @@ it('registers the launcher that asks, and lets it become the agent', async () =>
   expect(row).toMatchObject({ tmux_server_pid: process.pid });
   expect(readRegistered(join(places.runs, RUN))).toMatchObject(identity);
   expect(readMarks(places.marks)).toMatchObject([{ ...identity, ticket: 'MC-1', run: RUN }]);
-  expect(await board.lastDelivery(RUN, 'prompt')).toMatchObject({
+  expect(await board.lastDelivery({ run: RUN, kinds: ['prompt'] })).toMatchObject({
     outcome: 'started',
     ack_source: 'registered',
   });
@@ -189,7 +200,12 @@ it('one that has lost its claim never becomes the agent, whoever it asks', async
   stage(75);
   const row = await board.runtime(RUN);
   const dead = { end_reason: 'gave_way', exit_code: null, exit_signal: null };
-  expect(await board.end({ run: RUN, version: row?.version ?? 0 }, dead, 'tick:2', NOW)).toBe('won');
+  expect(
+    await board.end(
+      { runtime: { run: RUN, version: row?.version ?? 0 }, end: dead },
+      { actor: 'tick:2', now_ms: NOW },
+    ),
+  ).toBe('won');
   const child = await ready();
   const ended = once(child, 'exit');
   expect(await registrar.answer(RUN)).toBe(false);
@@ -238,7 +254,11 @@ function standsStill(ms: number, takenBack: boolean): Pick<Board, 'register'> {
       const won = await board.register(...request);
       const ticket = await board.ticket('MC-1');
       const to = { to: 'cancelled', why: 'no', trusted: false } as const;
-      if (takenBack) await board.move('MC-1', ticket?.version ?? 0, to, 'ann', NOW);
+      if (takenBack)
+        await board.move(
+          { ticket: 'MC-1', version: ticket?.version ?? 0, ...to },
+          { actor: 'ann', now_ms: NOW },
+        );
       now_ms += ms;
       return won;
     },

@@ -10,7 +10,7 @@ import { stageRun } from '../../src/act/launch/script.ts';
 import type { Hands } from '../../src/act/outcome.ts';
 import { realOutside } from '../../src/act/real.ts';
 import { command } from '../../src/agents/command.ts';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import * as clock from '../../src/machine/clock.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
@@ -29,10 +29,10 @@ beforeEach(() => {
   ensureHostId(places.state);
   board = openBoard(places.board);
 });
-afterEach(() => {
+afterEach(async () => {
   vi.restoreAllMocks();
   spawnSync('tmux', ['-S', places.socket, 'kill-server'], { stdio: 'ignore' });
-  board.close();
+  await board.close();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -66,8 +66,14 @@ async function launched(
   const outside = realOutside(here);
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-  const { id, status, owner, claim_epoch, version } = await board.addTicket({ ...ticket, ...from }, NOW);
-  const answer = await board.keepAnswer(id, 'Paint it green.', 'ann', NOW);
+  const { id, status, owner, claim_epoch, version } = await board.addTicket(
+    { ...ticket, ...from },
+    { now_ms: NOW },
+  );
+  const answer = await board.keepAnswer(
+    { ticket: id, text: 'Paint it green.', author: 'ann' },
+    { now_ms: NOW },
+  );
   const hands: Hands = {
     ...known,
     outside: {
@@ -102,7 +108,10 @@ async function launched(
 it('is told as under way, and keeps its answers', async () => {
   const takenBack = async () => {
     const { version = 0 } = (await board.ticket('MC-1')) ?? {};
-    await board.move('MC-1', version, { to: 'todo', why: 'no', trusted: true }, 'ann', NOW);
+    await board.move(
+      { ticket: 'MC-1', version, to: 'todo', why: 'no', trusted: true },
+      { actor: 'ann', now_ms: NOW },
+    );
   };
   expect(await launched(2000, takenBack)).toEqual({ result: 'launching', owed: true, had: 1 });
   expect(existsSync(join(dir, 'agent'))).toBe(false);
@@ -120,7 +129,7 @@ it('is not even started where its claim has ended while it was prepared', async 
   const ended = async (run: string) => {
     const { version = 0 } = (await board.runtime(run)) ?? {};
     const end = { end_reason: 'gave_way', exit_code: null, exit_signal: null };
-    expect(await board.end({ run, version }, end, 'tick:2', NOW)).toBe('won');
+    expect(await board.end({ runtime: { run, version }, end }, { actor: 'tick:2', now_ms: NOW })).toBe('won');
   };
   expect(await launched(10, async () => undefined, ended)).toEqual({
     result: 'lost_race',

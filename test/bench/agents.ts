@@ -29,7 +29,10 @@ export function registration(one: Case): Subject {
       withBoard(one, async (board) => {
         const row = await board.runtime(run);
         if (row?.phase !== 'registered') throw new Error(`${run} is ${row?.phase ?? 'not there'}`);
-        await board.end({ run, version: row.version }, ENDED, 'bench', Date.now());
+        await board.end(
+          { runtime: { run, version: row.version }, end: ENDED },
+          { actor: 'bench', now_ms: Date.now() },
+        );
       }),
   };
 }
@@ -139,7 +142,7 @@ export async function sending(scratch: Scratch): Promise<Subject & { readonly on
     },
     done: () =>
       withBoard(one, async (board) => {
-        const last = await board.lastDelivery(run, 'send');
+        const last = await board.lastDelivery({ run, kinds: ['send'] });
         if (last?.outcome !== 'delivered') throw new Error(`send: ${last?.outcome ?? 'nothing was sent'}`);
       }),
   };

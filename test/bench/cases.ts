@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import type { Command, Subject } from './measure.ts';
@@ -98,7 +98,7 @@ export async function withBoard<T>({ places }: Case, work: (board: Board) => Pro
   try {
     return await work(board);
   } finally {
-    board.close();
+    await board.close();
   }
 }
 
@@ -109,5 +109,5 @@ export async function addTicket(board: Board, title: string): Promise<string> {
     ...{ priority: 2, project: 'demo', labels: [], agent: 'scripted', owner: null, author: 'bench' },
     ...{ trusted: true, depends_on: [] },
   };
-  return (await board.addTicket(ticket, Date.now())).id;
+  return (await board.addTicket(ticket, { now_ms: Date.now() })).id;
 }

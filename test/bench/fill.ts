@@ -13,7 +13,7 @@ const YEAR_MS = 365 * 24 * 60 * MINUTE;
 const [path = '', host = '', ...counts] = process.argv.slice(2);
 const [tickets = 0, todo = 0] = counts.map(Number);
 
-openBoard(path).close();
+await openBoard(path).close();
 const file = new Database(path);
 // Nobody else has the file open, and what a power cut leaves of it is of no interest.
 file.pragma('journal_mode = DELETE');
@@ -23,7 +23,7 @@ file.pragma('foreign_keys = OFF');
 file.pragma('cache_size = -131072');
 file.transaction(() => fill(file))();
 file.close();
-openBoard(path).close(); // back to the journal that the program uses
+await openBoard(path).close(); // back to the journal that the program uses
 
 function fill(db: Database.Database): void {
   const now = Date.now();

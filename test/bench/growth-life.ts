@@ -11,7 +11,7 @@ import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stageRun } from '../../src/act/launch/script.ts';
 import { command } from '../../src/agents/command.ts';
-import type { Board, DeliveryRow } from '../../src/board/port.ts';
+import type { Board, DeliveryRow } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Places } from '../../src/machine/paths.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
@@ -95,7 +95,7 @@ export class Team {
         if (done !== true) this.#go(n + Math.max(1, Math.round(value)), life);
       }
     } finally {
-      this.#board?.close();
+      await this.#board?.close();
       this.#board = null;
     }
   }
@@ -145,7 +145,13 @@ export class Team {
         return await this.#move(id, 'cancelled', 'not worth it');
       if (status === 'blocked') {
         const { version } = await this.#read(id);
-        won(await this.#db.edit(id, version, { body: text(1100, id) }, PERSON, Date.now()), `edit ${id}`);
+        won(
+          await this.#db.edit(
+            { ticket: id, version, change: { body: text(1100, id) } },
+            { actor: PERSON, now_ms: Date.now() },
+          ),
+          `edit ${id}`,
+        );
         await this.#move(id, 'todo', 'the key is there now');
       }
       for (let at = await this.#read(id); (at.not_before_at_ms ?? 0) > Date.now(); at = await this.#read(id))
@@ -182,9 +188,12 @@ export class Team {
     if (fate === 'asks') {
       await this.#report(agent, 'needs_input', 'Is `amount` or `amount_gross` the column that counts?');
       yield this.#between(5, 40);
-      const kept = await this.#db.keepAnswer(id, text(200, id), PERSON, Date.now());
+      const kept = await this.#db.keepAnswer(
+        { ticket: id, text: text(200, id), author: PERSON },
+        { now_ms: Date.now() },
+      );
       await this.#deliver(agent, 'answer');
-      await this.#db.takeAnswers([kept], agent.run);
+      await this.#db.takeAnswers({ ids: [kept], run: agent.run });
       this.#event(agent, 'busy', {});
       yield 5;
     } else if (fate === 'idle') {
@@ -235,7 +244,7 @@ export class Team {
       },
       ...{ author: PERSON, trusted: true, depends_on: [] },
     };
-    return (await this.#db.addTicket(ticket, Date.now())).id;
+    return (await this.#db.addTicket(ticket, { now_ms: Date.now() })).id;
   }
 
   async #read(id: string): Promise<Ticket> {
@@ -247,7 +256,10 @@ export class Team {
   async #move(id: string, to: TicketStatus, why: string): Promise<void> {
     const { version } = await this.#read(id);
     const move = { to, why, trusted: true };
-    won(await this.#db.move(id, version, move, PERSON, Date.now()), `move ${id} to ${to}`);
+    won(
+      await this.#db.move({ ticket: id, version, ...move }, { actor: PERSON, now_ms: Date.now() }),
+      `move ${id} to ${to}`,
+    );
   }
 
   /** Claims, stages and registers, as a launch and its launcher do. There is no tmux: no server is recorded. */
@@ -269,13 +281,16 @@ export class Team {
     } as const;
     const actor = `tick:t-${run}`;
     won(
-      await this.#db.claim({ ticket: id, guard, run, host_id, boot_id, ...what }, actor, Date.now()),
+      await this.#db.claim(
+        { ticket: id, guard, run, host_id, boot_id, ...what },
+        { actor, now_ms: Date.now() },
+      ),
       `claim ${id}`,
     );
     const staged = this.#stage(run, ticket);
     const { worktree, branch } = staged;
     won(
-      await this.#db.staged(run, { worktree, branch, client_session: null, resumed: null }),
+      await this.#db.staged({ run, worktree, branch, client_session: null, resumed: null }),
       `stage ${run}`,
     );
     const delivery = await this.#pending(run, id, 'prompt', staged.sha256, staged.bytes);
@@ -289,10 +304,10 @@ export class Team {
       throw new Error(`the agent of ${run} did not start`);
     const identity = { host_id, boot_id, pid_ns, time_ns, pid: child.pid, pid_start: look.start };
     const nowhere = { tmux_server_pid: null, tmux_server_start: null, tmux_session: null, tmux_pane: null };
-    won(await this.#db.register({ run, ...identity, ...nowhere }, Date.now()), `register ${run}`);
+    won(await this.#db.register({ run, ...identity, ...nowhere }, { now_ms: Date.now() }), `register ${run}`);
     writeMark(this.#places.marks, id, { run, ...identity });
     writeRegistered(runDir(this.#places.runs, run), identity);
-    await this.#db.setDelivery(delivery, 'started', 'registered');
+    await this.#db.setDelivery({ id: delivery, outcome: 'started', ack_source: 'registered' });
     return agent;
   }
 
@@ -320,7 +335,7 @@ export class Team {
   async #deliver({ run, ticket }: Agent, kind: 'send' | 'answer'): Promise<void> {
     const sha256 = createHash('sha256').update(`${run} ${this.#random()}`).digest('hex');
     const id = await this.#pending(run, ticket, kind, sha256, 200);
-    await this.#db.setDelivery(id, 'started', 'event');
+    await this.#db.setDelivery({ id, outcome: 'started', ack_source: 'event' });
     const note = { at_ms: Date.now(), ticket_id: ticket, run_id: run, actor: PERSON, kind: 'sent' };
     await this.#db.log({ ...note, because: 'started', text: '200 bytes' });
   }
@@ -342,7 +357,7 @@ export class Team {
   }
 
   async #report({ run }: Agent, to: 'in_review' | 'needs_input' | 'blocked', message: string): Promise<void> {
-    won(await this.#db.report({ run, to, message, turn: 1 }, Date.now()), `report ${run} ${to}`);
+    won(await this.#db.report({ run, to, message, turn: 1 }, { now_ms: Date.now() }), `report ${run} ${to}`);
   }
 
   /** The agent is through: its process ends, and leaves what its screen showed and what it has used. */

@@ -1,7 +1,7 @@
 /** Live runtimes: real panes of real processes, claimed and registered on the board as a launch does it. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { writeMark } from '../../src/runs/marks.ts';
 import { startPane, type Tmux } from '../../src/tmux/tmux.ts';
@@ -34,7 +34,10 @@ async function occupy(board: Board, one: Case, ticket: string): Promise<void> {
   const identity = { run, host_id, boot_id, pid_ns, time_ns, pid: pane.pid, pid_start: look.start };
   const where = { tmux_server_pid: pane.server_pid, tmux_session: pane.session, tmux_pane: pane.pane };
   const tmux_server_start = server.kind === 'present' ? server.start : null;
-  won(await board.register({ ...identity, ...where, tmux_server_start }, Date.now()), `register ${run}`);
+  won(
+    await board.register({ ...identity, ...where, tmux_server_start }, { now_ms: Date.now() }),
+    `register ${run}`,
+  );
   writeMark(places.marks, ticket, identity);
 }
 
@@ -50,7 +53,7 @@ export async function claim(board: Board, { places }: Case, id: string): Promise
     ...{ project: 'demo', attempt: 1, host_id, boot_id: lookAtSelf(host_id).boot_id },
     ...{ kind: 'command' as const, headless: false },
   };
-  won(await board.claim(request, 'bench', Date.now()), `claim ${id}`);
+  won(await board.claim(request, { actor: 'bench', now_ms: Date.now() }), `claim ${id}`);
   return run;
 }
 

@@ -24,7 +24,7 @@ it('8 processes race for 200 tickets under a cap of 7, three ticks each: exactly
   const board = openBoard(path);
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-  for (let n = 0; n < 200; n++) await board.addTicket({ ...ticket, ...from }, NOW);
+  for (let n = 0; n < 200; n++) await board.addTicket({ ...ticket, ...from }, { now_ms: NOW });
   const race = async () => {
     const args = [CHILD, dir, String(CAP), '3'];
     const ran = await Promise.all(Array.from({ length: 8 }, () => exec(process.execPath, args)));
@@ -42,14 +42,16 @@ it('8 processes race for 200 tickets under a cap of 7, three ticks each: exactly
   // Three slots come free, and three are taken.
   for (const { id, version } of live.slice(0, 3)) {
     const end = { end_reason: 'finished', exit_code: 0, exit_signal: null };
-    expect(await board.end({ run: id, version }, end, 'tick:1', NOW)).toBe('won');
+    expect(await board.end({ runtime: { run: id, version }, end }, { actor: 'tick:1', now_ms: NOW })).toBe(
+      'won',
+    );
   }
   expect((await race()).flatMap((one) => one.won)).toHaveLength(3);
   expect(await board.liveRuntimes()).toHaveLength(CAP);
-  board.close();
+  await board.close();
 });
 
-it('an open board is durable and keeps its references: synchronous FULL, foreign keys on, 5 s of patience', () => {
+it('an open board is durable and keeps its references: synchronous FULL, foreign keys on, 5 s of patience', async () => {
   const pragma = vi.spyOn(Database.prototype, 'pragma');
   const board = openBoard(path);
   // The very connection that the board uses: these settings are no part of the file.
@@ -61,6 +63,6 @@ it('an open board is durable and keeps its references: synchronous FULL, foreign
   expect(read('foreign_keys')).toBe(1);
   expect(read('journal_mode')).toBe('wal');
   expect(read('busy_timeout')).toBe(5000);
-  board.close();
+  await board.close();
   expect(connection.open).toBe(false);
 });

@@ -26,5 +26,5 @@ it('history is read by the indexes that are there: no table is walked through', 
   expect(ticks).not.toMatch(/SCAN (t|ticks)\b/);
   // By its end alone, so far as is asked for.
   expect(events).not.toMatch(/TEMP B-TREE/);
-  board.close();
+  await board.close();
 });

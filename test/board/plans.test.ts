@@ -37,18 +37,18 @@ boardContract('sqlite, its statements listened to', async () => {
       db.close();
     },
     cleanup: async () => {
-      for (const one of [...boards, ...others]) one.close();
+      for (const one of [...boards, ...others]) await one.close();
       rmSync(dir, { recursive: true, force: true });
     },
   };
 });
 
 /** What reaches the file past the port. */
-it('the board is kept small, and looked after', () => {
+it('the board is kept small, and looked after', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
   const path = join(dir, 'board.sqlite');
   try {
-    openBoard(path).close();
+    await openBoard(path).close();
     const limits = { now_ms: NOW, activity: NOW, ticks: NOW, deliveries: NOW };
     sweepOld(path, limits, { activity: 0, ticks: 0, deliveries: 0 });
     countOld(path, NOW);
@@ -92,12 +92,12 @@ const EXCUSED: readonly (readonly [RegExp, string])[] = [
   [/FROM ticks[\s\S]*ORDER BY rowid DESC LIMIT/, 'the newest ticks, as far as their bound'],
 ];
 
-it('no statement walks through tickets, activity, deliveries, runs or ticks', () => {
+it('no statement walks through tickets, activity, deliveries, runs or ticks', async () => {
   const statements = [...prepared].filter((sql) => /^\s*(SELECT|WITH|UPDATE|DELETE|INSERT)/i.test(sql));
   expect(statements.length).toBeGreaterThan(40);
   const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
   const path = join(dir, 'board.sqlite');
-  openBoard(path).close();
+  await openBoard(path).close();
   const db = new Database(path);
   try {
     const walks = statements
@@ -117,11 +117,11 @@ it('no statement walks through tickets, activity, deliveries, runs or ticks', ()
   }
 });
 
-it('what waits is read from its index alone: each column that a decision is made from is in it', () => {
+it('what waits is read from its index alone: each column that a decision is made from is in it', async () => {
   const looks = [...prepared].filter((sql) => /INDEXED BY tickets_todo/.test(sql));
   expect(looks.length).toBeGreaterThan(1);
   const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
-  openBoard(join(dir, 'board.sqlite')).close();
+  await openBoard(join(dir, 'board.sqlite')).close();
   const db = new Database(join(dir, 'board.sqlite'));
   try {
     for (const sql of looks)

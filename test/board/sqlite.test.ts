@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Board, NewTicket } from '../../src/board/port.ts';
+import type { Board, NewTicket } from '../../src/board/port/index.ts';
 import { openBoard, openBoardReadOnly, tryTickLock } from '../../src/board/sqlite/index.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 } from '../../src/board/sqlite/schema.ts';
 import { EXIT } from '../../src/model/errors.ts';
@@ -82,7 +82,7 @@ boardContract('sqlite', async (): Promise<Opened> => {
       }
     },
     cleanup: async () => {
-      for (const one of open) one.close();
+      for (const one of open) await one.close();
     },
   };
 });
@@ -110,8 +110,8 @@ const meddle = (sql: string): void => {
 };
 
 describe('the file', () => {
-  it('is private, and durable', () => {
-    openBoard(path).close();
+  it('is private, and durable', async () => {
+    await openBoard(path).close();
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(statSync(join(dir, 'state')).mode & 0o777).toBe(0o700);
     const db = new Database(path);
@@ -133,12 +133,15 @@ describe('the file', () => {
     expect(exitOf(() => openBoardReadOnly(path))).toBe(EXIT.config);
     const board = openBoard(path);
     expect((await board.ticket('MC-1'))?.title).toBe('old');
-    expect(await board.runtime('r1')).toMatchObject({ kind: '', headless: 0, nudges: 0, level: null });
-    expect(await board.lastDelivery('r1', 'send')).toMatchObject({ id: 'd1', outcome: 'pending' });
+    expect(await board.runtime('r1')).toMatchObject({ kind: '', headless: false, nudges: 0, level: null });
+    expect(await board.lastDelivery({ run: 'r1', kinds: ['send'] })).toMatchObject({
+      id: 'd1',
+      outcome: 'pending',
+    });
     expect(await board.accounts()).toEqual([
       { name: 'a', not_before_at_ms: 5, wait_since_ms: null, not_ready: null, not_ready_stamp: null },
     ]);
-    board.close();
+    await board.close();
   });
 
   it('ends, blameless, what shares its process with an earlier run, and forbids it from then on', async () => {
@@ -179,7 +182,7 @@ describe('the file', () => {
       { run_id: 'asks', ticket_id: 'MC-3', text: 'process 42 is that of run first' },
       { run_id: 'of-chat', ticket_id: 'MC-4', text: 'process 44 is that of run chat' },
     ]);
-    board.close();
+    await board.close();
     expect(() => meddle(live('again', null, 42, 400))).toThrow(/UNIQUE/);
   });
 
@@ -213,11 +216,11 @@ describe('the file', () => {
       ['by paste', 'r3', 'delivered'],
     ]);
     expect(await told('MC-4')).toEqual([['in the prompt', null, undefined]]);
-    board.close();
+    await board.close();
   });
 
-  it('refuses a newer schema and leaves it alone', () => {
-    openBoard(path).close();
+  it('refuses a newer schema and leaves it alone', async () => {
+    await openBoard(path).close();
     meddle('PRAGMA user_version = 99');
     const before = picture();
     expect(exitOf(() => openBoard(path))).toBe(EXIT.config);
@@ -225,8 +228,8 @@ describe('the file', () => {
     expect(picture()).toEqual(before);
   });
 
-  it('explains what is no board', () => {
-    openBoard(path).close();
+  it('explains what is no board', async () => {
+    await openBoard(path).close();
     writeFileSync(path, 'this is not a database, whatever its name may be. '.repeat(99));
     expect(exitOf(() => openBoard(path))).toBe(EXIT.config);
     expect(exitOf(() => openBoardReadOnly(path))).toBe(EXIT.config);
@@ -236,48 +239,48 @@ describe('the file', () => {
     const board = openBoard(path);
     const other = new Database(path);
     other.exec('BEGIN IMMEDIATE');
-    await expect(board.addTicket(NEW, NOW)).rejects.toMatchObject({ exit: EXIT.busy });
+    await expect(board.addTicket(NEW, { now_ms: NOW })).rejects.toMatchObject({ exit: EXIT.busy });
     other.close();
-    await board.addTicket(NEW, NOW);
-    board.close();
+    await board.addTicket(NEW, { now_ms: NOW });
+    await board.close();
   });
 });
 
 describe('read-only', () => {
   it('reads a closed board and leaves the directory byte for byte', async () => {
     const board = openBoard(path);
-    await board.addTicket(NEW, NOW);
-    board.close();
+    await board.addTicket(NEW, { now_ms: NOW });
+    await board.close();
     const before = picture();
     const reader = openBoardReadOnly(path);
     expect((await reader.snapshot({ host_id: 'h', now_ms: NOW, limit: 9, ...READY })).tickets).toHaveLength(
       1,
     );
-    await expect(reader.addTicket(NEW, NOW)).rejects.toThrow();
-    reader.close();
+    await expect(reader.addTicket(NEW, { now_ms: NOW })).rejects.toThrow();
+    await reader.close();
     expect(picture()).toEqual(before);
   });
 
   it('sees what is still in the log of a board that is open', async () => {
     const board = openBoard(path);
-    await board.addTicket(NEW, NOW);
+    await board.addTicket(NEW, { now_ms: NOW });
     const names = readdirSync(join(dir, 'state'));
     const reader = openBoardReadOnly(path);
     expect(await reader.counts()).toMatchObject({ todo: 1 });
-    reader.close();
+    await reader.close();
     expect(readdirSync(join(dir, 'state'))).toEqual(names);
-    board.close();
+    await board.close();
   });
 
   it('takes no board for an empty one, and creates nothing', async () => {
     const reader = openBoardReadOnly(path);
     expect(await reader.counts()).toMatchObject({ todo: 0 });
-    reader.close();
+    await reader.close();
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  it('sends an older schema to a real command', () => {
-    openBoard(path).close();
+  it('sends an older schema to a real command', async () => {
+    await openBoard(path).close();
     meddle('PRAGMA user_version = 0');
     expect(exitOf(() => openBoardReadOnly(path))).toBe(EXIT.config);
   });
@@ -328,19 +331,19 @@ describe('8 processes', () => {
 
   it('race for 200 tickets: nobody twice', async () => {
     const board = openBoard(path);
-    for (let n = 0; n < 200; n++) await board.addTicket(NEW, NOW);
+    for (let n = 0; n < 200; n++) await board.addTicket(NEW, { now_ms: NOW });
     const won = (await race()).flat();
     expect(won).toHaveLength(200);
     expect(new Set(won).size).toBe(200);
     expect(await board.liveRuntimes()).toHaveLength(200);
     expect(await board.counts()).toMatchObject({ todo: 0, in_progress: 200 });
-    board.close();
+    await board.close();
   });
 
   it('create one board together', async () => {
     expect((await race()).flat()).toEqual([]);
     const board = openBoard(path);
     expect(await board.counts()).toMatchObject({ todo: 0 });
-    board.close();
+    await board.close();
   });
 });

@@ -37,8 +37,8 @@ it.each([[['-shm']], [[]]])(
       project: 'p',
       labels: [],
     } as const;
-    await own.addTicket({ ...ticket, ...from }, 1);
-    own.close();
+    await own.addTicket({ ...ticket, ...from }, { now_ms: 1 });
+    await own.close();
     const script = `const db = new (require('better-sqlite3'))(${JSON.stringify(path)});
     db.exec("PRAGMA journal_mode = WAL; UPDATE tickets SET title = 'in the log'");
     process.kill(process.pid, 'SIGKILL');`;
@@ -48,7 +48,7 @@ it.each([[['-shm']], [[]]])(
     const before = picture(dir);
     const board = openBoardReadOnly(path);
     expect(await board.ticket('MC-1')).toMatchObject({ title: 'in the log' });
-    board.close();
+    await board.close();
     expect(picture(dir)).toEqual(before);
   },
 );

@@ -85,7 +85,7 @@ it('clean --yes loses no commit and no byte of unsaved work', async () => {
         expect([...bytes].filter(([, blob]) => !after.has(blob))).toEqual([]);
         seen[outcomes.some(({ item }) => item.kind === 'worktree') ? 'done' : 'left'] += 1;
       } finally {
-        world.destroy();
+        await world.destroy();
       }
     }),
     {

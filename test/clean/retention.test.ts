@@ -58,12 +58,16 @@ async function ended(status: 'done' | 'in_review'): Promise<{ id: string; run: s
       ...{ ticket: id, guard, run, agent: 'a', project: 'p', attempt: 1 },
       ...{ host_id: ensureHostId(world.state), boot_id: 'b', kind: 'command', headless: false },
     },
-    'tick:1',
-    Date.now(),
+    { actor: 'tick:1', now_ms: Date.now() },
   );
   const row = await world.board.runtime(run);
   const end = { end_reason: 'agent_exited', exit_code: 0, exit_signal: null };
-  expect(await world.board.end({ run, version: row?.version ?? 0 }, end, 'tick:1', Date.now())).toBe('won');
+  expect(
+    await world.board.end(
+      { runtime: { run, version: row?.version ?? 0 }, end },
+      { actor: 'tick:1', now_ms: Date.now() },
+    ),
+  ).toBe('won');
   await world.move(id, status);
   await world.board.saveDelivery({
     ...{ id: `d-${id}`, run_id: run, ticket_id: id, kind: 'prompt', nonce: 'n', sha256: 'x'.repeat(64) },
@@ -76,13 +80,13 @@ async function ended(status: 'done' | 'in_review'): Promise<{ id: string; run: s
 }
 
 const tick = (id: string, at_ms: number, host_id = 'h', report = '{}') =>
-  world.board.saveTick(
-    {
+  world.board.saveTick({
+    tick: {
       ...{ id, host_id, boot_id: 'b', mono_ms: 1, started_at_ms: at_ms, finished_at_ms: at_ms },
       ...{ outcome: 'ok', ramp: null, report },
     },
-    [],
-  );
+    refresh: [],
+  });
 
 describe('the rows of the board', () => {
   it('go when they are old, but for those of open tickets and the newest tick of each host', async () => {

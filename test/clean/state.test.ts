@@ -40,12 +40,16 @@ async function ended(
       },
       ...{ attempt: 1, host_id: ensureHostId(world.state), boot_id: 'b', kind: 'command', headless: false },
     },
-    'tick:1',
-    Date.now(),
+    { actor: 'tick:1', now_ms: Date.now() },
   );
   const row = await world.board.runtime(run);
   const end = { end_reason: 'agent_exited', exit_code: 0, exit_signal: null };
-  expect(await world.board.end({ run, version: row?.version ?? 0 }, end, 'tick:1', Date.now())).toBe('won');
+  expect(
+    await world.board.end(
+      { runtime: { run, version: row?.version ?? 0 }, end },
+      { actor: 'tick:1', now_ms: Date.now() },
+    ),
+  ).toBe('won');
   await world.move(id, status);
   const dir = join(world.state, 'runs', run);
   mkdirSync(join(dir, 'events'), { recursive: true });
@@ -133,8 +137,8 @@ describe('old rows of the board', () => {
     return all;
   };
   const tick = (id: string, at_ms: number, host_id: string) =>
-    world.board.saveTick(
-      {
+    world.board.saveTick({
+      tick: {
         id,
         host_id,
         boot_id: 'b',
@@ -145,8 +149,8 @@ describe('old rows of the board', () => {
         ramp: null,
         report: '{}',
       },
-      [],
-    );
+      refresh: [],
+    });
 
   it('go into a file that has all of them; those of open tickets and the newest tick of each host stay', async () => {
     const [settled, open] = [await ended(), await ended('in_review')];

@@ -26,9 +26,9 @@ const ends: (() => void)[] = [];
 beforeEach(() => {
   world = new World();
 });
-afterEach(() => {
+afterEach(async () => {
   for (const end of ends.splice(0)) end();
-  world.destroy();
+  await world.destroy();
 });
 const git = (cwd: string, ...args: string[]) => world.git(cwd, ...args);
 const write = (tree: Tree, name: string, text = 'precious\n') => {
@@ -61,7 +61,7 @@ async function launch(id: string, host_id: string): Promise<void> {
     project: 'p',
   };
   const more = { attempt: 1, host_id, boot_id: 'b', kind: 'command', headless: false } as const;
-  expect(await world.board.claim({ ...claim, ...more }, 'tick:1', Date.now())).toBe('won');
+  expect(await world.board.claim({ ...claim, ...more }, { actor: 'tick:1', now_ms: Date.now() })).toBe('won');
 }
 
 describe('a merged and clean worktree of a settled ticket', () => {
@@ -152,7 +152,7 @@ describe('a merged and clean worktree of a settled ticket', () => {
   });
 
   it('goes with a path that has spaces and a line break in it', async () => {
-    world.destroy();
+    await world.destroy();
     world = new World('mc clean \n-');
     const tree = await world.merged();
     const { outcomes } = await world.clean();

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Here } from '../../src/clean/here.ts';
 import { carryOut, propose } from '../../src/clean/index.ts';
@@ -98,7 +98,7 @@ export class World {
         ...{ title: 'Do it', body: '', status: 'todo', priority: 2, project: 'p', labels: [], agent: null },
         ...{ owner: null, author: 'ann', trusted: true, depends_on: [] },
       },
-      Date.now(),
+      { now_ms: Date.now() },
     );
     return id;
   }
@@ -113,7 +113,10 @@ export class World {
 
   async move(id: string, to: TicketStatus, at_ms = Date.now()): Promise<void> {
     const ticket = await this.board.ticket(id);
-    await this.board.move(id, ticket?.version ?? 0, { to, why: '', trusted: true }, 'ann', at_ms);
+    await this.board.move(
+      { ticket: id, version: ticket?.version ?? 0, to, why: '', trusted: true },
+      { actor: 'ann', now_ms: at_ms },
+    );
   }
 
   here(over: Partial<Here> = {}): Here {
@@ -151,8 +154,8 @@ export class World {
     return acted;
   }
 
-  destroy(): void {
-    this.board.close();
+  async destroy(): Promise<void> {
+    await this.board.close();
     process.env.HOME = this.#home;
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -6,7 +6,7 @@ import type {
   ForeignTicket,
   NewTicket,
   RegisterRequest,
-} from '../../src/board/port.ts';
+} from '../../src/board/port/index.ts';
 import type { Refresh, RuntimeGuard, TicketGuard } from '../../src/model/plan.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
@@ -75,7 +75,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     });
     afterEach(() => it_.cleanup());
 
-    const add = (over: Partial<NewTicket> = {}, at = NOW) => b.addTicket({ ...NEW, ...over }, at);
+    const add = (over: Partial<NewTicket> = {}, at = NOW) => b.addTicket({ ...NEW, ...over }, { now_ms: at });
     const get = async (id: string): Promise<Ticket> => {
       const found = await b.ticket(id);
       if (found === null) throw new Error(`no ticket ${id}`);
@@ -106,8 +106,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           headless: false,
           ...where,
         },
-        'tick:1',
-        NOW,
+        { actor: 'tick:1', now_ms: NOW },
       );
     const reg = (run = 'r1', over: Partial<RegisterRequest> = {}): RegisterRequest => ({
       run,
@@ -153,7 +152,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     ): Promise<{ t: Ticket; r: Runtime }> => {
       const t = await add(over);
       expect(await claim(t, run)).toBe('won');
-      expect(await b.register(reg(run, who), NOW)).toBe('won');
+      expect(await b.register(reg(run, who), { now_ms: NOW })).toBe('won');
       return { t: await get(t.id), r: await row(run) };
     };
     const kinds = async (id: string) => (await b.activity({ ticket: id, limit: 99 })).map(({ kind }) => kind);
@@ -213,7 +212,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         foreign('csv:a:1', { status: 'in_review', comments }),
         foreign('csv:a:2', { depends_on: ['csv:a:1'] }),
       ];
-      const added = await b.importTickets(first, 'ann', NOW);
+      const added = await b.importTickets(first, { actor: 'ann', now_ms: NOW });
       expect(added.map(({ source, added: is }) => [source, is])).toEqual([
         ['csv:a:1', true],
         ['csv:a:2', true],
@@ -240,20 +239,22 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         foreign('csv:a:1', { title: 'another' }),
         foreign('csv:a:3', { depends_on: ['csv:a:2'] }),
       ];
-      expect((await b.importTickets(again, 'ann', NOW)).map(({ added: is }) => is)).toEqual([false, true]);
+      expect(
+        (await b.importTickets(again, { actor: 'ann', now_ms: NOW })).map(({ added: is }) => is),
+      ).toEqual([false, true]);
       expect((await get(one)).title).toBe(NEW.title);
       expect((await b.bySource(['csv:a:3', 'csv:a:9', 'csv:a:1'])).map(({ source }) => source)).toEqual([
         'csv:a:1',
         'csv:a:3',
       ]);
       expect(await b.bySource([])).toEqual([]);
-      expect(await b.importTickets([], 'ann', NOW)).toEqual([]);
+      expect(await b.importTickets([], { actor: 'ann', now_ms: NOW })).toEqual([]);
       expect((await add()).source).toBeNull();
     });
 
     it('imports all or none: what depends on nothing that is there takes its neighbours back', async () => {
       const lost = [foreign('md:a:1'), foreign('md:a:2', { depends_on: ['md:a:3'] }), foreign('md:a:3')];
-      await expect(b.importTickets(lost, 'ann', NOW)).rejects.toMatchObject({ exit: 2 });
+      await expect(b.importTickets(lost, { actor: 'ann', now_ms: NOW })).rejects.toMatchObject({ exit: 2 });
       expect(await b.tickets({ limit: 9 })).toEqual([]);
     });
 
@@ -290,9 +291,12 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await loses(() => claim(t, 'r2'));
       const now = await get(t.id);
       await loses(() => claim(now, 'r2'));
-      expect(await b.move(t.id, now.version, { to: 'todo', why: 'x', trusted: true }, 'ann', NOW)).toBe(
-        'won',
-      );
+      expect(
+        await b.move(
+          { ticket: t.id, version: now.version, to: 'todo', why: 'x', trusted: true },
+          { actor: 'ann', now_ms: NOW },
+        ),
+      ).toBe('won');
       const todo = await get(t.id);
       await loses(() => claim(todo, 'r2')); // the row still lives
       const other = await add();
@@ -302,10 +306,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     it('stages only a launching row', async () => {
       const where = { worktree: '/w', branch: 'x', client_session: 'c', resumed: 'c' };
       await claim(await add());
-      expect(await b.staged('r1', where)).toBe('won');
+      expect(await b.staged({ run: 'r1', ...where })).toBe('won');
       expect(await row('r1')).toMatchObject({ ...where, version: 2 });
-      await b.register(reg(), NOW);
-      await loses(() => b.staged('r1', where));
+      await b.register(reg(), { now_ms: NOW });
+      await loses(() => b.staged({ run: 'r1', ...where }));
     });
 
     it('registers once', async () => {
@@ -325,8 +329,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         { pid_ns: 'pid:[2]' },
         { host_id: 'h2' },
       ])
-        await loses(() => b.register(reg('r1', other), NOW + 1));
-      await loses(() => b.register(reg('nobody'), NOW));
+        await loses(() => b.register(reg('r1', other), { now_ms: NOW + 1 }));
+      await loses(() => b.register(reg('nobody'), { now_ms: NOW }));
     });
 
     it('lets no process be two live runtimes, whoever binds it', async ({ skip }) => {
@@ -334,26 +338,31 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await claim(await add(), 'r2');
       const own = { pid: 43, pid_start: '7' };
       // The time namespace tells how a start is counted, and is not what tells processes apart.
-      for (const same of [{}, { time_ns: 'time:[2]' }]) await loses(() => b.register(reg('r2', same), NOW));
+      for (const same of [{}, { time_ns: 'time:[2]' }])
+        await loses(() => b.register(reg('r2', same), { now_ms: NOW }));
       const t = await get('MC-2');
-      await loses(() => b.adopt(adoptReq(t, { instead_of: 'r2', pid: 42, pid_start: '7' }), 'tick:1', NOW));
+      await loses(() =>
+        b.adopt(adoptReq(t, { instead_of: 'r2', pid: 42, pid_start: '7' }), { actor: 'tick:1', now_ms: NOW }),
+      );
       const free = await add();
-      await loses(() => b.adopt(adoptReq(free, { pid: 42, pid_start: '7' }), 'tick:1', NOW));
+      await loses(() =>
+        b.adopt(adoptReq(free, { pid: 42, pid_start: '7' }), { actor: 'tick:1', now_ms: NOW }),
+      );
       expect(await row('r1')).toEqual(r);
       // The same number elsewhere, or later, is another process.
-      expect(await b.register(reg('r2', own), NOW)).toBe('won');
+      expect(await b.register(reg('r2', own), { now_ms: NOW })).toBe('won');
       for (const [run, other] of [
         ['r3', { pid_start: '8' }],
         ['r4', { boot_id: 'b2' }],
         ['r5', { host_id: 'h2' }],
       ] as const) {
         await claim(await add(), run);
-        expect(await b.register(reg(run, other), NOW)).toBe('won');
+        expect(await b.register(reg(run, other), { now_ms: NOW })).toBe('won');
       }
       // One that has ended has its process no longer.
-      await b.end(rowGuard(r), DEAD, 'x', NOW);
+      await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'x', now_ms: NOW });
       await claim(await add(), 'r6');
-      expect(await b.register(reg('r6'), NOW)).toBe('won');
+      expect(await b.register(reg('r6'), { now_ms: NOW })).toBe('won');
       if (it_.outside === undefined) skip();
       const chat = (start: string) =>
         sql(`INSERT INTO runtime_sessions (id, host_id, boot_id, pid, pid_start, phase)
@@ -361,15 +370,15 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(() => chat('7')).toThrow(/UNIQUE/);
       chat('9');
       await claim(await add(), 'r7');
-      await loses(() => b.register(reg('r7', { pid_start: '9' }), NOW));
+      await loses(() => b.register(reg('r7', { pid_start: '9' }), { now_ms: NOW }));
     });
 
     it('keeps the time namespace of a process, and fills it in once where there is none', async () => {
       await claim(await add(), 'r1');
-      await b.register(reg('r1', { time_ns: 'time:[1]' }), NOW);
+      await b.register(reg('r1', { time_ns: 'time:[1]' }), { now_ms: NOW });
       await working({}, 'r2', { pid: 43 });
       const t = await add();
-      await b.adopt(adoptReq(t, { time_ns: 'time:[3]' }), 'tick:1', NOW);
+      await b.adopt(adoptReq(t, { time_ns: 'time:[3]' }), { actor: 'tick:1', now_ms: NOW });
       const noted = async () => (await b.liveRuntimes()).map(({ time_ns }) => time_ns);
       expect(await noted()).toEqual(['time:[1]', null, 'time:[3]']);
       const seen = {
@@ -393,17 +402,17 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         started_at_ms: NOW,
         finished_at_ms: NOW,
       };
-      await b.saveTick({ ...tick, id: 't1', outcome: 'ok', report: '{}' }, [
-        fill('r1', 'x'),
-        fill('r2', 'time:[2]'),
-      ]);
+      await b.saveTick({
+        tick: { ...tick, id: 't1', outcome: 'ok', report: '{}' },
+        refresh: [fill('r1', 'x'), fill('r2', 'time:[2]')],
+      });
       expect(await noted()).toEqual(['time:[1]', 'time:[2]', 'time:[3]']);
     });
 
     it('lets the process that has registered do it again, and writes nothing', async () => {
       const { r } = await working();
       const before = await b.activity({ limit: 99 });
-      expect(await b.register(reg(), NOW + 1)).toBe('won');
+      expect(await b.register(reg(), { now_ms: NOW + 1 })).toBe('won');
       expect(await row('r1')).toEqual(r);
       expect(await b.activity({ limit: 99 })).toEqual(before);
     });
@@ -411,10 +420,17 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     it.each(['moved', 'owner', 'ended'])('but not after: %s', async (how) => {
       const { t, r } = await working();
       if (how === 'moved')
-        await b.move(t.id, t.version, { to: 'cancelled', why: 'no', trusted: false }, 'ann', NOW);
-      if (how === 'owner') await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
-      if (how === 'ended') await b.end(rowGuard(r), DEAD, 'tick:2', NOW);
-      await loses(() => b.register(reg(), NOW + 1));
+        await b.move(
+          { ticket: t.id, version: t.version, to: 'cancelled', why: 'no', trusted: false },
+          { actor: 'ann', now_ms: NOW },
+        );
+      if (how === 'owner')
+        await b.edit(
+          { ticket: t.id, version: t.version, change: { owner: 'bob' } },
+          { actor: 'ann', now_ms: NOW },
+        );
+      if (how === 'ended') await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'tick:2', now_ms: NOW });
+      await loses(() => b.register(reg(), { now_ms: NOW + 1 }));
     });
 
     it('stages a first prompt with the row, and takes it for started once its process has registered', async () => {
@@ -424,68 +440,96 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ...({ sha256: 'x', bytes: 1, outcome: 'pending', ack_source: null, at_ms: NOW } as const),
       };
       const where = { worktree: '/w', branch: 'x', client_session: null, resumed: null };
-      expect(await b.staged('nobody', where, { ...prompt, id: 'd0', run_id: 'nobody' })).toBe('lost');
-      expect(await b.lastDelivery('nobody', 'prompt')).toBeNull();
-      expect(await b.staged('r1', where, prompt)).toBe('won');
-      expect(await b.lastDelivery('r1', 'prompt')).toEqual(prompt);
-      await b.register(reg(), NOW);
+      expect(
+        await b.staged({ run: 'nobody', ...where, prompt: { ...prompt, id: 'd0', run_id: 'nobody' } }),
+      ).toBe('lost');
+      expect(await b.lastDelivery({ run: 'nobody', kinds: ['prompt'] })).toBeNull();
+      expect(await b.staged({ run: 'r1', ...where, prompt })).toBe('won');
+      expect(await b.lastDelivery({ run: 'r1', kinds: ['prompt'] })).toEqual(prompt);
+      await b.register(reg(), { now_ms: NOW });
       // A server may leave that to the tick, which says so in any case.
-      await b.setDelivery('r1-prompt', 'started', 'registered');
+      await b.setDelivery({ id: 'r1-prompt', outcome: 'started', ack_source: 'registered' });
       const started = { ...prompt, outcome: 'started', ack_source: 'registered' };
-      expect(await b.lastDelivery('r1', 'prompt')).toEqual(started);
+      expect(await b.lastDelivery({ run: 'r1', kinds: ['prompt'] })).toEqual(started);
     });
 
     it.each(['moved', 'owner', 'ended'])('does not register after: %s', async (how) => {
       await claim(await add());
       const t = await get('MC-1');
       if (how === 'moved')
-        await b.move(t.id, t.version, { to: 'cancelled', why: 'no', trusted: false }, 'ann', NOW);
-      if (how === 'owner') await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
-      if (how === 'ended') await b.end({ run: 'r1', version: 1 }, DEAD, 'tick:2', NOW);
-      await loses(() => b.register(reg(), NOW));
+        await b.move(
+          { ticket: t.id, version: t.version, to: 'cancelled', why: 'no', trusted: false },
+          { actor: 'ann', now_ms: NOW },
+        );
+      if (how === 'owner')
+        await b.edit(
+          { ticket: t.id, version: t.version, change: { owner: 'bob' } },
+          { actor: 'ann', now_ms: NOW },
+        );
+      if (how === 'ended')
+        await b.end({ runtime: { run: 'r1', version: 1 }, end: DEAD }, { actor: 'tick:2', now_ms: NOW });
+      await loses(() => b.register(reg(), { now_ms: NOW }));
     });
 
     it('adopts without a claim, with a new id when the mark is history', async () => {
       const t = await add();
       for (const wrong of WRONG) {
-        await loses(() => b.adopt(adoptReq(t, { guard: { ...guardOf(t), ...wrong } }), 'tick:1', NOW));
+        await loses(() =>
+          b.adopt(adoptReq(t, { guard: { ...guardOf(t), ...wrong } }), { actor: 'tick:1', now_ms: NOW }),
+        );
       }
-      expect(await b.adopt(adoptReq(t), 'tick:1', NOW)).toBe('won');
+      expect(await b.adopt(adoptReq(t), { actor: 'tick:1', now_ms: NOW })).toBe('won');
       expect(await get(t.id)).toMatchObject({ status: 'in_progress', claim_epoch: 1, worker_pid: 77 });
       const first = await row('m1');
       expect(first).toMatchObject({ phase: 'running', claim_epoch: 1, mark: 'm1' });
       const now = await get(t.id);
-      await loses(() => b.adopt(adoptReq(now), 'tick:1', NOW)); // it has a live row
-      await b.end(rowGuard(first), DEAD, 'x', NOW);
-      expect(await b.adopt(adoptReq(now), 'tick:1', NOW)).toBe('won');
+      await loses(() => b.adopt(adoptReq(now), { actor: 'tick:1', now_ms: NOW })); // it has a live row
+      await b.end({ runtime: rowGuard(first), end: DEAD }, { actor: 'x', now_ms: NOW });
+      expect(await b.adopt(adoptReq(now), { actor: 'tick:1', now_ms: NOW })).toBe('won');
       expect(await b.liveRuntime(t.id)).toMatchObject({ id: 'm1.2', mark: 'm1', claim_epoch: 2 });
       expect((await b.runtimeByMark('m1'))?.id).toBe('m1.2');
-      expect((await b.runtimesOf(t.id, 9)).map(({ id }) => id)).toEqual(['m1.2', 'm1']);
+      expect((await b.runtimesOf({ ticket: t.id, limit: 9 })).map(({ id }) => id)).toEqual(['m1.2', 'm1']);
       const other = await add();
-      await loses(() => b.adopt(adoptReq(other), 'tick:1', NOW)); // that mark lives already
+      await loses(() => b.adopt(adoptReq(other), { actor: 'tick:1', now_ms: NOW })); // that mark lives already
     });
 
     it('adopts instead of its own claim', async () => {
       await claim(await add());
       const t = await get('MC-1');
-      await loses(() => b.adopt(adoptReq(t, { instead_of: 'other' }), 'tick:1', NOW));
-      expect(await b.adopt(adoptReq(t, { instead_of: 'r1' }), 'tick:1', NOW)).toBe('won');
+      await loses(() => b.adopt(adoptReq(t, { instead_of: 'other' }), { actor: 'tick:1', now_ms: NOW }));
+      expect(await b.adopt(adoptReq(t, { instead_of: 'r1' }), { actor: 'tick:1', now_ms: NOW })).toBe('won');
       expect(await row('r1')).toMatchObject({ phase: 'ended', end_reason: 'gave_way' });
       expect(await row('m1')).toMatchObject({ phase: 'running', claim_epoch: 1 });
       const { r } = await working({}, 'r7');
       const busy = await get(r.ticket_id ?? '');
-      await loses(() => b.adopt(adoptReq(busy, { instead_of: 'r7', mark: 'm9' }), 'x', NOW)); // it is an agent
+      await loses(() =>
+        b.adopt(adoptReq(busy, { instead_of: 'r7', mark: 'm9' }), { actor: 'x', now_ms: NOW }),
+      ); // it is an agent
     });
 
     describe('guarded heals', () => {
       type Call = (t: string, g: TicketGuard, r: RuntimeGuard) => Promise<string>;
       const ask = { reason: 'agent_waiting', text: 'why?', turn: 3, park: false };
       const calls: Readonly<Record<string, Call>> = {
-        normalize: (t, g, r) => b.normalize(t, g, r, 42, 'agent_alive', 'tick:1', NOW),
-        ask: (t, g, r) => b.ask(t, g, r, ask, 'tick:1', NOW),
-        park: (t, g, r) => b.ask(t, g, r, { ...ask, park: true }, 'tick:1', NOW),
-        submit: (t, g, r) => b.submit(t, g, r, 'idle_without_report', 'tick:1', NOW),
-        retry: (t, g, r) => b.retry(t, g, r, DEAD, AGAIN, WHY, 'tick:1', NOW),
+        normalize: (t, g, r) =>
+          b.normalize(
+            { ticket: t, guard: g, runtime: r, pid: 42, because: 'agent_alive' },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        ask: (t, g, r) =>
+          b.ask({ ticket: t, guard: g, runtime: r, ...ask }, { actor: 'tick:1', now_ms: NOW }),
+        park: (t, g, r) =>
+          b.ask({ ticket: t, guard: g, runtime: r, ...ask, park: true }, { actor: 'tick:1', now_ms: NOW }),
+        submit: (t, g, r) =>
+          b.submit(
+            { ticket: t, guard: g, runtime: r, because: 'idle_without_report' },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        retry: (t, g, r) =>
+          b.retry(
+            { ticket: t, guard: g, runtime: r, end: DEAD, to: AGAIN, why: WHY },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
       };
       const call = (name: string): Call => calls[name] ?? (() => Promise.reject(new Error(name)));
 
@@ -499,7 +543,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         await loses(() => call(name)(other.id, guardOf(other), rowGuard(r)));
         for (const status of ['in_review', 'done', 'cancelled', 'blocked'] as const) {
           const before = await get(t.id);
-          await b.move(t.id, before.version, { to: status, why: 'x', trusted: false }, 'ann', NOW);
+          await b.move(
+            { ticket: t.id, version: before.version, to: status, why: 'x', trusted: false },
+            { actor: 'ann', now_ms: NOW },
+          );
           const settled = await get(t.id);
           await loses(() => call(name)(t.id, guardOf(settled), rowGuard(r)));
         }
@@ -507,11 +554,17 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it.each(Object.keys(calls))('%s loses once the owner changed or the row ended', async (name) => {
         const { t, r } = await working();
-        await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+        await b.edit(
+          { ticket: t.id, version: t.version, change: { owner: 'bob' } },
+          { actor: 'ann', now_ms: NOW },
+        );
         const taken = await get(t.id);
         await loses(() => call(name)(t.id, guardOf(taken), rowGuard(r)));
-        await b.edit(t.id, taken.version, { owner: null }, 'ann', NOW);
-        await b.end(rowGuard(r), DEAD, 'x', NOW);
+        await b.edit(
+          { ticket: t.id, version: taken.version, change: { owner: null } },
+          { actor: 'ann', now_ms: NOW },
+        );
+        await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'x', now_ms: NOW });
         const back = await get(t.id);
         await loses(() => call(name)(t.id, guardOf(back), { run: r.id, version: r.version + 1 }));
       });
@@ -526,10 +579,21 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           pid: 99,
           pid_start: '9',
         };
-        await loses(() => b.follow({ run: r.id, version: 99 }, process, 'tick:1', NOW));
-        await loses(() => b.follow({ run: 'nobody', version: 1 }, process, 'tick:1', NOW));
-        await loses(() => b.follow(rowGuard(r), { ...process, host_id: 'h-far' }, 'tick:1', NOW));
-        expect(await b.follow(rowGuard(r), process, 'tick:1', NOW + 5)).toBe('won');
+        await loses(() =>
+          b.follow({ runtime: { run: r.id, version: 99 }, process }, { actor: 'tick:1', now_ms: NOW }),
+        );
+        await loses(() =>
+          b.follow({ runtime: { run: 'nobody', version: 1 }, process }, { actor: 'tick:1', now_ms: NOW }),
+        );
+        await loses(() =>
+          b.follow(
+            { runtime: rowGuard(r), process: { ...process, host_id: 'h-far' } },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        );
+        expect(await b.follow({ runtime: rowGuard(r), process }, { actor: 'tick:1', now_ms: NOW + 5 })).toBe(
+          'won',
+        );
         const now = await row(r.id);
         expect(now).toMatchObject({
           ...process,
@@ -541,8 +605,13 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           ...{ status: 'in_progress', worker_pid: 99, claim_epoch: t.claim_epoch, attempts: t.attempts },
         });
         expect(await kinds(t.id)).toContain('adopted');
-        await b.end(rowGuard(now), DEAD, 'x', NOW);
-        await loses(() => b.follow({ run: r.id, version: now.version + 1 }, process, 'tick:1', NOW));
+        await b.end({ runtime: rowGuard(now), end: DEAD }, { actor: 'x', now_ms: NOW });
+        await loses(() =>
+          b.follow(
+            { runtime: { run: r.id, version: now.version + 1 }, process },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        );
       });
 
       it('follows no launch, and leaves the ticket of a person alone', async () => {
@@ -550,19 +619,37 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         expect(await claim(t)).toBe('won');
         const { host_id } = await row('r1');
         const process = { host_id, boot_id: 'b-1', pid_ns: null, time_ns: null, pid: 99, pid_start: '9' };
-        await loses(async () => b.follow(rowGuard(await row('r1')), process, 'tick:1', NOW));
+        await loses(async () =>
+          b.follow({ runtime: rowGuard(await row('r1')), process }, { actor: 'tick:1', now_ms: NOW }),
+        );
         const other = await working({}, 'r2');
-        await b.edit(other.t.id, (await get(other.t.id)).version, { owner: 'bob' }, 'ann', NOW);
+        await b.edit(
+          { ticket: other.t.id, version: (await get(other.t.id)).version, change: { owner: 'bob' } },
+          { actor: 'ann', now_ms: NOW },
+        );
         const before = await get(other.t.id);
-        expect(await b.follow(rowGuard(await row(other.r.id)), process, 'tick:1', NOW)).toBe('won');
+        expect(
+          await b.follow(
+            { runtime: rowGuard(await row(other.r.id)), process },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        ).toBe('won');
         expect(await get(other.t.id)).toEqual(before);
       });
 
       it('normalizes', async () => {
         const { t, r } = await working();
-        await b.move(t.id, t.version, { to: 'todo', why: 'reverted', trusted: true }, 'ann', NOW);
+        await b.move(
+          { ticket: t.id, version: t.version, to: 'todo', why: 'reverted', trusted: true },
+          { actor: 'ann', now_ms: NOW },
+        );
         const g = guardOf(await get(t.id));
-        expect(await b.normalize(t.id, g, rowGuard(r), 42, 'agent_alive', 'tick:1', NOW + 5)).toBe('won');
+        expect(
+          await b.normalize(
+            { ticket: t.id, guard: g, runtime: rowGuard(r), pid: 42, because: 'agent_alive' },
+            { actor: 'tick:1', now_ms: NOW + 5 },
+          ),
+        ).toBe('won');
         expect(await get(t.id)).toMatchObject({
           status: 'in_progress',
           reason: null,
@@ -576,7 +663,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it('asks, parks, submits', async () => {
         const { t, r } = await working();
-        await b.ask(t.id, guardOf(t), rowGuard(r), ask, 'tick:1', NOW);
+        await b.ask(
+          { ticket: t.id, guard: guardOf(t), runtime: rowGuard(r), ...ask },
+          { actor: 'tick:1', now_ms: NOW },
+        );
         expect(await get(t.id)).toMatchObject({
           status: 'needs_input',
           reason: 'agent_waiting',
@@ -587,12 +677,20 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         expect((await row('r1')).phase).toBe('registered');
         const asked = await get(t.id);
         const parked = { ...ask, reason: 'silent_past_ttl', park: true };
-        expect(await b.ask(t.id, guardOf(asked), rowGuard(await row('r1')), parked, 'tick:1', NOW)).toBe(
-          'won',
-        );
+        expect(
+          await b.ask(
+            { ticket: t.id, guard: guardOf(asked), runtime: rowGuard(await row('r1')), ...parked },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        ).toBe('won');
         expect((await row('r1')).phase).toBe('parked');
         const now = await get(t.id);
-        expect(await b.submit(t.id, guardOf(now), rowGuard(await row('r1')), 'x', 'tick:1', NOW)).toBe('won');
+        expect(
+          await b.submit(
+            { ticket: t.id, guard: guardOf(now), runtime: rowGuard(await row('r1')), because: 'x' },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        ).toBe('won');
         expect((await get(t.id)).status).toBe('in_review');
         expect((await row('r1')).ended_at_ms).toBeNull();
         expect((await kinds(t.id)).slice(-3)).toEqual(['asked', 'parked', 'moved']);
@@ -600,9 +698,18 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it('retries with and without a row', async () => {
         const { t, r } = await working();
-        const none = () => b.retry(t.id, guardOf(t), null, null, AGAIN, WHY, 'tick:1', NOW);
+        const none = () =>
+          b.retry(
+            { ticket: t.id, guard: guardOf(t), runtime: null, end: null, to: AGAIN, why: WHY },
+            { actor: 'tick:1', now_ms: NOW },
+          );
         await loses(none); // its row lives
-        expect(await b.retry(t.id, guardOf(t), rowGuard(r), DEAD, AGAIN, WHY, 'tick:1', NOW)).toBe('won');
+        expect(
+          await b.retry(
+            { ticket: t.id, guard: guardOf(t), runtime: rowGuard(r), end: DEAD, to: AGAIN, why: WHY },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        ).toBe('won');
         expect(await get(t.id)).toMatchObject({
           ...AGAIN,
           worker_pid: null,
@@ -612,16 +719,28 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         expect(await row('r1')).toMatchObject({ phase: 'ended', ended_at_ms: NOW, ...DEAD });
         const now = await get(t.id);
         const stop = { status: 'blocked', attempts: 3, not_before_at_ms: null } as const;
-        expect(await b.retry(t.id, guardOf(now), null, null, stop, WHY, 'tick:1', NOW)).toBe('won');
+        expect(
+          await b.retry(
+            { ticket: t.id, guard: guardOf(now), runtime: null, end: null, to: stop, why: WHY },
+            { actor: 'tick:1', now_ms: NOW },
+          ),
+        ).toBe('won');
         expect(await get(t.id)).toMatchObject(stop);
       });
 
       it('ends a row whatever the owner, and only once', async () => {
         const { t, r } = await working();
-        await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
-        await loses(() => b.end({ run: r.id, version: 99 }, DEAD, 'x', NOW));
-        expect(await b.end(rowGuard(r), DEAD, 'x', NOW)).toBe('won');
-        await loses(() => b.end({ run: r.id, version: r.version + 1 }, DEAD, 'x', NOW));
+        await b.edit(
+          { ticket: t.id, version: t.version, change: { owner: 'bob' } },
+          { actor: 'ann', now_ms: NOW },
+        );
+        await loses(() =>
+          b.end({ runtime: { run: r.id, version: 99 }, end: DEAD }, { actor: 'x', now_ms: NOW }),
+        );
+        expect(await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'x', now_ms: NOW })).toBe('won');
+        await loses(() =>
+          b.end({ runtime: { run: r.id, version: r.version + 1 }, end: DEAD }, { actor: 'x', now_ms: NOW }),
+        );
         expect((await get(t.id)).status).toBe('in_progress');
         expect(await b.liveRuntime(t.id)).toBeNull();
       });
@@ -645,8 +764,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ...{ run: 'r1', phase: 'running', seen, silent_ms: 5, launching_ms: 6, output_at_s: 7, alive: true },
       } as const;
       const save = (id: string, at_ms: number, ...rows: Refresh[]) =>
-        b.saveTick(
-          {
+        b.saveTick({
+          tick: {
             ...{
               id,
               host_id: 'h1',
@@ -658,8 +777,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
             },
             ...{ outcome: 'ok', report: '{}' },
           },
-          rows,
-        );
+          refresh: rows,
+        });
       expect(await save('t1', NOW + 9, refresh, { ...refresh, run: 'nobody' })).toBe(1);
       expect(await row('r1')).toMatchObject({
         ...{ phase: 'running', version: r.version, activity: 'busy', question: 'q', turn: 2, events_seen: 3 },
@@ -678,7 +797,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await save('t2d', NOW + 9, { ...refresh, program: 'second' });
       await save('t2e', NOW + 9, refresh);
       expect(await row('r1')).toMatchObject({ program: 'first' });
-      await b.end(rowGuard(r), DEAD, 'x', NOW);
+      await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'x', now_ms: NOW });
       expect(await save('t3', NOW, refresh)).toBe(0);
       // Observed time is counted once or not at all: a tick that can't be saved refreshes nothing.
       await expect(save('t3', NOW, refresh)).rejects.toThrow();
@@ -686,7 +805,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
     describe('report', () => {
       const say = (to: 'in_review' | 'needs_input' | 'done' | 'blocked', run = 'r1') =>
-        b.report({ run, to, message: 'words', turn: 4 }, NOW);
+        b.report({ run, to, message: 'words', turn: 4 }, { now_ms: NOW });
 
       it('moves the ticket and says why; in_review twice is once', async () => {
         const { t } = await working();
@@ -703,7 +822,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it.each(['done', 'cancelled', 'blocked'] as const)('is refused by a ticket in %s', async (status) => {
         const { t } = await working();
-        await b.move(t.id, t.version, { to: status, why: 'x', trusted: false }, 'ann', NOW);
+        await b.move(
+          { ticket: t.id, version: t.version, to: status, why: 'x', trusted: false },
+          { actor: 'ann', now_ms: NOW },
+        );
         await loses(() => say('in_review'));
       });
 
@@ -714,27 +836,39 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ['to a person', 'ann', null, 'lost'],
       ])('after the owner has changed %s', async (_name, owner, known, expected) => {
         const { t } = await working();
-        await b.edit(t.id, t.version, { owner }, 'ann', NOW);
+        await b.edit({ ticket: t.id, version: t.version, change: { owner } }, { actor: 'ann', now_ms: NOW });
         const said = { run: 'r1', to: 'in_review', message: 'done', turn: 1, owner: known } as const;
-        expect(await b.report(said, NOW)).toBe(expected);
+        expect(await b.report(said, { now_ms: NOW })).toBe(expected);
         expect((await get(t.id)).status).toBe(expected === 'won' ? 'in_review' : 'in_progress');
       });
 
       it("stands where the ticket has become nobody's", async () => {
         const { t } = await working({ owner: 'robot' });
-        await b.edit(t.id, t.version, { owner: null }, 'ann', NOW);
+        await b.edit(
+          { ticket: t.id, version: t.version, change: { owner: null } },
+          { actor: 'ann', now_ms: NOW },
+        );
         expect(await say('in_review')).toBe('won');
       });
 
       it('is refused from a superseded run, an unknown run, and after the owner changed', async () => {
         const { t, r } = await working();
         await loses(() => say('done', 'nobody'));
-        await b.edit(t.id, t.version, { owner: 'bob' }, 'ann', NOW);
+        await b.edit(
+          { ticket: t.id, version: t.version, change: { owner: 'bob' } },
+          { actor: 'ann', now_ms: NOW },
+        );
         await loses(() => say('done'));
         const taken = await get(t.id);
-        await b.edit(t.id, taken.version, { owner: null }, 'ann', NOW);
+        await b.edit(
+          { ticket: t.id, version: taken.version, change: { owner: null } },
+          { actor: 'ann', now_ms: NOW },
+        );
         const back = await get(t.id);
-        await b.retry(t.id, guardOf(back), rowGuard(r), DEAD, AGAIN, WHY, 'x', NOW);
+        await b.retry(
+          { ticket: t.id, guard: guardOf(back), runtime: rowGuard(r), end: DEAD, to: AGAIN, why: WHY },
+          { actor: 'x', now_ms: NOW },
+        );
         expect(await claim(await get(t.id), 'r2')).toBe('won');
         await loses(() => say('done'));
         expect(await say('done', 'r2')).toBe('won');
@@ -742,9 +876,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it('finds an adopted row by the mark', async () => {
         const t = await add();
-        await b.adopt(adoptReq(t), 'x', NOW);
-        await b.end(rowGuard(await row('m1')), DEAD, 'x', NOW);
-        await b.adopt(adoptReq(await get(t.id)), 'x', NOW);
+        await b.adopt(adoptReq(t), { actor: 'x', now_ms: NOW });
+        await b.end({ runtime: rowGuard(await row('m1')), end: DEAD }, { actor: 'x', now_ms: NOW });
+        await b.adopt(adoptReq(await get(t.id)), { actor: 'x', now_ms: NOW });
         expect(await say('done', 'm1')).toBe('won');
         expect((await get(t.id)).reason_run).toBe('m1.2');
       });
@@ -752,13 +886,29 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
     it('moves on the version alone, resets on todo, and never touches the row', async () => {
       const { t, r } = await working({ trusted: false });
-      await loses(() => b.move(t.id, 99, { to: 'todo', why: 'x', trusted: true }, 'ann', NOW));
-      await loses(() => b.move('MC-99', 1, { to: 'todo', why: 'x', trusted: true }, 'ann', NOW));
-      await b.move(t.id, t.version, { to: 'blocked', why: 'x', trusted: true }, 'ann', NOW);
-      expect((await get(t.id)).trusted).toBe(false);
-      expect(await b.move(t.id, t.version + 1, { to: 'todo', why: 'go on', trusted: true }, 'ann', NOW)).toBe(
-        'won',
+      await loses(() =>
+        b.move(
+          { ticket: t.id, version: 99, to: 'todo', why: 'x', trusted: true },
+          { actor: 'ann', now_ms: NOW },
+        ),
       );
+      await loses(() =>
+        b.move(
+          { ticket: 'MC-99', version: 1, to: 'todo', why: 'x', trusted: true },
+          { actor: 'ann', now_ms: NOW },
+        ),
+      );
+      await b.move(
+        { ticket: t.id, version: t.version, to: 'blocked', why: 'x', trusted: true },
+        { actor: 'ann', now_ms: NOW },
+      );
+      expect((await get(t.id)).trusted).toBe(false);
+      expect(
+        await b.move(
+          { ticket: t.id, version: t.version + 1, to: 'todo', why: 'go on', trusted: true },
+          { actor: 'ann', now_ms: NOW },
+        ),
+      ).toBe('won');
       expect(await get(t.id)).toMatchObject({
         trusted: true,
         attempts: 0,
@@ -770,10 +920,15 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
     it('edits what is given', async () => {
       const t = await add({ owner: 'bob' });
-      await loses(() => b.edit(t.id, 99, { title: 'x' }, 'ann', NOW));
-      expect(await b.edit(t.id, 1, { title: 'New', owner: null, labels: ['a', 'b'] }, 'ann', NOW)).toBe(
-        'won',
+      await loses(() =>
+        b.edit({ ticket: t.id, version: 99, change: { title: 'x' } }, { actor: 'ann', now_ms: NOW }),
       );
+      expect(
+        await b.edit(
+          { ticket: t.id, version: 1, change: { title: 'New', owner: null, labels: ['a', 'b'] } },
+          { actor: 'ann', now_ms: NOW },
+        ),
+      ).toBe('won');
       expect(await get(t.id)).toMatchObject({
         title: 'New',
         owner: null,
@@ -809,9 +964,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         started_at_ms: NOW,
         finished_at_ms: NOW,
       };
-      await b.saveTick({ ...tick, outcome: 'ok', report: '{}' }, []);
+      await b.saveTick({ tick: { ...tick, outcome: 'ok', report: '{}' }, refresh: [] });
       const later = { id: 't2', mono_ms: 9, ramp: 2, started_at_ms: NOW + 1, outcome: 'ok', report: '{}' };
-      await b.saveTick({ ...tick, ...later }, []);
+      await b.saveTick({ tick: { ...tick, ...later }, refresh: [] });
       expect(await b.lastTick('h1')).toMatchObject({ id: 't2', mono_ms: 9 });
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
       expect(look.last_tick).toEqual({ boot_id: 'b', mono_ms: 9, ramp: 2 });
@@ -825,18 +980,32 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         bytes: 1,
       } as const;
       await b.saveDelivery({ ...delivery, outcome: 'pending', ack_source: null, at_ms: NOW });
-      await b.setDelivery('d1', 'started', 'event');
+      await b.setDelivery({ id: 'd1', outcome: 'started', ack_source: 'event' });
     });
 
     it('tells what happened since a moment: what lives, what ended, ticks without their reports, what changed tickets', async () => {
       const { t, r } = await working({ title: 'Old' });
-      await b.end(rowGuard(r), DEAD, 'tick:1', NOW); // before the moment
+      await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'tick:1', now_ms: NOW }); // before the moment
       const second = await working({ title: 'Ended' }, 'r2');
       const { t: now } = second;
-      await b.retry(now.id, guardOf(now), rowGuard(second.r), DEAD, AGAIN, WHY, 'tick:1', NOW + 20);
+      await b.retry(
+        { ticket: now.id, guard: guardOf(now), runtime: rowGuard(second.r), end: DEAD, to: AGAIN, why: WHY },
+        { actor: 'tick:1', now_ms: NOW + 20 },
+      );
       const third = await working({ title: 'Lives' }, 'r3');
-      await b.submit(third.t.id, guardOf(third.t), rowGuard(third.r), 'idle_without_report', 'x', NOW + 30);
-      await b.move(t.id, t.version, { to: 'done', why: 'merged', trusted: true }, 'ann', NOW + 40);
+      await b.submit(
+        {
+          ticket: third.t.id,
+          guard: guardOf(third.t),
+          runtime: rowGuard(third.r),
+          because: 'idle_without_report',
+        },
+        { actor: 'x', now_ms: NOW + 30 },
+      );
+      await b.move(
+        { ticket: t.id, version: t.version, to: 'done', why: 'merged', trusted: true },
+        { actor: 'ann', now_ms: NOW + 40 },
+      );
       const counts = { reconciled: 2, launched: 1, skipped: 4, live: 3, todo_beyond: 9 };
       const tick = { boot_id: 'b', mono_ms: 5, ramp: null, outcome: 'ok' };
       for (const [id, host_id, at, report] of [
@@ -844,7 +1013,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         ['t1', 'h1', NOW + 50, JSON.stringify({ counts })],
         ['t2', 'h2', NOW + 45, '{}'],
       ] as const)
-        await b.saveTick({ ...tick, id, host_id, started_at_ms: at, finished_at_ms: at + 3, report }, []);
+        await b.saveTick({
+          tick: { ...tick, id, host_id, started_at_ms: at, finished_at_ms: at + 3, report },
+          refresh: [],
+        });
 
       const all = await b.history({ since_ms: NOW + 10, limit: 99 });
       expect(all.runs.map(({ id }) => id)).toEqual(['r2', 'r3']);
@@ -879,7 +1051,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     });
 
     it('finds the last delivery of a run and kind', async () => {
-      expect(await b.lastDelivery('r', 'send')).toBeNull();
+      expect(await b.lastDelivery({ run: 'r', kinds: ['send'] })).toBeNull();
       const sent = {
         id: 'd1',
         run_id: 'r',
@@ -896,15 +1068,21 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await b.saveDelivery({ ...sent, id: 'd0', sha256: 'y' }); // the same millisecond: the later one counts
       await b.saveDelivery({ ...sent, id: 'd2', kind: 'prompt', at_ms: NOW + 1 });
       await b.saveDelivery({ ...sent, id: 'd3', run_id: 'r2', at_ms: NOW + 1 });
-      expect(await b.lastDelivery('r', 'send')).toEqual({ ...sent, id: 'd0', sha256: 'y' });
-      await b.setDelivery('d0', 'delivered', 'event');
-      expect(await b.lastDelivery('r', 'send')).toMatchObject({ outcome: 'delivered', ack_source: 'event' });
+      expect(await b.lastDelivery({ run: 'r', kinds: ['send'] })).toEqual({ ...sent, id: 'd0', sha256: 'y' });
+      await b.setDelivery({ id: 'd0', outcome: 'delivered', ack_source: 'event' });
+      expect(await b.lastDelivery({ run: 'r', kinds: ['send'] })).toMatchObject({
+        outcome: 'delivered',
+        ack_source: 'event',
+      });
       // A text of another sha256 that came later hides none.
       await b.saveDelivery({ ...sent, id: 'd8', sha256: 'lost', outcome: 'indeterminate', at_ms: NOW + 1 });
       await b.saveDelivery({ ...sent, id: 'd9', sha256: 'later', outcome: 'delivered', at_ms: NOW + 2 });
-      expect(await b.openDelivery('r', 'lost')).toMatchObject({ id: 'd8', outcome: 'indeterminate' });
-      expect(await b.openDelivery('r', 'later')).toBeNull();
-      expect(await b.openDelivery('another', 'lost')).toBeNull();
+      expect(await b.openDelivery({ run: 'r', sha256: 'lost' })).toMatchObject({
+        id: 'd8',
+        outcome: 'indeterminate',
+      });
+      expect(await b.openDelivery({ run: 'r', sha256: 'later' })).toBeNull();
+      expect(await b.openDelivery({ run: 'another', sha256: 'lost' })).toBeNull();
     });
 
     it('shows a tick everything, in dispatch order and within the limit', async () => {
@@ -913,7 +1091,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const urgent = await add({ priority: 0 }, NOW + 2);
       const { t, r } = await working({ priority: 4 }, 'r1');
       const gone = (await working({ priority: 4 }, 'r2', { pid: 43 })).t;
-      await b.move(gone.id, gone.version, { to: 'done', why: 'x', trusted: false }, 'ann', NOW);
+      await b.move(
+        { ticket: gone.id, version: gone.version, to: 'done', why: 'x', trusted: false },
+        { actor: 'ann', now_ms: NOW },
+      );
       const idle = await add({ priority: 4 }, NOW + 9);
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 3, ...READY });
       expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([
@@ -929,8 +1110,13 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(look.last_tick).toBeNull();
       expect(look.tickets.some(({ ticket }) => ticket.id === idle.id)).toBe(false);
 
-      expect(await b.normalize(t.id, guardOf(t), rowGuard(r), 42, 'agent_alive', 'x', NOW)).toBe('won');
-      await b.end(rowGuard(await row('r1')), DEAD, 'x', NOW + 30_000);
+      expect(
+        await b.normalize(
+          { ticket: t.id, guard: guardOf(t), runtime: rowGuard(r), pid: 42, because: 'agent_alive' },
+          { actor: 'x', now_ms: NOW },
+        ),
+      ).toBe('won');
+      await b.end({ runtime: rowGuard(await row('r1')), end: DEAD }, { actor: 'x', now_ms: NOW + 30_000 });
       const after = await b.snapshot({ host_id: 'h1', now_ms: NOW + 30_000, limit: 9, ...READY });
       const view = after.tickets.find(({ ticket }) => ticket.id === t.id);
       expect(view).toMatchObject({ heals: 1, ended: { id: 'r1' } });
@@ -950,30 +1136,67 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     it('a person who takes a ticket from a dead run opens an epoch: that run is not retried', async () => {
       const { t } = await working();
       const taken = { to: 'in_progress', why: 'mine', trusted: true } as const;
-      expect(await b.move(t.id, t.version, taken, 'ann', NOW)).toBe('won');
+      expect(
+        await b.move({ ticket: t.id, version: t.version, ...taken }, { actor: 'ann', now_ms: NOW }),
+      ).toBe('won');
       expect((await get(t.id)).claim_epoch).toBe(t.claim_epoch); // it may live: then it works on
       const again = await get(t.id);
-      expect(await b.move(t.id, again.version, { ...taken, takes: true }, 'ann', NOW)).toBe('won');
+      expect(
+        await b.move(
+          { ticket: t.id, version: again.version, ...taken, takes: true },
+          { actor: 'ann', now_ms: NOW },
+        ),
+      ).toBe('won');
       expect((await get(t.id)).claim_epoch).toBe(t.claim_epoch + 1);
     });
 
     it('counts a continuation prompt once a turn, under its guard', async () => {
       const { t, r } = await working();
-      await loses(() => b.nudge(t.id, { ...guardOf(t), version: 99 }, rowGuard(r), 1, 'x', NOW));
-      expect(await b.nudge(t.id, guardOf(t), rowGuard(r), 1, 'x', NOW)).toBe('won');
+      await loses(() =>
+        b.nudge(
+          { ticket: t.id, guard: { ...guardOf(t), version: 99 }, runtime: rowGuard(r), turn: 1 },
+          { actor: 'x', now_ms: NOW },
+        ),
+      );
+      expect(
+        await b.nudge(
+          { ticket: t.id, guard: guardOf(t), runtime: rowGuard(r), turn: 1 },
+          { actor: 'x', now_ms: NOW },
+        ),
+      ).toBe('won');
       expect(await row('r1')).toMatchObject({ nudges: 1, nudged_turn: 1 });
       const [t2, r2] = [await get(t.id), await row('r1')];
-      await loses(() => b.nudge(t.id, guardOf(t2), rowGuard(r2), 1, 'x', NOW));
-      expect(await b.nudge(t.id, guardOf(t2), rowGuard(r2), 2, 'x', NOW)).toBe('won');
+      await loses(() =>
+        b.nudge(
+          { ticket: t.id, guard: guardOf(t2), runtime: rowGuard(r2), turn: 1 },
+          { actor: 'x', now_ms: NOW },
+        ),
+      );
+      expect(
+        await b.nudge(
+          { ticket: t.id, guard: guardOf(t2), runtime: rowGuard(r2), turn: 2 },
+          { actor: 'x', now_ms: NOW },
+        ),
+      ).toBe('won');
       expect(await row('r1')).toMatchObject({ nudges: 2, nudged_turn: 2 });
     });
 
     it('knows which accounts are limited or not ready; an earlier end of a limit changes nothing', async () => {
-      expect(await b.limitAccount('a', NOW + 9, 'why', 'x', NOW)).toBe('won');
-      expect(await b.limitAccount('a', NOW + 5, 'why', 'x', NOW)).toBe('lost');
-      expect(await b.limitAccount('a', NOW + 9, 'why', 'x', NOW)).toBe('lost');
-      expect(await b.setReady('a', 'log in', 's', 'x', NOW)).toBe('won');
-      expect(await b.setReady('a', 'log in', 's', 'x', NOW)).toBe('lost');
+      expect(
+        await b.limitAccount({ name: 'a', until_ms: NOW + 9, reason: 'why' }, { actor: 'x', now_ms: NOW }),
+      ).toBe('won');
+      expect(
+        await b.limitAccount({ name: 'a', until_ms: NOW + 5, reason: 'why' }, { actor: 'x', now_ms: NOW }),
+      ).toBe('lost');
+      expect(
+        await b.limitAccount({ name: 'a', until_ms: NOW + 9, reason: 'why' }, { actor: 'x', now_ms: NOW }),
+      ).toBe('lost');
+      expect(await b.setReady({ name: 'a', fix: 'log in', stamp: 's' }, { actor: 'x', now_ms: NOW })).toBe(
+        'won',
+      );
+      expect(await b.setReady({ name: 'a', fix: 'log in', stamp: 's' }, { actor: 'x', now_ms: NOW })).toBe(
+        'lost',
+      );
       expect(await b.accounts()).toEqual([
         {
           name: 'a',
@@ -983,7 +1206,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
           not_ready_stamp: 's',
         },
       ]);
-      expect(await b.setReady('a', null, null, 'x', NOW)).toBe('won');
+      expect(await b.setReady({ name: 'a', fix: null, stamp: null }, { actor: 'x', now_ms: NOW })).toBe(
+        'won',
+      );
       expect((await b.accounts())[0]).toMatchObject({ not_ready: null, not_before_at_ms: NOW + 9 });
     });
 
@@ -992,19 +1217,27 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await claim(t);
       const far = { status: 'todo', attempts: 1, not_before_at_ms: NOW + 99_000 } as const;
       const guard = guardOf(await get(t.id));
-      expect(await b.retry(t.id, guard, rowGuard(await row('r1')), DEAD, far, WHY, 'x', NOW + 90_000)).toBe(
-        'won',
-      );
+      expect(
+        await b.retry(
+          { ticket: t.id, guard, runtime: rowGuard(await row('r1')), end: DEAD, to: far, why: WHY },
+          { actor: 'x', now_ms: NOW + 90_000 },
+        ),
+      ).toBe('won');
       expect(await get(t.id)).toMatchObject({ not_before_at_ms: NOW + 99_000, wait_since_ms: NOW + 90_000 });
       const shorten = (what: object, from_ms: number, to_ms: number) =>
-        b.shortenWait({ ticket: '', agent: null, from_ms, to_ms, ...what }, 'tick:1', NOW);
+        b.shortenWait({ ticket: '', agent: null, from_ms, to_ms, ...what }, { actor: 'tick:1', now_ms: NOW });
       expect(await shorten({ ticket: t.id }, NOW + 98_000, NOW + 9000)).toBe('lost');
       expect(await shorten({ ticket: t.id }, NOW + 99_000, NOW + 100_000)).toBe('lost');
       expect(await shorten({ ticket: t.id }, NOW + 99_000, NOW + 9000)).toBe('won');
       expect(await shorten({ ticket: t.id }, NOW + 99_000, NOW + 9000)).toBe('lost');
       expect(await get(t.id)).toMatchObject({ not_before_at_ms: NOW + 9000, wait_since_ms: NOW });
 
-      expect(await b.limitAccount('a', NOW + 99_000, 'why', 'x', NOW + 90_000)).toBe('won');
+      expect(
+        await b.limitAccount(
+          { name: 'a', until_ms: NOW + 99_000, reason: 'why' },
+          { actor: 'x', now_ms: NOW + 90_000 },
+        ),
+      ).toBe('won');
       expect(await shorten({ agent: 'a' }, NOW + 98_000, NOW + 9000)).toBe('lost');
       expect(await shorten({ agent: 'a' }, NOW + 99_000, NOW + 9000)).toBe('won');
       expect(await b.accounts()).toMatchObject([{ not_before_at_ms: NOW + 9000, wait_since_ms: NOW }]);
@@ -1016,7 +1249,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       // A person's move to todo is no wait at all.
       const now = await get(t.id);
-      await b.move(t.id, now.version, { to: 'todo', why: '', trusted: true }, 'ann', NOW);
+      await b.move(
+        { ticket: t.id, version: now.version, to: 'todo', why: '', trusted: true },
+        { actor: 'ann', now_ms: NOW },
+      );
       expect(await get(t.id)).toMatchObject({ not_before_at_ms: null, wait_since_ms: null });
     });
 
@@ -1026,14 +1262,15 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       await claim(t);
       const far = { status: 'todo', attempts: 1, not_before_at_ms: NOW + 99_000 } as const;
       await b.retry(
-        t.id,
-        guardOf(await get(t.id)),
-        rowGuard(await row('r1')),
-        DEAD,
-        far,
-        WHY,
-        'x',
-        NOW + 90_000,
+        {
+          ticket: t.id,
+          guard: guardOf(await get(t.id)),
+          runtime: rowGuard(await row('r1')),
+          end: DEAD,
+          to: far,
+          why: WHY,
+        },
+        { actor: 'x', now_ms: NOW + 90_000 },
       );
       const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 2, ...READY });
       expect(look.tickets[0]?.ticket.id).toBe(t.id);
@@ -1051,33 +1288,35 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         const { run, alive, ...rest } = { run: 'r1', alive: true, silent_ms: 0, launching_ms: 0 };
         const more = { question: null, client_session: null, level_ms: 0, limited_until_ms: null };
         const seen = { ...more, activity, level, turn, not_ready: null, fresh: 1, cursor: null };
-        await b.saveTick(
-          {
+        await b.saveTick({
+          tick: {
             ...{ id: `w${n}`, host_id: 'h1', boot_id: 'b1', mono_ms: n, started_at_ms: NOW + n },
             ...{ finished_at_ms: NOW + n, outcome: 'ok', ramp: null, report: '{}' },
           },
-          [{ run, alive, ...rest, phase: 'running', seen, output_at_s: null }],
-        );
+          refresh: [{ run, alive, ...rest, phase: 'running', seen, output_at_s: null }],
+        });
       };
 
       const worked = async () => {
         const t = await add();
-        expect([await claim(t), await b.register(reg(), NOW)]).toEqual(['won', 'won']);
+        expect([await claim(t), await b.register(reg(), { now_ms: NOW })]).toEqual(['won', 'won']);
         return t;
       };
 
       it('are owed until a run that had them has reported', async () => {
         const t = await worked();
-        const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
-        const two = await b.keepAnswer(t.id, 'or red', 'ann', NOW + 1);
-        await b.handWords([one], { run: 'r1', outcome: 'prompt', turn: 0 }, NOW + 2);
-        await b.takeAnswers([one], 'r1');
+        const one = await b.keepAnswer({ ticket: t.id, text: 'blue', author: 'ann' }, { now_ms: NOW });
+        const two = await b.keepAnswer({ ticket: t.id, text: 'or red', author: 'ann' }, { now_ms: NOW + 1 });
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'prompt', turn: 0 }, { now_ms: NOW + 2 });
+        await b.takeAnswers({ ids: [one], run: 'r1' });
         expect(await owed(t.id)).toEqual(['blue', 'or red']);
         expect((await b.words(t.id))[0]).toMatchObject({
           ...{ id: one, ticket_id: t.id, author: 'ann', at_ms: NOW, honoured_by: null, honoured_at_ms: null },
           had: [{ run_id: 'r1', outcome: 'prompt', at_ms: NOW + 2 }],
         });
-        expect(await b.report({ run: 'r1', to: 'in_review', message: '', turn: 1 }, NOW + 5)).toBe('won');
+        expect(
+          await b.report({ run: 'r1', to: 'in_review', message: '', turn: 1 }, { now_ms: NOW + 5 }),
+        ).toBe('won');
         expect(await owed(t.id)).toEqual(['or red']);
         expect((await b.words(t.id))[0]).toMatchObject({ honoured_by: 'r1', honoured_at_ms: NOW + 5 });
         expect((await b.words(t.id))[1]).toMatchObject({ id: two, had: [] });
@@ -1085,41 +1324,45 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it('are owed until a run has ended a turn that began after them, by both of its signals', async () => {
         const t = await worked();
-        const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
+        const one = await b.keepAnswer({ ticket: t.id, text: 'blue', author: 'ann' }, { now_ms: NOW });
         await saved(1, 2, 'idle');
-        await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 2 }, NOW);
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'delivered', turn: 2 }, { now_ms: NOW });
         await saved(2, 2, 'idle');
         await saved(3, 3, 'busy');
         await saved(4, 3, 'idle', 'busy');
         expect(await owed(t.id)).toEqual(['blue']);
         await saved(5, 3, 'idle');
         expect(await owed(t.id)).toEqual([]);
-        const two = await b.keepAnswer(t.id, 'red', 'ann', NOW);
-        await b.handWords([two], { run: 'r1', outcome: 'prompt', turn: 3 }, NOW);
+        const two = await b.keepAnswer({ ticket: t.id, text: 'red', author: 'ann' }, { now_ms: NOW });
+        await b.handWords({ ids: [two], run: 'r1', outcome: 'prompt', turn: 3 }, { now_ms: NOW });
         await saved(6, 5, 'busy');
         expect(await owed(t.id)).toEqual([]);
       });
 
       it('are honoured by a report that came before it was known that the run had them', async () => {
         const t = await worked();
-        const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
-        expect(await b.report({ run: 'r1', to: 'needs_input', message: '?', turn: 1 }, NOW + 5)).toBe('won');
-        await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 1 }, NOW + 6);
+        const one = await b.keepAnswer({ ticket: t.id, text: 'blue', author: 'ann' }, { now_ms: NOW });
+        expect(
+          await b.report({ run: 'r1', to: 'needs_input', message: '?', turn: 1 }, { now_ms: NOW + 5 }),
+        ).toBe('won');
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'delivered', turn: 1 }, { now_ms: NOW + 6 });
         expect(await owed(t.id)).toEqual([]);
-        const two = await b.keepAnswer(t.id, 'red', 'ann', NOW + 7);
-        await b.handWords([two], { run: 'r1', outcome: 'delivered', turn: 1 }, NOW + 8);
+        const two = await b.keepAnswer({ ticket: t.id, text: 'red', author: 'ann' }, { now_ms: NOW + 7 });
+        await b.handWords({ ids: [two], run: 'r1', outcome: 'delivered', turn: 1 }, { now_ms: NOW + 8 });
         expect(await owed(t.id)).toEqual(['red']);
       });
 
       it('that may not have arrived are honoured by nothing, until a later look tells', async () => {
         const t = await worked();
-        const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
-        await b.handWords([one], { run: 'r1', outcome: 'indeterminate', turn: 1 }, NOW);
+        const one = await b.keepAnswer({ ticket: t.id, text: 'blue', author: 'ann' }, { now_ms: NOW });
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'indeterminate', turn: 1 }, { now_ms: NOW });
         await saved(1, 3, 'idle');
-        expect(await b.report({ run: 'r1', to: 'needs_input', message: '?', turn: 3 }, NOW)).toBe('won');
+        expect(await b.report({ run: 'r1', to: 'needs_input', message: '?', turn: 3 }, { now_ms: NOW })).toBe(
+          'won',
+        );
         expect(await owed(t.id)).toEqual(['blue']);
-        await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 3 }, NOW + 1);
-        await b.handWords([one], { run: 'r1', outcome: 'indeterminate', turn: 3 }, NOW + 2);
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'delivered', turn: 3 }, { now_ms: NOW + 1 });
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'indeterminate', turn: 3 }, { now_ms: NOW + 2 });
         expect((await b.words(t.id))[0]?.had).toEqual([{ run_id: 'r1', outcome: 'delivered', at_ms: NOW }]);
         await saved(2, 4, 'idle');
         expect(await owed(t.id)).toEqual([]);
@@ -1127,12 +1370,17 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
 
       it('are owed to the next attempt where one has died with them, and to none once withdrawn', async () => {
         const t = await worked();
-        const one = await b.keepAnswer(t.id, 'blue', 'ann', NOW);
-        await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 0 }, NOW);
-        const two = await b.keepAnswer(t.id, 'no', 'ann', NOW);
-        await b.takeAnswers([two], 'withdrawn');
+        const one = await b.keepAnswer({ ticket: t.id, text: 'blue', author: 'ann' }, { now_ms: NOW });
+        await b.handWords({ ids: [one], run: 'r1', outcome: 'delivered', turn: 0 }, { now_ms: NOW });
+        const two = await b.keepAnswer({ ticket: t.id, text: 'no', author: 'ann' }, { now_ms: NOW });
+        await b.takeAnswers({ ids: [two], run: 'withdrawn' });
         const [now, r1] = [await get(t.id), await row('r1')];
-        expect(await b.retry(t.id, guardOf(now), rowGuard(r1), DEAD, AGAIN, WHY, 'x', NOW)).toBe('won');
+        expect(
+          await b.retry(
+            { ticket: t.id, guard: guardOf(now), runtime: rowGuard(r1), end: DEAD, to: AGAIN, why: WHY },
+            { actor: 'x', now_ms: NOW },
+          ),
+        ).toBe('won');
         expect(await owed(t.id)).toEqual(['blue']);
         expect((await b.words(t.id)).map(({ text }) => text)).toEqual(['blue']);
       });
@@ -1226,19 +1474,19 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       if (it_.outside === undefined) skip();
       await claim(await add());
       sql(`UPDATE tickets SET claim_epoch = claim_epoch + 1 WHERE id = 'MC-1'`);
-      await loses(() => b.register(reg(), NOW));
+      await loses(() => b.register(reg(), { now_ms: NOW }));
     });
 
     it('tells what the newest ticks say of one ticket, and nothing of the others', async () => {
       const entry = (ticket: string, because: string) => ({ ticket, run: null, because, evidence: { n: 1 } });
       const save = (id: string, at_ms: number, report: object) =>
-        b.saveTick(
-          {
+        b.saveTick({
+          tick: {
             ...{ id, host_id: `h-${id}`, boot_id: 'b', mono_ms: 1, ramp: null, outcome: 'ok' },
             ...{ started_at_ms: at_ms, finished_at_ms: at_ms, report: JSON.stringify(report) },
           },
-          [],
-        );
+          refresh: [],
+        });
       const both = [entry('MC-1', 'no_slot'), entry('MC-10', 'untrusted')];
       await save('t1', NOW, { reconcile: [], dispatch: [], skipped: both });
       await save('t2', NOW + 1, {
@@ -1247,7 +1495,7 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       });
       await save('t3', NOW + 2, { skipped: [entry('MC-10', 'untrusted')] });
       await save('t4', NOW + 3, { skipped: ['"MC-1"', { ticket: ['MC-1'] }, 7], reconcile: 'MC-1' });
-      const told = (await b.ticksAbout('MC-1', 9)).map(({ report, ...head }) => ({
+      const told = (await b.ticksAbout({ ticket: 'MC-1', limit: 9 })).map(({ report, ...head }) => ({
         ...head,
         ...(JSON.parse(report) as object),
       }));
@@ -1264,9 +1512,9 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       // What only looks like the ticket is no entry of it.
       for (const one of told.slice(2))
         expect(one).toMatchObject({ reconcile: [], dispatch: [], skipped: [] });
-      expect((await b.ticksAbout('MC-10', 2)).map(({ tick }) => tick)).toEqual(['t3']);
-      expect(await b.ticksAbout('MC-1', 0)).toEqual([]);
-      expect(await b.ticksAbout("MC-1' OR 1", 9)).toEqual([]);
+      expect((await b.ticksAbout({ ticket: 'MC-10', limit: 2 })).map(({ tick }) => tick)).toEqual(['t3']);
+      expect(await b.ticksAbout({ ticket: 'MC-1', limit: 0 })).toEqual([]);
+      expect(await b.ticksAbout({ ticket: "MC-1' OR 1", limit: 9 })).toEqual([]);
     });
 
     it('tells which tickets wait for the end of a back-off, the next first', async () => {
@@ -1278,7 +1526,12 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         const now = await get(t.id);
         const row = await b.runtime(run);
         if (row === null) throw new Error('no row');
-        expect(await b.retry(t.id, guardOf(now), rowGuard(row), DEAD, to, WHY, 'x', NOW)).toBe('won');
+        expect(
+          await b.retry(
+            { ticket: t.id, guard: guardOf(now), runtime: rowGuard(row), end: DEAD, to, why: WHY },
+            { actor: 'x', now_ms: NOW },
+          ),
+        ).toBe('won');
         return t.id;
       };
       await add();
@@ -1286,10 +1539,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       const soon = await waits(NOW + 1000);
       await waits(NOW);
       await waits(null);
-      expect((await b.retries(NOW, 9)).map(({ id }) => id)).toEqual([soon, late]);
-      expect((await b.retries(NOW, 1)).map(({ id }) => id)).toEqual([soon]);
-      expect(await b.retries(NOW + 9000, 9)).toEqual([]);
-      expect(await b.retries(NOW, 0)).toEqual([]);
+      expect((await b.retries({ now_ms: NOW, limit: 9 })).map(({ id }) => id)).toEqual([soon, late]);
+      expect((await b.retries({ now_ms: NOW, limit: 1 })).map(({ id }) => id)).toEqual([soon]);
+      expect(await b.retries({ now_ms: NOW + 9000, limit: 9 })).toEqual([]);
+      expect(await b.retries({ now_ms: NOW, limit: 0 })).toEqual([]);
     });
 
     it('keeps what went out of each claim, guarded by the version that was observed', async () => {
@@ -1298,12 +1551,15 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       expect(await b.reviews([t.id, other.id])).toEqual([]);
       expect(await b.reviews([])).toEqual([]);
       const first = aReview({ ticket_id: t.id });
-      expect(await b.saveReview(first, null)).toBe('won');
-      expect(await b.saveReview(first, null), 'there is one already').toBe('lost');
-      expect(await b.saveReview(aReview({ ticket_id: t.id, claim_epoch: 2 }), null)).toBe('won');
-      expect(await b.saveReview(aReview({ ticket_id: other.id, version: 3 }), null), 'there is none').toBe(
-        'lost',
+      expect(await b.saveReview({ review: first, reader: null })).toBe('won');
+      expect(await b.saveReview({ review: first, reader: null }), 'there is one already').toBe('lost');
+      expect(await b.saveReview({ review: aReview({ ticket_id: t.id, claim_epoch: 2 }), reader: null })).toBe(
+        'won',
       );
+      expect(
+        await b.saveReview({ review: aReview({ ticket_id: other.id, version: 3 }), reader: null }),
+        'there is none',
+      ).toBe('lost');
       const opened = {
         ...first,
         stage: 'open',
@@ -1311,8 +1567,10 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
         url: 'https://forge.example/7',
         head: 'abc',
       } as const;
-      expect(await b.saveReview({ ...opened, version: 1 }, null)).toBe('won');
-      expect(await b.saveReview({ ...opened, version: 1, stage: 'closed' }, null)).toBe('lost');
+      expect(await b.saveReview({ review: { ...opened, version: 1 }, reader: null })).toBe('won');
+      expect(await b.saveReview({ review: { ...opened, version: 1, stage: 'closed' }, reader: null })).toBe(
+        'lost',
+      );
       expect(await b.reviews([t.id, other.id])).toEqual([
         { ...opened, version: 2 },
         aReview({ ticket_id: t.id, claim_epoch: 2, version: 1 }),
@@ -1323,8 +1581,8 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
     it('adds the ticket of a reader with the row, once, or not at all', async () => {
       const t = await add();
       const reader = { ...NEW, title: 'Read it', labels: [`review-of:${t.id}`] };
-      expect(await b.saveReview(aReview({ ticket_id: t.id }), reader)).toBe('won');
-      expect(await b.saveReview(aReview({ ticket_id: t.id }), reader)).toBe('lost');
+      expect(await b.saveReview({ review: aReview({ ticket_id: t.id }), reader })).toBe('won');
+      expect(await b.saveReview({ review: aReview({ ticket_id: t.id }), reader })).toBe('lost');
       const [row] = (await b.reviews([t.id])) ?? [];
       const all = await b.tickets({ limit: 9 });
       expect(all.map(({ title }) => title)).toEqual([t.title, 'Read it']);
@@ -1335,10 +1593,20 @@ export function boardContract(name: string, open: () => Promise<Opened>): void {
       if (it_.outside === undefined) skip();
       const { t, r } = await working();
       sql(`UPDATE tickets SET status = 'todo' WHERE id = '${t.id}'`);
-      await loses(() => b.normalize(t.id, guardOf(t), rowGuard(r), 42, 'agent_alive', 'x', NOW));
+      await loses(() =>
+        b.normalize(
+          { ticket: t.id, guard: guardOf(t), runtime: rowGuard(r), pid: 42, because: 'agent_alive' },
+          { actor: 'x', now_ms: NOW },
+        ),
+      );
       const reset = await get(t.id);
       await loses(() => claim(reset, 'r2'));
-      expect(await b.normalize(t.id, guardOf(reset), rowGuard(r), 42, 'agent_alive', 'x', NOW)).toBe('won');
+      expect(
+        await b.normalize(
+          { ticket: t.id, guard: guardOf(reset), runtime: rowGuard(r), pid: 42, because: 'agent_alive' },
+          { actor: 'x', now_ms: NOW },
+        ),
+      ).toBe('won');
       sql(
         `UPDATE runtime_sessions SET phase = 'ended', ended_at_ms = ${NOW}, end_reason = 'me' WHERE id = 'r1'`,
       );

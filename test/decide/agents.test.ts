@@ -130,7 +130,7 @@ describe('a client that is not ready', () => {
 
 describe('a headless run', () => {
   const ended = (has_commits: boolean, exit_code = 0) =>
-    observed(aRuntime({ headless: 1 }), {
+    observed(aRuntime({ headless: true }), {
       judgement: JUDGED.dead,
       pane: aPane({ dead: true, exit_code }),
       has_commits,
@@ -145,13 +145,13 @@ describe('a headless run', () => {
     expect(told(plan({ on_idle: 'needs_input' }, ended(true)))).toEqual(['ask finished_without_report']);
   });
   it('is waited for while it lives, though its turn is over: nobody can type at it, and its end says more', () => {
-    const idle = observed(aRuntime({ headless: 1 }), { seen: { activity: 'idle' }, has_commits: true });
+    const idle = observed(aRuntime({ headless: true }), { seen: { activity: 'idle' }, has_commits: true });
     for (const on_idle of ['auto', 'review', 'nudge', 'needs_input'] as const)
       expect(told(plan({ on_idle, max_nudges: 2 }, idle))).toEqual([]);
   });
   it('that has ended unseen is through where its client had told that the turn was over, else it has failed', () => {
     const unseen = (activity: 'busy' | 'idle') =>
-      observed(aRuntime({ headless: 1 }), {
+      observed(aRuntime({ headless: true }), {
         judgement: JUDGED.dead,
         pane: aPane({ dead: true }),
         has_commits: true,

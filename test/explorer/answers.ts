@@ -1,5 +1,5 @@
 /* What the machine answers to a tick, when all goes well. */
-import type { RegisterRequest } from '../../src/board/port.ts';
+import type { RegisterRequest } from '../../src/board/port/index.ts';
 import type { TmuxView } from '../../src/model/world.ts';
 import { witnesses } from '../../src/runs/sighting.ts';
 import { HOST } from '../support/builders.ts';

@@ -3,7 +3,7 @@
  * operation on a state is done once, for real, and remembered.
  */
 import Database from 'better-sqlite3';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { sqliteBoard } from '../../src/board/sqlite/board.ts';
 import { migrate } from '../../src/board/sqlite/migrations.ts';
 import type { Runtime } from '../../src/model/runtime.ts';

@@ -148,7 +148,7 @@ export class Explorer {
    *  by which words stand beside it. So some million states take some hundred megabytes. */
   async explore(bounds: Bounds): Promise<Explored> {
     const board = await this.#boards.first(async (empty) => {
-      for (let n = 0; n < this.#count; n++) await empty.addTicket(TICKET, NOW);
+      for (let n = 0; n < this.#count; n++) await empty.addTicket(TICKET, { now_ms: NOW });
     });
     const begin = await this.#ticks.begin();
     const lefts = { ticks: bounds.ticks + 1, crashes: bounds.crashes + 1, events: bounds.events + 1 };
@@ -314,7 +314,7 @@ export class Explorer {
     const process = machine.processes.find(({ run, as }) => run === args[0] && as === 'new');
     if (process === undefined || this.#ablation.launcherDoesNotRegister) return [];
     const request = registration(process, machine);
-    const { board, answer } = await this.#boards.apply(state.board, 'register', [request, NOW]);
+    const { board, answer } = await this.#boards.apply(state.board, 'register', [request, { now_ms: NOW }]);
     const to = { ...state, board };
     const label = `a tick registers the launcher of ${process.run}: ${answer}`;
     return board === state.board ? [] : [this.#step(label, to, this.#safe(to))];
@@ -334,7 +334,7 @@ export class Explorer {
       return this.#step(`launcher of ${process.run} becomes the agent unregistered`, to, this.#safe(to));
     }
     const request = registration(process, machine);
-    const { board, answer } = await this.#boards.apply(state.board, 'register', [request, NOW]);
+    const { board, answer } = await this.#boards.apply(state.board, 'register', [request, { now_ms: NOW }]);
     const won = answer === WON || this.#ablation.launcherIgnoresRegistration === true;
     const after = won ? become(machine, process, 'registered') : exit(machine, process);
     const to = { ...state, board, machine: this.#number(after) };
@@ -380,7 +380,7 @@ export class Explorer {
       const acts = (change: Partial<Told>): Machine => tells(machine, run, { ...told, ...change });
       for (const to of may.has('reports') ? (['needs_input', 'in_review'] as const) : []) {
         const request = { run, to, message: 'm', turn: told.turn };
-        const { board } = await this.#boards.apply(state.board, 'report', [request, NOW]);
+        const { board } = await this.#boards.apply(state.board, 'report', [request, { now_ms: NOW }]);
         if (board !== state.board) on(`agent ${run} reports ${to}`, { board });
       }
       if (told.activity === 'busy') {
@@ -408,8 +408,8 @@ export class Explorer {
     for (const ticket of may.has('person') ? tickets : []) {
       for (const to of ['todo', 'in_progress', 'in_review', 'cancelled'] as const) {
         if (ticket.status === to) continue;
-        const move = { to, why: 'w', trusted: true };
-        const args = [ticket.id, ticket.version, move, 'ann', NOW];
+        const move = { ticket: ticket.id, version: ticket.version, to, why: 'w', trusted: true };
+        const args = [move, { actor: 'ann', now_ms: NOW }];
         const { board } = await this.#boards.apply(state.board, 'move', args);
         on(`a person moves ${ticket.id} to ${to}`, { board });
       }

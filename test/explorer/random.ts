@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { TicketStatus } from '../../src/model/ticket.ts';
@@ -82,13 +82,13 @@ class World {
           } as const),
           ...{ owner: null, author: 'ann', trusted: true, depends_on: [] },
         },
-        NOW,
+        { now_ms: NOW },
       );
     return new World(dir, board, new Database(path));
   }
 
-  close(): void {
-    this.board.close();
+  async close(): Promise<void> {
+    await this.board.close();
     this.#db.close();
     rmSync(this.#dir, { recursive: true, force: true });
   }
@@ -142,7 +142,7 @@ class World {
         // Each tick has a name of its own.
         const named =
           ask.name === 'board.saveTick'
-            ? [{ ...(args[0] as object), id: `t-${++this.#saved}` }, args[1]]
+            ? [nameTick(args[0] as Parameters<Board['saveTick']>[0], `t-${++this.#saved}`)]
             : args;
         value = await call.apply(this.board, [...named]);
         // The port promises no more than values: what a board on another machine could give.
@@ -176,14 +176,14 @@ class World {
     const waited = running.asks.find(({ name }) => name === 'registered');
     const process = this.machine.processes.find(({ run, as }) => run === waited?.args[0] && as === 'new');
     if (process === undefined || running.over) return;
-    await this.board.register(registration(process, this.machine), NOW);
+    await this.board.register(registration(process, this.machine), { now_ms: NOW });
     this.safe();
   }
 
   async launcher(process: Process): Promise<void> {
     if (process.as === 'registered') this.machine = becomeAgent(this.machine, process);
     if (process.as !== 'new') return this.safe();
-    const won = await this.board.register(registration(process, this.machine), NOW);
+    const won = await this.board.register(registration(process, this.machine), { now_ms: NOW });
     this.machine = won === 'won' ? become(this.machine, process, 'registered') : exit(this.machine, process);
     this.safe();
   }
@@ -356,7 +356,7 @@ const COMMANDS: fc.Arbitrary<Command>[] = [
       const agent = agentOf(world, n);
       const turn = world.machine.activity[agent?.run ?? '']?.turn ?? 0;
       if (agent !== undefined)
-        await world.board.report({ run: agent.run, to, message: 'm', turn } as never, NOW);
+        await world.board.report({ run: agent.run, to, message: 'm', turn } as never, { now_ms: NOW });
     }),
   ),
   fc.tuple(at, fc.constantFrom('busy', 'waiting', 'idle')).map(([n, activity]) =>
@@ -381,11 +381,8 @@ const COMMANDS: fc.Arbitrary<Command>[] = [
         const ticket = nth(world.tickets(), n);
         if (ticket !== undefined)
           await world.board.move(
-            ticket.id,
-            ticket.version,
-            { to: to as TicketStatus, why: 'w', trusted: true },
-            'ann',
-            NOW,
+            { ticket: ticket.id, version: ticket.version, to: to as TicketStatus, why: 'w', trusted: true },
+            { actor: 'ann', now_ms: NOW },
           );
       }),
     ),
@@ -425,9 +422,13 @@ export async function randomWalks(runs: number, length: number, seed: number): P
         await fc.asyncModelRun(() => ({ model: {}, real: world }), commands);
         await world.settle();
       } finally {
-        world.close();
+        await world.close();
       }
     }),
     { numRuns: runs, seed, endOnFailure: false },
   );
+}
+
+function nameTick({ tick, refresh }: Parameters<Board['saveTick']>[0], id: string): object {
+  return { tick: { ...tick, id }, refresh };
 }

@@ -5,7 +5,7 @@
 import { act } from '../../src/act/index.ts';
 import type { Hands } from '../../src/act/outcome.ts';
 import type { Outside } from '../../src/act/outside.ts';
-import type { Board, Snapshot } from '../../src/board/port.ts';
+import type { Board, Snapshot } from '../../src/board/port/index.ts';
 import { decide } from '../../src/decide/index.ts';
 import {
   type Judgement,
@@ -227,7 +227,7 @@ export async function tick(
   await act(plan, world, hands);
   const { host_id } = world;
   const row = { id: 't', host_id, boot_id: 'b', mono_ms: 0, started_at_ms: NOW, finished_at_ms: NOW };
-  await board.saveTick({ ...row, outcome: 'ok', ramp: null, report: '{}' }, plan.refresh);
+  await board.saveTick({ tick: { ...row, outcome: 'ok', ramp: null, report: '{}' }, refresh: plan.refresh });
 }
 
 function outsideOf(ask: Ask): Outside {

@@ -1,6 +1,6 @@
 /** Tickets that go from an agent in tmux to a pull request on a stand-in for a forge. */
 import { expect } from 'vitest';
-import type { ReviewRow } from '../../src/board/port.ts';
+import type { ReviewRow } from '../../src/board/port/index.ts';
 import { Forge } from '../support/forge/server.ts';
 import { type Report, Rig } from '../support/rig.ts';
 import { until } from '../support/sandbox.ts';

@@ -72,24 +72,24 @@ it('a server of contract 1.3 hands an answer to one run alone, as ever, and take
   try {
     const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'p', labels: [] } as const;
     const who = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-    const { id, claim_epoch, version } = await b.addTicket({ ...ticket, ...who }, 1);
+    const { id, claim_epoch, version } = await b.addTicket({ ...ticket, ...who }, { now_ms: 1 });
     const guard = { status: 'todo', owner: null, claim_epoch, version } as const;
     const run = { run: 'r1', agent: 'robot', project: 'p', attempt: 1, host_id: 'h', boot_id: 'b' };
     const more = { kind: 'command', headless: false } as const;
-    expect(await b.claim({ ticket: id, guard, ...run, ...more }, 'tick:1', 2)).toBe('won');
-    const one = await b.keepAnswer(id, 'blue', 'ann', 3);
-    const two = await b.keepAnswer(id, 'or red', 'ann', 4);
+    expect(await b.claim({ ticket: id, guard, ...run, ...more }, { actor: 'tick:1', now_ms: 2 })).toBe('won');
+    const one = await b.keepAnswer({ ticket: id, text: 'blue', author: 'ann' }, { now_ms: 3 });
+    const two = await b.keepAnswer({ ticket: id, text: 'or red', author: 'ann' }, { now_ms: 4 });
     expect(await b.words(id)).toMatchObject([
       { id: one, text: 'blue', honoured_by: null, had: [] },
       { id: two, text: 'or red', honoured_by: null, had: [] },
     ]);
-    await b.handWords([one, two], { run: 'r1', outcome: 'prompt', turn: 0 }, 5);
-    await b.handWords([one, two], { run: 'r1', outcome: 'indeterminate', turn: 0 }, 5);
+    await b.handWords({ ids: [one, two], run: 'r1', outcome: 'prompt', turn: 0 }, { now_ms: 5 });
+    await b.handWords({ ids: [one, two], run: 'r1', outcome: 'indeterminate', turn: 0 }, { now_ms: 5 });
     expect(await b.words(id)).toHaveLength(2);
-    await b.handWords([one], { run: 'r1', outcome: 'delivered', turn: 0 }, 5);
+    await b.handWords({ ids: [one], run: 'r1', outcome: 'delivered', turn: 0 }, { now_ms: 5 });
     expect(await b.words(id)).toMatchObject([{ id: two }]);
     const report = { run: 'r1', to: 'in_review', message: 'nothing', turn: 0, nothing_to_do: true } as const;
-    expect(await b.report(report, 6)).toBe('won');
+    expect(await b.report(report, { now_ms: 6 })).toBe('won');
     expect(await b.ticket(id)).toMatchObject({ status: 'in_review', reason: 'reported' });
   } finally {
     await server.close();

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
 import { send } from '../../src/board/http/send.ts';
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import { guardOf } from '../contract/board.ts';
 import { HOST, NOW } from '../support/builders.ts';
@@ -52,7 +52,7 @@ const add = (): Promise<Ticket> =>
       } as const),
       ...{ owner: null, author: 'ann', trusted: true, depends_on: [] },
     },
-    NOW,
+    { now_ms: NOW },
   );
 const claim = (ticket: Ticket, run = 'r1') =>
   board.claim(
@@ -60,8 +60,7 @@ const claim = (ticket: Ticket, run = 'r1') =>
       ...{ ticket: ticket.id, guard: guardOf(ticket), run, agent: 'robot', project: 'p', attempt: 1 },
       ...{ host_id: HOST, boot_id: 'b', kind: 'command', headless: false },
     },
-    'tick:1',
-    NOW,
+    { actor: 'tick:1', now_ms: NOW },
   );
 /** Fault x outcome, printed at the end and kept in docs/verification.md. */
 const table: string[] = [];
@@ -86,7 +85,7 @@ describe('a write whose answer', () => {
         claim_epoch: 1,
         version: 2,
       });
-      expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+      expect(await server.board.runtimesOf({ ticket: ticket.id, limit: 9 })).toHaveLength(1);
       outcome(`${kind}, once, at a claim`, 'tried again under its key: won, done once');
     },
   );
@@ -98,7 +97,9 @@ describe('a write whose answer', () => {
       const ticket = await add();
       fail(kind, 99);
       await expect(claim(ticket)).rejects.toMatchObject({ exit: 69 });
-      expect(await server.board.runtimesOf(ticket.id, 9)).toMatchObject([{ id: 'r1', phase: 'launching' }]);
+      expect(await server.board.runtimesOf({ ticket: ticket.id, limit: 9 })).toMatchObject([
+        { id: 'r1', phase: 'launching' },
+      ]);
       expect(await server.board.ticket(ticket.id)).toMatchObject({ claim_epoch: 1 });
       outcome(`${kind}, for ever, at a claim`, 'exit 69; the claim stands once, and ends with the next tick');
     },
@@ -112,7 +113,7 @@ describe('a write whose answer', () => {
       fail(kind, 99);
       await expect(claim(ticket)).rejects.toMatchObject({ exit: 69 });
       expect(await server.board.ticket(ticket.id)).toMatchObject({ status: 'todo', version: 1 });
-      expect(await server.board.runtimesOf(ticket.id, 9)).toEqual([]);
+      expect(await server.board.runtimesOf({ ticket: ticket.id, limit: 9 })).toEqual([]);
       outcome(`${kind}, for ever, before a claim`, 'exit 69 in time, nothing done');
     },
   );
@@ -123,14 +124,14 @@ it('a claim and a registration whose answers were lost by a server that then for
   server.forgets = true;
   fail('reset-after', 1);
   expect(await claim(ticket)).toBe('won');
-  expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+  expect(await server.board.runtimesOf({ ticket: ticket.id, limit: 9 })).toHaveLength(1);
   fail('reset-after', 1, 'register');
   const who = { host_id: HOST, boot_id: 'b', pid_ns: null, time_ns: null, pid: 7, pid_start: '1' };
   const tmux = { tmux_server_pid: null, tmux_server_start: null, tmux_session: null, tmux_pane: null };
-  expect(await board.register({ run: 'r1', ...who, ...tmux }, NOW)).toBe('won');
+  expect(await board.register({ run: 'r1', ...who, ...tmux }, { now_ms: NOW })).toBe('won');
   // Another process that registers for the same run, with a lost answer or without, has lost.
   fail('reset-after', 1, 'register');
-  expect(await board.register({ run: 'r1', ...who, ...tmux, pid: 8 }, NOW)).toBe('lost');
+  expect(await board.register({ run: 'r1', ...who, ...tmux, pid: 8 }, { now_ms: NOW })).toBe('lost');
   outcome('answer lost, and the key forgotten by a restart', 'found by run id, pid and start time');
 });
 
@@ -176,11 +177,8 @@ it.each([
 it('a person who changes the ticket in between: the claim is lost, the change stands', async () => {
   const ticket = await add();
   await server.board.move(
-    ticket.id,
-    ticket.version,
-    { to: 'blocked', why: 'wait', trusted: true },
-    'ann',
-    NOW,
+    { ticket: ticket.id, version: ticket.version, to: 'blocked', why: 'wait', trusted: true },
+    { actor: 'ann', now_ms: NOW },
   );
   expect(await claim(ticket)).toBe('lost');
   expect(await server.board.ticket(ticket.id)).toMatchObject({ status: 'blocked' });
@@ -191,7 +189,7 @@ it('two hosts that claim at once: one wins', async () => {
   const ticket = await add();
   const won = await Promise.all(Array.from({ length: 8 }, (_, n) => claim(ticket, `r${n}`)));
   expect(won.filter((one) => one === 'won')).toHaveLength(1);
-  expect(await server.board.runtimesOf(ticket.id, 9)).toHaveLength(1);
+  expect(await server.board.runtimesOf({ ticket: ticket.id, limit: 9 })).toHaveLength(1);
   outcome('eight claims at once', 'one wins');
 });
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard, meetServer } from '../../src/board/http/board.ts';
-import type { Board, ForeignTicket } from '../../src/board/port.ts';
+import type { Board, ForeignTicket } from '../../src/board/port/index.ts';
 import { SNAPSHOT } from '../explorer/ticks.ts';
 import { aReview, HOST, NOW } from '../support/builders.ts';
 import { until } from '../support/sandbox.ts';
@@ -75,14 +75,13 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
         kind: 'claude',
         headless: false,
       },
-      'tick:1',
-      NOW,
+      { actor: 'tick:1', now_ms: NOW },
     ),
-  staged: (b) => b.staged('r', { worktree: '/w', branch: 'x', client_session: null, resumed: null }),
+  staged: (b) => b.staged({ run: 'r', worktree: '/w', branch: 'x', client_session: null, resumed: null }),
   register: (b) =>
     b.register(
       { run: 'r', ...who, tmux_server_pid: 1, tmux_server_start: '2', tmux_session: 's', tmux_pane: '%1' },
-      NOW,
+      { now_ms: NOW },
     ),
   adopt: (b) =>
     b.adopt(
@@ -102,35 +101,55 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
         headless: false,
         client_session: null,
       },
-      'tick:1',
-      NOW,
+      { actor: 'tick:1', now_ms: NOW },
     ),
-  normalize: (b) => b.normalize('MC-1', guard, row, 7, 'agent_alive', 'tick:1', NOW),
-  ask: (b) => b.ask('MC-1', guard, row, { reason: 'r', text: 't', turn: 1, park: false }, 'tick:1', NOW),
-  nudge: (b) => b.nudge('MC-1', guard, row, 1, 'tick:1', NOW),
-  submit: (b) => b.submit('MC-1', guard, row, 'idle_without_report', 'tick:1', NOW),
+  normalize: (b) =>
+    b.normalize(
+      { ticket: 'MC-1', guard, runtime: row, pid: 7, because: 'agent_alive' },
+      { actor: 'tick:1', now_ms: NOW },
+    ),
+  ask: (b) =>
+    b.ask(
+      { ticket: 'MC-1', guard, runtime: row, reason: 'r', text: 't', turn: 1, park: false },
+      { actor: 'tick:1', now_ms: NOW },
+    ),
+  nudge: (b) => b.nudge({ ticket: 'MC-1', guard, runtime: row, turn: 1 }, { actor: 'tick:1', now_ms: NOW }),
+  submit: (b) =>
+    b.submit(
+      { ticket: 'MC-1', guard, runtime: row, because: 'idle_without_report' },
+      { actor: 'tick:1', now_ms: NOW },
+    ),
   retry: (b) =>
     b.retry(
-      'MC-1',
-      guard,
-      row,
-      end,
-      { status: 'todo', attempts: 1, not_before_at_ms: NOW },
-      { reason: 'r', text: 't' },
-      'tick:1',
-      NOW,
+      {
+        ticket: 'MC-1',
+        guard,
+        runtime: row,
+        end,
+        to: { status: 'todo', attempts: 1, not_before_at_ms: NOW },
+        why: { reason: 'r', text: 't' },
+      },
+      { actor: 'tick:1', now_ms: NOW },
     ),
-  end: (b) => b.end(row, end, 'tick:1', NOW),
-  report: (b) => b.report({ run: 'r', to: 'in_review', message: 'm', turn: 1 }, NOW),
+  end: (b) => b.end({ runtime: row, end }, { actor: 'tick:1', now_ms: NOW }),
+  report: (b) => b.report({ run: 'r', to: 'in_review', message: 'm', turn: 1 }, { now_ms: NOW }),
   addTicket: (b) =>
-    b.addTicket({ ...text, status: 'todo', author: 'ann', trusted: true, depends_on: [] }, NOW),
-  importTickets: (b) => b.importTickets([FOREIGN], 'ann', NOW),
+    b.addTicket({ ...text, status: 'todo', author: 'ann', trusted: true, depends_on: [] }, { now_ms: NOW }),
+  importTickets: (b) => b.importTickets([FOREIGN], { actor: 'ann', now_ms: NOW }),
   bySource: (b) => b.bySource(['csv:a:1']),
   boardId: (b) => b.boardId(),
   ticket: (b) => b.ticket('MC-1'),
   counts: (b) => b.counts(),
-  move: (b) => b.move('MC-1', 1, { to: 'todo', why: 'w', trusted: true }, 'ann', NOW),
-  edit: (b) => b.edit('MC-1', 1, { title: 'new', owner: null }, 'ann', NOW),
+  move: (b) =>
+    b.move(
+      { ticket: 'MC-1', version: 1, to: 'todo', why: 'w', trusted: true },
+      { actor: 'ann', now_ms: NOW },
+    ),
+  edit: (b) =>
+    b.edit(
+      { ticket: 'MC-1', version: 1, change: { title: 'new', owner: null } },
+      { actor: 'ann', now_ms: NOW },
+    ),
   log: (b) =>
     b.log({
       at_ms: NOW,
@@ -146,8 +165,8 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   runtimeByMark: (b) => b.runtimeByMark('m'),
   liveRuntime: (b) => b.liveRuntime('MC-1'),
   saveTick: (b) =>
-    b.saveTick(
-      {
+    b.saveTick({
+      tick: {
         id: 't',
         host_id: HOST,
         boot_id: 'b',
@@ -158,16 +177,19 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
         ramp: null,
         report: '{}',
       },
-      [{ run: 'r', phase: 'running', seen, silent_ms: 0, launching_ms: 0.5, output_at_s: null, alive: true }],
-    ),
+      refresh: [
+        { run: 'r', phase: 'running', seen, silent_ms: 0, launching_ms: 0.5, output_at_s: null, alive: true },
+      ],
+    }),
   lastTick: (b) => b.lastTick(HOST),
-  limitAccount: (b) => b.limitAccount('a', NOW, 'r', 'tick:1', NOW),
-  setReady: (b) => b.setReady('a', null, null, 'tick:1', NOW),
+  limitAccount: (b) =>
+    b.limitAccount({ name: 'a', until_ms: NOW, reason: 'r' }, { actor: 'tick:1', now_ms: NOW }),
+  setReady: (b) => b.setReady({ name: 'a', fix: null, stamp: null }, { actor: 'tick:1', now_ms: NOW }),
   accounts: (b) => b.accounts(),
-  keepAnswer: (b) => b.keepAnswer('MC-1', 'text', 'ann', NOW),
+  keepAnswer: (b) => b.keepAnswer({ ticket: 'MC-1', text: 'text', author: 'ann' }, { now_ms: NOW }),
   words: (b) => b.words('MC-1'),
-  handWords: (b) => b.handWords([1], { run: 'r', outcome: 'prompt', turn: 0 }, 1),
-  takeAnswers: (b) => b.takeAnswers([1], 'r'),
+  handWords: (b) => b.handWords({ ids: [1], run: 'r', outcome: 'prompt', turn: 0 }, { now_ms: 1 }),
+  takeAnswers: (b) => b.takeAnswers({ ids: [1], run: 'r' }),
   recordUsage: (b) =>
     b.recordUsage({
       session: 's',
@@ -199,28 +221,33 @@ const CALLS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
       at_ms: NOW,
     }),
   history: (b) => b.history({ since_ms: NOW, limit: 9 }),
-  setDelivery: (b) => b.setDelivery('d', 'started', 'registered'),
-  openDelivery: (b) => b.openDelivery('r', 'x'),
-  lastDelivery: (b) => b.lastDelivery('r', 'send', 'answer'),
-  ticksAbout: (b) => b.ticksAbout('MC-1', 500),
-  retries: (b) => b.retries(NOW, 5),
+  setDelivery: (b) => b.setDelivery({ id: 'd', outcome: 'started', ack_source: 'registered' }),
+  openDelivery: (b) => b.openDelivery({ run: 'r', sha256: 'x' }),
+  lastDelivery: (b) => b.lastDelivery({ run: 'r', kinds: ['send', 'answer'] }),
+  ticksAbout: (b) => b.ticksAbout({ ticket: 'MC-1', limit: 500 }),
+  retries: (b) => b.retries({ now_ms: NOW, limit: 5 }),
   follow: (b) =>
     b.follow(
-      { run: 'r', version: 1 },
-      { host_id: 'h', boot_id: 'b', pid_ns: null, time_ns: null, pid: 9, pid_start: '9' },
-      'a',
-      NOW,
+      {
+        runtime: { run: 'r', version: 1 },
+        process: { host_id: 'h', boot_id: 'b', pid_ns: null, time_ns: null, pid: 9, pid_start: '9' },
+      },
+      { actor: 'a', now_ms: NOW },
     ),
-  shortenWait: (b) => b.shortenWait({ ticket: 'MC-1', agent: null, from_ms: NOW + 9, to_ms: NOW }, 'a', NOW),
+  shortenWait: (b) =>
+    b.shortenWait({ ticket: 'MC-1', agent: null, from_ms: NOW + 9, to_ms: NOW }, { actor: 'a', now_ms: NOW }),
   reviews: (b) => b.reviews(['MC-1', 'MC-2']),
   saveReview: (b) =>
-    b.saveReview(aReview(), { ...text, status: 'todo', author: 'a', trusted: true, depends_on: [] }),
+    b.saveReview({
+      review: aReview(),
+      reader: { ...text, status: 'todo', author: 'a', trusted: true, depends_on: [] },
+    }),
 };
 const LISTS: Readonly<Record<string, (board: Board) => Promise<unknown>>> = {
   snapshot: (b) => b.snapshot(SNAPSHOT),
   tickets: (b) => b.tickets({ status: ['todo', 'done'], project: 'p', limit: 5 }),
   liveRuntimes: (b) => b.liveRuntimes(),
-  runtimesOf: (b) => b.runtimesOf('MC-1', 5),
+  runtimesOf: (b) => b.runtimesOf({ ticket: 'MC-1', limit: 5 }),
 };
 
 it('knows every method of the port', () => {

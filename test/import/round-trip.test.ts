@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { Board, NewTicket } from '../../src/board/port.ts';
+import type { Board, NewTicket } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import { cli } from '../../src/cli/index.ts';
 import type { Portable } from '../../src/import/index.ts';
@@ -127,7 +127,7 @@ async function fill(board: Board, all: readonly Made[]): Promise<void> {
     const depends_on = [...new Set(on.flatMap((one) => sources[one] ?? []))];
     const { status, ...rest } = ticket;
     if (status === 'in_progress') throw new Error('left out above');
-    await board.importTickets([{ ...rest, status, source, depends_on }], 'ann', 1);
+    await board.importTickets([{ ...rest, status, source, depends_on }], { actor: 'ann', now_ms: 1 });
     sources.push(source);
   }
 }
@@ -176,7 +176,7 @@ it.each(['jsonl', 'csv'])(
         const [first, second, file] = [join(dir, `a${n}`), join(dir, `b${n}`), join(dir, `${n}.${format}`)];
         const board = openBoard(join(first, 'board.sqlite'));
         await fill(board, all);
-        board.close();
+        await board.close();
         const before = bySource(await run(first, 'ticket', 'export', '--json'));
         expect(before).toHaveLength(all.length);
         await run(first, 'ticket', 'export', file, '--format', format);
@@ -208,10 +208,10 @@ it('an export of a board whose tickets were made there is known to it, and new t
     },
     ...{ author: 'ann', trusted: true, depends_on: [] },
   };
-  await board.addTicket(ticket, 1);
-  await board.addTicket({ ...ticket, depends_on: ['MC-1'] }, 2);
+  await board.addTicket(ticket, { now_ms: 1 });
+  await board.addTicket({ ...ticket, depends_on: ['MC-1'] }, { now_ms: 2 });
   const id = await board.boardId();
-  board.close();
+  await board.close();
   const file = join(dir, 'native.jsonl');
   await run(state, 'ticket', 'export', file);
   expect(await run(state, 'ticket', 'import', file)).toMatch(/^0 added, 2 there already/);

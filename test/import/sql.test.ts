@@ -108,5 +108,5 @@ it('a board of the third schema gets them, and its tickets have no source', asyn
   const board = openBoard(path);
   expect(await board.ticket('MC-1')).toMatchObject({ title: 'old', source: null });
   expect(await board.boardId()).toMatch(/^[0-9a-f]{16}$/);
-  board.close();
+  await board.close();
 });

@@ -168,7 +168,7 @@ describe.skipIf(!HAVE)(NAME, () => {
       const host_id = readFileSync(join(rig.box.state, 'host-id'), 'utf8').trim();
       await fillBusyBoard(board, { now_ms: Date.now(), host_id, days: 2, tick_hours: 4 });
     } finally {
-      board.close();
+      await board.close();
     }
     const full = metrics().out;
     expect(samplesOf(full).length).toBeGreaterThan(60);

@@ -131,7 +131,7 @@ describe('what a person must know', () => {
             },
             ...{ agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] },
           },
-          now_ms - 9000 + n,
+          { now_ms: now_ms - 9000 + n },
         );
     });
     const page = pageOf(data);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { HistoryEvent, HistoryRun, HistoryTick } from '../../src/board/port.ts';
+import type { HistoryEvent, HistoryRun, HistoryTick } from '../../src/board/port/index.ts';
 import { SENTENCES } from '../../src/model/sentences.ts';
 import { bins, endingOf, gaps, slots, throughput } from '../../src/page/derive.ts';
 import { escapeText, html } from '../../src/page/html.ts';

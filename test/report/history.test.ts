@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { ActivityRow, TickMention } from '../../src/board/port.ts';
+import type { ActivityRow, TickMention } from '../../src/board/port/index.ts';
 import { evidenceWords, historyOf, toldLine } from '../../src/report/history.ts';
 import { anEnded, NOW } from '../support/builders.ts';
 

@@ -26,8 +26,8 @@ if (what === 'lock') {
       kind: 'command' as const,
       headless: false,
     };
-    if ((await board.claim(request, name, 1)) === 'won') won.push(id);
+    if ((await board.claim(request, { actor: name, now_ms: 1 })) === 'won') won.push(id);
   }
-  board.close();
+  await board.close();
   process.stdout.write(JSON.stringify(won));
 }

@@ -1,5 +1,5 @@
 /** Builders of model values: a plain default each, every field of which may be overridden. */
-import type { ReviewRow } from '../../src/board/port.ts';
+import type { ReviewRow } from '../../src/board/port/index.ts';
 import type { RecentRun } from '../../src/model/breaker.ts';
 import type { Judgement } from '../../src/model/identity.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
@@ -135,7 +135,7 @@ export function aRuntime(over: Partial<Runtime> = {}): Runtime {
     exit_signal: null,
     ...{
       kind: '' as const,
-      headless: 0 as const,
+      headless: false,
       resumed: null,
       level: null,
       level_ms: 0,

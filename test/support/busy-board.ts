@@ -2,7 +2,7 @@
  * A board that was in use: days of tickets, agents, failures, heals and ticks, made by the board's own methods under a
  * clock of its own. The same seed gives the same board.
  */
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import type { Refresh } from '../../src/model/plan.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
@@ -111,13 +111,19 @@ class World {
     for (const one of asks) {
       one.asked = true;
       const message = QUESTIONS[0];
-      await this.#board.report({ run: one.run, to: 'needs_input', message, turn: 1 }, at - 17 * MINUTE);
+      await this.#board.report(
+        { run: one.run, to: 'needs_input', message, turn: 1 },
+        { now_ms: at - 17 * MINUTE },
+      );
     }
     for (let n = this.#working.length; n < 4; n++) await this.#launch(at - (8 - n) * MINUTE);
     const [first, second] = await this.#board.tickets({ status: ['todo'], limit: 9 });
     if (first !== undefined) await this.#move(first, 'blocked', 'waits for the new price list', at - HOUR);
     if (second !== undefined)
-      await this.#board.edit(second.id, second.version, { priority: 1, owner: 'ann' }, 'ann', at - HOUR);
+      await this.#board.edit(
+        { ticket: second.id, version: second.version, change: { priority: 1, owner: 'ann' } },
+        { actor: 'ann', now_ms: at - HOUR },
+      );
   }
 
   /** What the last tick saw of those that live. */
@@ -160,7 +166,7 @@ class World {
         trusted: true,
         depends_on: [],
       },
-      at,
+      { now_ms: at },
     );
   }
 
@@ -177,14 +183,13 @@ class World {
         ...{ ticket: ticket.id, guard: guardOf(ticket), run, agent, project, attempt: attempts + 1, ...who },
         ...{ kind: agent, headless: false },
       },
-      'tick:t',
-      at,
+      { actor: 'tick:t', now_ms: at },
     );
     const branch = `mc/${ticket.id.toLowerCase()}-${ticket.title
       .toLowerCase()
       .replace(/[^a-z0-9]+/g, '-')
       .slice(0, 28)}`;
-    await this.#board.staged(run, { worktree: null, branch, client_session: null, resumed: null });
+    await this.#board.staged({ run, worktree: null, branch, client_session: null, resumed: null });
     const chance = this.random();
     const fate = chance < 0.17 ? 'dies' : chance < 0.29 ? 'asks' : 'review';
     const reason = this.random();
@@ -201,7 +206,7 @@ class World {
           },
           ...{ tmux_server_pid: 1, tmux_server_start: '1', tmux_session: 's', tmux_pane: `%${this.#runs}` },
         },
-        at + 2000,
+        { now_ms: at + 2000 },
       );
     const minutes = fate === 'dies' ? 2 + this.random() * 30 : 12 + this.random() ** 2 * 170;
     this.#working.push({
@@ -223,7 +228,7 @@ class World {
       const to = one.fate === 'asks' && this.random() < 0.5 ? 'needs_input' : 'in_review';
       const message =
         to === 'in_review' ? 'Done, with a test.' : (QUESTIONS[this.#runs % QUESTIONS.length] ?? '');
-      await this.#board.report({ run: one.run, to, message, turn: 1 }, at);
+      await this.#board.report({ run: one.run, to, message, turn: 1 }, { now_ms: at });
       one.reported = true;
       one.asked = to === 'needs_input';
       return;
@@ -235,7 +240,11 @@ class World {
   async #finish(one: Working, at: number): Promise<void> {
     const row = await this.#board.runtime(one.run);
     const end = { end_reason: 'finished', exit_code: 0, exit_signal: null };
-    if (row !== null) await this.#board.end({ run: row.id, version: row.version }, end, 'tick:t', at);
+    if (row !== null)
+      await this.#board.end(
+        { runtime: { run: row.id, version: row.version }, end },
+        { actor: 'tick:t', now_ms: at },
+      );
     this.#forget(one);
   }
 
@@ -248,13 +257,8 @@ class World {
     if (back === null) return;
     const guard = { run: row.id, version: row.version };
     await this.#board.normalize(
-      back.id,
-      guardOf(back),
-      guard,
-      row.pid ?? 1,
-      'agent_alive',
-      'tick:t',
-      at + MINUTE,
+      { ticket: back.id, guard: guardOf(back), runtime: guard, pid: row.pid ?? 1, because: 'agent_alive' },
+      { actor: 'tick:t', now_ms: at + MINUTE },
     );
   }
 
@@ -269,18 +273,19 @@ class World {
       exit_signal: because === 'agent_killed' ? 9 : null,
     };
     await this.#board.retry(
-      ticket.id,
-      guardOf(ticket),
-      { run: row.id, version: row.version },
-      { end_reason: because, ...exit },
       {
-        status: blocked ? 'blocked' : 'todo',
-        attempts,
-        not_before_at_ms: blocked ? null : at + 20 * MINUTE,
+        ticket: ticket.id,
+        guard: guardOf(ticket),
+        runtime: { run: row.id, version: row.version },
+        end: { end_reason: because, ...exit },
+        to: {
+          status: blocked ? 'blocked' : 'todo',
+          attempts,
+          not_before_at_ms: blocked ? null : at + 20 * MINUTE,
+        },
+        why: { reason: because, text: because === 'agent_exited' ? 'error: the context is too long' : '' },
       },
-      { reason: because, text: because === 'agent_exited' ? 'error: the context is too long' : '' },
-      'tick:t',
-      at,
+      { actor: 'tick:t', now_ms: at },
     );
     this.#forget(one);
   }
@@ -301,7 +306,10 @@ class World {
     if (row === null) return;
     const guard = { run: row.id, version: row.version };
     const why = 'activity_after_question';
-    await this.#board.normalize(ticket.id, guardOf(ticket), guard, row.pid ?? 1, why, 'tick:t', at);
+    await this.#board.normalize(
+      { ticket: ticket.id, guard: guardOf(ticket), runtime: guard, pid: row.pid ?? 1, because: why },
+      { actor: 'tick:t', now_ms: at },
+    );
     this.#working[this.#working.indexOf(one)] = {
       ...one,
       reported: false,
@@ -326,7 +334,10 @@ class World {
   }
 
   async #move(ticket: Ticket, to: Ticket['status'], why: string, at: number): Promise<void> {
-    await this.#board.move(ticket.id, ticket.version, { to, why, trusted: true }, 'ann', at);
+    await this.#board.move(
+      { ticket: ticket.id, version: ticket.version, to, why, trusted: true },
+      { actor: 'ann', now_ms: at },
+    );
   }
 
   #forget(one: Working): void {
@@ -354,14 +365,14 @@ async function ticks(
     const launches = random() < 0.03;
     const took = launches ? 1800 + random() * 6000 : 34 + random() * 30 + (random() < 0.01 ? 900 : 0);
     const counts = { reconciled: random() < 0.04 ? 1 : 0, launched: launches ? 1 : 0, skipped: 3, live: 3 };
-    await board.saveTick(
-      {
+    await board.saveTick({
+      tick: {
         ...{ id: `t-${n}`, host_id, boot_id: 'boot-1', mono_ms: at - first, ramp: null },
         ...{ started_at_ms: at, finished_at_ms: at + Math.round(took) },
         ...{ outcome: 'ok', report: JSON.stringify({ counts }) },
       },
-      at + MINUTE >= now_ms - 5000 ? refresh : [],
-    );
+      refresh: at + MINUTE >= now_ms - 5000 ? refresh : [],
+    });
   }
 }
 

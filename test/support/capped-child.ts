@@ -51,7 +51,7 @@ for (let held = 0; held < Number(ticks); ) {
     labels: [],
   } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
-  await board.addTicket({ ...urgent, ...from }, Date.now());
+  await board.addTicket({ ...urgent, ...from }, { now_ms: Date.now() });
   for (const step of decide(world, policy, { dispatch: true, max: null, project: null }).dispatch) {
     if (step.kind !== 'launch') continue;
     const claimed = await claim(step, world, hands);
@@ -60,5 +60,5 @@ for (let held = 0; held < Number(ticks); ) {
   }
   lock.release();
 }
-board.close();
+await board.close();
 process.stdout.write(JSON.stringify({ won, overlaps }));

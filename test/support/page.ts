@@ -1,4 +1,4 @@
-import type { Board } from '../../src/board/port.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
 import { type Facts, gather, type PageData, pageOf } from '../../src/page/index.ts';
 import { memoryBoard } from '../explorer/board.ts';
@@ -38,7 +38,7 @@ export async function dataOf(
     await fill(board, facts);
     return await gather(board, facts);
   } finally {
-    board.close();
+    await board.close();
   }
 }
 
@@ -80,7 +80,7 @@ export async function fillHostile(board: Board, { now_ms, host }: Facts): Promis
         },
         ...{ owner: n === 0 ? text : null, author: text, trusted: true, depends_on: [] },
       },
-      at,
+      { now_ms: at },
     );
     const guard = ({ status, owner, claim_epoch, version }: typeof ticket) => ({
       ...{ status, owner, claim_epoch, version },
@@ -90,10 +90,9 @@ export async function fillHostile(board: Board, { now_ms, host }: Facts): Promis
     const who = { host_id: host.id, boot_id: 'b', agent: text, project: text, kind: 'command' as const };
     await board.claim(
       { ...who, ticket: ticket.id, guard: guard(ticket), run, attempt: 1, headless: false },
-      text,
-      at,
+      { actor: text, now_ms: at },
     );
-    await board.staged(run, { worktree: text, branch: text, client_session: null, resumed: null });
+    await board.staged({ run, worktree: text, branch: text, client_session: null, resumed: null });
     const now = await board.ticket(ticket.id);
     const row = await board.runtime(run);
     if (now === null || row === null) throw new Error('it was just claimed');
@@ -103,9 +102,14 @@ export async function fillHostile(board: Board, { now_ms, host }: Facts): Promis
       attempts: 1,
       not_before_at_ms: now_ms + 1,
     } as const;
-    const guards = [guard(now), { run, version: row.version }] as const;
     if (n % 3 !== 0)
-      await board.retry(ticket.id, ...guards, end, to, { ...limits, reason: text }, text, at + n * 60_000);
+      await board.retry(
+        {
+          ...{ ticket: ticket.id, guard: guard(now), runtime: { run, version: row.version } },
+          ...{ end, to, why: { ...limits, reason: text } },
+        },
+        { actor: text, now_ms: at + n * 60_000 },
+      );
     await board.recordUsage({
       ...{ session: run, run_id: run, ticket_id: ticket.id, agent: text, day: '2026-11-26' },
       totals: {
@@ -113,16 +117,16 @@ export async function fillHostile(board: Board, { now_ms, host }: Facts): Promis
         cost_usd: 1,
       },
     });
-    await board.setReady(text, text, null, text, at);
+    await board.setReady({ name: text, fix: text, stamp: null }, { actor: text, now_ms: at });
     await board.log({
       ...{ at_ms: at, ticket_id: ticket.id, run_id: run, actor: text, kind: 'heal', because: text, text },
     });
   }
-  await board.saveTick(
-    {
+  await board.saveTick({
+    tick: {
       ...{ id: 't', host_id: host.id, boot_id: null, mono_ms: 1, ramp: null, report: '{}' },
       ...{ started_at_ms: at, finished_at_ms: at + 5, outcome: HOSTILE[1] },
     },
-    [],
-  );
+    refresh: [],
+  });
 }

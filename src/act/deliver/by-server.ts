@@ -1,5 +1,5 @@
 import type { Server } from '../../board/http/api.ts';
-import type { Board } from '../../board/port.ts';
+import type { Board } from '../../board/port/index.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, settleLast } from './ledger.ts';
 
 /** Delivers a text to a runtime that the server has started, at most once: one of which the server has never answered is
@@ -18,16 +18,16 @@ export async function deliverByServer(
   const answer = await send(server, ticket.id, { run: row.id, text, nonce, now_ms }, { once: true });
   switch (answer.kind) {
     case 'accepted':
-      await board.setDelivery(delivery, 'delivered', 'server');
+      await board.setDelivery({ id: delivery, outcome: 'delivered', ack_source: 'server' });
       return { outcome: 'delivered', delivery, earlier: false, turn: row.turn };
     case 'busy':
-      await board.setDelivery(delivery, 'busy', null);
+      await board.setDelivery({ id: delivery, outcome: 'busy', ack_source: null });
       return { outcome: 'busy', why: 'busy' };
     case 'refused':
-      await board.setDelivery(delivery, 'refused', null);
+      await board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
       return { outcome: 'refused', why: answer.why };
     case 'unknown':
-      await board.setDelivery(delivery, 'indeterminate', null);
+      await board.setDelivery({ id: delivery, outcome: 'indeterminate', ack_source: null });
       return { outcome: 'indeterminate', delivery, held: false, turn: row.turn };
   }
 }

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Adapter } from '../../agents/index.ts';
 import type { Server } from '../../board/http/api.ts';
-import type { Board } from '../../board/port.ts';
+import type { Board } from '../../board/port/index.ts';
 import { monotonicMs } from '../../machine/clock.ts';
 import type { Places } from '../../machine/paths.ts';
 import type { Because } from '../../model/plan.ts';
@@ -37,7 +37,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   if (pane === null && hands.sender)
     return (await import('./by-server.ts')).deliverByServer(hands.board, hands.sender, one);
   if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
-  if (row.headless === 1) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
+  if (row.headless) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
   const other = () => whyNotTheClient(row, ticket.id, one.client);
   const stranger = other();
   if (stranger !== null) return { outcome: 'refused', why: stranger };
@@ -59,7 +59,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
   const pasted = await pasteText(hands.tmux, { ...at, text: one.text, enterDelayMs, mayEnter });
   if (pasted === 'refused' || (typeof pasted === 'object' && pasted.untouched)) {
-    await hands.board.setDelivery(delivery, 'refused', null);
+    await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     return {
       outcome: 'refused',
       why: pasted === 'refused' ? "its pane is dead or another run's" : pasted.error,
@@ -77,7 +77,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   arrived ||= reported;
   const outcome = arrived ? 'delivered' : 'indeterminate';
   const ack = reported ? 'report' : arrived ? 'event' : sentAfter(before.turn);
-  await hands.board.setDelivery(delivery, outcome, ack);
+  await hands.board.setDelivery({ id: delivery, outcome, ack_source: ack });
   return arrived
     ? { outcome: 'delivered', delivery, earlier: false, turn: before.turn }
     : { outcome: 'indeterminate', delivery, held: pasted === 'held', turn: before.turn };

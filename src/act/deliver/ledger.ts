@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Adapter } from '../../agents/index.ts';
-import type { Board } from '../../board/port.ts';
+import type { Board } from '../../board/port/index.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import type { Client } from '../../runs/program.ts';
@@ -52,15 +52,16 @@ export async function settleLast(
     outcome: 'open',
     why: `this text was sent already and is not acknowledged (run ${row.id})`,
   } as const;
-  const last = await board.lastDelivery(row.id, 'send', 'answer', 'nudge');
+  const last = await board.lastDelivery({ run: row.id, kinds: ['send', 'answer', 'nudge'] });
   if (last === null || (last.outcome !== 'pending' && last.outcome !== 'indeterminate')) {
     // What was sent after it, and has arrived, is no word on this one.
-    return (await board.openDelivery(row.id, sha256)) === null ? null : open;
+    return (await board.openDelivery({ run: row.id, sha256 })) === null ? null : open;
   }
   const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
   const arrived = then !== undefined && turn > Number(then);
-  if (arrived) await board.setDelivery(last.id, 'delivered', 'event');
-  if (last.sha256 !== sha256) return (await board.openDelivery(row.id, sha256)) === null ? null : open;
+  if (arrived) await board.setDelivery({ id: last.id, outcome: 'delivered', ack_source: 'event' });
+  if (last.sha256 !== sha256)
+    return (await board.openDelivery({ run: row.id, sha256 })) === null ? null : open;
   if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true, turn: Number(then) };
   return open;
 }

@@ -38,7 +38,7 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
   };
   try {
     failpoint('claim-before');
-    const won = await hands.board.claim(request, `tick:${hands.tick_id}`, hands.clock());
+    const won = await hands.board.claim(request, { actor: `tick:${hands.tick_id}`, now_ms: hands.clock() });
     if (won === 'lost') return outcome(step, null, 'lost_race', null, null);
     failpoint('claim-committed');
     const ticket = await hands.board.ticket(step.ticket);
@@ -96,16 +96,17 @@ async function launchUntil(
     ack_source: null,
     at_ms: hands.clock(),
   };
-  if ((await hands.board.staged(run, place.where, prompt)) === 'lost')
+  if ((await hands.board.staged({ run, ...place.where, prompt })) === 'lost')
     return release(claimed, hands, 'environment', 'the board did not take what was prepared');
   failpoint('launch-staged');
   // Before anything is started: whatever becomes of this tick, what the run honours is known.
   const given = { run, outcome: 'prompt', turn: 0 } as const;
-  if (place.answers.length > 0) await hands.board.handWords(place.answers, given, hands.clock());
+  if (place.answers.length > 0)
+    await hands.board.handWords({ ids: place.answers, ...given }, { now_ms: hands.clock() });
   starts();
   const pane = await hands.outside.start(run, step.ticket, place);
   if (!pane.ok && 'busy' in pane) {
-    await hands.board.setDelivery(delivery, 'busy', null);
+    await hands.board.setDelivery({ id: delivery, outcome: 'busy', ack_source: null });
     const said = findBusy(claimed.ticket, run, { ok: true, sightings: [pane.busy] });
     // Who is said to be busy and is dead here: the server will know by the next tick.
     return believe(said ?? { do: 'release', because: 'busy_and_dead' }, claimed, hands);
@@ -119,9 +120,9 @@ async function launchUntil(
   const registered = await hands.outside.registered(run, pane.pid);
   if (!registered) return outcome(step, run, 'launching', 'in_progress', null);
   failpoint('launch-registered-seen');
-  await hands.board.setDelivery(delivery, 'started', 'registered');
+  await hands.board.setDelivery({ id: delivery, outcome: 'started', ack_source: 'registered' });
   failpoint('launch-acknowledged');
-  if (place.answers.length > 0) await hands.board.takeAnswers(place.answers, run);
+  if (place.answers.length > 0) await hands.board.takeAnswers({ ids: place.answers, run });
   failpoint('launch-answers-taken');
   return outcome(step, run, 'launched', 'in_progress', null);
 }
@@ -131,7 +132,10 @@ async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outc
   const { step, run } = claimed;
   if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
   if (busy.do === 'leave') return outcome(step, run, 'declined', 'in_progress', busy.because);
-  const won = await hands.board.adopt(busy.request, `tick:${hands.tick_id}`, hands.clock());
+  const won = await hands.board.adopt(busy.request, {
+    actor: `tick:${hands.tick_id}`,
+    now_ms: hands.clock(),
+  });
   // Its process is on another row already, say: nothing runs for this claim, which is given back.
   if (won === 'lost') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
   await hands.outside.mark(step.ticket, busy.sighting);
@@ -165,18 +169,21 @@ async function release(
     return outcome(step, run, 'lost_race', null, error);
   }
   const failed = because === 'launch_failed' || because === 'environment';
-  const before = failed ? failedLaunches(await board.runtimesOf(now.id, LAUNCHES_SEEN)) : 0;
+  const before = failed
+    ? failedLaunches(await board.runtimesOf({ ticket: now.id, limit: LAUNCHES_SEEN }))
+    : 0;
   const held = heldAfter(now, before + 1, clock(), policy.limits);
   const to = because === 'killswitch' ? { ...held, not_before_at_ms: null } : held;
   const won = await board.retry(
-    now.id,
-    { status: 'in_progress', owner, claim_epoch, version: now.version },
-    { run, version: row.version },
-    { end_reason: because, exit_code: null, exit_signal: null } satisfies RunEnd,
-    to,
-    { reason: because, text: error ?? sentence(because, {}) },
-    `tick:${tick_id}`,
-    clock(),
+    {
+      ticket: now.id,
+      guard: { status: 'in_progress', owner, claim_epoch, version: now.version },
+      runtime: { run, version: row.version },
+      end: { end_reason: because, exit_code: null, exit_signal: null } satisfies RunEnd,
+      to,
+      why: { reason: because, text: error ?? sentence(because, {}) },
+    },
+    { actor: `tick:${tick_id}`, now_ms: clock() },
   );
   if (won === 'lost') return outcome(step, run, 'lost_race', null, error);
   const result = because === 'killswitch' ? 'halted' : because === 'runtime_busy' ? 'released' : 'failed';

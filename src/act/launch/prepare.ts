@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Adapter, adapterOf } from '../../agents/index.ts';
 import { sessionId } from '../../agents/session.ts';
-import type { WordsRow } from '../../board/port.ts';
+import type { WordsRow } from '../../board/port/index.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
@@ -189,7 +189,7 @@ const RUNS_SEEN = 50;
 /** What the last attempt left for the next one: how it ended and the last lines that it showed. */
 async function lastAttempt(ticket: Ticket, run: string, { board, places }: Here): Promise<Past | null> {
   // A launch of which no agent came was no attempt.
-  const row = (await board.runtimesOf(ticket.id, RUNS_SEEN)).find(
+  const row = (await board.runtimesOf({ ticket: ticket.id, limit: RUNS_SEEN })).find(
     ({ id, ended_at_ms, registered_at_ms }) =>
       id !== run && ended_at_ms !== null && registered_at_ms !== null,
   );

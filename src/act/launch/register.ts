@@ -1,4 +1,4 @@
-import type { Board, RegisterRequest } from '../../board/port.ts';
+import type { Board, RegisterRequest } from '../../board/port/index.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import type { Places } from '../../machine/paths.ts';
 import type { ProcessIdentity } from '../../model/identity.ts';
@@ -17,7 +17,7 @@ export async function registerProcess(
   now_ms: number,
 ): Promise<boolean> {
   failpoint('register-identified');
-  const won = await board.register(request, now_ms);
+  const won = await board.register(request, { now_ms });
   failpoint('register-committed');
   return won === 'won';
 }

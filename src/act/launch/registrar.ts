@@ -7,7 +7,7 @@
  */
 import { closeSync, constants, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import type { Board } from '../../board/port.ts';
+import type { Board } from '../../board/port/index.ts';
 import { monotonicMs } from '../../machine/clock.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import { inMadeDir, removeTreeIn, textAt } from '../../machine/foreign.ts';

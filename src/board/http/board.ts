@@ -3,9 +3,21 @@ import type { RecentRun } from '../../model/breaker.ts';
 import type { EndReason } from '../../model/ends.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { TicketGuard } from '../../model/plan.ts';
-import type { Board, Cas, DeliveryRow, ForeignTicket, RegisterRequest, Snapshot } from '../port.ts';
+import type { Runtime } from '../../model/runtime.ts';
+import type { TicketView } from '../../model/world.ts';
+import type {
+  Board,
+  Cas,
+  DeliveryRow,
+  ForeignTicket,
+  Observed,
+  RegisterRequest,
+  Snapshot,
+  SnapshotRequest,
+} from '../port/index.ts';
 import { ask, type Call, refused, type Server } from './api.ts';
 import * as c from './contract.ts';
+import { toRuntime } from './runtime.ts';
 
 const PAGE = 200;
 /** Tickets that one request names. */
@@ -108,14 +120,19 @@ export function httpBoard(server: Server): Board {
     }
     return found.slice(0, most);
   };
-  const runtimes = (query: NonNullable<Call['query']>, most: number): Promise<c.Runtime[]> =>
-    pages(
+  const runtimes = async (query: NonNullable<Call['query']>, most: number): Promise<Runtime[]> => {
+    const rows = await pages(
       (cursor) => get(['runtimes'], c.RuntimePage, { ...query, limit: Math.min(PAGE, most), cursor }),
       most,
     );
-  const bySeq = async (query: NonNullable<Call['query']>): Promise<c.Runtime[]> =>
+    return rows.map(toRuntime);
+  };
+  const bySeq = async (query: NonNullable<Call['query']>): Promise<Runtime[]> =>
     (await runtimes(query, Number.POSITIVE_INFINITY)).reverse();
-  const transition = (ticket: string, guard: TicketGuard, body: Omit<c.Transition, 'guard'>): Promise<Cas> =>
+  const transition = (
+    { ticket, guard }: Pick<Observed, 'ticket' | 'guard'>,
+    body: Omit<c.Transition, 'guard'>,
+  ): Promise<Cas> =>
     swap(['tickets', ticket, 'transition'], { ...body, guard: guardOf(guard) }, { version: guard.version });
 
   /** What came with contract 1.4, and is told to no server of before: that would not understand the whole request. */
@@ -127,7 +144,7 @@ export function httpBoard(server: Server): Board {
 
   return {
     snapshot: (options) => snapshot(options),
-    claim: ({ ticket, guard, ...rest }, actor, now_ms) =>
+    claim: ({ ticket, guard, ...rest }, { actor, now_ms }) =>
       swap(
         ['tickets', ticket, 'claim'],
         { ...rest, guard: guardOf(guard), actor, now_ms },
@@ -137,18 +154,19 @@ export function httpBoard(server: Server): Board {
           mine: async () => (await find(['runtimes', rest.run], c.Runtime)) !== null,
         },
       ),
-    staged: async (run, where, prompt) => {
+    staged: async ({ run, worktree, branch, client_session, resumed, prompt }) => {
+      const where = { worktree, branch, client_session, resumed };
       const won = await swap(['runtimes', run, 'staged'], where);
       if (won === 'won' && prompt !== undefined) await saveDelivery(prompt);
       return won;
     },
     // A server refuses a second registration, and by which process the first was it tells when asked.
-    register: async ({ run, time_ns = null, ...rest }, now_ms) => {
+    register: async ({ run, time_ns = null, ...rest }, { now_ms }) => {
       const body = { ...rest, ...(time_ns === null ? {} : await since14({ time_ns })), now_ms };
       const won = (await swap(['runtimes', run, 'register'], body)) === 'won';
       return won || (await registered(run, rest)) ? 'won' : 'lost';
     },
-    adopt: async (request, actor, now_ms) => {
+    adopt: async (request, { actor, now_ms }) => {
       const { instead_of, mark, agent, project, host_id, boot_id, pid_ns, pid, pid_start } = request;
       const { time_ns = null } = request;
       const { tmux_session, tmux_pane, worktree, branch, kind, headless, client_session } = request;
@@ -164,26 +182,30 @@ export function httpBoard(server: Server): Board {
         { version: guard.version },
       );
     },
-    normalize: (ticket, guard, runtime, pid, because, actor, now_ms) =>
-      transition(ticket, guard, { kind: 'normalize', runtime, pid, because, actor, now_ms }),
-    ask: (ticket, guard, runtime, what, actor, now_ms) =>
-      transition(ticket, guard, { kind: 'ask', runtime, what, actor, now_ms }),
-    nudge: (ticket, guard, runtime, turn, actor, now_ms) =>
-      transition(ticket, guard, { kind: 'nudge', runtime, turn, actor, now_ms }),
-    submit: (ticket, guard, runtime, because, actor, now_ms) =>
-      transition(ticket, guard, { kind: 'submit', runtime, because, actor, now_ms }),
-    retry: (ticket, guard, runtime, end, to, why, actor, now_ms) => {
+    normalize: ({ runtime, pid, because, ...of }, { actor, now_ms }) =>
+      transition(of, { kind: 'normalize', runtime, pid, because, actor, now_ms }),
+    ask: ({ runtime, reason, text, turn, park, ...of }, { actor, now_ms }) =>
+      transition(of, { kind: 'ask', runtime, what: { reason, text, turn, park }, actor, now_ms }),
+    nudge: ({ runtime, turn, ...of }, { actor, now_ms }) =>
+      transition(of, { kind: 'nudge', runtime, turn, actor, now_ms }),
+    submit: ({ runtime, because, ...of }, { actor, now_ms }) =>
+      transition(of, { kind: 'submit', runtime, because, actor, now_ms }),
+    retry: ({ runtime, end, to, why, ...of }, { actor, now_ms }) => {
       const { status, attempts, not_before_at_ms } = to;
       const goes = { status, attempts, not_before_at_ms };
-      return transition(ticket, guard, { kind: 'retry', runtime, end, to: goes, why, actor, now_ms });
+      return transition(of, { kind: 'retry', runtime, end, to: goes, why, actor, now_ms });
     },
     // A server before 1.4 has no such thing: the row stays as it is, and so does the ticket.
-    follow: (guard, { host_id, boot_id, pid_ns, time_ns, pid, pid_start }, actor, now_ms) =>
-      swap(['runtimes', guard.run, 'follow'], {
-        ...{ guard, host_id, boot_id, pid_ns, time_ns, pid, pid_start, actor, now_ms },
+    follow: (
+      { runtime, process: { host_id, boot_id, pid_ns, time_ns, pid, pid_start } },
+      { actor, now_ms },
+    ) =>
+      swap(['runtimes', runtime.run, 'follow'], {
+        ...{ guard: runtime, host_id, boot_id, pid_ns, time_ns, pid, pid_start, actor, now_ms },
       }),
-    end: (guard, end, actor, now_ms) => swap(['runtimes', guard.run, 'end'], { guard, end, actor, now_ms }),
-    report: async ({ run, to, message, turn, nothing_to_do = false, owner = null }, now_ms) => {
+    end: ({ runtime: guard, end }, { actor, now_ms }) =>
+      swap(['runtimes', guard.run, 'end'], { guard, end, actor, now_ms }),
+    report: async ({ run, to, message, turn, nothing_to_do = false, owner = null }, { now_ms }) => {
       // A server before 1.4 knows no such report: there it is one as any other.
       const nothing = nothing_to_do && to === 'in_review' && owner === null;
       if (nothing && (await swap(['runtimes', run, 'nothing-to-do'], { message, turn, now_ms })) === 'won')
@@ -194,10 +216,11 @@ export function httpBoard(server: Server): Board {
       });
     },
     // A server before 1.4 has no such thing: the wait stays as it is.
-    shortenWait: (what, actor, now_ms) => swap(['waits', 'shorten'], { ...what, actor, now_ms }),
+    shortenWait: ({ ticket, agent, from_ms, to_ms }, { actor, now_ms }) =>
+      swap(['waits', 'shorten'], { ticket, agent, from_ms, to_ms, actor, now_ms }),
 
-    addTicket: (ticket, now_ms) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
-    importTickets: async (tickets, actor, now_ms) => {
+    addTicket: (ticket, { now_ms }) => write({ path: ['tickets'], body: { ...ticket, now_ms } }, c.Ticket),
+    importTickets: async (tickets, { actor, now_ms }) => {
       if (tickets.length === 0) return [];
       const body = { tickets: tickets.map(foreign), actor, now_ms };
       return (await since13({ path: ['tickets', 'import'], body }, c.ImportedList)).items;
@@ -217,9 +240,9 @@ export function httpBoard(server: Server): Board {
       return pages((cursor) => get(['tickets'], c.TicketPage, { ...query, cursor }), Math.max(0, limit));
     },
     counts: () => get(['tickets', 'counts'], c.Counts),
-    move: (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
+    move: ({ ticket: id, version, to, why, trusted, takes = false }, { actor, now_ms }) =>
       swap(['tickets', id, 'move'], { to, why, trusted, takes, actor, now_ms }, { version }),
-    edit: (id, version, change, actor, now_ms) =>
+    edit: ({ ticket: id, version, change }, { actor, now_ms }) =>
       swap(['tickets', id], { change, actor, now_ms }, { version, method: 'PATCH' }),
     log: (row) => write({ path: ['activity'], body: row }, null),
     activity: async ({ ticket, after, limit }) =>
@@ -233,16 +256,19 @@ export function httpBoard(server: Server): Board {
         limit: Math.max(1, Math.min(10_000, limit)),
       }),
 
-    runtime: (run) => find(['runtimes', run], c.Runtime),
+    runtime: async (run) => {
+      const row = await find(['runtimes', run], c.Runtime);
+      return row === null ? null : toRuntime(row);
+    },
     runtimeByMark: async (mark) => {
       const [live] = await runtimes({ mark, live: true }, 1);
       return live ?? (await runtimes({ mark }, 1))[0] ?? null;
     },
     liveRuntime: async (ticket) => (await runtimes({ ticket, live: true }, 1))[0] ?? null,
     liveRuntimes: () => bySeq({ live: true }),
-    runtimesOf: (ticket, limit) => runtimes({ ticket }, Math.max(0, limit)),
+    runtimesOf: ({ ticket, limit }) => runtimes({ ticket }, Math.max(0, limit)),
 
-    saveTick: async (tick, rows) => {
+    saveTick: async ({ tick, refresh: rows }) => {
       const fills =
         rows.some(({ time_ns }) => time_ns !== undefined) && 'time_ns' in (await since14({ time_ns: '' }));
       const refresh = rows.map(({ quiet: _, time_ns, ...row }) => (fills ? { ...row, time_ns } : row));
@@ -251,13 +277,13 @@ export function httpBoard(server: Server): Board {
     },
     lastTick: (host_id) => find(['hosts', host_id, 'ticks', 'last'], c.Tick),
 
-    limitAccount: (name, until_ms, reason, actor, now_ms) =>
+    limitAccount: ({ name, until_ms, reason }, { actor, now_ms }) =>
       swap(['accounts', name, 'limit'], { until_ms, reason, actor, now_ms }),
-    setReady: (name, fix, stamp, actor, now_ms) =>
+    setReady: ({ name, fix, stamp }, { actor, now_ms }) =>
       swap(['accounts', name, 'ready'], { fix, stamp, actor, now_ms }),
     accounts: async () => (await get(['accounts'], c.AccountList)).items,
 
-    keepAnswer: async (ticket, text, author, now_ms) =>
+    keepAnswer: async ({ ticket, text, author }, { now_ms }) =>
       (await write({ path: ['tickets', ticket, 'answers'], body: { text, author, now_ms } }, c.AnswerId)).id,
     // A server before 1.4 keeps an answer until one run has it for certain, and tells of no run that had it.
     words: async (ticket) => {
@@ -269,14 +295,14 @@ export function httpBoard(server: Server): Board {
         ...{ honoured_by: null, honoured_at_ms: null, had: [] },
       }));
     },
-    handWords: async (ids, { run, outcome, turn }, now_ms) => {
+    handWords: async ({ ids, run, outcome, turn }, { now_ms }) => {
       if (ids.length === 0) return;
       const body = { ids: [...ids], run, outcome, turn, now_ms };
       const call = { method: 'POST', path: ['answers', 'handed'], body } as const;
       const answer = await ask(server, call, null);
       if (answer.ok) return;
       if (answer.refusal.status !== 404) throw refused(server, call, answer.refusal);
-      if (outcome === 'delivered') await take(ids, run);
+      if (outcome === 'delivered') await take({ ids, run });
     },
     takeAnswers: take,
 
@@ -284,18 +310,19 @@ export function httpBoard(server: Server): Board {
     usage: async (filter) => (await get(['usage'], c.UsageList, { ...filter })).items,
 
     saveDelivery,
-    setDelivery: (id, outcome, ack_source) =>
+    setDelivery: ({ id, outcome, ack_source }) =>
       write({ method: 'PATCH', path: ['deliveries', id], body: { outcome, ack_source } }, null),
-    openDelivery: (run, sha256) => find(['runtimes', run, 'deliveries', 'open'], c.Delivery, { sha256 }),
-    lastDelivery: (run, ...kind) => find(['runtimes', run, 'deliveries', 'last'], c.Delivery, { kind }),
-    close: () => {},
+    openDelivery: ({ run, sha256 }) => find(['runtimes', run, 'deliveries', 'open'], c.Delivery, { sha256 }),
+    lastDelivery: ({ run, kinds: kind }) =>
+      find(['runtimes', run, 'deliveries', 'last'], c.Delivery, { kind }),
+    close: async () => {},
     // A server of an earlier contract has neither of these: then there is less to show, and nothing is wrong.
-    ticksAbout: async (ticket, limit) =>
+    ticksAbout: async ({ ticket, limit }) =>
       limit < 1
         ? []
         : ((await find(['ticks', 'about'], c.TickMentionList, { ticket, limit: Math.min(10_000, limit) }))
             ?.items ?? []),
-    retries: async (now_ms, limit) =>
+    retries: async ({ now_ms, limit }) =>
       limit < 1
         ? []
         : ((await find(['tickets', 'retries'], c.TicketList, { now_ms, limit: Math.min(1000, limit) }))
@@ -311,11 +338,11 @@ export function httpBoard(server: Server): Board {
       }
       return found;
     },
-    saveReview: (review, reader) =>
+    saveReview: ({ review, reader }) =>
       swap(['tickets', review.ticket_id, 'review'], { review, reader }, { method: 'PUT' }),
   };
 
-  async function take(ids: readonly number[], run: string): Promise<void> {
+  async function take({ ids, run }: Parameters<Board['takeAnswers']>[0]): Promise<void> {
     if (ids.length > 0) await write({ path: ['answers', 'taken'], body: { ids, run } }, null);
   }
 
@@ -335,7 +362,7 @@ export function httpBoard(server: Server): Board {
   }
 
   /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */
-  async function snapshot(options: Parameters<Board['snapshot']>[0]): Promise<Snapshot> {
+  async function snapshot(options: SnapshotRequest): Promise<Snapshot> {
     // A query that a server does not know does no harm; in the body it might be refused.
     const { recent_since_ms: since, ...body } = options;
     const recent_since_ms = Math.max(0, Math.floor(since));
@@ -344,7 +371,7 @@ export function httpBoard(server: Server): Board {
       const query = { cursor, recent_since_ms };
       const page = await write({ path: ['candidates'], query, body }, c.Candidates);
       all.push(page);
-      return { items: page.tickets, next: page.next };
+      return { items: page.tickets.map(toView), next: page.next };
     });
     const [first] = all;
     if (first === undefined) throw new Error('no first page');
@@ -368,6 +395,10 @@ function before14(ticket: string, now_ms: number): RecentRun {
       heartbeat_at_ms: null,
     },
   };
+}
+
+function toView({ ended, ...rest }: c.TicketView): TicketView {
+  return { ...rest, ended: ended === null ? null : toRuntime(ended) };
 }
 
 /** The fields of the contract, whatever else the caller's object has. */

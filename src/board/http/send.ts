@@ -3,6 +3,7 @@ import { EXIT, UserError } from '../../model/errors.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import { ask, type Server } from './api.ts';
 import * as c from './contract.ts';
+import { toRuntime } from './runtime.ts';
 
 export type Sent =
   | { readonly kind: 'accepted' }
@@ -28,7 +29,7 @@ export async function send(
     const { status, detail, again } = answer.refusal;
     const why = `${status}: ${detail}`;
     const busy = status === 409 ? v.safeParse(c.BusyProblem, answer.refusal.body) : null;
-    if (busy?.success) return { kind: 'busy', runtime: busy.output.runtime };
+    if (busy?.success) return { kind: 'busy', runtime: toRuntime(busy.output.runtime) };
     // A 409 that does not say who is busy is no proof that nobody is; and a refusal after an answer that was lost may be
     // the refusal of what was done already.
     return status === 409 || again ? { kind: 'unknown', why } : { kind: 'refused', why };

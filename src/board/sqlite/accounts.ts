@@ -1,13 +1,11 @@
 import type { AccountView } from '../../model/world.ts';
-import type { Board, UsageRecord, UsageRow, UsageTotals } from '../port.ts';
+import type { Accounts, Usage, UsageRecord, UsageRow, UsageTotals } from '../port/index.ts';
 import type { Store } from './store.ts';
 
-type Accounts = 'limitAccount' | 'setReady' | 'accounts' | 'recordUsage' | 'usage';
-
 /** What profiles may do, and what was used. */
-export function accounts(store: Store): Pick<Board, Accounts> {
+export function accounts(store: Store): Accounts & Usage {
   return {
-    limitAccount: async (name, until_ms, reason, actor, now_ms) =>
+    limitAccount: async ({ name, until_ms, reason }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `INSERT INTO accounts (name, not_before_at_ms, wait_since_ms, reason)
@@ -28,7 +26,7 @@ export function accounts(store: Store): Pick<Board, Accounts> {
         });
       }),
 
-    setReady: async (name, fix, stamp, actor, now_ms) =>
+    setReady: async ({ name, fix, stamp }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `INSERT INTO accounts (name, not_ready, not_ready_stamp) VALUES (@name, @fix, @stamp)

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import type { Board } from '../port.ts';
+import type { Board } from '../port/index.ts';
 import { accounts } from './accounts.ts';
 import { claims } from './claims.ts';
 import { heals } from './heals.ts';
@@ -26,6 +26,6 @@ export function sqliteBoard(db: Database.Database, path: string): Board {
     ...words(store),
     ...history(store),
     ...reviews(store),
-    close: () => store.close(),
+    close: async () => store.close(),
   };
 }

@@ -1,5 +1,5 @@
 import { failpoint } from '../../machine/failpoint.ts';
-import type { AdoptRequest, Board, Cas, ClaimRequest, RegisterRequest } from '../port.ts';
+import type { AdoptRequest, At, By, Cas, ClaimRequest, Claims, RegisterRequest } from '../port/index.ts';
 import { insertDelivery } from './records.ts';
 import { inSameHands, TICKET_GUARD } from './rows.ts';
 import type { Store } from './store.ts';
@@ -7,26 +7,26 @@ import type { Store } from './store.ts';
 const NO_REASON = 'reason = NULL, reason_text = NULL, reason_run = NULL, reason_turn = NULL';
 
 /** How a ticket and a runtime come together: claim, stage, register, adopt. */
-export function claims(store: Store): Pick<Board, 'claim' | 'staged' | 'register' | 'adopt'> {
+export function claims(store: Store): Claims {
   return {
-    claim: async (request, actor, now_ms) => claim(store, request, actor, now_ms),
-    staged: async (run, where, prompt) =>
+    claim: async (request, by) => claim(store, request, by),
+    staged: async ({ prompt, ...where }) =>
       store.swap(() => {
         store.must(
           `UPDATE runtime_sessions SET worktree = @worktree, branch = @branch, client_session = @client_session,
              resumed = @resumed, version = version + 1
            WHERE id = @run AND phase = 'launching'`,
-          { run, ...where },
+          where,
         );
         if (prompt !== undefined) insertDelivery(store, prompt);
       }),
-    register: async (request, now_ms) =>
-      register(store, request, now_ms) === 'won' || isRegistered(store, request) ? 'won' : 'lost',
-    adopt: async (request, actor, now_ms) => adopt(store, request, actor, now_ms),
+    register: async (request, at) =>
+      register(store, request, at) === 'won' || isRegistered(store, request) ? 'won' : 'lost',
+    adopt: async (request, by) => adopt(store, request, by),
   };
 }
 
-function claim(store: Store, request: ClaimRequest, actor: string, now_ms: number): Cas {
+function claim(store: Store, request: ClaimRequest, { actor, now_ms }: By): Cas {
   const { ticket, guard, run, agent, project, attempt, host_id, boot_id, kind, headless } = request;
   return store.swap(() => {
     store.must(
@@ -57,7 +57,7 @@ function claim(store: Store, request: ClaimRequest, actor: string, now_ms: numbe
   });
 }
 
-function register(store: Store, request: RegisterRequest, now_ms: number): Cas {
+function register(store: Store, request: RegisterRequest, { now_ms }: At): Cas {
   const { run, pid } = request;
   return store.swap(() => {
     store.must(
@@ -119,7 +119,7 @@ function ticketOf(store: Store, run: string): string | null {
   return row?.ticket_id ?? null;
 }
 
-function adopt(store: Store, request: AdoptRequest, actor: string, now_ms: number): Cas {
+function adopt(store: Store, request: AdoptRequest, { actor, now_ms }: By): Cas {
   const { ticket, guard, instead_of, pid, mark } = request;
   return store.swap(() => {
     const from =

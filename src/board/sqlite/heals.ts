@@ -1,15 +1,13 @@
 import { failpoint } from '../../machine/failpoint.ts';
 import type { EndInfo, RuntimeGuard } from '../../model/plan.ts';
-import type { Board } from '../port.ts';
+import type { Heals } from '../port/index.ts';
 import { inSameHands, TICKET_GUARD, UNSETTLED } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
-export function heals(
-  store: Store,
-): Pick<Board, 'normalize' | 'follow' | 'ask' | 'nudge' | 'submit' | 'end' | 'retry' | 'shortenWait'> {
+export function heals(store: Store): Heals {
   return {
-    normalize: async (ticket, guard, runtime, pid, because, actor, now_ms) =>
+    normalize: async ({ ticket, guard, runtime, pid, because }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `UPDATE tickets SET status = 'in_progress', worker_pid = @pid, reason = NULL, reason_text = NULL,
@@ -34,8 +32,9 @@ export function heals(
         });
       }),
 
-    follow: async (runtime, { host_id, boot_id, pid_ns, time_ns, pid, pid_start }, actor, now_ms) =>
+    follow: async ({ runtime, process }, { actor, now_ms }) =>
       store.swap(() => {
+        const { host_id, boot_id, pid_ns, time_ns, pid, pid_start } = process;
         store.must(
           `UPDATE runtime_sessions SET boot_id = @boot_id, pid_ns = @pid_ns, time_ns = @time_ns, pid = @pid,
              pid_start = @pid_start, program = NULL, heartbeat_at_ms = @now_ms, version = version + 1
@@ -59,7 +58,7 @@ export function heals(
         });
       }),
 
-    nudge: async (ticket, guard, runtime, turn, actor, now_ms) =>
+    nudge: async ({ ticket, guard, runtime, turn }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `UPDATE tickets SET version = version + 1, updated_at_ms = @now_ms
@@ -75,9 +74,8 @@ export function heals(
         store.note({ ...note, kind: 'nudged', because: 'idle_without_report', text: null });
       }),
 
-    ask: async (ticket, guard, runtime, what, actor, now_ms) =>
+    ask: async ({ ticket, guard, runtime, reason, text, turn, park }, { actor, now_ms }) =>
       store.swap(() => {
-        const { reason, text, turn, park } = what;
         store.must(
           `UPDATE tickets SET status = 'needs_input', reason = @reason, reason_text = @text, reason_run = @run,
              reason_turn = @turn, version = version + 1, updated_at_ms = @now_ms
@@ -101,7 +99,7 @@ export function heals(
         });
       }),
 
-    submit: async (ticket, guard, runtime, because, actor, now_ms) =>
+    submit: async ({ ticket, guard, runtime, because }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `UPDATE tickets SET status = 'in_review', reason = @because, reason_text = NULL, reason_run = NULL,
@@ -121,7 +119,7 @@ export function heals(
         });
       }),
 
-    end: async (runtime, end, actor, now_ms) =>
+    end: async ({ runtime, end }, { actor, now_ms }) =>
       store.swap(() => {
         endRow(store, runtime, end, now_ms);
         const row = store.get<{ ticket_id: string | null }>(
@@ -141,7 +139,7 @@ export function heals(
         });
       }),
 
-    retry: async (ticket, guard, runtime, end, to, why, actor, now_ms) =>
+    retry: async ({ ticket, guard, runtime, end, to, why }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `UPDATE tickets SET status = @to_status, attempts = @attempts, not_before_at_ms = @not_before_at_ms,
@@ -168,7 +166,7 @@ export function heals(
         store.note({ at_ms: now_ms, ticket_id: ticket, run_id, actor, kind: 'retry', because, text });
       }),
 
-    shortenWait: async ({ ticket, agent, from_ms, to_ms }, actor, now_ms) =>
+    shortenWait: async ({ ticket, agent, from_ms, to_ms }, { actor, now_ms }) =>
       store.swap(() => {
         const ends = 'SET not_before_at_ms = @to_ms, wait_since_ms = @now_ms';
         if (agent === null)

@@ -1,11 +1,11 @@
-import type { Board, HistoryEvent, HistoryRun, HistoryTick } from '../port.ts';
+import type { Histories, HistoryEvent, HistoryRun, HistoryTick } from '../port/index.ts';
 import type { Store } from './store.ts';
 
 /** How many lines of the log are looked at for each one that may be given: it has no index by time, and grows by its end. */
 const LOOK_BACK = 20;
 
 /** What happened since a moment, read in one transaction by the indexes that ticks keep anyway. */
-export function history(store: Store): Pick<Board, 'history'> {
+export function history(store: Store): Histories {
   return {
     history: async ({ since_ms, limit }) =>
       store.read(() => {

@@ -1,13 +1,12 @@
 import { EXIT, UserError } from '../../model/errors.ts';
-import type { Board, ForeignTicket, Imported } from '../port.ts';
+import type { By, ForeignTicket, Imported, Imports } from '../port/index.ts';
 import { TICKET, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** Tickets that come from elsewhere, told apart by their source. */
-export function imports(store: Store): Pick<Board, 'importTickets' | 'bySource' | 'boardId'> {
+export function imports(store: Store): Imports {
   return {
-    importTickets: async (tickets, actor, now_ms) =>
-      store.write(() => tickets.map((ticket) => add(store, ticket, actor, now_ms))),
+    importTickets: async (tickets, by) => store.write(() => tickets.map((ticket) => add(store, ticket, by))),
     bySource: async (sources) =>
       store.read(() =>
         store
@@ -22,7 +21,7 @@ export function imports(store: Store): Pick<Board, 'importTickets' | 'bySource' 
   };
 }
 
-function add(store: Store, ticket: ForeignTicket, actor: string, now_ms: number): Imported {
+function add(store: Store, ticket: ForeignTicket, { actor, now_ms }: By): Imported {
   const { source, comments, ...columns } = ticket;
   const known = idOf(store, source);
   if (known !== null) return { source, id: known, added: false };

@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3';
 import { monotonicMs } from '../../machine/clock.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
-import type { Board } from '../port.ts';
+import type { Board } from '../port/index.ts';
 import { sqliteBoard } from './board.ts';
 import { explained, isBusy } from './errors.ts';
 import { codeOf, createPrivate } from './files.ts';

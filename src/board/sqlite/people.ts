@@ -1,17 +1,24 @@
 import { EXIT, UserError } from '../../model/errors.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../../model/ticket.ts';
-import type { Board, Cas, NewTicket, ReportRequest, TicketEdit } from '../port.ts';
+import type {
+  At,
+  By,
+  Cas,
+  EditRequest,
+  NewTicket,
+  ReportRequest,
+  TicketEdit,
+  Tickets,
+} from '../port/index.ts';
 import { inSameHands, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 import { honourByReport } from './words.ts';
 
 /** Tickets as people and agents handle them. */
-export function people(
-  store: Store,
-): Pick<Board, 'report' | 'addTicket' | 'ticket' | 'tickets' | 'counts' | 'move' | 'edit' | 'retries'> {
+export function people(store: Store): Tickets {
   return {
-    report: async (request, now_ms) => report(store, request, now_ms),
-    addTicket: async (ticket, now_ms) => store.write(() => add(store, ticket, now_ms)),
+    report: async (request, at) => report(store, request, at),
+    addTicket: async (ticket, { now_ms }) => store.write(() => add(store, ticket, now_ms)),
     ticket: async (id) => store.read(() => find(store, id)),
     tickets: async ({ status, project, limit }) =>
       store.read(() =>
@@ -31,7 +38,7 @@ export function people(
           .map(toTicket),
       ),
     counts: async () => store.read(() => count(store)),
-    move: async (id, version, { to, why, trusted, takes = false }, actor, now_ms) =>
+    move: async ({ ticket: id, version, to, why, trusted, takes = false }, { actor, now_ms }) =>
       store.swap(() => {
         const again = to === 'todo';
         // A person who takes a ticket opens an epoch of their own: the run that ended before is not to be retried.
@@ -69,8 +76,8 @@ export function people(
           text: why,
         });
       }),
-    edit: async (id, version, change, actor, now_ms) => edit(store, id, version, change, actor, now_ms),
-    retries: async (now_ms, limit) =>
+    edit: async (request, by) => edit(store, request, by),
+    retries: async ({ now_ms, limit }) =>
       store.read(() =>
         store
           .all<TicketRow>(
@@ -127,14 +134,7 @@ function count(store: Store): Record<TicketStatus, number> {
   return Object.fromEntries(counts) as Record<TicketStatus, number>;
 }
 
-function edit(
-  store: Store,
-  id: string,
-  version: number,
-  change: TicketEdit,
-  actor: string,
-  now_ms: number,
-): Cas {
+function edit(store: Store, { ticket: id, version, change }: EditRequest, { actor, now_ms }: By): Cas {
   return store.swap(() => {
     const old = find(store, id);
     if (old === null) return store.lose();
@@ -203,7 +203,7 @@ function reporter(store: Store, { run, owner = null }: ReportRequest): Reporter 
   );
 }
 
-function report(store: Store, request: ReportRequest, now_ms: number): Cas {
+function report(store: Store, request: ReportRequest, { now_ms }: At): Cas {
   const { to, message: text, turn, nothing_to_do = false } = request;
   return store.swap(() => {
     const row = reporter(store, request);

@@ -1,25 +1,18 @@
 import { failpoint } from '../../machine/failpoint.ts';
 import type { Refresh } from '../../model/plan.ts';
-import type { ActivityRow, Board, DeliveryRow, TickMention, TickRow } from '../port.ts';
-import { RUNTIME, type Runtime } from './rows.ts';
+import type {
+  ActivityRow,
+  Deliveries,
+  DeliveryRow,
+  Log,
+  Runtimes,
+  TickMention,
+  TickRow,
+  Ticks,
+} from '../port/index.ts';
+import { liveRows, RUNTIME, type Runtime, type RuntimeRow, toRuntime } from './rows.ts';
 import type { Store } from './store.ts';
 import { honourByTurns } from './words.ts';
-
-type Records =
-  | 'log'
-  | 'activity'
-  | 'runtime'
-  | 'runtimeByMark'
-  | 'liveRuntime'
-  | 'liveRuntimes'
-  | 'runtimesOf'
-  | 'saveTick'
-  | 'lastTick'
-  | 'saveDelivery'
-  | 'setDelivery'
-  | 'lastDelivery'
-  | 'openDelivery'
-  | 'ticksAbout';
 
 const DELIVERY = 'id, run_id, ticket_id, kind, nonce, sha256, bytes, outcome, ack_source, at_ms';
 
@@ -33,11 +26,15 @@ export function insertDelivery(store: Store, row: DeliveryRow): void {
 }
 
 /** What is read about runtimes, and what is only ever recorded. */
-export function records(store: Store): Pick<Board, Records> {
+export function records(store: Store): Log & Runtimes & Ticks & Deliveries {
   const one = (where: string, values: Record<string, string>): Runtime | null =>
-    store.read(() =>
-      store.get<Runtime>(`SELECT ${RUNTIME} FROM runtime_sessions WHERE ${where} LIMIT 1`, values),
-    );
+    store.read(() => {
+      const row = store.get<RuntimeRow>(
+        `SELECT ${RUNTIME} FROM runtime_sessions WHERE ${where} LIMIT 1`,
+        values,
+      );
+      return row === null ? null : toRuntime(row);
+    });
   return {
     log: async (row) => store.write(() => store.note(row)),
     // In the order of time: what follows `after`, or, without it, the newest.
@@ -55,19 +52,18 @@ export function records(store: Store): Pick<Board, Records> {
     runtime: async (run) => one('id = @run', { run }),
     runtimeByMark: async (mark) => one('mark = @mark ORDER BY ended_at_ms IS NULL DESC, seq DESC', { mark }),
     liveRuntime: async (ticket) => one('ticket_id = @ticket AND ended_at_ms IS NULL', { ticket }),
-    liveRuntimes: async () =>
+    liveRuntimes: async () => store.read(() => liveRows(store)),
+    runtimesOf: async ({ ticket, limit }) =>
       store.read(() =>
-        store.all<Runtime>(`SELECT ${RUNTIME} FROM runtime_sessions WHERE ended_at_ms IS NULL ORDER BY seq`),
-      ),
-    runtimesOf: async (ticket, limit) =>
-      store.read(() =>
-        store.all<Runtime>(
-          `SELECT ${RUNTIME} FROM runtime_sessions WHERE ticket_id = @ticket ORDER BY seq DESC LIMIT @limit`,
-          { ticket, limit: Math.max(0, limit) },
-        ),
+        store
+          .all<RuntimeRow>(
+            `SELECT ${RUNTIME} FROM runtime_sessions WHERE ticket_id = @ticket ORDER BY seq DESC LIMIT @limit`,
+            { ticket, limit: Math.max(0, limit) },
+          )
+          .map(toRuntime),
       ),
 
-    saveTick: async (row, refresh) =>
+    saveTick: async ({ tick: row, refresh }) =>
       store.write(() => {
         saveTick(store, row);
         failpoint('keep-tick-written');
@@ -88,7 +84,7 @@ export function records(store: Store): Pick<Board, Records> {
       store.write(() => {
         insertDelivery(store, row);
       }),
-    setDelivery: async (id, outcome, ack_source) =>
+    setDelivery: async ({ id, outcome, ack_source }) =>
       store.write(() => {
         store.run(
           `UPDATE deliveries SET outcome = @outcome, ack_source = @ack_source
@@ -96,7 +92,7 @@ export function records(store: Store): Pick<Board, Records> {
           { id, outcome, ack_source },
         );
       }),
-    openDelivery: async (run_id, sha256) =>
+    openDelivery: async ({ run: run_id, sha256 }) =>
       store.read(() =>
         store.get<DeliveryRow>(
           `SELECT ${DELIVERY} FROM deliveries
@@ -105,7 +101,7 @@ export function records(store: Store): Pick<Board, Records> {
           { run_id, sha256 },
         ),
       ),
-    lastDelivery: async (run_id, ...kinds) =>
+    lastDelivery: async ({ run: run_id, kinds }) =>
       store.read(() =>
         store.get<DeliveryRow>(
           `SELECT ${DELIVERY} FROM deliveries
@@ -113,7 +109,7 @@ export function records(store: Store): Pick<Board, Records> {
           { run_id, kinds: JSON.stringify(kinds) },
         ),
       ),
-    ticksAbout: async (ticket, limit) =>
+    ticksAbout: async ({ ticket, limit }) =>
       store.read(() =>
         store.all<TickMention>(TICKS_ABOUT, {
           ticket,

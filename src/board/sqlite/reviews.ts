@@ -1,4 +1,4 @@
-import type { Board, ReviewRow } from '../port.ts';
+import type { ReviewRow, Reviews } from '../port/index.ts';
 import { add } from './people.ts';
 import type { Store } from './store.ts';
 
@@ -6,7 +6,7 @@ const COLUMNS = `ticket_id, claim_epoch, run_id, branch, head, stage, number, ur
   ticket_version, updated_at_ms, version`;
 
 /** What went out of the work of tickets. */
-export function reviews(store: Store): Pick<Board, 'reviews' | 'saveReview'> {
+export function reviews(store: Store): Reviews {
   return {
     reviews: async (tickets) =>
       store.read(() =>
@@ -17,7 +17,7 @@ export function reviews(store: Store): Pick<Board, 'reviews' | 'saveReview'> {
         ),
       ),
 
-    saveReview: async (row, reader) =>
+    saveReview: async ({ review: row, reader }) =>
       store.swap(() => {
         const made = reader === null ? row.reader : add(store, reader, row.updated_at_ms).id;
         if (row.version === 0) {

@@ -1,5 +1,6 @@
 import type { Runtime } from '../../model/runtime.ts';
 import { TICKET_STATUSES, type Ticket, type TicketFacts } from '../../model/ticket.ts';
+import type { Store } from './store.ts';
 
 /** A row of `tickets` as SQLite gives it. */
 export interface TicketRow extends Omit<Ticket, 'labels' | 'depends_on' | 'trusted'> {
@@ -17,7 +18,12 @@ export const TICKET = `id, title, body, status, priority, project, labels, agent
 export const FACTS = `id, status, priority, project, labels, agent, owner, author, trusted, depends_on,
   not_before_at_ms, wait_since_ms, attempts, claim_epoch, version, worker_pid, reason, reason_run, reason_turn, created_at_ms`;
 
-/** The columns of a runtime: exactly the fields of `Runtime`, so that a row needs no mapping. */
+/** A row of `runtime_sessions` as SQLite gives it. */
+export interface RuntimeRow extends Omit<Runtime, 'headless'> {
+  readonly headless: number;
+}
+
+/** The columns of a runtime: exactly the fields of `Runtime`. */
 export const RUNTIME = `id, mark, ticket_id, claim_epoch, attempt, owner, agent, project, phase, version, host_id,
   boot_id, pid_ns, time_ns, pid, pid_start, tmux_server_pid, tmux_server_start, tmux_session, tmux_pane, worktree, branch,
   client_session, activity, question, turn, events_seen, events_cursor, output_at_s, silent_ms, launching_ms,
@@ -53,6 +59,17 @@ export function toTicket<R extends FactsRow>(
     depends_on: strings(row.depends_on),
     trusted: row.trusted === 1,
   };
+}
+
+/** Every row that has not ended, in the order of claims. */
+export function liveRows(store: Store): Runtime[] {
+  return store
+    .all<RuntimeRow>(`SELECT ${RUNTIME} FROM runtime_sessions WHERE ended_at_ms IS NULL ORDER BY seq`)
+    .map(toRuntime);
+}
+
+export function toRuntime(row: RuntimeRow): Runtime {
+  return { ...row, headless: row.headless === 1 };
 }
 
 const NONE: readonly string[] = [];

@@ -1,9 +1,18 @@
 import type { RecentRun } from '../../model/breaker.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
 import type { AccountView, Spent, TicketView } from '../../model/world.ts';
-import type { Board, Ready, Snapshot } from '../port.ts';
+import type { Ready, Snapshot, SnapshotRequest, Snapshots } from '../port/index.ts';
 import { allAccounts } from './accounts.ts';
-import { FACTS, type FactsRow, RUNTIME, type Runtime, toTicket } from './rows.ts';
+import {
+  FACTS,
+  type FactsRow,
+  liveRows,
+  RUNTIME,
+  type Runtime,
+  type RuntimeRow,
+  toRuntime,
+  toTicket,
+} from './rows.ts';
 import type { Store } from './store.ts';
 
 const HEALS_MS = 30 * 60_000;
@@ -12,19 +21,15 @@ const MOST_RECENT = 1000;
 
 /** What a tick sees, in one read transaction. The partial indexes keep it independent of how many tickets are
  *  done, and the views ask per set, not per ticket. */
-export function snapshots(store: Store): Pick<Board, 'snapshot'> {
+export function snapshots(store: Store): Snapshots {
   return {
     snapshot: async (options) => store.read(() => look(store, options)),
   };
 }
 
-type Options = Parameters<Board['snapshot']>[0];
-
-function look(store: Store, options: Options): Snapshot {
+function look(store: Store, options: SnapshotRequest): Snapshot {
   const { host_id, now_ms } = options;
-  const runtimes = store.all<Runtime>(
-    `SELECT ${RUNTIME} FROM runtime_sessions WHERE ended_at_ms IS NULL ORDER BY seq`,
-  );
+  const runtimes = liveRows(store);
   const live = new Set(runtimes.flatMap(({ ticket_id }) => ticket_id ?? []));
   const todo = store.get<{ n: number }>(`SELECT count(*) AS n FROM tickets WHERE status = 'todo'`)?.n ?? 0;
   const accounts = allAccounts(store);
@@ -129,7 +134,7 @@ function allWaiting(store: Store): FactsRow[] {
 }
 
 /** The same where there are more than one look takes in: the launchable first. */
-function waitingTickets(store: Store, ready: Ready, options: Options): FactsRow[] {
+function waitingTickets(store: Store, ready: Ready, options: SnapshotRequest): FactsRow[] {
   const values = {
     now_ms: options.now_ms,
     authors: JSON.stringify(ready.authors),
@@ -210,18 +215,18 @@ function healsOf(store: Store, ids: readonly string[], now_ms: number): Readonly
 
 function endedOf(store: Store, ids: readonly string[]): ReadonlyMap<string, Runtime> {
   if (ids.length === 0) return new Map();
-  const rows = store.all<Runtime>(
+  const rows = store.all<RuntimeRow>(
     `SELECT ${RUNTIME} FROM runtime_sessions AS r
      WHERE ticket_id IN (SELECT value FROM json_each(@ids)) AND ended_at_ms IS NOT NULL
        AND claim_epoch = (SELECT t.claim_epoch FROM tickets AS t WHERE t.id = r.ticket_id)
      ORDER BY ended_at_ms, seq`,
     { ids: JSON.stringify(ids) },
   );
-  return new Map(rows.map((row) => [row.ticket_id ?? '', row])); // the last one of each ticket stays
+  return new Map(rows.map((row) => [row.ticket_id ?? '', toRuntime(row)])); // the last one of each ticket stays
 }
 
 /** What a clock that ran ahead has written into the future says nothing of late. */
-function recentRuns(store: Store, { recent_since_ms, now_ms }: Options): RecentRun[] {
+function recentRuns(store: Store, { recent_since_ms, now_ms }: SnapshotRequest): RecentRun[] {
   return store.all<RecentRun>(
     `SELECT ticket_id AS ticket, agent, project, host_id, registered_at_ms, ended_at_ms, end_reason, tmux_server_pid,
        tmux_server_start, heartbeat_at_ms

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import type { ActivityRow, Cas } from '../port.ts';
+import type { ActivityRow, Cas } from '../port/index.ts';
 import { explained, isTaken } from './errors.ts';
 
 type Value = string | number | null;

@@ -1,4 +1,4 @@
-import type { Board, Handed, WordsRow } from '../port.ts';
+import type { HandRequest, Words, WordsRow } from '../port/index.ts';
 import type { Store } from './store.ts';
 
 interface Row extends Omit<WordsRow, 'had'> {
@@ -6,9 +6,9 @@ interface Row extends Omit<WordsRow, 'had'> {
 }
 
 /** What people say of a ticket, and which runs had it. */
-export function words(store: Store): Pick<Board, 'keepAnswer' | 'words' | 'handWords' | 'takeAnswers'> {
+export function words(store: Store): Words {
   return {
-    keepAnswer: async (ticket, text, author, now_ms) =>
+    keepAnswer: async ({ ticket, text, author }, { now_ms }) =>
       store.write(() =>
         store.insert(
           `INSERT INTO answers (ticket_id, text, author, at_ms) VALUES (@ticket, @text, @author, @now_ms)`,
@@ -19,11 +19,11 @@ export function words(store: Store): Pick<Board, 'keepAnswer' | 'words' | 'handW
       store
         .read(() => store.all<Row>(WORDS, { ticket }))
         .map((row) => ({ ...row, had: JSON.parse(row.had) as WordsRow['had'] })),
-    handWords: async (ids, { run, outcome, turn }, now_ms) =>
+    handWords: async ({ ids, ...rest }, { now_ms }) =>
       store.write(() => {
-        for (const id of ids) hand(store, { id, run, outcome, turn, now_ms });
+        for (const id of ids) hand(store, { ...rest, id, now_ms });
       }),
-    takeAnswers: async (ids, run) => store.write(() => take(store, ids, run)),
+    takeAnswers: async ({ ids, run }) => store.write(() => take(store, ids, run)),
   };
 }
 
@@ -39,13 +39,7 @@ const WORDS = `
 /** What is certain is never made less so. */
 function hand(
   store: Store,
-  one: {
-    readonly id: number;
-    readonly run: string;
-    readonly outcome: Handed;
-    readonly turn: number;
-    readonly now_ms: number;
-  },
+  one: Omit<HandRequest, 'ids'> & { readonly id: number; readonly now_ms: number },
 ): void {
   store.run(
     `INSERT INTO answer_runs (answer_id, run_id, outcome, turn, at_ms) VALUES (@id, @run, @outcome, @turn, @now_ms)

@@ -1,4 +1,4 @@
-import type { Board } from '../../board/port.ts';
+import type { Board } from '../../board/port/index.ts';
 import type { Places } from '../../machine/paths.ts';
 import { hostId, lookAtSelf } from '../../machine/process.ts';
 import type { ObserverIdentity } from '../../model/identity.ts';

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../board/port.ts';
+import type { Snapshot } from '../../board/port/index.ts';
 import { failedLaunches, LAUNCHES_SEEN } from '../../model/retry.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Pane, TmuxView, World } from '../../model/world.ts';
@@ -33,6 +33,6 @@ export async function launchesLeft(
     ...tickets.filter(({ ended }) => ended?.registered_at_ms === null).map(({ ticket }) => ticket.id),
   ];
   for (const ticket of new Set(ending))
-    failed_launches[ticket] = failedLaunches(await eyes.board.runtimesOf(ticket, LAUNCHES_SEEN));
+    failed_launches[ticket] = failedLaunches(await eyes.board.runtimesOf({ ticket, limit: LAUNCHES_SEEN }));
   return { abandoned, failed_launches };
 }

@@ -1,4 +1,4 @@
-import type { Ready } from '../../board/port.ts';
+import type { Ready } from '../../board/port/index.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { Switch } from '../../model/world.ts';
 

@@ -9,11 +9,12 @@ import { mkdtempSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import type { Board, Cas, Snapshot } from '../../../src/board/port.ts';
+import type { AskRequest, Board, Cas, Snapshot, SnapshotRequest } from '../../../src/board/port/index.ts';
 import { openBoard } from '../../../src/board/sqlite/index.ts';
 import { startOf } from '../../../src/machine/process.ts';
 import { isDeath } from '../../../src/model/ends.ts';
 import { UserError } from '../../../src/model/errors.ts';
+import type { Runtime } from '../../../src/model/runtime.ts';
 import { type Asked, Contract } from './contract.ts';
 
 export interface Fault {
@@ -54,6 +55,52 @@ function without14(body: unknown): unknown {
   const text = JSON.stringify(body, (name, value: unknown) => (SINCE_14.has(name) ? undefined : value));
   return text === undefined ? body : JSON.parse(text);
 }
+
+/** The body of a request that has been checked against the document: whatever a field is, it is that. */
+type Body = Readonly<
+  Record<
+    | 'actor'
+    | 'now_ms'
+    | 'guard'
+    | 'runtime'
+    | 'end'
+    | 'kind'
+    | 'because'
+    | 'pid'
+    | 'what'
+    | 'turn'
+    | 'to'
+    | 'why'
+    | 'trusted'
+    | 'worktree'
+    | 'branch'
+    | 'client_session'
+    | 'resumed'
+    | 'host_id'
+    | 'boot_id'
+    | 'pid_ns'
+    | 'time_ns'
+    | 'pid_start'
+    | 'tickets'
+    | 'sources'
+    | 'change'
+    | 'ids'
+    | 'run'
+    | 'text'
+    | 'author'
+    | 'outcome'
+    | 'ack_source'
+    | 'tick'
+    | 'refresh'
+    | 'until_ms'
+    | 'reason'
+    | 'fix'
+    | 'stamp'
+    | 'review'
+    | 'reader',
+    never
+  >
+>;
 
 interface Answer {
   readonly status: number;
@@ -118,7 +165,7 @@ export async function missionControl(
     close: async () => {
       server.closeAllConnections();
       await new Promise((closed) => server.close(closed));
-      board.close();
+      await board.close();
     },
   };
   const server = createServer((request, response) => {
@@ -188,9 +235,10 @@ export async function missionControl(
     request: IncomingMessage,
   ): Promise<Answer> {
     // Already checked against the document.
-    const body = raw as never as Record<string, never>;
+    const body = raw as Body;
     const { id = '', run = '', host = '', name = '' } = at as Readonly<Record<string, string | undefined>>;
-    const { actor, now_ms, ...rest } = body ?? {};
+    const { actor, now_ms, ...rest } = body ?? ({} as Body);
+    const by = { actor, now_ms };
     const cas = async (won: Promise<Cas>, ticket: string | null): Promise<Answer> => {
       if ((await won) === 'won') return ok({ won: true });
       const now = ticket === null ? null : await board.ticket(ticket);
@@ -228,17 +276,17 @@ export async function missionControl(
         case 'runtimes':
           return ok(await runtimePage(query));
         case 'runtime':
-          return found(await board.runtime(run));
+          return found(wired(await board.runtime(run)));
         case 'staged':
-          return ofRun(board.staged(run, body as never));
+          return ofRun(board.staged({ ...body, run }));
         case 'register':
-          return ofRun(board.register({ ...rest, run } as never, now_ms as never));
+          return ofRun(board.register({ ...rest, run } as never, by));
         case 'follow':
-          return ofRun(board.follow(body.guard as never, rest as never, actor as never, now_ms as never));
+          return ofRun(board.follow({ runtime: body.guard, process: rest as never }, by));
         case 'end':
-          return ofRun(board.end(body.guard as never, body.end as never, actor as never, now_ms as never));
+          return ofRun(board.end({ runtime: body.guard, end: body.end }, by));
         case 'report':
-          return ofRun(board.report({ ...rest, run } as never, now_ms as never));
+          return ofRun(board.report({ ...rest, run } as never, by));
         case 'tickets': {
           const { status, project, limit = 100, cursor = '0' } = query;
           const from = Number(cursor);
@@ -252,37 +300,31 @@ export async function missionControl(
           return ok({ items, next: all.length > from + items.length ? String(from + items.length) : null });
         }
         case 'addTicket': {
-          const ticket = await board.addTicket(rest as never, now_ms as never);
+          const ticket = await board.addTicket(rest as never, by);
           return { status: 201, body: ticket };
         }
         case 'importTickets':
           return ok({
-            items: await board.importTickets(body.tickets as never, actor as never, now_ms as never),
+            items: await board.importTickets(body.tickets, by),
           });
         case 'bySource':
-          return ok({ items: await board.bySource(body.sources as never) });
+          return ok({ items: await board.bySource(body.sources) });
         case 'counts':
           return ok(await board.counts());
         case 'ticket':
           return found(await board.ticket(id));
         case 'edit':
           return ofTicket(() =>
-            board.edit(id, versionOf(request), body.change as never, actor as never, now_ms as never),
+            board.edit({ ticket: id, version: versionOf(request), change: body.change }, by),
           );
         case 'move':
-          return ofTicket(() =>
-            board.move(id, versionOf(request), rest as never, actor as never, now_ms as never),
-          );
+          return ofTicket(() => board.move({ ticket: id, version: versionOf(request), ...rest }, by));
         case 'claim':
-          return ofTicket(() =>
-            board.claim({ ...rest, ticket: id } as never, actor as never, now_ms as never),
-          );
+          return ofTicket(() => board.claim({ ...rest, ticket: id } as never, by));
         case 'adopt':
-          return ofTicket(() =>
-            board.adopt({ ...rest, ticket: id } as never, actor as never, now_ms as never),
-          );
+          return ofTicket(() => board.adopt({ ...rest, ticket: id } as never, by));
         case 'transition':
-          return ofTicket(() => transition(id, body as never));
+          return ofTicket(() => transition(id, body));
         case 'send':
           return sendTo(id, body as never);
         case 'openAnswers':
@@ -297,20 +339,18 @@ export async function missionControl(
         case 'words':
           return ok({ items: await board.words(id) });
         case 'handWords':
-          return none(board.handWords(body.ids as never, rest as never, now_ms as never));
+          return none(board.handWords(rest, by));
         case 'reportNothing':
-          return ofRun(
-            board.report({ ...rest, to: 'in_review', nothing_to_do: true, run } as never, now_ms as never),
-          );
+          return ofRun(board.report({ ...rest, to: 'in_review', nothing_to_do: true, run } as never, by));
         case 'keepAnswer':
           return {
             status: 201,
             body: {
-              id: await board.keepAnswer(id, body.text as never, body.author as never, now_ms as never),
+              id: await board.keepAnswer({ ticket: id, text: body.text, author: body.author }, by),
             },
           };
         case 'takeAnswers':
-          return none(board.takeAnswers(body.ids as never, body.run as never));
+          return none(board.takeAnswers({ ids: body.ids, run: body.run }));
         case 'activity':
           return ok({ items: await board.activity({ limit: 1000, ...query } as never) });
         case 'history':
@@ -318,56 +358,50 @@ export async function missionControl(
         case 'log':
           return none(board.log(body as never));
         case 'saveTick':
-          return ok({ refreshed: await board.saveTick(body.tick as never, body.refresh as never) });
+          return ok({
+            refreshed: await board.saveTick({ tick: body.tick, refresh: body.refresh }),
+          });
         case 'lastTick':
           return found(await board.lastTick(host));
         case 'saveDelivery':
           return none(board.saveDelivery(body as never));
         case 'setDelivery':
-          return none(board.setDelivery(id, body.outcome as never, body.ack_source as never));
+          return none(board.setDelivery({ id, outcome: body.outcome, ack_source: body.ack_source }));
         case 'openDelivery':
-          return found(await board.openDelivery(run, String(query.sha256)));
+          return found(await board.openDelivery({ run, sha256: String(query.sha256) }));
         case 'lastDelivery':
           return found(
-            await board.lastDelivery(
+            await board.lastDelivery({
               run,
-              ...(([] as string[]).concat((query.kind as string[]) ?? []) as never[]),
-            ),
+              kinds: [...(([] as string[]).concat((query.kind as string[]) ?? []) as never[])],
+            }),
           );
         case 'accounts':
           return ok({ items: await board.accounts() });
         case 'shortenWait':
-          return cas(board.shortenWait(rest as never, actor as never, now_ms as never), null);
+          return cas(board.shortenWait(rest as never, by), null);
         case 'limitAccount':
-          return cas(
-            board.limitAccount(
-              name,
-              body.until_ms as never,
-              body.reason as never,
-              actor as never,
-              now_ms as never,
-            ),
-            null,
-          );
+          return cas(board.limitAccount({ name, until_ms: body.until_ms, reason: body.reason }, by), null);
         case 'setReady':
-          return cas(
-            board.setReady(name, body.fix as never, body.stamp as never, actor as never, now_ms as never),
-            null,
-          );
+          return cas(board.setReady({ name, fix: body.fix, stamp: body.stamp }, by), null);
         case 'usage':
           return ok({ items: await board.usage(query as never) });
         case 'recordUsage':
           return none(board.recordUsage(body as never));
         case 'ticksAbout':
-          return ok({ items: await board.ticksAbout(String(query.ticket), Number(query.limit)) });
+          return ok({
+            items: await board.ticksAbout({ ticket: String(query.ticket), limit: Number(query.limit) }),
+          });
         case 'retries':
-          return ok({ items: await board.retries(Number(query.now_ms), Number(query.limit ?? 100)) });
+          return ok({
+            items: await board.retries({ now_ms: Number(query.now_ms), limit: Number(query.limit ?? 100) }),
+          });
         case 'reviews':
           return ok({
             items: await board.reviews(([] as string[]).concat((query.ticket as string[]) ?? [])),
           });
         case 'saveReview':
-          return cas(board.saveReview(body.review as never, body.reader as never), id);
+          return cas(board.saveReview({ review: body.review, reader: body.reader }), id);
         default:
           return problem(404, 'missing', `${operation} is not there`);
       }
@@ -394,7 +428,7 @@ export async function missionControl(
         known.tell(`${body.text}\n`);
         return { status: 202, body: { delivery: `${body.run}-${Date.now()}` } };
       }
-      const row = await board.runtimeByMark(known.run);
+      const row = wired(await board.runtimeByMark(known.run));
       return { status: 409, body: { type: 'RuntimeBusyError', title: 'busy', status: 409, runtime: row } };
     }
     const row = await board.runtime(body.run);
@@ -434,7 +468,7 @@ export async function missionControl(
           tmux_pane: null,
         },
       },
-      Date.now(),
+      { now_ms: Date.now() },
     );
     if (won === 'lost') {
       child.kill('SIGKILL');
@@ -445,64 +479,25 @@ export async function missionControl(
     return { status: 202, body: { delivery: `${body.run}-prompt` } };
   }
 
-  function transition(id: string, body: Record<string, never>): Promise<Cas> {
+  function transition(ticket: string, body: Body): Promise<Cas> {
     const { kind, guard, runtime, because, pid, what, turn, end, to, why, actor, now_ms } = body;
+    const of = { ticket, guard, runtime };
+    const by = { actor, now_ms };
     switch (String(kind)) {
       case 'normalize':
-        return board.normalize(
-          id,
-          guard as never,
-          runtime as never,
-          pid as never,
-          because as never,
-          actor as never,
-          now_ms as never,
-        );
+        return board.normalize({ ...of, pid, because }, by);
       case 'ask':
-        return board.ask(
-          id,
-          guard as never,
-          runtime as never,
-          what as never,
-          actor as never,
-          now_ms as never,
-        );
+        return board.ask({ ...of, ...(what as Pick<AskRequest, 'reason' | 'text' | 'turn' | 'park'>) }, by);
       case 'nudge':
-        return board.nudge(
-          id,
-          guard as never,
-          runtime as never,
-          turn as never,
-          actor as never,
-          now_ms as never,
-        );
+        return board.nudge({ ...of, turn }, by);
       case 'submit':
-        return board.submit(
-          id,
-          guard as never,
-          runtime as never,
-          because as never,
-          actor as never,
-          now_ms as never,
-        );
+        return board.submit({ ...of, because }, by);
       default:
-        return board.retry(
-          id,
-          guard as never,
-          runtime as never,
-          (end ?? null) as never,
-          to as never,
-          why as never,
-          actor as never,
-          now_ms as never,
-        );
+        return board.retry({ ...of, end: end ?? null, to, why }, by);
     }
   }
 
-  async function candidates(
-    query: Parameters<Board['snapshot']>[0],
-    cursor: string | undefined,
-  ): Promise<unknown> {
+  async function candidates(query: SnapshotRequest, cursor: string | undefined): Promise<unknown> {
     const [name = randomUUID(), from = '0'] = (cursor ?? '').split(':').filter(Boolean);
     const snapshot = pages.get(name) ?? (await board.snapshot(query));
     pages.set(name, snapshot);
@@ -513,7 +508,11 @@ export async function missionControl(
     return {
       // The contract has them whole.
       tickets: await Promise.all(
-        page.map(async (view) => ({ ...view, ticket: await board.ticket(view.ticket.id) })),
+        page.map(async (view) => ({
+          ...view,
+          ticket: await board.ticket(view.ticket.id),
+          ended: wired(view.ended),
+        })),
       ),
       next,
       accounts,
@@ -532,7 +531,7 @@ export async function missionControl(
       live === true
         ? (await board.liveRuntimes()).reverse()
         : ticket !== undefined
-          ? await board.runtimesOf(String(ticket), 100_000)
+          ? await board.runtimesOf({ ticket: String(ticket), limit: 100_000 })
           : [await board.runtimeByMark(String(mark ?? ''))].filter((one) => one !== null);
     const right = all.filter(
       (one) =>
@@ -541,7 +540,10 @@ export async function missionControl(
         (host === undefined || one.host_id === host),
     );
     const end = Number(cursor) + Number(limit);
-    return { items: right.slice(Number(cursor), end), next: right.length > end ? String(end) : null };
+    return {
+      items: right.slice(Number(cursor), end).map(wired),
+      next: right.length > end ? String(end) : null,
+    };
   }
 
   await new Promise<void>((listening) => server.listen(at, '127.0.0.1', listening));
@@ -560,6 +562,11 @@ function ok(body: unknown): Answer {
 async function none(work: Promise<void>): Promise<Answer> {
   await work;
   return { status: 204, body: null };
+}
+
+/** As the contract has it. */
+function wired(row: Runtime | null): object | null {
+  return row === null ? null : { ...row, headless: row.headless ? 1 : 0 };
 }
 
 function found(body: unknown): Answer {

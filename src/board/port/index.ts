@@ -1,0 +1,56 @@
+import type { Accounts } from './accounts.ts';
+import type { Claims } from './claims.ts';
+import type { Deliveries } from './deliveries.ts';
+import type { Heals } from './heals.ts';
+import type { Histories } from './history.ts';
+import type { Imports } from './imports.ts';
+import type { Log } from './log.ts';
+import type { Reviews } from './reviews.ts';
+import type { Runtimes } from './runtimes.ts';
+import type { Snapshots } from './snapshot.ts';
+import type { Tickets } from './tickets.ts';
+import type { Ticks } from './ticks.ts';
+import type { Usage } from './usage.ts';
+import type { Words } from './words.ts';
+
+export type * from './accounts.ts';
+export type * from './by.ts';
+export type * from './claims.ts';
+export type * from './deliveries.ts';
+export type * from './heals.ts';
+export type * from './history.ts';
+export type * from './imports.ts';
+export type * from './log.ts';
+export type * from './reviews.ts';
+export type * from './runtimes.ts';
+export type * from './snapshot.ts';
+export type * from './tickets.ts';
+export type * from './ticks.ts';
+export type * from './usage.ts';
+export type * from './words.ts';
+
+/**
+ * The board. Every write that a tick makes is one guarded transaction: its WHERE repeats what was observed
+ * (status, owner, claim_epoch, version or phase), and `lost` means that someone else acted first. Nothing
+ * here speaks of SQL; another board (HTTP, another database) implements the same port and runs the same
+ * contract tests. A call takes one request; a write also takes who writes, and when: all times are UTC
+ * milliseconds and come from the caller, since the board reads no clock.
+ */
+export interface Board
+  extends Accounts,
+    Claims,
+    Deliveries,
+    Heals,
+    Histories,
+    Imports,
+    Log,
+    Reviews,
+    Runtimes,
+    Snapshots,
+    Ticks,
+    Tickets,
+    Usage,
+    Words {
+  /** Lets go of what it holds. Nothing may be asked of it afterwards. */
+  close(): Promise<void>;
+}

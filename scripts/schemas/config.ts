@@ -1,8 +1,7 @@
 /** The JSON Schema of the configuration, for editors, and the tables of its documentation: both from src/config/. */
 import { type JsonSchema, toJsonSchema } from '@valibot/to-json-schema';
 import { type KeyText, TABLES, type TableText, tableText } from '../../src/config/describe.ts';
-import { HOOKS } from '../../src/config/load.ts';
-import { NAME } from '../../src/config/schema.ts';
+import { HOOKS, NAME } from '../../src/config/schema.ts';
 import { tomlValue } from '../../src/config/toml.ts';
 
 /** Draft 7: what taplo, and so "Even Better TOML", reads. What only the program can know is left to it: whether a profile that is
@@ -70,7 +69,6 @@ function wordsOf(text: KeyText | undefined): object {
   const none = text.otherwise === undefined ? '' : ` (default: ${text.otherwise})`;
   return {
     description: `${text.says}${text.otherwise === 'required' ? '' : none}`,
-    ...(text.value === undefined ? {} : { default: text.value }),
     ...(text.example === undefined ? {} : { examples: [text.example] }),
   };
 }

@@ -21,7 +21,7 @@ export function defaultConfiguration(schema: string): string {
   return `${head.join('\n')}\n\n${tables.join('\n')}`;
 }
 
-function table({ name, sample, there, says, keys }: TableText): string {
+function table({ name, sample, there = false, says, keys }: TableText): string {
   const lines = Object.entries(keys).flatMap(([key, text]) => entry(key, text, there));
   const header = sample === '' ? [] : [there ? sample : `#${sample}`];
   const second = name === 'agent' ? `\n${SECOND}` : '';

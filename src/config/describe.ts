@@ -2,8 +2,7 @@
  * Every key of the configuration in words: the one source of the commented file that `init` writes, of the schema for
  * editors, and of the tables of docs/configuration.md. A test holds it against the schema. No tick loads it.
  */
-import type * as v from 'valibot';
-import { DEFAULT_LIMITS } from '../model/policy.ts';
+import * as v from 'valibot';
 import {
   AGENT,
   BOARD,
@@ -24,12 +23,16 @@ import {
 } from './schema.ts';
 import type { TomlValue } from './toml.ts';
 
-export interface KeyText {
-  /** What it means, in one sentence without a full stop. */
-  readonly says: string;
+export interface KeyText extends Said {
   /** The default where it is a plain value. */
   readonly value?: TomlValue;
-  /** The default in words where it is not. */
+}
+
+/** What is said of a key; its default is its schema's. */
+interface Said {
+  /** What it means, in one sentence without a full stop. */
+  readonly says: string;
+  /** The default in words where it is no plain value; `required` and `none` need not be said. */
   readonly otherwise?: string;
   /** What the commented file shows where there is no plain default. */
   readonly example?: TomlValue;
@@ -37,7 +40,7 @@ export interface KeyText {
   readonly remark?: true;
 }
 
-export interface TableText {
+interface Table<Text> {
   /** `top`, or the key of the table. */
   readonly name: string;
   readonly schema: v.ObjectSchema<v.ObjectEntries, v.ErrorMessage<v.ObjectIssue> | undefined>;
@@ -46,14 +49,16 @@ export interface TableText {
   /** As the commented file writes it; null = it has no table of its own there. */
   readonly sample: string | null;
   /** The file that `init` writes has this table for good: its header is no comment. */
-  readonly there: boolean;
+  readonly there?: boolean;
   readonly says: string;
-  readonly keys: Readonly<Record<string, KeyText>>;
+  readonly keys: Readonly<Record<string, Text>>;
 }
+
+export type TableText = Table<KeyText>;
 
 const NO_LIMIT = 'no own limit';
 
-export const TABLES: readonly TableText[] = [
+const SAID: readonly Table<Said | string>[] = [
   {
     ...{ name: 'top', schema: TOP, header: '', sample: '', there: true },
     says: 'These keys stand before the first table',
@@ -68,73 +73,50 @@ export const TABLES: readonly TableText[] = [
         otherwise: 'the only project, if there is exactly one',
         example: 'shop',
       },
-      trusted_authors: {
-        says: "authors whose tickets are dispatched without a person's move to `todo`",
-        value: [],
-      },
+      trusted_authors: "authors whose tickets are dispatched without a person's move to `todo`",
     },
   },
   {
     ...{ name: 'limits', schema: LIMITS, header: '[limits]', sample: '[limits]', there: true },
     says: 'How much at a time, how long, how often',
     keys: {
-      max_agents: limit('max_agents', 'living agents at a time, on this host'),
-      max_launches_per_tick: limit('max_launches_per_tick', 'launches of one tick'),
-      ttl_minutes: limit(
-        'ttl_minutes',
+      max_agents: 'living agents at a time, on this host',
+      max_launches_per_tick: 'launches of one tick',
+      ttl_minutes:
         'observed silence (no event, no output) after which a living agent is parked; nothing is killed',
-      ),
-      max_attempts: limit('max_attempts', 'after as many failures the ticket is `blocked`'),
-      interval_seconds: limit(
-        'interval_seconds',
+      max_attempts: 'after as many failures the ticket is `blocked`',
+      interval_seconds:
         'how often the scheduler starts a tick; one tick counts at most twice this as observed time',
-      ),
-      launch_deadline_seconds: limit(
-        'launch_deadline_seconds',
-        'observed time after which a launch that never registered counts as failed',
-      ),
-      register_wait_seconds: limit(
-        'register_wait_seconds',
-        'how long a tick waits for the agents that it launched to register',
-      ),
-      retry_base_seconds: limit('retry_base_seconds', 'first back-off; doubles with every attempt'),
-      retry_max_seconds: limit('retry_max_seconds', 'largest back-off'),
-      mass_death: limit(
-        'mass_death',
+      launch_deadline_seconds: 'observed time after which a launch that never registered counts as failed',
+      register_wait_seconds: 'how long a tick waits for the agents that it launched to register',
+      retry_base_seconds: 'first back-off; doubles with every attempt',
+      retry_max_seconds: 'largest back-off',
+      mass_death:
         'agents of so many tickets that die within a minute of their start, in so many minutes, switch off what they share',
-      ),
-      max_usd_per_day: budget(
-        "money of a day by the clients' own records; used up, nothing more is launched (a running agent goes on)",
-        20,
-      ),
-      max_usd_per_ticket: budget('the same for one ticket', 5),
-      max_tokens_per_day: budget('tokens of a day, for clients that tell no money', 20_000_000),
-      max_tokens_per_ticket: budget('the same for one ticket', 5_000_000),
+      max_usd_per_day: {
+        says: "money of a day by the clients' own records; used up, nothing more is launched (a running agent goes on)",
+        example: 20,
+      },
+      max_usd_per_ticket: { says: 'the same for one ticket', example: 5 },
+      max_tokens_per_day: { says: 'tokens of a day, for clients that tell no money', example: 20_000_000 },
+      max_tokens_per_ticket: { says: 'the same for one ticket', example: 5_000_000 },
     },
   },
   {
-    ...{ name: 'mass_death', schema: MASS_DEATH, header: '{ ... }', sample: null, there: false },
+    ...{ name: 'mass_death', schema: MASS_DEATH, header: '{ ... }', sample: null },
     says: 'What `mass_death` may be',
     keys: {
-      count: { says: 'so many tickets; 0 = nothing is switched off', value: DEFAULT_LIMITS.mass_death.count },
-      minutes: {
-        says: 'counted back from now, and no further than the last `killswitch off`',
-        value: DEFAULT_LIMITS.mass_death.minutes,
-      },
+      count: 'so many tickets; 0 = nothing is switched off',
+      minutes: 'counted back from now, and no further than the last `killswitch off`',
     },
   },
   {
-    ...{ name: 'board', schema: BOARD, header: '[board]', sample: '[board]', there: false },
+    ...{ name: 'board', schema: BOARD, header: '[board]', sample: '[board]' },
     says: 'Where the tickets are: a file in the state dir unless this says otherwise',
     keys: {
-      kind: {
-        says: '`sqlite`: the file in the state dir; `mission-control`: a server',
-        otherwise: 'required',
-        example: 'sqlite',
-      },
+      kind: { says: '`sqlite`: the file in the state dir; `mission-control`: a server', example: 'sqlite' },
       url: {
         says: 'the server: https, or http on this machine; required for `mission-control`',
-        otherwise: 'none',
         example: 'https://mission.example/v1',
       },
       token_file: {
@@ -148,40 +130,33 @@ export const TABLES: readonly TableText[] = [
         example: 'MC_TOKEN',
         remark: true,
       },
-      runtimes: { says: 'who starts the agents: `here`, or the `server`', value: 'here' },
+      runtimes: 'who starts the agents: `here`, or the `server`',
     },
   },
   {
-    ...{ name: 'page', schema: PAGE, header: '[page]', sample: '[page]', there: false },
+    ...{ name: 'page', schema: PAGE, header: '[page]', sample: '[page]' },
     says: 'The page of `mc-pickup page`, written anew by a tick',
     keys: {
-      file: {
-        says: 'where: an absolute path, or one that begins with `~/`',
-        otherwise: 'required',
-        example: '~/mc-pickup.html',
-      },
-      every_minutes: { says: 'once it is older than this', value: 5 },
+      file: { says: 'where: an absolute path, or one that begins with `~/`', example: '~/mc-pickup.html' },
+      every_minutes: 'once it is older than this',
     },
   },
   {
-    ...{ name: 'project', schema: PROJECT, header: '[project.NAME]', sample: '[project.shop]', there: false },
+    ...{ name: 'project', schema: PROJECT, header: '[project.NAME]', sample: '[project.shop]' },
     says: 'One for each git repository; `mc-pickup init --project` adds the one you stand in',
     keys: {
       repo: {
         says: 'the git repository: an absolute path, or one that begins with `~/`',
-        otherwise: 'required',
         example: '~/src/shop',
       },
-      base: { says: 'branch that work starts from', value: 'main' },
-      remote: { says: 'where `base` is fetched from', value: 'origin' },
-      fetch: { says: 'whether to fetch before a worktree is made', value: true },
-      fetch_timeout_seconds: { says: 'bound of that fetch', value: 30 },
-      base_max_age_days: { says: 'a base older than this gives a warning', value: 14 },
+      base: 'branch that work starts from',
+      remote: 'where `base` is fetched from',
+      fetch: 'whether to fetch before a worktree is made',
+      fetch_timeout_seconds: 'bound of that fetch',
+      base_max_age_days: 'a base older than this gives a warning',
       max_agents: { says: 'living agents of this project', otherwise: NO_LIMIT, example: 2 },
-      agents_may: {
-        says: '`["done"]`: `report done` of its agents makes a ticket `done`; else it waits in `in_review` for a person',
-        value: [],
-      },
+      agents_may:
+        '`["done"]`: `report done` of its agents makes a ticket `done`; else it waits in `in_review` for a person',
       worktrees: {
         says: 'where the worktrees are made',
         otherwise: '`<state dir>/worktrees/NAME`',
@@ -194,22 +169,14 @@ export const TABLES: readonly TableText[] = [
       },
       after_create: {
         says: 'hook, run once in a new worktree; its failure fails the launch; a table as here, or the argv alone',
-        otherwise: 'none',
         example: { argv: ['npm', 'ci'], timeout_seconds: 300 },
       },
       before_run: {
         says: 'the same, run before every agent; its failure is a warning',
-        otherwise: 'none',
         example: ['make', 'setup'],
       },
-      pool: {
-        says: 'so many worktrees are kept ready for new tickets, with `after_create` run in them; ticks make them after their work',
-        value: 0,
-      },
-      pool_max_age_hours: {
-        says: 'one that is older is made ready anew, and not given out before',
-        value: 24,
-      },
+      pool: 'so many worktrees are kept ready for new tickets, with `after_create` run in them; ticks make them after their work',
+      pool_max_age_hours: 'one that is older is made ready anew, and not given out before',
       pool_setup: {
         says: 'hook that makes one ready in place of `after_create`, which then runs as ever when a ticket gets it',
         otherwise: '`after_create`',
@@ -218,22 +185,14 @@ export const TABLES: readonly TableText[] = [
     },
   },
   {
-    ...{ name: 'review', schema: REVIEW, header: '[project.NAME.review]' },
-    ...{ sample: '[project.shop.review]', there: false },
+    ...{ name: 'review', schema: REVIEW, header: '[project.NAME.review]', sample: '[project.shop.review]' },
     says: 'What happens to work of that project once it is in review; without this table a person sees to it',
     keys: {
-      push: { says: 'push the branch; never by force, and without hooks', value: false },
+      push: 'push the branch; never by force, and without hooks',
       remote: { says: 'where to', otherwise: "the project's `remote`", example: 'origin' },
-      pull_request: {
-        says: '`github`: open one there; `command`: by a program of yours; `none`',
-        value: 'none',
-      },
-      repo: {
-        says: 'the repository on GitHub; required for `github`',
-        otherwise: 'none',
-        example: 'ann/shop',
-      },
-      api_url: { says: 'of GitHub, or of a GitHub Enterprise server', value: 'https://api.github.com' },
+      pull_request: '`github`: open one there; `command`: by a program of yours; `none`',
+      repo: { says: 'the repository on GitHub; required for `github`', example: 'ann/shop' },
+      api_url: 'of GitHub, or of a GitHub Enterprise server',
       token_env: {
         says: 'the variable that holds the token; a scheduler must have it',
         otherwise: 'no token',
@@ -247,11 +206,10 @@ export const TABLES: readonly TableText[] = [
       },
       command: {
         says: 'that program; it reads JSON and prints JSON; a table as here, or the argv alone; required for `command`',
-        otherwise: 'none',
         example: { argv: ['/usr/local/bin/open-change'], timeout_seconds: 30 },
       },
-      draft: { says: 'open it as a draft', value: false },
-      check_minutes: { says: 'how often an open one is looked at', value: 5 },
+      draft: 'open it as a draft',
+      check_minutes: 'how often an open one is looked at',
       reviewer: {
         says: 'the profile whose agent reads the work and comments on it before a person does',
         otherwise: 'nobody',
@@ -260,11 +218,11 @@ export const TABLES: readonly TableText[] = [
     },
   },
   {
-    ...{ name: 'hook', schema: HOOK, header: '{ ... }', sample: null, there: false },
+    ...{ name: 'hook', schema: HOOK, header: '{ ... }', sample: null },
     says: 'What `after_create`, `before_run` and `command` may be',
     keys: {
-      argv: { says: 'program and arguments; no shell is involved', otherwise: 'required' },
-      timeout_seconds: { says: 'after which it is ended, and has failed', value: 300 },
+      argv: 'program and arguments; no shell is involved',
+      timeout_seconds: 'after which it is ended, and has failed',
     },
   },
   {
@@ -273,7 +231,6 @@ export const TABLES: readonly TableText[] = [
     keys: {
       kind: {
         says: '`claude`, `codex`, `opencode`, `gemini`, or `command` for any other program (its prompt is in `$MC_PROMPT_FILE`)',
-        otherwise: 'required',
         example: 'claude',
       },
       argv: {
@@ -281,11 +238,8 @@ export const TABLES: readonly TableText[] = [
         otherwise: "the client's name; required for `command`",
         example: ['claude'],
       },
-      env: { says: 'variables for the agent', value: {} },
-      pass_env: {
-        says: "names of variables that are handed on from the dispatcher's environment",
-        value: [],
-      },
+      env: 'variables for the agent',
+      pass_env: "names of variables that are handed on from the dispatcher's environment",
       prompt: {
         says: 'a template of your own, in place of the built-in prompt',
         otherwise: 'the built-in prompt',
@@ -297,36 +251,23 @@ export const TABLES: readonly TableText[] = [
         example: 'prompt.md',
         remark: true,
       },
-      permission_mode: {
-        says: 'what the client may do unasked, in its own words',
-        value: 'acceptEdits',
-      },
-      mode: {
-        says: "`interactive`, or `headless`: the client's mode for machines where nobody attaches",
-        value: 'interactive',
-      },
-      on_idle: {
-        says: 'a turn that ended without a report: `auto` (to review when the branch has commits, else a nudge, then a person is asked), `review`, `nudge`, `needs_input` or `leave`',
-        value: 'auto',
-      },
-      max_nudges: {
-        says: 'continuation prompts of one run',
-        otherwise: '2; 0 for `command`',
-        example: 2,
-      },
+      permission_mode: 'what the client may do unasked, in its own words',
+      mode: "`interactive`, or `headless`: the client's mode for machines where nobody attaches",
+      on_idle:
+        'a turn that ended without a report: `auto` (to review when the branch has commits, else a nudge, then a person is asked), `review`, `nudge`, `needs_input` or `leave`',
+      max_nudges: { says: 'continuation prompts of one run', otherwise: '2; 0 for `command`', example: 2 },
       fallback: {
         says: "the profile that takes over while this one's account is limited or not ready",
-        otherwise: 'none',
         example: 'codex',
       },
       max_agents: { says: 'living agents of this profile', otherwise: NO_LIMIT, example: 2 },
     },
   },
   {
-    ...{ name: 'route', schema: ROUTE, header: '[[route]]', sample: '[[route]]', there: false },
+    ...{ name: 'route', schema: ROUTE, header: '[[route]]', sample: '[[route]]' },
     says: 'Any number: the first that fits decides for tickets that name no profile; all that it names must fit',
     keys: {
-      agent: { says: 'the profile', otherwise: 'required', example: 'codex' },
+      agent: { says: 'the profile', example: 'codex' },
       label: { says: 'a label that the ticket has', otherwise: 'any', example: 'docs' },
       project: { says: 'its project', otherwise: 'any', example: 'shop' },
       priority_at_most: {
@@ -337,42 +278,37 @@ export const TABLES: readonly TableText[] = [
     },
   },
   {
-    ...{ name: 'notify', schema: NOTIFY, header: '[[notify]]', sample: '[[notify]]', there: false },
+    ...{ name: 'notify', schema: NOTIFY, header: '[[notify]]', sample: '[[notify]]' },
     says: 'Any number: who is told, by exactly one of `command`, `webhook` and `desktop`, and of what',
     keys: {
-      on: {
-        says: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `cancelled`, `retry`, `not_ready` (a client needs you), `killswitch`, `ticks_stopped`',
-        value: ['needs_input', 'blocked', 'killswitch', 'ticks_stopped'],
-      },
+      on: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `cancelled`, `retry`, `not_ready` (a client needs you), `killswitch`, `ticks_stopped`',
       command: {
         says: 'a program that reads the message as JSON from its standard input',
-        otherwise: 'none',
         example: { argv: ['/usr/local/bin/tell'], timeout_seconds: 10 },
       },
       webhook: {
         says: 'an address that the message is posted to as JSON, signed',
-        otherwise: 'none',
         example: { url: 'https://hooks.example/mc', secret_file: 'hook-secret' },
         remark: true,
       },
-      desktop: { says: 'a notification on the desktop of this machine', value: false },
+      desktop: 'a notification on the desktop of this machine',
       project: { says: 'tickets of this project only', otherwise: 'any', example: 'shop' },
       label: { says: 'tickets with this label only', otherwise: 'any', example: 'urgent' },
     },
   },
   {
-    ...{ name: 'notify.command', schema: NOTIFY_COMMAND, header: '{ ... }', sample: null, there: false },
+    ...{ name: 'notify.command', schema: NOTIFY_COMMAND, header: '{ ... }', sample: null },
     says: 'A program that is told',
     keys: {
-      argv: { says: 'program and arguments; no shell is involved', otherwise: 'required' },
-      timeout_seconds: { says: 'after which it is ended, with all it started, and has failed', value: 10 },
+      argv: 'program and arguments; no shell is involved',
+      timeout_seconds: 'after which it is ended, with all it started, and has failed',
     },
   },
   {
-    ...{ name: 'notify.webhook', schema: NOTIFY_WEBHOOK, header: '{ ... }', sample: null, there: false },
+    ...{ name: 'notify.webhook', schema: NOTIFY_WEBHOOK, header: '{ ... }', sample: null },
     says: 'A server that is told',
     keys: {
-      url: { says: 'https, or http on this machine; it is never printed whole', otherwise: 'required' },
+      url: 'https, or http on this machine; it is never printed whole',
       secret_file: {
         says: 'file that holds what messages are signed with, mode 0600; relative to the configuration',
         otherwise: 'no signature',
@@ -381,66 +317,61 @@ export const TABLES: readonly TableText[] = [
         says: 'or the variable that holds it; the scheduler must have it',
         otherwise: 'no signature',
       },
-      timeout_seconds: { says: 'after which it counts as failed', value: 10 },
+      timeout_seconds: 'after which it counts as failed',
     },
   },
   {
-    ...{ name: 'ping', schema: PING, header: '[ping]', sample: '[ping]', there: false },
+    ...{ name: 'ping', schema: PING, header: '[ping]', sample: '[ping]' },
     says: 'An address that hears of every tick, so that it can raise an alarm when none comes',
     keys: {
       url: {
         says: 'https, or http on this machine; called when a tick has ended well, and with `/fail` behind it otherwise',
-        otherwise: 'required',
         example: 'https://hc-ping.example/UUID',
       },
-      start: { says: 'also when a tick begins, with `/start` behind it', value: true },
-      timeout_seconds: { says: 'bound of one call', value: 5 },
+      start: 'also when a tick begins, with `/start` behind it',
+      timeout_seconds: 'bound of one call',
     },
   },
   {
-    ...{ name: 'metrics', schema: METRICS, header: '[metrics]', sample: '[metrics]', there: false },
+    ...{ name: 'metrics', schema: METRICS, header: '[metrics]', sample: '[metrics]' },
     says: 'The figures of `mc-pickup metrics`, written anew by every tick; exactly one of these',
     keys: {
       textfile_dir: {
         says: "node_exporter's directory of text files: `mc_pickup.prom` is written there",
-        otherwise: 'none',
         example: '/var/lib/prometheus/node-exporter',
       },
-      file: {
-        says: 'or a file by its whole name',
-        otherwise: 'none',
-        example: '~/mc_pickup.prom',
-        remark: true,
-      },
+      file: { says: 'or a file by its whole name', example: '~/mc_pickup.prom', remark: true },
     },
   },
   {
-    ...{ name: 'retention', schema: RETENTION, header: '[retention]', sample: '[retention]', there: false },
+    ...{ name: 'retention', schema: RETENTION, header: '[retention]', sample: '[retention]' },
     says: 'For how many days what piles up is kept, each 0 for ever; ticks take away a little at a time',
     keys: {
-      ticks_days: {
-        says: 'what each tick did, but for the newest one of each host',
-        value: 7,
-      },
-      history_days: {
-        says: 'log lines and deliveries of tickets that were done or cancelled before that; those of others stay',
-        value: 30,
-      },
-      runs_days: {
-        says: 'directories of runs that ended before that, of tickets that are done or cancelled; 7 more days in `trash/`',
-        value: 30,
-      },
+      ticks_days: 'what each tick did, but for the newest one of each host',
+      history_days:
+        'log lines and deliveries of tickets that were done or cancelled before that; those of others stay',
+      runs_days:
+        'directories of runs that ended before that, of tickets that are done or cancelled; 7 more days in `trash/`',
     },
   },
 ];
 
-function limit(key: keyof typeof DEFAULT_LIMITS, says: string): KeyText {
-  const value = DEFAULT_LIMITS[key];
-  return value === null ? { says, otherwise: 'none' } : { says, value };
-}
+export const TABLES: readonly TableText[] = SAID.map((table) => ({
+  ...table,
+  keys: Object.fromEntries(
+    Object.entries(table.keys).map(([key, said]) => {
+      const text = typeof said === 'string' ? { says: said } : said;
+      return [key, { ...defaultOf(table, key), ...text }];
+    }),
+  ),
+}));
 
-function budget(says: string, example: number): KeyText {
-  return { says, otherwise: 'none', example };
+function defaultOf({ name, schema }: Table<unknown>, key: string): Omit<KeyText, 'says'> {
+  const entry = schema.entries[key];
+  if (entry === undefined) throw new Error(`no key ${key} in ${name}`);
+  if (!v.is(entry, undefined)) return { otherwise: 'required' };
+  const value = v.getDefault(entry) as TomlValue | undefined;
+  return value === undefined ? { otherwise: 'none' } : { value };
 }
 
 /** A table by its name. */

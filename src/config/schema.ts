@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { AGENT_KINDS, AGENTS_MAY, ON_IDLE, TOLD } from '../model/policy.ts';
+import { AGENT_KINDS, AGENTS_MAY, DEFAULT_LIMITS, ON_IDLE, TOLD } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
@@ -59,16 +59,16 @@ export const MASS_DEATH = v.object(
 
 export const LIMITS = v.object(
   {
-    max_agents: v.optional(whole(0, 1000)),
-    max_launches_per_tick: v.optional(whole(1, 1000)),
-    ttl_minutes: v.optional(positive(43_200)),
-    max_attempts: v.optional(whole(1, 100)),
-    interval_seconds: v.optional(positive(86_400)),
-    launch_deadline_seconds: v.optional(positive(86_400)),
-    register_wait_seconds: v.optional(positive(600)),
-    retry_base_seconds: v.optional(positive(86_400)),
-    retry_max_seconds: v.optional(positive(604_800)),
-    mass_death: v.optional(MASS_DEATH),
+    max_agents: v.optional(whole(0, 1000), DEFAULT_LIMITS.max_agents),
+    max_launches_per_tick: v.optional(whole(1, 1000), DEFAULT_LIMITS.max_launches_per_tick),
+    ttl_minutes: v.optional(positive(43_200), DEFAULT_LIMITS.ttl_minutes),
+    max_attempts: v.optional(whole(1, 100), DEFAULT_LIMITS.max_attempts),
+    interval_seconds: v.optional(positive(86_400), DEFAULT_LIMITS.interval_seconds),
+    launch_deadline_seconds: v.optional(positive(86_400), DEFAULT_LIMITS.launch_deadline_seconds),
+    register_wait_seconds: v.optional(positive(600), DEFAULT_LIMITS.register_wait_seconds),
+    retry_base_seconds: v.optional(positive(86_400), DEFAULT_LIMITS.retry_base_seconds),
+    retry_max_seconds: v.optional(positive(604_800), DEFAULT_LIMITS.retry_max_seconds),
+    mass_death: v.optional(MASS_DEATH, DEFAULT_LIMITS.mass_death),
     max_usd_per_day: v.optional(positive(1_000_000)),
     max_usd_per_ticket: v.optional(positive(1_000_000)),
     max_tokens_per_day: v.optional(whole(1, 1e15)),
@@ -81,6 +81,9 @@ export const HOOK = v.object(
   { argv, timeout_seconds: v.optional(positive(86_400), 300) },
   'must be a table {argv = [...]} or an array of strings',
 );
+
+/** Keys of a project that may be a hook's argv alone. */
+export const HOOKS = ['after_create', 'before_run', 'pool_setup'] as const;
 
 export const PROJECT = v.object(
   {

@@ -35,7 +35,7 @@ async function dispatch(plan: Plan, world: World, hands: Hands): Promise<Outcome
   // Loaded only now: a tick without launches needs none of it.
   const { claim, launch } = await import('./launch/index.ts');
   const settle = (one: Claimed): Promise<Outcome> => guarded(one.step, () => launch(one, world, hands));
-  hands.outside.expect(plan.dispatch.filter(({ kind }) => kind === 'launch').length);
+  await hands.outside.expect(plan.dispatch.filter(({ kind }) => kind === 'launch').length);
   const begun: (Outcome | Promise<Outcome>)[] = [];
   for (const step of plan.dispatch) {
     if (step.kind !== 'launch') continue;

@@ -11,8 +11,8 @@ export async function nudge(step: NudgeStep, world: World, hands: Hands): Promis
   const won = await board.nudge(step, by);
   if (won === 'lost') return cas(step, run, null, won);
   const [now, ticket] = [await board.runtime(run), await board.ticket(step.ticket)];
-  const sent = now === null || ticket === null ? null : await outside.nudge(step, ticket, asSeen(now, world));
-  if (sent === null) return outcome(step, run, 'declined', null, null);
+  if (now === null || ticket === null) return outcome(step, run, 'declined', null, null);
+  const sent = await outside.nudge(step, ticket, asSeen(now, world));
   if (sent.outcome === 'delivered') return outcome(step, run, 'done', 'in_progress', null);
   const why = 'why' in sent ? sent.why : 'nobody has acknowledged it';
   return outcome(step, run, 'declined', 'in_progress', why);

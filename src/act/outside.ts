@@ -15,7 +15,7 @@ export interface Claimed {
   readonly profile: AgentProfile;
 }
 
-export type Prepared =
+export type PreparedLaunch =
   | {
       readonly ok: true;
       /** Where the run will work, as the board is told. */
@@ -33,7 +33,7 @@ export type Prepared =
     }
   | { readonly ok: false; readonly because: 'launch_failed' | 'environment'; readonly error: string };
 
-export type Place = Extract<Prepared, { ok: true }>;
+export type Place = Extract<PreparedLaunch, { ok: true }>;
 
 export type Started =
   | { readonly ok: true; readonly pid: number }
@@ -62,19 +62,19 @@ export interface Outside {
    *  is spent on it. null = nothing. */
   unlaunchable(step: LaunchStep): Promise<string | null>;
   /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. */
-  prepare(claimed: Claimed): Promise<Prepared>;
+  prepare(claimed: Claimed): Promise<PreparedLaunch>;
   /** Runtimes other than `run` that are seen on this ticket or in this worktree: now, or in the look of another launch of this tick
    *  that began within the last second, and after `run` was claimed. */
   neighbours(ticket: string, run: string, worktree: string, host_id: string): Promise<Neighbours>;
   /** So many launches are to come, at most. */
-  expect(count: number): void;
+  expect(count: number): Promise<void>;
   /** Starts the launcher in a pane of its own. */
   start(run: string, ticket: string, place: Place): Promise<Started>;
   /** Registers the launcher when it asks for that, and waits, with a bound, until it has registered or is gone. Only what the tick
    *  says depends on it: a launcher that nobody answers registers itself. */
   registered(run: string, pid: number): Promise<boolean>;
-  /** Delivers one continuation prompt; null = the client of this run is not known. */
-  nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered | null>;
+  /** Delivers one continuation prompt. */
+  nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered>;
   /** The second witness of a living agent, beside its row. */
   mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
   /** The mark of a dead agent is evidence of nothing any more. */

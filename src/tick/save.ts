@@ -1,4 +1,5 @@
-import { fillIn, pruneSeen, witness } from '../act/real.ts';
+import { join } from 'node:path';
+import { fillIn, witness } from '../act/witnesses.ts';
 import type { Board } from '../board/port/index.ts';
 import { nextRamp } from '../decide/dispatch.ts';
 import { monotonicMs } from '../machine/clock.ts';
@@ -11,6 +12,7 @@ import type { Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 import type { World } from '../model/world.ts';
 import type { TickReport } from '../report/tick.ts';
+import { pruneEvents } from '../runs/events.ts';
 
 /** What a tick saw, wanted, did and tells. */
 export interface TickResult {
@@ -70,11 +72,18 @@ async function saveAll({ board, places, policy, sends, dispatch }: At, result: T
   failpoint('keep-saved');
   clearHalt(places.gate); // counted: the ramp has begun
   failpoint('keep-halt-cleared');
-  pruneSeen(plan, world, { places });
+  pruneSeen(plan, world, places);
   fillIn(plan, world, places);
   // One that registered after its tick had stopped waiting for it.
   if (sends)
     for (const { row, judgement, survivor } of world.runtimes)
       if (judgement?.verdict === 'alive' && survivor === null) witness(row, places);
   failpoint('keep-pruned');
+}
+
+/** Takes away the events that the board has taken in: only now that it holds the cursors. */
+function pruneSeen(plan: Plan, world: World, { runs }: Places): void {
+  const marks = new Map(world.runtimes.map(({ row }) => [row.id, row.mark]));
+  for (const { run, seen } of plan.refresh)
+    if (seen.fresh > 0) pruneEvents(join(runs, marks.get(run) ?? run, 'events'), seen.cursor);
 }

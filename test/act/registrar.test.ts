@@ -116,6 +116,12 @@ async function ready(
   return child;
 }
 
+/** What becomes of its question, once it has asked. */
+async function answered(): Promise<string | null> {
+  const answer = await registrar.answer(RUN);
+  return answer === 'not_asked' ? null : answer;
+}
+
 it('registers the launcher that asks, and lets it become the agent', async () => {
   const prompt = {
     id: 'd',
@@ -133,7 +139,7 @@ it('registers the launcher that asks, and lets it become the agent', async () =>
   });
   const child = await ready();
   expect(agent()).toBe(false);
-  expect(await waitFor(() => registrar.answer(RUN))).toBe(true);
+  expect(await waitFor(answered)).toBe('let_go');
   // The shell makes the file before it writes to it.
   await waitFor(() => agent() && readFileSync(join(dir, 'agent'), 'utf8').endsWith('\n'));
   expect(byItself()).toBe(false);
@@ -157,7 +163,7 @@ it('leaves no pipe open in the agent', async () => {
   const open = (): string[] =>
     readdirSync(`/proc/${child.pid}/fd`).map((fd) => readlinkSync(`/proc/${child.pid}/fd/${fd}`));
   expect(open().filter((path) => path.startsWith(places.asking))).toEqual([]); // it is another shell that waits
-  await waitFor(() => registrar.answer(RUN));
+  await waitFor(answered);
   await waitFor(() => readFileSync(`/proc/${child.pid}/comm`, 'utf8') === 'sleep\n');
   expect(open().filter((path) => path.startsWith(places.asking))).toEqual([]);
 });
@@ -208,7 +214,7 @@ it('one that has lost its claim never becomes the agent, whoever it asks', async
   ).toBe('won');
   const child = await ready();
   const ended = once(child, 'exit');
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   expect(await ended).toEqual([75, null]);
   expect([agent(), byItself()]).toEqual([false, true]);
   expect(readRegistered(join(places.runs, RUN))).toBeNull();
@@ -216,7 +222,7 @@ it('one that has lost its claim never becomes the agent, whoever it asks', async
 
 it('answers nobody but the process that tmux has started', async () => {
   await ready(() => process.pid);
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   await waitFor(agent);
   expect(byItself()).toBe(true);
   expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
@@ -224,7 +230,7 @@ it('answers nobody but the process that tmux has started', async () => {
 
 it('answers no process that another one than that tmux server has started', async () => {
   await ready(undefined, process.ppid);
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   await waitFor(agent);
   expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
 });
@@ -241,7 +247,7 @@ it.each([
   const said = readFileSync(askedFile(join(places.runs, RUN)), 'utf8');
   expect(changed(said)).not.toBe(said);
   writeFileSync(askedFile(join(places.runs, RUN)), changed(said));
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
 });
 
@@ -270,7 +276,7 @@ it('lets no agent begin on a ticket that was taken back while the tick stood sti
   registrar = new Registrar(places, standsStill(1001, true), () => NOW);
   const child = await ready();
   const ended = once(child, 'exit');
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   expect(await ended).toEqual([75, null]);
   expect(agent()).toBe(false);
   expect(readRegistered(join(places.runs, RUN))).toBeNull();
@@ -279,7 +285,7 @@ it('lets no agent begin on a ticket that was taken back while the tick stood sti
 it('lets no agent begin on a word that is always too old', async () => {
   registrar = new Registrar(places, standsStill(1001, false), () => NOW);
   await ready();
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   await waitFor(agent);
   expect(byItself()).toBe(true);
 });
@@ -295,7 +301,7 @@ it('what cannot be tidied up afterwards changes nothing', async () => {
   };
   registrar = new Registrar(places, hampering, () => NOW);
   await ready();
-  expect(await registrar.answer(RUN)).toBe(true);
+  expect(await registrar.answer(RUN)).toBe('let_go');
   await waitFor(agent);
   expect(byItself()).toBe(false);
 });
@@ -305,11 +311,11 @@ it('waits for the whole of what a launcher says', async () => {
   const said = readFileSync(askedFile(join(places.runs, RUN)), 'utf8');
   for (const part of ['', said.slice(0, 3), said.trimEnd()]) {
     writeFileSync(askedFile(join(places.runs, RUN)), part);
-    expect(await registrar.answer(RUN)).toBeNull();
+    expect(await registrar.answer(RUN)).toBe('not_asked');
     expect(await board.runtime(RUN)).toMatchObject({ phase: 'launching' });
   }
   writeFileSync(askedFile(join(places.runs, RUN)), said);
-  expect(await registrar.answer(RUN)).toBe(true);
+  expect(await registrar.answer(RUN)).toBe('let_go');
 });
 
 it('a launcher is on its own once it is given up, or where the board says nothing', async () => {
@@ -322,7 +328,7 @@ it('a launcher is on its own once it is given up, or where the board says nothin
   const broken = { register: () => Promise.reject(new Error('database is locked')) };
   registrar = new Registrar(places, broken, () => NOW);
   await ready();
-  expect(await registrar.answer(RUN)).toBe(false);
+  expect(await registrar.answer(RUN)).toBe('on_its_own');
   await waitFor(agent);
 });
 
@@ -345,7 +351,7 @@ it('keeps its pipes, makes those that are missing, and does without where none c
   launch();
   await waitFor(agent);
   expect(byItself()).toBe(true);
-  expect(await registrar.answer(RUN)).toBeNull();
+  expect(await registrar.answer(RUN)).toBe('not_asked');
 });
 
 it('a launcher that still reads from the pipe of a tick that has died takes nothing that is said to another', async () => {

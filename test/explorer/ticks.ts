@@ -242,7 +242,7 @@ function outsideOf(ask: Ask): Outside {
         where: { ...PLACE.where, worktree: `/wt/${ticket.id}` },
       },
     neighbours: (...args) => ask('neighbours', args) as never,
-    expect: () => {},
+    expect: async () => {},
     start: (...args) => ask('start', args) as never,
     registered: (...args) => ask('registered', args) as never,
     nudge: (_, __, row) => ask('nudge', [row.mark]) as never,

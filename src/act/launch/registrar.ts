@@ -33,6 +33,10 @@ export interface LauncherPane {
   readonly server_pid: number;
 }
 
+/** What became of a launcher's question. `let_go`: it is registered, and becomes the agent. `on_its_own`: it could not be registered, or
+ *  nobody knows; from here on it registers by itself, and leaves its witnesses itself. */
+export type Answered = 'not_asked' | 'let_go' | 'on_its_own';
+
 /** Makes those of so many pipes that are not there, by one program: they stay, and each tick that launches uses them again. Where
  *  that fails, launchers register by themselves. */
 export async function ensurePipes(places: Pick<Places, 'asking'>, count: number): Promise<void> {
@@ -111,26 +115,25 @@ export class Registrar {
     this.#panes.set(run, pane);
   }
 
-  /** Registers the launcher of this run if it has asked for that, and lets it go on. null = it has not asked; false = it could not be,
-   *  or nobody knows: from here on the launcher is on its own, and leaves its witnesses itself. */
-  async answer(run: string): Promise<boolean | null> {
+  /** Registers the launcher of this run if it has asked for that, and lets it go on. */
+  async answer(run: string): Promise<Answered> {
     const [pipe, pane] = [this.#open.get(run), this.#panes.get(run)];
-    if (pipe === undefined || pane === undefined) return null;
+    if (pipe === undefined || pane === undefined) return 'not_asked';
     const asks = asking(textAt(askedFile(this.#dir(run)), { most: MOST_ASKED }));
-    if (asks === null) return null;
+    if (asks === null) return 'not_asked';
     failpoint('launch-asked');
     try {
       const registered = await this.#inTime(run, pane, asks);
-      if (registered === null) return false;
+      if (registered === null) return 'on_its_own';
       leaveWitnesses(registered, this.#places);
       writeSync(pipe, `go ${run}\n`);
     } catch {
-      return false; // It asks the board itself, and says what is wrong.
+      return 'on_its_own'; // It asks the board itself, and says what is wrong.
     } finally {
       this.close(run);
     }
     failpoint('launch-answered');
-    return true;
+    return 'let_go';
   }
 
   /** What is long ago by the time that it is known says nothing any more: we may have stood still, and a person may have taken back a ticket

@@ -1,0 +1,68 @@
+import { monotonicMs } from '../../machine/clock.ts';
+import { lookAtSelf } from '../../machine/process.ts';
+import type { Pane } from '../../model/world.ts';
+import { type Mark, readMarks } from '../../runs/marks.ts';
+import { readRunFile } from '../../runs/run-file.ts';
+import { sightMark, sightPane, witnesses } from '../../runs/sighting.ts';
+import { viewServer } from '../../tmux/tmux.ts';
+import type { Here } from '../here.ts';
+import type { Neighbours, Outside } from '../outside.ts';
+
+/** What our tmux server and the marks show. */
+type Sight =
+  | { readonly ok: true; readonly panes: readonly Pane[]; readonly marks: readonly Mark[] }
+  | { readonly ok: false; readonly error: string };
+
+/** So long one look serves all launches that were claimed before it: many are launched side by side, and each look takes a
+ *  program. */
+const LOOK_SERVES_MS = 1000;
+
+/** The last look before a launch. `claimedAt`: when a run was claimed, by the monotonic clock. */
+export function lastLook(here: Here, claimedAt: (run: string) => number | undefined): Outside['neighbours'] {
+  const { runs } = here.places;
+  const look = sharedLook(here);
+  const worktreeOf = worktrees(runs);
+  return async (ticket, run, worktree, host_id): Promise<Neighbours> => {
+    const sight = await look(claimedAt(run));
+    if (!sight.ok) return sight;
+    const me = lookAtSelf(host_id);
+    const others = witnesses(sight.panes, sight.marks, (one) => one.run !== run);
+    // Only of those the processes are looked at: side by side many are launched, among hundreds that live.
+    const near = (one: { readonly ticket: string; readonly run: string }): boolean =>
+      one.ticket === ticket || worktreeOf(one.run) === worktree;
+    return {
+      ok: true,
+      sightings: [
+        ...others.panes.filter(near).map((pane) => sightPane(pane, me, runs)),
+        ...others.marks.filter(near).map((mark) => sightMark(mark, me, runs)),
+      ],
+    };
+  };
+}
+
+function sharedLook({ tmux, places }: Here): (claimed_at_ms?: number) => Promise<Sight> {
+  let last: { readonly at_ms: number; readonly sight: Promise<Sight> } | null = null;
+  const look = async (): Promise<Sight> => {
+    const view = await viewServer(tmux, { repair: true });
+    if (view.kind === 'unknown') return { ok: false, error: view.error };
+    return { ok: true, panes: view.kind === 'server' ? view.panes : [], marks: readMarks(places.marks) };
+  };
+  return async (claimed_at_ms = Number.POSITIVE_INFINITY) => {
+    if (last !== null && last.at_ms > claimed_at_ms && monotonicMs() - last.at_ms <= LOOK_SERVES_MS) {
+      const shared = await last.sight.catch(() => null);
+      if (shared?.ok) return shared;
+    }
+    last = { at_ms: monotonicMs(), sight: look() };
+    return last.sight;
+  };
+}
+
+/** Where runs were started. What is known is not read again: the file of a run is there before its pane, and stays as it is. */
+function worktrees(runs: string): (run: string) => string | null {
+  const known = new Map<string, string>();
+  return (run) => {
+    const worktree = known.get(run) ?? readRunFile(runs, run)?.worktree ?? null;
+    if (worktree !== null) known.set(run, worktree);
+    return worktree;
+  };
+}

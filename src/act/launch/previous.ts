@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import type { Adapter } from '../../agents/index.ts';
+import { sessionId } from '../../agents/session.ts';
+import { wasCutOff } from '../../model/ends.ts';
+import type { Runtime } from '../../model/runtime.ts';
+import { lastLines } from '../../model/text.ts';
+import type { Ticket } from '../../model/ticket.ts';
+import { textOfRun } from '../../runs/dirs.ts';
+import type { Here } from '../here.ts';
+import type { Claimed } from '../outside.ts';
+
+/** What a ticket's last attempt has left. */
+export interface Past {
+  readonly row: Runtime;
+  readonly branch: string | null;
+  readonly reason: string;
+  readonly words: string;
+}
+
+/** Of so many runs the last one is looked for that an agent came of. */
+const RUNS_SEEN = 50;
+
+/** What the last attempt left for the next one: how it ended and the last lines that it showed. */
+export async function lastAttempt(
+  ticket: Ticket,
+  run: string,
+  { board, places }: Here,
+): Promise<Past | null> {
+  // A launch of which no agent came was no attempt.
+  const row = (await board.runtimesOf({ ticket: ticket.id, limit: RUNS_SEEN })).find(
+    ({ id, ended_at_ms, registered_at_ms }) =>
+      id !== run && ended_at_ms !== null && registered_at_ms !== null,
+  );
+  if (row === undefined) return null;
+  // Where nothing was kept, the prompt says how it ended, no more.
+  const words = lastLines(textOfRun(join(places.runs, row.mark), 'screen.txt') ?? '', 20, 2000);
+  const exit =
+    row.exit_signal !== null ? `signal ${row.exit_signal}` : `exit code ${row.exit_code ?? 'unknown'}`;
+  return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words };
+}
+
+/** The client's own session of the run before, where the same client can continue it in the same place. A run that was
+ *  itself a continuation and never began a turn has shown that it can't be continued. */
+export function sessionToContinue(
+  past: Runtime,
+  { profile, ticket }: Claimed,
+  adapter: Adapter,
+  env: Readonly<Record<string, string>>,
+  { places }: Here,
+): string | null {
+  const { worktree } = past;
+  const session = sessionId(profile.kind, past.client_session);
+  if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
+  if (past.turn === 0 || past.ticket_id !== ticket.id || !wasCutOff(past.end_reason)) return null;
+  const look = { runDir: join(places.runs, past.mark), worktree, env, session };
+  try {
+    return adapter.resumable?.(look) === true ? session : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import type { Server } from '../../board/http/api.ts';
+import { textAt } from '../../machine/foreign.ts';
+import { hostId, lookAtSelf } from '../../machine/process.ts';
+import { messageOf } from '../../model/errors.ts';
+import { runDir } from '../../runs/dirs.ts';
+import { sightRow } from '../../runs/sighting.ts';
+import { startPane } from '../../tmux/tmux.ts';
+import type { Here } from '../here.ts';
+import type { Place, Started } from '../outside.ts';
+import type { Registrar } from './registrar.ts';
+
+/** Starts the launcher in a pane of its own. Its pipe is open before: a launcher takes a pipe without a tick at its end for a tick that
+ *  has died. */
+export async function startHere(
+  run: string,
+  ticket: string,
+  { where, command: argv }: Place,
+  { tmux }: Here,
+  registrar: Registrar,
+): Promise<Started> {
+  try {
+    await registrar.open(run);
+  } catch (error) {
+    registrar.close(run);
+    return { ok: false, untouched: true, error: messageOf(error) };
+  }
+  try {
+    const started = await startPane(tmux, { name: run, run, ticket, cwd: where.worktree, argv });
+    if (started.ok) registrar.started(run, started);
+    else registrar.close(run);
+    return started;
+  } catch (error) {
+    registrar.close(run);
+    throw error;
+  }
+}
+
+/** The server starts the runtime, or says who is busy: that one is judged here, by the kernel. */
+export async function startByServer(
+  run: string,
+  ticket: string,
+  { places, clock }: Here,
+  server: Server,
+): Promise<Started> {
+  const file = join(runDir(places.runs, run), 'prompt.md');
+  const text = textAt(file);
+  if (text === null) return { ok: false, untouched: true, error: `${file} can't be read` };
+  const { send } = await import('../../board/http/index.ts');
+  const answer = await send(server, ticket, { run, text, nonce: `${run}-prompt`, now_ms: clock() });
+  switch (answer.kind) {
+    case 'accepted':
+      return { ok: true, pid: 0 };
+    case 'busy': {
+      // Ours: a first answer was lost, and its key forgotten.
+      if (answer.runtime.id === run) return { ok: true, pid: 0 };
+      const me = lookAtSelf(hostId(places.state) ?? '');
+      return { ok: false, busy: sightRow(answer.runtime, me, places.runs) };
+    }
+    case 'refused':
+      return { ok: false, untouched: true, error: answer.why };
+    case 'unknown':
+      return { ok: false, error: answer.why };
+  }
+}

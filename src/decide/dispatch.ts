@@ -4,7 +4,8 @@ import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type World } from '../model/world.ts';
-import { guardOf, type Reconciled } from './reconcile.ts';
+import { guardOf } from './reconcile/cell.ts';
+import type { Reconciled } from './reconcile/index.ts';
 
 /** Decides what is launched, on the world as the reconcile pass will leave it. Pure. Every ticket in `todo`
  *  that is passed over gets a literal reason. */

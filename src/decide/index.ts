@@ -2,7 +2,7 @@ import type { DecideOptions, Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { World } from '../model/world.ts';
 import { decideDispatch } from './dispatch.ts';
-import { decideReconcile } from './reconcile.ts';
+import { decideReconcile } from './reconcile/index.ts';
 
 /** The whole decision of one tick. Pure: the same world and policy give the same plan, in a dry run too. */
 export function decide(world: World, policy: Policy, options: DecideOptions): Plan {

@@ -1,5 +1,5 @@
-import { HELD_LOSSES, LOSSES_MS } from '../model/breaker.ts';
-import type { World } from '../model/world.ts';
+import { HELD_LOSSES, LOSSES_MS } from '../../model/breaker.ts';
+import type { World } from '../../model/world.ts';
 
 /** A run whose tmux server was lost, and when that was found. */
 export interface Loss {

@@ -1,7 +1,7 @@
-import { EARLY_MS, type RecentRun } from '../model/breaker.ts';
-import { cameOut, isDeath } from '../model/ends.ts';
-import type { Policy } from '../model/policy.ts';
-import type { World } from '../model/world.ts';
+import { EARLY_MS, type RecentRun } from '../../model/breaker.ts';
+import { cameOut, isDeath } from '../../model/ends.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { World } from '../../model/world.ts';
 
 /** An agent that died right after its start. */
 export interface Death {

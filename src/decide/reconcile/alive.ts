@@ -1,0 +1,195 @@
+import type { Step } from '../../model/plan.ts';
+import { sameHands } from '../../model/runtime.ts';
+import type { TicketFacts } from '../../model/ticket.ts';
+import { unreachable } from '../../model/unreachable.ts';
+import type { ObservedRuntime } from '../../model/world.ts';
+import { accountOf } from './accounts.ts';
+import {
+  type Cell,
+  type Decides,
+  guardOf,
+  guardOfRow,
+  isLimited,
+  moved,
+  NOTHING,
+  type Pair,
+  profileOf,
+  type Scene,
+  skip,
+  together,
+} from './cell.ts';
+import { refreshed } from './refresh.ts';
+
+/** Heals of one ticket within 30 minutes after which healing it stops and it is flagged. */
+const MAX_HEALS = 3;
+
+/** A cell of a living agent whose ticket waits or works: what is seen of it and of its account is kept, and a ticket that is in other
+ *  hands by now is left alone. */
+export function living(decides: Decides): Decides {
+  return kept(({ seen, view }, scene) => {
+    const { id, owner } = view.ticket;
+    if (!sameHands(seen.row, owner)) return skip(id, seen.row.id, 'owner_changed', { owner });
+    return decides({ seen, view }, scene);
+  });
+}
+
+/** A ticket that a person or a report has settled stays so: its agent is shown. */
+export const aliveThoughSettled: Decides = kept(({ seen, view }) => {
+  const { id, status } = view.ticket;
+  return skip(id, seen.row.id, 'alive_though_settled', { status });
+});
+
+function kept(decides: Decides): Decides {
+  return (pair, scene) => {
+    const { seen } = pair;
+    if (seen.survivor !== null) return livesOn(pair, scene);
+    const now = { alive: true, silent_ms: silenceOf(seen, scene), launching_ms: seen.row.launching_ms };
+    return together(refreshed(seen, now, scene), accountOf(seen, scene), decides(pair, scene));
+  };
+}
+
+/** The recorded process is dead, and the client lives on in another one of its run: that is the run now. Whatever else there
+ *  is to decide rests on the row as it is then, so it waits for the next tick. */
+function livesOn({ seen, view: { ticket } }: Pair, scene: Scene): Cell {
+  const { row, survivor: process } = seen;
+  if (process === null) return NOTHING;
+  const silent_ms = row.silent_ms + scene.world.delta_ms;
+  return {
+    ...refreshed(seen, { alive: true, silent_ms, launching_ms: row.launching_ms }, scene),
+    speaks: true,
+    steps: [
+      {
+        ...{ kind: 'follow', ticket: ticket.id, because: 'client_lives_on', process },
+        evidence: { run: row.id, was: row.pid, pid: process.pid },
+        guard: guardOf(ticket),
+        runtime: guardOfRow(row),
+      },
+    ],
+  };
+}
+
+/** `todo` and alive: whoever put it back was wrong about its agent. */
+export function heal(pair: Pair): Cell {
+  return normalize(pair, 'agent_alive');
+}
+
+/** `needs_input` and alive: a question of the run itself and a park stand until there is activity after them. */
+export function unlessAnswered(pair: Pair, scene: Scene): Cell {
+  // A level, not the edge of a single tick: a tick that was cut off after it had stored the activity lost the edge.
+  const active = silenceOf(pair.seen, scene) < ttlOf(scene);
+  const because = answered(pair.seen, pair.view.ticket, active);
+  return because === null ? NOTHING : normalize(pair, because);
+}
+
+type Healed = Extract<Step, { kind: 'normalize' }>['because'] &
+  ('agent_alive' | 'activity_after_question' | 'activity_after_park');
+
+/** Why a ticket in `needs_input` goes back to `in_progress` though nobody moved it; null = it stands. */
+function answered({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: boolean): Healed | null {
+  if (ticket.reason_run !== row.id) return 'agent_alive';
+  const later = seen.turn > (ticket.reason_turn ?? 0);
+  switch (ticket.reason) {
+    case 'asked':
+    case 'idle_without_report':
+    case 'finished_without_report':
+    case 'agent_not_ready':
+      return later ? 'activity_after_question' : null;
+    case 'agent_waiting':
+      // However it was answered (or dismissed), the dialog is gone.
+      return later || seen.activity !== 'waiting' ? 'activity_after_question' : null;
+    case 'parked':
+      return active ? 'activity_after_park' : null;
+    default:
+      return 'agent_alive';
+  }
+}
+
+function normalize({ seen, view: { ticket, heals } }: Pair, because: Healed): Cell {
+  const { row } = seen;
+  if (because === 'agent_alive' && heals >= MAX_HEALS) return skip(ticket.id, row.id, 'flapping', { heals });
+  if (row.pid === null) return skip(ticket.id, row.id, 'verdict_unknown', { because: 'no_identity' });
+  return {
+    after: moved(ticket, 'in_progress'),
+    speaks: true,
+    steps: [
+      {
+        ...{ kind: 'normalize', ticket: ticket.id, because, pid: row.pid },
+        evidence: { pid: row.pid, run: row.id, pane: row.tmux_pane, activity: seen.seen.activity },
+        guard: guardOf(ticket),
+        runtime: guardOfRow(row),
+      },
+    ],
+  };
+}
+
+/** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
+export function working({ seen: observed, view: { ticket } }: Pair, scene: Scene): Cell {
+  const { row, seen } = observed;
+  const { turn, activity } = seen;
+  const silent_ms = silenceOf(observed, scene);
+  const base = {
+    ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row) },
+    evidence: { activity, pid: row.pid, silent_ms },
+  };
+  const ask = (
+    because: 'agent_not_ready' | 'agent_waiting' | 'idle_without_report',
+    question: string,
+  ): Cell => ({
+    after: moved(ticket, 'needs_input'),
+    steps: [{ kind: 'ask', because, question, turn, ...base }],
+  });
+  if (seen.not_ready !== null) return ask('agent_not_ready', seen.not_ready);
+  if (activity === 'waiting') return ask('agent_waiting', seen.question ?? 'The agent waits for a person.');
+  if (isLimited(seen, scene))
+    return skip(ticket.id, row.id, 'rate_limited', { until_ms: seen.limited_until_ms });
+  const next = activity === 'idle' ? whenThrough(observed, scene) : 'leave';
+  switch (next) {
+    case 'submit':
+      return {
+        after: moved(ticket, 'in_review'),
+        steps: [{ kind: 'submit', because: 'idle_without_report', ...base }],
+      };
+    case 'nudge': {
+      const because = seen.limited_until_ms === null ? 'idle_without_report' : 'limit_over';
+      return { after: moved(ticket, ticket.status), steps: [{ kind: 'nudge', because, turn, ...base }] };
+    }
+    case 'ask':
+      return ask('idle_without_report', 'The agent ended its turn without a report.');
+    case 'leave':
+      if (silent_ms < ttlOf(scene)) return NOTHING;
+      return {
+        after: moved(ticket, 'needs_input'),
+        steps: [{ kind: 'park', because: 'silent_past_ttl', turn, ...base }],
+      };
+    default:
+      return unreachable(next);
+  }
+}
+
+/** What a turn that ended without a report comes to; of a headless run its process tells, a moment later. A continuation prompt is sent
+ *  at most once for a turn: one whose arrival was never seen is not followed by another. */
+function whenThrough(
+  { row, seen, has_commits }: ObservedRuntime,
+  scene: Scene,
+): 'submit' | 'nudge' | 'ask' | 'leave' {
+  if (row.headless) return 'leave';
+  const profile = profileOf(row, scene);
+  const on_idle = profile?.on_idle ?? 'needs_input';
+  if (on_idle === 'leave') return 'leave';
+  const may =
+    row.nudges < (profile?.max_nudges ?? 0) && (row.nudged_turn === null || seen.turn > row.nudged_turn);
+  if (seen.limited_until_ms !== null && may) return 'nudge'; // cut off by a limit that is over now
+  if (on_idle === 'review' || (on_idle === 'auto' && has_commits === true)) return 'submit';
+  return may && (on_idle === 'auto' || on_idle === 'nudge') ? 'nudge' : 'ask';
+}
+
+/** Observed time without any event or output. */
+function silenceOf({ row, pane, seen }: ObservedRuntime, { world }: Scene): number {
+  const output = pane?.output_at_s ?? null;
+  const stirred = seen.fresh > 0 || (output !== null && output !== row.output_at_s);
+  return stirred ? 0 : row.silent_ms + world.delta_ms;
+}
+
+function ttlOf({ policy }: Scene): number {
+  return policy.limits.ttl_minutes * 60_000;
+}

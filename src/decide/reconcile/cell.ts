@@ -1,0 +1,192 @@
+import type { Refresh, RunEnd, Skip, Step, TicketGuard } from '../../model/plan.ts';
+import type { AgentProfile, Policy } from '../../model/policy.ts';
+import { heldAfter, retryAfter } from '../../model/retry.ts';
+import { type Runtime, sameHands } from '../../model/runtime.ts';
+import type { TicketFacts } from '../../model/ticket.ts';
+import { limitHolds } from '../../model/wait.ts';
+import {
+  blocks,
+  type ObservedRuntime,
+  type Sighting,
+  type Switch,
+  type TicketView,
+  type World,
+} from '../../model/world.ts';
+import type { Loss } from './lost-servers.ts';
+import type { Death } from './mass-death.ts';
+
+/** What one cell of the table decides about its ticket. What it leaves out stays as it is. */
+export interface Cell {
+  readonly steps?: readonly Step[];
+  readonly skip?: Skip;
+  /** The ticket as the steps will leave it. */
+  readonly after?: TicketFacts;
+  /** The steps end the ticket's live row. */
+  readonly frees?: true;
+  /** All is said of the ticket, so that dispatch adds no second word. A skip says so too. */
+  readonly speaks?: true;
+  readonly refresh?: Refresh;
+  /** A profile that is found unable to take a ticket. */
+  readonly closes?: { readonly agent: string; readonly why: Unable };
+  /** What counts toward mass death, and toward a hold of launches. */
+  readonly early?: Death;
+  readonly loss?: Loss;
+}
+
+export type Unable = 'account_limited' | 'profile_not_ready';
+
+export const NOTHING: Cell = {};
+
+/** One cell after the other: their steps in this order, and of all else the last word. */
+export function together(...cells: readonly Cell[]): Cell {
+  const all: Cell = Object.assign({}, ...cells);
+  return { ...all, steps: cells.flatMap(({ steps }) => steps ?? []) };
+}
+
+/** What every cell is decided from. */
+export interface Scene {
+  readonly world: World;
+  readonly policy: Policy;
+  readonly views: ReadonlyMap<string, TicketView>;
+  /** Tickets with a live row. */
+  readonly live: ReadonlySet<string>;
+}
+
+/** A live row and its ticket. */
+export interface Pair {
+  readonly seen: ObservedRuntime;
+  readonly view: TicketView;
+}
+
+export type Decides = (pair: Pair, scene: Scene) => Cell;
+
+export function skip(
+  ticket: string,
+  run: string | null,
+  because: Skip['because'],
+  evidence: Skip['evidence'],
+): Cell {
+  return { skip: { ticket, run, because, evidence } };
+}
+
+/** A row ends, and its ticket stays where it is. */
+export function end(row: Runtime, ticket: TicketFacts, because: Step['because'], ending: RunEnd): Cell {
+  const { exit_code, exit_signal } = ending;
+  return {
+    frees: true,
+    steps: [
+      {
+        ...{ kind: 'end', ticket: ticket.id, because, end: ending },
+        evidence: { run: row.id, pid: row.pid, exit_code, exit_signal },
+        runtime: guardOfRow(row),
+      },
+    ],
+  };
+}
+
+/** A ticket is given back by the retry table. `ending`: how its row ends; null = that has ended already. */
+export function retry(
+  row: Runtime,
+  ticket: TicketFacts,
+  because: Step['because'],
+  ending: RunEnd | null,
+  seen: ObservedRuntime | null,
+  { world, policy }: Scene,
+): Cell {
+  const { limits } = policy;
+  const cause = ending === null ? (row.end_reason ?? because) : because;
+  // What the machine did is no attempt, however often: launches are held where the server is lost again and again.
+  const machine = because === 'rebooted' || because === 'tmux_server_lost';
+  // Nor is the run of one whose ticket was given to another profile, or a launch whose tick has died.
+  const blameless = machine || cause === 'tick_died' || !sameHands(row, ticket.owner);
+  const unable = because === 'rate_limited' || because === 'agent_not_ready';
+  const limited_until_ms = because === 'rate_limited' ? (seen?.seen.limited_until_ms ?? null) : null;
+  // No agent ever ran: that is no attempt, whatever ended it.
+  const unregistered = row.registered_at_ms === null;
+  const failures = Math.max(1, (world.failed_launches[ticket.id] ?? 0) + (ending === null ? 0 : 1));
+  const to =
+    blameless || unable
+      ? ({ status: 'todo', attempts: ticket.attempts, not_before_at_ms: limited_until_ms } as const)
+      : unregistered
+        ? heldAfter(ticket, failures, world.now_ms, limits)
+        : retryAfter(ticket.id, ticket.attempts, world.now_ms, limits);
+  return {
+    frees: true,
+    after: { ...moved(ticket, to.status), ...to, wait_since_ms: world.now_ms },
+    steps: [
+      {
+        ...{ kind: 'retry', ticket: ticket.id, because, guard: guardOf(ticket), end: ending, to, text: '' },
+        evidence: {
+          run: row.id,
+          pid: row.pid,
+          verdict: seen?.judgement?.because ?? null,
+          exit_code: ending?.exit_code ?? row.exit_code,
+          exit_signal: ending?.exit_signal ?? row.exit_signal,
+          attempts: to.attempts,
+        },
+        runtime: ending === null ? null : guardOfRow(row),
+      },
+    ],
+  };
+}
+
+/** Whose run has just ended, and was given to another profile meanwhile: it waits for that one. Two steps, each under a guard that
+ *  holds by itself. */
+export function handOver(row: Runtime, ticket: TicketFacts, scene: Scene): Cell {
+  const given = row.claim_epoch === ticket.claim_epoch && !sameHands(row, ticket.owner);
+  if (ticket.status !== 'in_progress' || !given || isPersons(ticket, scene)) return NOTHING;
+  if (sightingOf(ticket, scene) !== null) return NOTHING;
+  return retry(row, ticket, 'ended_without_release', null, null, scene);
+}
+
+/** Whether the row is of the ticket's present claim, in the hands that claimed it. */
+export function sameClaim(row: Runtime, ticket: TicketFacts): boolean {
+  return sameHands(row, ticket.owner) && row.claim_epoch === ticket.claim_epoch;
+}
+
+/** Whether a person has it: then every pass keeps its hands off. */
+export function isPersons({ owner }: TicketFacts, { policy }: Scene): boolean {
+  return owner !== null && !policy.agents.has(owner);
+}
+
+export function isLimited({ limited_until_ms }: ObservedRuntime['seen'], { world }: Scene): boolean {
+  return limitHolds(limited_until_ms, world.now_ms);
+}
+
+export function profileOf(row: Runtime, { policy }: Scene): AgentProfile | undefined {
+  return policy.agents.get(row.agent);
+}
+
+/** What may work on this ticket without a row of its own. Of several the one that forbids most: a living one, then one that cannot
+ *  be judged. */
+export function sightingOf({ id }: TicketFacts, { world }: Scene): Sighting | null {
+  const all = world.sightings.filter(({ ticket }) => ticket === id);
+  return (
+    all.find(({ judgement }) => judgement.verdict === 'alive') ??
+    all.find(({ judgement }) => judgement.verdict !== 'dead') ??
+    null
+  );
+}
+
+/** The switch for everything that keeps every hand off this ticket. */
+export function stopOf({ project }: TicketFacts, agent: string, { world }: Scene): Switch | null {
+  return blocks(
+    world.switches.filter(({ level }) => level === 'all'),
+    project,
+    agent,
+  );
+}
+
+/** The ticket as a step leaves it that moves it. */
+export function moved(ticket: TicketFacts, status: TicketFacts['status']): TicketFacts {
+  return { ...ticket, status, version: ticket.version + 1 };
+}
+
+export function guardOf(ticket: TicketFacts): TicketGuard {
+  const { status, owner, claim_epoch, version } = ticket;
+  return { status, owner, claim_epoch, version };
+}
+
+export function guardOfRow({ id, version }: Runtime): { readonly run: string; readonly version: number } {
+  return { run: id, version };
+}

@@ -1,0 +1,168 @@
+/*
+ * The reconcile pass: the truth table of ticket x runtime (`TABLE`).
+ *
+ * What holds it together: only the verdict `dead` frees anything, and it comes from the kernel's word about
+ * the very process that was recorded, never from a missing tmux session. `unknown` and `not_mine` produce no
+ * step at all. A living agent is believed against the board: whoever put its ticket back to `todo` or
+ * `needs_input` was wrong about it, unless the run itself asked, or a person closed or took the ticket.
+ * Every step carries the guard (status, owner, epoch, version) that its UPDATE will repeat.
+ *
+ * A cell returns what it decides; nothing is written on the way, and `fold` puts the cells together.
+ */
+import type { Verdict } from '../../model/identity.ts';
+import type { Refresh, Skip, Step } from '../../model/plan.ts';
+import type { Policy } from '../../model/policy.ts';
+import type { TicketFacts, TicketStatus } from '../../model/ticket.ts';
+import type { ObservedRuntime, TmuxView, World } from '../../model/world.ts';
+import { aliveThoughSettled, heal, living, unlessAnswered, working } from './alive.ts';
+import { type Cell, type Decides, NOTHING, type Scene, skip, stopOf, type Unable } from './cell.ts';
+import { died, diedAtWork, finished } from './dead.ts';
+import { launching } from './launching.ts';
+import { besideDead, withoutRow } from './lost.ts';
+import { type Held, heldByLosses, type Loss } from './lost-servers.ts';
+import { type Death, massDeaths } from './mass-death.ts';
+import { accountWait, ticketWait } from './waits.ts';
+
+export interface Reconciled {
+  readonly steps: readonly Step[];
+  readonly skipped: readonly Skip[];
+  readonly refresh: readonly Refresh[];
+  /** Tickets as this pass will leave them, where it changes them. */
+  readonly after: ReadonlyMap<string, TicketFacts>;
+  /** Tickets whose live row this pass ends. */
+  readonly freed: ReadonlySet<string>;
+  /** Tickets that this pass spoke about already, so that dispatch adds no second word. */
+  readonly spoken: ReadonlySet<string>;
+  /** Scopes that this pass switches off. */
+  readonly tripped: ReadonlySet<string>;
+  /** What holds every launch, the tmux server having been lost again and again; null = nothing. */
+  readonly held: Held | null;
+  /** Profiles that this pass found unable to take a ticket, and why. */
+  readonly closed: ReadonlyMap<string, Unable>;
+}
+
+const notMine: Decides = ({ seen: { row, judgement }, view }) =>
+  skip(view.ticket.id, row.id, 'not_mine', { because: judgement?.because ?? null });
+const unknown: Decides = ({ seen: { row, judgement }, view }) =>
+  skip(view.ticket.id, row.id, 'verdict_unknown', { because: judgement?.because ?? 'no_identity' });
+
+type Column = 'launching' | Verdict;
+
+const ALWAYS = { launching, unknown, not_mine: notMine } as const;
+const CLOSED = { ...ALWAYS, alive: aliveThoughSettled, dead: finished } as const;
+
+/** What is done about a live row of this host, by the status of its ticket and what is known of its process. */
+const TABLE: Readonly<Record<TicketStatus, Readonly<Record<Column, Decides>>>> = {
+  todo: { ...ALWAYS, alive: living(heal), dead: died },
+  needs_input: { ...ALWAYS, alive: living(unlessAnswered), dead: finished },
+  in_progress: { ...ALWAYS, alive: living(working), dead: diedAtWork },
+  in_review: CLOSED,
+  done: CLOSED,
+  cancelled: CLOSED,
+  blocked: CLOSED,
+};
+
+/** Decides every heal. Pure. */
+export function decideReconcile(world: World, policy: Policy): Reconciled {
+  const scene: Scene = {
+    ...{ world, policy },
+    views: new Map(world.tickets.map((view) => [view.ticket.id, view])),
+    live: new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? [])),
+  };
+  const rows = world.runtimes.map((seen): About => [seen.row.ticket_id ?? '', rowCell(seen, scene)]);
+  const { freed } = fold(rows);
+  const tickets = world.tickets.map((view): About => {
+    const { id } = view.ticket;
+    if (!scene.live.has(id)) return [id, withoutRow(view, scene)];
+    return [id, freed.has(id) ? besideDead(view, scene) : NOTHING];
+  });
+  const decided = fold([...rows, ...tickets]);
+  const waits = [
+    ...world.accounts.map((one): About => ['', accountWait(one, scene)]),
+    ...world.tickets.map(({ ticket }): About => {
+      const { id } = ticket;
+      const busy = scene.live.has(id) && !freed.has(id);
+      const waits = !busy && !decided.after.has(id) && !decided.spoken.has(id);
+      return [id, waits ? ticketWait(ticket, scene) : NOTHING];
+    }),
+  ];
+  // A ticket whose state can't be read is declined, and said to be.
+  const unread = world.unreadable.map((id): About => [id, skip(id, null, 'ticket_unreadable', {})]);
+  const { early, losses, ...all } = fold([...rows, ...tickets, ...waits, ...unread]);
+  const trips = tripsOf(early, world, policy);
+  return {
+    ...all,
+    steps: [...all.steps, ...trips, ...closedPanes(all.steps, world)],
+    tripped: new Set(trips.map(({ scope }) => scope)),
+    held: heldByLosses(world, losses),
+  };
+}
+
+/** One live row against its ticket. */
+function rowCell(seen: ObservedRuntime, scene: Scene): Cell {
+  const { row } = seen;
+  // A chat, which no pass may touch, or a ticket whose state could not be read.
+  const view = row.ticket_id === null ? undefined : scene.views.get(row.ticket_id);
+  if (view === undefined) return NOTHING;
+  const { id, status } = view.ticket;
+  if (row.host_id !== scene.world.host_id) return skip(id, row.id, 'not_mine', { host: row.host_id });
+  const stop = stopOf(view.ticket, row.agent, scene);
+  if (stop !== null) return skip(id, row.id, 'killswitch', { scope: stop.scope, reason: stop.reason });
+  const column = row.phase === 'launching' ? 'launching' : (seen.judgement?.verdict ?? 'unknown');
+  return TABLE[status][column]({ seen, view }, scene);
+}
+
+/** A cell, and the ticket that it is about; '' = none. */
+type About = readonly [ticket: string, cell: Cell];
+
+interface Folded extends Omit<Reconciled, 'tripped' | 'held'> {
+  readonly early: readonly Death[];
+  readonly losses: readonly Loss[];
+}
+
+/** What the cells decide, put together in their order. */
+function fold(cells: readonly About[]): Folded {
+  const of = <T>(pick: (cell: Cell) => T | undefined): T[] =>
+    cells.map(([, cell]) => pick(cell)).filter((one) => one !== undefined);
+  const ids = (is: (cell: Cell) => boolean): Set<string> =>
+    new Set(cells.flatMap(([id, cell]) => (is(cell) ? [id] : [])));
+  return {
+    steps: cells.flatMap(([, { steps }]) => steps ?? []),
+    skipped: of(({ skip }) => skip),
+    refresh: of(({ refresh }) => refresh),
+    after: new Map(of(({ after }) => after).map((ticket) => [ticket.id, ticket])),
+    freed: ids(({ frees }) => frees === true),
+    spoken: ids(({ speaks, skip }) => speaks === true || skip !== undefined),
+    closed: new Map(of(({ closes }) => closes).map(({ agent, why }) => [agent, why])),
+    early: of(({ early }) => early),
+    losses: of(({ loss }) => loss),
+  };
+}
+
+/** What too many early deaths share is switched off, unless it is off already. */
+function tripsOf(early: readonly Death[], world: World, policy: Policy): Extract<Step, { kind: 'trip' }>[] {
+  return massDeaths(early, world, policy)
+    .filter(({ scope }) => !world.switches.some((one) => one.scope === '*' || one.scope === scope))
+    .map(({ scope, tickets }) => ({
+      ...{ kind: 'trip', ticket: '', because: 'mass_death', level: 'dispatch', scope },
+      evidence: { tickets: tickets.join(' '), scope },
+    }));
+}
+
+/** A dead pane whose run has ended only takes up room in tmux. */
+function closedPanes(steps: readonly Step[], { tmux, runtimes }: World): Step[] {
+  const ending = new Set(
+    steps.flatMap((step) => ((step.kind === 'end' || step.kind === 'retry') && step.runtime?.run) || []),
+  );
+  const live = new Set(runtimes.filter(({ row }) => !ending.has(row.id)).map(({ row }) => row.mark));
+  return panesOf(tmux)
+    .filter((pane) => pane.dead && pane.run !== '' && !live.has(pane.run))
+    .map(({ ticket, run, pane, pid, exit_code, exit_signal }) => ({
+      ...{ kind: 'close_pane', ticket, because: 'pane_of_ended_run', run, pane, pid },
+      evidence: { pane, exit_code, exit_signal },
+    }));
+}
+
+function panesOf(tmux: TmuxView) {
+  return tmux.kind === 'server' ? tmux.panes : [];
+}

@@ -139,7 +139,7 @@ function defineSchedule(program: Command, run: Run): void {
       .command('show')
       .description('what is installed for this state dir, and what install would write; writes nothing')
       .addOption(which(own))
-      .action((o) => run(async (c) => (await load()).show(c, o))),
+      .action((o) => run(async (c) => (await import('../commands/schedule-show.ts')).show(c, o))),
     ['mc-pickup schedule show', 'is it installed, and as it would be now?'],
   );
   withExamples(

@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
-import { type Acted, type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
+import { type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
 import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
-import { cleanLines, doneLines } from '../report/clean.ts';
+import { type Outcome, printDone, printProposed } from '../report/clean.ts';
 import { showing } from '../report/showing.ts';
-import { columnsOf } from '../report/table.ts';
 import { betweenTicks } from '../tick/between.ts';
 
 export interface CleanOptions {
@@ -19,11 +18,6 @@ export interface CleanOptions {
 /** Branches go only where they are named: they are what is left of the work. */
 const USUAL: readonly Group[] = GROUPS.filter((one) => one !== 'branches');
 const LEAST_MS = 3_600_000;
-
-export interface Outcome {
-  readonly item: Item;
-  readonly acted: Acted;
-}
 
 /** Proposes what may go, and writes nothing; with `--yes` it goes. */
 export async function clean(context: Context, o: CleanOptions): Promise<ExitCode> {
@@ -48,7 +42,10 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
     const { carryOut, propose } = await import('../clean/index.ts');
     const here = { ...common, board, now_ms: Date.now() };
     const found = await showing(context, 'looking for what may go', () => propose(groups, here));
-    if (reads) return proposed(context, found, o);
+    if (reads) {
+      printProposed(context, found, ['mc-pickup clean --yes', ...words(o)].join(' '));
+      return EXIT.ok;
+    }
     if (found.proposals.length === 0) return told(context, found, []);
     const outcomes = await betweenTicks(context, 'cleaning up', async () => {
       const done: Outcome[] = [];
@@ -104,23 +101,6 @@ function groupsOf(only: readonly string[] | undefined): readonly Group[] {
   return names.length === 0 ? USUAL : GROUPS.filter((one) => names.includes(one));
 }
 
-function proposed({ out, json, env }: Context, found: Found, o: CleanOptions): ExitCode {
-  const { proposals, left, advice } = found;
-  if (json) {
-    const items = proposals.map(({ item, restorable }) => ({
-      ...item,
-      result: 'planned',
-      restore: restorable,
-    }));
-    out.json({ dry_run: true, items, left, advice });
-  } else {
-    const shape = { columns: columnsOf(env), color: out.color };
-    const again = ['mc-pickup clean --yes', ...words(o)].join(' ');
-    for (const line of cleanLines(found, again, shape)) out.painted(line);
-  }
-  return EXIT.ok;
-}
-
 function words({ olderThan, only }: CleanOptions): string[] {
   return [
     ...(olderThan === '30d' ? [] : ['--older-than', olderThan]),
@@ -128,18 +108,7 @@ function words({ olderThan, only }: CleanOptions): string[] {
   ];
 }
 
-function told({ out, json, env }: Context, found: Found, outcomes: readonly Outcome[]): ExitCode {
-  if (json) {
-    const items = outcomes.map(({ item, acted }) => ({
-      ...item,
-      result: acted.result,
-      restore: acted.result === 'done' ? acted.restore : null,
-      ...(acted.result === 'failed' ? { error: acted.error } : {}),
-      ...(acted.result === 'left' ? { error: acted.says } : {}),
-    }));
-    out.json({ dry_run: false, items, left: found.left, advice: found.advice });
-  } else
-    for (const line of doneLines(found, outcomes, { columns: columnsOf(env), color: out.color }))
-      out.painted(line);
+function told(context: Context, found: Found, outcomes: readonly Outcome[]): ExitCode {
+  printDone(context, found, outcomes);
   return outcomes.some(({ acted }) => acted.result === 'failed') ? EXIT.partial : EXIT.ok;
 }

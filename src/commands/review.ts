@@ -5,9 +5,10 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { ticketLine } from '../report/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
-import { ticketLine, won } from './ticket.ts';
+import { won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
 const DYING_MS = 5000;

@@ -14,6 +14,7 @@ import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../model/ticket.ts';
 import { reviewWords } from '../report/review.ts';
 import { runJson } from '../report/run.ts';
+import { ticketLine } from '../report/ticket.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { dependenciesOf, editedNames, labelsOf, nameOf } from './names.ts';
 
@@ -121,11 +122,6 @@ export async function list(
     else for (const ticket of tickets) context.out.line(ticketLine(ticket));
     return EXIT.ok;
   });
-}
-
-export function ticketLine(ticket: Ticket): string {
-  const why = ticket.reason === null ? '' : `  (${oneLine(ticket.reason, 60)})`;
-  return `${oneLine(ticket.id, 20).padEnd(8)} ${ticket.status.padEnd(11)} P${ticket.priority}  ${oneLine(ticket.title, 60)}${why}`;
 }
 
 /** One ticket whole, with its runs. */

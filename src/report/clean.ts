@@ -1,6 +1,7 @@
 import type { Acted, Found, Group, Item } from '../model/clean.ts';
 import { many, size } from '../model/text.ts';
-import { type Cell, flow, paint } from './table.ts';
+import type { Out } from './out.ts';
+import { type Cell, columnsOf, flow, paint } from './table.ts';
 
 interface Shape {
   readonly columns: number;
@@ -17,8 +18,51 @@ const HEADS: Readonly<Record<Group, string>> = {
 /** So many things that stay are told one by one. */
 const MOST = 20;
 
+interface Where {
+  readonly env: NodeJS.ProcessEnv;
+  readonly json: boolean;
+  readonly out: Out;
+}
+
+export interface Outcome {
+  readonly item: Item;
+  readonly acted: Acted;
+}
+
+/** What may go. `again`: the command that makes it go. */
+export function printProposed({ out, json, env }: Where, found: Found, again: string): void {
+  const { proposals, left, advice } = found;
+  if (json) {
+    const items = proposals.map(({ item, restorable }) => ({
+      ...item,
+      result: 'planned',
+      restore: restorable,
+    }));
+    out.json({ dry_run: true, items, left, advice });
+  } else {
+    const shape = { columns: columnsOf(env), color: out.color };
+    for (const line of cleanLines(found, again, shape)) out.painted(line);
+  }
+}
+
+/** What went, what stayed, and what failed. */
+export function printDone({ out, json, env }: Where, found: Found, outcomes: readonly Outcome[]): void {
+  if (json) {
+    const items = outcomes.map(({ item, acted }) => ({
+      ...item,
+      result: acted.result,
+      restore: acted.result === 'done' ? acted.restore : null,
+      ...(acted.result === 'failed' ? { error: acted.error } : {}),
+      ...(acted.result === 'left' ? { error: acted.says } : {}),
+    }));
+    out.json({ dry_run: false, items, left: found.left, advice: found.advice });
+  } else
+    for (const line of doneLines(found, outcomes, { columns: columnsOf(env), color: out.color }))
+      out.painted(line);
+}
+
 /** What may go, what stays and why, and what a person may end. */
-export function cleanLines(found: Found, again: string, shape: Shape): string[] {
+function cleanLines(found: Found, again: string, shape: Shape): string[] {
   const { proposals } = found;
   const lines: string[] = [];
   for (const group of Object.keys(HEADS) as Group[]) {
@@ -34,11 +78,7 @@ export function cleanLines(found: Found, again: string, shape: Shape): string[] 
 }
 
 /** What went and how it comes back, what did not, and what failed. */
-export function doneLines(
-  found: Found,
-  outcomes: readonly { readonly item: Item; readonly acted: Acted }[],
-  shape: Shape,
-): string[] {
+function doneLines(found: Found, outcomes: readonly Outcome[], shape: Shape): string[] {
   const lines: string[] = [];
   for (const { item, acted } of outcomes) {
     if (acted.result === 'done') {

@@ -170,7 +170,7 @@ describe('transcript', () => {
     const { out, code } = rig.box.run(['transcript', id]);
     expect(code).toBe(0);
     expect(out).toMatch(
-      /^MC-1 {2}run MC-1-e1-\w+ {2}attempt 1 with scripted \(command\) {2}ended .*, agent_exited\n/,
+      /^MC-1 {2}run MC-1-e1-\w+ {2}attempt 1 with scripted \(command\) {2}ended .*, failed: agent_exited\n/,
     );
     expect(out).toMatch(/thought 58\nthought 59\nout of words\n$/);
     const lines = rig.box.run(['transcript', id, '--json']).out.trim().split('\n');

@@ -1,0 +1,151 @@
+import type { DeliveryRow, Handed, ReviewRow, WordsRow } from '../board/port/index.ts';
+import type { LeftoverFacts } from '../model/leftover.ts';
+import { leftoverWords } from '../model/leftover.ts';
+import type { Skip, Step } from '../model/plan.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { sentence } from '../model/sentences.ts';
+import { clean, oneLine } from '../model/text.ts';
+import type { Ticket } from '../model/ticket.ts';
+import { ago, utc } from '../model/times.ts';
+import type { ObservedRuntime } from '../model/world.ts';
+import { type Hint, hintsOf, statusHints } from './hints.ts';
+import { evidenceWords, type Told, toldLine } from './history.ts';
+import type { Out } from './out.ts';
+import { reviewWords } from './review.ts';
+import { columnsOf, cutTo, paint, wrap } from './table.ts';
+import { ticketLine } from './ticket.ts';
+
+/** Of a person's words the newest. */
+const MOST_WORDS = 10;
+
+/** All that is known of one ticket. */
+export interface Explained {
+  readonly ticket: Ticket;
+  readonly told: readonly Told[];
+  readonly words: readonly WordsRow[];
+  readonly reviews: readonly ReviewRow[];
+  readonly runs: readonly Runtime[];
+  /** The last text for its newest run. */
+  readonly sent: DeliveryRow | null;
+  /** What a tick would do with it. */
+  readonly steps: readonly Step[];
+  readonly skips: readonly Skip[];
+  readonly live: ObservedRuntime | null;
+  readonly leftovers: readonly LeftoverFacts[];
+}
+
+/** What happened to a ticket in order, what it waits for, and what a person may type. */
+export function explainedLines(
+  it: Explained,
+  { env, out }: { readonly env: NodeJS.ProcessEnv; readonly out: Pick<Out, 'color'> },
+  now_ms: number,
+): string[] {
+  const shape = { columns: columnsOf(env), color: out.color };
+  const review = it.reviews.at(-1);
+  const labelled: (readonly [string, string])[] = [
+    ...it.words.slice(-MOST_WORDS).map((one) => ['said', saidWords(one, now_ms)] as const),
+    ...(review === undefined ? [] : [['review', reviewWords(review, now_ms)] as const]),
+    ...nowWords(it, now_ms),
+    ...it.leftovers.map(
+      (one) => ['left', `${leftoverWords(one)}, by run ${one.run}, which has ended`] as const,
+    ),
+  ];
+  const hints = hintsFor(it);
+  const width = Math.max(0, ...hints.map(([line]) => line.length));
+  return [
+    paint(cutTo(ticketLine(it.ticket), shape.columns), 'head', shape.color),
+    ...pastLines(it.told, now_ms, shape),
+    ...labelled.flatMap(([label, text]) => under(label, text, shape.columns)),
+    ...hints.map(([line, says]) => clean(`you can:  ${line.padEnd(width)}  ${says}`)),
+  ];
+}
+
+interface Shape {
+  readonly columns: number;
+  readonly color: boolean;
+}
+
+function pastLines(told: readonly Told[], now_ms: number, { columns, color }: Shape): string[] {
+  let day = '';
+  return told.flatMap((one) => {
+    const [date = '', time = ''] = utc(one.at_ms).split(' ');
+    const head = date === day ? [] : [paint(`${date} (UTC)`, 'dim', color)];
+    day = date;
+    const when = `  ${time.slice(0, 8)}  ${ago(one.at_ms, now_ms).padStart(7)}  `;
+    const text = wrap(oneLine(toldLine(one), 1000), Math.max(30, columns - when.length));
+    return [...head, ...text.map((line, n) => `${n === 0 ? when : ' '.repeat(when.length)}${line}`)];
+  });
+}
+
+const HANDED: Record<Handed, string> = {
+  prompt: 'in the prompt of',
+  delivered: 'delivered to',
+  indeterminate: 'maybe delivered to',
+};
+
+/** A person's words, which runs had them, and whether one has honoured them. */
+function saidWords({ text, author, at_ms, had, honoured_by }: WordsRow, now_ms: number): string {
+  const runs = had.map(({ run_id, outcome }) => `${HANDED[outcome]} run ${run_id}`);
+  const end =
+    honoured_by === null ? 'not honoured yet: the next attempt gets it' : `honoured by ${honoured_by}`;
+  return `${author}, ${ago(at_ms, now_ms)}: "${oneLine(text, 200)}" (${[...runs, end].join('; ')})`;
+}
+
+/** What its agent does now, and what the next tick would do. */
+function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: number): [string, string][] {
+  const words: [string, string][] = [];
+  if (live !== null) {
+    const { row, judgement, seen } = live;
+    const verdict = judgement?.verdict ?? 'being launched';
+    const what =
+      row.phase === 'parked' ? ', parked' : seen.activity === 'unknown' ? '' : `, ${seen.activity}`;
+    const facts = { pid: row.pid, agent: row.agent, attempt: row.attempt, silent_ms: row.silent_ms };
+    words.push(['now', `its agent is ${verdict}${what} (${evidenceWords(facts)}, run ${row.id})`]);
+    if (seen.question !== null) words.push(['now', `it asks: ${seen.question}`]);
+  }
+  if (sent !== null && live !== null)
+    words.push([
+      'now',
+      `the last text for it: ${sent.kind}, ${sent.outcome} ${ago(sent.at_ms, now_ms)}${sent.ack_source === null ? '' : ` (by ${sent.ack_source})`}`,
+    ]);
+  for (const { kind, because, evidence } of steps) {
+    const facts = evidenceWords(evidence);
+    words.push([
+      'next tick',
+      `${kind}, because ${sentence(because, evidence)} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+    ]);
+  }
+  for (const { because, evidence } of skips) {
+    const facts = evidenceWords(evidence);
+    words.push([
+      'now',
+      `nothing, because ${sentence(because, evidence)} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+    ]);
+  }
+  if (steps.length + skips.length === 0) words.push(['now', `nothing to do while it is ${ticket.status}`]);
+  return words;
+}
+
+function hintsFor({ ticket, skips, live, runs: [newest], leftovers }: Explained): readonly Hint[] {
+  const alive = live?.judgement?.verdict === 'alive';
+  const agent = {
+    alive,
+    dialog: live?.seen.activity === 'waiting',
+    branch: (newest?.branch ?? null) !== null,
+  };
+  const all = [
+    ...skips.flatMap(({ because }) => hintsOf(because, ticket.id, ticket.depends_on)),
+    ...statusHints(ticket.status, ticket.id, agent),
+    ...(leftovers.length > 0
+      ? [[`mc-pickup stop ${ticket.id} --leftovers`, 'end what its runs have left'] as const]
+      : []),
+  ];
+  const seen = new Set<string>();
+  return all.filter(([line]) => !seen.has(line) && seen.add(line));
+}
+
+function under(label: string, text: string, columns: number): string[] {
+  const head = `${label}: `;
+  const lines = wrap(oneLine(text, 1000), Math.max(30, columns - head.length));
+  return lines.map((line, n) => `${n === 0 ? head : ' '.repeat(head.length)}${line}`);
+}

@@ -1,6 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import pkg from '../package.json' with { type: 'json' };
+import { APART } from './support/ending.ts';
+import { UNIT, WHOLE } from './support/projects.ts';
 
 const SRC = resolve(import.meta.dirname, '../src');
 const IMPORT = /^\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/gm;
@@ -261,6 +264,22 @@ describe('the architecture', () => {
     expect(found(/from 'fast-check'/)).toEqual([]);
     expect(found(/^\}, [\d_]+\);$|\btest(Timeout|\.setTimeout)\b/m)).toEqual([]);
     expect(found(/expect\(performance\.now\(\)/)).toEqual([]);
+  });
+
+  it('knows the unit tests from those that start processes, and npm test names the scripts that are no part of it', () => {
+    expect(UNIT).toEqual(
+      expect.arrayContaining(['test/architecture.test.ts', 'test/decide/reconcile.test.ts']),
+    );
+    expect(WHOLE).toEqual(expect.arrayContaining(['test/e2e/tick.test.ts', 'test/page/browser.test.ts']));
+    const rigs = (paths: readonly string[]) =>
+      paths.filter((path) =>
+        /support\/(rig|sandbox)\.ts'/.test(readFileSync(resolve(SRC, '..', path), 'utf8')),
+      );
+    expect(rigs(UNIT)).toEqual([]);
+    expect(rigs(WHOLE).length).toBeGreaterThan(30);
+    const parts = ['test:unit', 'test:http', 'test:example'];
+    const scripts = Object.keys(pkg.scripts).filter((name) => /^(test:|bench)/.test(name));
+    expect(Object.keys(APART).sort()).toEqual(scripts.filter((name) => !parts.includes(name)).sort());
   });
 
   it('exits nowhere but in main', () => {

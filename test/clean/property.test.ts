@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 import { type Tree, World } from './world.ts';
 
 type Op = (world: World, tree: Tree, n: number) => void;
@@ -89,7 +89,7 @@ it('clean --yes loses no commit and no byte of unsaved work', async () => {
       }
     }),
     {
-      numRuns: 30,
+      numRuns: 8 + draws(60), // the examples among them
       examples: [
         [[]],
         [['amend', 'merge']],

@@ -1,7 +1,7 @@
 import { parse } from 'smol-toml';
 import { expect, test } from 'vitest';
 import { locator } from '../../src/config/locate.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
 const TEXT = `top = 1 # [not.a.table]
 'quoted key' = 2
@@ -85,7 +85,7 @@ test('every key of a text that parses is found on a word of its own', () => {
       };
       visit(table, []);
     }),
-    { numRuns: 2000 },
+    { numRuns: draws(2000) },
   );
 });
 
@@ -101,6 +101,6 @@ test('no text makes it throw, or run for ever', () => {
         expect(locator(text)(['a', 'b']).line).toBeGreaterThan(0);
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: draws(2000) },
   );
 });

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { boardComplaint } from '../../src/config/board.ts';
 import { defaultConfiguration } from '../../src/config/default.ts';
 import { loadPolicy } from '../../src/config/load.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
 const schema = JSON.parse(readFileSync('docs/config.schema.json', 'utf8')) as object;
 const fits = new Ajv({ allErrors: true, allowUnionTypes: true }).compile(schema);
@@ -229,7 +229,7 @@ const whole = fc
 
 test('what the program refuses by itself the schema refuses, and nothing else', () => {
   let sound = 0;
-  const numRuns = 5000;
+  const numRuns = draws(5000);
   fc.assert(
     fc.property(whole, (table) => {
       const text = stringify(table);

@@ -22,7 +22,7 @@ import {
   NOW,
   observed,
 } from '../support/builders.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
 const OPTIONS = { dispatch: true, max: null, project: null };
 const POLICY = aPolicy({
@@ -157,7 +157,7 @@ const HANDED_OVER = 'retry ended_without_release';
 function always(check: (world: World, plan: Plan) => void): void {
   fc.assert(
     fc.property(worlds, (world) => check(world, decide(world, POLICY, OPTIONS))),
-    { numRuns: 1500 },
+    { numRuns: draws(1500) },
   );
 }
 

@@ -1,13 +1,13 @@
-/** The command line as people and scripts may type it: 10,000 made-up ones through the real parser, the real commands and
+/** The command line as people and scripts may type it: thousands of made-up ones through the real parser, the real commands and
  *  a real board, in this process. A bug would be exit 1, a stack, or a raw control character on its way to a terminal. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { cli } from '../../src/cli/index.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 10_000);
+const numRuns = draws(10_000);
 const RAW = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 
 let dir: string;

@@ -1,5 +1,5 @@
 /** Every parser of what this program did not write, with 10,000 made-up inputs each: none throws, none hangs, and what
- *  cannot be understood is refused. A failure prints its seed; `FUZZ_RUNS` makes it longer. */
+ *  cannot be understood is refused. A failure prints its seed; `FUZZ_TIMES` makes it longer. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,9 +16,9 @@ import { readMarks, readRegistered, writeMark } from '../../src/runs/marks.ts';
 import { readRunFile } from '../../src/runs/run-file.ts';
 import { parsePlainTick } from '../../src/tick/words.ts';
 import { parsePane } from '../../src/tmux/tmux.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 10_000);
+const numRuns = draws(10_000);
 const check = <T>(one: fc.Arbitrary<T>, body: (value: T) => void): void =>
   fc.assert(
     fc.property(one, (value) => body(value)),

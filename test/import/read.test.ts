@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { type Placed, placed, type Reading, readFile, type Wish } from '../../src/import/index.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
 const NOTHING = { only: [], labels: [] };
 
@@ -472,7 +472,7 @@ describe('whatever a file holds', () => {
             seen.add(ticket.source);
           }
         }),
-        { numRuns: Number(process.env.FUZZ_RUNS ?? 2000) },
+        { numRuns: draws(2000) },
       );
     },
     120_000,

@@ -10,9 +10,9 @@ import type { Portable } from '../../src/import/index.ts';
 import { wrongName } from '../../src/model/name.ts';
 import { clean, oneLine } from '../../src/model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../../src/model/ticket.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
-const numRuns = Number(process.env.ROUND_TRIPS ?? 150);
+const numRuns = draws(150);
 
 let dir: string;
 let told = '';

@@ -18,7 +18,7 @@ import {
 import { cameBack, type TickNow } from '../../src/notify/stopped.ts';
 import { switchEvents } from '../../src/notify/switches.ts';
 import { lineOf } from '../../src/notify/words.ts';
-import { fc } from '../support/draws.ts';
+import { draws, fc } from '../support/draws.ts';
 
 const DAY = 86_400_000;
 const event = (over: Partial<TellEvent> = {}): TellEvent => ({
@@ -118,7 +118,7 @@ describe('notified.json', () => {
           switchEvents(read.record.switches, [], { host: 'h', now_ms: 1 });
         }
       }),
-      { numRuns: 500 },
+      { numRuns: draws(500) },
     );
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { pageOf } from '../../src/page/index.ts';
 import { busyPage, dataOf, fillHostile, HOSTILE, someFacts } from '../support/page.ts';
 
@@ -41,8 +41,12 @@ describe('an empty board', () => {
 });
 
 describe('a board in use', () => {
-  it('has every part, and no chart without its table', async () => {
-    const page = await busyPage();
+  let page: string;
+  beforeAll(async () => {
+    page = await busyPage();
+  });
+
+  it('has every part, and no chart without its table', () => {
     for (const id of ['board', 'timeline', 'throughput', 'tokens', 'usd', 'failures', 'heals', 'ticks']) {
       expect(page).toContain(`<a href="#${id}">`);
       const section = page.split(`id="${id}"`)[1]?.split('</section>\n')[0] ?? '';
@@ -55,11 +59,11 @@ describe('a board in use', () => {
   });
 
   it('is the same for the same data', async () => {
-    expect(await busyPage()).toBe(await busyPage());
+    expect(await busyPage()).toBe(page);
   });
 
-  it('has nothing but the elements and attributes that it is meant to have', async () => {
-    const { tags, attributes } = parts((await busyPage()).replace(/<style>.*?<\/style>/s, ''));
+  it('has nothing but the elements and attributes that it is meant to have', () => {
+    const { tags, attributes } = parts(page.replace(/<style>.*?<\/style>/s, ''));
     const html =
       'a b bdi body br caption code dd details div dl dt figcaption figure footer h1 h2 h3 head header html li main meta nav p section span strong summary table tbody td th thead time title tr ul';
     const svg = 'circle clippath defs g line path polygon rect svg text';
@@ -69,8 +73,7 @@ describe('a board in use', () => {
     ).toEqual([]);
   });
 
-  it('allows itself no script, no picture, no connection, and of styles its own alone', async () => {
-    const page = await busyPage();
+  it('allows itself no script, no picture, no connection, and of styles its own alone', () => {
     const [, csp = ''] = /Content-Security-Policy" content="([^"]+)"/.exec(page) ?? [];
     const [, style = ''] = /<style>(.*?)<\/style>/s.exec(page) ?? [];
     const hash = createHash('sha256').update(style).digest('base64');

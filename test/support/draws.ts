@@ -9,6 +9,14 @@ const wished = process.env.FUZZ_SEED;
 export const SEED = wished === 'random' ? randomInt(2 ** 31) : Number(wished ?? 20_260_101);
 if (wished !== undefined) process.stdout.write(`seed ${SEED} (FUZZ_SEED=${SEED} runs it again)\n`);
 
+/** `npm test` has the first tenth of the draws of `npm run test:deep` and `npm run test:fuzz`; `FUZZ_TIMES=N` has so many times those. */
+const TIMES = Number(process.env.FUZZ_TIMES ?? 0.1);
+
+/** How often a property that takes seconds is drawn, by how often it is in the deep run. */
+export function draws(deep: number): number {
+  return Math.ceil(deep * TIMES);
+}
+
 fc.configureGlobal({ seed: SEED });
 
 export { fc };

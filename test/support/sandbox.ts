@@ -16,8 +16,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import Database from 'better-sqlite3';
+import { BOUND_MS, until } from './wait.ts';
+
+export { BOUND_MS, until };
 
 const ROOT = join(import.meta.dirname, '../..');
 export const BIN = join(ROOT, 'bin', 'mc-pickup.js');
@@ -63,9 +65,6 @@ export interface Sandbox {
   processes(): number[];
   destroy(): Promise<void>;
 }
-
-/** How long anything may take that has to come: never reached but by what hangs, however slow the machine is. */
-export const BOUND_MS = 180_000;
 
 /** Quick back-offs; what has to be waited for is waited for by its condition. */
 export const LIMITS = `[limits]
@@ -229,16 +228,6 @@ export function git({ repo, env }: Pick<Sandbox, 'repo' | 'env'>, ...args: strin
   const done = spawnSync('git', ['-C', repo, ...args], { env, encoding: 'utf8' });
   if (done.status !== 0) throw new Error(`git ${args.join(' ')}: ${done.stderr}`);
   return done.stdout;
-}
-
-/** Waits for a condition with a bound; false = the bound was reached. */
-export async function until(probe: () => boolean, bound_ms = BOUND_MS): Promise<boolean> {
-  const end = performance.now() + bound_ms;
-  while (!probe()) {
-    if (performance.now() > end) return false;
-    await pause(25);
-  }
-  return true;
 }
 
 /** Whether this pid is still a process of this sandbox. */

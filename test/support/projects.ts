@@ -1,0 +1,40 @@
+/*
+ * Which test files are unit tests: they start no process, and so need no tmux, git, browser or built program. Told by what a file
+ * says itself, and by what it imports of `test/`: whatever starts processes there imports `node:child_process`. What starts one through
+ * `src/` alone is named below; `no-processes.ts` lets such a test fail that is not.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '../..');
+const IMPORT =
+  /^\s*(?:import|export)\s(?!type\b)[^'"]*?from\s+['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/gm;
+const STARTS = /^(node:child_process|node:worker_threads|playwright-core)$/;
+
+/** They call what starts processes, or what wants the built program, without an import that tells. */
+const THROUGH_SRC: readonly string[] = ['test/act/look.test.ts', 'test/tmux/keys.test.ts'];
+
+/** Every test file of `npm test`, by its path from the root of the checkout. */
+const files: readonly string[] = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+  .map((path) => `test/${path}`)
+  .filter((path) => path.endsWith('.test.ts') && !path.startsWith('test/real-agents/'))
+  .sort();
+
+const seen = new Map<string, boolean>();
+
+/** Whether a file or anything that it imports of `test/` imports what starts processes. */
+function starts(file: string): boolean {
+  const known = seen.get(file);
+  if (known !== undefined) return known;
+  seen.set(file, false); // a circle tells nothing more
+  const names = [...readFileSync(file, 'utf8').matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? '');
+  const ours = names.filter((name) => name.startsWith('.')).map((name) => resolve(dirname(file), name));
+  const found =
+    names.some((name) => STARTS.test(name)) ||
+    ours.some((path) => path.endsWith('.ts') && !path.startsWith(join(ROOT, 'src/')) && starts(path));
+  seen.set(file, found);
+  return found;
+}
+
+export const UNIT = files.filter((path) => !THROUGH_SRC.includes(path) && !starts(join(ROOT, path)));
+export const WHOLE = files.filter((path) => !UNIT.includes(path));

@@ -63,26 +63,26 @@ function marksOf(marks: string, tickets: readonly string[] | null): Mark[] {
   return (tickets ?? []).map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
 }
 
-/** What an observer remembers between ticks, and which marks it looks for. */
-export interface Looked {
-  /** The file that holds what was found last; it is written only with `remember`. */
+/** Which marks are looked for, and what the last look has found. */
+export interface MarkSearch {
+  /** The file that holds that. It is written only with `remember`. */
   readonly memory: string;
   readonly remember: boolean;
-  /** Nobody owns this one. */
+  /** Whether nobody owns this mark. */
   readonly stray: (mark: Mark) => boolean;
-  /** All that `stray` goes by, in words. */
-  readonly words: string;
+  /** All that `stray` depends on, as text: with other owners the memory does not count. */
+  readonly owners: string;
 }
 
 /** A directory that changed longer ago than this has got another time by the next change, on any file system. */
 const AT_REST_MS = 5000;
 
-/** The marks that nobody owns. In nearly every tick there is none, and what was found so stays so until a mark is written or
- *  removed, which changes the time of the directory, or the owners change: so hundreds of marks are not read every minute. */
-export function strayMarks(marks: string, { memory, remember, stray, words }: Looked): Mark[] {
+/** The marks that nobody owns. In nearly every tick there is none; and that stays so until a mark is written or removed, which changes the
+ *  time of the directory, or the owners change. So it is remembered, and hundreds of marks are not read every minute. */
+export function strayMarks(marks: string, { memory, remember, stray, owners }: MarkSearch): Mark[] {
   const dir = statSync(marks, { bigint: true, throwIfNoEntry: false });
   if (dir === undefined) return [];
-  const state = `${dir.ino} ${dir.mtimeNs} ${dir.ctimeNs}\n${words}`;
+  const state = `${dir.ino} ${dir.mtimeNs} ${dir.ctimeNs}\n${owners}`;
   if (textOfFile(memory) === state) return [];
   const tickets = ticketsIn(marks);
   const read = marksOf(marks, tickets);

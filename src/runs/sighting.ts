@@ -67,10 +67,11 @@ export function sightMark(
   };
 }
 
-type Told = { readonly run: string; readonly pid: number };
+/** What tells of an agent: a pane or a mark. */
+type Witness = { readonly run: string; readonly pid: number };
 
 /** What no live row owns: neither the run, nor the process, which is its row's agent whatever mark its pane carries. */
-export function unowned(rows: readonly Runtime[], host_id: string): (one: Told) => boolean {
+export function unowned(rows: readonly Runtime[], host_id: string): (one: Witness) => boolean {
   const runs = new Set(rows.map(({ mark }) => mark));
   const pids = new Set(rows.flatMap((row) => (row.host_id === host_id && row.pid !== null ? [row.pid] : [])));
   return ({ run, pid }) => !runs.has(run) && !pids.has(pid);
@@ -83,16 +84,16 @@ export function unownedMarks(
   host_id: string,
   remember: boolean,
 ): Mark[] {
-  const words = JSON.stringify(rows.map((row) => [row.mark, row.host_id === host_id ? row.pid : null]));
-  return strayMarks(marks, { memory, remember, stray: unowned(rows, host_id), words });
+  const owners = JSON.stringify(rows.map((row) => [row.mark, row.host_id === host_id ? row.pid : null]));
+  return strayMarks(marks, { memory, remember, stray: unowned(rows, host_id), owners });
 }
 
 /** Who tells of agents: the living panes of ours that `counts` takes, and the marks of those that no such pane shows. An
  *  agent that has outlived its tmux server is known by its mark alone. */
-export function witnesses<M extends Told>(
+export function witnesses<M extends Witness>(
   panes: Iterable<Pane>,
   marks: readonly M[],
-  counts: (one: Told) => boolean,
+  counts: (one: Witness) => boolean,
 ): { readonly panes: readonly Pane[]; readonly marks: readonly M[] } {
   const living = [...panes].filter((pane) => !pane.dead && pane.run !== '' && counts(pane));
   const shown = new Set(living.map(({ run }) => run));

@@ -1,10 +1,5 @@
 /*
- * The launch protocol. Nothing starts without a committed claim; the claim's transaction holds the `launching`
- * row. tmux then runs a launcher that registers itself (`launching -> registered`, compare-and-swap) before it
- * becomes the agent by exec. So whatever kills this process, at any line, leaves either a row that the next
- * tick ends (at once where nothing was started, else after the deadline), with a launcher that can't register
- * any more, or a registered agent. What fails here without killing it gives the claim back by itself, as long
- * as nothing was started.
+ * The launch protocol: which write comes before which process, and what follows when this one dies in between. PROTOCOL.md tells it whole.
  */
 
 import { failpoint } from '../../machine/failpoint.ts';

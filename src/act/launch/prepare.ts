@@ -76,7 +76,6 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
   failpoint('prepare-run-written');
   const refused = await runHooks(claimed, worktree, hands, { env, processes });
   if (refused !== null) return failed(refused);
-  failpoint('prepare-hooks-done');
   const where = {
     ...{ worktree, branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),
@@ -130,6 +129,7 @@ async function runHooks(
   }
   const wrong = before_run === null ? null : await hook('before_run', before_run);
   if (wrong !== null) await warn(claimed, wrong, hands);
+  failpoint('prepare-hooks-done');
   return null;
 }
 

@@ -1,9 +1,6 @@
 /*
- * A launcher registers before it becomes the agent, and would start a Node program for that. The tick that has launched it
- * mostly stands there, with the board open: the launcher asks it, and becomes the agent when it reads `go` and its run's name from
- * a pipe, which is sent once the registration is committed. Whatever else it reads, the end of the pipe above all, which the
- * kernel sees to when the tick dies, makes it register by itself (`mc-pickup register`): the board lets the same process do that
- * twice. So the tick saves it work, and decides nothing.
+ * The tick's side of a registration: a launcher asks here, so that it need not start a program for it. It saves that work, and decides nothing: a
+ * launcher that reads anything but `go` and its own run's name registers by itself. PROTOCOL.md tells why that holds, also where a pipe is used again.
  */
 import { closeSync, constants, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -60,13 +57,6 @@ function pipeOf({ asking }: Pick<Places, 'asking'>, n: number): string {
 function isPipe(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 }
-
-/*
- * Pipes are used again, so that a launcher of a tick that was killed may still stand at one that this tick has opened. What then
- * holds: it reads no `go` with its own run's name, since only the tick that has committed its registration writes that; what it takes
- * away of another's answer makes that one register by itself; and both see the end of the pipe when this tick closes it, since
- * no other process keeps an end for writing.
- */
 
 /** Answers the launchers of one tick. Only while the tick lock is held: each pipe is one launcher's then. */
 export class Registrar {

@@ -12,8 +12,8 @@ import { makeTmuxDir } from '../../tmux/dir.ts';
 
 /** Above this a prompt goes by a pointer: one argument may hold 128 KiB on Linux. */
 const MAX_ARGV_PROMPT = 100 * 1024;
-/** Saves a tenth of what Node takes to start: V8 keeps the hashes of its snapshot, which whoever chooses the keys of an object
- *  could make collide. A registration reads nothing but our own files. */
+/** Node starts in nine tenths of the time with it: V8 does not draw the seed of its hashes anew. Who knows the seed and chooses the keys of an object
+ *  can make them collide; a registration reads nothing but our own files. */
 export const QUICK_START = '--no-rehash-snapshot';
 /** Variables that say where a client keeps its things. */
 const PLACES_OF_CLIENTS = /^(HOME|XDG_[A-Z]+_(HOME|DIR)|[A-Z_]+_(HOME|DIR))$/;
@@ -152,17 +152,17 @@ function launchScript(
     ...(takesPrompt
       ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
       : []),
-    // tmux hangs up a pane once nobody holds its terminal open. Standard input does; where a client takes that for its
-    // prompt, descriptor 9 does (but a client that replaces its own process may close that one).
-    // They lead to the server of all agents, where a plain `tmux kill-server` would end every one.
+    // With them a plain `tmux kill-server` of the agent would end the server of all agents. `register` needs them, so that they go only now.
     'unset TMUX TMUX_PANE',
+    // Of a headless agent the output goes to a file. tmux hangs a pane up once nobody holds its terminal open; a client may take its standard
+    // input for its prompt, and close it, so that descriptor 9 holds the terminal. (A client that replaces its own process may close that one.)
     `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(ownDir(dir), 'output.log'))} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
 
-/** A launcher asks the tick that has started it, and else goes on by itself. It opens the pipe both ways first, or it would wait for
- *  a tick that has died, then to read alone, or it would not see one die; in a shell of its own, so that whatever fails there
- *  costs no more than a Node program. */
+/** A launcher asks the tick that has started it, and where nobody answers it registers by itself. It opens the pipe both ways first: to open it for
+ *  reading alone would wait for a tick that may have died. Then it keeps the reading end alone: with an end for writing of its own it would never see the
+ *  pipe end. All of it runs in a shell of its own, so that whatever fails there costs no more than a Node program. */
 function asks(pipe: string, asked: string, run: string): string[] {
   const path = shellQuote(pipe);
   return [

@@ -4,7 +4,6 @@ import { collect, count, priority, type Run, withExamples } from './define.ts';
 /** Tickets on the board. */
 export function defineTicket(program: Command, run: Run): void {
   const ticket = program.command('ticket').description('tickets on the board');
-  const load = async () => await import('../commands/ticket.ts');
   withExamples(
     ticket
       .command('add')
@@ -19,7 +18,7 @@ export function defineTicket(program: Command, run: Run): void {
       .option('--label <label>', 'may be repeated', collect, [])
       .option('--depends-on <ticket>', 'may be repeated', collect, [])
       .option('--author <name>', 'in the name of somebody else, who is not trusted by that')
-      .action((o) => run(async (c) => (await load()).add(c, o))),
+      .action((o) => run(async (c) => (await import('../commands/ticket-add.ts')).add(c, o))),
     ['mc-pickup ticket add --title "Fix the login" --body "The form loses the cookie."', 'one ticket'],
     [
       'mc-pickup ticket add --project shop --title "Port to ESM" --file plan.md --priority 1',
@@ -34,7 +33,7 @@ export function defineTicket(program: Command, run: Run): void {
       .option('--status <status>', 'may be repeated', collect, [])
       .option('--project <name>', 'of this project only')
       .option('--limit <n>', 'at most', count, 200)
-      .action((o) => run(async (c) => (await load()).list(c, o))),
+      .action((o) => run(async (c) => (await import('../commands/ticket-list.ts')).list(c, o))),
     ['mc-pickup ticket list --status needs_input --status blocked', 'what waits for a person'],
   );
   withExamples(
@@ -42,7 +41,7 @@ export function defineTicket(program: Command, run: Run): void {
       .command('show')
       .description('one ticket, whole')
       .argument('<ticket>')
-      .action((id) => run(async (c) => (await load()).show(c, id))),
+      .action((id) => run(async (c) => (await import('../commands/ticket-show.ts')).show(c, id))),
     ['mc-pickup ticket show MC-1', 'its text and its state'],
   );
   withExamples(
@@ -59,7 +58,7 @@ export function defineTicket(program: Command, run: Run): void {
       .option('--priority <0-4>', '0 is the most urgent', priority)
       .option('--label <label>', 'replaces all; may be repeated; "" for none', collect)
       .option('--depends-on <ticket>', 'replaces all; may be repeated; "" for none', collect)
-      .action((id, o) => run(async (c) => (await load()).edit(c, id, o))),
+      .action((id, o) => run(async (c) => (await import('../commands/ticket-edit.ts')).edit(c, id, o))),
     ['mc-pickup ticket edit MC-1 --priority 0', 'the next in line'],
     ['mc-pickup ticket edit MC-1 --owner ann', "a person's: no tick touches it"],
   );
@@ -70,7 +69,9 @@ export function defineTicket(program: Command, run: Run): void {
       .argument('<ticket>')
       .argument('<status>', 'todo, needs_input, in_progress, in_review, done, cancelled or blocked')
       .option('--why <text>', 'recorded with the move', '')
-      .action((id, status, o) => run(async (c) => (await load()).move(c, id, status, o))),
+      .action((id, status, o) =>
+        run(async (c) => (await import('../commands/ticket-move.ts')).move(c, id, status, o)),
+      ),
     ['mc-pickup ticket move MC-1 done', 'accepted'],
     ['mc-pickup ticket move MC-1 todo --why "the key is there now"', 'once more, with its attempts at zero'],
   );
@@ -106,7 +107,9 @@ export function defineTicket(program: Command, run: Run): void {
       .description('add a comment')
       .argument('<ticket>')
       .argument('<text...>')
-      .action((id, words) => run(async (c) => (await load()).comment(c, id, words))),
+      .action((id, words) =>
+        run(async (c) => (await import('../commands/ticket-comment.ts')).comment(c, id, words)),
+      ),
     ['mc-pickup ticket comment MC-1 "Mind the old clients."', 'kept with the ticket'],
   );
   withExamples(

@@ -6,6 +6,7 @@ import { leftoverFacts } from '../model/leftover.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { explainedLines } from '../report/explain.ts';
 import { historyOf } from '../report/history.ts';
+import { runJson } from '../report/run.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { nextOf } from '../tick/next.ts';
 
@@ -33,7 +34,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     if (context.json) {
       const { history, runs, told, reviews, words } = past;
       const next = { steps, skipped: skips };
-      context.out.json({ ticket, history, runs, told, reviews, words, next, leftovers });
+      context.out.json({ ticket, history, runs: runs.map(runJson), told, reviews, words, next, leftovers });
       return EXIT.ok;
     }
     const all = { ticket, ...past, sent, steps, skips, live, leftovers };

@@ -6,7 +6,7 @@ import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { showing } from '../report/showing.ts';
-import { statusOf } from './ticket.ts';
+import { statusOf } from './names.ts';
 
 const MOST = 1_000_000;
 const PAGE = 1000;

@@ -1,6 +1,8 @@
 import type { TicketEdit } from '../board/port/index.ts';
 import { EXIT, UserError } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
 import { wrongName } from '../model/name.ts';
+import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 
 const MAX_LABELS = 50;
 
@@ -46,4 +48,15 @@ export function editedNames(o: {
       ? {}
       : { depends_on: none(o.dependsOn) ? [] : dependenciesOf(o.dependsOn) }),
   };
+}
+
+/** A status as somebody types it. */
+export function statusOf(word: string): TicketStatus {
+  const plain = word.trim().toLowerCase().replaceAll('-', '_');
+  const status = TICKET_STATUSES.find((one) => one === plain);
+  if (status !== undefined) return status;
+  throw new UserError(
+    EXIT.usage,
+    `"${word}" is no status${hint(plain, TICKET_STATUSES)}: use one of ${TICKET_STATUSES.join(', ')}`,
+  );
 }

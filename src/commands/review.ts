@@ -1,4 +1,5 @@
 import { until } from '../act/deliver/index.ts';
+import { noteSent, noteWords } from '../act/deliver/words.ts';
 import type { Board, ReviewRow } from '../board/port/index.ts';
 import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
@@ -7,7 +8,7 @@ import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ticketLine } from '../report/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
-import { adapterFor, clientFor, handOver, noteSent, noteWords, RuntimeBusyError, verdictOf } from './send.ts';
+import { adapterFor, clientFor, handOver, RuntimeBusyError, verdictOf } from './addressee.ts';
 import { won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
@@ -115,7 +116,7 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   // Of what did not reach it, `again` keeps a copy, if it comes to that.
   if (has) await noteWords(board, row, { id: kept, text }, sent);
   else await board.takeAnswers({ ids: [kept], run: 'withdrawn' });
-  await noteSent(board, ticket, row, sent);
+  await noteSent(board, row, sent);
   if (!has) {
     // It was dying when it was judged alive.
     const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');

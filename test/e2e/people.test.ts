@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { move } from '../../src/commands/ticket.ts';
+import { move } from '../../src/commands/ticket-move.ts';
 import { makeContext } from '../../src/context.ts';
 import { Rig } from '../support/rig.ts';
 import { LIMITS } from '../support/sandbox.ts';

@@ -1,0 +1,48 @@
+import type { TicketEdit } from '../board/port/index.ts';
+import { loadPolicy } from '../config/load.ts';
+import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { oneLine } from '../model/text.ts';
+import { editedNames } from './names.ts';
+import { readBody } from './texts.ts';
+import { knownTickets, shown, warnUnknown, won } from './ticket.ts';
+
+interface EditOptions {
+  readonly title?: string;
+  readonly body?: string;
+  readonly file?: string;
+  readonly project?: string;
+  readonly agent?: string;
+  readonly owner?: string;
+  readonly priority?: number;
+  readonly label?: readonly string[];
+  readonly dependsOn?: readonly string[];
+}
+
+/** Changes what is given, and nothing else. */
+export async function edit(context: Context, id: string, o: EditOptions): Promise<ExitCode> {
+  const body = readBody(o.body, o.file);
+  const change: TicketEdit = {
+    ...(o.title === undefined ? {} : { title: oneLine(o.title, 300) }),
+    ...(body === null ? {} : { body }),
+    ...(o.priority === undefined ? {} : { priority: o.priority }),
+    ...editedNames(o),
+  };
+  if (Object.keys(change).length === 0)
+    throw new UserError(EXIT.usage, 'nothing to change: see mc-pickup ticket edit --help');
+  if (change.title === '') throw new UserError(EXIT.usage, '--title is empty');
+  return withBoard(context, async (board) => {
+    const ticket = await ticketOrFail(board, id, context);
+    await knownTickets(board, change.depends_on ?? []);
+    won(
+      await board.edit(
+        { ticket: ticket.id, version: ticket.version, change },
+        { actor: actorOf(context), now_ms: Date.now() },
+      ),
+      ticket,
+    );
+    if (change.project !== undefined || change.agent != null)
+      warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
+    return shown(context, board, ticket.id);
+  });
+}

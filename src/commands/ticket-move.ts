@@ -1,0 +1,51 @@
+import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
+import type { ExitCode } from '../model/errors.ts';
+import type { Runtime } from '../model/runtime.ts';
+import { judgeRow } from '../runs/sighting.ts';
+import { statusOf } from './names.ts';
+import { shown, won } from './ticket.ts';
+
+/** A person's move. To `todo` it also trusts the ticket and clears its attempts. */
+export async function move(
+  context: Context,
+  id: string,
+  word: string,
+  o: { readonly why: string },
+): Promise<ExitCode> {
+  const to = statusOf(word);
+  return withBoard(context, async (board) => {
+    const ticket = await ticketOrFail(board, id, context);
+    const live = await board.liveRuntime(ticket.id);
+    // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
+    const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
+    const moved = { to, why: o.why, trusted: true, takes };
+    won(
+      await board.move(
+        { ticket: ticket.id, version: ticket.version, ...moved },
+        { actor: actorOf(context), now_ms: Date.now() },
+      ),
+      ticket,
+    );
+    if (live !== null && (to === 'todo' || to === 'needs_input'))
+      context.out.warn(stillThere(ticket.id, live, context));
+    return shown(context, board, ticket.id);
+  });
+}
+
+/** What the live row of a ticket that is moved back means, by what its process is. */
+function stillThere(id: string, row: Runtime, context: Context): string {
+  const since = new Date(row.claimed_at_ms).toISOString();
+  if (row.phase === 'launching')
+    return `${id} is being launched since ${since} (run ${row.id}); given up after the launch deadline if no agent registers`;
+  const verdict = verdictHere(row, context);
+  if (verdict === 'dead')
+    return `the agent of ${id} has died (run ${row.id}): the next tick ends its run, then the ticket is free`;
+  if (verdict === 'alive')
+    return `the agent of ${id} is still there (run ${row.id}): the next tick puts the ticket back to in_progress while it lives; "mc-pickup stop ${id}" ends it`;
+  return `whether the agent of ${id} lives can't be told from here (run ${row.id}, ${verdict}): the ticket is not claimed until it can`;
+}
+
+function verdictHere(row: Runtime, { places }: Context): string {
+  return judgeRow(row, lookAtSelf(hostId(places.state) ?? ''))?.verdict ?? 'unknown';
+}

@@ -82,7 +82,7 @@ async function campaign(project: string, seed: number): Promise<Done> {
     await until(() => rig.box.sql(launching).length === 0, SETTLE_MS);
     for (const id of ids) {
       // A registered launcher may be about to become its agent.
-      await until(() => wrongWith(rig, id) === null, 5000);
+      await until(() => wrongWith(rig, id) === null, SETTLE_MS);
       const what = wrongWith(rig, id);
       if (what !== null) wrong.push(`${id}: ${what}`);
     }

@@ -63,7 +63,7 @@ async function campaign(kills: number): Promise<Counted> {
     const done = await until(() => {
       if (open()) rig.tick();
       return !open();
-    }, 60_000);
+    });
     if (!done)
       throw new Error(
         `left over: ${JSON.stringify(ids.map((id) => rig.ticket(id)).filter(({ status }) => status !== 'in_review'))}`,

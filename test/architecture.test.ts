@@ -125,12 +125,13 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "whole worktrees by name (renamed, an empty one removed, looked through by `clean`), and a repository's configuration by its lock":
     {
       'workspace/aside.ts': 'renameSync',
+      'workspace/make.ts': 'rmdirSync',
       'workspace/own.ts': 'linkSync openSync readdirSync renameSync rmSync writeFileSync',
       'workspace/pool.ts': 'rmdirSync',
+      'workspace/root.ts': 'mkdirSync',
       'workspace/safe.ts': 'readdirSync',
       'workspace/slots.ts': 'renameSync',
       'workspace/tree.ts': 'readFileSync readdirSync',
-      'workspace/worktree.ts': 'mkdirSync rmdirSync',
     },
   'a directory of its own, made for that moment': {
     'workspace/merged.ts': 'mkdtempSync rmSync',

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { type Found, NOTHING, type Proposal } from '../model/clean.ts';
+import { type Found, together } from '../model/clean.ts';
 import { stampOf } from '../workspace/aside.ts';
 import { type Here, step } from './here.ts';
-import { word } from './item.ts';
+import { kept, proposed, word } from './item.ts';
 
 const SAYS = {
   activity: 'lines of the log, of tickets that were settled before that or of none',
@@ -14,27 +14,23 @@ const SAYS = {
 export async function activity({ places, now_ms, older_ms, server }: Here): Promise<Found> {
   if (server !== null) {
     const says = 'a Mission Control server keeps its own history, and cleans itself';
-    return {
-      ...NOTHING,
-      left: [{ group: 'activity', name: server, ticket: null, because: 'on_a_server', says }],
-    };
+    return kept({ group: 'activity', name: server, ticket: null, because: 'on_a_server', says });
   }
   const { countOld, takeOld } = await import('../board/sqlite/care.ts');
   const before_ms = now_ms - older_ms;
   const old = countOld(places.board, before_ms).filter(({ rows }) => rows > 0);
-  const proposals = old.map(({ table, rows, bytes }): Proposal => {
-    const file = join(places.state, 'backups', `${table}-${stampOf(now_ms)}.jsonl.gz`);
-    return {
-      item: {
-        ...({ group: 'activity', kind: table, name: table, ticket: null, because: 'old' } as const),
-        ...{ says: SAYS[table], bytes, rows },
-      },
-      restorable: 'zcat, from backups/ in the state dir',
-      act: async () => {
-        const taken = takeOld(places.board, table, { before_ms, file, between: step });
-        return { result: 'done', restore: taken === 0 ? null : `zcat ${word(file)}` };
-      },
-    };
-  });
-  return { ...NOTHING, proposals };
+  return together(
+    old.map(({ table, rows, bytes }) => {
+      const file = join(places.state, 'backups', `${table}-${stampOf(now_ms)}.jsonl.gz`);
+      const says = SAYS[table];
+      return proposed(
+        { group: 'activity', kind: table, name: table, ticket: null, because: 'old', says, bytes, rows },
+        'zcat, from backups/ in the state dir',
+        async () => {
+          const taken = takeOld(places.board, table, { before_ms, file, between: step });
+          return { result: 'done', restore: taken === 0 ? null : `zcat ${word(file)}` };
+        },
+      );
+    }),
+  );
 }

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Acted, type Found, NOTHING, type Proposal, together } from '../model/clean.ts';
+import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import type { Project } from '../model/policy.ts';
 import { keepByRef, stampOf } from '../workspace/aside.ts';
-import { git } from '../workspace/git.ts';
-import { PLAIN, whereElse } from '../workspace/merged.ts';
+import { askCommonDir, git } from '../workspace/git.ts';
+import { whereElse } from '../workspace/merged.ts';
 import { unreached } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
-import { isSettled, word } from './item.ts';
+import { isSettled, kept, proposed, stays, word } from './item.ts';
 
 interface Ours {
   readonly branch: string;
@@ -23,10 +23,9 @@ export async function branches(here: Here): Promise<Found> {
   for (const project of here.policy.projects.values()) {
     const list = await oursOf(project);
     if (typeof list === 'string')
-      all.push({
-        ...NOTHING,
-        left: [{ group: 'branches', name: project.repo, ticket: null, because: 'repo_missing', says: list }],
-      });
+      all.push(
+        kept({ group: 'branches', name: project.repo, ticket: null, because: 'repo_missing', says: list }),
+      );
     else for (const one of list) all.push(await branch(one, project, here));
   }
   return together(all);
@@ -35,7 +34,7 @@ export async function branches(here: Here): Promise<Found> {
 async function oursOf({ repo }: Project): Promise<Ours[] | string> {
   if (!existsSync(repo)) return `its repository ${repo} is not there: has it moved?`;
   const format = '--format=%(refname)%00%(objectname)%00%(worktreepath)%00';
-  const list = await git(repo, [...PLAIN, 'for-each-ref', format, '--', 'refs/heads/mc/']);
+  const list = await git(repo, ['for-each-ref', format, '--', 'refs/heads/mc/']);
   if (!list.ok) return list.error;
   return list.stdout.split('\0\n').flatMap((line) => {
     const [ref = '', tip = '', worktree = ''] = line.split('\0');
@@ -53,26 +52,14 @@ async function branch(one: Ours, project: Project, here: Here): Promise<Found> {
   const judged = await judge(one, project, here);
   if (judged === null) return NOTHING;
   const { ticket, branch: name } = one;
-  if (!judged.ok) {
-    const { because, says } = judged;
-    return { ...NOTHING, left: [{ group: 'branches', name, ticket, because, says }] };
-  }
-  const proposal: Proposal = {
-    item: {
-      ...({
-        group: 'branches',
-        kind: 'branch',
-        name,
-        ticket,
-        because: judged.because,
-        says: judged.says,
-      } as const),
-      ...{ bytes: null, rows: null },
-    },
-    restorable: `git branch, from refs/mc-pickup/cleaned/${ticket}/ in ${project.repo}`,
-    act: () => remove(one, project, here),
-  };
-  return { ...NOTHING, proposals: [proposal] };
+  const { because, says } = judged;
+  const found = { group: 'branches', name, ticket, because, says } as const;
+  if (!judged.ok) return kept(found);
+  return proposed(
+    { ...found, kind: 'branch' },
+    `git branch, from refs/mc-pickup/cleaned/${ticket}/ in ${project.repo}`,
+    () => remove(one, project, here),
+  );
 }
 
 /** null = its ticket is open, or not on this board. */
@@ -88,10 +75,10 @@ async function judge(
   if (worktree !== '') return no('checked_out', `it is checked out in ${worktree}`);
   if ((await here.board.liveRuntime(id)) !== null)
     return no('runtime_alive', 'a run of its ticket has not ended');
-  const noted = await git(repo, [...PLAIN, 'config', '--local', '--get', `branch.${name}.mcPickupTicket`]);
+  const noted = await git(repo, ['config', '--local', '--get', `branch.${name}.mcPickupTicket`]);
   if (noted.ok && noted.stdout !== `${id}@${ticket.created_at_ms}`)
     return no('other_ticket', `it was made for another ticket of that number (${noted.stdout})`);
-  const at = await git(repo, [...PLAIN, 'rev-parse', '--path-format=absolute', '--git-common-dir']);
+  const at = await askCommonDir(repo);
   if (!at.ok) return no('git_failed', at.error);
   const where = await whereElse(repo, at.stdout, { tip, ...project });
   if (!where.ok)
@@ -102,33 +89,27 @@ async function judge(
         : 'it can not be compared with the base',
     );
   const logged = await unreached(join(at.stdout, 'logs', 'refs', 'heads', name), (...args) =>
-    git(repo, [...PLAIN, ...args]),
+    git(repo, args),
   );
   if (logged === null) return no('git_failed', 'its log can not be followed');
-  return {
-    ok: true,
-    because: where.because,
-    says: `${ticket.status}, ${where.because}`,
-    logged,
-  };
+  return { ok: true, because: where.because, says: `${ticket.status}, ${where.because}`, logged };
 }
 
 async function remove(one: Ours, project: Project, here: Here): Promise<Acted> {
   const list = await oursOf(project);
   const now = typeof list === 'string' ? undefined : list.find(({ branch: name }) => name === one.branch);
   const judged = now === undefined ? null : await judge(now, project, here);
-  if (now === undefined || judged === null)
-    return { result: 'left', because: 'changed', says: 'it has changed meanwhile' };
-  if (!judged.ok) return { result: 'left', because: judged.because, says: judged.says };
+  if (now === undefined || judged === null) return stays('changed', 'it has changed meanwhile');
+  if (!judged.ok) return stays(judged.because, judged.says);
   const { repo } = project;
   const kept = await keepByRef(repo, now.ticket, stampOf(Date.now()), [now.tip, ...judged.logged]);
   if (!kept.ok) return { result: 'failed', error: kept.error };
   step('branch-kept');
   // By its commit: one that has moved on meanwhile stays.
-  const gone = await git(repo, [...PLAIN, 'update-ref', '-d', `refs/heads/${now.branch}`, now.tip]);
-  if (!gone.ok) return { result: 'left', because: 'changed', says: gone.error };
+  const gone = await git(repo, ['update-ref', '-d', `refs/heads/${now.branch}`, now.tip]);
+  if (!gone.ok) return stays('changed', gone.error);
   step('branch-gone');
   // Nothing depends on it: a branch without a note is anybody's of that number.
-  await git(repo, [...PLAIN, 'config', '--local', '--remove-section', `branch.${now.branch}`]);
+  await git(repo, ['config', '--local', '--remove-section', `branch.${now.branch}`]);
   return { result: 'done', restore: `git -C ${word(repo)} branch ${now.branch} ${kept.ref}` };
 }

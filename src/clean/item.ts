@@ -1,4 +1,5 @@
 import { shellQuote } from '../machine/files.ts';
+import { type Acted, type Found, type Item, type Left, NOTHING, type Proposal } from '../model/clean.ts';
 
 /** A word of a command that a person may copy, quoted where a shell needs it. */
 export function word(text: string): string {
@@ -7,4 +8,24 @@ export function word(text: string): string {
 
 export function isSettled(status: string | undefined): boolean {
   return status === 'done' || status === 'cancelled';
+}
+
+/** One thing that may go. */
+export function proposed(
+  item: Omit<Item, 'bytes' | 'rows'> & Partial<Pick<Item, 'bytes' | 'rows'>>,
+  restorable: string,
+  act: Proposal['act'],
+): Found {
+  const { bytes = null, rows = null, ...rest } = item;
+  return { ...NOTHING, proposals: [{ item: { ...rest, bytes, rows }, restorable, act }] };
+}
+
+/** One thing that was looked at and stays. */
+export function kept(left: Left): Found {
+  return { ...NOTHING, left: [left] };
+}
+
+/** It was to go, and stays. */
+export function stays(because: string, says: string): Acted {
+  return { result: 'left', because, says };
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { inDir, isPlainDir, lookAtName, namesIn } from '../machine/foreign.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
-import { type Acted, type Found, type Left, NOTHING, type Proposal, together } from '../model/clean.ts';
+import { type Acted, type Found, type Left, together } from '../model/clean.ts';
 import { judge } from '../model/identity.ts';
 import { age } from '../model/times.ts';
 import { ownDir } from '../runs/dirs.ts';
@@ -9,7 +9,7 @@ import { readRegistered } from '../runs/marks.ts';
 import { removeTmuxDir } from '../tmux/dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
-import { isSettled } from './item.ts';
+import { isSettled, kept, proposed, stays } from './item.ts';
 import { lookAtProcesses, type Processes } from './processes.ts';
 import { intoTrash, oldTrash } from './trash.ts';
 
@@ -27,28 +27,19 @@ export async function runs(here: Here): Promise<Found> {
     const path = join(places.runs, name);
     const seen = await look(name, path, here, processes);
     if (seen === null) continue;
-    if (!seen.ok) {
-      found.push({
-        ...NOTHING,
-        left: [{ group: 'runs', name: path, ticket: seen.ticket, because: seen.because, says: seen.says }],
-      });
-      continue;
-    }
-    const proposal: Proposal = {
-      item: {
-        ...({
-          group: 'runs',
-          kind: 'run',
-          name: path,
-          ticket: seen.ticket,
-          because: 'ended_long_ago',
-        } as const),
-        ...{ says: seen.says, bytes: bytesOf(path), rows: null },
-      },
-      restorable: 'mv, from trash/ in the state dir, for 7 days',
-      act: () => remove(name, path, here),
-    };
-    found.push({ ...NOTHING, proposals: [proposal] });
+    const { ticket, says } = seen;
+    found.push(
+      seen.ok
+        ? proposed(
+            {
+              ...{ group: 'runs', kind: 'run', name: path, ticket, because: 'ended_long_ago' },
+              ...{ says, bytes: bytesOf(path) },
+            },
+            'mv, from trash/ in the state dir, for 7 days',
+            () => remove(name, path, here),
+          )
+        : kept({ group: 'runs', name: path, ticket, because: seen.because, says }),
+    );
   }
   return together(found);
 }
@@ -101,12 +92,8 @@ async function look(
   processes: () => Processes,
 ): Promise<Seen | null> {
   const row = await board.runtimeByMark(name);
-  const no = (because: string, says: string): Seen => ({
-    ok: false,
-    ticket: row?.ticket_id ?? null,
-    because,
-    says,
-  });
+  const ticket_id = row?.ticket_id ?? null;
+  const no = (because: string, says: string): Seen => ({ ok: false, ticket: ticket_id, because, says });
   // One half of it may have been moved away, by hand or by a clean that was killed in between.
   const stats = [path, ownDir(path)].map(lookAtName).filter((stat) => stat !== null);
   if (stats.some((stat) => stat.isSymbolicLink()))
@@ -139,8 +126,8 @@ function bytesOf(path: string): number {
 
 async function remove(name: string, path: string, here: Here): Promise<Acted> {
   const seen = await look(name, path, here, inTime(here.places.state));
-  if (seen === null) return { result: 'left', because: 'wanted', says: 'its ticket is open again' };
-  if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
+  if (seen === null) return stays('wanted', 'its ticket is open again');
+  if (!seen.ok) return stays(seen.because, seen.says);
   step('run-judged');
   const restore = retire(name, here);
   step('run-moved');

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
-import type { Acted, Advice, Found, Proposal } from '../model/clean.ts';
+import { type Advice, type Found, together } from '../model/clean.ts';
 import { judge } from '../model/identity.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -10,7 +10,7 @@ import { judgeRow } from '../runs/sighting.ts';
 import { endLeftovers } from '../runs/stop.ts';
 import { viewServer } from '../tmux/tmux.ts';
 import { type Here, step } from './here.ts';
-import { isSettled, word } from './item.ts';
+import { isSettled, proposed, stays, word } from './item.ts';
 import { intoTrash } from './trash.ts';
 
 /** A run that ended this recently may still be letting go of its processes. */
@@ -51,10 +51,10 @@ export async function runtimes(here: Here): Promise<Found> {
       says: `this pane lives (process ${pane.pid}), and its run has ended`,
     });
   }
-  const proposals: Proposal[] = left.map((one) => processProposal(one, here));
+  const found = left.map((one) => processProposal(one, here));
   for (const mark of readMarks(places.marks))
-    if (await isLeftover(mark, here)) proposals.push(markProposal(mark, here));
-  return { proposals, left: [], advice };
+    if (await isLeftover(mark, here)) found.push(markProposal(mark, here));
+  return { ...together(found), advice };
 }
 
 /** The mark of a process that is certainly dead and whose run the board has ended, or has lost. */
@@ -68,52 +68,36 @@ async function isLeftover(mark: Mark, { board, places }: Here): Promise<boolean>
 const GRACE_MS = 5000;
 
 /** A tool that an agent had started and that outlived its run. Only a person's yes ends it. */
-function processProposal(one: Leftover, { places, board }: Here): Proposal {
+function processProposal(one: Leftover, { places, board }: Here): Found {
   const { pid, run, ticket } = one;
-  return {
-    item: {
-      ...({
-        group: 'runtimes',
-        kind: 'process',
-        name: `process ${pid}`,
-        ticket,
-        because: 'leftover',
-      } as const),
-      ...{ says: `${leftoverWords(one)}, left by run ${run}, which has ended`, bytes: null, rows: null },
-    },
-    restorable: 'nothing',
-    act: async (): Promise<Acted> => {
-      const gone = { result: 'left', because: 'changed', says: 'it has ended meanwhile' } as const;
-      if ((await endedRow(board)(run)) === null || !isStillLeft(one, places.state)) return gone;
+  const says = `${leftoverWords(one)}, left by run ${run}, which has ended`;
+  return proposed(
+    { group: 'runtimes', kind: 'process', name: `process ${pid}`, ticket, because: 'leftover', says },
+    'nothing',
+    async () => {
+      if ((await endedRow(board)(run)) === null || !isStillLeft(one, places.state))
+        return stays('changed', 'it has ended meanwhile');
       step('process-judged');
       const alive = await endLeftovers([one], places.state, GRACE_MS);
       return alive.length === 0
         ? { result: 'done', restore: null }
         : { result: 'failed', error: `process ${pid} did not end` };
     },
-  };
+  );
 }
 
-function markProposal(mark: Mark, here: Here): Proposal {
-  const path = join(here.places.marks, `${mark.ticket}.json`);
-  return {
-    item: {
-      ...({
-        group: 'runtimes',
-        kind: 'mark',
-        name: path,
-        ticket: mark.ticket,
-        because: 'process_dead',
-      } as const),
-      ...{ says: `the mark of process ${mark.pid}, which is dead`, bytes: null, rows: null },
-    },
-    restorable: 'mv, from trash/ in the state dir, for 7 days',
-    act: async (): Promise<Acted> => {
-      const now = readMarks(here.places.marks).find(({ ticket }) => ticket === mark.ticket);
-      if (now?.run !== mark.run || !(await isLeftover(now, here)))
-        return { result: 'left', because: 'changed', says: 'it has changed meanwhile' };
+function markProposal({ ticket, pid, run }: Mark, here: Here): Found {
+  const path = join(here.places.marks, `${ticket}.json`);
+  const says = `the mark of process ${pid}, which is dead`;
+  return proposed(
+    { group: 'runtimes', kind: 'mark', name: path, ticket, because: 'process_dead', says },
+    'mv, from trash/ in the state dir, for 7 days',
+    async () => {
+      const now = readMarks(here.places.marks).find((one) => one.ticket === ticket);
+      if (now?.run !== run || !(await isLeftover(now, here)))
+        return stays('changed', 'it has changed meanwhile');
       step('mark-judged');
       return { result: 'done', restore: intoTrash(path, here) };
     },
-  };
+  );
 }

@@ -10,16 +10,16 @@ import {
   namesIn,
   removeTreeIn,
 } from '../machine/foreign.ts';
-import { type Found, NOTHING, type Proposal } from '../model/clean.ts';
+import { type Found, together } from '../model/clean.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import type { Here } from './here.ts';
-import { word } from './item.ts';
+import { proposed, word } from './item.ts';
 
 const DAY_MS = 86_400_000;
 /** For so long what was put into the trash can be taken out again. */
-export const KEPT_DAYS = 7;
+const KEPT_DAYS = 7;
 
-export function trashOf({ places }: Pick<Here, 'places'>): string {
+function trashOf({ places }: Pick<Here, 'places'>): string {
   return join(places.state, 'trash');
 }
 
@@ -43,30 +43,22 @@ export function intoTrash(path: string, here: Here): string {
 
 /** What has been in the trash for long enough. */
 export function oldTrash(here: Here): Found {
-  const proposals = oldDays(here).map(
-    (path): Proposal => ({
-      item: {
-        ...({
-          group: 'runs',
-          kind: 'trash',
-          name: path,
-          ticket: null,
-          because: 'kept_long_enough',
-        } as const),
-        ...{
-          says: `in the trash for more than ${KEPT_DAYS} days`,
-          bytes: lookAtTree(path).bytes,
-          rows: null,
+  const says = `in the trash for more than ${KEPT_DAYS} days`;
+  return together(
+    oldDays(here).map((path) =>
+      proposed(
+        {
+          ...{ group: 'runs', kind: 'trash', name: path, ticket: null, because: 'kept_long_enough' },
+          ...{ says, bytes: lookAtTree(path).bytes },
         },
-      },
-      restorable: 'nothing: it was kept, and that time is over',
-      act: async () => ({
-        ...({ result: 'done', restore: null } as const),
-        later: () => void inDir(here.places.state, 'trash', (trash) => removeTreeIn(trash, basename(path))),
-      }),
-    }),
+        'nothing: it was kept, and that time is over',
+        async () => ({
+          ...{ result: 'done', restore: null },
+          later: () => void inDir(here.places.state, 'trash', (trash) => removeTreeIn(trash, basename(path))),
+        }),
+      ),
+    ),
   );
-  return { ...NOTHING, proposals };
 }
 
 /** So many names one step removes, however much lies in a thing of the trash: what is left is for the next step. */

@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { namesAt } from '../machine/foreign.ts';
-import { type Acted, type Found, type Left, NOTHING, type Proposal, together } from '../model/clean.ts';
+import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -16,9 +16,10 @@ import {
   stampOf,
 } from '../workspace/aside.ts';
 import { hasCommits } from '../workspace/head.ts';
+import { linkAmong, rootOf } from '../workspace/root.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
-import { isSettled, word } from './item.ts';
+import { isSettled, kept, proposed, stays, word } from './item.ts';
 import { lookAtProcesses } from './processes.ts';
 import { userOf } from './use.ts';
 
@@ -27,13 +28,13 @@ const TICKET = /^[A-Za-z]+-[0-9]+$/;
 /** Worktrees of tickets that are settled, or merged while they wait for a review. */
 export async function worktrees(here: Here): Promise<Found> {
   const found: Found[] = [];
-  for (const { root, project, own } of rootsOf(here)) {
-    const real = realRoot(root, own);
-    if (real === null) continue;
-    if (typeof real !== 'string') {
-      found.push(leave(root, null, 'symlink', real.says));
-      continue;
-    }
+  for (const { project, ...at } of rootsOf(here)) {
+    const stat = statOf(at.root);
+    const link = stat === undefined ? null : linkAmong(at);
+    if (link !== null)
+      found.push(leave(at.root, null, 'symlink', `${link} is a symlink, which is not followed`));
+    if (link !== null || stat?.isDirectory() !== true) continue;
+    const real = realpathSync(at.root);
     for (const name of namesAt(real)
       .filter((one) => TICKET.test(one))
       .sort(byNumber))
@@ -53,30 +54,15 @@ interface Root {
 
 function rootsOf({ places, policy }: Here): Root[] {
   const known = [...policy.projects.values()].map((project) => ({
-    root: project.worktrees ?? join(places.worktrees, project.name),
+    ...rootOf(project, join(places.worktrees, project.name)),
     project,
-    own: project.worktrees === null ? 2 : 1,
   }));
   const names = statOf(places.worktrees)?.isDirectory() === true ? namesAt(places.worktrees) : [];
   const others = names
-    .filter(
-      (name) => !policy.projects.has(name) && statOf(join(places.worktrees, name))?.isDirectory() === true,
-    )
-    .map((name) => ({ root: join(places.worktrees, name), project: null, own: 2 }));
+    .filter((name) => !policy.projects.has(name))
+    .map((name) => ({ root: join(places.worktrees, name), project: null, own: 2 }))
+    .filter(({ root }) => statOf(root)?.isDirectory() === true);
   return [...known, ...others];
-}
-
-/** As a launch takes it: its last parts are no symlinks. null = there is none. */
-function realRoot(root: string, own: number): string | { readonly says: string } | null {
-  if (statOf(root) === undefined) return null;
-  let top = resolve(root);
-  const parts: string[] = [];
-  for (let n = 0; n < own; n++) {
-    if (statOf(top)?.isSymbolicLink() === true) return { says: `${top} is a symlink, which is not followed` };
-    parts.unshift(basename(top));
-    top = dirname(top);
-  }
-  return statOf(root)?.isDirectory() === true ? join(realpathSync(top), ...parts) : null;
 }
 
 async function one(target: string, project: Project | null, here: Here): Promise<Found> {
@@ -93,25 +79,13 @@ async function one(target: string, project: Project | null, here: Here): Promise
     );
   const seen = await look(target, target, ticket, project, here);
   if (!seen.ok) return isSettled(ticket.status) ? leave(target, id, seen.because, seen.says) : NOTHING;
-  const item = {
-    ...({ group: 'worktrees', kind: 'worktree', name: target, ticket: id } as const),
-    ...{
-      because: seen.because,
-      says: `${saysOf(ticket, seen, project)}${unseenWords(here)}`,
-      bytes: seen.bytes,
-      rows: null,
-    },
-  };
-  return {
-    ...NOTHING,
-    proposals: [
-      {
-        item,
-        restorable: `git worktree add, from refs/mc-pickup/cleaned/${id}/ in ${project.repo}`,
-        act: () => remove(target, id, project, here),
-      },
-    ],
-  };
+  const says = `${saysOf(ticket, seen, project)}${unseenWords(here)}`;
+  const { because, bytes } = seen;
+  return proposed(
+    { group: 'worktrees', kind: 'worktree', name: target, ticket: id, because, says, bytes },
+    `git worktree add, from refs/mc-pickup/cleaned/${id}/ in ${project.repo}`,
+    () => remove(target, id, project, here),
+  );
 }
 
 function saysOf({ status }: Ticket, { because, branch, logged }: SafeTree, { base }: Project): string {
@@ -157,13 +131,9 @@ async function look(
 async function remove(target: string, id: string, project: Project, here: Here): Promise<Acted> {
   const ticket = await here.board.ticket(id);
   if (ticket === null || !(isSettled(ticket.status) || ticket.status === 'in_review'))
-    return {
-      result: 'left',
-      because: 'ticket_open',
-      says: `its ticket is in ${ticket?.status ?? 'no status'} now`,
-    };
+    return stays('ticket_open', `its ticket is in ${ticket?.status ?? 'no status'} now`);
   const seen = await look(target, target, ticket, project, here);
-  if (!seen.ok) return { result: 'left', because: seen.because, says: seen.says };
+  if (!seen.ok) return stays(seen.because, seen.says);
   const stamp = stampOf(Date.now());
   step('worktree-judged');
   const kept = await keepByRef(project.repo, id, stamp, [seen.tip, ...seen.logged]);
@@ -179,8 +149,7 @@ async function remove(target: string, id: string, project: Project, here: Here):
   const same = again.ok && again.tip === seen.tip && again.id === seen.id && again.logged.length === 0;
   if (!same) {
     const says = again.ok ? 'it was changed at the same moment' : again.says;
-    if (putBack(aside, target))
-      return { result: 'left', because: again.ok ? 'changed' : again.because, says };
+    if (putBack(aside, target)) return stays(again.ok ? 'changed' : again.because, says);
     return {
       result: 'failed',
       error: `${says}, and something else is at ${target} now: it is kept as ${aside}`,
@@ -203,19 +172,11 @@ function cutOff(
   const says = decided
     ? 'a clean was cut off while it deleted this'
     : `a clean was cut off: it goes back to ${target}`;
-  const proposal: Proposal = {
-    item: {
-      ...({
-        group: 'worktrees',
-        kind: 'cut_off',
-        name: path,
-        ticket,
-        because: decided ? 'decided' : 'undecided',
-      } as const),
-      ...{ says, bytes: null, rows: null },
-    },
-    restorable: decided ? 'its ref is there already' : 'nothing is removed',
-    act: async () => {
+  const because = decided ? 'decided' : 'undecided';
+  return proposed(
+    { group: 'worktrees', kind: 'cut_off', name: path, ticket, because, says },
+    decided ? 'its ref is there already' : 'nothing is removed',
+    async () => {
       if (!decided)
         return putBack(path, target)
           ? { result: 'done', restore: null }
@@ -224,13 +185,11 @@ function cutOff(
       if (error !== null) return { result: 'failed', error };
       return { result: 'done', restore: null, later: () => erase(path) };
     },
-  };
-  return { ...NOTHING, proposals: [proposal] };
+  );
 }
 
 function leave(name: string, ticket: string | null, because: string, says: string): Found {
-  const left: Left = { group: 'worktrees', name, ticket, because, says };
-  return { ...NOTHING, left: [left] };
+  return kept({ group: 'worktrees', name, ticket, because, says });
 }
 
 function statOf(path: string): ReturnType<typeof lstatSync> | undefined {

@@ -1,10 +1,10 @@
 import type { Policy, Project } from '../model/policy.ts';
 import { many } from '../model/text.ts';
-import { git } from '../workspace/git.ts';
+import { baseRefs, git } from '../workspace/git.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 import { sshFinding } from './ssh.ts';
 
-const TIMEOUT_MS = 5000;
+const PATIENCE = { timeout_ms: 5000 };
 const DAY_MS = 86_400_000;
 /** Commits are counted up to here: more say nothing more. */
 const COUNTED = 500;
@@ -19,11 +19,11 @@ export async function repository(
 ): Promise<Finding[]> {
   const { name, repo, base, remote } = project;
   const check = `project ${name}`;
-  const refs = [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
+  const refs = baseRefs(project);
   const format = '--format=%(refname)%00%(committerdate:unix)';
   const [listed, url] = await Promise.all([
-    git(repo, ['for-each-ref', format, '--', ...refs], TIMEOUT_MS),
-    git(repo, ['config', '--get', `remote.${remote}.url`], TIMEOUT_MS),
+    git(repo, ['for-each-ref', format, '--', ...refs], PATIENCE),
+    git(repo, ['config', '--get', `remote.${remote}.url`], PATIENCE),
   ]);
   const known = new Map(listed.stdout.split('\n').map((line) => line.split('\0') as [string, string]));
   const start = refs.find((ref) => known.has(ref));
@@ -63,7 +63,7 @@ async function comparison(
 ): Promise<Apart | null> {
   const count = async (range: string): Promise<number> =>
     Number(
-      (await git(repo, ['rev-list', '--count', `--max-count=${COUNTED}`, range, '--'], TIMEOUT_MS)).stdout,
+      (await git(repo, ['rev-list', '--count', `--max-count=${COUNTED}`, range, '--'], PATIENCE)).stdout,
     );
   const [behind, ahead] = await Promise.all([count(`${here}..${there}`), count(`${there}..${here}`)]);
   return { behind, ahead };
@@ -114,8 +114,8 @@ async function identity({ name, repo }: Project, policy: Policy, env: NodeJS.Pro
   if (without.length === 0 && policy.agents.size > 0)
     return ok(check, 'as the profiles say (GIT_AUTHOR_NAME)');
   const [ident, mail] = await Promise.all([
-    git(repo, ['var', 'GIT_COMMITTER_IDENT'], TIMEOUT_MS),
-    git(repo, ['config', '--get', 'user.email'], TIMEOUT_MS),
+    git(repo, ['var', 'GIT_COMMITTER_IDENT'], PATIENCE),
+    git(repo, ['config', '--get', 'user.email'], PATIENCE),
   ]);
   const who = ident.stdout.replace(/ \d+ [+-]\d{4}$/, '');
   if (ident.ok && mail.ok && mail.stdout !== '') return ok(check, `as ${who}`);

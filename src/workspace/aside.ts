@@ -10,8 +10,8 @@
 import { lstatSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { inDirAt, namesAt, removeTreeIn } from '../machine/foreign.ts';
+import { removeWorktree } from './adding.ts';
 import { git } from './git.ts';
-import { PLAIN } from './merged.ts';
 
 const NAME = /^\.(cleaning|cleaned)-([A-Za-z]+-[0-9]+)-(\d{8}T\d{9}Z)$/;
 
@@ -40,15 +40,7 @@ export async function keepByRef(
   for (const [n, tip] of tips.entries()) {
     const name = n === 0 ? ref : `${ref}-${n}`;
     const none = '0'.repeat(tip.length);
-    const made = await git(repo, [
-      ...PLAIN,
-      'update-ref',
-      '-m',
-      `mc-pickup clean ${ticket}`,
-      name,
-      tip,
-      none,
-    ]);
+    const made = await git(repo, ['update-ref', '-m', `mc-pickup clean ${ticket}`, name, tip, none]);
     if (!made.ok) return { ok: false, error: made.error };
   }
   return { ok: true, ref };
@@ -78,11 +70,10 @@ export function decide(aside: string): string {
 /** Git forgets the worktree that was there; nothing, where it knows none or something is there again. */
 export async function forget(repo: string, target: string): Promise<string | null> {
   if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return null;
-  const list = await git(repo, [...PLAIN, 'worktree', 'list', '--porcelain', '-z']);
+  const list = await git(repo, ['worktree', 'list', '--porcelain', '-z']);
   if (!list.ok) return list.error;
   if (!list.stdout.split('\0').includes(`worktree ${target}`)) return null;
-  // Twice: it is locked, for us (`lock.ts`).
-  const gone = await git(repo, [...PLAIN, 'worktree', 'remove', '--force', '--force', '--', target]);
+  const gone = await removeWorktree(repo, target);
   return gone.ok ? null : gone.error;
 }
 

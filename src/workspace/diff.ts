@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
-import { git } from './git.ts';
+import { baseRefs, commitOf, git, STARTS_NOTHING } from './git.ts';
 import { START } from './head.ts';
 
 export interface Change {
@@ -52,9 +52,7 @@ export type Looked =
 const MOST_COMMITS = 1000;
 
 /** `commands/diff.ts` starts git itself by these. */
-const QUIET = [
-  ...['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'submodule.recurse=false'],
-];
+const QUIET = [...STARTS_NOTHING, '-c', 'submodule.recurse=false'];
 
 /** What stands before the command, so that nothing that the repository or the agent has configured is started to make a
  *  diff: neither hooks nor the filters of its own configuration; those of the user's stay. */
@@ -145,7 +143,7 @@ export async function branchDiff(where: {
   ]);
   const error = log.ok ? (files.error ?? uncommitted.error) : log.error;
   if (error !== null) return no('git_failed', error);
-  const commits = log.stdout.split('\0').filter(Boolean).map(commitOf);
+  const commits = log.stdout.split('\0').filter(Boolean).map(lineOf);
   const diff = {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
     ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes, quiet },
@@ -161,12 +159,12 @@ async function tipOf(
 ): Promise<{ readonly tip: string; readonly branch: string } | null> {
   if (worktree !== null) {
     const [head, name] = await Promise.all([
-      commit(cwd, 'HEAD'),
+      commitOf(cwd, 'HEAD'),
       git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD']),
     ]);
     if (head !== null) return { tip: head, branch: name.ok ? name.stdout : (branch ?? 'HEAD') };
   }
-  const tip = branch === null ? null : await commit(cwd, `refs/heads/${branch}`);
+  const tip = branch === null ? null : await commitOf(cwd, `refs/heads/${branch}`);
   return tip === null || branch === null ? null : { tip, branch };
 }
 
@@ -178,15 +176,11 @@ async function baseOf(
   project: Pick<Project, 'base' | 'remote'> | null,
   start: string | null,
 ): Promise<{ readonly sha: string; readonly name: string; readonly merged: boolean } | null> {
-  const base = project?.base ?? 'main';
-  const names = [
-    [`refs/remotes/${project?.remote ?? 'origin'}/${base}`, `${project?.remote ?? 'origin'}/${base}`],
-    [`refs/heads/${base}`, base],
-  ] as const;
-  const made = start === null ? null : await commit(cwd, start);
+  const made = start === null ? null : await commitOf(cwd, start);
   let best: { sha: string; name: string; ahead: number } | null = null;
-  for (const [ref, name] of names) {
-    const there = await commit(cwd, ref);
+  for (const ref of baseRefs(project ?? { remote: 'origin', base: 'main' })) {
+    const name = ref.replace(/^refs\/(heads|remotes)\//, '');
+    const there = await commitOf(cwd, ref);
     const common = there === null ? null : await git(cwd, ['merge-base', there, tip]);
     if (common === null || !common.ok || common.stdout === '') continue;
     const ahead = Number((await git(cwd, ['rev-list', '--count', `${common.stdout}..${tip}`, '--'])).stdout);
@@ -195,12 +189,6 @@ async function baseOf(
   if (best !== null && (best.ahead > 0 || made === null || made === tip))
     return { sha: best.sha, name: best.name, merged: best.ahead === 0 && made !== tip };
   return made === null ? null : { sha: made, name: best?.name ?? 'its start', merged: best !== null };
-}
-
-/** The full name of a commit, whatever it was called by; null = there is none. */
-async function commit(cwd: string, name: string): Promise<string | null> {
-  const found = await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`]);
-  return found.ok && /^[0-9a-f]{40,64}$/.test(found.stdout) ? found.stdout : null;
 }
 
 type Changes = { readonly error: string | null; readonly changes: readonly Change[] };
@@ -239,7 +227,7 @@ async function dirt(cwd: string, quiet: readonly string[]): Promise<Changes> {
   };
 }
 
-function commitOf(line: string): Commit {
+function lineOf(line: string): Commit {
   const [sha = '', author = '', at = '', ...subject] = line.split(/\u001f/);
   return { sha, author, at_ms: Number(at) * 1000, subject: subject.join(' ') };
 }

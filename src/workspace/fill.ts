@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { removeFileAt, writeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
-import { fetchOnce, git } from './git.ts';
+import { ADD_MS, addWorktree, beingMade, removeWorktree } from './adding.ts';
+import { askCommonDir, baseRefs, commitOf, git } from './git.ts';
 import { MARKER as HOOK_DONE, hookDone, hookLeft, type Processes, runHook } from './hooks.ts';
 import { lockText } from './lock.ts';
-import { PLAIN } from './merged.ts';
 import { ownDir, READY, textOf } from './own.ts';
 import { isUntouched, neverGiven, SLOT } from './pool.ts';
+import { realRoot, rootOf } from './root.ts';
 import {
   claimSlot,
   dropClaims,
@@ -20,9 +21,8 @@ import {
   slotDir,
   writeSlot,
 } from './slots.ts';
-import { addWorktree, beingMade, realRoot } from './worktree.ts';
+import { fetchOnce } from './turn.ts';
 
-const ADD_MS = 300_000;
 /** In a slot's own git dir: it was ready once, and what is in it beyond that is somebody's. */
 const MADE = 'mc-pickup-slot-made';
 
@@ -43,9 +43,9 @@ export type Filled =
  *  caller holds the pool's lock. */
 export async function fillSlot(filling: Filling): Promise<Filled> {
   const { project, root } = filling;
-  const real = project.worktrees === null ? realRoot(root, 2) : realRoot(project.worktrees, 1);
+  const real = realRoot(rootOf(project, root));
   if (typeof real !== 'string') return { kind: 'failed', n: 0, error: real.error };
-  const at = await git(project.repo, [...PLAIN, 'rev-parse', '--path-format=absolute', '--git-common-dir']);
+  const at = await askCommonDir(project.repo);
   if (!at.ok) return { kind: 'failed', n: 0, error: at.error };
   const common = realpathSync(at.stdout);
   const due = slots(project).find(
@@ -53,8 +53,7 @@ export async function fillSlot(filling: Filling): Promise<Filled> {
   );
   const had = due !== undefined && readSlot(real, due) !== null;
   // The base is asked for at most as often as there is something to make.
-  if (due !== undefined && project.fetch)
-    await fetchOnce(common, project.remote, project.base, project.fetch_timeout_seconds);
+  if (due !== undefined && project.fetch) await fetchOnce(common, project);
   const tip = await tipOf(project, common);
   if (tip === null) return { kind: 'failed', n: 0, error: `there is no ${project.base} to begin from` };
   const n = due ?? slots(project).find((one) => isBehind(real, one, tip, project));
@@ -83,19 +82,9 @@ function isBehind(root: string, n: number, tip: string, project: Project): boole
   return state !== null && isFresh(state, project, Date.now()) && state.sha !== tip;
 }
 
-async function tipOf({ remote, base }: Project, common: string): Promise<string | null> {
-  for (const ref of [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`]) {
-    const found = await git(common, [
-      ...PLAIN,
-      'rev-parse',
-      '--verify',
-      '--quiet',
-      '--end-of-options',
-      `${ref}^{commit}`,
-    ]);
-    if (found.ok) return found.stdout;
-  }
-  return null;
+async function tipOf(project: Project, common: string): Promise<string | null> {
+  const [there, here] = baseRefs(project);
+  return (await commitOf(common, there)) ?? (await commitOf(common, here));
 }
 
 /** null = ready; else why not. A slot with somebody's work in it is left as it is. */
@@ -112,14 +101,14 @@ async function makeReady(
     const left = await hookLeft(slot, processes).catch(String);
     if (left !== null) return left;
     if (sha !== null && (await isUntouched(slot, common, sha))) {
-      const moved = await git(slot, ['reset', '-q', '--hard', tip], ADD_MS, null, { hooks: true });
+      const moved = await git(slot, ['reset', '-q', '--hard', tip], { timeout_ms: ADD_MS, hooks: true });
       if (!moved.ok) return moved.error;
     } else {
       const error = await takeAway(slot, common);
       if (error !== null) return error;
     }
   } else if (ownDir(common, slot) !== null) {
-    const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', slot]);
+    const gone = await removeWorktree(common, slot);
     if (!gone.ok) return gone.error;
   }
   if (!existsSync(slot)) {
@@ -157,12 +146,12 @@ async function takeAway(slot: string, common: string): Promise<string | null> {
   if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
   // Also one whose hook has failed: somebody may be looking for the reason in it.
   if (!half) {
-    const head = await git(slot, [...PLAIN, 'rev-parse', 'HEAD']);
+    const head = await git(slot, ['rev-parse', 'HEAD']);
     if (!(await isUntouched(slot, common, head.stdout)))
       return `${slot} has changes in it: look at them, then run git worktree remove --force on it`;
-    const known = await git(slot, [...PLAIN, 'for-each-ref', '--count=1', `--contains=${head.stdout}`]);
+    const known = await git(slot, ['for-each-ref', '--count=1', `--contains=${head.stdout}`]);
     if (!known.ok || known.stdout === '') return `${slot} has commits that no branch has: look at them`;
   }
-  const gone = await git(common, ['worktree', 'remove', '--force', '--force', '--', slot], ADD_MS);
+  const gone = await removeWorktree(common, slot);
   return gone.ok ? null : gone.error;
 }

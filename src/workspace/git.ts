@@ -10,7 +10,9 @@ export interface GitResult {
   readonly missing: boolean;
 }
 
-export interface More {
+export interface Asking {
+  /** A minute, if nothing is said. */
+  readonly timeout_ms?: number;
   /** Variables beside those that git gets anyway. */
   readonly env?: Readonly<Record<string, string>>;
   /** How many bytes of an answer are read, if not 8 MiB; a longer one is a failure. */
@@ -19,29 +21,38 @@ export interface More {
   readonly hooks?: boolean;
   /** It asks another machine. */
   readonly remote?: boolean;
+  /** Hears git's process id before git begins. */
+  readonly started?: (pid: number) => void;
 }
 
 const TIMEOUT_MS = 60_000;
 const MAX_BYTES = 8 * 1024 * 1024;
+const NO_MONITOR = ['-c', 'core.fsmonitor=false'];
 /** What stands before every command: agents can write the repository's hooks and configuration, and whatever git would start by
  *  those itself is started only where it is wanted. */
-const NO_MONITOR = ['-c', 'core.fsmonitor=false'];
-const NO_HOOKS = ['-c', 'core.hooksPath=/dev/null'];
+export const STARTS_NOTHING = [...NO_MONITOR, '-c', 'core.hooksPath=/dev/null'];
+/** What stands before a question about the files of a worktree: what is on disk counts, whatever is configured. */
+export const ON_DISK = [
+  ...['-c', 'core.untrackedCache=false', '-c', 'core.checkStat=default'],
+  ...['-c', 'core.trustctime=true', '-c', 'core.ignoreStat=false'],
+];
 
 /** Runs git in a directory, without a shell, a terminal, the repository's hooks, or more of our environment than agents get. Never
  *  throws; when the time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
-export async function git(
-  cwd: string,
-  args: readonly string[],
-  timeout_ms: number = TIMEOUT_MS,
-  started: ((pid: number) => void) | null = null,
-  { env = {}, most = MAX_BYTES, hooks = false, remote = false }: More = {},
-): Promise<GitResult> {
-  const all = [...NO_MONITOR, ...(hooks ? [] : NO_HOOKS), ...args];
-  const [file, words] = started === null ? ['git', all] : gated('git', all);
+export async function git(cwd: string, args: readonly string[], asking: Asking = {}): Promise<GitResult> {
+  const {
+    timeout_ms = TIMEOUT_MS,
+    env = {},
+    most = MAX_BYTES,
+    hooks = false,
+    remote = false,
+    started,
+  } = asking;
+  const all = [...(hooks ? NO_MONITOR : STARTS_NOTHING), ...args];
+  const [file, words] = started === undefined ? ['git', all] : gated('git', all);
   const done = await run(file, words, {
     ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(remote), ...env } },
-    ...(started === null ? {} : { started: (child) => letThrough(child, started) }),
+    ...(started === undefined ? {} : { started: (child) => letThrough(child, started) }),
   });
   return {
     ok: done.error === null && done.code === 0,
@@ -65,19 +76,18 @@ function subcommand(args: readonly string[]): string {
   return args[at] ?? '';
 }
 
+const NO_ANSWER = 'no answer within';
+
+/** Whether an error says that no answer came in time. */
+export function isSilence(error: string): boolean {
+  return error.includes(NO_ANSWER);
+}
+
 /** How another machine is reached, and who we are there: for a push and a fetch alone. */
 const REMOTE = [
   ...['SSH_AUTH_SOCK', 'SSH_AGENT_PID', 'GIT_SSH', 'GIT_SSH_COMMAND', 'GIT_SSH_VARIANT', 'KRB5CCNAME'],
-  ...[
-    'http_proxy',
-    'https_proxy',
-    'all_proxy',
-    'no_proxy',
-    'HTTP_PROXY',
-    'HTTPS_PROXY',
-    'ALL_PROXY',
-    'NO_PROXY',
-  ],
+  ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'],
+  ...['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'],
   ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH'],
   ...['DBUS_SESSION_BUS_ADDRESS', 'GNUPGHOME'],
 ];
@@ -99,74 +109,26 @@ export function gitEnvironment(remote = false): Record<string, string> {
   };
 }
 
-/** What those that wait for each other at a repository ask but once. */
-export type Shared = Map<string, GitResult>;
-
-/** Repositories in which git did not answer in time, in this process: whoever waits for it again would hold up all the others. */
-const silent = new Set<string>();
-
-/** Whether git has kept silent in a repository; what it says from now on can't be waited for in this process. */
-export function isSilent(repo: string): boolean {
-  return silent.has(repo);
+/** The git dir that all worktrees share, asked of git itself: of a bare repository, or by a directory inside of one. */
+export function askCommonDir(repo: string): Promise<GitResult> {
+  return git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
 }
 
-export function noteSilence(repo: string): void {
-  silent.add(repo);
+/** The full name of a commit, whatever it was called by; null = there is none. */
+export async function commitOf(cwd: string, name: string): Promise<string | null> {
+  const found = await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`]);
+  return found.ok && /^[0-9a-f]{40,64}$/.test(found.stdout) ? found.stdout : null;
 }
 
-/** Whether an error says that no answer came in time. */
-export function isSilence(error: string): boolean {
-  return error.includes(NO_ANSWER);
-}
-
-const NO_ANSWER = 'no answer within';
-
-const queues = new Map<string, { tail: Promise<unknown>; readonly shared: Shared }>();
-
-/** Runs one piece of work at a time for each repository: parallel `worktree add`s race for the same lock files. `next` lets the
- *  next one begin before this one has ended. */
-export function inTurn<T>(repo: string, work: (shared: Shared, next: () => void) => Promise<T>): Promise<T> {
-  const queue = queues.get(repo) ?? { tail: Promise.resolve(), shared: new Map() };
-  const { promise: early, resolve: next } = Promise.withResolvers<void>();
-  const mine = queue.tail.then(() => work(queue.shared, next));
-  const tail = Promise.race([early, mine.catch(() => undefined)]).then(() => {
-    if (queue.tail === tail) queues.delete(repo); // nobody waits: the next one asks anew
-  });
-  queue.tail = tail;
-  queues.set(repo, queue);
-  return mine;
-}
-
-const fetched = new Map<string, Promise<string | null>>();
-
-/** Fetches one branch at most once in this process. Returns a warning, or null. */
-export function fetchOnce(
-  commonDir: string,
-  remote: string,
-  base: string,
-  timeout_seconds: number,
-): Promise<string | null> {
-  const key = [commonDir, remote, base].join('\0');
-  let known = fetched.get(key);
-  if (known === undefined) {
-    known = fetchBase(commonDir, remote, base, timeout_seconds);
-    fetched.set(key, known);
-  }
-  return known;
-}
-
-async function fetchBase(
-  repo: string,
-  remote: string,
-  base: string,
-  timeout_seconds: number,
-): Promise<string | null> {
-  const remotes = await git(repo, ['remote']);
-  // A repository without the remote is a local one: nothing to warn about.
-  if (!remotes.stdout.split('\n').includes(remote)) return null;
-  const args = ['fetch', '--no-tags', '--end-of-options', remote, base];
-  const done = await git(repo, args, timeout_seconds * 1000, null, { remote: true });
-  return done.ok ? null : `the base may be old, ${done.error}`;
+/** Where work begins: at the remote's branch where there is one, else at the one here. */
+export function baseRefs({
+  remote,
+  base,
+}: {
+  readonly remote: string;
+  readonly base: string;
+}): [string, string] {
+  return [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
 }
 
 /** What a worktree holds: commits since the base, unsaved changes, the last commit's subject. A base that does not

@@ -3,4 +3,5 @@ export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { branchFacts } from './git.ts';
 export { hookDone, hookLeft, hookPending, runHook } from './hooks.ts';
 export { leftAtWork } from './left.ts';
-export { type Prepared, prepareWorkspace, type Refusal } from './worktree.ts';
+export type { Prepared, Refusal } from './prepared.ts';
+export { prepareWorkspace } from './worktree.ts';

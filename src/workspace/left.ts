@@ -1,9 +1,11 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Project } from '../model/policy.ts';
+import { beingMade } from './adding.ts';
 import { hookLeft, type Processes } from './hooks.ts';
-import { commonDir, ownGitDir } from './own.ts';
-import { askedFor, beingMade } from './worktree.ts';
+import { ownGitDir } from './own.ts';
+import { commonOfRepo } from './prepared.ts';
+import { rootOf } from './root.ts';
 
 /**
  * What an earlier launch of this ticket, whose tick was killed, still does in its workspace; null = nothing. Asked before the ticket is
@@ -16,8 +18,8 @@ export async function leftAtWork(
   acts: boolean,
 ): Promise<string | null> {
   try {
-    const target = join(project.worktrees ?? root, ticket);
-    const common = commonDir(project.repo) ?? (await askedFor(project.repo));
+    const target = join(rootOf(project, root).root, ticket);
+    const common = await commonOfRepo(project.repo);
     if (typeof common === 'string' && beingMade(common, ticket))
       return `git worktree add is still making ${target}`;
     if (lstatSync(target, { throwIfNoEntry: false })?.isDirectory() !== true || ownGitDir(target) === null)

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type GitResult, git } from './git.ts';
+import { baseRefs, commitOf, type GitResult, git } from './git.ts';
 
 /** Where else the commits of a branch are. */
 export type Elsewhere = 'merged' | 'pushed' | 'squashed';
@@ -15,12 +15,6 @@ export type Whereabouts =
       readonly commits: number;
     };
 
-/** Nothing that the repository has configured is started to answer us, and what we see is what is on disk. */
-export const PLAIN = [
-  ...['-c', 'core.fsmonitor=false', '-c', 'core.hooksPath=/dev/null', '-c', 'core.untrackedCache=false'],
-  ...['-c', 'core.checkStat=default', '-c', 'core.trustctime=true', '-c', 'core.ignoreStat=false'],
-];
-
 /**
  * Whether every commit of `tip` is also somewhere else: in the base (merged, or its changes are there by a rebase or a
  * squash), or on a branch of a remote. Anything that cannot be told counts as not merged. Writes nothing to the repository:
@@ -31,11 +25,9 @@ export async function whereElse(
   common: string,
   { tip, base, remote }: { readonly tip: string; readonly base: string; readonly remote: string },
 ): Promise<Whereabouts> {
-  const ask = (...args: string[]): Promise<GitResult> => git(cwd, [...PLAIN, ...args]);
+  const ask = (...args: string[]): Promise<GitResult> => git(cwd, args);
   const bases: string[] = [];
-  for (const ref of [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`])
-    if ((await ask('rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`)).ok)
-      bases.push(ref);
+  for (const ref of baseRefs({ remote, base })) if ((await commitOf(cwd, ref)) !== null) bases.push(ref);
   if (bases.length === 0) return { ok: false, because: 'base_missing', commits: 0 };
   for (const ref of bases)
     if ((await ask('merge-base', '--is-ancestor', tip, ref)).ok) return { ok: true, because: 'merged' };
@@ -50,13 +42,13 @@ export async function whereElse(
 
 /** Whether the base has the changes under other names: commit by commit, all in one commit, or in any shape at all. */
 async function sameChanges(cwd: string, common: string, tip: string, base: string): Promise<boolean> {
-  const merges = await git(cwd, [...PLAIN, 'rev-list', '--count', '--merges', `${base}..${tip}`]);
+  const merges = await git(cwd, ['rev-list', '--count', '--merges', `${base}..${tip}`]);
   // Of a merge `git cherry` says nothing, and so nothing of what was done in it.
   if (merges.stdout === '0') {
-    const each = await git(cwd, [...PLAIN, 'cherry', base, tip]);
+    const each = await git(cwd, ['cherry', base, tip]);
     if (each.ok && each.stdout !== '' && !/^\+/m.test(each.stdout)) return true;
   }
-  const fork = await git(cwd, [...PLAIN, 'merge-base', base, tip]);
+  const fork = await git(cwd, ['merge-base', base, tip]);
   if (!fork.ok) return false;
   const objects = mkdtempSync(join(tmpdir(), 'mc-pickup-objects-'));
   try {
@@ -64,8 +56,7 @@ async function sameChanges(cwd: string, common: string, tip: string, base: strin
       ...{ GIT_OBJECT_DIRECTORY: objects, GIT_ALTERNATE_OBJECT_DIRECTORIES: join(common, 'objects') },
       ...{ GIT_AUTHOR_NAME: 'x', GIT_AUTHOR_EMAIL: 'x', GIT_COMMITTER_NAME: 'x', GIT_COMMITTER_EMAIL: 'x' },
     };
-    const ask = (...args: string[]): Promise<GitResult> =>
-      git(cwd, [...PLAIN, ...args], 60_000, undefined, { env });
+    const ask = (...args: string[]): Promise<GitResult> => git(cwd, args, { env });
     const one = await ask('commit-tree', '-m', 'x', '-p', fork.stdout, `${tip}^{tree}`);
     if (one.ok) {
       const squashed = await ask('cherry', base, one.stdout);

@@ -8,14 +8,13 @@ import { existsSync, lstatSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeFileAt } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
-import { git } from './git.ts';
-import { PLAIN } from './merged.ts';
+import { removeWorktree } from './adding.ts';
+import { commitOf, git, ON_DISK } from './git.ts';
 import { gitDir, ownDir, READY } from './own.ts';
 import { claimSlot, isFresh, readSlot, slotDir } from './slots.ts';
 
 /** In a worktree's own git dir: it was made as a slot. */
 export const SLOT = 'mc-pickup-slot';
-const MOVE_MS = 60_000;
 const CHECKOUT = { hooks: true };
 /** Files that say what has to be installed: where one of them has changed, what is installed in a slot is of yesterday. */
 const MANIFEST =
@@ -39,7 +38,7 @@ export async function mendMoved(common: string, target: string): Promise<void> {
   if (lstatSync(dot, { throwIfNoEntry: false })?.isFile() !== true || ownDir(common, target) !== null) return;
   const own = gitDir(target);
   if (own === null || dirname(own) !== join(common, 'worktrees') || !neverGiven(own)) return;
-  await git(common, [...PLAIN, 'worktree', 'repair', '--', target]);
+  await git(common, ['worktree', 'repair', '--', target]);
 }
 
 /** Makes a slot that is ready into the worktree of a ticket that has none yet. false = none could be had. Never throws. */
@@ -74,35 +73,18 @@ async function turnInto(
   { common, target, base, branch }: { common: string; target: string; base: string; branch: string },
 ): Promise<boolean> {
   if (!(await isUntouched(slot, common, sha))) return false;
-  const tip = await git(common, [
-    ...PLAIN,
-    'rev-parse',
-    '--verify',
-    '--quiet',
-    '--end-of-options',
-    `${base}^{commit}`,
-  ]);
-  if (!tip.ok) return false;
-  if (tip.stdout !== sha) {
-    const ahead = await git(common, [...PLAIN, 'merge-base', '--is-ancestor', sha, tip.stdout]);
-    const names = await git(common, [
-      ...PLAIN,
-      'diff',
-      '--name-only',
-      '-z',
-      '--no-renames',
-      sha,
-      tip.stdout,
-      '--',
-    ]);
+  const tip = await commitOf(common, base);
+  if (tip === null) return false;
+  if (tip !== sha) {
+    const ahead = await git(common, ['merge-base', '--is-ancestor', sha, tip]);
+    const names = await git(common, ['diff', '--name-only', '-z', '--no-renames', sha, tip, '--']);
     if (!ahead.ok || !names.ok || names.stdout.split('\0').some((name) => MANIFEST.test(name))) return false;
-    if (!(await git(slot, ['reset', '-q', '--hard', tip.stdout], MOVE_MS, null, CHECKOUT)).ok) return false;
+    if (!(await git(slot, ['reset', '-q', '--hard', tip], CHECKOUT)).ok) return false;
   }
   if (existsSync(target)) rmdirSync(target);
-  if (!(await git(common, ['worktree', 'move', '--', slot, target], MOVE_MS)).ok) return false;
-  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], MOVE_MS, null, CHECKOUT)).ok)
-    return true;
-  await git(common, ['worktree', 'remove', '--force', '--force', '--', target]);
+  if (!(await git(common, ['worktree', 'move', '--', slot, target])).ok) return false;
+  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], CHECKOUT)).ok) return true;
+  await removeWorktree(common, target);
   return false;
 }
 
@@ -111,8 +93,8 @@ export async function isUntouched(slot: string, common: string, sha: string): Pr
   const own = ownDir(common, slot);
   if (lstatSync(slot, { throwIfNoEntry: false })?.isDirectory() !== true || own === null) return false;
   if (!neverGiven(own) || existsSync(join(own, 'locked'))) return false;
-  if ((await git(slot, [...PLAIN, 'symbolic-ref', '-q', 'HEAD'])).ok) return false;
-  const head = await git(slot, [...PLAIN, 'rev-parse', 'HEAD']);
-  const status = await git(slot, [...PLAIN, 'status', '--porcelain', '-z', '--untracked-files=all']);
+  if ((await git(slot, ['symbolic-ref', '-q', 'HEAD'])).ok) return false;
+  const head = await git(slot, ['rev-parse', 'HEAD']);
+  const status = await git(slot, [...ON_DISK, 'status', '--porcelain', '-z', '--untracked-files=all']);
   return head.ok && head.stdout === sha && status.ok && status.stdout === '';
 }

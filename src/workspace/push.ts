@@ -1,7 +1,5 @@
 import { git } from './git.ts';
 
-const PUSH_MS = 60_000;
-
 export type Pushed =
   | { readonly ok: true }
   /** `refused`: the remote has other commits; trying again would end the same. */
@@ -26,8 +24,6 @@ export async function pushBranch(
   const done = await git(
     repo,
     [...QUIET, ...args, ...plain, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
-    PUSH_MS,
-    null,
     { remote: true },
   );
   if (done.ok) return { ok: true };

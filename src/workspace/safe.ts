@@ -8,9 +8,9 @@ import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node
 import { dirname, join, relative, resolve } from 'node:path';
 import { namesAt, textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
-import { git } from './git.ts';
+import { askCommonDir, git, ON_DISK } from './git.ts';
 import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
-import { type Elsewhere, PLAIN, whereElse } from './merged.ts';
+import { type Elsewhere, whereElse } from './merged.ts';
 import { lookAtTree } from './tree.ts';
 
 export type Kept =
@@ -100,7 +100,7 @@ async function judge({ dir, registered, project, key, state }: Asked): Promise<J
   const odd = lookAtOwn(dir, own, state === undefined ? null : ownerOf(state));
   if (odd !== null) return odd;
 
-  const ask = (...args: string[]) => git(dir, [...PLAIN, ...args], 120_000, undefined, MANY);
+  const ask = (...args: string[]) => git(dir, [...ON_DISK, ...args], { timeout_ms: 120_000, ...MANY });
   const top = await ask('rev-parse', '--path-format=absolute', '--show-toplevel');
   if (!top.ok) return no('git_failed', top.error);
   // A setting may point git at other files than these.
@@ -150,7 +150,7 @@ async function ownGitDir(
 ): Promise<{ readonly own: string; readonly common: string } | Judged> {
   if (!statSync(repo, { throwIfNoEntry: false })?.isDirectory())
     return no('repo_missing', `its repository ${repo} is not there: has it moved?`);
-  const at = await git(repo, [...PLAIN, 'rev-parse', '--path-format=absolute', '--git-common-dir']);
+  const at = await askCommonDir(repo);
   if (!at.ok) return no('repo_missing', `${repo}: ${at.error}`);
   const common = realpathSync(at.stdout);
   const dot = lstatSync(join(dir, '.git'), { throwIfNoEntry: false });

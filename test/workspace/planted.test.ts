@@ -15,12 +15,13 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keepByRef } from '../../src/workspace/aside.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
-import { branchFacts, fetchOnce } from '../../src/workspace/git.ts';
+import { branchFacts } from '../../src/workspace/git.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { whereElse } from '../../src/workspace/merged.ts';
 import { pushBranch } from '../../src/workspace/push.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
+import { fetchOnce } from '../../src/workspace/turn.ts';
 import { aProject } from '../support/builders.ts';
 
 const SECRETS = { MC_TEST_TOKEN: 'secret-of-the-dispatcher', GH_TOKEN: 'secret-of-the-forge' };
@@ -129,7 +130,9 @@ it('looks start nothing at all, nor do refs, a fetch and a push', async () => {
   await whereElse(worktree, join(repo, '.git'), { tip: head, base: 'main', remote: 'origin' });
   expect(await keepByRef(repo, 'MC-1', '1', [head])).toMatchObject({ ok: true });
   expect(await prepareWorkspace({ project, ticket, root: join(dir, 'trees') })).toMatchObject({ ok: true });
-  expect(await fetchOnce(join(repo, '.git'), 'origin', 'main', 20)).toBeNull();
+  expect(
+    await fetchOnce(join(repo, '.git'), { remote: 'origin', base: 'main', fetch_timeout_seconds: 20 }),
+  ).toBeNull();
   expect(await pushBranch(repo, { remote: 'origin', branch, head })).toEqual({ ok: true });
   expect(started()).toEqual([]);
 

@@ -1,6 +1,6 @@
 import { setImmediate as turns } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { inTurn } from '../../src/workspace/git.ts';
+import { inTurn } from '../../src/workspace/turn.ts';
 
 it('one at a time at each repository, in the order of asking', async () => {
   const said: string[] = [];

@@ -1,0 +1,147 @@
+import { existsSync, rmdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { namesAt } from '../machine/foreign.ts';
+import { slug } from '../model/text.ts';
+import { addWorktree, removeWorktree } from './adding.ts';
+import { branchKeys, isBranchOf, keyOf, noteKey, shortName } from './branches.ts';
+import { baseRefs, git } from './git.ts';
+import { saysOf, whoseLock } from './lock.ts';
+import { mayHaveBranch, ownDir, registered } from './own.ts';
+import { given, takeSlot } from './pool.ts';
+import { failing, no, type Prepared, type Refused, type Site } from './prepared.ts';
+import { halfMade, markReady, markStart } from './ready.ts';
+import { fetchOnce, once, type Shared } from './turn.ts';
+
+const DAY_MS = 86_400_000;
+
+interface Branch {
+  readonly ref: string;
+  readonly at_ms: number;
+  readonly oid: string;
+  /** Where it is checked out; '' = nowhere. */
+  readonly worktree: string;
+}
+
+/** What of the repository's branches concerns a ticket. */
+interface Branches {
+  /** Where work begins, the best first; none = neither the remote's base nor the one here is there. */
+  readonly base: Branch | undefined;
+  /** The branch of an earlier attempt: the title may have changed since, so its id alone finds it, the newest if there are more. */
+  readonly kept: Branch | undefined;
+  /** The ticket that each branch was made for. */
+  readonly keys: ReadonlyMap<string, string>;
+  isTaken(name: string): boolean;
+}
+
+/** A worktree where there is none: on the branch of an earlier attempt, else on a new one from the base. Nobody else of this
+ *  repository is at it until `next` is called. */
+export async function make(
+  site: Site,
+  { shared, next }: { readonly shared: Shared; readonly next: () => void },
+): Promise<Prepared> {
+  const { project, ticket, common, target } = site;
+  const warning = project.fetch ? await fetchOnce(common, project) : null;
+  const branches = await branchesOf(site, shared);
+  if ('ok' in branches) return branches;
+  const { base, kept, keys } = branches;
+  const refused = elsewhere(kept, site) ?? (await clearAway(site));
+  if (refused !== null) return refused;
+  const branch = kept === undefined ? nameOf(site, branches) : shortName(kept.ref);
+  const start = kept ?? base;
+  if (start === undefined)
+    return no(
+      'base_missing',
+      `neither ${project.remote}/${project.base} nor ${project.base} exists: mend project.${project.name}.base`,
+    );
+  const isNew = kept === undefined;
+  const pooled = isNew && (await takeSlot({ project, common, target, base: start.ref, branch }));
+  if (!pooled) {
+    const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];
+    const added = await addWorktree(common, ticket.id, args);
+    if (!added.ok) return no('git_failed', added.error);
+  }
+  const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
+  // What follows is of this worktree alone.
+  if (!pooled) next();
+  markReady(site);
+  if (pooled) given(common, target);
+  await markStart(site, { base: base?.ref, fresh: isNew && !pooled ? start.oid : undefined });
+  const days = isNew ? Math.floor((Date.now() - start.at_ms) / DAY_MS) : 0;
+  const warnings = [
+    warning,
+    unnoted && `whose branch ${branch} is could not be noted: ${unnoted}`,
+    days > project.base_max_age_days ? `${start.ref} is ${days} days old: the base may be out of date` : null,
+  ].filter((one) => one !== null);
+  return { ok: true, worktree: target, branch, created: true, warnings };
+}
+
+async function branchesOf(
+  { project, ticket, common, target }: Site,
+  shared: Shared,
+): Promise<Branches | Refused> {
+  const bases = baseRefs(project);
+  const mine = `refs/heads/mc/${ticket.id}`;
+  const format = '--format=%(refname)%00%(committerdate:unix)%00%(objectname)%00%(worktreepath)';
+  const look = (...more: string[]) => git(common, ['for-each-ref', format, '--', ...bases, ...more]);
+  const refs = mayHaveBranch(common, ticket.id)
+    ? await look(mine, `${mine}-*`)
+    : await once(shared, `${project.fetch} ${bases.join(' ')}`, look);
+  if (!refs.ok) return failing(project.repo, refs);
+  const all = refs.stdout.split('\n').map(branchOf);
+  const named = all.filter(({ ref }) => isBranchOf(ref, ticket.id));
+  const keys = named.length > 0 ? await branchKeys(common) : new Map<string, string>();
+  const [kept] = named
+    .filter(({ ref }) => (keys.get(shortName(ref)) ?? keyOf(ticket)) === keyOf(ticket))
+    .sort((a, b) => Number(b.worktree === target) - Number(a.worktree === target) || b.at_ms - a.at_ms);
+  return {
+    base: bases.map((ref) => all.find((one) => one.ref === ref)).find((one) => one !== undefined),
+    ...{ kept, keys },
+    isTaken: (name) => all.some(({ ref }) => ref === `refs/heads/${name}`),
+  };
+}
+
+function branchOf(line: string): Branch {
+  const [ref = '', at = '', oid = '', worktree = ''] = line.split('\0');
+  return { ref, at_ms: Number(at) * 1000, oid, worktree };
+}
+
+function nameOf({ ticket }: Site, { isTaken }: Branches): string {
+  const name = slug(ticket.title);
+  const fresh = `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
+  return isTaken(fresh) ? `${fresh}-${ticket.created_at_ms.toString(36)}` : fresh;
+}
+
+/** A branch that is checked out in another worktree can't be had. */
+function elsewhere(kept: Branch | undefined, { common, target, me }: Site): Refused | null {
+  if (kept === undefined || kept.worktree === '' || kept.worktree === target) return null;
+  const whose = whoseLock(ownDir(common, kept.worktree), me);
+  if (whose.kind === 'other') return no('other_board', saysOf(kept.worktree, whose));
+  const gone = existsSync(kept.worktree)
+    ? ''
+    : ', which is missing: if it is gone for good, run git worktree unlock and git worktree prune';
+  return no('branch_elsewhere', `${shortName(kept.ref)} is checked out in ${kept.worktree}${gone}`);
+}
+
+/** Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away. */
+async function clearAway(site: Site): Promise<Refused | null> {
+  const { project, common, target, me } = site;
+  const known = registered(common).map(({ path }) => path);
+  if (!known.includes(target)) return null;
+  const half = halfMade(site);
+  const whose = whoseLock(ownDir(common, target), me);
+  if (whose.kind === 'other') return no('other_board', saysOf(target, whose));
+  const root = dirname(target);
+  const others = known.some((path) => path.startsWith(`${root}/`) && path !== target);
+  const empty = namesAt(root).every((name) => name === basename(target));
+  if (empty && (others || (project.worktrees !== null && !half)))
+    return no(
+      'worktree_missing',
+      `${target} is registered, and ${root} is empty: mount its disk, or if it is gone for good, run in ${project.repo}: git worktree unlock ${target} && git worktree prune`,
+    );
+  if (existsSync(target)) rmdirSync(target);
+  const gone =
+    ['mine', 'moved'].includes(whose.kind) || half
+      ? await removeWorktree(common, target)
+      : await git(common, ['worktree', 'remove', '--', target]);
+  return gone.ok ? null : no('git_failed', gone.error);
+}

@@ -168,6 +168,8 @@ if (slow && ${when === 'after'}) await hold();
     const running = rig.box.begin(['dispatch', '--json'], {}, program(when));
     const pids = () => rig.box.note('register').split(' ').slice(0, 2).map(Number);
     expect(await until(() => pids().length === 2 && pids().every((pid) => pid > 1))).toBe(true);
+    // The program is only begun by its import: that it has registered is seen on the board.
+    if (when === 'after') expect(await until(() => rig.run(id).phase === 'registered')).toBe(true);
     const run = rig.run(id);
     running.kill();
     await running.done;

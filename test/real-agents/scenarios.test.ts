@@ -74,7 +74,7 @@ for (const kind of chosenClients()) {
       const id = await launched(one, `${MARK}\n  "quotes" $HOME \`id\` é\n[[say all done]]`);
       const prompt = readFileSync(join(one.box.state, 'runs', live(one, id).mark, 'prompt.md'), 'utf8');
       expect(one.prompts(MARK).map((text) => text.trim())).toEqual([prompt.trim()]);
-      await one.ticking(() => live(one, id).turn === 1, 'the turn', 20_000);
+      await one.ticking(() => live(one, id).turn === 1, 'the turn');
       expect(one.ticket(id).status).toBe('in_progress');
       expect(one.prompts(MARK)).toHaveLength(1);
       expect(live(one, id).client_session).not.toBeNull();
@@ -102,8 +102,8 @@ for (const kind of chosenClients()) {
     scenario('busy: nothing is sent into a turn', async () => {
       const one = await open('max_nudges = 0');
       const id = await launched(one, `${MARK} [[hold turn]]`);
-      await waitFor(() => one.stub.brain.held.has('turn'), 'the turn', 20_000);
-      await one.ticking(() => live(one, id).activity === 'busy', 'busy', 20_000);
+      await waitFor(() => one.stub.brain.held.has('turn'), 'the turn');
+      await one.ticking(() => live(one, id).activity === 'busy', 'busy');
       const sent = await one.run('send', id, 'not-now-marker');
       expect(sent.code).toBe(75);
       expect(sent.err).toContain('RuntimeBusyError');
@@ -112,7 +112,7 @@ for (const kind of chosenClients()) {
       await one.untilStatus(id, 'needs_input', 60_000);
       expect(one.prompts('not-now-marker')).toEqual([]); // refused, not queued
       expect(await one.run('send', id, 'not-now-marker')).toMatchObject({ code: 0, err: '' });
-      await waitFor(() => one.prompts('not-now-marker').length > 0, 'the text at the model', 20_000);
+      await waitFor(() => one.prompts('not-now-marker').length > 0, 'the text at the model');
       await one.untilStatus(id, 'needs_input', 60_000);
       expect(one.prompts('not-now-marker')).toHaveLength(1);
     });
@@ -139,7 +139,7 @@ for (const kind of chosenClients()) {
       expect(typed.code).toBe(75); // Enter would answer the dialog
       const allowed = await one.run('answer', id, '--allow');
       expect(allowed).toMatchObject({ code: 0, err: '' });
-      await waitFor(() => one.ticket(id).status === 'in_review', 'the report', 30_000);
+      await waitFor(() => one.ticket(id).status === 'in_review', 'the report');
       expect(one.ticket(id).reason_text).toBe('finished');
       expect(one.prompts('hello')).toEqual([]);
     });
@@ -153,11 +153,7 @@ for (const kind of chosenClients()) {
       expect(one.box.sql("SELECT outcome FROM deliveries WHERE kind = 'permission'")).toEqual([
         { outcome: 'delivered' },
       ]);
-      await one.ticking(
-        () => ['idle', 'busy'].includes(live(one, id).activity),
-        'the dialog to close',
-        30_000,
-      );
+      await one.ticking(() => ['idle', 'busy'].includes(live(one, id).activity), 'the dialog to close');
       const again = await one.run('answer', id, '--allow');
       expect(again.code).toBe(75); // no dialog is open any more: nothing is pressed
       expect(existsSync(join(one.box.state, 'worktrees', 'demo', id, 'denied-file'))).toBe(false);
@@ -171,7 +167,7 @@ for (const kind of chosenClients()) {
       );
       await one.untilStatus(id, 'needs_input', 60_000);
       expect(await one.run('answer', id, '--allow')).toMatchObject({ code: 0 });
-      await waitFor(() => one.ticket(id).reason === 'asked', 'the question', 30_000);
+      await waitFor(() => one.ticket(id).reason === 'asked', 'the question');
       expect(one.ticket(id).reason_text).toBe('Which colour?');
       const lines = Array.from(
         { length: 200 },
@@ -179,23 +175,19 @@ for (const kind of chosenClients()) {
       );
       const text = `!touch Blue-answer-marker\u001b[201~\u0007\n${lines.join('\n')}\nend-of-answer`;
       expect(Buffer.byteLength(text)).toBeGreaterThan(10_240);
-      const answered = await waitFor(
-        async () => {
-          const done = await one.run('answer', id, text);
-          return done.code === 75 ? null : done;
-        },
-        'the agent to be idle',
-        30_000,
-      );
+      const answered = await waitFor(async () => {
+        const done = await one.run('answer', id, text);
+        return done.code === 75 ? null : done;
+      }, 'the agent to be idle');
       expect(answered).toMatchObject({ code: 0, err: '' });
       expect(answered.out).toContain('delivered');
-      await waitFor(() => one.prompts('Blue-answer-marker').length > 0, 'the answer at the model', 20_000);
+      await waitFor(() => one.prompts('Blue-answer-marker').length > 0, 'the answer at the model');
       const got = one.prompts('Blue-answer-marker');
       expect(got).toHaveLength(1);
       expect(got[0]).toContain('end-of-answer');
       expect(got[0]).toContain(lines.join('\n'));
       expect(got[0]).not.toMatch(/[\u001b\u0007]/);
-      await one.ticking(() => one.ticket(id).reason !== 'asked', 'the question to be over', 20_000);
+      await one.ticking(() => one.ticket(id).reason !== 'asked', 'the question to be over');
       expect(existsSync(join(one.box.state, 'worktrees', 'demo', id, 'Blue-answer-marker'))).toBe(false);
       expect(one.box.sql("SELECT outcome FROM deliveries WHERE kind = 'answer'")).toEqual([
         { outcome: 'delivered' },
@@ -210,7 +202,6 @@ for (const kind of chosenClients()) {
       await waitFor(
         async () => (await one.run('answer', id, 'kept-answer-marker')).out.includes('kept'),
         'the answer',
-        20_000,
       );
       expect(one.ticket(id).status).toBe('todo');
       await one.tick();
@@ -239,7 +230,7 @@ for (const kind of chosenClients()) {
         one.box.sql<{ not_before_at_ms: number }>('SELECT not_before_at_ms FROM accounts')[0]
           ?.not_before_at_ms;
       // Some round up; none may be early.
-      await one.ticking(() => (account() ?? 0) >= reset * 1000, 'the limit', 90_000);
+      await one.ticking(() => (account() ?? 0) >= reset * 1000, 'the limit');
       expect(account()).toBeLessThan(reset * 1000 + 120_000);
       expect(one.ticket(id)).toMatchObject({ attempts: 0 });
       expect(['in_progress', 'todo']).toContain(one.ticket(id).status);
@@ -256,11 +247,7 @@ for (const kind of chosenClients()) {
         const id = await launched(one, `${MARK} [[fail 429 reset +10 times 1]]`);
         const first = live(one, id);
         const wentOn = () => one.stub.brain.acts.some(({ kind: act }) => act === 'say');
-        await one.ticking(
-          () => wentOn() || one.ticket(id).reason === 'agent_waiting',
-          'the agent to go on',
-          120_000,
-        );
+        await one.ticking(() => wentOn() || one.ticket(id).reason === 'agent_waiting', 'the agent to go on');
         expect(live(one, id).id).toBe(first.id);
         expect(one.ticket(id).attempts).toBe(0);
         expect(one.prompts('The limit that stopped you is over').length).toBeLessThan(2);
@@ -270,27 +257,22 @@ for (const kind of chosenClients()) {
     scenario('API error: the turn ends, and is taken up again by a nudge', async () => {
       const one = await open('max_nudges = 1');
       const id = await launched(one, `${MARK} [[fail ${LASTING[kind]}]]`);
-      await one.ticking(() => one.prompts('reminder 1').length === 1, 'the nudge', 120_000);
+      await one.ticking(() => one.prompts('reminder 1').length === 1, 'the nudge');
       expect(one.ticket(id).attempts).toBe(0);
     });
 
     scenario('crash, and the session goes on in the next attempt', async () => {
       const one = await open();
       const id = await launched(one, `${MARK} [[say first turn]] `);
-      await one.ticking(
-        () => live(one, id).turn >= 1 && live(one, id).client_session !== null,
-        'a turn',
-        30_000,
-      );
+      await one.ticking(() => live(one, id).turn >= 1 && live(one, id).client_session !== null, 'a turn');
       const first = live(one, id);
       await one.ticking(
         () => live(one, id).activity === 'idle' || one.prompts('reminder').length > 0,
         'idle',
-        60_000,
       );
       process.kill(first.pid, 'SIGKILL');
       const next = () => one.live(id) !== undefined && one.live(id)?.id !== first.id;
-      await one.ticking(next, 'the next attempt', 60_000);
+      await one.ticking(next, 'the next attempt');
       await began(one, id, 'You have worked on this in this very session', 1);
       expect(live(one, id).resumed).toBe(first.client_session);
       expect(one.box.sql('SELECT exit_signal FROM runtime_sessions WHERE id = ?', first.id)).toEqual([
@@ -317,7 +299,7 @@ for (const kind of chosenClients()) {
       const id = await launched(one, `${MARK} [[say some words]]`);
       await one.untilStatus(id, 'needs_input', 60_000);
       const rows = () => one.box.sql<{ output_tokens: number; turns: number }>('SELECT * FROM usage');
-      await one.ticking(() => (rows()[0]?.output_tokens ?? 0) > 0, 'use', 20_000);
+      await one.ticking(() => (rows()[0]?.output_tokens ?? 0) > 0, 'use');
       expect(rows()).toHaveLength(1);
       expect((await one.run('agents')).out).toContain('tokens');
     });
@@ -333,7 +315,7 @@ for (const kind of chosenClients()) {
         expect((await one.run('send', id, 'typed-into-a-dialog')).code).toBe(75);
         expect((await one.run('answer', id, 'typed-into-a-dialog')).code).toBe(75);
         one.keys(id, 'Enter'); // a person at the terminal takes the first choice
-        await one.ticking(() => one.ticket(id).status === 'in_progress', 'in_progress', 30_000);
+        await one.ticking(() => one.ticket(id).status === 'in_progress', 'in_progress');
         expect(one.prompts('typed-into-a-dialog')).toEqual([]);
       },
     );
@@ -341,8 +323,8 @@ for (const kind of chosenClients()) {
     scenario('a person interrupts the turn at the terminal: idle, though no hook may tell', async () => {
       const one = await open('on_idle = "needs_input"');
       const id = await launched(one, `${MARK} [[hold turn]]`);
-      await waitFor(() => one.stub.brain.held.has('turn'), 'the turn', 20_000);
-      await one.ticking(() => live(one, id).activity === 'busy', 'busy', 20_000);
+      await waitFor(() => one.stub.brain.held.has('turn'), 'the turn');
+      await one.ticking(() => live(one, id).activity === 'busy', 'busy');
       one.keys(id, 'Escape');
       const again = ASKS_AGAIN[kind];
       if (again !== undefined) {
@@ -362,12 +344,12 @@ for (const kind of chosenClients()) {
         await one.untilStatus(id, 'needs_input', 60_000);
         one.keys(id, ...(adapterOf(kind).permission?.allow ?? [])); // a person who has attached
         const begun = join(one.box.state, 'worktrees', 'demo', id, 'begun');
-        await waitFor(() => existsSync(begun), 'the tool', 20_000);
-        await one.ticking(() => one.ticket(id).status === 'in_progress', 'in_progress', 30_000);
+        await waitFor(() => existsSync(begun), 'the tool');
+        await one.ticking(() => one.ticket(id).status === 'in_progress', 'in_progress');
         const first = live(one, id);
         process.kill(first.pid, 'SIGKILL');
         const next = () => one.live(id) !== undefined && one.live(id)?.id !== first.id;
-        await one.ticking(next, 'the next attempt', 60_000);
+        await one.ticking(next, 'the next attempt');
         expect(one.ticket(id)).toMatchObject({ attempts: 1 });
         expect(one.box.sql('SELECT id FROM runtime_sessions WHERE ended_at_ms IS NULL')).toHaveLength(1);
       },
@@ -384,7 +366,7 @@ for (const kind of chosenClients()) {
         await one.tick();
         const account = () =>
           one.box.sql<{ not_ready: string | null }>('SELECT not_ready FROM accounts')[0]?.not_ready ?? '';
-        await one.ticking(() => account() !== '', 'the profile to be not ready', 90_000);
+        await one.ticking(() => account() !== '', 'the profile to be not ready');
         expect(account()).toContain(says);
         const second = one.add('second');
         expect((await one.tick('--json')).out).toContain('profile_not_ready');
@@ -401,7 +383,7 @@ for (const kind of chosenClients()) {
       await one.untilStatus(id, 'needs_input', 60_000);
       expect(await one.run('answer', id, '--allow')).toMatchObject({ code: 0 });
       const begun = join(one.box.state, 'worktrees', 'demo', id, 'begun');
-      await waitFor(() => existsSync(begun), 'the tool', 20_000);
+      await waitFor(() => existsSync(begun), 'the tool');
       const { mark } = live(one, id);
       expect(one.processes(mark).length).toBeGreaterThan(1);
       expect(await one.run('stop', id, '--grace', '3')).toMatchObject({ code: 0 });

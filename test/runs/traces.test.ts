@@ -29,7 +29,7 @@ async function found(...runs: string[]): Promise<string[]> {
   await until(() => {
     seen = runsWithProcesses(runs);
     return seen === null || seen.size > 0;
-  }, 2000);
+  });
   return [...(seen ?? ['unknown'])];
 }
 

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Stub } from '../model/stub.ts';
 import { startStub } from '../model/stub.ts';
 import { LIMITS, makeSandbox, type Ran, type Sandbox } from '../sandbox.ts';
-import { waitFor } from '../wait.ts';
+import { BOUND_MS, waitFor } from '../wait.ts';
 import { claudeClient } from './claude.ts';
 import type { ClientSetup, TestClient } from './client.ts';
 import { codexClient } from './codex.ts';
@@ -87,7 +87,7 @@ export interface Rig {
   ticket(id: string): Row;
   live(id: string): LiveRun | undefined;
   /** Ticks until a condition holds, with a bound. */
-  ticking(probe: () => boolean, what: string, boundMs: number): Promise<void>;
+  ticking(probe: () => boolean, what: string): Promise<void>;
   /** Ticks until the ticket has that status, with a bound. */
   untilStatus(id: string, status: string, boundMs?: number): Promise<Row>;
   /** Prompts that the model got and that hold this text. */
@@ -160,19 +160,19 @@ ${env.join('\n')}
     },
     live: (id) =>
       box.sql<LiveRun>('SELECT * FROM runtime_sessions WHERE ticket_id = ? AND ended_at_ms IS NULL', id)[0],
-    async ticking(probe, what, boundMs) {
+    async ticking(probe, what) {
       const ticked = async () => {
         await rig.tick();
         return probe();
       };
       try {
-        await waitFor(ticked, what, boundMs);
+        await waitFor(ticked, what);
       } catch (error) {
         const row = box.sql('SELECT * FROM runtime_sessions ORDER BY seq DESC LIMIT 1')[0];
         throw new Error(`${String(error)}\n${JSON.stringify(row)}\n${rig.log(String(row?.ticket_id))}`);
       }
     },
-    async untilStatus(id, status, boundMs = 30_000) {
+    async untilStatus(id, status, boundMs = BOUND_MS) {
       const said: string[] = [];
       const what = () =>
         `${id} to be ${status}: ${JSON.stringify(rig.ticket(id))}\n${said.slice(-8).join('')}\n${rig.screen(id)}`;

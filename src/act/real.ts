@@ -7,7 +7,7 @@ import { keepLastScreen } from '../runs/last-screen.ts';
 import { readRegistered, removeMark } from '../runs/marks.ts';
 import { kindOf } from '../runs/run-file.ts';
 import { programWord } from '../runs/tools.ts';
-import { closeDeadPane } from '../tmux/tmux.ts';
+import { closeDeadPane } from '../tmux/pane.ts';
 import type { Here } from './here.ts';
 import type { LaunchOutside } from './launch/outside.ts';
 import type { Outside } from './outside.ts';

@@ -13,7 +13,7 @@ export async function recordUsage(world: World, hands: Here): Promise<void> {
     const { row, seen } = one;
     const adapter = adapterOf(kindOf(row, places, policy));
     const session = seen.client_session;
-    if (adapter?.usage === undefined || session === null) continue;
+    if (adapter.usage === undefined || session === null) continue;
     try {
       const file = readRunFile(places.runs, row.mark);
       const totals = adapter.usage(agentLook(places.runs, row, file, null, session));

@@ -8,7 +8,7 @@ import { endedRow, isStillLeft, type Leftover, leftoversOf } from '../runs/lefto
 import { type Mark, readMarks } from '../runs/marks.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { endLeftovers } from '../runs/stop.ts';
-import { viewServer } from '../tmux/tmux.ts';
+import { viewServer } from '../tmux/view.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, proposed, stays, word } from './item.ts';
 import { intoTrash } from './trash.ts';

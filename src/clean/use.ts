@@ -1,7 +1,7 @@
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { judge } from '../model/identity.ts';
 import { readMarks } from '../runs/marks.ts';
-import { viewServer } from '../tmux/tmux.ts';
+import { viewServer } from '../tmux/view.ts';
 import type { Here } from './here.ts';
 import { lookAtProcesses } from './processes.ts';
 

@@ -29,9 +29,7 @@ export class RuntimeBusyError extends UserError {
 /** The adapter of the client that the run was launched with. */
 export function adapterFor(row: Runtime, { places, env }: Context): Adapter {
   const { policy } = loadPolicy(places.config, env);
-  const adapter = adapterOf(kindOf(row, places, policy));
-  if (adapter === null) throw new UserError(EXIT.config, `no adapter for ${row.agent}`);
-  return adapter;
+  return adapterOf(kindOf(row, places, policy));
 }
 
 /** What is known of the client of this run. */

@@ -1,4 +1,3 @@
-import { adapterOf } from '../agents/index.ts';
 import type { UsageRow } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context, withBoard, withReader } from '../context.ts';
@@ -20,7 +19,7 @@ export async function agents(context: Context): Promise<ExitCode> {
       return {
         ...{ name: profile.name, kind: profile.kind, mode: profile.mode, fallback: profile.fallback },
         program: findProgram(word, profile.env.PATH ?? context.env.PATH),
-        supported: adapterOf(profile.kind) !== null,
+        supported: true,
         not_ready: account?.not_ready ?? null,
         limited_until_ms: until !== null && until > Date.now() ? until : null,
         today: sum(today.filter(({ agent }) => agent === profile.name)),

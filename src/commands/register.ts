@@ -8,7 +8,7 @@ import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { identify } from '../model/identity.ts';
 import { ownDir, runDir } from '../runs/dirs.ts';
-import { paneStartedFor } from '../tmux/tmux.ts';
+import { paneStartedFor } from '../tmux/pane.ts';
 
 /** Internal: a launcher that no tick has answered registers itself before it becomes the agent. Exit 75 = lost, or not the
  *  launcher of this run; no agent may run. */

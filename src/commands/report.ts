@@ -37,12 +37,7 @@ export async function report(
     const kind = row === null ? null : readRunFile(context.places.runs, run)?.kind;
     const adapter = adapterOf(kind ?? 'command');
     // Turns that no tick has taken in yet count as well: the question belongs to the turn that asks it.
-    const turn =
-      row === null
-        ? 0
-        : adapter === null
-          ? row.turn
-          : foldEvents(join(context.places.runs, run, 'events'), row, adapter).turn;
+    const turn = row === null ? 0 : foldEvents(join(context.places.runs, run, 'events'), row, adapter).turn;
     const message = clean(o.message).slice(0, 16_384);
     const as = row !== null && asked === 'done' ? await doneAs(context, board, row) : { to: asked };
     const said = { run, message, turn, ...as };

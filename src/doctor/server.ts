@@ -7,7 +7,7 @@ import { run } from '../machine/spawn.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { many } from '../model/text.ts';
 import type { TmuxView } from '../model/world.ts';
-import { viewServer } from '../tmux/tmux.ts';
+import { viewServer } from '../tmux/view.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 3000;

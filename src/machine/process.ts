@@ -6,7 +6,7 @@ import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
 import { fnv1a, uniqueName } from '../model/hash.ts';
-import { hasEnded, type ObserverIdentity, type ProcessLook } from '../model/identity.ts';
+import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
 import { textAt } from './foreign.ts';
 import {
   isEnd,
@@ -106,12 +106,6 @@ function livingStat(pid: number, proc: Proc): Stat {
     if (stat.threads <= 1) break;
   }
   return stat; // what is left of one that has ended are threads that a debugger has not let go
-}
-
-/** When a process was started, in the words of the kernel; null = there is none. */
-export function startOf(pid: number): string | null {
-  const look = lookAt(pid);
-  return look.kind === 'present' && !hasEnded(look) ? look.start : null;
 }
 
 /** This host's id, or null before `ensureHostId` was ever called. Copied to another machine, the file makes

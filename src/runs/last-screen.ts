@@ -1,5 +1,6 @@
 import { clean } from '../model/text.ts';
-import { capturePane, type Tmux } from '../tmux/tmux.ts';
+import { capturePane } from '../tmux/pane.ts';
+import type { Tmux } from '../tmux/tmux.ts';
 import { writeOwn } from './dirs.ts';
 
 /** Keeps what a dead pane last showed as `screen.txt` of its run, for the next attempt and for people; tmux calls it dead

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { clean } from '../model/text.ts';
-import { command, failureOf, guarded, searched, type Tmux } from './tmux.ts';
+import { searched } from './pane.ts';
+import { command, failureOf, guarded, type Tmux } from './tmux.ts';
 
 export interface Paste {
   readonly pane: string;

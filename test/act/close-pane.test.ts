@@ -12,7 +12,9 @@ import { placesOf } from '../../src/machine/paths.ts';
 import { lookAtSelf } from '../../src/machine/process.ts';
 import type { LaunchStep, Step } from '../../src/model/plan.ts';
 import { writeRegistered } from '../../src/runs/marks.ts';
-import { startPane, type Tmux, viewServer } from '../../src/tmux/tmux.ts';
+import { startPane } from '../../src/tmux/pane.ts';
+import type { Tmux } from '../../src/tmux/tmux.ts';
+import { viewServer } from '../../src/tmux/view.ts';
 import { aPolicy, aWorld, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 

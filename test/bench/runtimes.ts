@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import type { Board } from '../../src/board/port/index.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { writeMark } from '../../src/runs/marks.ts';
-import { startPane, type Tmux } from '../../src/tmux/tmux.ts';
+import { startPane } from '../../src/tmux/pane.ts';
+import type { Tmux } from '../../src/tmux/tmux.ts';
 import { addTicket, type Case, withBoard } from './cases.ts';
 import type { Scratch } from './scratch.ts';
 

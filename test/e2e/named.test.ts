@@ -3,9 +3,10 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { lookAtSelf, startOf } from '../../src/machine/process.ts';
+import { lookAtSelf } from '../../src/machine/process.ts';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
 import { LIMITS, type Ran, until } from '../support/sandbox.ts';
+import { startOf } from '../support/start.ts';
 
 let rig: Rig;
 beforeEach(() => {

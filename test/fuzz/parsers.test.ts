@@ -15,7 +15,7 @@ import { foldEvents } from '../../src/runs/events.ts';
 import { readMarks, readRegistered, writeMark } from '../../src/runs/marks.ts';
 import { readRunFile } from '../../src/runs/run-file.ts';
 import { parsePlainTick } from '../../src/tick/words.ts';
-import { parsePane } from '../../src/tmux/tmux.ts';
+import { parsePane } from '../../src/tmux/view.ts';
 import { draws, fc } from '../support/draws.ts';
 
 const numRuns = draws(10_000);

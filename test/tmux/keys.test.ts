@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { adapterOf } from '../../src/agents/index.ts';
 import { AGENT_KINDS } from '../../src/model/policy.ts';
+import { paneTitle, searched, showsText, startPane } from '../../src/tmux/pane.ts';
 import { pressEnter, pressKeys } from '../../src/tmux/paste.ts';
-import { command, paneTitle, searched, showsText, startPane, type Tmux } from '../../src/tmux/tmux.ts';
+import { command, type Tmux } from '../../src/tmux/tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;

@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startPane } from '../../src/tmux/pane.ts';
 import { pasteText } from '../../src/tmux/paste.ts';
-import { startPane, type Tmux } from '../../src/tmux/tmux.ts';
+import type { Tmux } from '../../src/tmux/tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;

@@ -6,16 +6,10 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import type { Pane } from '../../src/model/world.ts';
 import { stopProcess } from '../../src/runs/stop.ts';
+import { capturePane, closeDeadPane, showsText, startPane } from '../../src/tmux/pane.ts';
 import { pasteText } from '../../src/tmux/paste.ts';
-import {
-  capturePane,
-  closeDeadPane,
-  parsePane,
-  showsText,
-  startPane,
-  type Tmux,
-  viewServer,
-} from '../../src/tmux/tmux.ts';
+import type { Tmux } from '../../src/tmux/tmux.ts';
+import { parsePane, viewServer } from '../../src/tmux/view.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;

@@ -6,8 +6,8 @@ import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
 import type { Client } from '../../runs/program.ts';
+import { showsText } from '../../tmux/pane.ts';
 import { pressKeys } from '../../tmux/paste.ts';
-import { showsText } from '../../tmux/tmux.ts';
 import { type Deliverer, lookNow, until } from './index.ts';
 import { hashOf } from './ledger.ts';
 

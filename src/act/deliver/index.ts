@@ -15,8 +15,9 @@ import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
 import { lookAtActivity } from '../../runs/activity.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
+import { paneTitle, showsText } from '../../tmux/pane.ts';
 import { pasteText, pressEnter } from '../../tmux/paste.ts';
-import { paneTitle, showsText, type Tmux } from '../../tmux/tmux.ts';
+import type { Tmux } from '../../tmux/tmux.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, sentAfter, settleLast } from './ledger.ts';
 
 const ENTER_DELAY_MS = 300;

@@ -4,7 +4,7 @@ import type { Pane } from '../../model/world.ts';
 import { type Mark, readMarks } from '../../runs/marks.ts';
 import { readRunFile } from '../../runs/run-file.ts';
 import { sightMark, sightPane, witnesses } from '../../runs/sighting.ts';
-import { viewServer } from '../../tmux/tmux.ts';
+import { viewServer } from '../../tmux/view.ts';
 import type { Here } from '../here.ts';
 import type { Neighbours, Outside } from '../outside.ts';
 

@@ -5,7 +5,7 @@ import { hostId, lookAtSelf } from '../../machine/process.ts';
 import { messageOf } from '../../model/errors.ts';
 import { runDir } from '../../runs/dirs.ts';
 import { sightRow } from '../../runs/sighting.ts';
-import { startPane } from '../../tmux/tmux.ts';
+import { startPane } from '../../tmux/pane.ts';
 import type { Here } from '../here.ts';
 import type { Place, Started } from '../outside.ts';
 import type { Registrar } from './registrar.ts';

@@ -5,11 +5,6 @@ import { findRollout, newestFirst, rolloutOf, runs, startedAtMs, timeOf } from '
 
 type Entry = Readonly<Record<string, unknown>>;
 
-/** A level that can also tell that the client cannot work for this user at all. */
-export interface CodexLevel extends Level {
-  readonly not_ready?: string;
-}
-
 /** `[ ! ] Action Required | <folder>`, blinking. */
 const ASKS = /^\[ [!.] \] Action Required/;
 /** A braille spinner before the folder. */
@@ -23,7 +18,7 @@ const MAX_AGENTS = 64;
  * alone tells an open dialog. A title is believed for "busy" and "waiting" only: that it shows neither is no sign of
  * an idle client. Of a process that is gone only its last failure is told: `codex exec` ends at a limit.
  */
-export function codexLevel(look: AgentLook): CodexLevel | null {
+export function codexLevel(look: AgentLook): Level | null {
   const started = startedAtMs(look.pid_start);
   const path = findRollout(look);
   const told = path === null || started === null ? null : lastTurn(path, started);
@@ -44,7 +39,7 @@ export function codexLevel(look: AgentLook): CodexLevel | null {
 }
 
 /** The newest beginning or end of a turn that this process wrote: what an earlier one left open is no turn of this. */
-function lastTurn(path: string, started: number): CodexLevel | null {
+function lastTurn(path: string, started: number): Level | null {
   for (const entry of newestFirst(path, TURN)) {
     if (timeOf(entry) < started) return null;
     if (entry.type !== 'event_msg') continue;

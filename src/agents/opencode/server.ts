@@ -16,7 +16,7 @@ const ADDRESS = /^http:\/\/127\.0\.0\.1:(\d{1,5})\/?$/;
 const LISTENING = /^\s*\d+: 0100007F:([0-9A-F]{4}) [0-9A-F]{8}:[0-9A-F]{4} 0A (?:\S+\s+){5}(\d+)/;
 
 /** Asks the server of one living TUI. */
-export type Ask = (path: string, init?: { readonly body: unknown }) => Promise<unknown>;
+export type Ask = (path: string) => Promise<unknown>;
 
 /** How to ask the server of this very process, or null: not this process, not up yet, no password. */
 export function serverOf(look: Pick<AgentLook, 'runDir' | 'pid' | 'pid_start'>): Ask | null {
@@ -28,7 +28,7 @@ export function serverOf(look: Pick<AgentLook, 'runDir' | 'pid' | 'pid_start'>):
   if (port === null || password === null) return null;
   // One bound for all that is asked.
   const signal = AbortSignal.timeout(BOUND_MS);
-  return (path, init) => ask(`http://127.0.0.1:${port}${path}`, password, signal, init?.body);
+  return (path) => ask(`http://127.0.0.1:${port}${path}`, password, signal);
 }
 
 /** The password of a run's server: made of the run's random UUID, which no command line shows. */
@@ -37,14 +37,9 @@ export function passwordOf(session: string): string {
   return hash.update(`mc-pickup opencode ${session}`).digest('hex');
 }
 
-async function ask(url: string, password: string, signal: AbortSignal, body?: unknown): Promise<unknown> {
+async function ask(url: string, password: string, signal: AbortSignal): Promise<unknown> {
   const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
-  const answer = await fetch(url, {
-    signal,
-    redirect: 'error',
-    headers: { authorization, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }),
-  });
+  const answer = await fetch(url, { signal, redirect: 'error', headers: { authorization } });
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   if (Number(answer.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('too long an answer');
   return answer.json();

@@ -4,7 +4,8 @@ import { hostId, lookAtSelf } from '../../machine/process.ts';
 import type { ObserverIdentity } from '../../model/identity.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { TmuxView } from '../../model/world.ts';
-import { type Tmux, viewServer } from '../../tmux/tmux.ts';
+import type { Tmux } from '../../tmux/tmux.ts';
+import { viewServer } from '../../tmux/view.ts';
 
 /** What a look goes by. */
 export interface Eyes {

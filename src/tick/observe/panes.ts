@@ -3,7 +3,8 @@ import { monotonicMs } from '../../machine/clock.ts';
 import type { Judgement, ObserverIdentity } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Pane, TmuxView } from '../../model/world.ts';
-import { type Tmux, viewServer } from '../../tmux/tmux.ts';
+import type { Tmux } from '../../tmux/tmux.ts';
+import { viewServer } from '../../tmux/view.ts';
 
 /** A row, and the kernel's word on its process; null = it has none yet. */
 export interface Judged {

@@ -3,7 +3,7 @@ import type { Judgement } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { ActivityView, Pane } from '../../model/world.ts';
 import { UNANNOUNCED_MS } from '../../runs/events.ts';
-import { capturePane } from '../../tmux/tmux.ts';
+import { capturePane } from '../../tmux/pane.ts';
 import type { Eyes } from './eyes.ts';
 
 /** How long a client may be without any sign of life before its screen is asked. */

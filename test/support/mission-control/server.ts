@@ -11,10 +11,10 @@ import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { AskRequest, Board, Cas, Snapshot, SnapshotRequest } from '../../../src/board/port/index.ts';
 import { openBoard } from '../../../src/board/sqlite/index.ts';
-import { startOf } from '../../../src/machine/process.ts';
 import { isDeath } from '../../../src/model/ends.ts';
 import { UserError } from '../../../src/model/errors.ts';
 import type { Runtime } from '../../../src/model/runtime.ts';
+import { startOf } from '../start.ts';
 import { type Asked, Contract } from './contract.ts';
 
 export interface Fault {

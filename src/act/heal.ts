@@ -16,14 +16,14 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
     case 'park': {
       const park = step.kind === 'park';
       const reason = park ? 'parked' : step.because;
-      const text = step.kind === 'ask' ? step.question : sentence(step.because, step.evidence);
+      const text = step.kind === 'ask' ? step.question : sentence(step);
       const won = await board.ask({ ...step, reason, text, park }, by);
       return cas(step, step.runtime.run, 'needs_input', won);
     }
     case 'nudge':
       return (await import('./nudge.ts')).nudge(step, world, hands);
     case 'limit': {
-      const reason = sentence(step.because, step.evidence);
+      const reason = sentence(step);
       const won = await board.limitAccount({ name: step.agent, until_ms: step.until_ms, reason }, by);
       return cas(step, null, null, won);
     }
@@ -40,7 +40,7 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
       return cas(step, step.runtime.run, null, won);
     }
     case 'retry': {
-      const why = { reason: step.because, text: sentence(step.because, step.evidence) };
+      const why = { reason: step.because, text: sentence(step) };
       const won = await board.retry({ ...step, why }, by);
       if (won === 'won' && step.runtime !== null) await forget(step.ticket, step.runtime.run, world, hands);
       return cas(step, step.runtime?.run ?? null, step.to.status, won);
@@ -78,7 +78,7 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
       return outcome(step, step.run, 'done', null, null);
     }
     case 'trip': {
-      const text = sentence(step.because, step.evidence);
+      const text = sentence(step);
       if (!hands.outside.switchOff(step.level, step.scope, text))
         return outcome(step, null, 'lost_race', null, null);
       const what = { kind: 'killswitch', because: step.because, text: trippedText(step.scope, text) };

@@ -1,4 +1,4 @@
-import type { SkipBecause } from '../model/plan.ts';
+import type { BusyElsewhere } from '../model/plan.ts';
 import { sameHands } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Sighting } from '../model/world.ts';
@@ -6,8 +6,8 @@ import type { Sighting } from '../model/world.ts';
 export type BusyAnswer =
   | { readonly do: 'adopt' }
   | { readonly do: 'launch' }
-  | { readonly do: 'release'; readonly because: SkipBecause }
-  | { readonly do: 'leave'; readonly because: SkipBecause };
+  | { readonly do: 'release'; readonly because: BusyElsewhere }
+  | { readonly do: 'leave'; readonly because: BusyElsewhere };
 
 /**
  * What to do about a runtime that is said to be busy where we meant to start one (the 409). Busy means alive,

@@ -1,10 +1,11 @@
+import type { NoFacts } from '../model/evidence.ts';
 import type { Verdict } from '../model/identity.ts';
-import type { DecideOptions, Skip, SkipBecause, Step } from '../model/plan.ts';
+import type { DecideOptions, Skip, Step, WhyNot } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type World } from '../model/world.ts';
-import { guardOf } from './reconcile/cell.ts';
+import { guardOf, type Unable } from './reconcile/cell.ts';
 import type { Reconciled } from './reconcile/index.ts';
 
 /** Decides what is launched, on the world as the reconcile pass will leave it. Pure. Every ticket in `todo`
@@ -19,41 +20,31 @@ export function decideDispatch(
   const skipped: Skip[] = [];
   const slots = occupied(world, reconciled);
   const limit = Math.min(policy.limits.max_launches_per_tick, options.max ?? Number.POSITIVE_INFINITY);
-  const { held } = reconciled;
   const unmet = new Map(world.tickets.map((view) => [view.ticket.id, view.unmet]));
 
   for (const ticket of candidates(world, reconciled)) {
     const route = routeOf(ticket, policy, (name) => unable(name, world, reconciled));
-    const because =
+    const why =
       closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options) ??
-      (route.ok ? null : route.because) ??
+      (route.ok ? null : route.why) ??
       spentUp(ticket, world, policy) ??
-      (route.ok ? switchedOff(world, reconciled, route.project, route.profile) : null) ??
-      (held === null ? null : 'servers_lost') ??
-      (route.ok ? full(slots, policy, route.project, route.profile, steps.length, limit) : null) ??
-      (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? 'ramping_up' : null);
-    if (because !== null || !route.ok) {
-      const reason = because ?? 'no_agent';
-      const seen = { ticket, unmet: unmet.get(ticket.id) ?? [], route: route.ok ? route : null, slots };
-      skipped.push({
-        ticket: ticket.id,
-        run: null,
-        because: reason,
-        evidence:
-          reason === 'servers_lost' && held !== null ? heldFacts(held) : factsOf(reason, seen, world, policy),
-      });
+      (route.ok ? switchedOff(world, reconciled, route) : null) ??
+      lostServers(reconciled) ??
+      (route.ok ? full(slots, policy, route, steps.length, limit) : null) ??
+      (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? bare('ramping_up') : null);
+    if (why !== null || !route.ok) {
+      skipped.push({ ticket: ticket.id, run: null, ...(why ?? bare('no_agent')) });
       continue;
     }
-    slots.take(route.project.name, route.profile.name);
+    const { project, profile } = route;
+    slots.take(project.name, profile.name);
+    const attempt = ticket.attempts + 1;
     steps.push({
       kind: 'launch',
       ticket: ticket.id,
       because: 'next_in_order',
-      evidence: { priority: ticket.priority, attempt: ticket.attempts + 1, agent: route.profile.name },
-      guard: guardOf(ticket),
-      agent: route.profile.name,
-      project: route.project.name,
-      attempt: ticket.attempts + 1,
+      evidence: { priority: ticket.priority, attempt, agent: profile.name },
+      ...{ guard: guardOf(ticket), agent: profile.name, project: project.name, attempt },
     });
   }
   return { steps, skipped };
@@ -85,101 +76,60 @@ function candidates(world: World, { after, freed, spoken }: Reconciled): TicketF
     .sort(inOrder);
 }
 
+type Bare = Extract<WhyNot, { evidence: NoFacts }>['because'];
+
+/** A reason that says all by itself. */
+function bare(because: Bare): WhyNot {
+  return { because, evidence: {} };
+}
+
 function closed(
   ticket: TicketFacts,
   unmet: readonly string[],
   world: World,
   policy: Policy,
   options: DecideOptions,
-): SkipBecause | null {
-  if (policy.broken.length > 0) return 'config_broken';
-  if (options.project !== null && ticket.project !== options.project) return 'other_project';
-  if (ticket.owner !== null && !policy.agents.has(ticket.owner)) return 'owned_by_person';
-  if (!ticket.trusted && !policy.trusted_authors.includes(ticket.author)) return 'untrusted';
-  if (unmet.length > 0) return 'dependencies_unmet';
-  if (ticket.not_before_at_ms !== null && ticket.not_before_at_ms > world.now_ms) return 'not_before';
-  if (ticket.attempts >= policy.limits.max_attempts) return 'attempts_used_up';
-  if (world.being_made[ticket.id] !== undefined) return 'still_being_made';
-  return null;
+): WhyNot | null {
+  const { owner, author, attempts, not_before_at_ms } = ticket;
+  const { max_attempts } = policy.limits;
+  const what = world.being_made[ticket.id];
+  if (policy.broken.length > 0) return bare('config_broken');
+  if (options.project !== null && ticket.project !== options.project) return bare('other_project');
+  if (owner !== null && !policy.agents.has(owner)) return { because: 'owned_by_person', evidence: { owner } };
+  if (!ticket.trusted && !policy.trusted_authors.includes(author))
+    return { because: 'untrusted', evidence: { author } };
+  if (unmet.length > 0)
+    return { because: 'dependencies_unmet', evidence: { waits_for: unmet.slice(0, 5).join(' ') } };
+  if (not_before_at_ms !== null && not_before_at_ms > world.now_ms)
+    return { because: 'not_before', evidence: { not_before_at_ms } };
+  if (attempts >= max_attempts) return { because: 'attempts_used_up', evidence: { attempts, max_attempts } };
+  return what === undefined ? null : { because: 'still_being_made', evidence: { what } };
 }
 
-function heldFacts({ losses, until_ms, tickets }: NonNullable<Reconciled['held']>): Skip['evidence'] {
-  return { losses, until_ms, tickets: tickets.join(' ') };
+function lostServers({ held }: Reconciled): WhyNot | null {
+  if (held === null) return null;
+  const { losses, until_ms, tickets } = held;
+  return { because: 'servers_lost', evidence: { losses, until_ms, tickets: tickets.join(' ') } };
 }
 
-/** What a person needs to know to do something about it. */
-function factsOf(
-  because: SkipBecause,
-  seen: {
-    readonly ticket: TicketFacts;
-    readonly unmet: readonly string[];
-    readonly route: { readonly project: Project; readonly profile: AgentProfile } | null;
-    readonly slots: Slots;
-  },
-  world: World,
-  { limits, projects }: Policy,
-): Skip['evidence'] {
-  const { ticket, route, slots } = seen;
-  switch (because) {
-    case 'still_being_made':
-      return { what: world.being_made[ticket.id] ?? null };
-    case 'not_before':
-      return { not_before_at_ms: ticket.not_before_at_ms };
-    case 'owned_by_person':
-      return { owner: ticket.owner };
-    case 'untrusted':
-      return { author: ticket.author };
-    case 'dependencies_unmet':
-      return { waits_for: seen.unmet.slice(0, 5).join(' ') };
-    case 'attempts_used_up':
-      return { attempts: ticket.attempts, max_attempts: limits.max_attempts };
-    case 'unknown_project':
-      return { project: ticket.project };
-    case 'unknown_agent':
-      return { agent: ticket.owner ?? ticket.agent ?? projects.get(ticket.project)?.default_agent ?? null };
-    case 'no_slot':
-      return { used: slots.all, max_agents: limits.max_agents };
-    case 'no_slot_project':
-      return route === null
-        ? {}
-        : {
-            project: route.project.name,
-            used: slots.project(route.project.name),
-            max_agents: route.project.max_agents,
-          };
-    case 'no_slot_agent':
-      return route === null
-        ? {}
-        : {
-            agent: route.profile.name,
-            used: slots.agent(route.profile.name),
-            max_agents: route.profile.max_agents,
-          };
-    case 'killswitch': {
-      const one = blocks(world.switches, route?.project.name, route?.profile.name);
-      return one === null ? {} : { scope: one.scope, reason: one.reason, author: one.author };
-    }
-    default:
-      return {};
-  }
+interface To {
+  readonly project: Project;
+  readonly profile: AgentProfile;
 }
 
-type Route =
-  | { readonly ok: true; readonly project: Project; readonly profile: AgentProfile }
-  | { readonly ok: false; readonly because: SkipBecause };
-
-type Unable = 'account_limited' | 'profile_not_ready';
+type Route = ({ readonly ok: true } & To) | { readonly ok: false; readonly why: WhyNot };
 
 /** The owner's profile, else the ticket's own, the first route that fits, the project's, the configuration's. Where its
  *  account is limited or not ready, the profile that it names as its fallback, unless the ticket is a profile's own. */
 function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => Unable | null): Route {
   const project = policy.projects.get(ticket.project);
-  if (project === undefined) return { ok: false, because: 'unknown_project' };
+  if (project === undefined)
+    return { ok: false, why: { because: 'unknown_project', evidence: { project: ticket.project } } };
   const routed = policy.routes.find((route) => fits(route, ticket))?.agent;
   const name = ticket.owner ?? ticket.agent ?? routed ?? project.default_agent ?? policy.default_agent;
-  if (name === null) return { ok: false, because: 'no_agent' };
+  if (name === null) return { ok: false, why: bare('no_agent') };
   const first = policy.agents.get(name);
-  if (first === undefined) return { ok: false, because: 'unknown_agent' };
+  if (first === undefined) return { ok: false, why: { because: 'unknown_agent', evidence: { agent: name } } };
   const tried: AgentProfile[] = [];
   for (let profile: AgentProfile | undefined = first; profile !== undefined && !tried.includes(profile); ) {
     if (unable(profile.name) === null) return { ok: true, project, profile };
@@ -187,7 +137,7 @@ function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => 
     if (ticket.owner !== null || profile.fallback === null) break;
     profile = policy.agents.get(profile.fallback);
   }
-  return { ok: false, because: unable(name) ?? 'account_limited' };
+  return { ok: false, why: bare(unable(name) ?? 'account_limited') };
 }
 
 function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: TicketFacts): boolean {
@@ -211,39 +161,42 @@ function unable(name: string, world: World, { closed }: Reconciled): Unable | nu
 }
 
 /** A budget that is used up stops launches, and no agent that works. */
-function spentUp(ticket: TicketFacts, { spent }: World, { limits }: Policy): SkipBecause | null {
+function spentUp(ticket: TicketFacts, { spent }: World, { limits }: Policy): WhyNot | null {
   if (spent === null) return null;
   const over = (used: Spent | undefined, usd: number | null, tokens: number | null): boolean =>
     used !== undefined && ((usd !== null && used.usd >= usd) || (tokens !== null && used.tokens >= tokens));
-  if (over(spent.day, limits.max_usd_per_day, limits.max_tokens_per_day)) return 'budget_day';
+  if (over(spent.day, limits.max_usd_per_day, limits.max_tokens_per_day)) return bare('budget_day');
   const own = spent.tickets[ticket.id];
-  return over(own, limits.max_usd_per_ticket, limits.max_tokens_per_ticket) ? 'budget_ticket' : null;
+  return over(own, limits.max_usd_per_ticket, limits.max_tokens_per_ticket) ? bare('budget_ticket') : null;
 }
 
-function switchedOff(
-  world: World,
-  { tripped }: Reconciled,
-  project: Project,
-  profile: AgentProfile,
-): SkipBecause | null {
+function switchedOff(world: World, { tripped }: Reconciled, { project, profile }: To): WhyNot | null {
   const scopes = ['*', `project:${project.name}`, `agent:${profile.name}`];
-  if (scopes.some((scope) => tripped.has(scope))) return 'mass_death';
-  return blocks(world.switches, project.name, profile.name) === null ? null : 'killswitch';
+  if (scopes.some((scope) => tripped.has(scope))) return bare('mass_death');
+  const one = blocks(world.switches, project.name, profile.name);
+  if (one === null) return null;
+  return { because: 'killswitch', evidence: { scope: one.scope, reason: one.reason, author: one.author } };
 }
 
 function full(
   slots: Slots,
-  { limits }: Policy,
-  project: Project,
-  profile: AgentProfile,
+  { limits: { max_agents } }: Policy,
+  { project, profile }: To,
   launches: number,
   limit: number,
-): SkipBecause | null {
-  if (slots.all >= limits.max_agents) return 'no_slot';
-  if (project.max_agents !== null && slots.project(project.name) >= project.max_agents)
-    return 'no_slot_project';
-  if (profile.max_agents !== null && slots.agent(profile.name) >= profile.max_agents) return 'no_slot_agent';
-  return launches >= limit ? 'launch_limit' : null;
+): WhyNot | null {
+  if (slots.all >= max_agents) return { because: 'no_slot', evidence: { used: slots.all, max_agents } };
+  const ofProject = {
+    project: project.name,
+    used: slots.project(project.name),
+    max_agents: project.max_agents,
+  };
+  if (ofProject.max_agents !== null && ofProject.used >= ofProject.max_agents)
+    return { because: 'no_slot_project', evidence: ofProject };
+  const ofAgent = { agent: profile.name, used: slots.agent(profile.name), max_agents: profile.max_agents };
+  if (ofAgent.max_agents !== null && ofAgent.used >= ofAgent.max_agents)
+    return { because: 'no_slot_agent', evidence: ofAgent };
+  return launches >= limit ? bare('launch_limit') : null;
 }
 
 interface Slots {

@@ -1,3 +1,5 @@
+import { unreachable } from './unreachable.ts';
+
 /** What the kernel says of a recorded process. */
 export type Verdict = 'alive' | 'dead' | 'unknown' | 'not_mine';
 
@@ -105,5 +107,7 @@ export function judge(recorded: ProcessIdentity, me: ObserverIdentity, look: Pro
       if (look.start !== recorded.pid_start) return { verdict: 'dead', because: 'pid_reused' };
       if (hasEnded(look)) return { verdict: 'dead', because: 'zombie' };
       return { verdict: 'alive', because: 'process_alive' };
+    default:
+      return unreachable(look);
   }
 }

@@ -1,5 +1,16 @@
 import type { EndReason } from './ends.ts';
-import type { ProcessIdentity } from './identity.ts';
+import type {
+  AtWork,
+  Exit,
+  GivenBack,
+  Living,
+  OfAccount,
+  RowEnd,
+  Sighted,
+  Through,
+  Why,
+} from './evidence.ts';
+import type { IdentityReason, ProcessIdentity } from './identity.ts';
 import type { TicketStatus } from './ticket.ts';
 import type { ActivityView, Sighting } from './world.ts';
 
@@ -35,175 +46,151 @@ export interface RunEnd extends EndInfo {
   readonly end_reason: EndReason;
 }
 
-interface Base {
-  readonly ticket: string;
-  readonly because: Because;
-  /** Facts for people and for `explain`; never read by the program. */
-  readonly evidence: Readonly<Record<string, string | number | boolean | null>>;
-}
+/** Why nothing works on a process any more, as the kernel and tmux tell. */
+export type CauseOfDeath = 'rebooted' | 'agent_killed' | 'agent_exited' | 'tmux_server_lost' | 'agent_dead';
+/** Why no agent comes of a launch. */
+export type FailedLaunch = 'rebooted' | 'launch_failed' | 'tick_died' | 'launch_deadline';
 
-/** One guarded effect. */
+/** One guarded effect on a ticket, a run or an account: what, why, and with which facts. */
 export type Step =
-  | (Base & {
-      readonly kind: 'normalize';
-      readonly guard: TicketGuard;
-      readonly runtime: RuntimeGuard;
+  // The ticket goes back to `in_progress`: its agent lives.
+  | (OfRun<'normalize', 'agent_alive' | 'activity_after_question' | 'activity_after_park', Living> & {
       readonly pid: number;
     })
-  | (Base & {
-      readonly kind: 'ask';
-      readonly guard: TicketGuard;
-      readonly runtime: RuntimeGuard;
-      readonly question: string;
-      readonly turn: number;
+  // The ticket waits for a person.
+  | (OfRun<'ask', 'agent_waiting' | 'idle_without_report' | 'agent_not_ready', AtWork> & Question)
+  | (OfRun<'ask', 'finished_without_report', Through> & Question)
+  | (OfRun<'park', 'silent_past_ttl', AtWork> & { readonly turn: number })
+  // Its agent is told to go on.
+  | (OfRun<'nudge', 'idle_without_report' | 'limit_over', AtWork> & { readonly turn: number })
+  // Its work goes to review.
+  | OfRun<'submit', 'idle_without_report', AtWork>
+  | OfRun<'submit', 'finished_without_report', Through>
+  // The row goes with its client into another process.
+  | (OfRun<
+      'follow',
+      'client_lives_on',
+      { readonly run: string; readonly was: number | null; readonly pid: number }
+    > & {
+      readonly process: ProcessIdentity;
     })
-  | (Base & {
-      readonly kind: 'park';
-      readonly guard: TicketGuard;
+  // The row ends, and the ticket stays.
+  | (Act<'end', CauseOfDeath | FailedLaunch | 'agent_finished', RowEnd> & {
       readonly runtime: RuntimeGuard;
-      readonly turn: number;
+      readonly end: RunEnd;
     })
-  | (Base & {
-      readonly kind: 'nudge';
-      readonly guard: TicketGuard;
-      readonly runtime: RuntimeGuard;
-      readonly turn: number;
-    })
-  | (Base & { readonly kind: 'limit'; readonly agent: string; readonly until_ms: number })
-  | (Base & { readonly kind: 'unready'; readonly agent: string; readonly fix: string })
-  | (Base & { readonly kind: 'ready'; readonly agent: string })
-  | (Base & { readonly kind: 'submit'; readonly guard: TicketGuard; readonly runtime: RuntimeGuard })
-  | (Base & { readonly kind: 'end'; readonly runtime: RuntimeGuard; readonly end: RunEnd })
-  | (Base & {
-      readonly kind: 'retry';
+  // The ticket is given back.
+  | (Act<
+      'retry',
+      CauseOfDeath | FailedLaunch | 'rate_limited' | 'agent_not_ready' | 'ended_without_release',
+      GivenBack
+    > & {
       readonly guard: TicketGuard;
       /** null when the row of this claim had already ended. */
       readonly runtime: RuntimeGuard | null;
       readonly end: RunEnd | null;
       readonly to: RetryTo;
-      readonly text: string;
     })
-  /** The row goes with its client into another process. */
-  | (Base & {
-      readonly kind: 'follow';
-      readonly guard: TicketGuard;
-      readonly runtime: RuntimeGuard;
-      readonly process: ProcessIdentity;
-    })
-  | (Base & {
-      readonly kind: 'close_pane';
-      readonly run: string;
-      readonly pane: string;
-      readonly pid: number;
-    })
-  | (Base & { readonly kind: 'adopt'; readonly guard: TicketGuard; readonly sighting: Sighting })
-  | (Base & {
-      readonly kind: 'launch';
+  | (Act<'adopt', 'runtime_busy', Sighted> & { readonly guard: TicketGuard; readonly sighting: Sighting })
+  | (Act<
+      'launch',
+      'next_in_order',
+      { readonly priority: number; readonly attempt: number; readonly agent: string }
+    > & {
       readonly guard: TicketGuard;
       readonly agent: string;
       readonly project: string;
       readonly attempt: number;
     })
-  | (Base & { readonly kind: 'trip'; readonly level: 'dispatch'; readonly scope: string })
-  /** A wait that ends later than its own length from now: of this account, or, where that is null, of the ticket. */
-  | (Base & {
-      readonly kind: 'shorten';
-      readonly agent: string | null;
-      readonly from_ms: number;
-      readonly to_ms: number;
-    });
+  // Of an account.
+  | (Act<'limit', 'rate_limited', OfAccount & { readonly until_ms: number }> & {
+      readonly agent: string;
+      readonly until_ms: number;
+    })
+  | (Act<'unready', 'agent_not_ready', OfAccount> & { readonly agent: string; readonly fix: string })
+  | (Act<'ready', 'agent_works', OfAccount> & { readonly agent: string })
+  // A pane that no run is behind any more.
+  | (Act<'close_pane', 'pane_of_ended_run', Exit & { readonly pane: string }> & {
+      readonly run: string;
+      readonly pane: string;
+      readonly pid: number;
+    })
+  // Launches of a scope are switched off.
+  | (Act<'trip', 'mass_death', { readonly tickets: string; readonly scope: string }> & {
+      readonly level: 'dispatch';
+      readonly scope: string;
+    })
+  // A wait that ends later than its own length from now: of this account, or, where that is null, of the ticket.
+  | (Act<'shorten', 'wait_too_long', Wait> & Wait);
+
+interface Act<K extends string, B extends string, E> extends Why<B, E> {
+  readonly kind: K;
+  /** '' = it is of no ticket. */
+  readonly ticket: string;
+}
+
+interface OfRun<K extends string, B extends string, E> extends Act<K, B, E> {
+  readonly guard: TicketGuard;
+  readonly runtime: RuntimeGuard;
+}
+
+type Question = { readonly question: string; readonly turn: number };
+type Wait = { readonly agent: string | null; readonly from_ms: number; readonly to_ms: number };
 
 export type LaunchStep = Extract<Step, { kind: 'launch' }>;
 export type NudgeStep = Extract<Step, { kind: 'nudge' }>;
 
-export type Because =
-  // normalize
-  | 'agent_alive'
-  | 'activity_after_question'
-  | 'activity_after_park'
-  // follow
-  | 'client_lives_on'
-  // ask, park, submit
-  | 'agent_waiting'
-  | 'idle_without_report'
-  | 'silent_past_ttl'
-  | 'limit_over'
-  // accounts
-  | 'rate_limited'
-  | 'agent_not_ready'
-  | 'agent_works'
-  // end, retry
-  | 'agent_dead'
-  | 'agent_exited'
-  | 'agent_killed'
-  | 'agent_finished'
-  | 'rebooted'
-  | 'tmux_server_lost'
-  | 'launch_deadline'
-  | 'tick_died'
-  | 'ended_without_release'
-  | 'finished_without_report'
-  | 'launch_failed'
-  | 'environment'
-  | 'killswitch'
-  // panes
-  | 'pane_of_ended_run'
-  // dispatch
-  | 'next_in_order'
-  | 'runtime_busy'
-  // waits
-  | 'wait_too_long'
-  // killswitch
-  | 'mass_death';
+export type Because = Step['because'];
 
-export type SkipBecause =
-  | 'owned_by_person'
-  | 'untrusted'
-  | 'dependencies_unmet'
-  | 'not_before'
-  | 'still_being_made'
-  | 'attempts_used_up'
-  | 'config_broken'
-  | 'unknown_project'
-  | 'unknown_agent'
-  | 'no_agent'
-  | 'account_limited'
-  | 'rate_limited'
-  | 'profile_not_ready'
-  | 'budget_day'
-  | 'budget_ticket'
-  | 'no_slot'
-  | 'no_slot_project'
-  | 'no_slot_agent'
-  | 'launch_limit'
-  | 'ramping_up'
-  | 'other_project'
-  | 'killswitch'
-  | 'reconcile_only'
-  | 'launching'
-  | 'ticket_unreadable'
-  | 'verdict_unknown'
-  | 'not_mine'
-  | 'owner_changed'
-  | 'flapping'
-  | 'tmux_unreadable'
-  | 'mark_unknown'
-  | 'busy_with_other_owner'
-  | 'runtime_busy_elsewhere'
-  | 'taken_by_person'
-  | 'run_lost'
-  | 'busy_with_other_ticket'
-  | 'alive_though_settled'
-  | 'server_socket_deleted'
-  | 'servers_lost'
-  | 'mass_death';
+/** Why nothing is done with a ticket, and the facts that a person needs to do something about it. */
+export type WhyNot =
+  // Before a launch: the ticket.
+  | Why<'owned_by_person', { readonly owner: string }>
+  | Why<'untrusted', { readonly author: string }>
+  | Why<'dependencies_unmet', { readonly waits_for: string }>
+  | Why<'not_before', { readonly not_before_at_ms: number }>
+  | Why<'attempts_used_up', { readonly attempts: number; readonly max_attempts: number }>
+  | Why<'still_being_made', { readonly what: string | null }>
+  | Why<'other_project'>
+  // The configuration.
+  | Why<'config_broken' | 'no_agent'>
+  | Why<'unknown_project', { readonly project: string }>
+  | Why<'unknown_agent', { readonly agent: string }>
+  // The account, and budgets.
+  | Why<'account_limited' | 'profile_not_ready' | 'budget_day' | 'budget_ticket'>
+  | Why<'rate_limited', { readonly until_ms: number | null }>
+  // Room.
+  | Why<'no_slot', Taken>
+  | Why<'no_slot_project', Taken & { readonly project: string }>
+  | Why<'no_slot_agent', Taken & { readonly agent: string }>
+  | Why<'launch_limit' | 'ramping_up'>
+  // Everything is held.
+  | Why<'killswitch', { readonly reason: string; readonly scope?: string; readonly author?: string }>
+  | Why<'killswitch', Sighted & { readonly reason: string }>
+  | Why<'mass_death'>
+  | Why<'servers_lost', { readonly losses: number; readonly until_ms: number; readonly tickets: string }>
+  // What can't be seen, or judged.
+  | Why<'tmux_unreadable', { readonly error: string }>
+  | Why<'ticket_unreadable'>
+  | Why<'verdict_unknown', { readonly because: IdentityReason | 'no_identity' }>
+  | Why<'not_mine', { readonly host: string }>
+  | Why<'not_mine', { readonly because: IdentityReason | null }>
+  // A run, or a process that bears the ticket's mark.
+  | Why<'launching', { readonly launching_ms: number; readonly since?: string }>
+  | Why<'owner_changed', { readonly owner: string | null }>
+  | Why<'flapping', { readonly heals: number }>
+  | Why<'alive_though_settled', { readonly status: TicketStatus }>
+  | Why<'taken_by_person' | 'run_lost', { readonly worker_pid: number | null }>
+  | Why<BusyElsewhere | 'runtime_busy_elsewhere', Sighted>;
 
-export interface Skip {
-  readonly ticket: string;
-  readonly run: string | null;
-  readonly because: SkipBecause;
-  readonly evidence: Readonly<Record<string, string | number | boolean | null>>;
-}
+type Taken = { readonly used: number; readonly max_agents: number | null };
+
+/** Why a process that bears the ticket's mark is neither adopted nor in nobody's way. */
+export type BusyElsewhere = 'mark_unknown' | 'not_mine' | 'busy_with_other_owner' | 'busy_with_other_ticket';
+
+export type SkipBecause = WhyNot['because'];
+
+export type Skip = WhyNot & { readonly ticket: string; readonly run: string | null };
 
 /** Bookkeeping of a living runtime: heartbeat, folded events, observed silence. No step, no claim of change. */
 export interface Refresh {

@@ -1,5 +1,6 @@
 import { cameOut } from '../model/ends.ts';
 import { oneLine } from '../model/text.ts';
+import { unreachable } from '../model/unreachable.ts';
 import type { Message, TellEvent } from './event.ts';
 
 const LINE = 300;
@@ -31,6 +32,8 @@ export function lineOf({ kind, ticket, title, because, text }: TellEvent): strin
       case 'ticks_stopped':
       case 'test':
         return text;
+      default:
+        return unreachable(kind);
     }
   }
 }

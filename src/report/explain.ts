@@ -112,14 +112,14 @@ function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: numbe
     const facts = evidenceWords(evidence);
     words.push([
       'next tick',
-      `${kind}, because ${sentence(because, evidence)} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+      `${kind}, because ${sentence({ because, evidence })} [${because}]${facts === '' ? '' : ` (${facts})`}`,
     ]);
   }
   for (const { because, evidence } of skips) {
     const facts = evidenceWords(evidence);
     words.push([
       'now',
-      `nothing, because ${sentence(because, evidence)} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+      `nothing, because ${sentence({ because, evidence })} [${because}]${facts === '' ? '' : ` (${facts})`}`,
     ]);
   }
   if (steps.length + skips.length === 0) words.push(['now', `nothing to do while it is ${ticket.status}`]);

@@ -1,5 +1,6 @@
 import type { SkipBecause } from '../model/plan.ts';
 import type { TicketStatus } from '../model/ticket.ts';
+import { unreachable } from '../model/unreachable.ts';
 
 /** What a person may type next, and what that does; nothing where waiting is all there is to do. */
 export type Hint = readonly [line: string, says: string];
@@ -19,7 +20,6 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
       return [again];
     case 'config_broken':
     case 'tmux_unreadable':
-    case 'server_socket_deleted':
       return [['mc-pickup doctor', 'what is wrong, and how to mend it']];
     case 'unknown_project':
       return [
@@ -68,8 +68,18 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
         [`mc-pickup attach ${id}`, 'its agent'],
         [`mc-pickup stop ${id}`, 'end it'],
       ];
-    default:
+    // The next ticks see to it.
+    case 'still_being_made':
+    case 'launch_limit':
+    case 'ramping_up':
+    case 'other_project':
+    case 'launching':
+    case 'ticket_unreadable':
+    case 'runtime_busy_elsewhere':
+    case 'busy_with_other_ticket':
       return [];
+    default:
+      return unreachable(because);
   }
 }
 
@@ -101,7 +111,10 @@ export function statusHints(
       return [[`mc-pickup ticket move ${id} todo`, 'do it after all']];
     case 'in_progress':
       return agent.alive ? [[`mc-pickup attach ${id}`, 'look at its agent']] : [];
-    default:
+    case 'todo':
+    case 'done':
       return [];
+    default:
+      return unreachable(status);
   }
 }

@@ -5,12 +5,10 @@
  */
 import type { ActivityRow, TickMention } from '../board/port/index.ts';
 import { cameOut } from '../model/ends.ts';
-import type { Because, SkipBecause } from '../model/plan.ts';
+import type { Evidence } from '../model/evidence.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { sentence } from '../model/sentences.ts';
 import { age, utc, utcTime } from '../model/times.ts';
-
-export type Evidence = Readonly<Record<string, string | number | boolean | null>>;
 
 export interface Told {
   readonly at_ms: number;
@@ -73,11 +71,11 @@ export function historyOf(
     const at_ms = Math.max(tick.at_ms, written.get(`tick:${tick.tick}`) ?? 0);
     const at = { at_ms, until_ms: at_ms, ticks: 1 };
     for (const step of steps.get(`tick:${tick.tick}`) ?? []) {
-      const text = `${step.kind} ${step.result.replace('_', ' ')}: ${step.error ?? inWords(step)}`;
+      const text = `${step.kind} ${step.result.replace('_', ' ')}: ${step.error ?? sentence(step)}`;
       told.push({ ...at, kind: step.kind, because: step.because, text, evidence: step.evidence });
     }
     for (const one of skipped) {
-      const text = `skipped: ${inWords(one)}`;
+      const text = `skipped: ${sentence(one)}`;
       told.push({ ...at, kind: 'skipped', because: one.because, text, evidence: one.evidence });
     }
   }
@@ -132,15 +130,6 @@ export function evidenceWords(
 
 function words(key: string): string {
   return key.replaceAll('_', ' ');
-}
-
-/** Of a reason that is not ours, or not any more, its literal is all there is. */
-export function inWords({ because, evidence }: Pick<Entry, 'because' | 'evidence'>): string {
-  try {
-    return sentence(because as Because | SkipBecause, evidence);
-  } catch {
-    return because;
-  }
 }
 
 function lineOf(row: ActivityRow, run: Runtime | undefined): string {

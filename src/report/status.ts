@@ -3,6 +3,7 @@ import { releaseOf } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
 import { age, ago, utc } from '../model/times.ts';
+import { unreachable } from '../model/unreachable.ts';
 import type { Switch } from '../model/world.ts';
 import type { Out } from './out.ts';
 import { type Cell, type Column, columnsOf, flow, paint, type Tone, table, width, wrap } from './table.ts';
@@ -134,6 +135,8 @@ function ticksText({ because, interval_ms, running_since_ms, overdue }: Ticks, n
       return '; THE CLOCK WAS SET BACK: whether ticks come cannot be told';
     case 'never':
       return ': mc-pickup dispatch is one, a scheduler starts them';
+    default:
+      return unreachable(because);
   }
 }
 
@@ -220,8 +223,16 @@ function markOf(one: LiveFacts): { readonly mark: string; readonly tone: { reado
       return { mark: 'x', tone: { tone: 'bad' } };
     case 'launching':
       return { mark: '~', tone: {} };
-    default:
+    case 'unknown':
+    case 'not_mine':
+    // A row that waits for a look at its process.
+    case 'registered':
+    case 'running':
+    case 'parked':
+    case 'ended':
       return { mark: '?', tone: { tone: 'ask' } };
+    default:
+      return unreachable(one.verdict);
   }
 }
 

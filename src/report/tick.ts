@@ -2,6 +2,7 @@ import type { Outcome, Plan, Skip, Step, StepResult } from '../model/plan.ts';
 import { sentence } from '../model/sentences.ts';
 import { oneLine } from '../model/text.ts';
 import type { TicketStatus } from '../model/ticket.ts';
+import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
 
 export type TickOutcome = 'ok' | 'halted' | 'overlap' | 'partial' | 'unavailable';
@@ -124,8 +125,17 @@ function plannedAfter(step: Step): TicketStatus | null {
       return 'in_review';
     case 'retry':
       return step.to.status;
-    default:
+    case 'nudge':
+    case 'end':
+    case 'limit':
+    case 'unready':
+    case 'ready':
+    case 'close_pane':
+    case 'trip':
+    case 'shorten':
       return null;
+    default:
+      return unreachable(step);
   }
 }
 
@@ -138,16 +148,14 @@ export function tickLines(report: TickReport, all: boolean): string[] {
   for (const step of [...report.reconcile, ...report.dispatch]) {
     if (step.kind === 'close_pane' && step.result !== 'failed') continue;
     const move = step.before !== null && step.after !== null ? ` ${step.before} -> ${step.after}` : '';
-    const why = oneLine(step.error ?? sentence(step.because, step.evidence), 1000);
+    const why = oneLine(step.error ?? sentence(step), 1000);
     lines.push(`${step.ticket ?? 'killswitch'}: ${step.kind}${move} [${step.result}] ${why}`);
   }
   for (const { ticket, because, does } of report.publish ?? [])
     lines.push(`${ticket}: publish [planned] ${does.map((one) => DOES[one]).join(', ')} [${because}]`);
   if (all) {
     for (const skip of report.skipped) {
-      lines.push(
-        `${skip.ticket}: skipped [${skip.because}] ${oneLine(sentence(skip.because, skip.evidence), 1000)}`,
-      );
+      lines.push(`${skip.ticket}: skipped [${skip.because}] ${oneLine(sentence(skip), 1000)}`);
     }
   }
   return lines;

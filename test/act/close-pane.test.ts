@@ -46,7 +46,7 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
       kind: 'launch',
       ticket: id,
       because: 'next_in_order',
-      evidence: {},
+      evidence: { priority: 2, attempt: 1, agent: 'robot' },
       agent: 'robot',
       project: 'house',
     },
@@ -67,7 +67,13 @@ it('a dead pane is not closed while the row of its run lives, whatever the plan 
   await waitFor(async () => (await panes())[0] === `${made.pane} true`);
 
   const close: Step = {
-    ...{ kind: 'close_pane', ticket: id, because: 'pane_of_ended_run', evidence: {}, run },
+    ...{
+      kind: 'close_pane',
+      ticket: id,
+      because: 'pane_of_ended_run',
+      evidence: { pane: '%1', exit_code: 7, exit_signal: null },
+      run,
+    },
     ...{ pane: made.pane, pid: made.pid },
   };
   const plan = { reconcile: [close], dispatch: [], skipped: [], refresh: [] };

@@ -33,7 +33,13 @@ it('a claim whose adoption is lost is given back at once, at no attempt', async 
   const hands: Hands = { board, policy: POLICY, tick_id: 't', clock: () => NOW, outside };
   const { status, owner, claim_epoch, version } = asked;
   const step: LaunchStep = {
-    ...{ kind: 'launch', ticket: asked.id, because: 'next_in_order', evidence: {}, attempt: 1 },
+    ...{
+      kind: 'launch',
+      ticket: asked.id,
+      because: 'next_in_order',
+      evidence: { priority: 2, attempt: 1, agent: 'robot' },
+      attempt: 1,
+    },
     ...{ guard: { status, owner, claim_epoch, version }, agent: AGENT, project: PROJECT },
   };
   const claimed = await claim(step, aWorld(), hands);

@@ -40,7 +40,13 @@ beforeEach(async () => {
   );
   const claimed = await claim(
     {
-      ...{ kind: 'launch', ticket: id, because: 'next_in_order', evidence: {}, agent: 'robot' },
+      ...{
+        kind: 'launch',
+        ticket: id,
+        because: 'next_in_order',
+        evidence: { priority: 2, attempt: 1, agent: 'robot' },
+        agent: 'robot',
+      },
       ...{ project: 'house', guard: { status, owner, claim_epoch, version }, attempt: 1 },
     },
     aWorld(),

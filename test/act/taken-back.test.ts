@@ -94,7 +94,13 @@ async function launched(
   };
   const world = aWorld({ host_id: hostId(places.state) ?? '' });
   const step = {
-    ...({ kind: 'launch', ticket: id, because: 'next_in_order', evidence: {}, agent: 'robot' } as const),
+    ...({
+      kind: 'launch',
+      ticket: id,
+      because: 'next_in_order',
+      evidence: { priority: 2, attempt: 1, agent: 'robot' },
+      agent: 'robot',
+    } as const),
     ...{ project: 'house', guard: { status, owner, claim_epoch, version }, attempt: 1 },
   };
   const claimed = await claim(step, world, hands);

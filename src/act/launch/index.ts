@@ -3,10 +3,10 @@
  */
 
 import { failpoint } from '../../machine/failpoint.ts';
+import { ENDS } from '../../model/ends.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { LaunchStep, Outcome, RunEnd } from '../../model/plan.ts';
 import { failedLaunches, heldAfter, LAUNCHES_SEEN } from '../../model/retry.ts';
-import { sentence } from '../../model/sentences.ts';
 import type { World } from '../../model/world.ts';
 import { type Busy, findBusy } from '../busy.ts';
 import { type Hands, outcome } from '../outcome.ts';
@@ -125,14 +125,14 @@ async function launchUntil(
 /** The answer to a runtime that lives where we meant to start one: it is believed. */
 async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outcome> {
   const { step, run } = claimed;
-  if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
+  if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', ENDS.runtime_busy.words);
   if (busy.do === 'leave') return outcome(step, run, 'declined', 'in_progress', busy.because);
   const won = await hands.board.adopt(busy.request, {
     actor: `tick:${hands.tick_id}`,
     now_ms: hands.clock(),
   });
   // Its process is on another row already, say: nothing runs for this claim, which is given back.
-  if (won === 'lost') return release(claimed, hands, 'runtime_busy', sentence('runtime_busy', {}));
+  if (won === 'lost') return release(claimed, hands, 'runtime_busy', ENDS.runtime_busy.words);
   await hands.outside.mark(step.ticket, busy.sighting);
   return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
 }
@@ -176,7 +176,7 @@ async function release(
       runtime: { run, version: row.version },
       end: { end_reason: because, exit_code: null, exit_signal: null } satisfies RunEnd,
       to,
-      why: { reason: because, text: error ?? sentence(because, {}) },
+      why: { reason: because, text: error ?? ENDS[because].words },
     },
     { actor: `tick:${tick_id}`, now_ms: clock() },
   );

@@ -28,7 +28,8 @@ const MAX_HEALS = 3;
 export function living(decides: Decides): Decides {
   return kept(({ seen, view }, scene) => {
     const { id, owner } = view.ticket;
-    if (!sameHands(seen.row, owner)) return skip(id, seen.row.id, 'owner_changed', { owner });
+    if (!sameHands(seen.row, owner))
+      return skip(id, seen.row.id, { because: 'owner_changed', evidence: { owner } });
     return decides({ seen, view }, scene);
   });
 }
@@ -36,7 +37,7 @@ export function living(decides: Decides): Decides {
 /** A ticket that a person or a report has settled stays so: its agent is shown. */
 export const aliveThoughSettled: Decides = kept(({ seen, view }) => {
   const { id, status } = view.ticket;
-  return skip(id, seen.row.id, 'alive_though_settled', { status });
+  return skip(id, seen.row.id, { because: 'alive_though_settled', evidence: { status } });
 });
 
 function kept(decides: Decides): Decides {
@@ -106,8 +107,10 @@ function answered({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: b
 
 function normalize({ seen, view: { ticket, heals } }: Pair, because: Healed): Cell {
   const { row } = seen;
-  if (because === 'agent_alive' && heals >= MAX_HEALS) return skip(ticket.id, row.id, 'flapping', { heals });
-  if (row.pid === null) return skip(ticket.id, row.id, 'verdict_unknown', { because: 'no_identity' });
+  if (because === 'agent_alive' && heals >= MAX_HEALS)
+    return skip(ticket.id, row.id, { because: 'flapping', evidence: { heals } });
+  if (row.pid === null)
+    return skip(ticket.id, row.id, { because: 'verdict_unknown', evidence: { because: 'no_identity' } });
   return {
     after: moved(ticket, 'in_progress'),
     speaks: true,
@@ -141,7 +144,10 @@ export function working({ seen: observed, view: { ticket } }: Pair, scene: Scene
   if (seen.not_ready !== null) return ask('agent_not_ready', seen.not_ready);
   if (activity === 'waiting') return ask('agent_waiting', seen.question ?? 'The agent waits for a person.');
   if (isLimited(seen, scene))
-    return skip(ticket.id, row.id, 'rate_limited', { until_ms: seen.limited_until_ms });
+    return skip(ticket.id, row.id, {
+      because: 'rate_limited',
+      evidence: { until_ms: seen.limited_until_ms },
+    });
   const next = activity === 'idle' ? whenThrough(observed, scene) : 'leave';
   switch (next) {
     case 'submit':

@@ -1,4 +1,4 @@
-import type { Refresh, RunEnd, Skip, Step, TicketGuard } from '../../model/plan.ts';
+import type { Refresh, RunEnd, Skip, Step, TicketGuard, WhyNot } from '../../model/plan.ts';
 import type { AgentProfile, Policy } from '../../model/policy.ts';
 import { heldAfter, retryAfter } from '../../model/retry.ts';
 import { type Runtime, sameHands } from '../../model/runtime.ts';
@@ -60,17 +60,17 @@ export interface Pair {
 
 export type Decides = (pair: Pair, scene: Scene) => Cell;
 
-export function skip(
-  ticket: string,
-  run: string | null,
-  because: Skip['because'],
-  evidence: Skip['evidence'],
-): Cell {
-  return { skip: { ticket, run, because, evidence } };
+export function skip(ticket: string, run: string | null, why: WhyNot): Cell {
+  return { skip: { ticket, run, ...why } };
 }
 
 /** A row ends, and its ticket stays where it is. */
-export function end(row: Runtime, ticket: TicketFacts, because: Step['because'], ending: RunEnd): Cell {
+export function end(
+  row: Runtime,
+  ticket: TicketFacts,
+  because: Extract<Step, { kind: 'end' }>['because'],
+  ending: RunEnd,
+): Cell {
   const { exit_code, exit_signal } = ending;
   return {
     frees: true,
@@ -88,7 +88,7 @@ export function end(row: Runtime, ticket: TicketFacts, because: Step['because'],
 export function retry(
   row: Runtime,
   ticket: TicketFacts,
-  because: Step['because'],
+  because: Extract<Step, { kind: 'retry' }>['because'],
   ending: RunEnd | null,
   seen: ObservedRuntime | null,
   { world, policy }: Scene,
@@ -115,7 +115,7 @@ export function retry(
     after: { ...moved(ticket, to.status), ...to, wait_since_ms: world.now_ms },
     steps: [
       {
-        ...{ kind: 'retry', ticket: ticket.id, because, guard: guardOf(ticket), end: ending, to, text: '' },
+        ...{ kind: 'retry', ticket: ticket.id, because, guard: guardOf(ticket), end: ending, to },
         evidence: {
           run: row.id,
           pid: row.pid,

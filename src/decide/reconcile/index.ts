@@ -42,9 +42,12 @@ export interface Reconciled {
 }
 
 const notMine: Decides = ({ seen: { row, judgement }, view }) =>
-  skip(view.ticket.id, row.id, 'not_mine', { because: judgement?.because ?? null });
+  skip(view.ticket.id, row.id, { because: 'not_mine', evidence: { because: judgement?.because ?? null } });
 const unknown: Decides = ({ seen: { row, judgement }, view }) =>
-  skip(view.ticket.id, row.id, 'verdict_unknown', { because: judgement?.because ?? 'no_identity' });
+  skip(view.ticket.id, row.id, {
+    because: 'verdict_unknown',
+    evidence: { because: judgement?.because ?? 'no_identity' },
+  });
 
 type Column = 'launching' | Verdict;
 
@@ -87,7 +90,9 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
     }),
   ];
   // A ticket whose state can't be read is declined, and said to be.
-  const unread = world.unreadable.map((id): About => [id, skip(id, null, 'ticket_unreadable', {})]);
+  const unread = world.unreadable.map(
+    (id): About => [id, skip(id, null, { because: 'ticket_unreadable', evidence: {} })],
+  );
   const { early, losses, ...all } = fold([...rows, ...tickets, ...waits, ...unread]);
   const trips = tripsOf(early, world, policy);
   return {
@@ -105,9 +110,11 @@ function rowCell(seen: ObservedRuntime, scene: Scene): Cell {
   const view = row.ticket_id === null ? undefined : scene.views.get(row.ticket_id);
   if (view === undefined) return NOTHING;
   const { id, status } = view.ticket;
-  if (row.host_id !== scene.world.host_id) return skip(id, row.id, 'not_mine', { host: row.host_id });
+  if (row.host_id !== scene.world.host_id)
+    return skip(id, row.id, { because: 'not_mine', evidence: { host: row.host_id } });
   const stop = stopOf(view.ticket, row.agent, scene);
-  if (stop !== null) return skip(id, row.id, 'killswitch', { scope: stop.scope, reason: stop.reason });
+  if (stop !== null)
+    return skip(id, row.id, { because: 'killswitch', evidence: { scope: stop.scope, reason: stop.reason } });
   const column = row.phase === 'launching' ? 'launching' : (seen.judgement?.verdict ?? 'unknown');
   return TABLE[status][column]({ seen, view }, scene);
 }

@@ -22,7 +22,7 @@ export function launching({ seen, view: { ticket } }: Pair, scene: Scene): Cell 
   if (because === null)
     return together(
       refreshed(seen, { alive: false, silent_ms: 0, launching_ms }, scene),
-      skip(ticket.id, row.id, 'launching', { launching_ms }),
+      skip(ticket.id, row.id, { because: 'launching', evidence: { launching_ms } }),
     );
   const ending: RunEnd = {
     end_reason: because,

@@ -1,4 +1,4 @@
-import type { Skip } from '../../model/plan.ts';
+import type { Sighted } from '../../model/evidence.ts';
 import { sameHands } from '../../model/runtime.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
 import type { Sighting, TicketView } from '../../model/world.ts';
@@ -25,15 +25,21 @@ export function withoutRow({ ticket, ended }: TicketView, scene: Scene): Cell {
   const { worker_pid, owner } = ticket;
   // No run of this epoch: a person took it; or a run was there, and its row was taken away.
   if (ended === null)
-    return skip(ticket.id, null, worker_pid === null ? 'taken_by_person' : 'run_lost', { worker_pid });
+    return skip(ticket.id, null, {
+      because: worker_pid === null ? 'taken_by_person' : 'run_lost',
+      evidence: { worker_pid },
+    });
   // Given to another profile while it ran: the ticket waits for that one. A person's is left to the person.
   if (!sameHands(ended, owner) && isPersons(ticket, scene))
-    return skip(ticket.id, ended.id, 'owner_changed', { owner });
+    return skip(ticket.id, ended.id, { because: 'owner_changed', evidence: { owner } });
   if (ended.host_id !== scene.world.host_id)
-    return skip(ticket.id, ended.id, 'not_mine', { host: ended.host_id });
+    return skip(ticket.id, ended.id, { because: 'not_mine', evidence: { host: ended.host_id } });
   const stop = stopOf(ticket, ended.agent, scene);
   if (stop !== null)
-    return skip(ticket.id, ended.id, 'killswitch', { scope: stop.scope, reason: stop.reason });
+    return skip(ticket.id, ended.id, {
+      because: 'killswitch',
+      evidence: { scope: stop.scope, reason: stop.reason },
+    });
   return retry(ended, ticket, 'ended_without_release', null, null, scene);
 }
 
@@ -44,7 +50,7 @@ export function besideDead({ ticket }: TicketView, scene: Scene): Cell {
   if (busy === null) return NOTHING;
   const answer = answerBusy(ticket, busy);
   const because = 'because' in answer ? answer.because : 'runtime_busy_elsewhere';
-  return skip(ticket.id, busy.run, because, evidenceOf(busy));
+  return skip(ticket.id, busy.run, { because: because, evidence: evidenceOf(busy) });
 }
 
 /** A process that carries the ticket's mark while the board has no live row for it: the board has lost it
@@ -56,8 +62,13 @@ function sighted(ticket: TicketFacts, scene: Scene): Cell | null {
   if (answer.do === 'launch') return null;
   const evidence = evidenceOf(busy);
   const stop = stopOf(ticket, busy.agent, scene);
-  if (stop !== null) return skip(ticket.id, busy.run, 'killswitch', { ...evidence, reason: stop.reason });
-  if (answer.do !== 'adopt') return skip(ticket.id, busy.run, answer.because, evidence);
+  if (stop !== null)
+    return skip(ticket.id, busy.run, {
+      because: 'killswitch',
+      evidence: { ...evidence, reason: stop.reason },
+    });
+  if (answer.do !== 'adopt')
+    return skip(ticket.id, busy.run, { because: answer.because, evidence: evidence });
   return {
     after: moved(ticket, 'in_progress'),
     speaks: true,
@@ -70,6 +81,6 @@ function sighted(ticket: TicketFacts, scene: Scene): Cell | null {
   };
 }
 
-function evidenceOf(busy: Sighting): Skip['evidence'] {
+function evidenceOf(busy: Sighting): Sighted {
   return { run: busy.run, pid: busy.pid, pane: busy.pane, verdict: busy.judgement.because };
 }

@@ -21,8 +21,7 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
     // Certainly right as it stands: the command-line parser would cost as much as the tick.
     const { code, depth, cut } = await (await import('./tick/plain.ts')).plainTick(tick, env);
     process.exitCode = code;
-    // What was cut off may keep the process from its end: it is given a moment to write what it has said.
-    if (cut) setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+    if (cut) endSoon();
     return depth;
   }
   const { cli } = await import('./cli/index.ts');
@@ -31,3 +30,8 @@ export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Pro
 }
 
 const LAST_WORDS_MS = 1000;
+
+/** Ends the process whatever still holds it, such as something that was cut off: what was said is given a moment to be written. */
+export function endSoon(): void {
+  setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+}

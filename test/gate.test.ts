@@ -10,18 +10,20 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-/** What one run of the bundle loaded: packages by path, and Node's own modules beyond those of an empty program. */
-function loadedBy(args: readonly string[]): { packages: string[]; builtins: string[] } {
+/** What one run of the bundle loaded: packages by path, the bundles beside it, and Node's own modules beyond those of an empty
+ *  program. */
+function loadedBy(args: readonly string[]): { packages: string[]; bundles: string[]; builtins: string[] } {
   const script = `
     const before = new Set(process.moduleLoadList);
     require(${JSON.stringify(join(process.cwd(), 'dist/main.cjs'))}).main(${JSON.stringify(args)}, { HOME: ${JSON.stringify(dir)} }).then(() => {
       const mapped = require('node:fs').readFileSync('/proc/self/maps', 'utf8').match(/\\S+\\.node$/gm) ?? [];
       const packages = [...mapped, ...Object.keys(require.cache)].filter((f) => f.includes('node_modules'));
+      const bundles = Object.keys(require.cache).flatMap((f) => f.match(/dist.(\\w+)\\.cjs$/)?.[1] ?? []);
       const builtins = process.moduleLoadList.filter((m) => !before.has(m) && m.startsWith('NativeModule ') && !m.includes('internal')).map((m) => m.slice(13));
-      process.stderr.write(JSON.stringify({ packages, builtins }));
+      process.stderr.write(JSON.stringify({ packages, bundles, builtins }));
     });`;
   const done = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' });
-  return JSON.parse(done.stderr) as { packages: string[]; builtins: string[] };
+  return JSON.parse(done.stderr) as { packages: string[]; bundles: string[]; builtins: string[] };
 }
 
 it('a gated tick loads no board, no execa, no command-line parser and no child processes', () => {
@@ -37,6 +39,18 @@ it('a gated tick loads no board, no execa, no command-line parser and no child p
 it('the same question asked of an open tick does find the board: the check can fail', () => {
   const { packages } = loadedBy(['dispatch', '--state-dir', dir, '--config', join(dir, 'none.toml')]);
   expect(packages.some((file) => file.includes('better-sqlite3'))).toBe(true);
+});
+
+it('a tick that nothing is to follow loads no bundle but its own; one that something follows loads that', () => {
+  const config = join(dir, 'config.toml');
+  const tick = () => loadedBy(['dispatch', '--state-dir', dir, '--config', config]).bundles;
+  // What is old was looked at just now, as most ticks find it.
+  writeFileSync(join(dir, 'retention.json'), JSON.stringify({ at_ms: Date.now() }));
+  writeFileSync(config, '');
+  expect(tick()).toEqual(['main']);
+  writeFileSync(config, `[page]\nfile = ${JSON.stringify(join(dir, 'page.html'))}\n`);
+  expect(tick().sort()).toEqual(['main', 'page']);
+  expect(tick()).toEqual(['main']);
 });
 
 it('an old Node without a checkout of its own is told which version was found, where, and what is needed: exit 78', () => {

@@ -66,7 +66,7 @@ async function changed(context: Context, because: string, text: string | null): 
   if (text !== null) await log(context, because, text);
   const { policy } = loadPolicy(context.places.config, context.env);
   if (policy.notify.length > 0)
-    await (await import('../notify/tell.ts')).tell(context, policy, { kind: 'switch' });
+    await (await import('../notify/tell.ts')).tellNow(context, policy, { kind: 'switch' });
   return code;
 }
 

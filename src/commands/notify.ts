@@ -6,7 +6,7 @@ import { oneLine } from '../model/text.ts';
 import { secondsOf, send } from '../notify/channels.ts';
 import { idOf, type TellEvent } from '../notify/event.ts';
 import { channelName } from '../notify/record.ts';
-import { messageOf } from '../notify/tell.ts';
+import { notificationOf } from '../notify/tell.ts';
 
 /** Sends a test message through each channel at once, and says what came of it. Exit 3 where one failed. Nothing is
  *  remembered: what waits for a channel still waits. */
@@ -25,7 +25,7 @@ export async function notifyTest(context: Context): Promise<ExitCode> {
         ...{ kind: 'test', at_ms: now_ms, ticket: null, title: null, project: null, labels: [], run: null },
         ...{ because: null, text: 'a test of the notifications of mc-pickup' },
       };
-      const message = messageOf({ id: event.id, events: [event], more: 0, dropped: 0 }, host);
+      const message = notificationOf({ id: event.id, events: [event], more: 0, dropped: 0 }, host);
       const timeout_ms = secondsOf(spec.channel) * 1000;
       const error = await send(spec.channel, message, { env, now_ms, timeout_ms });
       return { channel: oneLine(channelName(spec), 100), on: spec.on, ok: error === null, error };

@@ -52,7 +52,7 @@ export async function statusCheck(context: Context, o: { readonly notify: boolea
   }
   if (o.notify && (ticks.because === 'stopped' || ticks.because === 'never')) {
     const { last_at_ms } = ticks;
-    await (await import('../notify/tell.ts')).tell(context, policy, { kind: 'stopped', last_at_ms });
+    await (await import('../notify/tell.ts')).tellNow(context, policy, { kind: 'stopped', last_at_ms });
   }
   return ok ? EXIT.ok : EXIT.unavailable;
 }

@@ -10,6 +10,7 @@ import { type Context, withBoard } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { hostId } from '../machine/process.ts';
+import { messageOf } from '../model/errors.ts';
 import type { NotifySpec, Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 import { secondsOf, send } from './channels.ts';
@@ -52,20 +53,25 @@ const WAIT_MS: Readonly<Record<Occasion['kind'], number>> = {
   ...{ tick: 0, failed: 0, switch: 3000, stopped: 3000 },
 };
 
-/** Tells through every channel of the configuration what it has not been told. Never throws. */
+/** Tells through every channel of the configuration what it has not been told. A channel that fails is noted, and keeps no other from being
+ *  told; what keeps all of them from it is thrown. */
 export async function tell(context: Context, policy: Policy, occasion: Occasion): Promise<void> {
   if (policy.notify.length === 0) return;
+  const lock = await take(context.places.notifyLock, WAIT_MS[occasion.kind]);
+  if (lock === null) return;
   try {
-    const lock = await take(context.places.notifyLock, WAIT_MS[occasion.kind]);
-    if (lock === null) return;
-    try {
-      await told(context, policy, occasion);
-    } finally {
-      lock.release();
-    }
+    await told(context, policy, occasion);
+  } finally {
+    lock.release();
+  }
+}
+
+/** The same for a command, whose work is done whether or not anybody can be told. */
+export async function tellNow(context: Context, policy: Policy, occasion: Occasion): Promise<void> {
+  try {
+    await tell(context, policy, occasion);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.out.warn(`nobody could be notified: ${oneLine(why, 300)}`);
+    context.out.warn(`nobody could be notified: ${oneLine(messageOf(error), 300)}`);
   }
 }
 
@@ -204,7 +210,7 @@ async function through(spec: NotifySpec, state: ChannelState, way: Way): Promise
     const left_ms = way.end - monotonicMs();
     if (left_ms <= 0) return;
     const timeout_ms = Math.min(left_ms, secondsOf(spec.channel) * 1000);
-    const message = messageOf(state.batch, way.host);
+    const message = notificationOf(state.batch, way.host);
     const { env } = way.context;
     const error = await send(spec.channel, message, { env, now_ms: Date.now(), timeout_ms });
     const name = oneLine(state.name, 100);
@@ -229,7 +235,10 @@ async function through(spec: NotifySpec, state: ChannelState, way: Way): Promise
 }
 
 /** A message as it is sent. */
-export function messageOf({ id, events, more, dropped }: Omit<Batch, 'since_ms'>, host: string): Message {
+export function notificationOf(
+  { id, events, more, dropped }: Omit<Batch, 'since_ms'>,
+  host: string,
+): Message {
   const from = { id: host, name: oneLine(hostname(), 100) };
   const words = wordsOf(events, more, dropped);
   return { schema: 'mc-pickup.notification/1', id, host: from, ...words, events, more, dropped };

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, rmSync, utimesSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -8,6 +9,7 @@ import { EXIT } from '../../src/model/errors.ts';
 import { type After, after } from '../../src/tick/after.ts';
 import { FOLLOW_UPS, type FollowUp, type Worked } from '../../src/tick/follow-ups.ts';
 import { aPolicy } from '../support/builders.ts';
+import { Rig } from '../support/rig.ts';
 
 const HOUR_MS = 3_600_000;
 const WORKED = {} as Worked;
@@ -116,6 +118,56 @@ describe('what follows a tick', () => {
       expect(done).toEqual(['metrics']);
     },
   );
+});
+
+it('a process of which something was cut off ends all the same, with its exit code and all that it has said', () => {
+  const main = JSON.stringify(join(import.meta.dirname, '../../src/main.ts'));
+  const script = `import { endSoon } from ${main};
+process.exitCode = 3;
+setInterval(() => undefined, 1000);
+process.stdout.write('x'.repeat(200_000));
+endSoon();`;
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+    ...{ encoding: 'utf8', timeout: 30_000, killSignal: 'SIGKILL' },
+  });
+  expect({ status: done.status, out: done.stdout.length, err: done.stderr }).toEqual({
+    ...{ status: 3, out: 200_000, err: '' },
+  });
+});
+
+describe('a real tick of which all follow-ups fail', () => {
+  let rig: Rig;
+  beforeEach(() => {
+    rig = new Rig();
+  });
+  afterEach(async () => {
+    await rig.box.destroy();
+  });
+
+  it('does its work, exits 0, and says each of them once', async () => {
+    const busy = join(rig.box.dir, 'notes.txt');
+    writeFileSync(busy, 'mine\n');
+    utimesSync(busy, 1, 1);
+    const textfiles = join(rig.box.dir, 'textfiles');
+    mkdirSync(textfiles);
+    writeFileSync(join(textfiles, 'mc_pickup.prom'), 'mine\n');
+    rig.configure({
+      more: `[page]\nfile = ${JSON.stringify(busy)}\n[metrics]\ntextfile_dir = ${JSON.stringify(textfiles)}
+[ping]\nurl = "http://127.0.0.1:9/nobody"\n[[notify]]\non = ["done"]\ncommand = { argv = ["false"] }\n`,
+    });
+    const id = rig.add('hold');
+    mkdirSync(join(rig.box.state, 'notify-lock.sqlite'));
+    const first = rig.box.run(['dispatch', '--json']);
+    expect(first.code).toBe(0);
+    expect(JSON.parse(first.out)).toMatchObject({ outcome: 'ok', counts: { launched: 1 } });
+    expect(first.err.trimEnd().split('\n')).toEqual([
+      expect.stringMatching(/^mc-pickup: nobody could be notified: /),
+      expect.stringMatching(/^mc-pickup: the metrics were not written: /),
+      expect.stringMatching(/^mc-pickup: the page was not written: /),
+    ]);
+    expect(rig.ticket(id).status).toBe('in_progress');
+    expect(rig.box.run(['dispatch'])).toMatchObject({ code: 0, err: '', out: '' });
+  });
 });
 
 describe('the table', () => {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, resolve } from 'node:path';
+import { basename, relative, resolve } from 'node:path';
 import { type BuildOptions, build, type ImportKind, type Plugin } from 'esbuild';
 import pkg from '../package.json' with { type: 'json' };
 import { thirdPartyLicenses } from './licenses.ts';
@@ -77,9 +77,14 @@ const COMMON = {
 /** Imported like any other, and loaded when it is first used. */
 const LATE_PACKAGE = 'toml-eslint-parser';
 
-/** Bundles of their own beside the main one, which is what a tick needs and no more: each is as large as that. The launcher's
- *  `loadBeside` gives the command line a code cache too; where it is not there (debugging), its place is told by `__dirname`. */
+/** Bundles of their own beside the main one, which is the killswitch gate and no more. */
 const BESIDE: Readonly<Record<string, string>> = {
+  // What a tick always needs. What it imports late is a bundle of its own too, and here only where others import it as well: a module
+  // that is imported late inside of a bundle is a function there, and so is all that it imports, called one by one.
+  tick: 'src/tick/plain.ts',
+  // What a launch needs, and what makes its worktree.
+  launch: 'src/act/launch/index.ts',
+  workspace: 'src/workspace/index.ts',
   // The whole command line; of that a scheduler's tick needs nothing.
   cli: 'src/cli/index.ts',
   // What a launcher calls before it becomes the agent.
@@ -103,22 +108,39 @@ const BESIDE: Readonly<Record<string, string>> = {
   github: 'src/publish/forge/github.ts',
 };
 
+/** Those that the launcher's `loadBeside` gives a code cache too. The others are not plain ASCII, or do what takes far longer than to
+ *  compile them. Without that (debugging) its place is told by `__dirname`. */
+const CACHED = /^(main|registration|cli|tick|launch|workspace|tick-following)$/;
+
+/** In these each late import is the edge of a bundle. */
+const UNWRAPPED = /\/(main|tick)\.cjs$/;
+
+/** By the path of its entry, the name of every bundle. */
+const names = new Map(Object.entries(BESIDE).map(([name, entry]) => [resolve(entry), name]));
+
+/** Which are still to be made. */
+const asked = Object.entries({ main: 'src/main.ts', ...BESIDE });
+
 const besides: Plugin = {
   name: 'besides',
-  setup({ onResolve, onLoad }) {
-    const names = new Map(Object.entries(BESIDE).map(([name, entry]) => [resolve(entry), name]));
+  setup({ onResolve, onLoad, initialOptions }) {
     const beside = (path: string | undefined, kind: ImportKind) =>
       path === undefined || kind === 'entry-point' ? undefined : { path, namespace: 'besides' };
-    onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir, kind }) =>
-      beside(names.get(resolve(resolveDir, path)), kind),
-    );
-    onResolve({ filter: /^execa$/ }, ({ path, kind }) => beside(path, kind));
-    // Not the others: their bundles are not plain ASCII, and what they do takes far longer than to compile them.
+    onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir, kind }) => {
+      const file = resolve(resolveDir, path);
+      if (kind === 'dynamic-import' && UNWRAPPED.test(initialOptions.outfile ?? '') && !names.has(file)) {
+        const name = relative('src', file).replace(/\.ts$/, '').replaceAll('/', '-');
+        names.set(file, name);
+        asked.push([name, file]);
+      }
+      return beside(names.get(file), kind);
+    });
+    onResolve({ filter: /^(execa|toml-eslint-parser)$/ }, ({ path, kind }) => beside(path, kind));
     onLoad({ filter: /./, namespace: 'besides' }, ({ path }) => {
       const plain = `require(__dirname + '/${path}.cjs')`;
       if (path === LATE_PACKAGE) return { contents: late(path, plain) };
       return {
-        contents: `module.exports = ${path !== 'cli' ? plain : `typeof loadBeside === 'function' ? loadBeside('${path}.cjs') : ${plain}`};`,
+        contents: `module.exports = ${!CACHED.test(path) ? plain : `typeof loadBeside === 'function' ? loadBeside('${path}.cjs') : ${plain}`};`,
       };
     });
   },
@@ -134,32 +156,35 @@ const DEFINE = {
   MC_PICKUP_FAILPOINTS: String(FAILPOINTS),
 };
 
-const bundles = await Promise.all(
-  Object.entries({ main: 'src/main.ts', ...BESIDE }).map(([name, entry]) =>
-    build({
-      ...COMMON,
-      entryPoints: [entry],
-      outfile: `dist/${name}.cjs`,
-      sourcemap: 'linked',
-      sourcesContent: false, // a stack needs the lines' numbers alone
-      external: ['better-sqlite3/package.json', '*.node'],
-      define: DEFINE,
-      plugins: [lateBuiltins, sqliteBinding, besides],
-    }),
-  ),
-);
+const bundle = (name: string, entry: string) =>
+  build({
+    ...COMMON,
+    entryPoints: [entry],
+    outfile: `dist/${name}.cjs`,
+    sourcemap: 'linked',
+    sourcesContent: false, // a stack needs the lines' numbers alone
+    external: ['better-sqlite3/package.json', '*.node'],
+    define: DEFINE,
+    plugins: [lateBuiltins, sqliteBinding, besides],
+  });
+
+const bundles: Awaited<ReturnType<typeof bundle>>[] = [];
+while (asked.length > 0) {
+  const some = asked.splice(0);
+  bundles.push(...(await Promise.all(some.map(([name, entry]) => bundle(name, entry)))));
+}
 
 rmSync(DIST, { recursive: true, force: true });
 mkdirSync(DIST, { recursive: true });
 if (FAILPOINTS) cpSync('bin', `${DIST}/../bin`, { recursive: true });
 for (const { path, text } of bundles.flatMap(({ outputFiles }) => outputFiles)) {
   const name = basename(path);
-  const bundle = name.endsWith('.cjs');
+  const isBundle = name.endsWith('.cjs');
   // The launcher reads a bundle as Latin-1, and knows it by the hash in its last line.
-  if (/^(main|cli|registration)\.cjs$/.test(name) && /[^\n -~\t]/.test(text))
+  if (CACHED.test(name.replace(/\.cjs$/, '')) && /[^\n -~\t]/.test(text))
     throw new Error(`${name} is not plain ASCII`);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  writeFileSync(`${DIST}/${name}`, bundle ? `${text}//${hash}\n` : oursAlone(text));
+  writeFileSync(`${DIST}/${name}`, isBundle ? `${text}//${hash}\n` : oursAlone(text));
 }
 if (!FAILPOINTS) {
   writeFileSync(`${DIST}/mc-pickup.1`, manualPage());

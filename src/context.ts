@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Server } from './board/http/api.ts';
 import type { Board } from './board/port/index.ts';
+import { openBoardReadOnly, openBoard as openFile } from './board/sqlite/index.ts';
 import { readText, type Text } from './config/read.ts';
 import { type Caller, PERSON } from './machine/caller.ts';
 import { textOfFile, writeAtomic } from './machine/files.ts';
@@ -57,10 +58,9 @@ export async function openBoard(context: Context): Promise<Board> {
     return (await import('./board/http/index.ts')).httpBoard(server);
   }
   refuseOpenToOthers(places.state, places.board);
-  const sqlite = await import('./board/sqlite/index.ts');
   let board: Board | null = null;
   try {
-    board = sqlite.openBoard(places.board);
+    board = openFile(places.board);
     ensureHost(context);
     return board;
   } catch (error) {
@@ -88,8 +88,12 @@ export function forgetServer({ places }: Pick<Context, 'places'>): void {
   servers.delete(places);
 }
 
-/** Read once: a command knows one board, whatever happens to the file meanwhile. */
-const servers = new WeakMap<Places, Promise<Server | null>>();
+/** Read once: a command knows one board, whatever happens to the file meanwhile. Each bundle has a module of its own, and all of them have
+ *  this one answer. */
+const SERVERS = Symbol.for('mc-pickup.servers');
+const all = globalThis as { [SERVERS]?: WeakMap<Places, Promise<Server | null>> };
+all[SERVERS] ??= new WeakMap();
+const servers = all[SERVERS];
 
 async function serverIn(
   { missing, error, text }: Text,
@@ -131,9 +135,8 @@ export async function readBoard(context: Context): Promise<Board> {
   const server = await serverOf(context);
   if (server !== null) return (await import('./board/http/index.ts')).httpBoard(server);
   refuseOpenToOthers(places.state, places.board);
-  const sqlite = await import('./board/sqlite/index.ts');
   try {
-    return sqlite.openBoardReadOnly(places.board);
+    return openBoardReadOnly(places.board);
   } catch (error) {
     const fault = stateFault(places.state);
     throw fault === null ? error : new UserError(EXIT.config, fault);

@@ -19,7 +19,7 @@ export function realOutside(here: Here): Outside {
   const { places, env, clock } = here;
   let loading: Promise<LaunchOutside> | undefined;
   const launches = (): Promise<LaunchOutside> => {
-    loading ??= import('./launch/outside.ts').then(({ launchOutside }) => launchOutside(here));
+    loading ??= import('./launch/index.ts').then(({ launchOutside }) => launchOutside(here));
     return loading;
   };
   return {

@@ -50,11 +50,13 @@ export interface Stat {
  *  five.) */
 export function parseStat(text: string): Stat | null {
   const end = text.lastIndexOf(')');
-  const [, state, ...numbers] = (end < 0 ? null : STAT.exec(text.slice(end + 1))) ?? [];
-  const start = numbers.pop();
-  if (state === undefined || start === undefined) return null;
-  const [ppid = 0, pgrp = 0, session = 0, tty = 0, tpgid = 0, threads = 0] = numbers.map(Number);
-  return { state, ppid, pgrp, session, tty, tpgid, threads, start };
+  const found = end < 0 ? null : STAT.exec(text.slice(end + 1));
+  if (found === null) return null;
+  const at = (group: number): string => found[group] ?? '';
+  return {
+    ...{ state: at(1), ppid: Number(at(2)), pgrp: Number(at(3)), session: Number(at(4)), tty: Number(at(5)) },
+    ...{ tpgid: Number(at(6)), threads: Number(at(7)), start: at(8) },
+  };
 }
 
 /** Behind the name: state, parent, group, session, terminal, its foreground group; field 20 of all: threads; field 22: start. */

@@ -1,6 +1,5 @@
 import { writeSync } from 'node:fs';
 import { clean } from '../model/text.ts';
-import { beforePrinting } from './out.ts';
 import { cutTo } from './table.ts';
 
 export interface Progress {
@@ -10,6 +9,9 @@ export interface Progress {
   stop(): void;
 }
 
+/** Has this called before anything else is printed; null = nothing any more. */
+type BeforePrinting = (clear: (() => void) | null) => void;
+
 /** What takes less is over before anybody has read of it. */
 const QUIET_MS = 1000;
 const EVERY_MS = 1000;
@@ -17,7 +19,7 @@ const CLEAR = '\r\u001b[K';
 
 /** One line on stderr that says what is done and for how long: shown after a second, gone when it stops. For a terminal
  *  only: whoever starts it has asked. */
-export function startProgress(first: string): Progress {
+export function startProgress(first: string, beforePrinting: BeforePrinting): Progress {
   const begun = performance.now();
   const columns = (process.stderr.columns || 80) - 1;
   let what = first;

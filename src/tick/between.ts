@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { tryTickLock } from '../board/sqlite/index.ts';
 import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { noteHolder, verbOf } from '../machine/holder.ts';
@@ -25,7 +26,6 @@ export function betweenTicks<T>(context: Context, what: string, work: () => Prom
 
 /** Works while nobody else holds this lock. `busy` says who does when it is not free within 15 s (exit 75). */
 export async function locked<T>(file: string, busy: string, work: () => Promise<T>): Promise<T> {
-  const { tryTickLock } = await import('../board/sqlite/index.ts');
   const end = monotonicMs() + WAIT_MS;
   for (;;) {
     const lock = tryTickLock(file);

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isLocked } from '../board/sqlite/index.ts';
 import type { Context } from '../context.ts';
 import { startedWith } from '../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
@@ -23,7 +24,6 @@ export function earlierTicks(
   return {
     claimersEnded: async () => {
       if (sends || locked) return !sends;
-      const { isLocked } = await import('../board/sqlite/index.ts');
       return isLocked(places.lock) === false;
     },
     beingMade: async (launches) => {

@@ -99,7 +99,7 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     bound_ms: () => MINUTE_MS,
     due: pageDue,
     run: async ({ context, policy: { page } }) => {
-      if (page !== null) await (await import('../page/write.ts')).writePage(context, page);
+      if (page !== null) await (await import('./following.ts')).writePage(context, page);
     },
   },
   {
@@ -107,7 +107,7 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     failed: 'no worktree is made ready ahead of time',
     bound_ms: () => MINUTE_MS,
     due: ({ policy, wish }) => wish.dispatch && [...policy.projects.values()].some((one) => one.pool > 0),
-    run: async ({ context, policy }) => (await import('./pool.ts')).startFilling(context, policy),
+    run: async ({ context, policy }) => (await import('./following.ts')).startFilling(context, policy),
   },
 ];
 
@@ -141,14 +141,14 @@ async function retain({ context, policy, worked }: Over, signal: AbortSignal): P
 }
 
 async function notify({ context, policy, began, worked }: Over): Promise<void> {
-  const { tell } = await import('../notify/tell.ts');
+  const { tell } = await import('./following.ts');
   const tick = { ...began, boot_id: worked?.result.world.boot_id ?? '' };
   await tell(context, policy, worked === null ? { kind: 'failed' } : { kind: 'tick', tick });
 }
 
 async function writeMetrics({ context, policy: { metrics }, worked }: Over): Promise<void> {
   if (metrics === null) return;
-  const { writeMetrics } = await import('../metrics/write.ts');
+  const { writeMetrics } = await import('./following.ts');
   // Where the tick has worked on it, the board need not be copied to be read without a trace.
   await writeMetrics(context, metrics.file, worked === null ? withReader : withBoard);
 }

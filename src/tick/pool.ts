@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { tryTickLock } from '../board/sqlite/index.ts';
 import type { Context } from '../context.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { isWanting } from '../workspace/slots.ts';
@@ -15,7 +16,6 @@ export async function startFilling({ places, node, bin, env }: Context, policy: 
     );
   });
   if (!wanting) return;
-  const { tryTickLock } = await import('../board/sqlite/index.ts');
   const lock = tryTickLock(places.filling);
   if (lock === null) return; // One is at it.
   lock.release();

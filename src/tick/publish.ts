@@ -1,4 +1,5 @@
 import type { Board } from '../board/port/index.ts';
+import { tryTickLock } from '../board/sqlite/index.ts';
 import { type Context, openBoard } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import type { Policy } from '../model/policy.ts';
@@ -37,7 +38,6 @@ export async function publishInTurn(
   host_id: string,
   options: PublishOptions,
 ): Promise<void> {
-  const { tryTickLock } = await import('../board/sqlite/index.ts');
   const { publishPass } = await import('../publish/index.ts');
   const lock = tryTickLock(context.places.publishing);
   if (lock === null) return;

@@ -15,13 +15,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
+const BUNDLES = readdirSync('dist').filter((name) => name.endsWith('.cjs'));
+
 let dir: string;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'mc-launcher-'));
   mkdirSync(join(dir, 'dist'));
   cpSync('bin', join(dir, 'bin'), { recursive: true });
-  for (const name of ['main.cjs', 'cli.cjs', 'registration.cjs', 'retention.cjs'])
-    cpSync(join('dist', name), join(dir, 'dist', name));
+  for (const name of BUNDLES) cpSync(join('dist', name), join(dir, 'dist', name));
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   symlinkSync(join(process.cwd(), 'node_modules'), join(dir, 'node_modules'));
   writeFileSync(join(dir, 'config.toml'), '');
@@ -46,7 +47,7 @@ function run(
 }
 
 const CACHE = () => join(dir, 'dist', '.code-cache');
-/** Of the main bundle alone. */
+/** Of the bundle that is always loaded. */
 const cached = (): string[] => cacheOf('main.cjs');
 const cacheOf = (name: string): string[] => {
   const hash = readFileSync(join(dir, 'dist', name), 'latin1').slice(-17, -1);
@@ -58,8 +59,10 @@ it('keeps the compiled code of the deepest run, and leaves it alone when it is u
   expect(run('status').status).toBe(0);
   expect(cached()).toEqual([expect.stringMatching(/-0$/)]);
   expect(cacheOf('cli.cjs')).toEqual([expect.stringMatching(/-0$/)]); // of its own, that no tick loads
+  expect(cacheOf('tick.cjs')).toEqual([]);
   expect(run('dispatch')).toEqual({ status: 0, said: '' });
   expect(cached()).toEqual([]); // what lesser runs have compiled is not kept with it
+  expect(cacheOf('tick.cjs')).toEqual([expect.stringMatching(/-1$/)]);
   expect(run('dispatch')).toEqual({ status: 0, said: '' });
   const [tick = ''] = cached();
   expect(cached()).toEqual([expect.stringMatching(/-1$/)]);
@@ -72,7 +75,7 @@ it('keeps the compiled code of the deepest run, and leaves it alone when it is u
 
 it('refuses compiled code that is cut short or is none, works all the same, and makes it anew', () => {
   run('dispatch');
-  const [tick = ''] = cached();
+  const [tick = ''] = cacheOf('tick.cjs');
   const whole = bytesOf(tick);
   for (const broken of [whole.subarray(0, 1000), Buffer.alloc(0), Buffer.alloc(whole.length)]) {
     writeFileSync(join(CACHE(), tick), broken);
@@ -92,12 +95,12 @@ it('never runs the compiled code of another build, even of one with as many byte
 });
 
 it('the hash in the last line of the bundle is there: without it two builds would share compiled code', () => {
-  for (const name of ['main', 'cli'])
-    expect(readFileSync(`dist/${name}.cjs`, 'latin1')).toMatch(/\n\/\/[0-9a-f]{16}\n$/);
+  for (const name of BUNDLES)
+    expect(readFileSync(join('dist', name), 'latin1')).toMatch(/\n\/\/[0-9a-f]{16}\n$/);
 });
 
 it('nothing is left of the failpoints in the bundle that is shipped', () => {
-  const text = ['main', 'cli'].map((name) => readFileSync(`dist/${name}.cjs`, 'latin1')).join('');
+  const text = BUNDLES.map((name) => readFileSync(join('dist', name), 'latin1')).join('');
   expect(readFileSync('src/act/launch/index.ts', 'utf8')).toContain("failpoint('claim-committed')");
   expect(text).not.toMatch(/MC_PICKUP_FAILPOINT|claim-committed|launch-pane-started|register-committed/);
 });
@@ -128,6 +131,31 @@ it('says so when the bundle is missing: exit 78', () => {
     status: 78,
     said: 'mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n',
   });
+});
+
+it('a gate that is closed loads nothing of a tick', () => {
+  expect(run(['killswitch', 'on', '--level', 'all', '--reason', 'test']).status).toBe(0);
+  for (const name of BUNDLES) if (name !== 'main.cjs') rmSync(join(dir, 'dist', name));
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+});
+
+/** Words that only these have. */
+const OTHERS = {
+  execa: 'isExecaError',
+  'toml-eslint-parser': 'ParseError',
+  workspace: '"worktree","add"',
+};
+
+it('a tick with nothing to do loads what a tick always needs, and not what only launches, hooks and other boards do', () => {
+  for (const name of BUNDLES) if (!/^(main|tick)\./.test(name)) rmSync(join(dir, 'dist', name));
+  writeFileSync(join(dir, 'config.toml'), '[retention]\nticks_days = 0\nhistory_days = 0\nruns_days = 0\n');
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  const tick = readFileSync('dist/tick.cjs', 'latin1');
+  expect(tick.includes('mc-pickup.tick/1')).toBe(true);
+  for (const [bundle, words] of Object.entries(OTHERS)) {
+    expect(readFileSync(`dist/${bundle}.cjs`, 'latin1').includes(words)).toBe(true); // else nothing is looked for
+    expect(tick.includes(words), bundle).toBe(false);
+  }
 });
 
 it('a tick and a registration load nothing of the command line', () => {

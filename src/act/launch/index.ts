@@ -12,6 +12,8 @@ import { type Busy, findBusy } from '../busy.ts';
 import { type Hands, outcome } from '../outcome.ts';
 import type { Claimed } from '../outside.ts';
 
+export { launchOutside } from './outside.ts'; // loaded by a launch, as one with all of this
+
 /** Takes the ticket, or says that another was faster or that the killswitch is on. */
 export async function claim(step: LaunchStep, world: World, hands: Hands): Promise<Claimed | Outcome> {
   const project = hands.policy.projects.get(step.project);

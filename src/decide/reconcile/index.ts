@@ -127,23 +127,30 @@ interface Folded extends Omit<Reconciled, 'tripped' | 'held'> {
   readonly losses: readonly Loss[];
 }
 
-/** What the cells decide, put together in their order. */
+/** What the cells decide, put together in their order: in one walk, since a tick has hundreds, and most decide nothing. */
 function fold(cells: readonly About[]): Folded {
-  const of = <T>(pick: (cell: Cell) => T | undefined): T[] =>
-    cells.map(([, cell]) => pick(cell)).filter((one) => one !== undefined);
-  const ids = (is: (cell: Cell) => boolean): Set<string> =>
-    new Set(cells.flatMap(([id, cell]) => (is(cell) ? [id] : [])));
-  return {
-    steps: cells.flatMap(([, { steps }]) => steps ?? []),
-    skipped: of(({ skip }) => skip),
-    refresh: of(({ refresh }) => refresh),
-    after: new Map(of(({ after }) => after).map((ticket) => [ticket.id, ticket])),
-    freed: ids(({ frees }) => frees === true),
-    spoken: ids(({ speaks, skip }) => speaks === true || skip !== undefined),
-    closed: new Map(of(({ closes }) => closes).map(({ agent, why }) => [agent, why])),
-    early: of(({ early }) => early),
-    losses: of(({ loss }) => loss),
+  const all = {
+    ...{ steps: [] as Step[], skipped: [] as Skip[], refresh: [] as Refresh[] },
+    ...{ early: [] as Death[], losses: [] as Loss[] },
+    after: new Map<string, TicketFacts>(),
+    ...{ freed: new Set<string>(), spoken: new Set<string>() },
+    closed: new Map<string, Unable>(),
   };
+  for (const about of cells) {
+    if (about[1] === NOTHING) continue;
+    const [id, cell] = about;
+    const { steps, skip, refresh, after, frees, speaks, closes, early, loss } = cell;
+    if (steps !== undefined) all.steps.push(...steps);
+    if (skip !== undefined) all.skipped.push(skip);
+    if (refresh !== undefined) all.refresh.push(refresh);
+    if (after !== undefined) all.after.set(after.id, after);
+    if (frees === true) all.freed.add(id);
+    if (speaks === true || skip !== undefined) all.spoken.add(id);
+    if (closes !== undefined) all.closed.set(closes.agent, closes.why);
+    if (early !== undefined) all.early.push(early);
+    if (loss !== undefined) all.losses.push(loss);
+  }
+  return all;
 }
 
 /** What too many early deaths share is switched off, unless it is off already. */

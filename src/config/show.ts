@@ -61,38 +61,41 @@ export function inForce(
       const value = defaultOf(table.name, key, words, policy, path[1] ?? '');
       return { ...common, value, from: 'default', says: words.otherwise ?? null } as const;
     });
-  return TABLES.filter(({ sample }) => sample !== null).flatMap((table): Section[] => {
-    const own = raw[table.name];
-    if (table.name === 'review')
-      return Object.entries((raw.project ?? {}) as Record<string, Table>).flatMap(([name, { review }]) =>
-        review === undefined
-          ? []
-          : {
-              header: `[project.${tomlKey(name)}.review]`,
-              settings: settings(table, review as Table, ['project', name, 'review']),
-            },
-      );
-    if (table.name === 'top') return [{ header: '', settings: settings(table, raw, []) }];
-    if (Array.isArray(own))
-      return own.map((one: Table, index) => ({
-        header: table.header,
-        settings: settings(table, one, [table.name, String(index)]),
-      }));
-    if (!table.header.includes('NAME')) {
-      if (table.header.startsWith('[[')) return [];
-      const all = settings(table, (own ?? {}) as Table, [table.name]);
+  return TABLES.filter(({ sample }) => sample !== null).flatMap((table): Section[] =>
+    standing(table, raw).flatMap(({ header, path, set }) => {
+      const all = settings(table, set ?? {}, path);
       // A table that is not there, and could not be there without a key that has no default, is no default either.
       const absent =
-        own === undefined &&
+        set === undefined &&
         (all.some(({ value, says }) => value === null && says === 'required') ||
           all.every(({ value }) => value === null));
-      return absent ? [] : [{ header: table.header, settings: all }];
-    }
-    return Object.entries((own ?? {}) as Record<string, Table>).map(([name, one]) => ({
-      header: `[${table.name}.${tomlKey(name)}]`,
-      settings: settings(table, one, [table.name, name]),
+      return absent ? [] : [{ header, settings: all }];
+    }),
+  );
+}
+
+interface Standing {
+  readonly header: string;
+  readonly path: readonly string[];
+  /** What it says; absent = it is not there, and its defaults hold. */
+  readonly set: Table | undefined;
+}
+
+/** The tables of one kind that a configuration has. */
+function standing({ name, header }: TableText, raw: Table): Standing[] {
+  const below = (key: string): [string, Table][] => Object.entries((raw[key] ?? {}) as Record<string, Table>);
+  if (name === 'top') return [{ header, path: [], set: raw }];
+  if (name === 'review')
+    return below('project').flatMap(([project, { review }]) => {
+      const at = { header: `[project.${tomlKey(project)}.review]`, path: ['project', project, 'review'] };
+      return review === undefined ? [] : [{ ...at, set: review as Table }];
+    });
+  if (header.startsWith('[[')) return below(name).map(([n, set]) => ({ header, path: [name, n], set }));
+  if (header.includes('NAME'))
+    return below(name).map(([one, set]) => ({
+      ...{ header: `[${name}.${tomlKey(one)}]`, path: [name, one], set },
     }));
-  });
+  return [{ header, path: [name], set: raw[name] as Table | undefined }];
 }
 
 function variableOf(table: string, key: string, env: NodeJS.ProcessEnv): string | null {

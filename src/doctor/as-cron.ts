@@ -45,10 +45,7 @@ function keyOf({ check, result, fix }: Finding): string {
 }
 
 /** As cron starts a command of this user, with the two paths that every installed line names. */
-export function bareEnvironment(
-  { places, env }: Pick<Context, 'places' | 'env'>,
-  path: string,
-): NodeJS.ProcessEnv {
+function bareEnvironment({ places, env }: Pick<Context, 'places' | 'env'>, path: string): NodeJS.ProcessEnv {
   const user = nameOfUser() ?? env.LOGNAME ?? env.USER ?? '';
   return {
     HOME: env.HOME ?? '/',

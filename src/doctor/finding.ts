@@ -35,8 +35,11 @@ export function fail(check: string, says: string, fix: string): Finding {
 /** Whatever hangs is told and left behind. */
 const BOUND_MS = 15_000;
 
+/** One group of checks. */
+export type Look = () => readonly Finding[] | Promise<readonly Finding[]>;
+
 /** The findings of one group of checks. One that throws, or that does not end, is a finding itself. */
-export async function looked(check: string, look: () => Promise<readonly Finding[]>): Promise<Finding[]> {
+export async function looked(check: string, look: Look): Promise<Finding[]> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Finding[]>((done) => {
     const says = `no answer within ${BOUND_MS / 1000} s`;

@@ -4,7 +4,7 @@ import { agentFindings } from './agents.ts';
 import { lookAtBoard } from './board.ts';
 import { configuration } from './configuration.ts';
 import { diskFindings } from './disk.ts';
-import { type Finding, looked, type Topic, type TopicFinding } from './finding.ts';
+import { type Look, looked, type Topic, type TopicFinding } from './finding.ts';
 import { leftoverFindings } from './leftovers.ts';
 import { machineFindings } from './machine.ts';
 import { notifyFindings } from './notify.ts';
@@ -27,50 +27,21 @@ export async function examine(
   const asked = looked('programs', () => programs(env));
   const board = await lookAtBoard(context, now_ms);
   begins('agents, projects, tmux');
-  const group = async (topic: Topic, check: string, look: () => Promise<readonly Finding[]>) =>
-    (await looked(check, look)).map((one): TopicFinding => ({ topic, ...one }));
-  const now = (look: () => readonly Finding[]) => async () => look();
+  const group = async (topic: Topic, check: string, look: Look): Promise<TopicFinding[]> =>
+    (await looked(check, look)).map((one) => ({ topic, ...one }));
   const all = await Promise.all([
     group('programs', 'programs', () => asked),
-    group(
-      'state',
-      'configuration',
-      now(() => configuration(policy, exists, places.config)),
-    ),
-    group(
-      'state',
-      'state dir',
-      now(() => stateFindings(places, env)),
-    ),
-    group(
-      'state',
-      'disk',
-      now(() => diskFindings(places, policy)),
-    ),
-    group(
-      'board',
-      'board',
-      now(() => board.findings),
-    ),
+    group('state', 'configuration', () => configuration(policy, exists, places.config)),
+    group('state', 'state dir', () => stateFindings(places, env)),
+    group('state', 'disk', () => diskFindings(places, policy)),
+    group('board', 'board', () => board.findings),
     group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms)),
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
     group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
-    group(
-      'ticks',
-      'notifications',
-      now(() => notifyFindings(places, policy, now_ms)),
-    ),
+    group('ticks', 'notifications', () => notifyFindings(places, policy, now_ms)),
     group('machine', 'tmux server', () => serverFindings(context, board.live)),
-    group(
-      'machine',
-      'leftovers',
-      now(() => leftoverFindings(board.leftovers)),
-    ),
-    group(
-      'machine',
-      'machine',
-      now(() => machineFindings(places, env)),
-    ),
+    group('machine', 'leftovers', () => leftoverFindings(board.leftovers)),
+    group('machine', 'machine', () => machineFindings(places, env)),
   ]);
   return all.flat();
 }

@@ -61,17 +61,8 @@ function files(places: Places, env: NodeJS.ProcessEnv): Finding {
   const check = 'state files';
   const { board, host, lock, runs, marks, bin, worktrees, server, socket } = places;
   const own = [
-    board,
-    `${board}-wal`,
-    `${board}-shm`,
-    lock,
-    host,
-    runs,
-    marks,
-    bin,
-    worktrees,
-    server,
-    socket,
+    ...[board, `${board}-wal`, `${board}-shm`, lock, host],
+    ...[runs, marks, bin, worktrees, server, socket],
   ];
   const open = [...own, switchFile(places, env)].flatMap((path) => {
     const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;

@@ -1,4 +1,5 @@
-import { Octokit } from '@octokit/rest';
+import { bodyWithin, reasonOf } from '../machine/fetched.ts';
+import { octokitOf, readAnswer } from '../machine/octokit.ts';
 import { wrongName } from '../model/name.ts';
 import { oneLine } from '../model/text.ts';
 import { Fault, type Found, type Raw } from './row.ts';
@@ -30,14 +31,7 @@ export function forgeSpace(api: string): string {
 /** The open issues of a repository, the oldest first; pull requests are left out. */
 export async function readGithub(forge: Forge): Promise<Found> {
   const { api, owner, repo, token, labels, limit } = forge;
-  const silent = (): void => undefined;
-  const octokit = new Octokit({
-    ...(token === null ? {} : { auth: token }),
-    baseUrl: api.replace(/\/+$/, ''),
-    userAgent: 'mc-pickup',
-    log: { debug: silent, info: silent, warn: silent, error: silent },
-    request: { fetch: fetchWithin(forge) },
-  });
+  const octokit = octokitOf({ api, token, fetch: fetchWithin(forge) });
   const raws: Raw[] = [];
   const warnings: string[] = [];
   let pages = 0;
@@ -133,15 +127,9 @@ function fetchWithin({ api, owner, repo }: Forge): typeof fetch {
     const answer = await fetch(url, { ...init, redirect: 'manual', signal });
     if (answer.status >= 300 && answer.status < 400)
       throw new Fault(2, `${owner}/${repo} has moved: name it as it is called now`);
-    const parts: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const part of answer.body ?? []) {
-      bytes += part.byteLength;
-      if (bytes > MAX_BYTES) throw new Fault(69, `an answer of ${api} is larger than ${MAX_BYTES} bytes`);
-      parts.push(part);
-    }
-    const { status, headers } = answer;
-    return new Response(bytes === 0 ? null : Buffer.concat(parts), { status, headers });
+    const body = await bodyWithin(answer, MAX_BYTES);
+    if (body === null) throw new Fault(69, `an answer of ${api} is larger than ${MAX_BYTES} bytes`);
+    return readAnswer(answer, body);
   };
 }
 
@@ -186,11 +174,4 @@ function until(headers: Readonly<Record<string, string | undefined>>): string {
   const ms = Number.isFinite(after) ? Date.now() + after * 1000 : reset * 1000;
   if (!Number.isFinite(ms) || Math.abs(ms) > 8.64e15) return 'now (rate limit): try again later';
   return `before ${new Date(ms).toISOString().replace(/\.\d+Z/, 'Z')} (rate limit): try again then`;
-}
-
-/** fetch hides what happened in the cause of its error. */
-function reasonOf(error: Error): string {
-  let at: Error = error;
-  for (let deep = 0; deep < 5 && at.cause instanceof Error; deep++) at = at.cause;
-  return at.message || ((at as NodeJS.ErrnoException).code ?? error.message);
 }

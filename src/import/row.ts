@@ -20,28 +20,9 @@ export interface Raw {
 }
 
 export const FIELDS = [
-  ...([
-    'title',
-    'body',
-    'status',
-    'priority',
-    'project',
-    'labels',
-    'agent',
-    'owner',
-    'author',
-    'trusted',
-  ] as const),
-  ...([
-    'depends_on',
-    'attempts',
-    'not_before_at',
-    'reason',
-    'reason_text',
-    'created_at',
-    'updated_at',
-  ] as const),
-  'comments',
+  ...(['title', 'body', 'status', 'priority', 'project', 'labels', 'agent'] as const),
+  ...(['owner', 'author', 'trusted', 'depends_on', 'attempts', 'not_before_at'] as const),
+  ...(['reason', 'reason_text', 'created_at', 'updated_at', 'comments'] as const),
 ] as const;
 export type Fields = { readonly [name in (typeof FIELDS)[number]]?: unknown };
 

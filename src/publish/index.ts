@@ -8,7 +8,7 @@ import { blocks, type Switch } from '../model/world.ts';
 import { commandForge } from './forge/command.ts';
 import { type Forge, ForgeError } from './forge/forge.ts';
 import { type PublishHands, publishOne, type Told } from './one.ts';
-import { type PublishStep, planPublish } from './plan.ts';
+import { type PublishStep, type PublishWorld, planPublish } from './plan.ts';
 
 /* A bundle of its own: whoever is outside imports this file alone. */
 export { planPublish, publishOne };
@@ -19,12 +19,7 @@ const MOST = 8;
 const BUDGET_MS = 20_000;
 const MOST_IN_REVIEW = 500;
 
-export interface PublishOptions {
-  readonly policy: Policy;
-  readonly switches: readonly Switch[];
-  readonly project: string | null;
-  readonly now_ms: number;
-  readonly before_ms: number;
+export interface PublishOptions extends Omit<PublishWorld, 'tickets' | 'rows'> {
   /** The switches of this moment: a person may have switched one on since the tick looked. */
   readonly switchesNow?: () => readonly Switch[];
 }
@@ -85,5 +80,5 @@ async function forgeOf(
     new ForgeError(`project.${project.name}.review.${key ?? ''}: ${says}`);
   const token = tokenOf(from, { env, dir: '/' }, wrong);
   const { gitHub } = await import('./forge/github.ts');
-  return gitHub({ repo: spec.repo ?? '', api_url: spec.api_url, token, agent: 'mc-pickup', now });
+  return gitHub({ repo: spec.repo ?? '', api_url: spec.api_url, token, now });
 }

@@ -15,7 +15,7 @@ import type { PublishStep } from './plan.ts';
 import { bodyOf, readerOf, titleOf } from './words.ts';
 
 /** After so many failures it is left for a person. */
-export const MOST_FAILURES = 10;
+const MOST_FAILURES = 10;
 const MOST_RUNS = 20;
 const ACTOR = 'forge';
 

@@ -209,23 +209,13 @@ export function moveOddAside(common: string): string[] {
 
 /** What git reads in a repository whatever it is asked. */
 const READ_ALWAYS = [
-  'HEAD',
-  'config',
-  'packed-refs',
-  'shallow',
-  'info/exclude',
-  'info/attributes',
-  'objects/info/alternates',
+  ...['HEAD', 'config', 'packed-refs', 'shallow'],
+  ...['info/exclude', 'info/attributes', 'objects/info/alternates'],
 ];
 /** Where a launch has git write: the branch of a ticket, and the log of it. */
 const WRITTEN = [
-  'refs',
-  'refs/heads',
-  'refs/heads/mc',
-  'logs',
-  'logs/refs',
-  'logs/refs/heads',
-  'logs/refs/heads/mc',
+  ...['refs', 'refs/heads', 'refs/heads/mc'],
+  ...['logs', 'logs/refs', 'logs/refs/heads', 'logs/refs/heads/mc'],
 ];
 
 /** What in a repository's own git dir would hold up git, or lead what a launch writes there to another file: an agent can put it

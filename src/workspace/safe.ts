@@ -69,16 +69,8 @@ const REPRODUCIBLE: ReadonlySet<string> = new Set([
 const MANY = { most: 256 * 1024 * 1024 };
 /** Files in a worktree's own git dir that tell of something half done. */
 const HALF_DONE = [
-  ...[
-    'MERGE_HEAD',
-    'CHERRY_PICK_HEAD',
-    'REVERT_HEAD',
-    'REBASE_HEAD',
-    'BISECT_LOG',
-    'index.lock',
-    'HEAD.lock',
-  ],
-  ...['rebase-merge', 'rebase-apply', 'sequencer'],
+  ...['MERGE_HEAD', 'CHERRY_PICK_HEAD', 'REVERT_HEAD', 'REBASE_HEAD', 'BISECT_LOG'],
+  ...['index.lock', 'HEAD.lock', 'rebase-merge', 'rebase-apply', 'sequencer'],
 ];
 
 /** Judges one worktree. Never throws; reads only. */
@@ -236,15 +228,8 @@ export async function unreached(log: string, ask: Ask): Promise<readonly string[
   const parents = new Set<string>();
   const found = new Set<string>();
   for (let n = 0; n < all.length; n += 1000) {
-    const some = await ask(
-      'rev-list',
-      '--parents',
-      '--ignore-missing',
-      ...all.slice(n, n + 1000),
-      '--not',
-      '--all',
-      'HEAD',
-    );
+    const args = ['--parents', '--ignore-missing', ...all.slice(n, n + 1000), '--not', '--all', 'HEAD'];
+    const some = await ask('rev-list', ...args);
     if (!some.ok) return null;
     for (const line of some.stdout.split('\n')) {
       const [sha = '', ...above] = line.split(' ');

@@ -60,8 +60,7 @@ describe.skipIf(reason !== '')(
       await gone;
       rmSync(dir, { recursive: true, force: true });
     });
-    const client = () =>
-      gitHub({ repo: 'octocat/Hello-World', api_url: url, token: 't', agent: 'mc-pickup', now: Date.now });
+    const client = () => gitHub({ repo: 'octocat/Hello-World', api_url: url, token: 't', now: Date.now });
 
     it('takes the search for a pull request by its branch, and its answer is understood', async () => {
       const found = await client().find(WANTED);
@@ -92,7 +91,7 @@ describe.skipIf(reason !== '')(
     });
 
     it('and what it knows nothing of is told as an error', async () => {
-      const away = gitHub({ repo: 'ann/shop', api_url: `${url}/v9`, token: 't', agent: 'x', now: Date.now });
+      const away = gitHub({ repo: 'ann/shop', api_url: `${url}/v9`, token: 't', now: Date.now });
       await expect(away.find(WANTED)).rejects.toMatchObject({
         name: 'ForgeError',
         message: expect.stringMatching(/answered|404/),

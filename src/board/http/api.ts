@@ -6,6 +6,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as v from 'valibot';
 import { monotonicMs } from '../../machine/clock.ts';
+import { bodyWithin, reasonOf } from '../../machine/fetched.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
 
@@ -157,15 +158,9 @@ function headersOf({ token }: Server, { body, version }: Call, key: string | nul
 
 /** The body, as long as it stays within its bound. */
 async function textOf(answer: Response, bytes: number): Promise<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
-  let read = 0;
-  let text = '';
-  for await (const chunk of answer.body ?? []) {
-    read += chunk.byteLength;
-    if (read > bytes) throw new Error(`the answer is larger than ${bytes} bytes`);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  return text + decoder.decode();
+  const body = await bodyWithin(answer, bytes);
+  if (body === null) throw new Error(`the answer is larger than ${bytes} bytes`);
+  return new TextDecoder('utf-8', { fatal: true }).decode(body);
 }
 
 function read<T>(server: Server, call: Call, schema: v.GenericSchema<unknown, T> | null, text: string): T {
@@ -215,13 +210,4 @@ export function refused(
     EXIT.unavailable,
     `the board ${url} answered ${status} to ${method} /${path.join('/')}${said}`,
   );
-}
-
-/** fetch hides what happened in the cause of its error. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  return cause instanceof Error
-    ? cause.message || (cause as NodeJS.ErrnoException).code || error.message
-    : error.message;
 }

@@ -1,4 +1,5 @@
-import { Octokit } from '@octokit/rest';
+import { bodyWithin, reasonOf } from '../../machine/fetched.ts';
+import { octokitOf, readAnswer } from '../../machine/octokit.ts';
 import { type Forge, ForgeError, type PullRequest, type Wanted, webAddress } from './forge.ts';
 
 const CALL_MS = 15_000;
@@ -10,7 +11,6 @@ interface Options {
   readonly repo: string;
   readonly api_url: string;
   readonly token: string | null;
-  readonly agent: string;
   readonly now: () => number;
   readonly call_ms?: number;
 }
@@ -18,13 +18,7 @@ interface Options {
 /** GitHub, or a GitHub Enterprise server, by its REST interface. */
 export function gitHub(o: Options): Forge {
   const [owner = '', repo = ''] = o.repo.split('/');
-  const octokit = new Octokit({
-    ...(o.token === null ? {} : { auth: o.token }),
-    baseUrl: o.api_url.replace(/\/+$/, ''),
-    userAgent: o.agent,
-    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-    request: { fetch: bounded(o.call_ms ?? CALL_MS) },
-  });
+  const octokit = octokitOf({ api: o.api_url, token: o.token, fetch: bounded(o.call_ms ?? CALL_MS) });
   // What GitHub's own description says that it gives; Octokit asks for an older name of the same.
   octokit.hook.before('request', (options) => {
     options.headers.accept = 'application/json';
@@ -61,27 +55,13 @@ export function gitHub(o: Options): Forge {
   };
 }
 
-const quiet = (): void => undefined;
-
 /** No redirect, a bound in time and one in size: what answers is not trusted to be GitHub. */
 function bounded(call_ms: number): typeof fetch {
   return async (input, init) => {
-    const signal = AbortSignal.timeout(call_ms);
-    const answer = await fetch(input, { ...init, redirect: 'error', signal });
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of answer.body ?? []) {
-      bytes += chunk.byteLength;
-      if (bytes > MAX_BYTES) throw new Error(`the answer is larger than ${MAX_BYTES} bytes`);
-      chunks.push(chunk);
-    }
-    const { status, headers } = answer;
-    const empty = status === 204 || status === 205 || status === 304;
-    return Object.defineProperty(
-      new Response(empty ? null : Buffer.concat(chunks), { status, headers }),
-      'url',
-      { value: answer.url },
-    );
+    const answer = await fetch(input, { ...init, redirect: 'error', signal: AbortSignal.timeout(call_ms) });
+    const body = await bodyWithin(answer, MAX_BYTES);
+    if (body === null) throw new Error(`the answer is larger than ${MAX_BYTES} bytes`);
+    return readAnswer(answer, body);
   };
 }
 
@@ -147,11 +127,4 @@ function limitOf(error: unknown, now_ms: number): number | null {
   if (String(headers['x-ratelimit-remaining']) === '0' && Number.isFinite(reset))
     return Math.min(Math.max(reset * 1000, now_ms), now_ms + 86_400_000);
   return status === 429 ? now_ms + 60_000 : null;
-}
-
-/** fetch hides what happened in the cause of its error. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  return cause instanceof Error ? reasonOf(cause) : error.message;
 }

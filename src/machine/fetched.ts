@@ -1,0 +1,18 @@
+/** The body of an answer; null = it has more than `most` bytes, of which no more was read. */
+export async function bodyWithin(answer: Response, most: number): Promise<Buffer | null> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of answer.body ?? []) {
+    bytes += part.byteLength;
+    if (bytes > most) return null;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+/** What went wrong with a fetch: it hides that in the cause of its error. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause instanceof Error) return reasonOf(error.cause);
+  return error.message || ((error as NodeJS.ErrnoException).code ?? 'no reason was told');
+}

@@ -75,9 +75,9 @@ const LOOKS =
  * calls something that is not said here, uses that module; only where no agent has any business does it get a line.
  */
 const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'foreign places: the one module for them': {
-    'machine/foreign.ts':
-      'mkdirSync openSync opendirSync readdirSync renameSync rmdirSync unlinkSync writeFileSync',
+  'foreign places: the modules for them': {
+    'machine/foreign.ts': 'mkdirSync openSync opendirSync readdirSync renameSync unlinkSync writeFileSync',
+    'machine/remove-tree.ts': 'renameSync rmdirSync',
   },
   'files right in the state dir, each replaced by a rename': {
     'act/launch/registrar.ts': 'openSync rmSync',

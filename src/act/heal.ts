@@ -5,6 +5,12 @@ import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
 import { cas, type Hands, outcome } from './outcome.ts';
 
+/** Who writes to the board, and when. */
+interface By {
+  readonly actor: string;
+  readonly now_ms: number;
+}
+
 /** One step of the reconcile pass: one guarded write, and what follows it outside of the board. */
 export async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
   const { board } = hands;
@@ -45,46 +51,14 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
       if (won === 'won' && step.runtime !== null) await forget(step.ticket, step.runtime.run, world, hands);
       return cas(step, step.runtime?.run ?? null, step.to.status, won);
     }
-    case 'adopt': {
-      const { sighting } = step;
-      const won = await board.adopt(
-        {
-          ...sighting,
-          guard: step.guard,
-          instead_of: null,
-          mark: sighting.run,
-          tmux_session: sighting.session,
-          tmux_pane: sighting.pane,
-        },
-        by,
-      );
-      if (won === 'won') await hands.outside.mark(step.ticket, sighting);
-      return won === 'won'
-        ? outcome(step, sighting.run, 'adopted', 'in_progress', null)
-        : cas(step, null, null, won);
-    }
-    case 'follow': {
-      const won = await board.follow(step, by);
-      if (won === 'lost') return cas(step, step.runtime.run, null, won);
-      const row = world.runtimes.find((one) => one.row.id === step.runtime.run)?.row;
-      await hands.outside.mark(step.ticket, { ...step.process, run: row?.mark ?? step.runtime.run });
-      return outcome(step, step.runtime.run, 'adopted', step.guard.status, null);
-    }
-    case 'close_pane': {
-      // Only once its run has ended on the board as well: a step before this one may have lost its race.
-      const row = await board.runtimeByMark(step.run);
-      if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
-      await hands.outside.closePane(step.run, step.pane, step.pid);
-      return outcome(step, step.run, 'done', null, null);
-    }
-    case 'trip': {
-      const text = sentence(step);
-      if (!hands.outside.switchOff(step.level, step.scope, text))
-        return outcome(step, null, 'lost_race', null, null);
-      const what = { kind: 'killswitch', because: step.because, text: trippedText(step.scope, text) };
-      await board.log({ at_ms: by.now_ms, ticket_id: null, run_id: null, actor: by.actor, ...what });
-      return outcome(step, null, 'done', null, null);
-    }
+    case 'adopt':
+      return adopt(step, hands, by);
+    case 'follow':
+      return follow(step, world, hands, by);
+    case 'close_pane':
+      return closePane(step, hands);
+    case 'trip':
+      return trip(step, hands, by);
     case 'shorten':
       return cas(step, null, null, await board.shortenWait(step, by));
     case 'launch':
@@ -92,6 +66,50 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
     default:
       return unreachable(step);
   }
+}
+
+type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
+
+async function adopt(step: StepOf<'adopt'>, { board, outside }: Hands, by: By): Promise<Outcome> {
+  const { sighting, guard } = step;
+  const { run: mark, session: tmux_session, pane: tmux_pane } = sighting;
+  const request = { ...sighting, guard, instead_of: null, mark, tmux_session, tmux_pane };
+  const won = await board.adopt(request, by);
+  if (won === 'lost') return cas(step, null, null, won);
+  await outside.mark(step.ticket, sighting);
+  return outcome(step, sighting.run, 'adopted', 'in_progress', null);
+}
+
+async function follow(
+  step: StepOf<'follow'>,
+  { runtimes }: World,
+  { board, outside }: Hands,
+  by: By,
+): Promise<Outcome> {
+  const { run } = step.runtime;
+  const won = await board.follow(step, by);
+  if (won === 'lost') return cas(step, run, null, won);
+  const row = runtimes.find((one) => one.row.id === run)?.row;
+  await outside.mark(step.ticket, { ...step.process, run: row?.mark ?? run });
+  return outcome(step, run, 'adopted', step.guard.status, null);
+}
+
+/** Only once its run has ended on the board as well: a step before this one may have lost its race. */
+async function closePane(step: StepOf<'close_pane'>, { board, outside }: Hands): Promise<Outcome> {
+  const row = await board.runtimeByMark(step.run);
+  if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
+  await outside.closePane(step.run, step.pane, step.pid);
+  return outcome(step, step.run, 'done', null, null);
+}
+
+async function trip(step: StepOf<'trip'>, { board, outside }: Hands, by: By): Promise<Outcome> {
+  const text = sentence(step);
+  if (!outside.switchOff(step.level, step.scope, text)) return outcome(step, null, 'lost_race', null, null);
+  await board.log({
+    ...{ at_ms: by.now_ms, ticket_id: null, run_id: null, actor: by.actor },
+    ...{ kind: 'killswitch', because: step.because, text: trippedText(step.scope, text) },
+  });
+  return outcome(step, null, 'done', null, null);
 }
 
 async function forget(ticket: string, run: string, world: World, { outside }: Hands): Promise<void> {

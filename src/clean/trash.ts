@@ -1,15 +1,6 @@
 import { basename, dirname, join } from 'node:path';
-import {
-  at,
-  type Budget,
-  inDir,
-  inMadeDir,
-  isPlainDir,
-  lookAtName,
-  moveIn,
-  namesIn,
-  removeTreeIn,
-} from '../machine/foreign.ts';
+import { at, inDir, inMadeDir, isPlainDir, lookAtName, moveIn, namesIn } from '../machine/foreign.ts';
+import { type Budget, removeTreeIn } from '../machine/remove-tree.ts';
 import { type Found, together } from '../model/clean.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import type { Here } from './here.ts';

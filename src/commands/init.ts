@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { ensurePipes } from '../act/launch/registrar.ts';
+import { ensurePipes } from '../act/launch/pipes.ts';
 import { type ClientTrust, clientsTrust } from '../agents/trusting.ts';
 import { loadPolicy } from '../config/load.ts';
 import { replaceConfiguration } from '../config/replace.ts';

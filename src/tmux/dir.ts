@@ -5,7 +5,8 @@
  */
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { inDirAt, removeTreeIn } from '../machine/foreign.ts';
+import { inDirAt } from '../machine/foreign.ts';
+import { removeTreeIn } from '../machine/remove-tree.ts';
 import { fnv1a } from '../model/hash.ts';
 
 /** What the path of a socket may take, without its final zero (unix(7)); macOS has 4 bytes less. */

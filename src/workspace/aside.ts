@@ -9,7 +9,8 @@
  */
 import { lstatSync, renameSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { inDirAt, namesAt, removeTreeIn } from '../machine/foreign.ts';
+import { inDirAt, namesAt } from '../machine/foreign.ts';
+import { removeTreeIn } from '../machine/remove-tree.ts';
 import { removeWorktree } from './adding.ts';
 import { git } from './git.ts';
 

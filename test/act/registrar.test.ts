@@ -16,7 +16,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { ensurePipes, Registrar } from '../../src/act/launch/registrar.ts';
+import { ensurePipes } from '../../src/act/launch/pipes.ts';
+import { Registrar } from '../../src/act/launch/registrar.ts';
 import { askedFile, stageRun } from '../../src/act/launch/script.ts';
 import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port/index.ts';

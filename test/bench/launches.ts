@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, globSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensurePipes } from '../../src/act/launch/registrar.ts';
+import { ensurePipes } from '../../src/act/launch/pipes.ts';
 import { addTicket, type Case, caseIn, command, configure, makeCase, withBoard } from './cases.ts';
 import { type FloorKind, floorCommand } from './floor.ts';
 import type { Command, Subject } from './measure.ts';

@@ -28,12 +28,12 @@ import {
   openLog,
   removeFileAt,
   removeIn,
-  removeTreeIn,
   tailAt,
   textAt,
   writeFileAt,
   writeIn,
 } from '../../src/machine/foreign.ts';
+import { removeTreeIn } from '../../src/machine/remove-tree.ts';
 
 let dir: string;
 beforeEach(() => {

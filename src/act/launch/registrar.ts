@@ -2,22 +2,20 @@
  * The tick's side of a registration: a launcher asks here, so that it need not start a program for it. It saves that work, and decides nothing: a
  * launcher that reads anything but `go` and its own run's name registers by itself. PROTOCOL.md tells why that holds, also where a pipe is used again.
  */
-import { closeSync, constants, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
 import type { Board } from '../../board/port/index.ts';
 import { monotonicMs } from '../../machine/clock.ts';
 import { failpoint } from '../../machine/failpoint.ts';
-import { inMadeDir, removeTreeIn, textAt } from '../../machine/foreign.ts';
+import { textAt } from '../../machine/foreign.ts';
 import type { Places } from '../../machine/paths.ts';
 import { parseStat } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
-import { run as runProgram } from '../../machine/spawn.ts';
 import { identify } from '../../model/identity.ts';
 import { runDir } from '../../runs/dirs.ts';
+import { ensurePipes, isPipe, pipeOf } from './pipes.ts';
 import { leaveWitnesses, type Registration, registerProcess } from './register.ts';
 import { askedFile } from './script.ts';
 
-const MKFIFO_MS = 10_000;
 /** A line of /proc/PID/stat is shorter. */
 const MOST_ASKED = 4096;
 /** A registration that took longer is no reason to let an agent begin. */
@@ -33,30 +31,6 @@ export interface LauncherPane {
 /** What became of a launcher's question. `let_go`: it is registered, and becomes the agent. `on_its_own`: it could not be registered, or
  *  nobody knows; from here on it registers by itself, and leaves its witnesses itself. */
 export type Answered = 'not_asked' | 'let_go' | 'on_its_own';
-
-/** Makes those of so many pipes that are not there, by one program: they stay, and each tick that launches uses them again. Where
- *  that fails, launchers register by themselves. */
-export async function ensurePipes(places: Pick<Places, 'asking'>, count: number): Promise<void> {
-  try {
-    const pipes = Array.from({ length: count }, (_, n) => pipeOf(places, n));
-    const missing = pipes.filter((path) => !isPipe(path));
-    if (missing.length === 0) return;
-    inMadeDir(dirname(places.asking), basename(places.asking), (dir) => {
-      for (const path of missing) removeTreeIn(dir, basename(path));
-    });
-    await runProgram('mkfifo', ['-m', '600', '--', ...missing], { timeoutMs: MKFIFO_MS });
-  } catch {
-    // A directory that can't be written to, say: then there are none.
-  }
-}
-
-function pipeOf({ asking }: Pick<Places, 'asking'>, n: number): string {
-  return join(asking, String(n + 1));
-}
-
-function isPipe(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
-}
 
 /** Answers the launchers of one tick. Only while the tick lock is held: each pipe is one launcher's then. */
 export class Registrar {

@@ -75,9 +75,9 @@ export interface Outside {
   registered(run: string, pid: number): Promise<boolean>;
   /** Delivers one continuation prompt. */
   nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered>;
-  /** The second witness of a living agent, beside its row. */
+  /** Leaves the second witness of a living agent, beside its row. */
   mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
-  /** The mark of a dead agent is evidence of nothing any more. */
+  /** Removes the mark of a dead agent, which is evidence of nothing any more. */
   forget(ticket: string, mark: string): Promise<void>;
   /** Keeps the last screen of a dead pane, whose process this was, and closes it. */
   closePane(run: string, pane: string, pid: number): Promise<void>;

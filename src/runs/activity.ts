@@ -31,7 +31,7 @@ export function lookAtActivity(
   }
 }
 
-/** A level whose session is none of its client's tells of no session. */
+/** A session that does not look like one of its client is left out of a level. */
 function ofClient({ session, ...level }: Level, { kind }: Adapter): Level {
   const id = sessionId(kind, session);
   return id === null ? level : { ...level, session: id };
@@ -51,7 +51,7 @@ export function agentLook(
     env: file?.env ?? {},
     pid: row.pid ?? 0,
     pid_start: row.pid_start ?? '',
-    // Whoever has written it down: it becomes a part of paths.
+    // It becomes a part of paths, so that it must look like one of its client, whoever has written it down.
     session: sessionId(row.kind === '' ? (file?.kind ?? '') : row.kind, session),
     title,
   };

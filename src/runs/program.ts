@@ -142,7 +142,7 @@ export function programName({ exe, script }: Program): string {
   return `${basename(exe)} ${script.startsWith('-m ') ? script : basename(script)}`;
 }
 
-/** Where packages and installers put the clients; their own files are called anything. */
+/** The names of the directories that packages and installers put the clients into: the files in them may be called anything. */
 const PACKAGES: Readonly<Record<Exclude<AgentKind, 'command'>, string>> = {
   ...{
     claude: 'claude(-code)?',
@@ -176,7 +176,7 @@ function names(word: string, program: Program, path: string | undefined): boolea
   return own !== '' && withoutEnd(basename(word)) === own;
 }
 
-/** Clients are called with and without it. */
+/** Without its extension: clients are called with and without one. */
 function withoutEnd(name: string): string {
   return name.replace(/\.(exe|[cm]?[jt]s|py|sh|rb|pl)$/, '');
 }

@@ -18,13 +18,13 @@ export interface RunFile {
   readonly claim_epoch: number;
   readonly worktree: string;
   readonly branch: string | null;
-  /** With the number it tells the ticket from another one of that number; null in files of before. */
+  /** Tells the ticket from another one of the same number, on another board or on one that was restored; null in files of 0.1. */
   readonly ticket_created_at_ms: number | null;
   /** Nobody can attach to it: its end is the end of its turn. */
   readonly headless: boolean;
   /** The client's session id, where we chose it or know it from the run that this one continues. */
   readonly client_session: string | null;
-  /** The configuration that it was launched by; null in files of before. */
+  /** The configuration that it was launched by; null in files of 0.1. */
   readonly config: string | null;
   /** Where the client keeps its things: HOME and the like, no secrets. */
   readonly env: Readonly<Record<string, string>>;

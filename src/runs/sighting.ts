@@ -70,7 +70,8 @@ export function sightMark(
 /** What tells of an agent: a pane or a mark. */
 type Witness = { readonly run: string; readonly pid: number };
 
-/** What no live row owns: neither the run, nor the process, which is its row's agent whatever mark its pane carries. */
+/** Whether no live row owns a witness: neither its run, nor its process (a process that a row names is that row's agent, whatever mark its
+ *  pane carries). */
 export function unowned(rows: readonly Runtime[], host_id: string): (one: Witness) => boolean {
   const runs = new Set(rows.map(({ mark }) => mark));
   const pids = new Set(rows.flatMap((row) => (row.host_id === host_id && row.pid !== null ? [row.pid] : [])));
@@ -88,8 +89,8 @@ export function unownedMarks(
   return strayMarks(marks, { memory, remember, stray: unowned(rows, host_id), owners });
 }
 
-/** Who tells of agents: the living panes of ours that `counts` takes, and the marks of those that no such pane shows. An
- *  agent that has outlived its tmux server is known by its mark alone. */
+/** What tells of agents: the living panes of ours that `counts` accepts, and the marks of those agents that no such pane shows. (An
+ *  agent that has outlived its tmux server is known by its mark alone.) */
 export function witnesses<M extends Witness>(
   panes: Iterable<Pane>,
   marks: readonly M[],

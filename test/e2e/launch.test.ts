@@ -147,7 +147,8 @@ describe('a busy runtime that appears between the look and the launch (409)', ()
     rig.box.sql('UPDATE runtime_sessions SET worktree = ? WHERE ticket_id = ?', ours, other);
     const file = join(rig.box.state, 'own', rig.run(other).mark, 'run.json');
     writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), worktree: ours }));
-    writeFileSync(join(notes, `${other}.wander`), ours);
+    writeFileSync(join(notes, `${other}.where`), ours);
+    rig.box.signal(`${other}.wander`);
     expect(await until(() => existsSync(join(notes, `${other}.wandered`)))).toBe(true);
     const theirs: RunRow = rig.run(other);
     const ticket = rig.ticket(other);

@@ -41,7 +41,7 @@ it('a state dir that was moved takes its worktrees along, and its tickets are la
 it('a state dir that was copied beside living agents starts none beside them, and says whose the worktree is once they have ended', async () => {
   const [id = ''] = await rig.held(1);
   const copy = join(rig.box.dir, 'copy');
-  cpSync(rig.box.state, copy, { recursive: true, filter: (path) => !/\.sock$|\/asking/.test(path) });
+  cpSync(rig.box.state, copy, { recursive: true, filter: (path) => !/\.(sock|pipe)$|\/asking/.test(path) });
   try {
     expect(tickIn(copy)).toMatchObject({ code: 0, err: '', said: { reconcile: [], dispatch: [] } });
     expect(rig.started(id)).toBe(1);

@@ -134,3 +134,32 @@ it('a late event of an older run lands in the directory of that run, and changes
   expect(await hook('idle', '{}', { MC_RUN_DIR: older })).toBe(0); // cleared away meanwhile: no error for the client
   expect(fold(row)).toMatchObject({ fresh: 0, activity: 'busy' });
 });
+
+it('those of many writers at once are each counted once, bad ones too', async () => {
+  const places = placesOf({ stateDir: dir }, {});
+  ensureTools(places, 'node', 'bin');
+  const tool = join(places.bin, 'mc-event');
+  const send = (kind: string, body: string) =>
+    new Promise((done) => {
+      const child = spawn(tool, [kind], {
+        env: { PATH: process.env.PATH, MC_RUN_DIR: run },
+        stdio: ['pipe', 'ignore', 'ignore'],
+      });
+      child.on('close', done);
+      child.stdin.on('error', () => {}); // it may have refused the kind, and gone, before it reads
+      child.stdin.end(body);
+    });
+  await Promise.all(Array.from({ length: 20 }, () => send('busy', '{}')));
+  put('.tmp.part', '{');
+  const one = fold();
+  expect(one).toMatchObject({ activity: 'busy', turn: 20, fresh: 20 });
+  await send('waiting', '{"question":"which?"}');
+  await send('../evil', '{}');
+  const two = fold(after(one));
+  expect(two).toMatchObject({ activity: 'waiting', question: 'which?', turn: 20, fresh: 1 });
+  expect(pruneEvents(events, one.cursor)).toBe(20);
+  expect(pruneEvents(events, two.cursor)).toBe(1);
+  put('idle.x', '{"half');
+  expect(fold()).toMatchObject({ activity: 'idle', fresh: 1 });
+  expect(readdirSync(events).sort()).toEqual(['.tmp.part', 'idle.x']);
+});

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
-import { removeMark, writeMark } from '../../src/runs/marks.ts';
+import { readMarks, removeMark, writeMark } from '../../src/runs/marks.ts';
 import { unownedMarks } from '../../src/runs/sighting.ts';
 import { aRuntime, HOST } from '../support/builders.ts';
 
@@ -106,4 +106,14 @@ it('is no worse off where there is nothing, and where nothing can be kept', () =
   const away = { ...places, marksOwned: join(dir, 'missing', 'file') };
   expect(unownedMarks(away, [{ ...FIRST, pid: 19 }], HOST, true)).toEqual([]);
   expect(existsSync(away.marksOwned)).toBe(false);
+});
+
+it('a mark is of a ticket, and goes with its own run alone', () => {
+  const one = { ...IDENTITY, run: 'r', pid: 3 };
+  writeMark(places.marks, 'MC-3', one);
+  expect(() => writeMark(places.marks, '../x-1', one)).toThrow();
+  expect(readMarks(places.marks)).toContainEqual({ ticket: 'MC-3', ...one });
+  expect(removeMark(places.marks, 'MC-3', 'q')).toBe(false);
+  expect(removeMark(places.marks, 'MC-3', 'r')).toBe(true);
+  expect(readMarks(places.marks)).toHaveLength(2);
 });

@@ -62,7 +62,7 @@ deaf) # outlives its terminal
   ;;
 wander) # goes to work in another directory
   hold wander
-  cd "$(cat "$notes/$MC_TICKET_ID.wander")" && : >"$notes/$MC_TICKET_ID.wandered"
+  cd "$(cat "$notes/$MC_TICKET_ID.where")" && : >"$notes/$MC_TICKET_ID.wandered"
   hold never
   ;;
 *) echo "no behaviour named in the prompt" && exit 64 ;;

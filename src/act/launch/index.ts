@@ -96,7 +96,7 @@ async function launchUntil(
   if ((await hands.board.staged({ run, ...place.where, prompt })) === 'lost')
     return release(claimed, hands, 'environment', 'the board did not take what was prepared');
   failpoint('launch-staged');
-  // Before anything is started: whatever becomes of this tick, what the run honours is known.
+  // Noted before anything is started, so that it is known which words the run honours, whatever becomes of this tick.
   const given = { run, outcome: 'prompt', turn: 0 } as const;
   if (place.answers.length > 0)
     await hands.board.handWords({ ids: place.answers, ...given }, { now_ms: hands.clock() });
@@ -105,7 +105,7 @@ async function launchUntil(
   if (!pane.ok && 'busy' in pane) {
     await hands.board.setDelivery({ id: delivery, outcome: 'busy', ack_source: null });
     const said = findBusy(claimed.ticket, run, { ok: true, sightings: [pane.busy] });
-    // Who is said to be busy and is dead here: the server will know by the next tick.
+    // The server says that one is busy which is dead here: by the next tick it will know.
     return believe(said ?? { do: 'release', because: 'busy_and_dead' }, claimed, hands);
   }
   if (!pane.ok && pane.untouched) return release(claimed, hands, 'environment', pane.error);
@@ -133,14 +133,14 @@ async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outc
     actor: `tick:${hands.tick_id}`,
     now_ms: hands.clock(),
   });
-  // Its process is on another row already, say: nothing runs for this claim, which is given back.
+  // That process is on another row already, say. Nothing runs for this claim, so that it is given back.
   if (won === 'lost') return release(claimed, hands, 'runtime_busy', ENDS.runtime_busy.words);
   await hands.outside.mark(step.ticket, busy.sighting);
   return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
 }
 
-/** Something failed that no step of the launch expects: whatever was claimed is given back. Where even that can't be done, or where
- *  nobody knows whether the claim was committed, the next tick ends it. */
+/** Gives the claim back after a failure that no step of the launch expects. Where that fails too, or nobody knows whether the claim was
+ *  committed, the next tick ends the row. */
 async function givenBack(
   claimed: Pick<Claimed, 'step' | 'run'>,
   hands: Hands,

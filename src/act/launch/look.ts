@@ -27,7 +27,7 @@ export function lastLook(here: Here, claimedAt: (run: string) => number | undefi
     if (!sight.ok) return sight;
     const me = lookAtSelf(host_id);
     const others = witnesses(sight.panes, sight.marks, (one) => one.run !== run);
-    // Only of those the processes are looked at: side by side many are launched, among hundreds that live.
+    // Many are launched side by side, among hundreds that live: the processes of these alone are looked at.
     const near = (one: { readonly ticket: string; readonly run: string }): boolean =>
       one.ticket === ticket || worktreeOf(one.run) === worktree;
     return {

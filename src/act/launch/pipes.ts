@@ -7,8 +7,8 @@ import { run } from '../../machine/spawn.ts';
 
 const MKFIFO_MS = 10_000;
 
-/** Makes those of so many pipes that are not there, by one program: they stay, and each tick that launches uses them again. Where
- *  that fails, launchers register by themselves. */
+/** Makes those of the first `count` pipes that are not there, by one program. They stay, and every tick that launches uses them again. Where
+ *  they can't be made, launchers register by themselves. */
 export async function ensurePipes(places: Pick<Places, 'asking'>, count: number): Promise<void> {
   try {
     const pipes = Array.from({ length: count }, (_, n) => pipeOf(places, n));
@@ -19,7 +19,7 @@ export async function ensurePipes(places: Pick<Places, 'asking'>, count: number)
     });
     await run('mkfifo', ['-m', '600', '--', ...missing], { timeoutMs: MKFIFO_MS });
   } catch {
-    // A directory that can't be written to, say: then there are none.
+    // The directory can't be written to, say: then there are no pipes.
   }
 }
 

@@ -17,7 +17,7 @@ export interface Past {
   readonly words: string;
 }
 
-/** Of so many runs the last one is looked for that an agent came of. */
+/** The last run that an agent came of is looked for among so many. */
 const RUNS_SEEN = 50;
 
 /** What the last attempt left for the next one: how it ended and the last lines that it showed. */
@@ -26,7 +26,7 @@ export async function lastAttempt(
   run: string,
   { board, places }: Here,
 ): Promise<Past | null> {
-  // A launch of which no agent came was no attempt.
+  // A launch that no agent came of was no attempt.
   const row = (await board.runtimesOf({ ticket: ticket.id, limit: RUNS_SEEN })).find(
     ({ id, ended_at_ms, registered_at_ms }) =>
       id !== run && ended_at_ms !== null && registered_at_ms !== null,

@@ -61,7 +61,7 @@ export class Registrar {
     return path;
   }
 
-  /** To be called before the launcher is started: it takes a pipe without a tick at its end for a tick that has died. */
+  /** To be called before the launcher is started: a launcher that finds no tick at the end of its pipe takes that tick for dead. */
   async open(run: string): Promise<void> {
     await this.#made;
     const path = this.pipe(run);
@@ -69,7 +69,7 @@ export class Registrar {
       // Both ways, so that this does not wait for the launcher.
       if (isPipe(path)) this.#open.set(run, openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
     } catch {
-      // Then it is on its own.
+      // Then this launcher is on its own.
     }
     failpoint('launch-pipe-opened');
   }
@@ -100,8 +100,8 @@ export class Registrar {
     return 'let_go';
   }
 
-  /** What is long ago by the time that it is known says nothing any more: we may have stood still, and a person may have taken back a ticket
-   *  that nobody works on yet. Then it is asked once more. */
+  /** A registration that took long may be out of date when its answer comes: this process may have stood still, and a person may have taken
+   *  back a ticket that nobody works on yet. Then the board is asked once more. */
   async #inTime(run: string, pane: LauncherPane, asks: Asking): Promise<Registration | null> {
     for (let tries = 0; tries < 2; tries++) {
       const asked_at_ms = monotonicMs();
@@ -120,7 +120,7 @@ export class Registrar {
     try {
       rmSync(askedFile(this.#dir(run)), { force: true });
     } catch {
-      // It says nothing to anybody any more.
+      // Nobody reads it any more.
     }
   }
 
@@ -128,8 +128,8 @@ export class Registrar {
     return runDir(this.#places.runs, run);
   }
 
-  /** Only for the process that tmux has started, as the kernel knows it here and as it knows itself: in another pid
-   *  namespace its number is another process's. */
+  /** Registers the process that tmux has started, and no other. What the kernel shows of it here is compared with what it says of itself,
+   *  because in another pid namespace the same number is another process. */
   async #register(
     run: string,
     { pid, pane, server_pid }: LauncherPane,
@@ -140,9 +140,9 @@ export class Registrar {
     const look = lookAt(pid);
     const identity = identify(pid, me, look);
     if (host_id === null || identity === null || look.kind !== 'present' || asks.pid !== pid) return null;
-    // Only what that server has started itself is the launcher that this tick has asked it for.
+    // The launcher that this tick has asked for is a child of the tmux server that has answered.
     if (look.ppid !== server_pid) return null;
-    // A pid alone is enough where there is no /proc: a system without one has no pid namespaces either.
+    // Where there is no /proc there are no pid namespaces either: the pid alone is enough.
     const { stat } = asks;
     if (stat === null ? me.pid_ns !== null : stat.start !== look.start || stat.ppid !== look.ppid)
       return null;

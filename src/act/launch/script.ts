@@ -35,10 +35,6 @@ export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_sessi
 }
 
 export interface StagedRun {
-  readonly dir: string;
-  readonly events: string;
-  readonly promptFile: string;
-  readonly launcher: string;
   /** Of the prompt. */
   readonly sha256: string;
   readonly bytes: number;
@@ -54,7 +50,6 @@ export function askedFile(runDir: string): string {
 /** Writes all that a launch needs. Nothing of it reaches a command line but the launcher's own path. */
 export function stageRun(stage: StageRun): StagedRun {
   const dir = runDir(stage.places.runs, stage.run);
-  const events = join(dir, 'events');
   const promptFile = join(dir, 'prompt.md');
   const launch = join(ownDir(dir), 'launch');
   const context = {
@@ -100,10 +95,6 @@ export function stageRun(stage: StageRun): StagedRun {
   }
   writeOwn(dir, 'launch', launchScript(stage, promptFile, argv, env), 0o700);
   return {
-    dir,
-    events,
-    promptFile,
-    launcher: launch,
     sha256: process.getBuiltinModule('node:crypto').createHash('sha256').update(stage.prompt).digest('hex'),
     bytes: Buffer.byteLength(stage.prompt),
     command: ['/bin/sh', launch],

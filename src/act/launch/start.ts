@@ -10,8 +10,8 @@ import type { Here } from '../here.ts';
 import type { Place, Started } from '../outside.ts';
 import type { Registrar } from './registrar.ts';
 
-/** Starts the launcher in a pane of its own. Its pipe is open before: a launcher takes a pipe without a tick at its end for a tick that
- *  has died. */
+/** Starts the launcher in a pane of its own. The tick's end of its pipe is open before, because a launcher that finds no tick there takes
+ *  that tick for dead. */
 export async function startHere(
   run: string,
   ticket: string,
@@ -52,7 +52,7 @@ export async function startByServer(
     case 'accepted':
       return { ok: true, pid: 0 };
     case 'busy': {
-      // Ours: a first answer was lost, and its key forgotten.
+      // It is busy with this very run: its first answer was lost, and the server has forgotten the key.
       if (answer.runtime.id === run) return { ok: true, pid: 0 };
       const me = lookAtSelf(hostId(places.state) ?? '');
       return { ok: false, busy: sightRow(answer.runtime, me, places.runs) };

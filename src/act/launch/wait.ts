@@ -10,7 +10,7 @@ import type { Here } from '../here.ts';
 import type { Registrar } from './registrar.ts';
 
 const LOOK_MS = 5;
-/** So many looks for the launcher's question and for its file, to one at the board and at its process. */
+/** Every so many looks for the launcher's question and for its file, the board and its process are looked at as well. */
 const LOOKS = 20;
 
 /** Registers the launcher of a run when it asks for that, and waits until it has registered, has ended, or the bound is reached. */

@@ -125,8 +125,9 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "whole worktrees by name (renamed, an empty one removed, looked through by `clean`), and a repository's configuration by its lock":
     {
       'workspace/aside.ts': 'renameSync',
+      'workspace/config-file.ts': 'linkSync openSync readdirSync renameSync rmSync writeFileSync',
       'workspace/make.ts': 'rmdirSync',
-      'workspace/own.ts': 'linkSync openSync readdirSync renameSync rmSync writeFileSync',
+      'workspace/odd.ts': 'renameSync',
       'workspace/pool.ts': 'rmdirSync',
       'workspace/root.ts': 'mkdirSync',
       'workspace/safe.ts': 'readdirSync',

@@ -1,5 +1,5 @@
+import { addToConfig } from './config-file.ts';
 import { git } from './git.ts';
-import { addToConfig } from './own.ts';
 import type { Site } from './prepared.ts';
 
 const HEADS = 'refs/heads/';

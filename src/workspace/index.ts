@@ -1,7 +1,8 @@
 /** Reached by dynamic import only: a tick that launches nothing needs none of it. */
 export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { branchFacts } from './git.ts';
-export { hookDone, hookLeft, hookPending, runHook } from './hooks.ts';
+export { hookLeft } from './hook-left.ts';
+export { hookDone, hookPending, runHook } from './hooks.ts';
 export { leftAtWork } from './left.ts';
 export type { Prepared, Refusal } from './prepared.ts';
 export { prepareWorkspace } from './worktree.ts';

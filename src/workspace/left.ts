@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Project } from '../model/policy.ts';
 import { beingMade } from './adding.ts';
-import { hookLeft, type Processes } from './hooks.ts';
+import { hookLeft, type Processes } from './hook-left.ts';
 import { ownGitDir } from './own.ts';
 import { commonOfRepo } from './prepared.ts';
 import { rootOf } from './root.ts';

@@ -20,7 +20,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { addToConfig, commonDir, gitDir, ownDir, registered } from '../../src/workspace/own.ts';
+import { addToConfig } from '../../src/workspace/config-file.ts';
+import { commonDir, gitDir, ownDir, registered } from '../../src/workspace/own.ts';
 
 let dir: string;
 let repo: string;

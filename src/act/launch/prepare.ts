@@ -11,7 +11,7 @@ import { oneLine } from '../../model/text.ts';
 import { ownDir } from '../../runs/dirs.ts';
 import { agentEnvironment } from '../../runs/environment.ts';
 import { ensureTools, programWord } from '../../runs/tools.ts';
-import type { Processes } from '../../workspace/hooks.ts';
+import type { Processes } from '../../workspace/hook-left.ts';
 import type { Here } from '../here.ts';
 import type { Claimed, PreparedLaunch } from '../outside.ts';
 import { lastAttempt, type Past, sessionToContinue } from './previous.ts';

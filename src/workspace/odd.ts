@@ -1,0 +1,70 @@
+import { renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { at, inDirAt, lookAtName, MOST_BYTES, namesAt } from '../machine/foreign.ts';
+import { registered } from './own.ts';
+
+/** In these git keeps what is half done; whoever adds a worktree has it look there in all others. */
+const HALF_DONE = ['', 'rebase-merge', 'rebase-apply', 'sequencer', 'info', 'logs'];
+/** Beside these, nothing in a git dir is read whole. */
+const MAY_BE_LARGE: ReadonlySet<string> = new Set(['index', 'logs/HEAD', 'info/sparse-checkout']);
+
+/**
+ * Whatever adds a worktree, or asks which branch is checked out, reads in the git dirs of all worktrees: a pipe or a device in one of
+ * them would hold up git for every other ticket. Such a thing holds no work: it is moved aside under a name that git does not
+ * read. What it was called.
+ */
+export function moveOddAside(common: string): string[] {
+  const found: string[] = [];
+  for (const { own } of registered(common))
+    for (const folder of HALF_DONE) {
+      const dir = folder === '' ? own : join(own, folder);
+      for (const name of namesAt(dir, MOST_FILES)) {
+        if (name.endsWith(ODD) || !holdsUp(join(dir, name), MAY_BE_LARGE.has(join(folder, name)))) continue;
+        inDirAt(dir, (open) => open.path === dir && renameSync(at(open, name), at(open, `${name}${ODD}`)));
+        found.push(join(dir, name));
+      }
+    }
+  return found;
+}
+
+/** What git reads in a repository whatever it is asked. */
+const READ_ALWAYS = [
+  ...['HEAD', 'config', 'packed-refs', 'shallow'],
+  ...['info/exclude', 'info/attributes', 'objects/info/alternates'],
+];
+/** Where a launch has git write: the branch of a ticket, and the log of it. */
+const WRITTEN = [
+  ...['refs', 'refs/heads', 'refs/heads/mc'],
+  ...['logs', 'logs/refs', 'logs/refs/heads', 'logs/refs/heads/mc'],
+];
+
+/** What in a repository's own git dir would hold up git, or lead what a launch writes there to another file: an agent can put it
+ *  there, and git follows it. It is named, and left: unlike in a worktree's git dir it may be somebody's arrangement. */
+export function oddInRepository(common: string): string | null {
+  const paths = (names: readonly string[], dir = common): string[] => names.map((name) => join(dir, name));
+  const below = ['refs/heads/mc', 'logs/refs/heads/mc'].flatMap((dir) =>
+    paths(namesAt(join(common, dir)), join(common, dir)),
+  );
+  const stuck = [...paths(READ_ALWAYS), ...below].find((path) => holdsUp(path, path.endsWith('packed-refs')));
+  if (stuck !== undefined)
+    return `${stuck} is no plain file: git would wait for it, so put a plain one in its place`;
+  const link = [...paths(['config', ...WRITTEN]), ...below].find(
+    (path) => lookAtName(path)?.isSymbolicLink() === true,
+  );
+  return link === undefined
+    ? null
+    : `${link} is a link: git would write to what it leads to, so put what it leads to in its place`;
+}
+
+const ODD = '.mc-pickup-odd';
+const MOST_FILES = 500;
+
+/** Whether git would wait for it, or read it without end: no matter what leads there. */
+function holdsUp(path: string, large: boolean): boolean {
+  try {
+    const stat = statSync(path);
+    return stat.isFile() ? !large && stat.size > MOST_BYTES : !stat.isDirectory();
+  } catch {
+    return false; // A link to nothing, say: git finds nothing.
+  }
+}

@@ -93,8 +93,9 @@ const BESIDE: Readonly<Record<string, string>> = {
   execa: require.resolve('execa'),
   // What finds the line of a key in a configuration that somebody complains of.
   [LATE_PACKAGE]: require.resolve('toml-eslint-parser'),
-  // The board on a server.
+  // The board on a server, and what says that it is there.
   http: 'src/board/http/index.ts',
+  'board-server': 'src/config/board.ts',
   // The page and its charts.
   page: 'src/page/index.ts',
   // What reads and writes other tools' tickets: parsers, and the client of a forge.
@@ -115,11 +116,11 @@ const CACHED = /^(main|registration|cli|tick|launch|workspace|tick-following)$/;
 /** In these each late import is the edge of a bundle. */
 const UNWRAPPED = /\/(main|tick)\.cjs$/;
 
-/** By the path of its entry, the name of every bundle. */
-const names = new Map(Object.entries(BESIDE).map(([name, entry]) => [resolve(entry), name]));
+/** By the path of its entry, the name of each of that table. */
+const NAMES = new Map(Object.entries(BESIDE).map(([name, entry]) => [resolve(entry), name]));
 
-/** Which are still to be made. */
-const asked = Object.entries({ main: 'src/main.ts', ...BESIDE });
+/** Bundles that are still to be made: those, and what is found to be imported late. */
+const asked = new Map(Object.entries({ main: 'src/main.ts', ...BESIDE }));
 
 const besides: Plugin = {
   name: 'besides',
@@ -128,12 +129,12 @@ const besides: Plugin = {
       path === undefined || kind === 'entry-point' ? undefined : { path, namespace: 'besides' };
     onResolve({ filter: /^\.\.?\/.*\.ts$/ }, ({ path, resolveDir, kind }) => {
       const file = resolve(resolveDir, path);
-      if (kind === 'dynamic-import' && UNWRAPPED.test(initialOptions.outfile ?? '') && !names.has(file)) {
-        const name = relative('src', file).replace(/\.ts$/, '').replaceAll('/', '-');
-        names.set(file, name);
-        asked.push([name, file]);
-      }
-      return beside(names.get(file), kind);
+      const named = NAMES.get(file);
+      const edge = kind === 'dynamic-import' && UNWRAPPED.test(initialOptions.outfile ?? '');
+      if (named !== undefined || !edge) return beside(named, kind);
+      const name = relative('src', file).replace(/\.ts$/, '').replaceAll('/', '-');
+      asked.set(name, file);
+      return beside(name, kind);
     });
     onResolve({ filter: /^(execa|toml-eslint-parser)$/ }, ({ path, kind }) => beside(path, kind));
     onLoad({ filter: /./, namespace: 'besides' }, ({ path }) => {
@@ -169,8 +170,9 @@ const bundle = (name: string, entry: string) =>
   });
 
 const bundles: Awaited<ReturnType<typeof bundle>>[] = [];
-while (asked.length > 0) {
-  const some = asked.splice(0);
+while (asked.size > 0) {
+  const some = [...asked];
+  asked.clear();
   bundles.push(...(await Promise.all(some.map(([name, entry]) => bundle(name, entry)))));
 }
 

@@ -1,5 +1,4 @@
-import type { Server } from '../board/http/api.ts';
-import type { Board } from '../board/port/index.ts';
+import type { Board, Starter } from '../board/port/index.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Tmux } from '../tmux/tmux.ts';
@@ -16,6 +15,6 @@ export interface Here {
   readonly bin: string;
   readonly tick_id: string;
   readonly clock: () => number;
-  /** The server that starts the runtimes; absent = we start them. */
-  readonly sender?: Server | null;
+  /** Who starts the runtimes; absent = we do. */
+  readonly starter?: Starter | null;
 }

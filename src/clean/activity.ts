@@ -11,14 +11,13 @@ const SAYS = {
 } as const;
 
 /** Old rows of the board. A server's board is the server's. */
-export async function activity({ places, now_ms, older_ms, server }: Here): Promise<Found> {
-  if (server !== null) {
+export async function activity({ places, now_ms, older_ms, name: board, upkeep }: Here): Promise<Found> {
+  if (upkeep === null) {
     const says = 'a Mission Control server keeps its own history, and cleans itself';
-    return kept({ group: 'activity', name: server, ticket: null, because: 'on_a_server', says });
+    return kept({ group: 'activity', name: board, ticket: null, because: 'on_a_server', says });
   }
-  const { countOld, takeOld } = await import('../board/sqlite/care.ts');
   const before_ms = now_ms - older_ms;
-  const old = countOld(places.board, before_ms).filter(({ rows }) => rows > 0);
+  const old = (await upkeep.countOld(before_ms)).filter(({ rows }) => rows > 0);
   return together(
     old.map(({ table, rows, bytes }) => {
       const file = join(places.state, 'backups', `${table}-${stampOf(now_ms)}.jsonl.gz`);
@@ -27,7 +26,7 @@ export async function activity({ places, now_ms, older_ms, server }: Here): Prom
         { group: 'activity', kind: table, name: table, ticket: null, because: 'old', says, bytes, rows },
         'zcat, from backups/ in the state dir',
         async () => {
-          const taken = takeOld(places.board, table, { before_ms, file, between: step });
+          const taken = await upkeep.takeOld(table, { before_ms, file, between: step });
           return { result: 'done', restore: taken === 0 ? null : `zcat ${word(file)}` };
         },
       );

@@ -1,4 +1,4 @@
-import type { Board } from '../board/port/index.ts';
+import type { Board, Upkeep } from '../board/port/index.ts';
 import { type Failpoint, failpoint } from '../machine/failpoint.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
@@ -14,8 +14,10 @@ export interface Here {
   readonly now_ms: number;
   /** What is older than this is old. */
   readonly older_ms: number;
-  /** The board is a server's: it keeps its own history. */
-  readonly server: string | null;
+  /** Of the board, for messages. */
+  readonly name: string;
+  /** null = the board keeps its own history. */
+  readonly upkeep: Upkeep | null;
 }
 
 /** Marks a step that `clean` may die at. Never by a plain name in the call: `npm run test:crash` looks for those that a

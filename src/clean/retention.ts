@@ -3,7 +3,7 @@
  * of a tick: a few hundred rows in one transaction, a few directories. Nothing that a decision is made from goes, and nothing
  * of a ticket that is not settled (the rules are those of `clean`).
  */
-import type { Limits, Swept } from '../board/sqlite/old.ts';
+import type { Swept } from '../board/port/index.ts';
 import { numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Retention } from '../model/policy.ts';
@@ -13,7 +13,7 @@ import { emptyTrash } from './trash.ts';
 
 const DAY_MS = 86_400_000;
 /** Directories of runs that one step looks at; each asks the board, which may be a server. */
-const RUNS = { here: 100, server: 10 };
+const RUNS = { here: 100, elsewhere: 10 };
 /** Things in the trash that one step removes. */
 const TRASH = 100;
 
@@ -31,17 +31,13 @@ interface Progress extends Swept {
 const LEAP_MS = DAY_MS;
 const PATIENCE = 144;
 
-/** Takes a step through the rows of the board, from where the last one ended; null = the board is a server's. */
-export type SweepRows = ((limits: Limits, swept: Swept) => Swept) | null;
-
 /** Takes one step. The caller holds the tick lock; `signal`: no longer, so that nothing may be taken away any more. */
 export async function sweep(
   retention: Retention,
-  sweepRows: SweepRows,
   here: Omit<Here, 'older_ms'>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { places, now_ms } = here;
+  const { places, now_ms, upkeep } = here;
   const before = progressOf(places);
   const leapt = Math.abs(now_ms - before.at_ms) > LEAP_MS;
   const wait = leapt ? PATIENCE : Math.max(0, before.wait - 1);
@@ -50,7 +46,7 @@ export async function sweep(
   const since = (days: number): number | null => (days === 0 ? null : now_ms - days * DAY_MS);
   const history = since(history_days);
   const limits = { now_ms, activity: history, deliveries: history, ticks: since(ticks_days) };
-  const { activity, ticks, deliveries } = sweepRows?.(limits, before) ?? before;
+  const { activity, ticks, deliveries } = (await upkeep?.sweep(limits, before)) ?? before;
   const swept = { at_ms: now_ms, wait, activity, ticks, deliveries };
   note(places, { ...swept, run: before.run });
   // What can't be moved or removed is told, and keeps nothing else from going.
@@ -66,7 +62,7 @@ export async function sweep(
 async function runs(after: string, here: Here, faults: unknown[], signal: AbortSignal): Promise<string> {
   const names = namesOf(here.places);
   const first = names.findIndex((name) => name > after);
-  const most = here.server === null ? RUNS.here : RUNS.server;
+  const most = here.upkeep === null ? RUNS.elsewhere : RUNS.here;
   const some = first < 0 ? names.slice(0, most) : names.slice(first, first + most);
   await retireRuns(some, here, faults, signal);
   return some.at(-1) ?? '';

@@ -4,9 +4,9 @@
 import { deliver } from '../act/deliver/index.ts';
 import type { Delivered, Delivery } from '../act/deliver/ledger.ts';
 import { type Adapter, adapterOf } from '../agents/index.ts';
-import type { Board } from '../board/port/index.ts';
+import type { OpenedBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, serverOf } from '../context.ts';
+import type { Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -42,10 +42,12 @@ export function verdictOf(row: Runtime, { places }: Context): string {
 }
 
 /** By the pane, or by the server that has started this runtime. */
-export async function handOver(context: Context, board: Board, one: Delivery): Promise<Delivered> {
-  const server = await serverOf(context);
-  const sender = server?.sends === true ? server : null;
-  return deliver({ board, tmux: context.tmux, places: context.places, sender }, one);
+export function handOver(
+  { tmux, places }: Context,
+  { board, starter }: OpenedBoard,
+  one: Delivery,
+): Promise<Delivered> {
+  return deliver({ board, tmux, places, starter }, one);
 }
 
 /** What became of it, for people and in JSON; what did not reach the pane is an error with its exit code. */

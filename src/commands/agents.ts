@@ -1,6 +1,7 @@
+import { withBoard, withReader } from '../board/open.ts';
 import type { UsageRow } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context, withBoard, withReader } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { dayOf } from '../model/day.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';

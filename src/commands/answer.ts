@@ -1,8 +1,9 @@
 import { answerDialog } from '../act/deliver/dialog.ts';
 import { until } from '../act/deliver/index.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
+import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
@@ -32,9 +33,9 @@ export async function answer(
     throw new UserError(EXIT.usage, 'a permission is answered by --allow or --deny alone, without a text');
   const actor = actorOf(context);
   const text = permission ? '' : textFrom(words);
-  return withBoard(context, (board) =>
+  return withBoard(context, (board, opened) =>
     betweenTicks(context, `answering the agent of ${id.toUpperCase()}`, async () => {
-      const ticket = await ticketOrFail(board, id, context);
+      const ticket = await ticketOrFail(opened, id);
       const row = await board.liveRuntime(ticket.id);
       const verdict = row === null ? 'dead' : verdictOf(row, context);
       if (permission) {
@@ -45,7 +46,7 @@ export async function answer(
       if (verdict === 'dead') return keep(context, board, ticket, text, actor);
       if (row === null || verdict !== 'alive')
         throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
-      return tell(context, board, ticket, row, text, actor);
+      return tell(context, opened, ticket, row, text, actor);
     }),
   );
 }
@@ -88,15 +89,16 @@ async function handToNext(context: Context, board: Board, ticket: Ticket, actor:
 
 async function tell(
   context: Context,
-  board: Board,
+  opened: OpenedBoard,
   ticket: Ticket,
   row: Runtime,
   text: string,
   actor: string,
 ): Promise<ExitCode> {
+  const { board } = opened;
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
-  const sent = await handOver(context, board, {
+  const sent = await handOver(context, opened, {
     ...{ kind: 'answer', ticket, row, adapter, text },
     client: clientFor(row, context),
   });

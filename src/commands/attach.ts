@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { type Context, ticketOrFail, withReader } from '../context.ts';
+import { ticketOrFail, withReader } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -19,8 +20,8 @@ const PREFIX = 'C-b';
 
 /** Hands the terminal over to the agent's own. The agent goes on whatever the person does with it. */
 export async function attach(context: Context, id: string, o: Options = {}): Promise<ExitCode> {
-  const { ticket, session } = await withReader(context, async (board) => {
-    const found = await ticketOrFail(board, id, context);
+  const { ticket, session } = await withReader(context, async (board, opened) => {
+    const found = await ticketOrFail(opened, id);
     const row = await board.liveRuntime(found.id);
     return { ticket: found, session: sessionOf(found, row, context) };
   });

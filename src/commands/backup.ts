@@ -1,5 +1,7 @@
 import { join, resolve } from 'node:path';
-import { type Context, serverOf } from '../context.ts';
+import { knownBoard } from '../board/open.ts';
+import type { Upkeep } from '../board/port/index.ts';
+import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { showing } from '../report/showing.ts';
@@ -12,11 +14,10 @@ export async function backup(
 ): Promise<ExitCode> {
   if (o.keep < 1) throw new UserError(EXIT.usage, '--keep must be at least 1');
   const { places, out } = context;
-  await refuseServer(context);
-  const { backupBoard } = await import('../board/sqlite/care.ts');
+  const upkeep = await upkeepOf(context);
   const dir = resolve(o.to ?? join(places.state, 'backups'));
   const made = await showing(context, 'copying and checking the board', () =>
-    backupBoard(places.board, dir, o.keep, Date.now()),
+    upkeep.backup({ dir, keep: o.keep, now_ms: Date.now() }),
   );
   if (context.json) out.json(made);
   else {
@@ -29,10 +30,9 @@ export async function backup(
 /** Puts a backup in the board's place. Agents that were started since are found by the next ticks and adopted. */
 export async function restore(context: Context, file: string): Promise<ExitCode> {
   const { places, out } = context;
-  await refuseServer(context);
-  const { restoreBoard } = await import('../board/sqlite/care.ts');
-  const { kept } = await betweenTicks(context, 'checking and restoring the board', async () =>
-    restoreBoard(places.board, resolve(file), Date.now()),
+  const upkeep = await upkeepOf(context);
+  const { kept } = await betweenTicks(context, 'checking and restoring the board', () =>
+    upkeep.restore({ file: resolve(file), now_ms: Date.now() }),
   );
   if (context.json) out.json({ board: places.board, kept });
   else {
@@ -45,8 +45,8 @@ export async function restore(context: Context, file: string): Promise<ExitCode>
   return EXIT.ok;
 }
 
-async function refuseServer(context: Context): Promise<void> {
-  const server = await serverOf(context);
-  if (server !== null)
-    throw new UserError(EXIT.usage, `the board is ${server.url}: it is backed up and restored there`);
+async function upkeepOf(context: Context): Promise<Upkeep> {
+  const { upkeep, name } = await knownBoard(context);
+  if (upkeep !== null) return upkeep;
+  throw new UserError(EXIT.usage, `the board is ${name}: it is backed up and restored there`);
 }

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { knownBoard, withBoard, withReader } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, brokenLine, type Context, serverOf, withBoard, withReader } from '../context.ts';
+import { actorOf, brokenLine, type Context } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
 import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
@@ -32,11 +32,12 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
   // Where worktrees are, and what they are compared with, stands there.
   if (policy.broken.length > 0)
     throw new UserError(EXIT.config, `nothing is cleaned by a broken configuration: ${brokenLine(policy)}`);
-  const server = await serverOf(context);
+  const known = await knownBoard(context);
   const { places, env, tmux } = context;
-  const common = { ...{ places, env, tmux, policy, older_ms }, server: server?.url ?? null };
+  const { name, upkeep } = known;
+  const common = { places, env, tmux, policy, older_ms, name, upkeep };
   // A board that is not there yet is not made for this.
-  const reads = o.yes !== true || (server === null && !existsSync(places.board));
+  const reads = o.yes !== true || !known.exists();
   const work = reads ? withReader : withBoard;
   return work(context, async (board) => {
     const { carryOut, propose } = await import('../clean/index.ts');

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import { withReader } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, makeContext, withReader } from '../context.ts';
+import { type Context, makeContext } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { type Candidate, completionOf, type Kind } from './complete.ts';

@@ -1,6 +1,7 @@
+import { ticketOrFail, withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, ticketOrFail, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { printDiff, printSummary } from '../report/diff.ts';
@@ -14,8 +15,8 @@ export async function diff(
   id: string,
   o: { readonly stat?: boolean } = {},
 ): Promise<ExitCode> {
-  const { ticket, where } = await withReader(context, async (board) => {
-    const found = await ticketOrFail(board, id, context);
+  const { ticket, where } = await withReader(context, async (board, opened) => {
+    const found = await ticketOrFail(opened, id);
     return { ticket: found, where: await placeOf(board, found) };
   });
   const { policy } = loadPolicy(context.places.config, context.env);

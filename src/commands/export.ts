@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
+import { withReader } from '../board/open.ts';
 import type { ActivityRow, Board } from '../board/port/index.ts';
-import { type Context, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import type { Exported, Portable, Written } from '../import/index.ts';
 import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';

@@ -1,6 +1,7 @@
+import { withBoard, withReader } from '../board/open.ts';
 import type { Board, ForeignTicket } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context, withBoard, withReader } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import type * as tasks from '../import/index.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';

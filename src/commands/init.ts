@@ -3,11 +3,12 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, write
 import { basename, dirname, resolve } from 'node:path';
 import { ensurePipes } from '../act/launch/pipes.ts';
 import { type ClientTrust, clientsTrust } from '../agents/trusting.ts';
+import { boardIn, forgetBoard, knownBoard, withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import { replaceConfiguration } from '../config/replace.ts';
 import { NAME } from '../config/schema.ts';
 import { tomlKey, tomlString } from '../config/toml.ts';
-import { brokenLine, type Context, forgetServer, serverOf, withBoard } from '../context.ts';
+import { brokenLine, type Context } from '../context.ts';
 import { realOf } from '../machine/files.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
@@ -37,8 +38,7 @@ export async function init(
     );
   if (o.missionControl !== undefined) await useServer(context, o.missionControl, o.tokenFile ?? null);
   await withBoard(context, async () => undefined);
-  const server = await serverOf(context);
-  const board = server?.url ?? places.board;
+  const { name: board } = await knownBoard(context);
   ensureTools(places, context.node, context.bin);
   const made: string[] = [`ready: ${board}`];
   if (!existsSync(places.config)) {
@@ -77,19 +77,19 @@ async function useServer(context: Context, url: string, tokenFile: string | null
   const { places, env } = context;
   const token = tokenFile === null ? '' : `token_file = ${tomlString(resolve(tokenFile))}\n`;
   const table = `[board]\nkind = "mission-control"\nurl = ${tomlString(url)}\n${token}`;
-  const { boardComplaint, boardServer } = await import('../config/board.ts');
+  const { boardComplaint } = await import('../config/board.ts');
   const wrong = boardComplaint(places.config, table, env);
   if (wrong !== null) throw new UserError(EXIT.config, `--mission-control: ${wrong.says}`);
-  const server = boardServer(places.config, table, env);
-  const there = await serverOf(context);
-  if (there !== null && there.url !== server?.url)
-    throw new UserError(EXIT.config, `the board of ${places.config} is ${there.url}: change it there`);
-  if (server === null || there !== null) return;
-  const { meetServer } = await import('../board/http/index.ts');
-  await meetServer(server, Date.now);
+  const wanted = await boardIn({ missing: false, error: null, text: table }, context);
+  const there = await knownBoard(context);
+  const elsewhere = there.meet !== null;
+  if (elsewhere && there.name !== wanted.name)
+    throw new UserError(EXIT.config, `the board of ${places.config} is ${there.name}: change it there`);
+  if (elsewhere) return;
+  await wanted.meet?.();
   if (existsSync(places.config)) append(context, table);
   else await writeDefault(places.config, `\n${table}`);
-  forgetServer(context);
+  forgetBoard(context);
 }
 
 /** Never over a file that is there. */

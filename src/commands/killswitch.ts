@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { knownBoard, withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context, serverOf, withBoard } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import {
   bootClock,
   clearSwitch,
@@ -73,7 +73,7 @@ async function changed(context: Context, because: string, text: string | null): 
 /** A line of the board's log. The switch is changed already, and stands whether or not the board can take it; none is made for it. */
 async function log(context: Context, because: string, text: string): Promise<void> {
   try {
-    if ((await serverOf(context)) === null && !existsSync(context.places.board)) return;
+    if (!(await knownBoard(context)).exists()) return;
     const actor = actorOf(context);
     const row = {
       at_ms: Date.now(),

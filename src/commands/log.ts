@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { ticketOrFail, withReader } from '../board/open.ts';
 import type { ActivityRow } from '../board/port/index.ts';
-import { type Context, ticketOrFail, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { columnsOf, wrap } from '../report/table.ts';
@@ -26,9 +27,9 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
       else for (const line of shownLines(row, columnsOf(context.env))) context.out.line(line);
     }
   };
-  const { rows, newest } = await withReader(context, async (board) => {
+  const { rows, newest } = await withReader(context, async (board, opened) => {
     const found = await newestThatFit(board, of, match, o.limit);
-    if (!found.any && o.ticket !== undefined) await ticketOrFail(board, o.ticket, context);
+    if (!found.any && o.ticket !== undefined) await ticketOrFail(opened, o.ticket);
     return found;
   });
   print(rows);

@@ -21,7 +21,7 @@ export async function pool(context: Context): Promise<ExitCode> {
   const host = hostId(places.state);
   if (host === null) return EXIT.ok;
   const processes = { me: lookAtSelf(host), lookAt, startedWith, notes: places.hooks };
-  const { tryTickLock } = await import('../board/sqlite/index.ts');
+  const { tryTickLock } = await import('../machine/lock.ts');
   const lock = tryTickLock(places.filling);
   if (lock === null) return EXIT.ok;
   try {

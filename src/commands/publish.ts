@@ -1,5 +1,7 @@
+import { ticketOrFail, withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { brokenLine, type Context, ensureHost, ticketOrFail, withBoard } from '../context.ts';
+import { brokenLine, type Context } from '../context.ts';
+import { ensureHost } from '../machine/host.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { handsOf, planPublish, publishOne } from '../publish/index.ts';
@@ -11,8 +13,8 @@ export async function publish(context: Context, id: string): Promise<ExitCode> {
   const { policy } = loadPolicy(context.places.config, context.env);
   if (policy.broken.length > 0)
     throw new UserError(EXIT.config, `the configuration can't be used: ${brokenLine(policy)}`);
-  return withBoard(context, async (board) => {
-    const ticket = await ticketOrFail(board, id, context);
+  return withBoard(context, async (board, opened) => {
+    const ticket = await ticketOrFail(opened, id);
     if (ticket.status !== 'in_review')
       throw new UserError(
         EXIT.usage,

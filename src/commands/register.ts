@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { leaveWitnesses, registerProcess } from '../act/launch/register.ts';
-import { type Context, withBoard } from '../context.ts';
+import { withBoard } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import { argvOf } from '../machine/proc.ts';

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { adapterOf } from '../agents/index.ts';
+import { withBoard } from '../board/open.ts';
 import type { Board, ReportRequest } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, withBoard } from '../context.ts';
+import type { Context } from '../context.ts';
 import type { Places } from '../machine/paths.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';

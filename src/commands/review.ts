@@ -1,7 +1,8 @@
 import { until } from '../act/deliver/index.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
+import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board, ReviewRow } from '../board/port/index.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
@@ -21,8 +22,8 @@ export async function approve(
   o: { readonly message?: string },
 ): Promise<ExitCode> {
   const actor = actorOf(context);
-  return withBoard(context, async (board) => {
-    const ticket = await inReviewOrFail(board, id, context, 'approved');
+  return withBoard(context, async (board, opened) => {
+    const ticket = await inReviewOrFail(opened, id, 'approved');
     const why = o.message === undefined ? 'approved' : `approved: ${oneLine(o.message, 500)}`;
     const move = { to: 'done', why, trusted: true } as const;
     won(
@@ -57,9 +58,9 @@ export async function rework(
       `--message is larger than ${MOST_BYTES} bytes: name a file of the repository`,
     );
   const text = `Your work was reviewed, and is to be changed:\n${words}`;
-  return withBoard(context, (board) =>
+  return withBoard(context, (board, opened) =>
     betweenTicks(context, `sending ${id.toUpperCase()} back`, async () => {
-      const ticket = await inReviewOrFail(board, id, context, 'sent back');
+      const ticket = await inReviewOrFail(opened, id, 'sent back');
       const row = await board.liveRuntime(ticket.id);
       const verdict = row === null ? 'dead' : verdictOf(row, context);
       if (verdict === 'dead') return again(context, board, { ticket, words, text, actor });
@@ -68,7 +69,7 @@ export async function rework(
           EXIT.unavailable,
           `whether the agent of ${ticket.id} lives can't be told (${verdict}): nothing was changed`,
         );
-      return tell(context, board, row, { ticket, words, text, actor });
+      return tell(context, opened, row, { ticket, words, text, actor });
     }),
   );
 }
@@ -103,12 +104,13 @@ async function again(
 }
 
 /** To the agent that is still there. Only what it has, or may have, moves the ticket. */
-async function tell(context: Context, board: Board, row: Runtime, o: Comments): Promise<ExitCode> {
+async function tell(context: Context, opened: OpenedBoard, row: Runtime, o: Comments): Promise<ExitCode> {
+  const { board } = opened;
   const { ticket, words, text, actor } = o;
   const adapter = adapterFor(row, context);
   const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   const client = clientFor(row, context);
-  const give = () => handOver(context, board, { kind: 'answer', ticket, row, adapter, client, text });
+  const give = () => handOver(context, opened, { kind: 'answer', ticket, row, adapter, client, text });
   const first = await give();
   // The same words of an earlier round have just been found to have arrived: these are new ones.
   const sent = first.outcome === 'delivered' && first.earlier ? await give() : first;
@@ -143,8 +145,8 @@ async function tell(context: Context, board: Board, row: Runtime, o: Comments): 
   return EXIT.ok;
 }
 
-async function inReviewOrFail(board: Board, id: string, context: Context, done: string): Promise<Ticket> {
-  const ticket = await ticketOrFail(board, id, context);
+async function inReviewOrFail(opened: OpenedBoard, id: string, done: string): Promise<Ticket> {
+  const ticket = await ticketOrFail(opened, id);
   if (ticket.status === 'in_review') return ticket;
   throw new UserError(
     EXIT.usage,

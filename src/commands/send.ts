@@ -1,5 +1,6 @@
 import { noteSent } from '../act/deliver/words.ts';
-import { type Context, serverOf, ticketOrFail, withBoard } from '../context.ts';
+import { ticketOrFail, withBoard } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, said, verdictOf } from './addressee.ts';
@@ -9,12 +10,11 @@ import { textFrom } from './texts.ts';
  *  `indeterminate`, and is not sent again. */
 export async function send(context: Context, id: string, words: readonly string[]): Promise<ExitCode> {
   const text = textFrom(words);
-  return withBoard(context, (board) =>
+  return withBoard(context, (board, opened) =>
     betweenTicks(context, `sending to the agent of ${id.toUpperCase()}`, async () => {
-      const ticket = await ticketOrFail(board, id, context);
+      const ticket = await ticketOrFail(opened, id);
       const row = await board.liveRuntime(ticket.id);
-      const server = await serverOf(context);
-      if (row === null || (row.tmux_pane === null && server?.sends !== true))
+      if (row === null || (row.tmux_pane === null && opened.starter === null))
         throw new UserError(
           EXIT.unavailable,
           `${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`,
@@ -24,7 +24,7 @@ export async function send(context: Context, id: string, words: readonly string[
       if (verdict !== 'alive')
         throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
       const client = clientFor(row, context);
-      const sent = await handOver(context, board, { kind: 'send', ticket, row, adapter, client, text });
+      const sent = await handOver(context, opened, { kind: 'send', ticket, row, adapter, client, text });
       await noteSent(board, row, sent);
       return said(context, ticket, row, sent);
     }),

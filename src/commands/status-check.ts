@@ -1,6 +1,7 @@
+import { withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { halted, readSwitches } from '../machine/killswitch.ts';
 import { hostId } from '../machine/process.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';

@@ -1,4 +1,5 @@
-import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { ticketOrFail, withBoard } from '../board/open.ts';
+import { actorOf, type Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { leftoverFacts, leftoverWords } from '../model/leftover.ts';
@@ -22,9 +23,9 @@ interface Options {
 /** The one command that ends processes. The ticket then waits for a person (`needs_input`, reason `stopped`). */
 export async function stop(context: Context, id: string, o: Options): Promise<ExitCode> {
   if (o.leftovers === true) return stopLeftovers(context, id, o);
-  return withBoard(context, (board) =>
+  return withBoard(context, (board, opened) =>
     betweenTicks(context, `ending the agent of ${id.toUpperCase()}`, async () => {
-      const ticket = await ticketOrFail(board, id, context);
+      const ticket = await ticketOrFail(opened, id);
       const row = await board.liveRuntime(ticket.id);
       if (row === null)
         throw new UserError(
@@ -110,9 +111,9 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
 async function stopLeftovers(context: Context, id: string, o: Options): Promise<ExitCode> {
   if (o.release === true) throw new UserError(EXIT.usage, 'give --leftovers or --release, not both');
   const { out, json, places } = context;
-  return withBoard(context, (board) =>
+  return withBoard(context, (board, opened) =>
     betweenTicks(context, `ending what ${id.toUpperCase()} has left`, async () => {
-      const ticket = await ticketOrFail(board, id, context);
+      const ticket = await ticketOrFail(opened, id);
       const ended = await leftoversOf(places.state, endedRow(board, ticket.id));
       const left = await endLeftovers(ended, places.state, o.grace * 1000);
       const gone = ended.filter((one) => !left.includes(one));

@@ -1,5 +1,6 @@
+import { withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context, withBoard } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { dependenciesOf, labelsOf, nameOf } from './names.ts';

@@ -1,5 +1,6 @@
+import { ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { readsFor } from '../model/reader.ts';
@@ -11,8 +12,8 @@ import { shown } from './ticket.ts';
 export async function comment(context: Context, id: string, words: readonly string[]): Promise<ExitCode> {
   const text = clean(words.join(' ')).trim();
   if (text === '') throw new UserError(EXIT.usage, 'the comment is empty');
-  return withBoard(context, async (board) => {
-    const ticket = await ticketOrFail(board, id, context);
+  return withBoard(context, async (board, opened) => {
+    const ticket = await ticketOrFail(opened, id);
     await mayComment(context, board, ticket);
     await board.log({
       at_ms: Date.now(),
@@ -23,7 +24,7 @@ export async function comment(context: Context, id: string, words: readonly stri
       because: null,
       text,
     });
-    return shown(context, board, ticket.id);
+    return shown(context, opened, ticket.id);
   });
 }
 

@@ -1,6 +1,7 @@
+import { ticketOrFail, withBoard } from '../board/open.ts';
 import type { TicketEdit } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { editedNames } from './names.ts';
@@ -31,8 +32,8 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
   if (Object.keys(change).length === 0)
     throw new UserError(EXIT.usage, 'nothing to change: see mc-pickup ticket edit --help');
   if (change.title === '') throw new UserError(EXIT.usage, '--title is empty');
-  return withBoard(context, async (board) => {
-    const ticket = await ticketOrFail(board, id, context);
+  return withBoard(context, async (board, opened) => {
+    const ticket = await ticketOrFail(opened, id);
     await knownTickets(board, change.depends_on ?? []);
     won(
       await board.edit(
@@ -43,6 +44,6 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
     );
     if (change.project !== undefined || change.agent != null)
       warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
-    return shown(context, board, ticket.id);
+    return shown(context, opened, ticket.id);
   });
 }

@@ -1,4 +1,5 @@
-import { type Context, withReader } from '../context.ts';
+import { withReader } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { ticketLine } from '../report/ticket.ts';
 import { statusOf } from './names.ts';

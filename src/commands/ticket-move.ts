@@ -1,4 +1,5 @@
-import { actorOf, type Context, ticketOrFail, withBoard } from '../context.ts';
+import { ticketOrFail, withBoard } from '../board/open.ts';
+import { actorOf, type Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import type { ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -14,8 +15,8 @@ export async function move(
   o: { readonly why: string },
 ): Promise<ExitCode> {
   const to = statusOf(word);
-  return withBoard(context, async (board) => {
-    const ticket = await ticketOrFail(board, id, context);
+  return withBoard(context, async (board, opened) => {
+    const ticket = await ticketOrFail(opened, id);
     const live = await board.liveRuntime(ticket.id);
     // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
     const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
@@ -29,7 +30,7 @@ export async function move(
     );
     if (live !== null && (to === 'todo' || to === 'needs_input'))
       context.out.warn(stillThere(ticket.id, live, context));
-    return shown(context, board, ticket.id);
+    return shown(context, opened, ticket.id);
   });
 }
 

@@ -1,12 +1,13 @@
-import { type Context, ticketOrFail, withReader } from '../context.ts';
+import { ticketOrFail, withReader } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { runJson } from '../report/run.ts';
 import { ticketLines } from '../report/ticket.ts';
 
 /** One ticket whole, with its runs. */
 export async function show(context: Context, id: string): Promise<ExitCode> {
-  return withReader(context, async (board) => {
-    const ticket = await ticketOrFail(board, id, context);
+  return withReader(context, async (board, opened) => {
+    const ticket = await ticketOrFail(opened, id);
     const runs = await board.runtimesOf({ ticket: ticket.id, limit: 20 });
     const history = await board.activity({ ticket: ticket.id, limit: 50 });
     const reviews = (await board.reviews([ticket.id])) ?? [];

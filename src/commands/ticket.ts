@@ -1,6 +1,8 @@
 /* What the commands about one ticket have in common. */
+
+import { type OpenedBoard, ticketOrFail } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
-import { brokenLine, type Context, ticketOrFail } from '../context.ts';
+import { brokenLine, type Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import type { Policy } from '../model/policy.ts';
@@ -45,8 +47,8 @@ export function warnUnknown(
 }
 
 /** Prints the ticket as it is now. */
-export async function shown(context: Context, board: Board, id: string): Promise<ExitCode> {
-  const ticket = await ticketOrFail(board, id, context);
+export async function shown(context: Context, opened: OpenedBoard, id: string): Promise<ExitCode> {
+  const ticket = await ticketOrFail(opened, id);
   if (context.json) context.out.json(ticket);
   else context.out.line(ticketLine(ticket));
   return EXIT.ok;

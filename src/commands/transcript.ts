@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { ticketOrFail, withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, ticketOrFail, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
 import { endWords } from '../model/ends.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
@@ -27,8 +28,8 @@ const TONES: Readonly<Record<Turn['who'], Tone | undefined>> = {
 /** The conversation of a run, as far as its client has recorded it: who said and did what, and when. */
 export async function transcript(context: Context, id: string, o: Options = {}): Promise<ExitCode> {
   const { places, env, tmux, out } = context;
-  const { ticket, row } = await withReader(context, async (board) => {
-    const found = await ticketOrFail(board, id, context);
+  const { ticket, row } = await withReader(context, async (board, opened) => {
+    const found = await ticketOrFail(opened, id);
     return { ticket: found, row: await runOf(board, found, o.run) };
   });
   if (row.host_id !== hostId(places.state))

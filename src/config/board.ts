@@ -3,7 +3,6 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import * as v from 'valibot';
-import { LIMITS, type Server } from '../board/http/api.ts';
 import { addressFault } from '../model/address.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
@@ -11,11 +10,20 @@ import { type Complaint, complaintLine } from './load.ts';
 import { locator } from './locate.ts';
 import { BOARD } from './schema.ts';
 
+/** Where a board is that is no file of this machine. */
+export interface ServerAddress {
+  /** Origin and path, such as `https://mission.example/v1`. */
+  readonly url: string;
+  readonly token: string | null;
+  /** The server starts the runtimes; we probe them. */
+  readonly starts: boolean;
+}
+
 /**
  * The server that `[board]` names; null = the board is a file. Whatever is wrong with it is an error, exit 78: a tick that
  * took another board in its place would see no tickets where there are some.
  */
-export function boardServer(file: string, text: string, env: NodeJS.ProcessEnv): Server | null {
+export function boardServer(file: string, text: string, env: NodeJS.ProcessEnv): ServerAddress | null {
   try {
     return server(dirname(file), text, env);
   } catch (error) {
@@ -45,7 +53,7 @@ class Wrong extends Error {
 
 type Complain = (key: string | null, says: string) => Error;
 
-function server(dir: string, text: string, env: NodeJS.ProcessEnv): Server | null {
+function server(dir: string, text: string, env: NodeJS.ProcessEnv): ServerAddress | null {
   const wrong: Complain = (key, says) => {
     const path = key === null ? ['board'] : ['board', key];
     return new Wrong({ ...locator(text)(path), key: path.join('.'), says });
@@ -70,8 +78,7 @@ function server(dir: string, text: string, env: NodeJS.ProcessEnv): Server | nul
   return {
     url: origin(url, wrong),
     token: tokenOf({ token_file, token_env }, { env, dir }, wrong),
-    limits: LIMITS,
-    sends: runtimes === 'server',
+    starts: runtimes === 'server',
   };
 }
 

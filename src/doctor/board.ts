@@ -1,8 +1,6 @@
-import { existsSync } from 'node:fs';
-import type { Server } from '../board/http/api.ts';
-import type { Board, TickRow } from '../board/port/index.ts';
-import type { BoardHealth } from '../board/sqlite/care.ts';
-import { type Context, readBoard, serverOf } from '../context.ts';
+import { knownBoard, type Met } from '../board/open.ts';
+import type { Board, BoardHealth, TickRow } from '../board/port/index.ts';
+import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
 import { EXIT, messageOf, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -42,8 +40,6 @@ const DAY_MS = 86_400_000;
 const CLOCKS_MS = 60_000;
 /** SQLite brings its log back into the board at some 4 MB; one that grows on is held by a reader that never ends. */
 const LARGE_WAL = 64 * 1024 * 1024;
-/** A person waits: less patience than a tick has. */
-const PATIENCE = { response_ms: 3000, total_ms: 6000, tries: 2 };
 /** Closed tickets whose worktrees may still be there. */
 const CLOSED = 500;
 
@@ -51,25 +47,26 @@ const CLOSED = 500;
 export async function lookAtBoard(context: Context, now_ms: number): Promise<BoardLook> {
   let board: Board | null = null;
   try {
-    const server = await serverOf(context);
-    if (server !== null) {
-      const patient = { ...server, limits: { ...server.limits, ...PATIENCE } };
-      const findings = [await serverFinding(patient)];
-      board = await serverBoard(patient);
+    const known = await knownBoard(context);
+    const { name, upkeep, meet } = known;
+    if (meet !== null) {
+      const findings = [metFinding(name, await meet())];
+      board = await known.read({ hurry: true });
       return { ...(await readAll(board, context)), health: null, readable: true, findings };
     }
-    const health = await healthOf(context, now_ms).catch((error: unknown) => asFailure(error));
-    const findings = health instanceof UserError ? [] : fileFindings(context.places.board, health, now_ms);
-    const known = health instanceof UserError ? null : health;
+    const of = { host_id: hostId(context.places.state) ?? '', since_ms: now_ms - DAY_MS };
+    const health = (await upkeep?.health(of).catch((error: unknown) => asFailure(error))) ?? null;
+    const findings = health instanceof UserError ? [] : fileFindings(name, health, now_ms);
+    const healthy = health instanceof UserError ? null : health;
     if (findings.some(({ result }) => result === 'fail')) return { ...NOTHING, findings };
-    if (known !== null && known.schema < known.schema_known && known.schema > 0)
-      return { ...NOTHING, findings, health: known };
+    if (healthy !== null && healthy.schema < healthy.schema_known && healthy.schema > 0)
+      return { ...NOTHING, findings, health: healthy };
     // What another program's file is, or one that others may write, is told best by who opens it for work.
-    board = await readBoard(context);
+    board = await known.read();
     if (health instanceof UserError) throw health;
     const read = await readAll(board, context);
     return {
-      ...{ ...read, health: known, readable: true },
+      ...{ ...read, health: healthy, readable: true },
       findings: [...findings, ...foreign(read.live, context)],
     };
   } catch (error) {
@@ -105,24 +102,12 @@ function asFailure(error: unknown): UserError {
   return new UserError(EXIT.config, `it can't be read: ${messageOf(error)}`);
 }
 
-async function serverBoard(server: Server): Promise<Board> {
-  return (await import('../board/http/index.ts')).httpBoard(server);
-}
-
-async function serverFinding(server: Server): Promise<Finding> {
+function metFinding(name: string, { says: speaks, ahead_ms }: Met): Finding {
   const check = 'board';
-  const { meetServer } = await import('../board/http/index.ts');
-  const { contract, ahead_ms } = await meetServer(server, Date.now);
-  const says = `${server.url}, contract ${contract}${server.token === null ? ', without a token' : ''}`;
+  const says = `${name}, ${speaks}`;
   if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);
   const clock = `${says}; its clock is ${age(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
   return warn(check, clock, 'set both clocks by NTP: back-offs and limits are told in time');
-}
-
-async function healthOf({ places }: Context, now_ms: number): Promise<BoardHealth | null> {
-  if (!existsSync(places.board)) return null;
-  const { boardHealth } = await import('../board/sqlite/care.ts');
-  return boardHealth(places.board, { host_id: hostId(places.state) ?? '', since_ms: now_ms - DAY_MS });
 }
 
 /** Every page of the board was read: what a tick never touches may be damaged too. */

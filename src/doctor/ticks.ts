@@ -1,4 +1,4 @@
-import type { TickTime } from '../board/sqlite/care.ts';
+import type { TickTime } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { numberOf, readObject, textOfFile } from '../machine/files.ts';
 import { halted, readSwitches } from '../machine/killswitch.ts';

@@ -1,6 +1,6 @@
-import { SCHEMA_VERSION } from '../board/sqlite/migrations.ts';
+import { knownBoard, withReader } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, serverOf, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { METRICS_FILE, refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
 import type { Policy } from '../model/policy.ts';
@@ -29,7 +29,7 @@ export async function metricsNow(context: Context, kept: boolean, open = withRea
   const known = {
     ...{ now_ms, kept, host_id: hostId(places.state) ?? '' },
     version: typeof MC_PICKUP_VERSION === 'undefined' ? 'source' : MC_PICKUP_VERSION,
-    schema: (await serverOf(context)) === null ? SCHEMA_VERSION : null,
+    schema: (await (await knownBoard(context)).upkeep?.schema()) ?? null,
     interval_ms: policy.limits.interval_seconds * 1000,
     agents: [...policy.agents.keys()],
     channels: channelsOf(places.notified, policy),

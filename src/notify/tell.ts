@@ -5,10 +5,11 @@
  */
 import { hostname } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
-import { tryTickLock } from '../board/sqlite/index.ts';
-import { type Context, withBoard } from '../context.ts';
+import { withBoard } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { readSwitches } from '../machine/killswitch.ts';
+import { tryTickLock } from '../machine/lock.ts';
 import { hostId } from '../machine/process.ts';
 import { messageOf } from '../model/errors.ts';
 import type { NotifySpec, Policy } from '../model/policy.ts';

@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
+import { knownBoard, withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, serverOf, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
@@ -29,12 +30,11 @@ async function factsOf(context: Context, days: number, every_minutes: number | n
   const { places, env } = context;
   const now_ms = Date.now();
   const { policy } = loadPolicy(places.config, env);
-  const server = await serverOf(context);
   return {
     now_ms,
     zone: zoneHere(),
     days,
-    board: server?.url ?? places.board,
+    board: (await knownBoard(context)).name,
     host: { id: hostId(places.state) ?? '', name: hostname() },
     every_minutes,
     limits: policy.limits,

@@ -1,7 +1,8 @@
 import { join } from 'node:path';
+import { withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, withReader } from '../context.ts';
+import type { Context } from '../context.ts';
 import { takesSlot } from '../decide/dispatch.ts';
 import { asObject, numberOf, textOf } from '../machine/files.ts';
 import { readSwitches, releasesIn } from '../machine/killswitch.ts';

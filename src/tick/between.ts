@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { tryTickLock } from '../board/sqlite/index.ts';
 import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { noteHolder, verbOf } from '../machine/holder.ts';
+import { tryTickLock } from '../machine/lock.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { COMMAND_BOUND_MS } from '../model/bounds.ts';
 import { EXIT, UserError } from '../model/errors.ts';

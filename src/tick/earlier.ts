@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { isLocked } from '../board/sqlite/index.ts';
 import type { Context } from '../context.ts';
+import { isLocked } from '../machine/lock.ts';
 import { startedWith } from '../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import type { LaunchStep } from '../model/plan.ts';

@@ -4,9 +4,8 @@
  * not need is loaded by what runs, never by the look.
  */
 import { statSync } from 'node:fs';
-import type { Server } from '../board/http/api.ts';
-import type { Board } from '../board/port/index.ts';
-import { type Context, withBoard, withReader } from '../context.ts';
+import { type OpenedBoard, withBoard, withReader } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { numberOf, readObject } from '../machine/files.ts';
 import type { ExitCode } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
@@ -32,8 +31,7 @@ export interface Over {
 /** A tick that worked; its board is closed when it lets go of the tick lock. */
 export interface Worked {
   readonly result: TickResult;
-  readonly board: Board;
-  readonly server: Server | null;
+  readonly opened: OpenedBoard;
 }
 
 export interface FollowUp {
@@ -128,16 +126,8 @@ function isOld(at_ms: number, after_ms: number): boolean {
 async function retain({ context, policy, worked }: Over, signal: AbortSignal): Promise<void> {
   if (worked === null) return;
   const { places, env, tmux } = context;
-  const { board, server } = worked;
-  const { sweepOld } = await import('../board/sqlite/care.ts');
   const { sweep } = await import('../clean/retention.ts');
-  const here = { places, env, tmux, board, policy, now_ms: Date.now(), server: server?.url ?? null };
-  await sweep(
-    policy.retention,
-    server === null ? (...step) => sweepOld(places.board, ...step) : null,
-    here,
-    signal,
-  );
+  await sweep(policy.retention, { ...worked.opened, places, env, tmux, policy, now_ms: Date.now() }, signal);
 }
 
 async function notify({ context, policy, began, worked }: Over): Promise<void> {
@@ -166,7 +156,7 @@ function publishBound({ policy }: Over): number {
 /** The board is asked while the tick has it open: most ticks find nothing, take no lock for it, and open no board again. */
 async function publishDue({ policy, wish, worked }: Over): Promise<boolean> {
   if (worked === null) return false;
-  const due = await dueReviews(worked.board, reviewOptions(policy, wish, worked.result));
+  const due = await dueReviews(worked.opened.board, reviewOptions(policy, wish, worked.result));
   return due !== null && due.length > 0;
 }
 

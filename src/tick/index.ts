@@ -5,11 +5,11 @@
 import { act } from '../act/index.ts';
 import type { Hands } from '../act/outcome.ts';
 import { realOutside } from '../act/real.ts';
-import type { Server } from '../board/http/api.ts';
+import { knownBoard, openBoard, readBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { readText } from '../config/read.ts';
-import { type Context, openBoard, readBoard, serverOf } from '../context.ts';
+import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import { tickBoundMs } from '../model/bounds.ts';
@@ -74,24 +74,24 @@ async function work(context: Context, wish: Wish, say: Say, then: After): Promis
     const { places, tmux, env, node, bin } = context;
     // Answered while the configuration is read.
     const look = beginLook({ places, tmux, repair: true, me: lock.me });
-    const { policy, server } = await configured(context, wish, (known) => {
+    const policy = await configured(context, wish, (known) => {
       lock.mayTake(tickBoundMs(known));
       return then.begin(known);
     });
-    const board = await openBoard(context);
+    const opened = await openBoard(context);
+    const { board, starter } = opened;
     try {
       failpoint('tick-board-open');
       if (lock.ended !== null) await logEnded(board, tick_id, lock.ended);
-      const sender = server?.sends === true ? server : null;
       const known = { board, policy, tick_id, clock: Date.now };
-      const outside = watched(realOutside({ ...known, places, tmux, env, node, bin, sender }), say);
-      const at = { policy, board, tick_id, look, sends: sender !== null };
+      const outside = watched(realOutside({ ...known, places, tmux, env, node, bin, starter }), say);
+      const at = { policy, board, tick_id, look, sends: starter !== null };
       const result = await pass(context, wish, at, { ...known, outside });
       const unsaved = await save({ ...at, places, dispatch: wish.dispatch }, result);
       const error = unsaved === null ? {} : ({ outcome: 'partial', error: unsaved } as const);
       const code = show(context, { ...result.report, ...error }, wish);
       failpoint('keep-reported');
-      await then.locked({ result, board, server }, code);
+      await then.locked({ result, opened }, code);
       return { code, result };
     } finally {
       await board.close();
@@ -103,10 +103,10 @@ async function work(context: Context, wish: Wish, say: Say, then: After): Promis
 
 /** The same without lock and hands, on a board that is only read: what a tick at this moment would do. */
 async function rehearse(context: Context, wish: Wish): Promise<Done> {
-  const { policy, server } = await configured(context, wish);
-  const board = await readBoard(context);
+  const policy = await configured(context, wish);
+  const { board, starter } = await readBoard(context);
   try {
-    const at = { policy, board, tick_id: newTickId(), look: null, sends: server?.sends === true };
+    const at = { policy, board, tick_id: newTickId(), look: null, sends: starter !== null };
     const result = await pass(context, wish, at, null);
     const publish = await dueReviews(board, reviewOptions(policy, wish, result));
     const report = publish === null ? result.report : { ...result.report, publish };
@@ -149,15 +149,15 @@ async function configured(
   context: Context,
   { project }: Wish,
   known?: (policy: Policy) => Promise<void>,
-): Promise<{ readonly policy: Policy; readonly server: Server | null }> {
+): Promise<Policy> {
   const { places, env } = context;
   const text = readText(places.config);
   const { policy } = loadPolicy(places.config, env, text);
   await known?.(policy);
-  const server = await serverOf(context, text);
+  await knownBoard(context, text);
   if (project !== undefined) knownProject(policy, project, places.config);
   failpoint('tick-policy-read');
-  return { policy, server };
+  return policy;
 }
 
 /** A misspelt project would launch nothing, quietly, for ever. A broken configuration has its own complaint. */

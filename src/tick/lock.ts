@@ -4,11 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type TickLock, tryTickLock } from '../board/sqlite/index.ts';
-import { type Context, ensureHost, openBoard } from '../context.ts';
+import { withBoard } from '../board/open.ts';
+import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import { type HeldBy, heldBy, noteHolder, verbOf } from '../machine/holder.ts';
+import { ensureHost } from '../machine/host.ts';
+import { type TickLock, tryTickLock } from '../machine/lock.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { TICK_BOUND_MS } from '../model/bounds.ts';
 import type { ObserverIdentity } from '../model/identity.ts';
@@ -34,7 +36,7 @@ export interface HeldLock {
 export async function takeTickLock(context: Context, what: string): Promise<HeldLock | null> {
   const { places } = context;
   // In a state dir that is not known to be ours yet nothing is made before its board is known to be one.
-  if (!existsSync(places.lock)) await (await openBoard(context)).close();
+  if (!existsSync(places.lock)) await withBoard(context, async () => undefined);
   failpoint('tick-lock-before');
   const free = tryTickLock(places.lock);
   const taken = free === null ? await takeOver(context) : { lock: free, ended: null };

@@ -1,6 +1,7 @@
+import { knownBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { type Context, serverOf } from '../context.ts';
+import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import type { Skip, Step } from '../model/plan.ts';
 import type { ObservedRuntime } from '../model/world.ts';
@@ -19,7 +20,7 @@ export interface Next {
 export async function nextOf(context: Context, board: Board, ticket: string): Promise<Next> {
   const { places, env, tmux } = context;
   const { policy } = loadPolicy(places.config, env);
-  const sends = (await serverOf(context))?.sends === true;
+  const sends = (await knownBoard(context)).starter !== null;
   const { claimersEnded, beingMade } = earlierTicks(context, policy, { locked: false, sends });
   const seen = await observe({
     ...{ places, board, tmux, policy, env, project: null, also: [ticket], repair: false, claimersEnded },

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { tryTickLock } from '../board/sqlite/index.ts';
 import type { Context } from '../context.ts';
+import { tryTickLock } from '../machine/lock.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { isWanting } from '../workspace/slots.ts';
 

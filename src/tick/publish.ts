@@ -1,7 +1,8 @@
+import { withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
-import { tryTickLock } from '../board/sqlite/index.ts';
-import { type Context, openBoard } from '../context.ts';
+import type { Context } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
+import { tryTickLock } from '../machine/lock.ts';
 import type { Policy } from '../model/policy.ts';
 import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
@@ -42,8 +43,7 @@ export async function publishInTurn(
   const lock = tryTickLock(context.places.publishing);
   if (lock === null) return;
   try {
-    const board = await openBoard(context);
-    try {
+    await withBoard(context, async (board) => {
       const { env, out } = context;
       const switchesNow = () => readSwitches(context.places, env, Date.now());
       const told = await publishPass({ ...options, switchesNow, board, host_id, clock: Date.now, env });
@@ -51,9 +51,7 @@ export async function publishInTurn(
         if (failed) out.warn(`${ticket}: not published: ${text}`);
         else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);
       }
-    } finally {
-      await board.close();
-    }
+    });
   } finally {
     lock.release();
   }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { tryTickLock } from '../../src/board/sqlite/lock.ts';
+import { tryTickLock } from '../../src/machine/lock.ts';
 import { Rig } from '../support/rig.ts';
 import { git } from '../support/sandbox.ts';
 

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { sweepOld } from '../../src/board/sqlite/care.ts';
 import { sweep } from '../../src/clean/retention.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import type { Retention } from '../../src/model/policy.ts';
@@ -24,7 +23,7 @@ const ON = new AbortController().signal;
 /** One step, so many days from now. */
 async function step(days: number, keep: Partial<Retention> = {}): Promise<void> {
   const { older_ms: _, ...here } = world.here({ now_ms: Date.now() + days * DAY });
-  await sweep({ ...KEEP, ...keep }, (...how) => sweepOld(here.places.board, ...how), here, ON);
+  await sweep({ ...KEEP, ...keep }, here, ON);
 }
 
 /** Steps as ticks take them; before the first, a day of them, after which a leap of the clock is believed. */
@@ -211,8 +210,8 @@ describe('a leap of the clock', () => {
 it('of a board on a server its rows are the server’s, and directories go', async () => {
   const { dir } = await ended('done');
   const before = [ids('activity'), ids('deliveries')];
-  const { older_ms: _, ...here } = world.here({ server: 'https://mission.example/v1' });
-  for (let n = 0; n <= 145; n++) await sweep(KEEP, null, { ...here, now_ms: Date.now() + 31 * DAY + n }, ON);
+  const { older_ms: _, ...here } = world.here({ name: 'https://mission.example/v1', upkeep: null });
+  for (let n = 0; n <= 145; n++) await sweep(KEEP, { ...here, now_ms: Date.now() + 31 * DAY + n }, ON);
   expect([ids('activity'), ids('deliveries')]).toEqual(before);
   expect(existsSync(dir)).toBe(false);
 });
@@ -220,16 +219,16 @@ it('of a board on a server its rows are the server’s, and directories go', asy
 describe('directories of runs', () => {
   it('stay once it is cut off, since the tick lock is another’s then', async () => {
     const { dir } = await ended('done');
-    const { older_ms: _, ...here } = world.here({ server: 'https://mission.example/v1' });
+    const { older_ms: _, ...here } = world.here({ name: 'https://mission.example/v1', upkeep: null });
     const at = (n: number) => ({ ...here, now_ms: Date.now() + 31 * DAY + n });
-    for (let n = 0; n < 144; n++) await sweep(KEEP, null, at(n), ON);
+    for (let n = 0; n < 144; n++) await sweep(KEEP, at(n), ON);
     const end = new AbortController();
     const board = Object.assign(Object.create(here.board) as typeof here.board, {
       runtimeByMark: (mark: string) => here.board.runtimeByMark(mark).finally(() => end.abort()),
     });
-    await expect(sweep(KEEP, null, { ...at(144), board }, end.signal)).rejects.toThrow('aborted');
+    await expect(sweep(KEEP, { ...at(144), board }, end.signal)).rejects.toThrow('aborted');
     expect(existsSync(dir)).toBe(true);
-    await sweep(KEEP, null, at(145), ON);
+    await sweep(KEEP, at(145), ON);
     expect(existsSync(dir)).toBe(false);
   });
 

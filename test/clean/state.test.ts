@@ -204,7 +204,9 @@ describe('old rows of the board', () => {
   });
 
   it('of a server are the server’s', async () => {
-    const { found } = await world.clean(['activity'], { over: { server: 'https://mission.example/v1' } });
+    const { found } = await world.clean(['activity'], {
+      over: { name: 'https://mission.example/v1', upkeep: null },
+    });
     expect(found).toMatchObject({ proposals: [], left: [{ because: 'on_a_server' }] });
   });
 });

@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileBoard } from '../../src/board/open.ts';
 import type { Board } from '../../src/board/port/index.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Here } from '../../src/clean/here.ts';
@@ -124,7 +125,8 @@ export class World {
     const policy = { ...NO_POLICY, projects: new Map([['p', this.project]]) };
     const tmux = { socket: places.socket, serverFile: places.server, binary: 'tmux' };
     const now = { now_ms: Date.now(), older_ms: 30 * 86_400_000 };
-    return { places, env: {}, tmux, board: this.board, policy, ...now, server: null, ...over };
+    const { name, upkeep } = fileBoard(places);
+    return { places, env: {}, tmux, board: this.board, policy, ...now, name, upkeep, ...over };
   }
 
   /** Proposes, and does all of it. `between`: what happens after the proposal. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { tryTickLock } from '../../src/board/sqlite/index.ts';
+import { tryTickLock } from '../../src/machine/lock.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import { HOLDING_HOOK, Rig, state } from '../support/rig.ts';
 import { type Running, until } from '../support/sandbox.ts';

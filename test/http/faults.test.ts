@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
-import { send } from '../../src/board/http/send.ts';
+import { serverStarter } from '../../src/board/http/send.ts';
 import type { Board } from '../../src/board/port/index.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import { guardOf } from '../contract/board.ts';
@@ -165,8 +165,9 @@ it.each([
     const odd = createServer((_, response) => void response.writeHead(status).end(text));
     await new Promise<void>((up) => odd.listen(0, '127.0.0.1', up));
     const url = `http://127.0.0.1:${(odd.address() as AddressInfo).port}`;
-    const body = { run: 'r', text: 't', nonce: 'n', now_ms: NOW };
-    expect(await send({ url, token: null, limits: PATIENT }, 'MC-1', body)).toMatchObject({
+    const one = { ticket: 'MC-1', run: 'r', text: 't', nonce: 'n' };
+    const starter = serverStarter({ url, token: null, limits: PATIENT });
+    expect(await starter.send(one, { now_ms: NOW })).toMatchObject({
       kind: 'unknown',
     });
     odd.closeAllConnections();

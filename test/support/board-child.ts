@@ -1,5 +1,6 @@
 /** A child process of the board's tests: `claim <board> <name>` or `lock <file>`. */
-import { openBoard, tryTickLock } from '../../src/board/sqlite/index.ts';
+import { openBoard } from '../../src/board/sqlite/index.ts';
+import { tryTickLock } from '../../src/machine/lock.ts';
 
 const [what, path = '', name = ''] = process.argv.slice(2);
 

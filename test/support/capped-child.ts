@@ -3,8 +3,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { claim } from '../../src/act/launch/index.ts';
 import { realOutside } from '../../src/act/real.ts';
-import { openBoard, tryTickLock } from '../../src/board/sqlite/index.ts';
+import { openBoard } from '../../src/board/sqlite/index.ts';
 import { decide } from '../../src/decide/index.ts';
+import { tryTickLock } from '../../src/machine/lock.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { observe } from '../../src/tick/observe/index.ts';
 import { aPolicy } from './builders.ts';

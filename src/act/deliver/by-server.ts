@@ -1,12 +1,11 @@
-import type { Server } from '../../board/http/api.ts';
-import type { Board } from '../../board/port/index.ts';
+import type { Board, Starter } from '../../board/port/index.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, settleLast } from './ledger.ts';
 
 /** Delivers a text to a runtime that the server has started, at most once: one of which the server has never answered is
  *  not sent again. */
 export async function deliverByServer(
   board: Board,
-  server: Server,
+  starter: Starter,
   one: Omit<Delivery, 'adapter'>,
 ): Promise<Delivered> {
   const { ticket, row, text } = one;
@@ -14,8 +13,7 @@ export async function deliverByServer(
   const last = await settleLast(board, row, sha256, row.turn);
   if (last !== null) return last;
   const { id: delivery, nonce, at_ms: now_ms } = await saveFirst(board, one, sha256, null);
-  const { send } = await import('../../board/http/index.ts');
-  const answer = await send(server, ticket.id, { run: row.id, text, nonce, now_ms }, { once: true });
+  const answer = await starter.send({ ticket: ticket.id, run: row.id, text, nonce }, { now_ms, once: true });
   switch (answer.kind) {
     case 'accepted':
       await board.setDelivery({ id: delivery, outcome: 'delivered', ack_source: 'server' });

@@ -5,8 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Adapter } from '../../agents/index.ts';
-import type { Server } from '../../board/http/api.ts';
-import type { Board } from '../../board/port/index.ts';
+import type { Board, Starter } from '../../board/port/index.ts';
 import { monotonicMs } from '../../machine/clock.ts';
 import type { Places } from '../../machine/paths.ts';
 import type { Because } from '../../model/plan.ts';
@@ -27,16 +26,16 @@ export interface Deliverer {
   readonly board: Board;
   readonly tmux: Tmux;
   readonly places: Places;
-  /** The server that has started the runtimes without a pane; absent = there is none. */
-  readonly sender?: Server | null;
+  /** Who has started the runtimes without a pane; absent = nobody else has. */
+  readonly starter?: Starter | null;
 }
 
 /** Delivers a text at most once. The caller holds the tick lock and has judged the process alive. */
 export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivered> {
   const { row, adapter, ticket } = one;
   const pane = row.tmux_pane;
-  if (pane === null && hands.sender)
-    return (await import('./by-server.ts')).deliverByServer(hands.board, hands.sender, one);
+  if (pane === null && hands.starter)
+    return (await import('./by-server.ts')).deliverByServer(hands.board, hands.starter, one);
   if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
   if (row.headless) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
   const other = () => whyNotTheClient(row, ticket.id, one.client);

@@ -17,7 +17,7 @@ export type LaunchOutside = Pick<
 
 /** The same on this machine. */
 export function launchOutside(here: Here): LaunchOutside {
-  const { board, places, clock, sender } = here;
+  const { board, places, clock, starter } = here;
   const registrar = new Registrar(places, board, clock);
   const claimed = new Map<string, number>();
   const asked = new Map<string, string | null>();
@@ -30,17 +30,17 @@ export function launchOutside(here: Here): LaunchOutside {
     },
     async prepare(one) {
       claimed.set(one.run, monotonicMs());
-      return prepare(one, here, sender ? null : registrar.pipe(one.run));
+      return prepare(one, here, starter ? null : registrar.pipe(one.run));
     },
     neighbours: lastLook(here, (run) => claimed.get(run)),
     async expect(count) {
-      if (!sender) registrar.expect(count);
+      if (!starter) registrar.expect(count);
     },
     start: (run, ticket, place) =>
-      sender ? startByServer(run, ticket, here, sender) : startHere(run, ticket, place, here, registrar),
+      starter ? startByServer(run, ticket, here, starter) : startHere(run, ticket, place, here, registrar),
     async registered(run, pid) {
       const done = await waitUntilRegistered(run, pid, here, registrar).finally(() => registrar.close(run));
-      const row = done && sender ? await board.runtime(run) : null;
+      const row = done && starter ? await board.runtime(run) : null;
       if (row !== null) witness(row, places);
       return done;
     },

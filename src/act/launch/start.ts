@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Server } from '../../board/http/api.ts';
+import type { Starter } from '../../board/port/index.ts';
 import { textAt } from '../../machine/foreign.ts';
 import { hostId, lookAtSelf } from '../../machine/process.ts';
 import { messageOf } from '../../model/errors.ts';
@@ -41,13 +41,12 @@ export async function startByServer(
   run: string,
   ticket: string,
   { places, clock }: Here,
-  server: Server,
+  starter: Starter,
 ): Promise<Started> {
   const file = join(runDir(places.runs, run), 'prompt.md');
   const text = textAt(file);
   if (text === null) return { ok: false, untouched: true, error: `${file} can't be read` };
-  const { send } = await import('../../board/http/index.ts');
-  const answer = await send(server, ticket, { run, text, nonce: `${run}-prompt`, now_ms: clock() });
+  const answer = await starter.send({ ticket, run, text, nonce: `${run}-prompt` }, { now_ms: clock() });
   switch (answer.kind) {
     case 'accepted':
       return { ok: true, pid: 0 };

@@ -15,8 +15,6 @@ export interface Server {
   readonly url: string;
   readonly token: string | null;
   readonly limits: Limits;
-  /** The server starts the runtimes; we probe them. Absent = we start them. */
-  readonly sends?: boolean;
 }
 
 export interface Limits {

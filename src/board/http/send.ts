@@ -1,30 +1,22 @@
 import * as v from 'valibot';
 import { EXIT, UserError } from '../../model/errors.ts';
-import type { Runtime } from '../../model/runtime.ts';
-import { ask, type Server } from './api.ts';
+import type { Sent, Starter } from '../port/index.ts';
+import { ask, type Call, type Server } from './api.ts';
 import * as c from './contract.ts';
 import { toRuntime } from './runtime.ts';
 
-export type Sent =
-  | { readonly kind: 'accepted' }
-  /** RuntimeBusyError, with who is busy. */
-  | { readonly kind: 'busy'; readonly runtime: Runtime }
-  /** Certainly nothing was started. */
-  | { readonly kind: 'refused'; readonly why: string }
-  /** Nobody knows. */
-  | { readonly kind: 'unknown'; readonly why: string };
+/** A server that starts the runtime of a claimed run, with its prompt, and hands a text to a runtime that it has started. */
+export function serverStarter(server: Server): Starter {
+  return {
+    send: ({ ticket, run, text, nonce }, { now_ms, once = false }) =>
+      send(server, ticket, { body: { run, text, nonce, now_ms }, once }),
+  };
+}
 
-/** Has the server start the runtime of a claimed run, with its prompt; or hand a text to a runtime that it has started,
- *  which is asked for once: no registration keeps a second one out. */
-export async function send(
-  server: Server,
-  ticket: string,
-  body: { readonly run: string; readonly text: string; readonly nonce: string; readonly now_ms: number },
-  { once = false }: { readonly once?: boolean } = {},
-): Promise<Sent> {
+async function send(server: Server, ticket: string, what: Pick<Call, 'body' | 'once'>): Promise<Sent> {
   try {
     const path = ['tickets', ticket, 'runtime', 'send'];
-    const answer = await ask(server, { method: 'POST', path, body, once }, c.SendAccepted);
+    const answer = await ask(server, { method: 'POST', path, ...what }, c.SendAccepted);
     if (answer.ok) return { kind: 'accepted' };
     const { status, detail, again } = answer.refusal;
     const why = `${status}: ${detail}`;

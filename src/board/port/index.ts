@@ -24,8 +24,10 @@ export type * from './log.ts';
 export type * from './reviews.ts';
 export type * from './runtimes.ts';
 export type * from './snapshot.ts';
+export type * from './starter.ts';
 export type * from './tickets.ts';
 export type * from './ticks.ts';
+export type * from './upkeep.ts';
 export type * from './usage.ts';
 export type * from './words.ts';
 

@@ -10,20 +10,14 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import type Database from 'better-sqlite3';
+import { DamagedBoard, explained } from '../../machine/sqlite/errors.ts';
+import { openDatabase } from '../../machine/sqlite/native.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
-import { DamagedBoard, explained } from './errors.ts';
+import type { Backup } from '../port/index.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
-import { openDatabase } from './native.ts';
 
 const NAME = /^board-\d{8}T\d{6}(\.\d{3})?Z\.sqlite$/;
 const BUSY_MS = 5000;
-
-export interface Backup {
-  readonly file: string;
-  readonly bytes: number;
-  /** Older ones that went, since more than `keep` were there. */
-  readonly removed: readonly string[];
-}
 
 /**
  * Copies the board while others work on it (SQLite's online backup), opens the copy and checks it whole before it gets

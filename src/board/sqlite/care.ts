@@ -1,13 +1,5 @@
 /** What keeps the file well: no tick loads it but now and then, for what is old. */
-export { type Backup, backupBoard, checkBoard, restoreBoard } from './backup.ts';
-export { type BoardHealth, boardHealth, type TickTime } from './health.ts';
-export {
-  countOld,
-  type Limits,
-  OLD_TABLES,
-  type OldRows,
-  type OldTable,
-  type Swept,
-  sweepOld,
-  takeOld,
-} from './old.ts';
+export { backupBoard, checkBoard, restoreBoard } from './backup.ts';
+export { boardHealth } from './health.ts';
+export { SCHEMA_VERSION } from './migrations.ts';
+export { countOld, sweepOld, takeOld } from './old.ts';

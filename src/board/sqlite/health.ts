@@ -1,32 +1,8 @@
 import { statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
+import type { BoardHealth, TickTime } from '../port/index.ts';
 import { SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 import { readOnly } from './open.ts';
-
-/** When a tick ran, by both clocks, and how it ended. */
-export interface TickTime {
-  readonly started_at_ms: number;
-  readonly finished_at_ms: number;
-  readonly boot_id: string | null;
-  /** The monotonic clock at its end. */
-  readonly mono_ms: number;
-  readonly outcome: string;
-}
-
-export interface BoardHealth {
-  /** What is wrong with the pages of the file; null = nothing. */
-  readonly damage: string | null;
-  readonly schema: number;
-  /** What this program writes. */
-  readonly schema_known: number;
-  readonly bytes: number;
-  /** What is not in the board's own file yet. */
-  readonly wal_bytes: number;
-  /** When the newest thing on the board was recorded. */
-  readonly newest_at_ms: number | null;
-  /** Of one host, the oldest first. */
-  readonly ticks: readonly TickTime[];
-}
 
 /** Reads every page of a board, and of its ticks those that a doctor asks for (at most 2000). Changes nothing on disk.
  *  Throws where the file cannot be opened, or has a newer schema. */

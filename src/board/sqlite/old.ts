@@ -2,22 +2,18 @@ import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type Database from 'better-sqlite3';
+import { explained } from '../../machine/sqlite/errors.ts';
+import { openDatabase } from '../../machine/sqlite/native.ts';
 import { EXPLAINED_TICKS } from '../../model/activity.ts';
-import { explained } from './errors.ts';
-import { openDatabase } from './native.ts';
+import {
+  type Limits,
+  OLD_TABLES,
+  type OldRows,
+  type OldTable,
+  type Swept,
+  type TakeRequest,
+} from '../port/upkeep.ts';
 import { readOnly } from './open.ts';
-
-/** Tables of which old rows may leave the board. */
-export const OLD_TABLES = ['activity', 'ticks', 'deliveries'] as const;
-
-export type OldTable = (typeof OLD_TABLES)[number];
-
-export interface OldRows {
-  readonly table: OldTable;
-  readonly rows: number;
-  /** About how much they hold. */
-  readonly bytes: number;
-}
 
 const BATCH = 500;
 const BUSY_MS = 5000;
@@ -79,15 +75,7 @@ export function countOld(path: string, before_ms: number): OldRows[] {
  * JSON Lines, a row a line, which is on disk before the transaction commits. Whoever is killed in between finds a row in
  * both, never in neither. `between` is called after each batch. Returns how many rows went.
  */
-export function takeOld(
-  path: string,
-  table: OldTable,
-  {
-    before_ms,
-    file,
-    between,
-  }: { readonly before_ms: number; readonly file: string; readonly between: (step: string) => void },
-): number {
+export function takeOld(path: string, table: OldTable, { before_ms, file, between }: TakeRequest): number {
   const { where } = OLD[table];
   return using(
     path,
@@ -130,12 +118,6 @@ export function takeOld(
 
 /** With hundreds of tickets waiting, each tick says of each why: such reports, of so many characters, go earlier. */
 const LONG_REPORT = 4000;
-
-/** How far a sweep has come in each table: the last row that it has looked at. */
-export type Swept = Readonly<Record<OldTable, number>>;
-
-/** What was before these times is old; null = the table is left alone. */
-export type Limits = Readonly<Record<OldTable, number | null> & { now_ms: number }>;
 
 /**
  * One small step through the tables in the order of their rows, from where the last one ended: what is old goes for good.

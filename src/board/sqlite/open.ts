@@ -1,14 +1,14 @@
 import { readFileSync, statSync } from 'node:fs';
 import type Database from 'better-sqlite3';
 import { monotonicMs } from '../../machine/clock.ts';
+import { explained, isBusy } from '../../machine/sqlite/errors.ts';
+import { openDatabase } from '../../machine/sqlite/native.ts';
+import { codeOf, createPrivate } from '../../machine/sqlite/private.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
 import type { Board } from '../port/index.ts';
 import { sqliteBoard } from './board.ts';
-import { explained, isBusy } from './errors.ts';
-import { codeOf, createPrivate } from './files.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
-import { openDatabase } from './native.ts';
 import { isSameLog, withLog } from './wal.ts';
 
 const BUSY_MS = 5000;

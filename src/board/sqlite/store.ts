@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3';
+import { explained, isTaken } from '../../machine/sqlite/errors.ts';
 import type { ActivityRow, Cas } from '../port/index.ts';
-import { explained, isTaken } from './errors.ts';
 
 type Value = string | number | null;
 

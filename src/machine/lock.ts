@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3';
-import { explained, isBusy } from './errors.ts';
-import { createPrivate } from './files.ts';
-import { openDatabase } from './native.ts';
+import { explained, isBusy } from './sqlite/errors.ts';
+import { openDatabase } from './sqlite/native.ts';
+import { createPrivate } from './sqlite/private.ts';
 
 /** Connections that hold a lock: one that was garbage collected would let go of it. */
 const held = new Set<Database.Database>();

@@ -101,7 +101,7 @@ it('the hash in the last line of the bundle is there: without it two builds woul
 
 it('nothing is left of the failpoints in the bundle that is shipped', () => {
   const text = BUNDLES.map((name) => readFileSync(join('dist', name), 'latin1')).join('');
-  expect(readFileSync('src/act/launch/index.ts', 'utf8')).toContain("failpoint('claim-committed')");
+  expect(readFileSync('src/act/launch/protocol.ts', 'utf8')).toContain("failpoint('claim-committed')");
   expect(text).not.toMatch(/MC_PICKUP_FAILPOINT|claim-committed|launch-pane-started|register-committed/);
 });
 

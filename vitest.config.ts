@@ -1,6 +1,8 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { Ending } from './test/support/ending.ts';
-import { UNIT, WHOLE } from './test/support/projects.ts';
+import { WaitingFirst } from './test/support/order.ts';
+import { ALONE, UNIT, WHOLE } from './test/support/projects.ts';
 import './test/support/scratch.ts';
 
 export default defineConfig({
@@ -9,7 +11,11 @@ export default defineConfig({
     testTimeout: 900_000,
     hookTimeout: 900_000,
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than processors: a third of the time of a worker goes into waiting.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: WaitingFirst },
+    // A worker goes on with its modules: what a file changes of its process it puts back.
+    isolate: false,
     reporters: [new Ending(), 'default'],
     projects: [
       {
@@ -17,11 +23,11 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: UNIT,
-          isolate: false,
           setupFiles: ['test/support/no-processes.ts'],
         },
       },
       { extends: true, test: { name: 'whole', include: WHOLE } },
+      { extends: true, test: { name: 'alone', include: ALONE, isolate: true } },
     ],
   },
 });

@@ -67,6 +67,7 @@ const made = async (...args: Parameters<typeof go>) => {
 const me = lookAtSelf('h');
 const processesOf = (more: object = {}) => ({ me, lookAt, startedWith, notes: join(dir, 'hooks'), ...more });
 
+const { HOME } = process.env;
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-ws-')));
   process.env.HOME = dir;
@@ -76,7 +77,10 @@ beforeEach(() => {
   git(repo, 'init', '-q', '-b', 'main');
   git(repo, 'commit', '-q', '--allow-empty', '-m', 'base');
 });
-afterEach(() => rmSync(dir, { recursive: true, force: true }));
+afterEach(() => {
+  process.env.HOME = HOME;
+  rmSync(dir, { recursive: true, force: true });
+});
 
 test('creates, then reuses with uncommitted work and another title', async () => {
   const first = await made('a;b|c $(x) --force');

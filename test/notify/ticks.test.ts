@@ -57,8 +57,9 @@ const kinds = (messages: readonly Message[]): string[] =>
 describe('by a webhook', () => {
   it('what was asked between two ticks is told by the next one, once, and signed', async () => {
     hook();
-    const id = rig.add('ask');
+    const id = rig.add('ask, when told', '--title', 'Do ask'); // not while the tick still looks for what to tell
     expect(await tick()).toMatchObject({ code: 0, err: '' });
+    rig.box.signal(`${id}.told`);
     await rig.settle(id, 'needs_input');
     expect(receiver.got).toEqual([]);
     for (let n = 0; n < 3; n++) expect(await tick()).toMatchObject({ code: 0, err: '' });
@@ -162,8 +163,9 @@ describe('by a webhook', () => {
     ['refuses it', 403, 'it answered 403'],
   ] as const)('a receiver that %s hurts no tick', async (_, manner, words) => {
     hook(ALL, '/hook', LIMITS, manner === 'hang' ? 2 : LONGEST_S);
-    const id = rig.add('blocked');
+    const id = rig.add('blocked, when told');
     await tick();
+    rig.box.signal(`${id}.told`);
     await rig.settle(id, 'blocked');
     receiver.manner = manner;
     const done = await tick('--json');

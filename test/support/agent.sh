@@ -27,6 +27,8 @@ review() {
   echo "report: exit $?" >>"$notes/$MC_TICKET_ID.reports"
 }
 
+# "behave: WORD, when told": first of all it waits for that.
+if grep -q 'behave: [a-z-]*, when told' "$MC_PROMPT_FILE"; then hold told; fi
 case $behave in
 review) review ;;
 hold) hold go && review ;;

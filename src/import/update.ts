@@ -1,6 +1,6 @@
 import type { TicketEdit } from '../board/port/index.ts';
-import type { Placed } from '../import/index.ts';
 import type { Ticket } from '../model/ticket.ts';
+import type { Placed } from './order.ts';
 
 export interface Change {
   readonly ticket: Ticket;

@@ -1,7 +1,6 @@
 import { userInfo } from 'node:os';
 import { type Caller, PERSON } from './machine/caller.ts';
 import { type Places, placesOf } from './machine/paths.ts';
-import type { Policy } from './model/policy.ts';
 import { oneLine } from './model/text.ts';
 import { type Out, outFor } from './report/out.ts';
 import type { Tmux } from './tmux/tmux.ts';
@@ -35,12 +34,6 @@ export function makeContext(
     node: process.execPath,
     bin: process.argv[1] ?? 'mc-pickup',
   };
-}
-
-/** What is wrong with a configuration, in one line: the first complaint, and how many more there are. */
-export function brokenLine({ broken }: Policy): string {
-  const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
-  return `${oneLine(broken[0] ?? '', 500)}${more}`;
 }
 
 /** Who acts, for the log: the run, when an agent calls; else the person. */

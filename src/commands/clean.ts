@@ -1,10 +1,11 @@
 import { knownBoard, withBoard, withReader } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, brokenLine, type Context } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
 import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
+import { brokenLine } from '../model/policy.ts';
 import { type Outcome, printDone, printProposed } from '../report/clean.ts';
 import { showing } from '../report/showing.ts';
 import { betweenTicks } from '../tick/between.ts';

@@ -5,8 +5,9 @@ import { schemaFile } from '../config/editors.ts';
 import { complaintLine } from '../config/load.ts';
 import { readText, type Text } from '../config/read.ts';
 import { asToml, inForce } from '../config/show.ts';
-import { brokenLine, type Context } from '../context.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { brokenLine } from '../model/policy.ts';
 import { many, oneLine } from '../model/text.ts';
 
 /** The global options as they were typed, to tell where a path comes from. */

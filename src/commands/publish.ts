@@ -1,9 +1,10 @@
 import { ticketOrFail, withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
-import { brokenLine, type Context } from '../context.ts';
+import type { Context } from '../context.ts';
 import { ensureHost } from '../machine/host.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { brokenLine } from '../model/policy.ts';
 import { handsOf, planPublish, publishOne } from '../publish/index.ts';
 import { showing } from '../report/showing.ts';
 import { locked } from '../tick/between.ts';

@@ -2,10 +2,10 @@
 
 import { type OpenedBoard, ticketOrFail } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
-import { brokenLine, type Context } from '../context.ts';
+import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
-import type { Policy } from '../model/policy.ts';
+import { brokenLine, type Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ticketLine } from '../report/ticket.ts';
 

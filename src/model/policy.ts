@@ -1,3 +1,4 @@
+import { oneLine } from './text.ts';
 /** The validated configuration, with every default filled in. */
 export interface Policy {
   readonly limits: Limits;
@@ -223,3 +224,9 @@ export const NO_POLICY: Policy = {
   retention: { ticks_days: 0, history_days: 0, runs_days: 0 },
   broken: [],
 };
+
+/** What is wrong with a configuration, in one line: the first complaint, and how many more there are. */
+export function brokenLine({ broken }: Pick<Policy, 'broken'>): string {
+  const more = broken.length > 1 ? ` (and ${broken.length - 1} more)` : '';
+  return `${oneLine(broken[0] ?? '', 500)}${more}`;
+}

@@ -18,7 +18,7 @@ function loadedBy(args: readonly string[]): { packages: string[]; bundles: strin
     require(${JSON.stringify(join(process.cwd(), 'dist/main.cjs'))}).main(${JSON.stringify(args)}, { HOME: ${JSON.stringify(dir)} }).then(() => {
       const mapped = require('node:fs').readFileSync('/proc/self/maps', 'utf8').match(/\\S+\\.node$/gm) ?? [];
       const packages = [...mapped, ...Object.keys(require.cache)].filter((f) => f.includes('node_modules'));
-      const bundles = Object.keys(require.cache).flatMap((f) => f.match(/dist.(\\w+)\\.cjs$/)?.[1] ?? []);
+      const bundles = Object.keys(require.cache).flatMap((f) => f.match(/dist.([\\w-]+)\\.cjs$/)?.[1] ?? []);
       const builtins = process.moduleLoadList.filter((m) => !before.has(m) && m.startsWith('NativeModule ') && !m.includes('internal')).map((m) => m.slice(13));
       process.stderr.write(JSON.stringify({ packages, bundles, builtins }));
     });`;
@@ -41,16 +41,16 @@ it('the same question asked of an open tick does find the board: the check can f
   expect(packages.some((file) => file.includes('better-sqlite3'))).toBe(true);
 });
 
-it('a tick that nothing is to follow loads no bundle but its own; one that something follows loads that', () => {
+it('a tick that nothing is to follow loads two bundles, and one that something follows loads that', () => {
   const config = join(dir, 'config.toml');
-  const tick = () => loadedBy(['dispatch', '--state-dir', dir, '--config', config]).bundles;
+  const tick = () => loadedBy(['dispatch', '--state-dir', dir, '--config', config]).bundles.sort();
   // What is old was looked at just now, as most ticks find it.
   writeFileSync(join(dir, 'retention.json'), JSON.stringify({ at_ms: Date.now() }));
   writeFileSync(config, '');
-  expect(tick()).toEqual(['main']);
+  expect(tick()).toEqual(['main', 'tick']);
   writeFileSync(config, `[page]\nfile = ${JSON.stringify(join(dir, 'page.html'))}\n`);
-  expect(tick().sort()).toEqual(['main', 'page']);
-  expect(tick()).toEqual(['main']);
+  expect(tick()).toEqual(['main', 'page', 'tick', 'tick-following']);
+  expect(tick()).toEqual(['main', 'tick']);
 });
 
 it('an old Node without a checkout of its own is told which version was found, where, and what is needed: exit 78', () => {

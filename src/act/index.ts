@@ -1,4 +1,5 @@
 import { failpoint } from '../machine/failpoint.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Outcome, Plan, Step } from '../model/plan.ts';
 import type { World } from '../model/world.ts';
 import { heal } from './heal.ts';
@@ -63,6 +64,6 @@ async function guarded<T>(step: Step, work: () => Promise<T>): Promise<T | Outco
   try {
     return await work();
   } catch (error) {
-    return outcome(step, null, 'failed', null, error instanceof Error ? error.message : String(error));
+    return outcome(step, null, 'failed', null, messageOf(error));
   }
 }

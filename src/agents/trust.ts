@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { parse } from 'smol-toml';
 import { asObject } from '../machine/files.ts';
 import { bytesOf, lookAtName, MOST_BYTES } from '../machine/foreign.ts';
+import { messageOf } from '../model/errors.ts';
 import { uniqueName } from '../model/hash.ts';
 import type { Trust } from './adapter.ts';
 import { claudeHome } from './claude/transcript.ts';
@@ -81,7 +82,7 @@ function trustIn(file: string, { trusted, add }: Format): Trust {
         if (!trusted(text)) return `${file} cannot be understood: change it by hand`;
         return replace(file, text, known.stamp);
       } catch (error) {
-        return `${file} cannot be changed (${error instanceof Error ? error.message : String(error)})`;
+        return `${file} cannot be changed (${messageOf(error)})`;
       }
     },
   };

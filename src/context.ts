@@ -1,6 +1,6 @@
-import { userInfo } from 'node:os';
 import { type Caller, PERSON } from './machine/caller.ts';
 import { type Places, placesOf } from './machine/paths.ts';
+import { userName } from './machine/user.ts';
 import { oneLine } from './model/text.ts';
 import { type Out, outFor } from './report/out.ts';
 import type { Tmux } from './tmux/tmux.ts';
@@ -39,9 +39,5 @@ export function makeContext(
 /** Who acts, for the log: the run, when an agent calls; else the person. */
 export function actorOf({ caller, env }: Pick<Context, 'caller' | 'env'>): string {
   if (caller.kind === 'agent') return `run:${oneLine(caller.run, 200)}`;
-  try {
-    return userInfo().username;
-  } catch {
-    return env.USER ?? 'someone';
-  }
+  return userName() ?? env.USER ?? 'someone';
 }

@@ -4,7 +4,7 @@ import { namesAt } from '../machine/foreign.ts';
 import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
-import type { Ticket } from '../model/ticket.ts';
+import { TICKET_ID, type Ticket } from '../model/ticket.ts';
 import {
   decide,
   erase,
@@ -23,8 +23,6 @@ import { isSettled, kept, proposed, stays, word } from './item.ts';
 import { lookAtProcesses } from './processes.ts';
 import { userOf } from './use.ts';
 
-const TICKET = /^[A-Za-z]+-[0-9]+$/;
-
 /** Worktrees of tickets that are settled, or merged while they wait for a review. */
 export async function worktrees(here: Here): Promise<Found> {
   const found: Found[] = [];
@@ -36,7 +34,7 @@ export async function worktrees(here: Here): Promise<Found> {
     if (link !== null || stat?.isDirectory() !== true) continue;
     const real = realpathSync(at.root);
     for (const name of namesAt(real)
-      .filter((one) => TICKET.test(one))
+      .filter((one) => TICKET_ID.test(one))
       .sort(byNumber))
       found.push(await one(join(real, name), project, here));
     for (const left of onTheWay(real)) found.push(cutOff(left, project));

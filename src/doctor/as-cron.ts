@@ -1,7 +1,7 @@
-import { userInfo } from 'node:os';
 import type { Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
+import { userName } from '../machine/user.ts';
 import { installedPath, steering } from '../schedule/index.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
@@ -46,7 +46,7 @@ function keyOf({ check, result, fix }: Finding): string {
 
 /** As cron starts a command of this user, with the two paths that every installed line names. */
 function bareEnvironment({ places, env }: Pick<Context, 'places' | 'env'>, path: string): NodeJS.ProcessEnv {
-  const user = nameOfUser() ?? env.LOGNAME ?? env.USER ?? '';
+  const user = userName() ?? env.LOGNAME ?? env.USER ?? '';
   return {
     HOME: env.HOME ?? '/',
     LOGNAME: user,
@@ -56,14 +56,6 @@ function bareEnvironment({ places, env }: Pick<Context, 'places' | 'env'>, path:
     MC_PICKUP_STATE_DIR: places.state,
     MC_PICKUP_CONFIG: places.config,
   };
-}
-
-function nameOfUser(): string | null {
-  try {
-    return userInfo().username;
-  } catch {
-    return null;
-  }
 }
 
 /** The PATH of lines in the user's crontab that are not as they would be written now; null = none of ours is there. */

@@ -56,14 +56,8 @@ export function judgeSpace(path: string, { bsize, blocks, bavail, files, ffree }
   if (all === 0) return ok(check, `not told for ${path}`);
   if (free < LEAST) return fail(check, says, 'make room: without it nothing can be written to the board');
   // Some file systems have no table of inodes, and say 0 of 0.
-  if (files > 0 && ffree < FEW_INODES)
-    return fail(
-      check,
-      `${says}, but only ${ffree} more files fit (inodes)`,
-      'delete files that are not needed',
-    );
-  if (files > 0 && ffree < files / 100)
-    return warn(
+  if (files > 0 && ffree < Math.max(FEW_INODES, files / 100))
+    return (ffree < FEW_INODES ? fail : warn)(
       check,
       `${says}, but only ${ffree} more files fit (inodes)`,
       'delete files that are not needed',

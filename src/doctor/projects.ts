@@ -55,24 +55,14 @@ function hooks({ name, repo, after_create, before_run }: Project, { places, env 
     const at = word.includes('/') && !isAbsolute(word) ? join(repo, word) : word;
     return findProgram(at, path) === null ? word : null;
   };
-  const found: Finding[] = [];
-  const [first, second] = [missing(after_create), missing(before_run)];
-  if (first !== null)
-    found.push(
-      fail(
-        check,
-        `after_create: "${first}" was not found or can't be executed: every launch fails`,
-        `correct project.${name}.after_create, or chmod +x it`,
-      ),
-    );
-  if (second !== null)
-    found.push(
-      warn(
-        check,
-        `before_run: "${second}" was not found or can't be executed: it is left out`,
-        `correct project.${name}.before_run, or chmod +x it`,
-      ),
-    );
+  const found = [
+    { key: 'after_create', hook: after_create, result: fail, so: 'every launch fails' },
+    { key: 'before_run', hook: before_run, result: warn, so: 'it is left out' },
+  ].flatMap(({ key, hook, result, so }) => {
+    const word = missing(hook);
+    const says = `${key}: "${word}" was not found or can't be executed: ${so}`;
+    return word === null ? [] : [result(check, says, `correct project.${name}.${key}, or chmod +x it`)];
+  });
   if (found.length > 0) return found;
   const both = [after_create, before_run].filter((one) => one !== null);
   return both.length === 0 ? [] : [ok(check, both.map(({ argv }) => argv.join(' ')).join('; '))];

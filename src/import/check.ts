@@ -2,7 +2,7 @@ import { fnv1a } from '../model/hash.ts';
 import { wrongName } from '../model/name.ts';
 import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
-import type { Bad, Fields, Raw, Row, Skipped } from './row.ts';
+import { asWord, type Bad, type Fields, type Raw, type Row, type Skipped } from './row.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
 const MAX_LABELS = 50;
@@ -127,13 +127,7 @@ function sourceOf(raw: Raw, title: string, nth: number, { space }: Place): strin
 
 function statusOf(value: unknown, own: boolean): TicketStatus {
   if (value == null) return 'todo';
-  const word =
-    typeof value === 'string'
-      ? value
-          .trim()
-          .toLowerCase()
-          .replaceAll(/[\s-]+/g, '_')
-      : '';
+  const word = typeof value === 'string' ? asWord(value) : '';
   const status = TICKET_STATUSES.find((one) => one === word);
   if (status !== undefined) return status;
   const meant = own || !Object.hasOwn(WORDS, word) ? undefined : WORDS[word];

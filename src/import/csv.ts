@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { delimiterOf } from './delimiter.ts';
-import { Fault, FIELDS, type Fields, type Found, type Raw, SCHEMA } from './row.ts';
+import { asWord, Fault, FIELDS, type Fields, type Found, type Raw, SCHEMA } from './row.ts';
 
 const COLUMNS: readonly string[] = [...FIELDS, 'id', 'source', 'schema', 'description'];
 
@@ -9,12 +9,7 @@ export function readCsv(text: string, file: string): Found {
   const table = recordsOf(text, file);
   const [header, ...records] = table;
   if (header === undefined) return { raws: [], warnings: [] };
-  const names = header.cells.map((cell) =>
-    cell
-      .trim()
-      .toLowerCase()
-      .replaceAll(/[\s-]+/g, '_'),
-  );
+  const names = header.cells.map(asWord);
   if (!names.includes('title'))
     throw new Fault(
       2,

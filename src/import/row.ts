@@ -86,3 +86,11 @@ export class Fault extends Error {
     this.exit = exit;
   }
 }
+
+/** A status or the name of a column, however a person or a tool has written it: `In Progress`, `in-progress`. */
+export function asWord(text: string): string {
+  return text
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[\s-]+/g, '_');
+}

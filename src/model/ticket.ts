@@ -18,6 +18,9 @@ export const TICKET_STATUSES: readonly TicketStatus[] = [
   'blocked',
 ];
 
+/** What an id looks like, so that it may be a path and a part of a ref. */
+export const TICKET_ID = /^[A-Za-z]+-[0-9]+$/;
+
 /** States that no tick may move a ticket out of. */
 export const SETTLED: ReadonlySet<TicketStatus> = new Set(['in_review', 'done', 'cancelled', 'blocked']);
 

@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { readObject, textOf, textOfFile, writeAtomic } from '../machine/files.ts';
 import { inDir, inMadeDir, removeIn, writeIn } from '../machine/foreign.ts';
 import { identityFrom, identityIn, type ProcessIdentity } from '../model/identity.ts';
+import { TICKET_ID } from '../model/ticket.ts';
 import { objectOfRun, ownDir, writeOwn } from './dirs.ts';
 
 /** The trace of a run beside the board: which process works on a ticket. */
@@ -12,7 +13,6 @@ export interface Mark extends ProcessIdentity {
 }
 
 const REGISTERED = 'registered.json';
-const TICKET = /^[A-Za-z]+-[0-9]+$/;
 
 /** Leaves the mark of a ticket's run; it replaces an older one. */
 export function writeMark(
@@ -40,7 +40,7 @@ export function fillWitnesses(
   const lacks = (noted: ProcessIdentity | null): boolean =>
     noted !== null && noted.time_ns === null && noted.pid === one.pid && noted.pid_start === one.pid_start;
   if (lacks(readRegistered(runDir))) writeRegistered(runDir, one);
-  const mark = ticket === null || !TICKET.test(ticket) ? null : readMark(marks, ticket);
+  const mark = ticket === null || !TICKET_ID.test(ticket) ? null : readMark(marks, ticket);
   if (mark?.run === one.run && lacks(mark)) writeMark(marks, mark.ticket, one);
 }
 
@@ -111,7 +111,7 @@ function ticketsIn(marks: string): string[] | null {
   return names
     .filter((name) => name.endsWith('.json'))
     .map((name) => name.slice(0, -5))
-    .filter((ticket) => TICKET.test(ticket))
+    .filter((ticket) => TICKET_ID.test(ticket))
     .sort();
 }
 
@@ -131,6 +131,6 @@ function readMark(marks: string, ticket: string): Mark | null {
 }
 
 function pathOf(marks: string, ticket: string): string {
-  if (!TICKET.test(ticket)) throw new Error(`not a ticket id: ${JSON.stringify(ticket)}`);
+  if (!TICKET_ID.test(ticket)) throw new Error(`not a ticket id: ${JSON.stringify(ticket)}`);
   return `${marks}/${ticket}.json`;
 }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { writeAtomic } from '../machine/files.ts';
 import { allPids, procText } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
+import { userName } from '../machine/user.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { blockOf, cronBlock, cronTimes, withBlock } from './crontab.ts';
 import { ask, changed, type Document, failed, type Look, NO_CHANGE, type Scheduler } from './scheduler.ts';
@@ -11,7 +11,7 @@ import type { Wish } from './wish.ts';
 
 /** The user's crontab, by `crontab` alone: where cron keeps it is cron's. */
 export function cron(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
-  const name = `crontab of ${userName(env)}`;
+  const name = `crontab of ${userName() ?? env.USER ?? 'this user'}`;
   const here = findProgram('crontab', env.PATH) !== null;
   return {
     with: 'cron',
@@ -105,14 +105,6 @@ function keep(before: string | null, { state }: Wish): string | null {
   const file = join(state, 'crontab.before');
   writeAtomic(file, before, 0o600, 'latin1');
   return file;
-}
-
-function userName(env: NodeJS.ProcessEnv): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return env.USER ?? 'this user';
-  }
 }
 
 /** In a container there often is a crontab and nobody who reads it. Told only where processes can be looked at. */

@@ -1,3 +1,4 @@
+import { TICKET_ID } from '../model/ticket.ts';
 import { git } from './git.ts';
 
 export type Pushed =
@@ -7,7 +8,7 @@ export type Pushed =
 
 /** A branch of ours, by its name alone: what an agent renamed to something odd goes nowhere. */
 export function isOurBranch(branch: string, id: string): boolean {
-  return /^[A-Za-z]+-[0-9]+$/.test(id) && new RegExp(`^mc/${id}(-[A-Za-z0-9._-]{1,100})?$`).test(branch);
+  return TICKET_ID.test(id) && new RegExp(`^mc/${id}(-[A-Za-z0-9._-]{1,100})?$`).test(branch);
 }
 
 /** What stands before `push`. The agents can write the configuration of the repository: nothing of that is started. */

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
 import { namesAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
+import { TICKET_ID } from '../model/ticket.ts';
 import { beingMade, removeWorktree } from './adding.ts';
 import { git, isSilence } from './git.ts';
 import { ownerOf, saysOf, whoseLock } from './lock.ts';
@@ -37,8 +38,7 @@ const looked = new WeakSet<Shared>();
 export async function prepareWorkspace(wanted: Wanted): Promise<Prepared> {
   const { project, ticket } = wanted;
   // The id becomes a path and a ref.
-  if (!/^[A-Za-z]+-[0-9]+$/.test(ticket.id))
-    return no('git_failed', `${JSON.stringify(ticket.id)} is no ticket id`);
+  if (!TICKET_ID.test(ticket.id)) return no('git_failed', `${JSON.stringify(ticket.id)} is no ticket id`);
   try {
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory())
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);

@@ -7,7 +7,7 @@ import { afterAll, expect, it, vi } from 'vitest';
 import { OLD_TABLES } from '../../src/board/port/upkeep.ts';
 import { boardHealth, countOld, sweepOld, takeOld } from '../../src/board/sqlite/care.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
-import { boardContract } from '../contract/board.ts';
+import { exercise, oneByOne } from '../contract/index.ts';
 import { NOW } from '../support/builders.ts';
 
 const prepared = new Set<string>();
@@ -20,7 +20,7 @@ afterAll(() => {
   vi.restoreAllMocks();
 });
 
-boardContract('sqlite, its statements listened to', async () => {
+exercise('sqlite, its statements listened to', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
   const path = join(dir, 'board.sqlite');
   const boards = [openBoard(path)] as const;
@@ -32,6 +32,7 @@ boardContract('sqlite, its statements listened to', async () => {
       others.push(other);
       return other;
     },
+    together: (calls) => oneByOne(boards[0], calls), // other threads are not listened to
     outside: (sql) => {
       const db = new Database(path);
       db.exec(sql);

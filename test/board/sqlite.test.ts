@@ -5,16 +5,17 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port/index.ts';
 import { openBoard, openBoardReadOnly } from '../../src/board/sqlite/index.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 } from '../../src/board/sqlite/schema.ts';
 import { tryTickLock } from '../../src/machine/lock.ts';
 import { EXIT } from '../../src/model/errors.ts';
-import { boardContract, type Opened } from '../contract/board.ts';
+import { exercise, type Opened, oneByOne } from '../contract/index.ts';
 import { memoryBoard } from '../explorer/board.ts';
 import { NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
+import { Writers } from '../support/writers.ts';
 
 /** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
 const READY = {
@@ -53,17 +54,21 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-boardContract('sqlite in memory, as the explorer has it', async (): Promise<Opened> => {
+exercise('sqlite in memory, as the explorer has it', async (): Promise<Opened> => {
   const { db, board } = memoryBoard();
   return {
     board,
     reopen: async () => board,
+    together: (calls) => oneByOne(board, calls), // one connection is one writer
     outside: (sql) => void db.exec(sql),
     cleanup: async () => board.close(),
   };
 });
 
-boardContract('sqlite', async (): Promise<Opened> => {
+const writers = new Writers();
+afterAll(() => writers.end());
+
+exercise('sqlite', async (): Promise<Opened> => {
   const open: Board[] = [openBoard(path)];
   const [board] = open;
   if (board === undefined) throw new Error('unreachable');
@@ -74,6 +79,7 @@ boardContract('sqlite', async (): Promise<Opened> => {
       open.push(again);
       return again;
     },
+    together: (calls) => writers.together(path, calls),
     outside: (sql) => {
       const db = new Database(path);
       try {

@@ -5,10 +5,10 @@ import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
-import { boardContract, type Opened } from '../contract/board.ts';
+import { exercise, type Opened, oneByOne } from '../contract/index.ts';
 import { missionControl } from '../support/mission-control/server.ts';
 
-boardContract('Mission Control over HTTP', async (): Promise<Opened> => {
+exercise('Mission Control over HTTP', async (): Promise<Opened> => {
   const dir = mkdtempSync(join(tmpdir(), 'mc-http-'));
   const path = join(dir, 'server.sqlite');
   const server = await missionControl(path);
@@ -17,6 +17,8 @@ boardContract('Mission Control over HTTP', async (): Promise<Opened> => {
   return {
     board: open(),
     reopen: async () => open(),
+    // A client for each.
+    together: async (calls) => (await Promise.all(calls.map((call) => oneByOne(open(), [call])))).flat(),
     outside: (sql) => {
       const db = new Database(path);
       try {

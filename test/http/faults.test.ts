@@ -10,7 +10,7 @@ import { httpBoard } from '../../src/board/http/board.ts';
 import { serverStarter } from '../../src/board/http/send.ts';
 import type { Board } from '../../src/board/port/index.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
-import { guardOf } from '../contract/board.ts';
+import { guardOf } from '../contract/index.ts';
 import { HOST, NOW } from '../support/builders.ts';
 import { type Fault, type MissionControl, missionControl } from '../support/mission-control/server.ts';
 

@@ -1,5 +1,5 @@
 /** Builders of model values: a plain default each, every field of which may be overridden. */
-import type { ReviewRow } from '../../src/board/port/index.ts';
+import type { NewTicket, ReviewRow } from '../../src/board/port/index.ts';
 import type { RecentRun } from '../../src/model/breaker.ts';
 import type { Judgement } from '../../src/model/identity.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
@@ -53,6 +53,15 @@ export const JUDGED = {
   unknown: { verdict: 'unknown', because: 'proc_unreadable' },
   not_mine: { verdict: 'not_mine', because: 'other_host' },
 } as const satisfies Record<string, Judgement>;
+
+/** What a person adds. */
+export function aNewTicket(over: Partial<NewTicket> = {}): NewTicket {
+  return {
+    ...{ title: 'Mend the roof', body: '', status: 'todo', priority: 2, project: 'house', labels: [] },
+    ...{ agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] },
+    ...over,
+  };
+}
 
 export function aTicket(over: Partial<Ticket> = {}): Ticket {
   return {

@@ -43,7 +43,7 @@ export function accounts(store: Store): Accounts & Usage {
 
     accounts: async () => store.read(() => allAccounts(store)),
 
-    recordUsage: async (record) => store.write(() => recordUsage(store, record)),
+    recordUsage: async (record) => recordUsage(store, record),
     usage: async ({ ticket, since_day }) =>
       store.read(() =>
         store.all<UsageRow>(
@@ -66,7 +66,38 @@ export function allAccounts(store: Store): AccountView[] {
 const COUNTS = ['input_tokens', 'output_tokens', 'cache_read_tokens', 'cache_write_tokens', 'turns'] as const;
 const NAMES = [...COUNTS, 'cost_usd'].join(', ');
 
-function recordUsage(store: Store, { session, run_id, ticket_id, agent, day, totals }: UsageRecord): void {
+/** The session's totals are held while they are compared: of two that record the same, the second finds nothing new. What has
+ *  nothing new by a first look writes nothing. */
+function recordUsage(store: Store, record: UsageRecord): void {
+  if (store.read(() => newUsage(store, record)) === null) return;
+  store.write(() => {
+    const { session, run_id, ticket_id, agent, day, totals } = record;
+    store.run(
+      `INSERT INTO usage_totals (session, ${NAMES}) VALUES (@session, ${COUNTS.map(() => '0').join(', ')}, NULL)
+       ON CONFLICT (session) DO UPDATE SET session = excluded.session`,
+      { session },
+    );
+    const added = newUsage(store, record);
+    if (added === null) return;
+    store.run(
+      `UPDATE usage_totals SET ${[...COUNTS, 'cost_usd'].map((name) => `${name} = @${name}`).join(', ')}
+       WHERE session = @session`,
+      { session, ...only(totals) },
+    );
+    store.run(
+      `INSERT INTO usage (run_id, day, ticket_id, agent, ${NAMES})
+       VALUES (@run_id, @day, @ticket_id, @agent, ${COUNTS.map((name) => `@${name}`).join(', ')}, @cost_usd)
+       ON CONFLICT (run_id, day) DO UPDATE SET
+         ${COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')},
+         cost_usd = CASE WHEN excluded.cost_usd IS NULL THEN cost_usd
+           ELSE coalesce(cost_usd, 0) + excluded.cost_usd END`,
+      { run_id, day, ticket_id, agent, ...added },
+    );
+  });
+}
+
+/** What a session has used since its last record; null = nothing. */
+function newUsage(store: Store, { session, totals }: UsageRecord): Record<string, number | null> | null {
   const before = store.get<UsageTotals>(`SELECT ${NAMES} FROM usage_totals WHERE session = @session`, {
     session,
   });
@@ -74,23 +105,7 @@ function recordUsage(store: Store, { session, run_id, ticket_id, agent, day, tot
   const base = fell ? null : before;
   const added = Object.fromEntries(COUNTS.map((name) => [name, totals[name] - (base?.[name] ?? 0)]));
   const cost_usd = totals.cost_usd === null ? null : Math.max(0, totals.cost_usd - (base?.cost_usd ?? 0));
-  if (Object.values(added).every((n) => n === 0) && !cost_usd) return;
-  store.run(
-    `INSERT INTO usage_totals (session, ${NAMES})
-     VALUES (@session, ${COUNTS.map((name) => `@${name}`).join(', ')}, @cost_usd)
-     ON CONFLICT (session) DO UPDATE SET
-       ${[...COUNTS, 'cost_usd'].map((name) => `${name} = excluded.${name}`).join(', ')}`,
-    { session, ...only(totals) },
-  );
-  store.run(
-    `INSERT INTO usage (run_id, day, ticket_id, agent, ${NAMES})
-     VALUES (@run_id, @day, @ticket_id, @agent, ${COUNTS.map((name) => `@${name}`).join(', ')}, @cost_usd)
-     ON CONFLICT (run_id, day) DO UPDATE SET
-       ${COUNTS.map((name) => `${name} = ${name} + excluded.${name}`).join(', ')},
-       cost_usd = CASE WHEN excluded.cost_usd IS NULL THEN cost_usd
-         ELSE coalesce(cost_usd, 0) + excluded.cost_usd END`,
-    { run_id, day, ticket_id, agent, ...added, cost_usd },
-  );
+  return Object.values(added).every((n) => n === 0) && !cost_usd ? null : { ...added, cost_usd };
 }
 
 /** Whole numbers for the columns, and nothing that an adapter may have added. */

@@ -61,20 +61,20 @@ function register(store: Store, request: RegisterRequest, { now_ms }: At): Cas {
   const { run, pid } = request;
   return store.swap(() => {
     store.must(
+      `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
+       FROM runtime_sessions AS r
+       WHERE r.id = @run AND r.phase = 'launching' AND tickets.id = r.ticket_id AND tickets.status = 'in_progress'
+         AND tickets.claim_epoch = r.claim_epoch AND ${inSameHands('tickets', 'r')}`,
+      { run, pid, now_ms },
+    );
+    failpoint('register-row-updated');
+    store.must(
       `UPDATE runtime_sessions SET phase = 'registered', host_id = @host_id, boot_id = @boot_id, pid_ns = @pid_ns,
          time_ns = @time_ns, pid = @pid, pid_start = @pid_start, tmux_server_pid = @tmux_server_pid,
          tmux_server_start = @tmux_server_start, tmux_session = @tmux_session, tmux_pane = @tmux_pane,
          registered_at_ms = @now_ms, version = version + 1
        WHERE id = @run AND phase = 'launching'`,
       { ...request, time_ns: request.time_ns ?? null, now_ms },
-    );
-    failpoint('register-row-updated');
-    store.must(
-      `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
-       FROM runtime_sessions AS r
-       WHERE r.id = @run AND tickets.id = r.ticket_id AND tickets.status = 'in_progress'
-         AND tickets.claim_epoch = r.claim_epoch AND ${inSameHands('tickets', 'r')}`,
-      { run, pid, now_ms },
     );
     // Handed over at exec: it is under way as soon as this is committed.
     store.run(

@@ -35,18 +35,18 @@ export function heals(store: Store): Heals {
     follow: async ({ runtime, process }, { actor, now_ms }) =>
       store.swap(() => {
         const { host_id, boot_id, pid_ns, time_ns, pid, pid_start } = process;
-        store.must(
-          `UPDATE runtime_sessions SET boot_id = @boot_id, pid_ns = @pid_ns, time_ns = @time_ns, pid = @pid,
-             pid_start = @pid_start, program = NULL, heartbeat_at_ms = @now_ms, version = version + 1
-           WHERE ${RUNTIME_GUARD} AND host_id = @host_id AND phase <> 'launching'`,
-          { ...named(runtime), host_id, boot_id, pid_ns, time_ns, pid, pid_start, now_ms },
-        );
         store.run(
           `UPDATE tickets SET worker_pid = @pid, version = tickets.version + 1, updated_at_ms = @now_ms
            FROM runtime_sessions AS r
            WHERE r.id = @run AND tickets.id = r.ticket_id AND tickets.status = 'in_progress'
              AND tickets.claim_epoch = r.claim_epoch AND tickets.owner IS r.owner`,
           { run: runtime.run, pid, now_ms },
+        );
+        store.must(
+          `UPDATE runtime_sessions SET boot_id = @boot_id, pid_ns = @pid_ns, time_ns = @time_ns, pid = @pid,
+             pid_start = @pid_start, program = NULL, heartbeat_at_ms = @now_ms, version = version + 1
+           WHERE ${RUNTIME_GUARD} AND host_id = @host_id AND phase <> 'launching'`,
+          { ...named(runtime), host_id, boot_id, pid_ns, time_ns, pid, pid_start, now_ms },
         );
         const row = store.get<{ ticket_id: string | null }>(
           'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
@@ -106,6 +106,11 @@ export function heals(store: Store): Heals {
              reason_turn = NULL, version = version + 1, updated_at_ms = @now_ms
            WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${LIVE_AND_OURS}`,
           { ticket, ...guard, ...named(runtime), because, now_ms },
+        );
+        // The row lives on as it is; held, so that it does so until this is committed.
+        store.must(
+          `UPDATE runtime_sessions SET version = version WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket`,
+          { ticket, ...named(runtime) },
         );
         const text = 'in_review';
         store.note({
@@ -189,12 +194,14 @@ export function heals(store: Store): Heals {
 
 const RUNTIME_GUARD = 'id = @run AND version = @run_version AND ended_at_ms IS NULL';
 
-/** The runtime that a ticket's write rests on: as observed, this ticket's, and in the hands that it was claimed under. */
+/** The runtime that a ticket's write rests on: as observed, this ticket's, and in the hands that it was claimed under. It is not held
+ *  by this: each write says so once more in the UPDATE of the row itself, which comes after that of the ticket. */
 const LIVE_AND_OURS = `EXISTS (SELECT 1 FROM runtime_sessions AS r
   WHERE r.id = @run AND r.version = @run_version AND r.ended_at_ms IS NULL
     AND r.ticket_id = tickets.id AND ${inSameHands('tickets', 'r')})`;
 
-/** A retry without a row believes that the claim's row has ended: a living one would be a split brain. */
+/** A retry without a row believes that the claim's row has ended: a living one would be a split brain. None comes meanwhile:
+ *  who makes one raises the version of the ticket, which the guard repeats. */
 const NONE_LIVE = `NOT EXISTS (SELECT 1 FROM runtime_sessions AS r
   WHERE r.ticket_id = tickets.id AND r.ended_at_ms IS NULL)`;
 

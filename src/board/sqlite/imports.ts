@@ -1,12 +1,17 @@
 import { EXIT, UserError } from '../../model/errors.ts';
 import type { By, ForeignTicket, Imported, Imports } from '../port/index.ts';
-import { TICKET, type TicketRow, toTicket } from './rows.ts';
+import { HOLD_BOARD, TICKET, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** Tickets that come from elsewhere, told apart by their source. */
 export function imports(store: Store): Imports {
   return {
-    importTickets: async (tickets, by) => store.write(() => tickets.map((ticket) => add(store, ticket, by))),
+    importTickets: async (tickets, by) =>
+      store.write(() => {
+        // Two imports of the same source at once: the second one finds what the first has added.
+        store.run(HOLD_BOARD);
+        return tickets.map((ticket) => add(store, ticket, by));
+      }),
     bySource: async (sources) =>
       store.read(() =>
         store

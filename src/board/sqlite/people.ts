@@ -10,7 +10,7 @@ import type {
   TicketEdit,
   Tickets,
 } from '../port/index.ts';
-import { inSameHands, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
+import { HOLD_BOARD, HOLD_LIVE, inSameHands, TICKET, type Ticket, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
 import { honourByReport } from './words.ts';
 
@@ -136,6 +136,7 @@ function count(store: Store): Record<TicketStatus, number> {
 
 function edit(store: Store, { ticket: id, version, change }: EditRequest, { actor, now_ms }: By): Cas {
   return store.swap(() => {
+    if (change.depends_on !== undefined) store.run(HOLD_BOARD);
     const old = find(store, id);
     if (old === null) return store.lose();
     const { title, body, priority, project, agent, owner, labels, depends_on, trusted } = {
@@ -160,7 +161,7 @@ function edit(store: Store, { ticket: id, version, change }: EditRequest, { acto
   });
 }
 
-/** Tickets that wait for each other are never dispatched. Looked for under the write lock, so that two edits at once
+/** Tickets that wait for each other are never dispatched. Looked for while the board is held, so that two edits at once
  *  can't close a circle together. */
 function refuseCycle(store: Store, id: string, depends_on: readonly string[]): void {
   const via = new Map<string, string>(depends_on.map((one) => [one, id]));
@@ -185,56 +186,56 @@ function defined(change: TicketEdit): TicketEdit {
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }
 
-interface Reporter {
-  readonly id: string;
-  readonly ticket_id: string;
-  readonly status: TicketStatus;
-}
-
-/** The fence: the row lives, and the ticket is still under its epoch, and in its hands, or nobody's, or under that other owner, who is
- *  no person. */
-function reporter(store: Store, { run, owner = null }: ReportRequest): Reporter | null {
-  return store.get<Reporter>(
-    `SELECT r.id, r.ticket_id, t.status FROM runtime_sessions AS r JOIN tickets AS t ON t.id = r.ticket_id
-     WHERE (r.mark = @run OR r.id = @run) AND r.ended_at_ms IS NULL
-       AND t.claim_epoch = r.claim_epoch AND (${inSameHands('t', 'r')} OR t.owner IS NULL OR t.owner = @owner)
-     ORDER BY r.mark = @run DESC LIMIT 1`,
-    { run, owner },
+/** The row of a run that lives. */
+function reporter(
+  store: Store,
+  run: string,
+): { readonly id: string; readonly ticket_id: string | null } | null {
+  return store.get(
+    `SELECT id, ticket_id FROM runtime_sessions
+     WHERE (mark = @run OR id = @run) AND ended_at_ms IS NULL ORDER BY mark = @run DESC LIMIT 1`,
+    { run },
   );
 }
 
+/** The fence, said by the statement that writes: the row lives, and the ticket is still under its epoch, and in its hands, or nobody's,
+ *  or under that other owner, who is no person. */
+const FENCE = `FROM runtime_sessions AS r
+  WHERE r.id = @run AND r.ended_at_ms IS NULL AND tickets.id = r.ticket_id AND tickets.claim_epoch = r.claim_epoch
+    AND (${inSameHands('tickets', 'r')} OR tickets.owner IS NULL OR tickets.owner = @owner)`;
+
 function report(store: Store, request: ReportRequest, { now_ms }: At): Cas {
-  const { to, message: text, turn, nothing_to_do = false } = request;
+  const { to, message: text, turn, nothing_to_do = false, owner = null } = request;
   return store.swap(() => {
-    const row = reporter(store, request);
+    const row = reporter(store, request.run);
     if (row === null) return store.lose();
-    honourByReport(store, row.id, now_ms);
-    if (row.status === 'in_review' && to === 'in_review') return; // said twice, done once
+    const { id: run, ticket_id } = row;
     const asked = to === 'needs_input';
-    store.must(
-      `UPDATE tickets SET status = @to, reason = @reason, reason_text = @text, reason_run = @row_id,
-         reason_turn = max(@turn, (SELECT turn FROM runtime_sessions WHERE id = @row_id)), -- null stays null
-         version = version + 1, updated_at_ms = @now_ms
-       WHERE id = @ticket AND status IN ('todo', 'needs_input', 'in_progress')`,
-      {
-        ticket: row.ticket_id,
-        row_id: row.id,
-        to,
-        reason: asked ? 'asked' : nothing_to_do && to === 'in_review' ? 'nothing_to_do' : 'reported',
-        turn: asked ? turn : null,
-        text,
-        now_ms,
-      },
-    );
-    const { id: run_id, ticket_id } = row;
+    // Said twice, done once: then the ticket is only held.
+    const twice =
+      to === 'in_review' &&
+      store.run(`UPDATE tickets SET version = tickets.version ${FENCE} AND tickets.status = 'in_review'`, {
+        run,
+        owner,
+      }) === 1;
+    if (!twice)
+      store.must(
+        `UPDATE tickets SET status = @to, reason = @reason, reason_text = @text, reason_run = r.id,
+           reason_turn = max(@turn, r.turn), -- null stays null
+           version = tickets.version + 1, updated_at_ms = @now_ms
+         ${FENCE} AND tickets.status IN ('todo', 'needs_input', 'in_progress')`,
+        {
+          ...{ run, owner, to, text, now_ms },
+          reason: asked ? 'asked' : nothing_to_do && to === 'in_review' ? 'nothing_to_do' : 'reported',
+          turn: asked ? turn : null,
+        },
+      );
+    store.must(HOLD_LIVE, { run });
+    honourByReport(store, run, now_ms);
+    if (twice) return;
     store.note({
-      at_ms: now_ms,
-      ticket_id,
-      run_id,
-      actor: `run:${run_id}`,
-      kind: 'report',
-      because: to,
-      text,
+      ...{ at_ms: now_ms, ticket_id, run_id: run, actor: `run:${run}` },
+      ...{ kind: 'report', because: to, text },
     });
   });
 }

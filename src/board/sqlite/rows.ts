@@ -41,6 +41,13 @@ export function inSameHands(ticket: string, run: string): string {
   return `(${ticket}.owner IS ${run}.owner OR ${run}.owner IS NULL AND ${ticket}.owner = ${run}.agent)`;
 }
 
+/** Holds a runtime that lives until the transaction ends, and changes nothing of it: who else would change it waits. */
+export const HOLD_LIVE =
+  'UPDATE runtime_sessions SET version = version WHERE id = @run AND ended_at_ms IS NULL';
+
+/** Holds the board itself, for what no row of a ticket or runtime can keep out: two that would add the same, or close a circle. */
+export const HOLD_BOARD = 'UPDATE board SET id = id';
+
 /** States that no tick may move a ticket out of, said in SQL once more: the guard alone would believe a caller. */
 export const UNSETTLED = `status NOT IN ('in_review', 'done', 'cancelled', 'blocked')`;
 

@@ -1,4 +1,5 @@
 import type { HandRequest, Words, WordsRow } from '../port/index.ts';
+import { HOLD_LIVE } from './rows.ts';
 import type { Store } from './store.ts';
 
 interface Row extends Omit<WordsRow, 'had'> {
@@ -21,6 +22,8 @@ export function words(store: Store): Words {
         .map((row) => ({ ...row, had: JSON.parse(row.had) as WordsRow['had'] })),
     handWords: async ({ ids, ...rest }, { now_ms }) =>
       store.write(() => {
+        // A report of this run looks at what it has had, and this looks at its reports: one of them waits for the other.
+        store.run(HOLD_LIVE, { run: rest.run });
         for (const id of ids) hand(store, { ...rest, id, now_ms });
       }),
     takeAnswers: async ({ ids, run }) => store.write(() => take(store, ids, run)),

@@ -229,7 +229,18 @@ export async function missionControl(
     return answer;
   }
 
-  async function act(
+  async function act(asked: Asked, raw: unknown, request: IncomingMessage): Promise<Answer> {
+    try {
+      return await carryOut(asked, raw, request);
+    } catch (error) {
+      if (error instanceof UserError) return problem(422, 'refused', error.message);
+      if (error instanceof Error && /constraint/i.test(error.message))
+        return problem(422, 'refused', error.message);
+      throw error;
+    }
+  }
+
+  async function carryOut(
     { operation, path: at, query }: Asked,
     raw: unknown,
     request: IncomingMessage,
@@ -258,158 +269,151 @@ export async function missionControl(
         ? problem(404, 'missing', `no runtime ${run}`)
         : cas(write, null);
     if (without.includes(operation)) return problem(404, 'missing', 'no such operation');
-    try {
-      switch (operation) {
-        case 'meta':
-          return ok({
-            contract: before14 ? '1.3.0' : contract.version,
-            server_id: await board.boardId(),
-            now_ms: Date.now() + ahead_ms,
-          });
-        case 'candidates':
-          return ok(
-            await candidates(
-              { recent_since_ms: now_ms, ...rest, now_ms, ...query } as never,
-              query.cursor as string | undefined,
-            ),
-          );
-        case 'runtimes':
-          return ok(await runtimePage(query));
-        case 'runtime':
-          return found(wired(await board.runtime(run)));
-        case 'staged':
-          return ofRun(board.staged({ ...body, run }));
-        case 'register':
-          return ofRun(board.register({ ...rest, run } as never, by));
-        case 'follow':
-          return ofRun(board.follow({ runtime: body.guard, process: rest as never }, by));
-        case 'end':
-          return ofRun(board.end({ runtime: body.guard, end: body.end }, by));
-        case 'report':
-          return ofRun(board.report({ ...rest, run } as never, by));
-        case 'tickets': {
-          const { status, project, limit = 100, cursor = '0' } = query;
-          const from = Number(cursor);
-          const filter = {
-            limit: from + Number(limit) + 1,
-            ...(status ? { status } : {}),
-            ...(project ? { project } : {}),
-          };
-          const all = await board.tickets(filter as never);
-          const items = all.slice(from, from + Number(limit));
-          return ok({ items, next: all.length > from + items.length ? String(from + items.length) : null });
-        }
-        case 'addTicket': {
-          const ticket = await board.addTicket(rest as never, by);
-          return { status: 201, body: ticket };
-        }
-        case 'importTickets':
-          return ok({
-            items: await board.importTickets(body.tickets, by),
-          });
-        case 'bySource':
-          return ok({ items: await board.bySource(body.sources) });
-        case 'counts':
-          return ok(await board.counts());
-        case 'ticket':
-          return found(await board.ticket(id));
-        case 'edit':
-          return ofTicket(() =>
-            board.edit({ ticket: id, version: versionOf(request), change: body.change }, by),
-          );
-        case 'move':
-          return ofTicket(() => board.move({ ticket: id, version: versionOf(request), ...rest }, by));
-        case 'claim':
-          return ofTicket(() => board.claim({ ...rest, ticket: id } as never, by));
-        case 'adopt':
-          return ofTicket(() => board.adopt({ ...rest, ticket: id } as never, by));
-        case 'transition':
-          return ofTicket(() => transition(id, body));
-        case 'send':
-          return sendTo(id, body as never);
-        case 'openAnswers':
-          return ok({
-            items: (await board.words(id))
-              .filter(({ had }) => !had.some(({ outcome }) => outcome !== 'indeterminate'))
-              .map(({ honoured_by: _, honoured_at_ms: __, had: ___, ...one }) => ({
-                ...one,
-                taken_by: null,
-              })),
-          });
-        case 'words':
-          return ok({ items: await board.words(id) });
-        case 'handWords':
-          return none(board.handWords(rest, by));
-        case 'reportNothing':
-          return ofRun(board.report({ ...rest, to: 'in_review', nothing_to_do: true, run } as never, by));
-        case 'keepAnswer':
-          return {
-            status: 201,
-            body: {
-              id: await board.keepAnswer({ ticket: id, text: body.text, author: body.author }, by),
-            },
-          };
-        case 'takeAnswers':
-          return none(board.takeAnswers({ ids: body.ids, run: body.run }));
-        case 'activity':
-          return ok({ items: await board.activity({ limit: 1000, ...query } as never) });
-        case 'history':
-          return ok(await board.history(query as never));
-        case 'log':
-          return none(board.log(body as never));
-        case 'saveTick':
-          return ok({
-            refreshed: await board.saveTick({ tick: body.tick, refresh: body.refresh }),
-          });
-        case 'lastTick':
-          return found(await board.lastTick(host));
-        case 'saveDelivery':
-          return none(board.saveDelivery(body as never));
-        case 'setDelivery':
-          return none(board.setDelivery({ id, outcome: body.outcome, ack_source: body.ack_source }));
-        case 'openDelivery':
-          return found(await board.openDelivery({ run, sha256: String(query.sha256) }));
-        case 'lastDelivery':
-          return found(
-            await board.lastDelivery({
-              run,
-              kinds: [...(([] as string[]).concat((query.kind as string[]) ?? []) as never[])],
-            }),
-          );
-        case 'accounts':
-          return ok({ items: await board.accounts() });
-        case 'shortenWait':
-          return cas(board.shortenWait(rest as never, by), null);
-        case 'limitAccount':
-          return cas(board.limitAccount({ name, until_ms: body.until_ms, reason: body.reason }, by), null);
-        case 'setReady':
-          return cas(board.setReady({ name, fix: body.fix, stamp: body.stamp }, by), null);
-        case 'usage':
-          return ok({ items: await board.usage(query as never) });
-        case 'recordUsage':
-          return none(board.recordUsage(body as never));
-        case 'ticksAbout':
-          return ok({
-            items: await board.ticksAbout({ ticket: String(query.ticket), limit: Number(query.limit) }),
-          });
-        case 'retries':
-          return ok({
-            items: await board.retries({ now_ms: Number(query.now_ms), limit: Number(query.limit ?? 100) }),
-          });
-        case 'reviews':
-          return ok({
-            items: await board.reviews(([] as string[]).concat((query.ticket as string[]) ?? [])),
-          });
-        case 'saveReview':
-          return cas(board.saveReview({ review: body.review, reader: body.reader }), id);
-        default:
-          return problem(404, 'missing', `${operation} is not there`);
+    switch (operation) {
+      case 'meta':
+        return ok({
+          contract: before14 ? '1.3.0' : contract.version,
+          server_id: await board.boardId(),
+          now_ms: Date.now() + ahead_ms,
+        });
+      case 'candidates':
+        return ok(
+          await candidates(
+            { recent_since_ms: now_ms, ...rest, now_ms, ...query } as never,
+            query.cursor as string | undefined,
+          ),
+        );
+      case 'runtimes':
+        return ok(await runtimePage(query));
+      case 'runtime':
+        return found(wired(await board.runtime(run)));
+      case 'staged':
+        return ofRun(board.staged({ ...body, run }));
+      case 'register':
+        return ofRun(board.register({ ...rest, run } as never, by));
+      case 'follow':
+        return ofRun(board.follow({ runtime: body.guard, process: rest as never }, by));
+      case 'end':
+        return ofRun(board.end({ runtime: body.guard, end: body.end }, by));
+      case 'report':
+        return ofRun(board.report({ ...rest, run } as never, by));
+      case 'tickets': {
+        const { status, project, limit = 100, cursor = '0' } = query;
+        const from = Number(cursor);
+        const filter = {
+          limit: from + Number(limit) + 1,
+          ...(status ? { status } : {}),
+          ...(project ? { project } : {}),
+        };
+        const all = await board.tickets(filter as never);
+        const items = all.slice(from, from + Number(limit));
+        return ok({ items, next: all.length > from + items.length ? String(from + items.length) : null });
       }
-    } catch (error) {
-      if (error instanceof UserError) return problem(422, 'refused', error.message);
-      if (error instanceof Error && /constraint/i.test(error.message))
-        return problem(422, 'refused', error.message);
-      throw error;
+      case 'addTicket': {
+        const ticket = await board.addTicket(rest as never, by);
+        return { status: 201, body: ticket };
+      }
+      case 'importTickets':
+        return ok({
+          items: await board.importTickets(body.tickets, by),
+        });
+      case 'bySource':
+        return ok({ items: await board.bySource(body.sources) });
+      case 'counts':
+        return ok(await board.counts());
+      case 'ticket':
+        return found(await board.ticket(id));
+      case 'edit':
+        return ofTicket(() =>
+          board.edit({ ticket: id, version: versionOf(request), change: body.change }, by),
+        );
+      case 'move':
+        return ofTicket(() => board.move({ ticket: id, version: versionOf(request), ...rest }, by));
+      case 'claim':
+        return ofTicket(() => board.claim({ ...rest, ticket: id } as never, by));
+      case 'adopt':
+        return ofTicket(() => board.adopt({ ...rest, ticket: id } as never, by));
+      case 'transition':
+        return ofTicket(() => transition(id, body));
+      case 'send':
+        return sendTo(id, body as never);
+      case 'openAnswers':
+        return ok({
+          items: (await board.words(id))
+            .filter(({ had }) => !had.some(({ outcome }) => outcome !== 'indeterminate'))
+            .map(({ honoured_by: _, honoured_at_ms: __, had: ___, ...one }) => ({
+              ...one,
+              taken_by: null,
+            })),
+        });
+      case 'words':
+        return ok({ items: await board.words(id) });
+      case 'handWords':
+        return none(board.handWords(rest, by));
+      case 'reportNothing':
+        return ofRun(board.report({ ...rest, to: 'in_review', nothing_to_do: true, run } as never, by));
+      case 'keepAnswer':
+        return {
+          status: 201,
+          body: {
+            id: await board.keepAnswer({ ticket: id, text: body.text, author: body.author }, by),
+          },
+        };
+      case 'takeAnswers':
+        return none(board.takeAnswers({ ids: body.ids, run: body.run }));
+      case 'activity':
+        return ok({ items: await board.activity({ limit: 1000, ...query } as never) });
+      case 'history':
+        return ok(await board.history(query as never));
+      case 'log':
+        return none(board.log(body as never));
+      case 'saveTick':
+        return ok({
+          refreshed: await board.saveTick({ tick: body.tick, refresh: body.refresh }),
+        });
+      case 'lastTick':
+        return found(await board.lastTick(host));
+      case 'saveDelivery':
+        return none(board.saveDelivery(body as never));
+      case 'setDelivery':
+        return none(board.setDelivery({ id, outcome: body.outcome, ack_source: body.ack_source }));
+      case 'openDelivery':
+        return found(await board.openDelivery({ run, sha256: String(query.sha256) }));
+      case 'lastDelivery':
+        return found(
+          await board.lastDelivery({
+            run,
+            kinds: [...(([] as string[]).concat((query.kind as string[]) ?? []) as never[])],
+          }),
+        );
+      case 'accounts':
+        return ok({ items: await board.accounts() });
+      case 'shortenWait':
+        return cas(board.shortenWait(rest as never, by), null);
+      case 'limitAccount':
+        return cas(board.limitAccount({ name, until_ms: body.until_ms, reason: body.reason }, by), null);
+      case 'setReady':
+        return cas(board.setReady({ name, fix: body.fix, stamp: body.stamp }, by), null);
+      case 'usage':
+        return ok({ items: await board.usage(query as never) });
+      case 'recordUsage':
+        return none(board.recordUsage(body as never));
+      case 'ticksAbout':
+        return ok({
+          items: await board.ticksAbout({ ticket: String(query.ticket), limit: Number(query.limit) }),
+        });
+      case 'retries':
+        return ok({
+          items: await board.retries({ now_ms: Number(query.now_ms), limit: Number(query.limit ?? 100) }),
+        });
+      case 'reviews':
+        return ok({
+          items: await board.reviews(([] as string[]).concat((query.ticket as string[]) ?? [])),
+        });
+      case 'saveReview':
+        return cas(board.saveReview({ review: body.review, reader: body.reader }), id);
+      default:
+        return problem(404, 'missing', `${operation} is not there`);
     }
   }
 

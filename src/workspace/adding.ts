@@ -26,7 +26,8 @@ export async function addWorktree(common: string, id: string, args: readonly str
 export function beingMade(common: string, id: string): boolean {
   const note = noteOf(common, id);
   const group = Number(textOf(note));
-  const age_ms = Date.now() - (lookAtName(note)?.mtimeMs ?? 0);
+  // In whole milliseconds, as the clock tells them: a note of this very moment is none of the future.
+  const age_ms = Date.now() - Math.floor(lookAtName(note)?.mtimeMs ?? 0);
   if (!Number.isInteger(group) || group <= 1 || age_ms < 0 || age_ms > 2 * ADD_MS) return false;
   return exists(-group);
 }

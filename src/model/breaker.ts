@@ -5,6 +5,9 @@ export const EARLY_MS = 60_000;
 /** So many tmux servers lost in so long a time hold launches. */
 export const HELD_LOSSES = 3;
 export const LOSSES_MS = 30 * 60_000;
+/** So many heals of one ticket in so long a time, and healing it stops and it is flagged. */
+export const MAX_HEALS = 3;
+export const HEALS_MS = 30 * 60_000;
 
 /** A run that ended of late, as far as the breaker asks. */
 export interface RecentRun

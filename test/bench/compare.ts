@@ -78,6 +78,7 @@ async function readsOf({ places }: Case): Promise<string[]> {
     await sqliteBoard(db, places.board).snapshot({
       ...{ host_id: ensureHostId(places.state), now_ms: Date.now(), limit: CANDIDATES, budget_day: null },
       also: [],
+      heals_since_ms: Date.now() - 1_800_000,
       recent_since_ms: Date.now() - 1_800_000,
       ready: {
         ...{ authors: [], max_attempts: 3 },

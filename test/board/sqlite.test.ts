@@ -27,6 +27,7 @@ const READY = {
   },
   budget_day: null,
   also: [],
+  heals_since_ms: NOW,
   recent_since_ms: NOW,
 } as const;
 

@@ -13,6 +13,9 @@ const BY = { actor: 'tick:1', now_ms: NOW };
 
 export function races({ b, add, get, row, claim, reg, working, opened }: Subject): void {
   const together = (...calls: readonly Call[]) => opened().together(calls);
+  /** Of two, now this one is let go first, now that one: threads mostly keep the order in which they are woken. */
+  const both = async (n: number, one: Call, other: Call): Promise<unknown[]> =>
+    n % 2 === 0 ? together(one, other) : (await together(other, one)).reverse();
   const rounds = async (race: (n: number) => Promise<void>): Promise<void> => {
     for (let n = 0; n < ROUNDS; n++) await race(n);
   };
@@ -48,7 +51,8 @@ export function races({ b, add, get, row, claim, reg, working, opened }: Subject
   it('of a report and a retry at once one wins, and what the ticket says is what it did', async () => {
     await rounds(async (n) => {
       const { t, r } = await working({}, `r${n}`, { pid: 100 + n });
-      const [report, retry] = await together(
+      const [report, retry] = await both(
+        n,
         ['report', { run: r.id, to: 'in_review', message: 'done', turn: 1 }, { now_ms: NOW }],
         [
           'retry',
@@ -68,7 +72,8 @@ export function races({ b, add, get, row, claim, reg, working, opened }: Subject
       const t = await add();
       await claim(t, `r${n}`);
       const [now, r] = [await get(t.id), await row(`r${n}`)];
-      const [registered, retried] = await together(
+      const [registered, retried] = await both(
+        n,
         ['register', reg(r.id, { pid: 100 + n }), { now_ms: NOW }],
         [
           'retry',
@@ -87,7 +92,8 @@ export function races({ b, add, get, row, claim, reg, working, opened }: Subject
   it('work is submitted by a runtime that lives, or it has ended first: never both as if they were one', async () => {
     await rounds(async (n) => {
       const { t, r } = await working({}, `r${n}`, { pid: 100 + n });
-      const [submitted, ended] = await together(
+      const [submitted, ended] = await both(
+        n,
         ['submit', { ticket: t.id, guard: guardOf(t), runtime: rowGuard(r), because: 'work_in_commits' }, BY],
         ['end', { runtime: rowGuard(r), end: DEAD }, BY],
       );
@@ -155,7 +161,8 @@ export function races({ b, add, get, row, claim, reg, working, opened }: Subject
     await rounds(async (n) => {
       const { t, r } = await working({}, `r${n}`, { pid: 100 + n });
       const id = await b.keepAnswer({ ticket: t.id, text: 'green', author: 'ann' }, { now_ms: NOW });
-      await together(
+      await both(
+        n,
         ['handWords', { ids: [id], run: r.id, outcome: 'delivered', turn: 1 }, { now_ms: NOW + 1 }],
         ['report', { run: r.id, to: 'in_review', message: '', turn: 1 }, { now_ms: NOW + 1 }],
       );

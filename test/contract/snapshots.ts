@@ -1,5 +1,7 @@
 /** What a tick sees. */
 import { expect, it } from 'vitest';
+import type { NewTicket } from '../../src/board/port/index.ts';
+import { isReady } from '../../src/model/ready.ts';
 import { NOW } from '../support/builders.ts';
 import { DEAD, guardOf, READY, rowGuard, type Subject, WHY } from './subject.ts';
 
@@ -42,7 +44,11 @@ export function snapshots({ sql, add, get, row, claim, working, b, opened }: Sub
     expect(after.recent).toEqual([
       expect.objectContaining({ ticket: t.id, end_reason: 'agent_dead', ended_at_ms: NOW + 30_000 }),
     ]);
-    const later = { now_ms: NOW + 31 * 60_000, recent_since_ms: NOW + 21 * 60_000 };
+    const later = {
+      now_ms: NOW + 31 * 60_000,
+      heals_since_ms: NOW + 60_000,
+      recent_since_ms: NOW + 21 * 60_000,
+    };
     const much = await b.snapshot({ host_id: 'h1', limit: 9, ...READY, ...later });
     expect(much.tickets.find(({ ticket }) => ticket.id === t.id)?.heals).toBe(0);
     expect(much.recent).toEqual([]);
@@ -99,6 +105,7 @@ export function snapshots({ sql, add, get, row, claim, working, b, opened }: Sub
       ready,
       budget_day: null,
       also: [named.id],
+      heals_since_ms: NOW,
       recent_since_ms: NOW,
     });
     const ids = look.tickets.map(({ ticket }) => ticket.id);
@@ -114,5 +121,36 @@ export function snapshots({ sql, add, get, row, claim, working, b, opened }: Sub
     const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, limit: 9, ...READY });
     expect(look.unreadable).toEqual([broken.id]);
     expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual([fine.id]);
+  });
+
+  it('looks first at what is ready, as the model says what that is', async () => {
+    const done = await add();
+    await b.move(
+      { ticket: done.id, version: 1, to: 'done', why: '', trusted: true },
+      { actor: 'a', now_ms: NOW },
+    );
+    const kinds: readonly Partial<NewTicket>[] = [
+      { trusted: false },
+      { trusted: false, author: 'friend' },
+      { agent: 'nobody' },
+      { owner: 'ann' },
+      { owner: 'robot', agent: 'nobody' },
+      { project: 'closed' },
+      { project: 'unnamed' },
+      { project: 'unnamed', agent: 'robot' },
+      { depends_on: [done.id] },
+      { depends_on: [done.id, 'MC-99'] },
+      {},
+    ];
+    for (const kind of kinds) await add({ project: 'demo', ...kind });
+    const ready = {
+      ...{ authors: ['friend'], max_attempts: 3, agents: { robot: { max_agents: null } } },
+      projects: { demo: { max_agents: null, agent: 'robot' }, unnamed: { max_agents: null, agent: null } },
+    };
+    const all = await b.tickets({ status: ['todo'], limit: 99 });
+    const first = all.filter((one) => isReady(one, ready, { now_ms: NOW, done: new Set([done.id]) }));
+    expect(first.length).toBe(5);
+    const look = await b.snapshot({ host_id: 'h1', now_ms: NOW, ...READY, ready, limit: first.length });
+    expect(look.tickets.map(({ ticket }) => ticket.id)).toEqual(first.map(({ id }) => id));
   });
 }

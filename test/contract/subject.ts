@@ -41,6 +41,7 @@ export const READY = {
   },
   budget_day: null,
   also: [],
+  heals_since_ms: NOW - 30 * 60_000,
   recent_since_ms: NOW - 10 * 60_000,
 } as const;
 

@@ -111,6 +111,7 @@ export const SNAPSHOT = {
   ready: READY,
   budget_day: null,
   also: [],
+  heals_since_ms: NOW - 1_800_000,
   recent_since_ms: NOW - 1_800_000,
 };
 const PLACE = {

@@ -237,6 +237,7 @@ it('many tickets and runtimes come in pages, all of them', async () => {
   for (const [n, ticket] of all.slice(0, 110).entries()) expect(await claim(ticket, `r${n}`)).toBe('won');
   const snapshot = await board.snapshot({
     ...{ host_id: HOST, now_ms: NOW, limit: 500, budget_day: null, also: [] },
+    heals_since_ms: NOW,
     recent_since_ms: NOW,
     ready: { authors: [], max_attempts: 3, projects: {}, agents: {} },
   });

@@ -364,7 +364,7 @@ export function httpBoard(server: Server): Board {
   /** The tickets first, the runtimes after them: a row that is newer than its ticket only makes a guard lose. */
   async function snapshot(options: SnapshotRequest): Promise<Snapshot> {
     // A query that a server does not know does no harm; in the body it might be refused.
-    const { recent_since_ms: since, ...body } = options;
+    const { recent_since_ms: since, heals_since_ms: _, ...body } = options;
     const recent_since_ms = Math.max(0, Math.floor(since));
     const all: c.Candidates[] = [];
     const tickets = await pages(async (cursor) => {

@@ -1,4 +1,5 @@
 import type { RecentRun } from '../../model/breaker.ts';
+import type { Ready } from '../../model/ready.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { AccountView, TicketView, World } from '../../model/world.ts';
 
@@ -25,19 +26,6 @@ export interface Snapshot {
   readonly spent: World['spent'];
 }
 
-/** What makes a ticket in `todo` launchable: these come first, so that no crowd of others hides one. Only an order of
- *  looking: the decision has the last word on each. */
-export interface Ready {
-  readonly authors: readonly string[];
-  readonly max_attempts: number;
-  /** Open projects: how many living agents each may have (null = any number), and whose tickets that name nobody are. */
-  readonly projects: Readonly<
-    Record<string, { readonly max_agents: number | null; readonly agent: string | null }>
-  >;
-  /** Open profiles, and how many living agents each may have. */
-  readonly agents: Readonly<Record<string, { readonly max_agents: number | null }>>;
-}
-
 export interface SnapshotRequest {
   readonly host_id: string;
   readonly now_ms: number;
@@ -47,6 +35,8 @@ export interface SnapshotRequest {
   readonly budget_day: string | null;
   /** Tickets that are looked at whatever comes before them. */
   readonly also: readonly string[];
+  /** From when on the heals of a ticket are counted. A server's contract has a window of its own: 30 minutes. */
+  readonly heals_since_ms: number;
   /** From when on runs that have ended are told. */
   readonly recent_since_ms: number;
 }

@@ -1,7 +1,8 @@
 import type { RecentRun } from '../../model/breaker.ts';
+import { type Ready, stillOpen } from '../../model/ready.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
-import type { AccountView, Spent, TicketView } from '../../model/world.ts';
-import type { Ready, Snapshot, SnapshotRequest, Snapshots } from '../port/index.ts';
+import type { Spent, TicketView } from '../../model/world.ts';
+import type { Snapshot, SnapshotRequest, Snapshots } from '../port/index.ts';
 import { allAccounts } from './accounts.ts';
 import {
   FACTS,
@@ -15,7 +16,6 @@ import {
 } from './rows.ts';
 import type { Store } from './store.ts';
 
-const HEALS_MS = 30 * 60_000;
 /** Runs of late that one look takes in, the newest. */
 const MOST_RECENT = 1000;
 
@@ -46,7 +46,7 @@ function look(store: Store, options: SnapshotRequest): Snapshot {
   const shown = rows.filter(({ status }) => status === 'todo').length;
   const last = `SELECT boot_id, mono_ms, ramp FROM hosts WHERE host_id = @host_id`;
   return {
-    tickets: views(store, tickets, live, now_ms),
+    tickets: views(store, tickets, live, options),
     runtimes,
     accounts,
     beyond: todo - shown,
@@ -81,38 +81,7 @@ function readable(row: FactsRow): TicketFacts | null {
   }
 }
 
-/** The projects and profiles that have a place left, by the rows of the board: a crowd that waits for a place must not
- *  hide the ticket that has one. A row whose agent is found dead gives its place back one tick later. */
-function stillOpen(
-  { projects, agents, ...rest }: Ready,
-  runtimes: readonly Runtime[],
-  accounts: readonly AccountView[],
-  now_ms: number,
-): Ready {
-  const live = runtimes.filter(({ ticket_id, phase }) => ticket_id !== null && phase !== 'parked');
-  const left = (max: number | null, taken: number): boolean => max === null || taken < max;
-  const limited = new Set(
-    accounts.flatMap((one) =>
-      one.not_before_at_ms !== null && one.not_before_at_ms > now_ms ? one.name : [],
-    ),
-  );
-  return {
-    ...rest,
-    projects: Object.fromEntries(
-      Object.entries(projects).filter(([name, { max_agents }]) =>
-        left(max_agents, live.filter(({ project }) => project === name).length),
-      ),
-    ),
-    agents: Object.fromEntries(
-      Object.entries(agents).filter(
-        ([name, { max_agents }]) =>
-          !limited.has(name) && left(max_agents, live.filter(({ agent }) => agent === name).length),
-      ),
-    ),
-  };
-}
-
-/** What `decide` will find launchable, as far as SQL can tell. */
+/** `isReady` of model/ready.ts, in SQL. */
 const READY = `
   (trusted = 1 OR author IN (SELECT value FROM json_each(@authors)))
   AND (not_before_at_ms IS NULL OR not_before_at_ms <= @now_ms
@@ -175,13 +144,13 @@ function views(
   store: Store,
   tickets: readonly TicketFacts[],
   live: ReadonlySet<string>,
-  now_ms: number,
+  options: SnapshotRequest,
 ): TicketView[] {
   const done = doneAmong(store, new Set(tickets.flatMap(({ depends_on }) => depends_on)));
   const held = tickets
     .filter(({ id, status }) => status === 'in_progress' || live.has(id))
     .map(({ id }) => id);
-  const heals = healsOf(store, held, now_ms);
+  const heals = healsOf(store, held, options);
   const ended = endedOf(store, held);
   return tickets.map((ticket) => ({
     ticket,
@@ -201,14 +170,18 @@ function doneAmong(store: Store, ids: ReadonlySet<string>): ReadonlySet<string> 
 }
 
 /** A retry counts only where it was no attempt: an agent that dies by itself has its own limit. */
-function healsOf(store: Store, ids: readonly string[], now_ms: number): ReadonlyMap<string, number> {
+function healsOf(
+  store: Store,
+  ids: readonly string[],
+  { heals_since_ms, now_ms }: SnapshotRequest,
+): ReadonlyMap<string, number> {
   if (ids.length === 0) return new Map();
   const rows = store.all<{ ticket_id: string; n: number }>(
     `SELECT ticket_id, count(*) AS n FROM activity
      WHERE ticket_id IN (SELECT value FROM json_each(@ids)) AND at_ms BETWEEN @since AND @now_ms
        AND kind IN ('heal', 'retry') AND because IN ('agent_alive', 'tmux_server_lost', 'rebooted')
      GROUP BY ticket_id`,
-    { ids: JSON.stringify(ids), since: now_ms - HEALS_MS, now_ms },
+    { ids: JSON.stringify(ids), since: heals_since_ms, now_ms },
   );
   return new Map(rows.map(({ ticket_id, n }) => [ticket_id, n]));
 }

@@ -1,3 +1,4 @@
+import { MAX_HEALS } from '../../model/breaker.ts';
 import type { Step } from '../../model/plan.ts';
 import { sameHands } from '../../model/runtime.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
@@ -19,9 +20,6 @@ import {
   together,
 } from './cell.ts';
 import { refreshed } from './refresh.ts';
-
-/** Heals of one ticket within 30 minutes after which healing it stops and it is flagged. */
-const MAX_HEALS = 3;
 
 /** A cell of a living agent whose ticket waits or works: what is seen of it and of its account is kept, and a ticket that is in other
  *  hands by now is left alone. */

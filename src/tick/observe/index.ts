@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { failpoint } from '../../machine/failpoint.ts';
 import { readSwitches, releasesIn } from '../../machine/killswitch.ts';
 import { programStamp } from '../../machine/programs.ts';
-import { LOSSES_MS } from '../../model/breaker.ts';
+import { HEALS_MS, LOSSES_MS } from '../../model/breaker.ts';
 import { dayOf } from '../../model/day.ts';
 import type { ObserverIdentity } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
@@ -36,6 +36,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     ready: readyOf(eyes.policy, eyes.project, switches),
     budget_day: budgeted(eyes.policy) ? dayOf(eyes.now_ms) : null,
     also: eyes.also ?? [],
+    heals_since_ms: eyes.now_ms - HEALS_MS,
     recent_since_ms: eyes.now_ms - Math.max(LOSSES_MS, eyes.policy.limits.mass_death.minutes * 60_000),
   });
   failpoint('observe-snapshot-read');

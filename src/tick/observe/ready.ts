@@ -1,5 +1,5 @@
-import type { Ready } from '../../board/port/index.ts';
 import type { Policy } from '../../model/policy.ts';
+import type { Ready } from '../../model/ready.ts';
 import type { Switch } from '../../model/world.ts';
 
 /** What a ticket can be launched in and by, but for the tickets' own state: closed projects and profiles are left out. */

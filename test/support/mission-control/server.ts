@@ -279,7 +279,13 @@ export async function missionControl(
       case 'candidates':
         return ok(
           await candidates(
-            { recent_since_ms: now_ms, ...rest, now_ms, ...query } as never,
+            {
+              recent_since_ms: now_ms,
+              heals_since_ms: Number(now_ms) - 1_800_000,
+              ...rest,
+              now_ms,
+              ...query,
+            } as never,
             query.cursor as string | undefined,
           ),
         );

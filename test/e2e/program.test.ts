@@ -57,7 +57,7 @@ describe('the program of a client', () => {
     rig.tick();
     const first = recorded(id);
     expect(first?.exe).toBe(readlinkSync(`/proc/${rig.run(id).pid}/exe`));
-    expect(first?.script).toMatch(/scripts\/agent\.sh$/);
+    expect(first?.script).toMatch(/test\/support\/agent\.sh$/);
     rig.box.sql(`UPDATE runtime_sessions SET program = '{"exe":"/x","exe_id":"1:1"}'`);
     rig.tick();
     expect(recorded(id)?.exe).toBe('/x');

@@ -45,10 +45,10 @@ const FLOORS: readonly (readonly string[])[] = [
   ['main.ts'],
 ];
 
-/** `board/port.ts` and what is below `board/port/` are one room. */
+/** The folder, or the file that stands loose in `src/`; of `board/` each part. */
 function roomOf(path: string): string {
   const [first = '', second = ''] = path.split('/');
-  return first === 'board' ? `board/${second.replace(/^port\.ts$/, 'port')}` : first;
+  return first === 'board' ? `board/${second}` : first;
 }
 
 /** Files that import each other, by however many others between them. */
@@ -71,7 +71,7 @@ const LOOKS =
 
 /**
  * Who calls functions of `node:fs` that open, read, list, write or remove by a path, and on what. What lies where agents write (runs,
- * worktrees and their git dirs, the clients' own records) goes through `foreign.ts`: rule 15 of DESIGN.md. A file that is not here, or
+ * worktrees and their git dirs, the clients' own records) goes through `foreign.ts`: rule 15 of "What holds" in README.md. A file that is not here, or
  * calls something that is not said here, uses that module; only where no agent has any business does it get a line.
  */
 const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {

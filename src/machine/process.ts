@@ -1,5 +1,5 @@
 /*
- * Who a process is, and whether it lives: rules 2 and 3 of the design. What the kernel shows is read by `proc.ts`.
+ * Who a process is, and whether it lives: rules 2 and 3 of "What holds" in README.md. What the kernel shows is read by `proc.ts`.
  */
 import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** Exit codes of every command (DESIGN.md section 8 is the contract). */
+/** Exit codes of every command ("Exit codes" in README.md is the contract). */
 export const EXIT = {
   ...{ ok: 0, bug: 1, usage: 2, partial: 3, unavailable: 69, busy: 75 },
   /** An agent may not do that. */

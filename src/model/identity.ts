@@ -87,7 +87,7 @@ export type IdentityReason =
   /** The recorded process is dead, and the client lives on in another one of its run. */
   | 'client_lives_on';
 
-/** Judges a recorded process. The order is that of DESIGN.md section 7 and is itself a promise. */
+/** Judges a recorded process. The order is that of "Who lives" in docs/how-it-works.md, and is itself a promise. */
 export function judge(recorded: ProcessIdentity, me: ObserverIdentity, look: ProcessLook): Judgement {
   if (recorded.host_id !== me.host_id) return { verdict: 'not_mine', because: 'other_host' };
   if (me.boot_id === null) return { verdict: 'unknown', because: 'boot_unreadable' };

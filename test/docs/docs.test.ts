@@ -54,6 +54,17 @@ describe('the documents', () => {
     expect(gone).toEqual([]);
   });
 
+  it('name only what is in the files that they name for it', () => {
+    const file = 'docs/how-it-works.md';
+    const text = readFileSync(file, 'utf8');
+    const names = [...text.matchAll(/`(\w+)`,? (?:in\s+|of\s+|\()\[[^\]]*\]\(([^)#:]+)\)/g)];
+    const gone = names.filter(
+      ([, name = '', to = '']) => !readFileSync(join(file, '..', to), 'utf8').includes(name),
+    );
+    expect(names.length).toBeGreaterThan(10);
+    expect(gone.map(([found]) => found)).toEqual([]);
+  });
+
   it.each(named(blocks.filter(({ language }) => language === 'toml')))(
     '$where is a configuration',
     async ({ text }) => {

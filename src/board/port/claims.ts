@@ -34,7 +34,7 @@ export interface RegisterRequest {
   readonly host_id: string;
   readonly boot_id: string;
   readonly pid_ns: string | null;
-  /** Absent: the caller knows none, as one of before. */
+  /** null = it can't be read; absent: a caller of a version that records no time namespace. */
   readonly time_ns?: string | null;
   readonly pid: number;
   readonly pid_start: string;
@@ -56,7 +56,7 @@ export interface AdoptRequest {
   readonly host_id: string;
   readonly boot_id: string;
   readonly pid_ns: string | null;
-  /** Absent: the caller knows none, as one of before. */
+  /** null = it can't be read; absent: a caller of a version that records no time namespace. */
   readonly time_ns?: string | null;
   readonly pid: number;
   readonly pid_start: string;

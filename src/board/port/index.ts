@@ -34,18 +34,17 @@ export type * from './words.ts';
 /**
  * The board. Every write that a tick makes is one guarded transaction: its WHERE repeats what was observed
  * (status, owner, claim_epoch, version or phase), and `lost` means that someone else acted first. Nothing
- * here speaks of SQL; another board (HTTP, another database) implements the same port and runs the same
- * contract tests. A call takes one request; a write also takes who writes, and when: all times are UTC
+ * here speaks of SQL; another board (HTTP, another database) implements the same port and passes the same
+ * tests: `exercise` in `test/contract/index.ts`. A call takes one request; a write also takes who writes, and when: all times are UTC
  * milliseconds and come from the caller, since the board reads no clock.
  *
  * No write rests on being the only one at work: what it has read before it writes is repeated by the WHERE of the statement that
- * writes, and the rows that it rests on are held until it is committed, changed or not. The order in which they are taken is
+ * writes, and the rows that it rests on are locked until it is committed, changed or not. The lock order, in every write:
  *
- *   board (what no row of a ticket keeps out: circles of dependencies, a source that is imported twice)
- *   -> ticket -> runtime -> words -> deliveries, usage, log
+ *   the board's own row -> ticket -> runtime -> words -> deliveries, usage, log
  *
- * in each of them: a claim, a registration, a report, a heal and a retry meet at the ticket first, so that none waits for one
- * that waits for it. The log is numbered in the order of commits: who reads on after the last id that it saw misses nothing.
+ * The board's own row is for what no row of a ticket guards: edits that close a circle of dependencies, and imports of the same source.
+ * A claim, a registration, a report, a heal and a retry meet at the ticket first, so that none waits for one that waits for it. The log is numbered in the order of commits: who reads on after the last id that it saw misses nothing.
  * `test/contract/races.ts` has each of these with writers that are at work at once.
  */
 export interface Board

@@ -24,6 +24,12 @@ export const CANDIDATES = 500;
  * a guard that still holds or no longer does; the other way round a fresh registration would look like a pid unseen.
  * Of tmux nothing but the exit of a pane may be older than the board: under the tick lock nobody else starts a pane or
  * ends a row, and what a launcher of a killed tick does meanwhile is judged by its process, never by a missing pane.
+ *
+ * It writes neither to the board nor to what agents have. It reads: the board, our tmux server (panes, and a screen where a
+ * client has been silent), `/proc`, the killswitch, and what runs and clients have written, through `foreign.ts`; a client that
+ * serves its state (OpenCode) is asked on loopback. Only with `repair`, so never in a dry run, it changes anything: it has a living
+ * tmux server restore its socket, and notes in the state dir which server that is and that all marks were owned. What it has seen is
+ * stored by `save`, at the end of the tick.
  */
 export async function observe(eyes: Eyes): Promise<World> {
   const { me, tmux: looking } = eyes.look ?? beginLook(eyes);

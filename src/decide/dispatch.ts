@@ -23,17 +23,22 @@ export function decideDispatch(
   const unmet = new Map(world.tickets.map((view) => [view.ticket.id, view.unmet]));
 
   for (const ticket of candidates(world, reconciled)) {
-    const route = routeOf(ticket, policy, (name) => unable(name, world, reconciled));
+    const pass = (why: WhyNot): unknown => skipped.push({ ticket: ticket.id, run: null, ...why });
+    const shut = closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options);
+    // Of hundreds that wait most are shut, and need no route.
+    const route = shut ?? routeOf(ticket, policy, (name) => unable(name, world, reconciled));
+    if ('because' in route) {
+      pass(route);
+      continue;
+    }
     const why =
-      closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options) ??
-      (route.ok ? null : route.why) ??
       spentUp(ticket, world, policy) ??
-      (route.ok ? switchedOff(world, reconciled, route) : null) ??
+      switchedOff(world, reconciled, route) ??
       lostServers(reconciled) ??
-      (route.ok ? full(slots, policy, route, steps.length, limit) : null) ??
+      full(slots, policy, route, steps.length, limit) ??
       (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? bare('ramping_up') : null);
-    if (why !== null || !route.ok) {
-      skipped.push({ ticket: ticket.id, run: null, ...(why ?? bare('no_agent')) });
+    if (why !== null) {
+      pass(why);
       continue;
     }
     const { project, profile } = route;
@@ -117,27 +122,24 @@ interface To {
   readonly profile: AgentProfile;
 }
 
-type Route = ({ readonly ok: true } & To) | { readonly ok: false; readonly why: WhyNot };
-
 /** The owner's profile, else the ticket's own, the first route that fits, the project's, the configuration's. Where its
  *  account is limited or not ready, the profile that it names as its fallback, unless the ticket is a profile's own. */
-function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => Unable | null): Route {
+function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => Unable | null): To | WhyNot {
   const project = policy.projects.get(ticket.project);
-  if (project === undefined)
-    return { ok: false, why: { because: 'unknown_project', evidence: { project: ticket.project } } };
+  if (project === undefined) return { because: 'unknown_project', evidence: { project: ticket.project } };
   const routed = policy.routes.find((route) => fits(route, ticket))?.agent;
   const name = ticket.owner ?? ticket.agent ?? routed ?? project.default_agent ?? policy.default_agent;
-  if (name === null) return { ok: false, why: bare('no_agent') };
+  if (name === null) return bare('no_agent');
   const first = policy.agents.get(name);
-  if (first === undefined) return { ok: false, why: { because: 'unknown_agent', evidence: { agent: name } } };
+  if (first === undefined) return { because: 'unknown_agent', evidence: { agent: name } };
   const tried: AgentProfile[] = [];
   for (let profile: AgentProfile | undefined = first; profile !== undefined && !tried.includes(profile); ) {
-    if (unable(profile.name) === null) return { ok: true, project, profile };
+    if (unable(profile.name) === null) return { project, profile };
     tried.push(profile);
     if (ticket.owner !== null || profile.fallback === null) break;
     profile = policy.agents.get(profile.fallback);
   }
-  return { ok: false, why: bare(unable(name) ?? 'account_limited') };
+  return bare(unable(name) ?? 'account_limited');
 }
 
 function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: TicketFacts): boolean {

@@ -52,10 +52,16 @@ export function parseStat(text: string): Stat | null {
   const end = text.lastIndexOf(')');
   const found = end < 0 ? null : STAT.exec(text.slice(end + 1));
   if (found === null) return null;
-  const at = (group: number): string => found[group] ?? '';
+  const [, state = '', ppid, pgrp, session, tty, tpgid, threads, start = ''] = found;
   return {
-    ...{ state: at(1), ppid: Number(at(2)), pgrp: Number(at(3)), session: Number(at(4)), tty: Number(at(5)) },
-    ...{ tpgid: Number(at(6)), threads: Number(at(7)), start: at(8) },
+    state,
+    ppid: Number(ppid),
+    pgrp: Number(pgrp),
+    session: Number(session),
+    tty: Number(tty),
+    tpgid: Number(tpgid),
+    threads: Number(threads),
+    start,
   };
 }
 

@@ -139,10 +139,11 @@ export function blocks(
   project: string | undefined,
   agent: string | undefined,
 ): Switch | null {
-  const covers = new Set(['*']);
-  if (project !== undefined) covers.add(`project:${project}`);
-  if (agent !== undefined) covers.add(`agent:${agent}`);
-  return switches.find(({ scope }) => covers.has(scope)) ?? null;
+  const covers = (scope: string): boolean =>
+    scope === '*' ||
+    (project !== undefined && scope === `project:${project}`) ||
+    (agent !== undefined && scope === `agent:${agent}`);
+  return switches.find(({ scope }) => covers(scope)) ?? null;
 }
 
 /** Everything that a tick knows. Made by `observe`, read by `decide`, never changed. */

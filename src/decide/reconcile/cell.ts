@@ -39,8 +39,11 @@ export const NOTHING: Cell = {};
 
 /** One cell after the other: their steps in this order, and of all else the last word. */
 export function together(...cells: readonly Cell[]): Cell {
-  const all: Cell = Object.assign({}, ...cells);
-  return { ...all, steps: cells.flatMap(({ steps }) => steps ?? []) };
+  const some = cells.filter((cell) => cell !== NOTHING);
+  const [first = NOTHING] = some;
+  if (some.length < 2) return first; // nearly always: a tick has hundreds of quiet agents
+  const all: Cell = Object.assign({}, ...some);
+  return { ...all, steps: some.flatMap(({ steps }) => steps ?? []) };
 }
 
 /** What every cell is decided from. */
@@ -50,6 +53,8 @@ export interface Scene {
   readonly views: ReadonlyMap<string, TicketView>;
   /** Tickets with a live row. */
   readonly live: ReadonlySet<string>;
+  /** Switches that keep every hand off what they cover. */
+  readonly stops: readonly Switch[];
 }
 
 /** A live row and its ticket. */
@@ -169,12 +174,8 @@ export function sightingOf({ id }: TicketFacts, { world }: Scene): Sighting | nu
 }
 
 /** The switch for everything that keeps every hand off this ticket. */
-export function stopOf({ project }: TicketFacts, agent: string, { world }: Scene): Switch | null {
-  return blocks(
-    world.switches.filter(({ level }) => level === 'all'),
-    project,
-    agent,
-  );
+export function stopOf({ project }: TicketFacts, agent: string, { stops }: Scene): Switch | null {
+  return blocks(stops, project, agent);
 }
 
 /** The ticket as a step leaves it that moves it. */

@@ -71,9 +71,10 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
     ...{ world, policy },
     views: new Map(world.tickets.map((view) => [view.ticket.id, view])),
     live: new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? [])),
+    stops: world.switches.filter(({ level }) => level === 'all'),
   };
   const rows = world.runtimes.map((seen): About => [seen.row.ticket_id ?? '', rowCell(seen, scene)]);
-  const { freed } = fold(rows);
+  const freed = new Set(rows.filter(([, { frees }]) => frees === true).map(([id]) => id));
   const tickets = world.tickets.map((view): About => {
     const { id } = view.ticket;
     if (!scene.live.has(id)) return [id, withoutRow(view, scene)];

@@ -7,13 +7,13 @@
  * `needs_input` was wrong about it, unless the run itself asked, or a person closed or took the ticket.
  * Every step carries the guard (status, owner, epoch, version) that its UPDATE will repeat.
  *
- * A cell returns what it decides; nothing is written on the way, and `fold` puts the cells together.
+ * A cell returns what it decides; nothing is written on the way, and `put` puts the cells together.
  */
 import type { Verdict } from '../../model/identity.ts';
 import type { Refresh, Skip, Step } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { TicketFacts, TicketStatus } from '../../model/ticket.ts';
-import type { ObservedRuntime, TmuxView, World } from '../../model/world.ts';
+import type { ObservedRuntime, TicketView, TmuxView, World } from '../../model/world.ts';
 import { aliveThoughSettled, heal, living, unlessAnswered, working } from './alive.ts';
 import { type Cell, type Decides, NOTHING, type Scene, skip, stopOf, type Unable } from './cell.ts';
 import { died, diedAtWork, finished } from './dead.ts';
@@ -73,32 +73,23 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
     live: new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? [])),
     stops: world.switches.filter(({ level }) => level === 'all'),
   };
-  const rows = world.runtimes.map((seen): About => [seen.row.ticket_id ?? '', rowCell(seen, scene)]);
-  const freed = new Set(rows.filter(([, { frees }]) => frees === true).map(([id]) => id));
-  const tickets = world.tickets.map((view): About => {
-    const { id } = view.ticket;
-    if (!scene.live.has(id)) return [id, withoutRow(view, scene)];
-    return [id, freed.has(id) ? besideDead(view, scene) : NOTHING];
-  });
-  const decided = fold([...rows, ...tickets]);
-  const waits = [
-    ...world.accounts.map((one): About => ['', accountWait(one, scene)]),
-    ...world.tickets.map(({ ticket }): About => {
-      const { id } = ticket;
-      const busy = scene.live.has(id) && !freed.has(id);
-      const waits = !busy && !decided.after.has(id) && !decided.spoken.has(id);
-      return [id, waits ? ticketWait(ticket, scene) : NOTHING];
-    }),
-  ];
+  const all = nothing();
+  for (const seen of world.runtimes) put(all, seen.row.ticket_id ?? '', rowCell(seen, scene));
+  for (const view of world.tickets) put(all, view.ticket.id, ticketCell(view, scene, all.freed));
+  for (const account of world.accounts) put(all, '', accountWait(account, scene));
+  for (const { ticket } of world.tickets) {
+    const busy = scene.live.has(ticket.id) && !all.freed.has(ticket.id);
+    if (busy || all.after.has(ticket.id) || all.spoken.has(ticket.id)) continue;
+    put(all, ticket.id, ticketWait(ticket, scene));
+  }
   // A ticket whose state can't be read is declined, and said to be.
-  const unread = world.unreadable.map(
-    (id): About => [id, skip(id, null, { because: 'ticket_unreadable', evidence: {} })],
-  );
-  const { early, losses, ...all } = fold([...rows, ...tickets, ...waits, ...unread]);
+  for (const id of world.unreadable)
+    put(all, id, skip(id, null, { because: 'ticket_unreadable', evidence: {} }));
+  const { early, losses, ...decided } = all;
   const trips = tripsOf(early, world, policy);
   return {
-    ...all,
-    steps: [...all.steps, ...trips, ...closedPanes(all.steps, world)],
+    ...decided,
+    steps: [...decided.steps, ...trips, ...closedPanes(decided.steps, world)],
     tripped: new Set(trips.map(({ scope }) => scope)),
     held: heldByLosses(world, losses),
   };
@@ -120,38 +111,37 @@ function rowCell(seen: ObservedRuntime, scene: Scene): Cell {
   return TABLE[status][column]({ seen, view }, scene);
 }
 
-/** A cell, and the ticket that it is about; '' = none. */
-type About = readonly [ticket: string, cell: Cell];
-
-interface Folded extends Omit<Reconciled, 'tripped' | 'held'> {
-  readonly early: readonly Death[];
-  readonly losses: readonly Loss[];
+/** One ticket, whatever has become of its row. */
+function ticketCell(view: TicketView, scene: Scene, freed: ReadonlySet<string>): Cell {
+  const { id } = view.ticket;
+  if (!scene.live.has(id)) return withoutRow(view, scene);
+  return freed.has(id) ? besideDead(view, scene) : NOTHING;
 }
 
-/** What the cells decide, put together in their order: in one walk, since a tick has hundreds, and most decide nothing. */
-function fold(cells: readonly About[]): Folded {
-  const all = {
+/** What the cells decide, put together in their order. */
+function nothing() {
+  return {
     ...{ steps: [] as Step[], skipped: [] as Skip[], refresh: [] as Refresh[] },
     ...{ early: [] as Death[], losses: [] as Loss[] },
     after: new Map<string, TicketFacts>(),
     ...{ freed: new Set<string>(), spoken: new Set<string>() },
     closed: new Map<string, Unable>(),
   };
-  for (const about of cells) {
-    if (about[1] === NOTHING) continue;
-    const [id, cell] = about;
-    const { steps, skip, refresh, after, frees, speaks, closes, early, loss } = cell;
-    if (steps !== undefined) all.steps.push(...steps);
-    if (skip !== undefined) all.skipped.push(skip);
-    if (refresh !== undefined) all.refresh.push(refresh);
-    if (after !== undefined) all.after.set(after.id, after);
-    if (frees === true) all.freed.add(id);
-    if (speaks === true || skip !== undefined) all.spoken.add(id);
-    if (closes !== undefined) all.closed.set(closes.agent, closes.why);
-    if (early !== undefined) all.early.push(early);
-    if (loss !== undefined) all.losses.push(loss);
-  }
-  return all;
+}
+
+/** `ticket`: what the cell is about; '' = none. A tick has hundreds of cells, and most decide nothing. */
+function put(all: ReturnType<typeof nothing>, ticket: string, cell: Cell): void {
+  if (cell === NOTHING) return;
+  const { steps, skip, refresh, after, frees, speaks, closes, early, loss } = cell;
+  if (steps !== undefined) all.steps.push(...steps);
+  if (skip !== undefined) all.skipped.push(skip);
+  if (refresh !== undefined) all.refresh.push(refresh);
+  if (after !== undefined) all.after.set(after.id, after);
+  if (frees === true) all.freed.add(ticket);
+  if (speaks === true || skip !== undefined) all.spoken.add(ticket);
+  if (closes !== undefined) all.closed.set(closes.agent, closes.why);
+  if (early !== undefined) all.early.push(early);
+  if (loss !== undefined) all.losses.push(loss);
 }
 
 /** What too many early deaths share is switched off, unless it is off already. */

@@ -8,7 +8,7 @@ import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { blocks } from '../model/world.ts';
 import { agentEnvironment } from '../runs/environment.ts';
-import { rootOf } from '../tick/pool.ts';
+import { fillingTurn, rootOf } from '../tick/pool.ts';
 
 /** Makes at most one slot of each project ready, beside all ticks. One at a time on this machine; a second one has nothing to
  *  do. */
@@ -21,8 +21,7 @@ export async function pool(context: Context): Promise<ExitCode> {
   const host = hostId(places.state);
   if (host === null) return EXIT.ok;
   const processes = { me: lookAtSelf(host), lookAt, startedWith, notes: places.hooks };
-  const { tryTickLock } = await import('../machine/lock.ts');
-  const lock = tryTickLock(places.filling);
+  const lock = await fillingTurn(context, policy);
   if (lock === null) return EXIT.ok;
   try {
     const { fillSlot } = await import('../workspace/index.ts');

@@ -1,8 +1,11 @@
 import { ticketOrFail, withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
+import { noteHolder } from '../machine/holder.ts';
 import { ensureHost } from '../machine/host.ts';
 import { readSwitches } from '../machine/killswitch.ts';
+import { lookAtSelf } from '../machine/process.ts';
+import { COMMAND_BOUND_MS } from '../model/bounds.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { handsOf, planPublish, publishOne } from '../publish/index.ts';
@@ -26,7 +29,9 @@ export async function publish(context: Context, id: string): Promise<ExitCode> {
         EXIT.usage,
         `${ticket.id}: ${context.places.config} has no [project.${ticket.project}.review] that says what to do`,
       );
+    const host_id = ensureHost(context);
     const work = async () => {
+      noteHolder(context.places.publishing, lookAtSelf(host_id), 'ticket publish', COMMAND_BOUND_MS);
       const rows = await board.reviews([ticket.id]);
       if (rows === null)
         throw new UserError(
@@ -44,7 +49,6 @@ export async function publish(context: Context, id: string): Promise<ExitCode> {
           EXIT.usage,
           `${ticket.id}: there is nothing to do (a killswitch is on, or its pull request has come to its end)`,
         );
-      const host_id = ensureHost(context);
       const hands = handsOf({ board, host_id, clock: Date.now, policy, env: context.env });
       const told = await publishOne(step, hands);
       if (told === null)

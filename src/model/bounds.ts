@@ -25,6 +25,13 @@ export function tickBoundMs(policy: Policy): number {
   return Math.max(TICK_BOUND_MS, all);
 }
 
+/** After how long a process is ended that makes worktrees ready ahead of time: it makes one of each project at most. */
+export function poolBoundMs({ projects }: Policy): number {
+  const seconds = (one: Project): number => launchSeconds(one) + (one.pool_setup?.timeout_seconds ?? 0);
+  const all = [...projects.values()].reduce((sum, one) => sum + seconds(one), 0);
+  return Math.max(TICK_BOUND_MS, all * 1000 + REST_MS);
+}
+
 function launchSeconds({ fetch_timeout_seconds, after_create, before_run }: Project): number {
   const hooks = (after_create?.timeout_seconds ?? 0) + (before_run?.timeout_seconds ?? 0);
   return LAUNCH_SECONDS + fetch_timeout_seconds + hooks;

@@ -4,13 +4,13 @@
  * part of the tick: it is a line on stderr when a channel begins to fail and when it works again, and a finding of doctor.
  */
 import { hostname } from 'node:os';
-import { setTimeout as pause } from 'node:timers/promises';
 import { withBoard } from '../board/open.ts';
 import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
+import { verbOf } from '../machine/holder.ts';
 import { readSwitches } from '../machine/killswitch.ts';
-import { tryTickLock } from '../machine/lock.ts';
-import { hostId } from '../machine/process.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
+import { takeTurn } from '../machine/take.ts';
 import { messageOf } from '../model/errors.ts';
 import type { NotifySpec, Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
@@ -48,6 +48,9 @@ const MOST_LISTED = 10;
 const MOST_MESSAGES = 3;
 /** All channels together. */
 const BOUND_MS = 15_000;
+/** Nobody tells for longer: the board is read within a minute, or the tick cuts it off. */
+const TURN_BOUND_MS = 10 * 60_000;
+const TELLING = { name: 'the lock of those that notify', goesOn: 'this one', stands: 'nobody is notified' };
 const MOST_BACKOFF_MS = 30 * 60_000;
 /** Others wait for the next tick; after a person's switch there may be none. */
 const WAIT_MS: Readonly<Record<Occasion['kind'], number>> = {
@@ -58,7 +61,16 @@ const WAIT_MS: Readonly<Record<Occasion['kind'], number>> = {
  *  told; what keeps all of them from it is thrown. */
 export async function tell(context: Context, policy: Policy, occasion: Occasion): Promise<void> {
   if (policy.notify.length === 0) return;
-  const lock = await take(context.places.notifyLock, WAIT_MS[occasion.kind]);
+  const { places, out } = context;
+  const lock = await takeTurn({
+    ...{ file: places.notifyLock, words: TELLING, me: lookAtSelf(hostId(places.state) ?? '') },
+    ...{
+      what: verbOf(process.pid) ?? occasion.kind,
+      bound_ms: TURN_BOUND_MS,
+      wait_ms: WAIT_MS[occasion.kind],
+    },
+    warn: (text) => out.warn(text),
+  });
   if (lock === null) return;
   try {
     await told(context, policy, occasion);
@@ -73,15 +85,6 @@ export async function tellNow(context: Context, policy: Policy, occasion: Occasi
     await tell(context, policy, occasion);
   } catch (error) {
     context.out.warn(`nobody could be notified: ${oneLine(messageOf(error), 300)}`);
-  }
-}
-
-async function take(path: string, wait_ms: number) {
-  const end = monotonicMs() + wait_ms;
-  for (;;) {
-    const lock = tryTickLock(path);
-    if (lock !== null || monotonicMs() >= end) return lock;
-    await pause(50);
   }
 }
 

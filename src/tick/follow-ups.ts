@@ -161,10 +161,11 @@ async function publishDue({ policy, wish, worked }: Over): Promise<boolean> {
 }
 
 /** A forge may be slow: what is in review goes out when the next tick may begin. */
-async function publish({ context, policy, wish, worked }: Over): Promise<void> {
+async function publish(over: Over): Promise<void> {
+  const { context, policy, wish, worked } = over;
   const options = worked === null ? null : reviewOptions(policy, wish, worked.result);
   if (worked === null || options === null) return;
-  await publishInTurn(context, worked.result.world.host_id, options);
+  await publishInTurn(context, worked.result.world.host_id, options, publishBound(over) + MINUTE_MS);
 }
 
 function pageDue({ policy: { page } }: Over): boolean {

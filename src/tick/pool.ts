@@ -2,12 +2,22 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
-import { tryTickLock } from '../machine/lock.ts';
+import type { TickLock } from '../machine/lock.ts';
+import { hostId, lookAtSelf } from '../machine/process.ts';
+import { takeTurn } from '../machine/take.ts';
+import { poolBoundMs } from '../model/bounds.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { isWanting } from '../workspace/slots.ts';
 
+const FILLING = {
+  name: 'the lock of those that make worktrees ready',
+  goesOn: 'another one',
+  stands: 'no worktree is made ready ahead of time',
+};
+
 /** At the end of a tick: somebody else is to make slots, if any is missing. The tick does not wait for it. */
-export async function startFilling({ places, node, bin, env }: Context, policy: Policy): Promise<void> {
+export async function startFilling(context: Context, policy: Policy): Promise<void> {
+  const { places, node, bin, env } = context;
   const wanting = [...policy.projects.values()].some((project) => {
     const root = rootOf(project, places.worktrees);
     // Where nothing was ever launched there may be no directory yet: then all are missing.
@@ -16,7 +26,7 @@ export async function startFilling({ places, node, bin, env }: Context, policy: 
     );
   });
   if (!wanting) return;
-  const lock = tryTickLock(places.filling);
+  const lock = await fillingTurn(context, policy);
   if (lock === null) return; // One is at it.
   lock.release();
   const args = [bin, 'pool', '--state-dir', places.state, '--config', places.config];
@@ -27,6 +37,14 @@ export async function startFilling({ places, node, bin, env }: Context, policy: 
   });
   child.on('error', () => undefined); // The next tick tries again.
   child.unref();
+}
+
+/** The right to make slots; null = another process makes some. */
+export function fillingTurn({ places, out }: Context, policy: Policy): Promise<TickLock | null> {
+  return takeTurn({
+    ...{ file: places.filling, words: FILLING, me: lookAtSelf(hostId(places.state) ?? '') },
+    ...{ what: 'pool', bound_ms: poolBoundMs(policy), warn: (text) => out.warn(text) },
+  });
 }
 
 /** Where the worktrees of a project are. */

@@ -2,7 +2,8 @@ import { withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
-import { tryTickLock } from '../machine/lock.ts';
+import { lookAtSelf } from '../machine/process.ts';
+import { takeTurn } from '../machine/take.ts';
 import type { Policy } from '../model/policy.ts';
 import type { PublishOptions } from '../publish/index.ts';
 import { isTerminal } from '../report/terminal.ts';
@@ -33,14 +34,24 @@ export async function dueReviews(
   }));
 }
 
-/** The pass of a tick over what is in review. Beside another one it does nothing: that one does the same. */
+const PUBLISHING = {
+  name: 'the lock of those that publish',
+  goesOn: 'this one',
+  stands: 'nothing in review is published',
+};
+
+/** The pass of a tick over what is in review, which takes `bound_ms` at most. Beside another one it does nothing: that one does the same. */
 export async function publishInTurn(
   context: Context,
   host_id: string,
   options: PublishOptions,
+  bound_ms: number,
 ): Promise<void> {
   const { publishPass } = await import('../publish/index.ts');
-  const lock = tryTickLock(context.places.publishing);
+  const lock = await takeTurn({
+    ...{ file: context.places.publishing, words: PUBLISHING, me: lookAtSelf(host_id) },
+    ...{ what: 'dispatch', bound_ms, warn: (text) => context.out.warn(text) },
+  });
   if (lock === null) return;
   try {
     await withBoard(context, async (board) => {

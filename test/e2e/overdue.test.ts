@@ -2,10 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { pidsWith } from '../../src/machine/holder.ts';
 import { tryTickLock } from '../../src/machine/lock.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import { HOLDING_HOOK, Rig, state } from '../support/rig.ts';
-import { type Running, until } from '../support/sandbox.ts';
+import { git, type Running, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 let holder: Running | null = null;
@@ -106,5 +107,67 @@ describe('a tick that has the tick lock past its bound', () => {
     rig.tick();
     expect(read().bound_ms).toBeGreaterThan(8 * 2 * 3_600_000);
     expect(existsSync(`${note()}.new`)).toBe(false);
+  });
+});
+
+/** What is done beside the tick lock, under a lock of its own: by a program that first waits until its file is there. */
+const BESIDE: Readonly<Record<string, (argv: string) => { project?: string; more?: string }>> = {
+  publish: (argv) => ({
+    project: `[project.demo.review]\npush = true\npull_request = "command"\ncommand = { argv = ${argv}, timeout_seconds = 600 }`,
+  }),
+  notify: (argv) => ({
+    more: `[[notify]]\non = ["in_review"]\ncommand = { argv = ${argv}, timeout_seconds = 15 }\n`,
+  }),
+  pool: (argv) => ({ project: `pool = 1\npool_setup = { argv = ${argv}, timeout_seconds = 600 }` }),
+};
+
+describe('a process that is stopped with a lock beside the tick lock', () => {
+  it.each(Object.keys(BESIDE))('holds others up for no longer than it may take itself: %s', async (name) => {
+    const { box } = rig;
+    const [at, go, lock] = [join(box.dir, 'at'), join(box.dir, 'go'), join(box.state, `${name}-lock.sqlite`)];
+    const program = `cat >/dev/null; echo $$ >>${at}; while [ ! -e ${go} ]; do sleep 0.02; done`;
+    rig.configure(BESIDE[name]?.(JSON.stringify(['/bin/sh', '-c', program])) ?? {});
+    const bare = join(box.dir, 'bare');
+    git(box, 'clone', '-q', '--bare', box.repo, bare);
+    git(box, 'remote', 'add', 'origin', bare);
+    const asked = (): number => (existsSync(at) ? readFileSync(at, 'utf8').split('\n').length - 1 : 0);
+    const id = rig.add('review');
+    rig.tick('dispatch');
+    await rig.settle(id, 'in_review');
+    holder = box.begin(['dispatch']);
+    expect(await until(() => asked() === 1)).toBe(true);
+    const [pid = 0] = pidsWith(lock) ?? [];
+    if (pid !== holder.pid) await holder.done; // a process that a tick has started
+    process.kill(pid, 'SIGSTOP');
+    expect(await until(() => state(pid) === 'T')).toBe(true);
+    writeFileSync(go, '');
+    const note = join(box.state, `${name}-lock-holder.json`);
+
+    const within = box.run(['dispatch']);
+    expect(within).toEqual({ code: 0, out: '', err: '' });
+    expect([state(pid), asked()]).toEqual(['T', 1]);
+
+    const { mono_ms, ...rest } = JSON.parse(readFileSync(note, 'utf8')) as { mono_ms: number };
+    writeFileSync(note, JSON.stringify({ ...rest, mono_ms: mono_ms - 3 * 3_600_000 }));
+    const next = box.run(['dispatch']);
+    expect(next.code).toBe(0);
+    expect(next.err).toMatch(new RegExp(`process ${pid} \\(\\w+\\) has the lock of .* for 3h`));
+    await rig.gone(pid);
+    expect(await until(() => asked() > 1)).toBe(true);
+  });
+
+  it('is left alone where it left no note, and that is said once an hour', () => {
+    rig.configure(BESIDE.notify?.('["true"]'));
+    rig.tick();
+    const file = join(rig.box.state, 'notify-lock.sqlite');
+    rmSync(join(rig.box.state, 'notify-lock-holder.json'));
+    const lock = tryTickLock(file);
+    try {
+      const said = rig.box.run(['dispatch']).err;
+      expect(said).toContain(`process ${process.pid} has the lock of those that notify and left no note`);
+      expect(rig.box.run(['dispatch'])).toEqual({ code: 0, out: '', err: '' });
+    } finally {
+      lock?.release();
+    }
   });
 });

@@ -113,7 +113,7 @@ export async function killswitchStatus(context: Context): Promise<ExitCode> {
   return EXIT.ok;
 }
 
-export function switchLine(one: Switch): string {
+function switchLine(one: Switch): string {
   const until = one.expires_at_ms === null ? '' : ` until ${new Date(one.expires_at_ms).toISOString()}`;
   return `killswitch ON  level ${one.level}  scope ${one.scope}${until}  by ${oneLine(one.author, 60)}: ${oneLine(one.reason, 300)}`;
 }

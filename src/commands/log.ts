@@ -52,7 +52,7 @@ function shownLines(row: ActivityRow, columns: number): string[] {
   return [first, ...more.flatMap((line) => wrap(line.trimStart(), columns - 4)).map((line) => `    ${line}`)];
 }
 
-export function activityLine(row: ActivityRow): string {
+function activityLine(row: ActivityRow): string {
   const at = new Date(row.at_ms).toISOString().slice(0, 19).replace('T', ' ');
   const why = [
     row.because === null ? '' : `[${oneLine(row.because, 60)}]`,

@@ -15,7 +15,7 @@ export function nameOf(option: string, text: string): string {
 }
 
 /** The same; `""` means none. */
-export function nameOrNone(option: string, text: string): string | null {
+function nameOrNone(option: string, text: string): string | null {
   return text === '' ? null : nameOf(option, text);
 }
 

@@ -37,7 +37,7 @@ export type HeldBy =
   | { readonly kind: 'unknown'; readonly pids: readonly number[] | null };
 
 /** Beside the lock. */
-export function holderFile(lock: string): string {
+function holderFile(lock: string): string {
   return lock.replace(/(\.sqlite)?$/, '-holder.json');
 }
 

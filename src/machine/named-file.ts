@@ -21,7 +21,7 @@ export interface OwnFile {
   readonly example: string;
 }
 
-export const PAGE_FILE: OwnFile = {
+const PAGE_FILE: OwnFile = {
   marks: ['<meta name="generator" content="mc-pickup page">'],
   ...{ what: 'page of mc-pickup', example: 'board.html' },
 };

@@ -1,14 +1,5 @@
 /** A unit of work on the board. Times are UTC milliseconds. */
-export type TicketStatus =
-  | 'todo'
-  | 'needs_input'
-  | 'in_progress'
-  | 'in_review'
-  | 'done'
-  | 'cancelled'
-  | 'blocked';
-
-export const TICKET_STATUSES: readonly TicketStatus[] = [
+export const TICKET_STATUSES = [
   'todo',
   'needs_input',
   'in_progress',
@@ -16,7 +7,9 @@ export const TICKET_STATUSES: readonly TicketStatus[] = [
   'done',
   'cancelled',
   'blocked',
-];
+] as const;
+
+export type TicketStatus = (typeof TICKET_STATUSES)[number];
 
 /** What an id looks like, so that it may be a path and a part of a ref. */
 export const TICKET_ID = /^[A-Za-z]+-[0-9]+$/;

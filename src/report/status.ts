@@ -31,7 +31,7 @@ export function statusText(
 }
 
 /** The whole board in lines; what needs a person comes before what does not. */
-export function statusLines(facts: StatusFacts, shown: Shown): string[] {
+function statusLines(facts: StatusFacts, shown: Shown): string[] {
   return [
     ...ticketLines(facts, shown),
     ...slotLines(facts, shown),

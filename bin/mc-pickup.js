@@ -5,6 +5,9 @@
 // them the streams.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
+/** The code of an error that says what is wrong with this installation. */
+const NOT_WHOLE = 'MC_PICKUP_NOT_WHOLE';
+
 if (major > 22 || (major === 22 && minor >= 13)) start(`${__dirname}/../dist`);
 else startWithOwnNode();
 
@@ -19,7 +22,7 @@ async function start(dist) {
       '(function (exports, require, module, __filename, __dirname, loadBeside) {',
       '\n})',
     ];
-    const source = readBetween(head, file, tail);
+    const source = readWhole(head, file, tail);
     // Node's own compile cache holds only what is compiled before the first line runs; V8's, taken at the end of a tick,
     // holds every function that the tick called. The last line of the bundle is the hash of the rest: V8 itself would
     // take a cache for the right one by the length of the source alone.
@@ -43,17 +46,18 @@ async function start(dist) {
     await require(`${dist}/${entry}`).main(words, process.env);
     return;
   }
-  let main;
+  let depth;
+  let spoke;
   try {
-    main = load(entry);
+    const main = load(entry);
+    spoke = listenForWords();
+    depth = await main.main(words, process.env);
   } catch (error) {
-    if (error.code !== 'ENOENT') throw error;
-    process.stderr.write(`mc-pickup: dist/${entry} is missing: run "npm run build" in the checkout\n`);
+    if (error.code !== NOT_WHOLE) throw error;
+    process.stderr.write(`mc-pickup: ${error.message}\n`);
     process.exitCode = 78;
     return;
   }
-  const spoke = listenForWords();
-  const depth = await main.main(words, process.env);
   // What a cache holds is in the next one too, used or not: a deeper run makes room, and the one after it begins with nothing.
   for (const { script, cache } of loaded)
     if (script.cachedDataRejected || cache.depth < 0) cache.save(depth, script);
@@ -61,6 +65,26 @@ async function start(dist) {
   // A tick has closed all: what Node would free piece by piece goes with the process. Not where it has said something: a
   // pipe takes its time, and whatever it has not taken yet would be lost.
   if (depth > 0 && !spoke()) process.exit();
+}
+
+/** A bundle between two texts. Throws `NOT_WHOLE` where it is missing, or has no hash in its last line: while a build writes, or after
+ *  an installation that was broken off. */
+function readWhole(head, file, tail) {
+  const notWhole = (what) =>
+    Object.assign(
+      new Error(
+        `dist/${file.slice(file.lastIndexOf('/') + 1)} ${what}: install mc-pickup again, or run "npm run build" in the checkout`,
+      ),
+      { code: NOT_WHOLE },
+    );
+  let source;
+  try {
+    source = readBetween(head, file, tail);
+  } catch (error) {
+    throw error.code === 'ENOENT' ? notWhole('is missing') : error;
+  }
+  if (!/\n\/\/[0-9a-f]{16}\n\n\}\)$/.test(source.slice(-23))) throw notWhole('is not whole');
+  return source;
 }
 
 /** Whether anybody has asked for stdout or stderr since. */

@@ -11,6 +11,11 @@ export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
     return error.exit;
   }
   const text = error instanceof Error ? (env.MC_PICKUP_DEBUG ? error.stack : error.message) : String(error);
+  const missing = notWhole(error);
+  if (missing !== null) {
+    calmStderr().write(`mc-pickup: ${clean(missing)}\n`);
+    return EXIT.config;
+  }
   const place = placeOf(error);
   if (place !== null) {
     const next = place.exit === EXIT.config ? 'look at its owner, permissions and path' : 'look at the disk';
@@ -20,6 +25,17 @@ export function explainError(error: unknown, env: NodeJS.ProcessEnv): ExitCode {
   }
   calmStderr().write(`mc-pickup: a bug: ${clean(text ?? '')}\n(set MC_PICKUP_DEBUG=1 for the stack)\n`);
   return EXIT.bug;
+}
+
+/** What is wrong with the installation, as the launcher says it, or of a bundle that Node has looked for; null = nothing. */
+function notWhole(error: unknown): string | null {
+  if (!(error instanceof Error)) return null;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'MC_PICKUP_NOT_WHOLE') return error.message;
+  const [, name] = /\/(dist\/[\w-]+\.cjs)'/.exec(error.message) ?? [];
+  return code === 'MODULE_NOT_FOUND' && name !== undefined
+    ? `${name} is missing: install mc-pickup again, or run "npm run build" in the checkout`
+    : null;
 }
 
 /** An error of the file system in words; null for anything else. A disk that is full says so of an open file, by no name. */

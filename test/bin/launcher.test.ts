@@ -125,12 +125,27 @@ it('names the lines of the source in a stack, and uses no compiled code, when as
   expect(cached()).toEqual([]);
 });
 
-it('says so when the bundle is missing: exit 78', () => {
-  rmSync(join(dir, 'dist', 'main.cjs'));
-  expect(run('status')).toEqual({
-    status: 78,
-    said: 'mc-pickup: dist/main.cjs is missing: run "npm run build" in the checkout\n',
-  });
+it('says so when a bundle is missing or was cut short, whichever: exit 78, and no stack', () => {
+  const then = 'install mc-pickup again, or run "npm run build" in the checkout\n';
+  const path = (name: string) => join(dir, 'dist', name);
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
+  writeFileSync(join(dir, 'tasks.csv'), 'title\nDo it\n');
+  for (const [name, command, late = false] of [
+    ['main.cjs', 'status'],
+    ['cli.cjs', 'status'],
+    ['tick.cjs', 'dispatch'],
+    ['import.cjs', ['ticket', 'import', join(dir, 'tasks.csv')], true],
+  ] as const) {
+    const whole = readFileSync(path(name));
+    rmSync(path(name));
+    expect(run(command)).toEqual({ status: 78, said: `mc-pickup: dist/${name} is missing: ${then}` });
+    for (const bytes of late ? [] : [0, 1000, whole.length - 1]) {
+      writeFileSync(path(name), whole.subarray(0, bytes));
+      expect(run(command)).toEqual({ status: 78, said: `mc-pickup: dist/${name} is not whole: ${then}` });
+    }
+    writeFileSync(path(name), whole);
+  }
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
 });
 
 it('a gate that is closed loads nothing of a tick', () => {

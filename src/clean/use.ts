@@ -1,5 +1,6 @@
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { judge } from '../model/identity.ts';
+import { panesOf } from '../model/world.ts';
 import { readMarks } from '../runs/marks.ts';
 import { viewServer } from '../tmux/view.ts';
 import type { Here } from './here.ts';
@@ -28,7 +29,7 @@ export async function userOf(ticket: string, target: string, dir: string, here: 
   const view = await viewServer(tmux);
   if (view.kind === 'unknown')
     return { because: 'tmux_unknown', says: `tmux does not tell what runs: ${view.error}` };
-  const panes = view.kind === 'server' ? view.panes : [];
+  const panes = panesOf(view);
   const pane = panes.find((one) => !one.dead && one.ticket === ticket);
   if (pane !== undefined)
     return { because: 'in_use', says: `pane ${pane.pane} works on it (process ${pane.pid})` };

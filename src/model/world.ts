@@ -34,6 +34,11 @@ export type TmuxView =
   | { readonly kind: 'none' }
   | { readonly kind: 'unknown'; readonly error: string };
 
+/** The panes that it showed; none where it showed nothing. */
+export function panesOf(tmux: TmuxView): readonly Pane[] {
+  return tmux.kind === 'server' ? tmux.panes : [];
+}
+
 /** What the events of one runtime, folded over its row, say now. */
 export interface ActivityView {
   readonly activity: Activity;

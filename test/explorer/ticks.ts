@@ -17,16 +17,17 @@ import {
 import type { Plan } from '../../src/model/plan.ts';
 import type { Policy } from '../../src/model/policy.ts';
 import { identityOf, type Runtime } from '../../src/model/runtime.ts';
-import type {
-  ActivityView,
-  ObservedRuntime,
-  Pane,
-  Sighting,
-  TmuxView,
-  World,
+import {
+  type ActivityView,
+  type ObservedRuntime,
+  type Pane,
+  panesOf,
+  type Sighting,
+  type TmuxView,
+  type World,
 } from '../../src/model/world.ts';
 import { unowned, witnesses } from '../../src/runs/sighting.ts';
-import { panesOf, paneOf as panesPane, serverLost } from '../../src/tick/observe/panes.ts';
+import { paneOf as panesPane, serverLost } from '../../src/tick/observe/panes.ts';
 import { aPolicy, aProfile, aProject, HOST, NOW } from '../support/builders.ts';
 import { type Identity, type Machine, ticketOf } from './machine.ts';
 

@@ -1,6 +1,6 @@
 import { monotonicMs } from '../../machine/clock.ts';
 import { lookAtSelf } from '../../machine/process.ts';
-import type { Pane } from '../../model/world.ts';
+import { type Pane, panesOf } from '../../model/world.ts';
 import { type Mark, readMarks } from '../../runs/marks.ts';
 import { readRunFile } from '../../runs/run-file.ts';
 import { sightMark, sightPane, witnesses } from '../../runs/sighting.ts';
@@ -45,7 +45,7 @@ function sharedLook({ tmux, places }: Here): (claimed_at_ms?: number) => Promise
   const look = async (): Promise<Sight> => {
     const view = await viewServer(tmux, { repair: true });
     if (view.kind === 'unknown') return { ok: false, error: view.error };
-    return { ok: true, panes: view.kind === 'server' ? view.panes : [], marks: readMarks(places.marks) };
+    return { ok: true, panes: panesOf(view), marks: readMarks(places.marks) };
   };
   return async (claimed_at_ms = Number.POSITIVE_INFINITY) => {
     if (last !== null && last.at_ms > claimed_at_ms && monotonicMs() - last.at_ms <= LOOK_SERVES_MS) {

@@ -38,6 +38,8 @@ export const aliveThoughSettled: Decides = kept(({ seen, view }) => {
   return skip(id, seen.row.id, { because: 'alive_though_settled', evidence: { status } });
 });
 
+/** Beside what a cell decides, what was seen of the row and of its account is kept. Where the client lives on in another process
+ *  nothing else is decided. */
 function kept(decides: Decides): Decides {
   return (pair, scene) => {
     const { seen } = pair;
@@ -68,23 +70,24 @@ function livesOn({ seen, view: { ticket } }: Pair, scene: Scene): Cell {
 }
 
 /** `todo` and alive: whoever put it back was wrong about its agent. */
-export function heal(pair: Pair): Cell {
+export function aliveInTodo(pair: Pair): Cell {
   return normalize(pair, 'agent_alive');
 }
 
-/** `needs_input` and alive: a question of the run itself and a park stand until there is activity after them. */
-export function unlessAnswered(pair: Pair, scene: Scene): Cell {
+/** `needs_input` and alive: a question of the run itself and a park stand until there is activity after them; else it goes back to
+ *  `in_progress`. */
+export function aliveInNeedsInput(pair: Pair, scene: Scene): Cell {
   // A level, not the edge of a single tick: a tick that was cut off after it had stored the activity lost the edge.
   const active = silenceOf(pair.seen, scene) < ttlOf(scene);
-  const because = answered(pair.seen, pair.view.ticket, active);
+  const because = whyBack(pair.seen, pair.view.ticket, active);
   return because === null ? NOTHING : normalize(pair, because);
 }
 
-type Healed = Extract<Step, { kind: 'normalize' }>['because'] &
-  ('agent_alive' | 'activity_after_question' | 'activity_after_park');
+type Healed = Extract<Step, { kind: 'normalize' }>['because'];
 
-/** Why a ticket in `needs_input` goes back to `in_progress` though nobody moved it; null = it stands. */
-function answered({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: boolean): Healed | null {
+/** Why a ticket in `needs_input` goes back to `in_progress`; null = it stays. What stands there for another reason than this run's own
+ *  was put there by somebody who did not know that the agent lives. */
+function whyBack({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: boolean): Healed | null {
   if (ticket.reason_run !== row.id) return 'agent_alive';
   const later = seen.turn > (ticket.reason_turn ?? 0);
   switch (ticket.reason) {
@@ -124,7 +127,7 @@ function normalize({ seen, view: { ticket, heals } }: Pair, because: Healed): Ce
 }
 
 /** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
-export function working({ seen: observed, view: { ticket } }: Pair, scene: Scene): Cell {
+export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: Scene): Cell {
   const { row, seen } = observed;
   const { turn, activity } = seen;
   const silent_ms = silenceOf(observed, scene);
@@ -146,7 +149,7 @@ export function working({ seen: observed, view: { ticket } }: Pair, scene: Scene
       because: 'rate_limited',
       evidence: { until_ms: seen.limited_until_ms },
     });
-  const next = activity === 'idle' ? whenThrough(observed, scene) : 'leave';
+  const next = activity === 'idle' ? afterTurn(observed, scene) : 'leave';
   switch (next) {
     case 'submit':
       return {
@@ -172,7 +175,7 @@ export function working({ seen: observed, view: { ticket } }: Pair, scene: Scene
 
 /** What a turn that ended without a report comes to; of a headless run its process tells, a moment later. A continuation prompt is sent
  *  at most once for a turn: one whose arrival was never seen is not followed by another. */
-function whenThrough(
+function afterTurn(
   { row, seen, has_commits }: ObservedRuntime,
   scene: Scene,
 ): 'submit' | 'nudge' | 'ask' | 'leave' {

@@ -1,4 +1,13 @@
-import type { Refresh, RunEnd, Skip, Step, TicketGuard, WhyNot } from '../../model/plan.ts';
+import type {
+  Refresh,
+  RetryTo,
+  RunEnd,
+  RuntimeGuard,
+  Skip,
+  Step,
+  TicketGuard,
+  WhyNot,
+} from '../../model/plan.ts';
 import type { AgentProfile, Policy } from '../../model/policy.ts';
 import { heldAfter, retryAfter } from '../../model/retry.ts';
 import { type Runtime, sameHands } from '../../model/runtime.ts';
@@ -89,35 +98,21 @@ export function end(
   };
 }
 
+type GivenBackFor = Extract<Step, { kind: 'retry' }>['because'];
+
 /** A ticket is given back by the retry table. `ending`: how its row ends; null = that has ended already. */
 export function retry(
   row: Runtime,
   ticket: TicketFacts,
-  because: Extract<Step, { kind: 'retry' }>['because'],
+  because: GivenBackFor,
   ending: RunEnd | null,
   seen: ObservedRuntime | null,
-  { world, policy }: Scene,
+  scene: Scene,
 ): Cell {
-  const { limits } = policy;
-  const cause = ending === null ? (row.end_reason ?? because) : because;
-  // What the machine did is no attempt, however often: launches are held where the server is lost again and again.
-  const machine = because === 'rebooted' || because === 'tmux_server_lost';
-  // Nor is the run of one whose ticket was given to another profile, or a launch whose tick has died.
-  const blameless = machine || cause === 'tick_died' || !sameHands(row, ticket.owner);
-  const unable = because === 'rate_limited' || because === 'agent_not_ready';
-  const limited_until_ms = because === 'rate_limited' ? (seen?.seen.limited_until_ms ?? null) : null;
-  // No agent ever ran: that is no attempt, whatever ended it.
-  const unregistered = row.registered_at_ms === null;
-  const failures = Math.max(1, (world.failed_launches[ticket.id] ?? 0) + (ending === null ? 0 : 1));
-  const to =
-    blameless || unable
-      ? ({ status: 'todo', attempts: ticket.attempts, not_before_at_ms: limited_until_ms } as const)
-      : unregistered
-        ? heldAfter(ticket, failures, world.now_ms, limits)
-        : retryAfter(ticket.id, ticket.attempts, world.now_ms, limits);
+  const to = backTo(row, ticket, because, ending, seen, scene);
   return {
     frees: true,
-    after: { ...moved(ticket, to.status), ...to, wait_since_ms: world.now_ms },
+    after: { ...moved(ticket, to.status), ...to, wait_since_ms: scene.world.now_ms },
     steps: [
       {
         ...{ kind: 'retry', ticket: ticket.id, because, guard: guardOf(ticket), end: ending, to },
@@ -135,13 +130,44 @@ export function retry(
   };
 }
 
-/** Whose run has just ended, and was given to another profile meanwhile: it waits for that one. Two steps, each under a guard that
- *  holds by itself. */
+/** Where a ticket that is given back goes, after how many attempts, and from when on it may be launched again. */
+function backTo(
+  row: Runtime,
+  ticket: TicketFacts,
+  because: GivenBackFor,
+  ending: RunEnd | null,
+  seen: ObservedRuntime | null,
+  { world: { now_ms, failed_launches }, policy: { limits } }: Scene,
+): RetryTo {
+  const free = { status: 'todo', attempts: ticket.attempts, not_before_at_ms: null } as const;
+  // Its account can't be used: that is no attempt, and until when it waits is known, or up to a person.
+  if (because === 'rate_limited') return { ...free, not_before_at_ms: seen?.seen.limited_until_ms ?? null };
+  if (because === 'agent_not_ready') return free;
+  // What the machine did is no attempt, however often: launches are held where the server is lost again and again.
+  if (because === 'rebooted' || because === 'tmux_server_lost') return free;
+  // Nor is a launch whose tick has died, or the run of a ticket that was given to another profile.
+  const cause = ending === null ? (row.end_reason ?? because) : because;
+  if (cause === 'tick_died' || !sameHands(row, ticket.owner)) return free;
+  // No agent ever ran: that is no attempt either, whatever ended it, but holds the ticket.
+  if (row.registered_at_ms === null) {
+    const failures = Math.max(1, (failed_launches[ticket.id] ?? 0) + (ending === null ? 0 : 1));
+    return heldAfter(ticket, failures, now_ms, limits);
+  }
+  return retryAfter(ticket.id, ticket.attempts, now_ms, limits);
+}
+
+/** A ticket that was given to another profile while it ran waits for that one, now that its run has ended. These are two steps, the end
+ *  of the row and this one, each under a guard that holds by itself. */
 export function handOver(row: Runtime, ticket: TicketFacts, scene: Scene): Cell {
   const given = row.claim_epoch === ticket.claim_epoch && !sameHands(row, ticket.owner);
   if (ticket.status !== 'in_progress' || !given || isPersons(ticket, scene)) return NOTHING;
   if (sightingOf(ticket, scene) !== null) return NOTHING;
   return retry(row, ticket, 'ended_without_release', null, null, scene);
+}
+
+/** How the process in the pane of a run ended, as far as tmux tells. */
+export function exitOf({ pane }: ObservedRuntime): Omit<RunEnd, 'end_reason'> {
+  return { exit_code: pane?.exit_code ?? null, exit_signal: pane?.exit_signal ?? null };
 }
 
 /** Whether the row is of the ticket's present claim, in the hands that claimed it. */
@@ -173,12 +199,12 @@ export function sightingOf({ id }: TicketFacts, { world }: Scene): Sighting | nu
   );
 }
 
-/** The switch for everything that keeps every hand off this ticket. */
+/** The killswitch of level `all` that covers this ticket: nothing may be done with it; null = there is none. */
 export function stopOf({ project }: TicketFacts, agent: string, { stops }: Scene): Switch | null {
   return blocks(stops, project, agent);
 }
 
-/** The ticket as a step leaves it that moves it. */
+/** The ticket as it is after a step that moves it there. */
 export function moved(ticket: TicketFacts, status: TicketFacts['status']): TicketFacts {
   return { ...ticket, status, version: ticket.version + 1 };
 }
@@ -188,6 +214,6 @@ export function guardOf(ticket: TicketFacts): TicketGuard {
   return { status, owner, claim_epoch, version };
 }
 
-export function guardOfRow({ id, version }: Runtime): { readonly run: string; readonly version: number } {
+export function guardOfRow({ id, version }: Runtime): RuntimeGuard {
   return { run: id, version };
 }

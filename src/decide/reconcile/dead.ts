@@ -1,6 +1,5 @@
 import { EARLY_MS } from '../../model/breaker.ts';
 import { isDeath } from '../../model/ends.ts';
-import type { RunEnd } from '../../model/plan.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
 import type { ObservedRuntime } from '../../model/world.ts';
 import { accountOf } from './accounts.ts';
@@ -8,6 +7,7 @@ import {
   type Cell,
   type Decides,
   end,
+  exitOf,
   guardOf,
   guardOfRow,
   handOver,
@@ -48,8 +48,8 @@ export const diedAtWork: Decides = (pair, scene) => {
   // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
   if (!sameClaim(seen.row, ticket) || sightingOf(ticket, scene) !== null) return died(pair, scene);
   const loss = lossOf(seen, ticket, scene);
-  const through = whenThrough(seen, ticket, scene);
-  if (through !== null) return together(loss, through);
+  const turnEnd = afterHeadlessRun(seen, ticket, scene);
+  if (turnEnd !== null) return together(loss, turnEnd);
   const cause = causeOfDeath(seen);
   const unable = isLimited(seen.seen, scene)
     ? 'rate_limited'
@@ -70,10 +70,6 @@ function causeOfDeath({ judgement, pane, server_lost }: ObservedRuntime) {
   if (pane?.dead && pane.exit_signal !== null) return 'agent_killed';
   if (pane?.dead && pane.exit_code !== null) return 'agent_exited';
   return server_lost ? 'tmux_server_lost' : 'agent_dead';
-}
-
-function exitOf({ pane }: ObservedRuntime): Omit<RunEnd, 'end_reason'> {
-  return { exit_code: pane?.exit_code ?? null, exit_signal: pane?.exit_signal ?? null };
 }
 
 /** The loss of its tmux server, for the hold of launches. */
@@ -97,7 +93,7 @@ function earlyOf({ row }: ObservedRuntime, ticket: TicketFacts, { world, policy 
 
 /** The end of a headless run is the end of its turn: work that is committed goes to review, or a person is asked; what
  *  is left (null) is a failed attempt. The row ends with the next tick. */
-function whenThrough(observed: Pair['seen'], ticket: TicketFacts, scene: Scene): Cell | null {
+function afterHeadlessRun(observed: Pair['seen'], ticket: TicketFacts, scene: Scene): Cell | null {
   const { row, seen, has_commits } = observed;
   const { exit_code, exit_signal } = exitOf(observed);
   // Where nobody saw the exit, the client's own word that its turn is over stands for it.

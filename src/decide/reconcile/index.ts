@@ -13,8 +13,8 @@ import type { Verdict } from '../../model/identity.ts';
 import type { Refresh, Skip, Step } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { TicketFacts, TicketStatus } from '../../model/ticket.ts';
-import type { ObservedRuntime, TicketView, TmuxView, World } from '../../model/world.ts';
-import { aliveThoughSettled, heal, living, unlessAnswered, working } from './alive.ts';
+import { type ObservedRuntime, panesOf, type TicketView, type World } from '../../model/world.ts';
+import { aliveAtWork, aliveInNeedsInput, aliveInTodo, aliveThoughSettled, living } from './alive.ts';
 import { type Cell, type Decides, NOTHING, type Scene, skip, stopOf, type Unable } from './cell.ts';
 import { died, diedAtWork, finished } from './dead.ts';
 import { launching } from './launching.ts';
@@ -56,9 +56,9 @@ const CLOSED = { ...ALWAYS, alive: aliveThoughSettled, dead: finished } as const
 
 /** What is done about a live row of this host, by the status of its ticket and what is known of its process. */
 const TABLE: Readonly<Record<TicketStatus, Readonly<Record<Column, Decides>>>> = {
-  todo: { ...ALWAYS, alive: living(heal), dead: died },
-  needs_input: { ...ALWAYS, alive: living(unlessAnswered), dead: finished },
-  in_progress: { ...ALWAYS, alive: living(working), dead: diedAtWork },
+  todo: { ...ALWAYS, alive: living(aliveInTodo), dead: died },
+  needs_input: { ...ALWAYS, alive: living(aliveInNeedsInput), dead: finished },
+  in_progress: { ...ALWAYS, alive: living(aliveAtWork), dead: diedAtWork },
   in_review: CLOSED,
   done: CLOSED,
   cancelled: CLOSED,
@@ -74,6 +74,8 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
     stops: world.switches.filter(({ level }) => level === 'all'),
   };
   const all = nothing();
+  // Each round rests on what the ones before have decided: the live rows; the tickets without one, or beside one that ends now; the
+  // waits of tickets that nothing was decided about.
   for (const seen of world.runtimes) put(all, seen.row.ticket_id ?? '', rowCell(seen, scene));
   for (const view of world.tickets) put(all, view.ticket.id, ticketCell(view, scene, all.freed));
   for (const account of world.accounts) put(all, '', accountWait(account, scene));
@@ -166,8 +168,4 @@ function closedPanes(steps: readonly Step[], { tmux, runtimes }: World): Step[] 
       ...{ kind: 'close_pane', ticket, because: 'pane_of_ended_run', run, pane, pid },
       evidence: { pane, exit_code, exit_signal },
     }));
-}
-
-function panesOf(tmux: TmuxView) {
-  return tmux.kind === 'server' ? tmux.panes : [];
 }

@@ -3,6 +3,7 @@ import type { Runtime } from '../../model/runtime.ts';
 import {
   type Cell,
   end,
+  exitOf,
   handOver,
   type Pair,
   retry,
@@ -14,9 +15,9 @@ import {
 } from './cell.ts';
 import { refreshed } from './refresh.ts';
 
-/** A row that waits for its launcher to register. It ends once no agent can come of it, blameless or after the deadline. */
+/** A row that waits for its launcher to register. It ends once no agent can come of it, and after the deadline in any case. */
 export function launching({ seen, view: { ticket } }: Pair, scene: Scene): Cell {
-  const { row, pane } = seen;
+  const { row } = seen;
   const launching_ms = row.launching_ms + sinceClaim(row, scene);
   const because = failure(seen, launching_ms, scene);
   if (because === null)
@@ -24,11 +25,7 @@ export function launching({ seen, view: { ticket } }: Pair, scene: Scene): Cell 
       refreshed(seen, { alive: false, silent_ms: 0, launching_ms }, scene),
       skip(ticket.id, row.id, { because: 'launching', evidence: { launching_ms } }),
     );
-  const ending: RunEnd = {
-    end_reason: because,
-    exit_code: pane?.exit_code ?? null,
-    exit_signal: pane?.exit_signal ?? null,
-  };
+  const ending: RunEnd = { end_reason: because, ...exitOf(seen) };
   if (ticket.status === 'in_progress' && sameClaim(row, ticket) && sightingOf(ticket, scene) === null)
     return retry(row, ticket, because, ending, seen, scene);
   return together(end(row, ticket, because, ending), handOver(row, ticket, scene));

@@ -16,9 +16,9 @@ export interface Held {
 }
 
 /**
- * What holds launches after one tmux server after the other was lost: who ends them ends every agent with them, so more
- * agents would only be lost as well. A loss counts for half an hour, and once: by the server's own process, however many runs it
- * had and over however many ticks they are found. null = nothing does.
+ * What holds launches when one tmux server after the other was lost; null = nothing does. Something ends these servers, and every
+ * agent in them: agents that are launched meanwhile would be lost as well. A server counts once, however many runs it had and over
+ * however many ticks they are found, and for half an hour.
  */
 export function heldByLosses({ recent, host_id, now_ms }: World, now: readonly Loss[]): Held | null {
   const before = recent.flatMap((row): Loss[] => {

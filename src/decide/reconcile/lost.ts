@@ -50,7 +50,7 @@ export function besideDead({ ticket }: TicketView, scene: Scene): Cell {
   if (busy === null) return NOTHING;
   const answer = answerBusy(ticket, busy);
   const because = 'because' in answer ? answer.because : 'runtime_busy_elsewhere';
-  return skip(ticket.id, busy.run, { because: because, evidence: evidenceOf(busy) });
+  return skip(ticket.id, busy.run, { because, evidence: evidenceOf(busy) });
 }
 
 /** A process that carries the ticket's mark while the board has no live row for it: the board has lost it
@@ -67,8 +67,7 @@ function sighted(ticket: TicketFacts, scene: Scene): Cell | null {
       because: 'killswitch',
       evidence: { ...evidence, reason: stop.reason },
     });
-  if (answer.do !== 'adopt')
-    return skip(ticket.id, busy.run, { because: answer.because, evidence: evidence });
+  if (answer.do !== 'adopt') return skip(ticket.id, busy.run, { because: answer.because, evidence });
   return {
     after: moved(ticket, 'in_progress'),
     speaks: true,

@@ -20,8 +20,9 @@ export interface Trip {
  * Agents of different tickets that die right after their start: something is wrong that more launches will not mend. What
  * they share is switched off, and no more: their profile, else their project, else everything.
  *
- * What does not count: deaths up to the last release of what they belong to, which a person has answered; and those of a profile that has worked
- * since, told by a run of it that finished, reported or lived past a minute. Only a death of this very tick trips.
+ * Two kinds of deaths do not count. Those before a person last released the switch of their profile, of their project or of everything: the
+ * person has seen them. And those after which their profile has worked: a run of it finished, reported, or lived past a minute. Only a
+ * death that this very tick has found trips.
  */
 export function massDeaths(now: readonly Death[], world: World, { limits }: Policy): Trip[] {
   const { count, minutes } = limits.mass_death;

@@ -6,12 +6,12 @@ import { HEALS_MS, LOSSES_MS } from '../../model/breaker.ts';
 import { dayOf } from '../../model/day.ts';
 import type { ObserverIdentity } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
-import type { AccountView, Pane, Sighting, World } from '../../model/world.ts';
+import { type AccountView, type Pane, panesOf, type Sighting, type World } from '../../model/world.ts';
 import type { Mark } from '../../runs/marks.ts';
 import { judgeRow, sightMark, sightPane, unowned, unownedMarks, witnesses } from '../../runs/sighting.ts';
 import { beginLook, type Eyes } from './eyes.ts';
 import { launchesLeft } from './launches.ts';
-import { paneOf, panesOf, processesOf, withExits } from './panes.ts';
+import { paneOf, processesOf, withExits } from './panes.ts';
 import { budgeted, readyOf } from './ready.ts';
 import { type At, observeRuntime } from './runtime.ts';
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { monotonicMs } from '../../machine/clock.ts';
 import type { Judgement, ObserverIdentity } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
-import type { Pane, TmuxView } from '../../model/world.ts';
+import { type Pane, panesOf, type TmuxView } from '../../model/world.ts';
 import type { Tmux } from '../../tmux/tmux.ts';
 import { viewServer } from '../../tmux/view.ts';
 
@@ -10,10 +10,6 @@ import { viewServer } from '../../tmux/view.ts';
 export interface Judged {
   readonly row: Runtime;
   readonly judgement: Judgement | null;
-}
-
-export function panesOf(tmux: TmuxView): readonly Pane[] {
-  return tmux.kind === 'server' ? tmux.panes : [];
 }
 
 /**

@@ -10,8 +10,8 @@ export type Busy =
   | { readonly do: 'leave'; readonly because: string };
 
 /**
- * The last look before a launch: does a runtime work on this ticket, or in its worktree, already? This is the
- * 409 of the embedded board. The observation that the plan was made on may be old by the time the worktree
+ * The last look before a launch: does a runtime work on this ticket, or in its worktree, already? A server that starts
+ * runtimes answers 409 then. The observation that the plan was made on may be old by the time the worktree
  * stands, so tmux and the kernel are asked again. null = nothing stands in the way.
  */
 export function findBusy(ticket: Ticket, run: string, seen: Neighbours): Busy | null {

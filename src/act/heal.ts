@@ -1,15 +1,10 @@
+import type { By } from '../board/port/index.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import type { Outcome, Step } from '../model/plan.ts';
 import { sentence, trippedText } from '../model/sentences.ts';
 import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
 import { cas, type Hands, outcome } from './outcome.ts';
-
-/** Who writes to the board, and when. */
-interface By {
-  readonly actor: string;
-  readonly now_ms: number;
-}
 
 /** One step of the reconcile pass: one guarded write, and what follows it outside of the board. */
 export async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {

@@ -15,8 +15,8 @@ import type { Ticket } from '../model/ticket.ts';
 import type { Board, Starter, Upkeep } from './port/index.ts';
 import { openBoardReadOnly, openBoard as openFile } from './sqlite/index.ts';
 
-/** What a board is found by. */
-export interface At {
+/** What a board is found by: where things live, and the environment. */
+export interface Whereabouts {
   readonly places: Places;
   readonly env: NodeJS.ProcessEnv;
 }
@@ -53,7 +53,7 @@ export interface Met {
 }
 
 /** The board of the configuration, which is read once: a command knows one board, whatever happens to the file meanwhile. */
-export function knownBoard({ places, env }: At, read?: Text): Promise<KnownBoard> {
+export function knownBoard({ places, env }: Whereabouts, read?: Text): Promise<KnownBoard> {
   const known = boards.get(places);
   if (known !== undefined) return known;
   const found = boardIn(read ?? readText(places.config), { places, env });
@@ -61,8 +61,8 @@ export function knownBoard({ places, env }: At, read?: Text): Promise<KnownBoard
   return found;
 }
 
-/** The configuration has just been given another board. */
-export function forgetBoard({ places }: At): void {
+/** To be called when the configuration has just been given another board: the next question reads it anew. */
+export function forgetBoard({ places }: Whereabouts): void {
   boards.delete(places);
 }
 
@@ -72,8 +72,11 @@ const all = globalThis as { [BOARDS]?: WeakMap<Places, Promise<KnownBoard>> };
 all[BOARDS] ??= new WeakMap();
 const boards = all[BOARDS];
 
-/** The board that a text names. Most say nothing of it: only one that may is understood whole. */
-export async function boardIn({ missing, error, text }: Text, { places, env }: At): Promise<KnownBoard> {
+/** The board that the text of a configuration names. Most name none: only where `[board]` may stand the text is parsed for it. */
+export async function boardIn(
+  { missing, error, text }: Text,
+  { places, env }: Whereabouts,
+): Promise<KnownBoard> {
   if (missing || error !== null) {
     const had = addressIn(places.elsewhere);
     if (had === null) return fileBoard(places);
@@ -133,7 +136,7 @@ function upkeepOf(path: string): Upkeep {
   };
 }
 
-/** Less than a tick has. */
+/** For a person who waits: less patience than a tick has. */
 const HURRY = { response_ms: 3000, total_ms: 6000, tries: 2 };
 
 async function serverBoard({ url, token, starts }: ServerAddress, places: Places): Promise<KnownBoard> {
@@ -163,13 +166,13 @@ function addressIn(file: string): string | null {
 }
 
 /** Opens it for writing. */
-export async function openBoard(at: At): Promise<OpenedBoard> {
+export async function openBoard(at: Whereabouts): Promise<OpenedBoard> {
   const known = await knownBoard(at);
   return opened(known, await known.open());
 }
 
 /** Opens it so that not a byte of the state dir changes. */
-export async function readBoard(at: At): Promise<OpenedBoard> {
+export async function readBoard(at: Whereabouts): Promise<OpenedBoard> {
   const known = await knownBoard(at);
   return opened(known, await known.read());
 }
@@ -181,12 +184,12 @@ function opened({ name, starter, upkeep }: KnownBoard, board: Board): OpenedBoar
 type Work<T> = (board: Board, opened: OpenedBoard) => Promise<T>;
 
 /** Opens, works, closes. */
-export async function withBoard<T>(at: At, work: Work<T>): Promise<T> {
+export async function withBoard<T>(at: Whereabouts, work: Work<T>): Promise<T> {
   return closing(await openBoard(at), work);
 }
 
 /** Reads without leaving a trace. */
-export async function withReader<T>(at: At, work: Work<T>): Promise<T> {
+export async function withReader<T>(at: Whereabouts, work: Work<T>): Promise<T> {
   return closing(await readBoard(at), work);
 }
 

@@ -1,9 +1,10 @@
 /*
- * The one reader of what the kernel shows of processes: /proc or, where there is none (macOS), `ps`. It reads, and decides nothing: whether a
- * process lives and which one it is says `process.ts`, whose it is say `runs/` and `caller.ts`. Three rules hold for every read:
+ * The one reader of what the kernel shows of processes: /proc or, where there is none (macOS), `ps`. It reads, and decides nothing.
+ * `process.ts` says whether a process lives and which one it is; `runs/` and `caller.ts` say whose it is. Three rules hold for every read:
  *   - A name of a process may hold any byte, so that all of `stat` counts from its last `)`.
  *   - What has gone is told from what may not be looked at: only the first one proves anything (`isGone`).
- *   - A leader may end while other threads of it work. Then the process shows itself at one of those (`shownOf`).
+ *   - The main thread of a process (its leader) may end while others work: a zombie that is alive. What the process works with is then
+ *     shown at one of those threads (`shownOf`).
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
@@ -46,8 +47,8 @@ export interface Stat {
   readonly start: string;
 }
 
-/** Reads the text of /proc/PID/stat; null = it is none. (To be read as UTF-8: Node does that in one call, and any other encoding in
- *  five.) */
+/** Reads the text of /proc/PID/stat; null = it is none. Read the file as UTF-8, which costs Node one system call: any other encoding
+ *  costs five. */
 export function parseStat(text: string): Stat | null {
   const end = text.lastIndexOf(')');
   const found = end < 0 ? null : STAT.exec(text.slice(end + 1));

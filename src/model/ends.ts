@@ -17,6 +17,7 @@ interface End {
   readonly words: string;
 }
 
+/** Each: how the run came out, who ended it, whether its session was cut off, in words. */
 export const ENDS = {
   finished: end('finished', 'agent', false, 'the agent has ended after its report or its question'),
   agent_dead: end('failed', 'agent', true, 'the agent process is gone'),
@@ -25,20 +26,21 @@ export const ENDS = {
   launch_failed: end('failed', 'launch', false, 'the launch failed'),
   launch_deadline: end('failed', 'launch', false, 'the launch never registered'),
   environment: end(
-    ...(['stopped', 'launch', false] as const),
+    'stopped',
+    'launch',
+    false,
     'the machine or the configuration is not ready for it; no attempt is counted',
   ),
   tick_died: end(
-    ...(['stopped', 'machine', false] as const),
+    'stopped',
+    'machine',
+    false,
     'the tick that claimed it ended before anything ran for it; no attempt is counted',
   ),
   rebooted: end('stopped', 'machine', true, 'the machine was rebooted'),
   tmux_server_lost: end('stopped', 'machine', true, 'the tmux server was lost'),
   rate_limited: end('stopped', 'account', true, 'its account is limited'),
-  agent_not_ready: end(
-    ...(['stopped', 'account', false] as const),
-    'the client cannot work before a person has set it up',
-  ),
+  agent_not_ready: end('stopped', 'account', false, 'the client cannot work before a person has set it up'),
   stopped: end('stopped', 'person', true, 'a person has stopped it'),
   released: end('stopped', 'person', false, 'a person has vouched that it is gone'),
   killswitch: end('stopped', 'person', false, 'the killswitch is on'),

@@ -224,15 +224,23 @@ export interface DecideOptions {
   readonly project: string | null;
 }
 
+/** What came of a step. */
 export type StepResult =
   | 'done'
+  /** What the guard repeats had changed: somebody else acted first. */
   | 'lost_race'
   | 'failed'
+  /** Its agent has registered. */
   | 'launched'
+  /** Its launcher was started, and has not registered yet. */
   | 'launching'
+  /** A living agent was found at work, and is the ticket's now. */
   | 'adopted'
+  /** The claim was given back: an agent that is not to be adopted works on the ticket already. */
   | 'released'
+  /** Another look, right before the step, spoke against it. */
   | 'declined'
+  /** The killswitch was switched on meanwhile. */
   | 'halted';
 
 export interface Outcome {

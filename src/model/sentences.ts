@@ -81,7 +81,7 @@ export const SENTENCES = {
   agent_dead: [ENDS.agent_dead.words],
   agent_exited: exits(ENDS.agent_exited.words),
   agent_killed: exits(ENDS.agent_killed.words),
-  agent_finished: exits('the agent has ended after its report or its question'),
+  agent_finished: exits(ENDS.finished.words),
   rebooted: [ENDS.rebooted.words],
   tmux_server_lost: [ENDS.tmux_server_lost.words],
   launch_failed: exits(ENDS.launch_failed.words),
@@ -158,7 +158,7 @@ type FactOf<B, W = Step | Skip> = W extends { because: infer One; evidence: infe
       : never
     : never
   : never;
-/** Does not compile where a sentence names a fact that its reason does not come with. */
+/** Nobody uses this type: it is here not to compile where a sentence names a fact that its reason does not come with. */
 export type Unfounded = None<
   {
     [B in keyof typeof SENTENCES]: Exclude<Named<(typeof SENTENCES)[B][number]>, FactOf<B>>;

@@ -6,7 +6,7 @@ import { faultNote } from '../machine/paths.ts';
 import { type ExitCode, messageOf } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
-import { FOLLOW_UPS, type FollowUp, type Over, type Worked } from './follow-ups.ts';
+import { type EndedTick, FOLLOW_UPS, type FollowUp, type Worked } from './follow-ups.ts';
 import type { Wish } from './words.ts';
 
 /** What follows one tick. None of it throws. */
@@ -22,8 +22,8 @@ export interface After {
 
 /** The follow-ups of this tick. */
 export function after(context: Context, wish: Wish, table: readonly FollowUp[] = FOLLOW_UPS): After {
-  let begun: Pick<Over, 'policy' | 'began' | 'ping'> | null = null;
-  let over: Over | null = null;
+  let begun: Pick<EndedTick, 'policy' | 'began' | 'ping'> | null = null;
+  let over: EndedTick | null = null;
   let due: readonly FollowUp[] = [];
   let cut = false;
   const look = async (worked: Worked | null, code: ExitCode): Promise<void> => {
@@ -55,7 +55,7 @@ export function after(context: Context, wish: Wish, table: readonly FollowUp[] =
 async function beginning(
   { ping, notify }: Policy,
   { places }: Context,
-): Promise<Pick<Over, 'began' | 'ping'>> {
+): Promise<Pick<EndedTick, 'began' | 'ping'>> {
   // Read before the tick takes it away.
   const gate = notify.length === 0 ? null : readObject(places.gate);
   const [first_ms, last_ms] = [numberOf(gate, 'first_halted_at_ms'), numberOf(gate, 'last_halted_at_ms')];
@@ -66,8 +66,8 @@ async function beginning(
   };
 }
 
-/** Which of them are due, in their order. One of which that can't be told is: what it does says what is wrong. */
-async function dueOf(table: readonly FollowUp[], over: Over): Promise<FollowUp[]> {
+/** Which of them are due, in their order. Where that can't be told it counts as due: running it says what is wrong. */
+async function dueOf(table: readonly FollowUp[], over: EndedTick): Promise<FollowUp[]> {
   const due: FollowUp[] = [];
   for (const one of table) {
     if (over.worked === null && one.always !== true) continue;
@@ -81,7 +81,7 @@ async function dueOf(table: readonly FollowUp[], over: Over): Promise<FollowUp[]
 }
 
 /** Runs one, for as long as it may take at most. What goes wrong is said. True = it was cut off. */
-async function follow(one: FollowUp, over: Over): Promise<boolean> {
+async function follow(one: FollowUp, over: EndedTick): Promise<boolean> {
   const { places, out } = over.context;
   const note = faultNote(places, one.name);
   const end = new AbortController();

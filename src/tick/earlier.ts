@@ -14,16 +14,16 @@ export interface Earlier {
   readonly beingMade: BeingMade;
 }
 
-/** `locked`: the tick lock is held, so no other tick lives. `sends`: a server starts the runtimes, and may still do so for a tick that
- *  has ended. */
+/** `locked`: the tick lock is held, so no other tick lives. `serverStarts`: a server starts the runtimes, and may still do so for a tick
+ *  that has ended. */
 export function earlierTicks(
   { places }: Pick<Context, 'places'>,
   policy: Policy,
-  { locked, sends }: { readonly locked: boolean; readonly sends: boolean },
+  { locked, serverStarts }: { readonly locked: boolean; readonly serverStarts: boolean },
 ): Earlier {
   return {
     claimersEnded: async () => {
-      if (sends || locked) return !sends;
+      if (serverStarts || locked) return !serverStarts;
       return isLocked(places.lock) === false;
     },
     beingMade: async (launches) => {

@@ -15,8 +15,8 @@ import { dueReviews, publishInTurn, reviewOptions } from './publish.ts';
 import type { TickResult } from './save.ts';
 import type { Wish } from './words.ts';
 
-/** A tick that is over, as what follows it goes by. */
-export interface Over {
+/** A tick that has ended: what its follow-ups go by. */
+export interface EndedTick {
   readonly context: Context;
   readonly policy: Policy;
   readonly wish: Wish;
@@ -43,10 +43,10 @@ export interface FollowUp {
   /** It follows a tick that could not work as well. */
   readonly always?: true;
   /** It is cut off after this. Each has shorter bounds of its own: this one holds when one of those is wrong. */
-  bound_ms(over: Over): number;
-  due(over: Over): boolean | Promise<boolean>;
+  bound_ms(over: EndedTick): number;
+  due(over: EndedTick): boolean | Promise<boolean>;
   /** `signal`: it was cut off, and must change nothing any more. */
-  run(over: Over, signal: AbortSignal): Promise<void>;
+  run(over: EndedTick, signal: AbortSignal): Promise<void>;
 }
 
 const MINUTE_MS = 60_000;
@@ -64,7 +64,8 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     name: 'ping',
     failed: 'the address that hears of ticks was not called',
     always: true,
-    bound_ms: ({ policy }) => (policy.ping?.timeout_seconds ?? 0) * 2000 + MINUTE_MS,
+    // Two calls: that of its beginning may still be on its way.
+    bound_ms: ({ policy }) => (policy.ping?.timeout_seconds ?? 0) * 2 * 1000 + MINUTE_MS,
     due: ({ ping }) => ping !== null,
     run: async ({ ping, worked, code }) => ping?.end(worked?.result.report.outcome ?? 'unavailable', code),
   },
@@ -112,63 +113,63 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
 /** How often a tick takes old things away. */
 const RETENTION_MS = 10 * MINUTE_MS;
 
-function retentionDue({ context, policy }: Over): boolean {
+function retentionDue({ context, policy }: EndedTick): boolean {
   if (Object.values(policy.retention).every((days) => days === 0)) return false;
   return isOld(numberOf(readObject(context.places.retention), 'at_ms') ?? 0, RETENTION_MS);
 }
 
-/** A time in the future is that of a clock that was set back. */
+/** Whether something of that time is due again. A time in the future is of a clock that was set back since: it counts as old. */
 function isOld(at_ms: number, after_ms: number): boolean {
   const age_ms = Date.now() - at_ms;
   return age_ms < 0 || age_ms >= after_ms;
 }
 
-async function retain({ context, policy, worked }: Over, signal: AbortSignal): Promise<void> {
+async function retain({ context, policy, worked }: EndedTick, signal: AbortSignal): Promise<void> {
   if (worked === null) return;
   const { places, env, tmux } = context;
   const { sweep } = await import('../clean/retention.ts');
   await sweep(policy.retention, { ...worked.opened, places, env, tmux, policy, now_ms: Date.now() }, signal);
 }
 
-async function notify({ context, policy, began, worked }: Over): Promise<void> {
+async function notify({ context, policy, began, worked }: EndedTick): Promise<void> {
   const { tell } = await import('./following.ts');
   const tick = { ...began, boot_id: worked?.result.world.boot_id ?? '' };
   await tell(context, policy, worked === null ? { kind: 'failed' } : { kind: 'tick', tick });
 }
 
-async function writeMetrics({ context, policy: { metrics }, worked }: Over): Promise<void> {
+async function writeMetrics({ context, policy: { metrics }, worked }: EndedTick): Promise<void> {
   if (metrics === null) return;
   const { writeMetrics } = await import('./following.ts');
   // Where the tick has worked on it, the board need not be copied to be read without a trace.
   await writeMetrics(context, metrics.file, worked === null ? withReader : withBoard);
 }
 
-/** One ticket may take this long, beside the programs of the configuration. */
+/** How long one ticket may take, beside the programs of the configuration. */
 const PUBLISH_MS = 10 * MINUTE_MS;
-/** A program is asked for what is there, to open it, and to look at it. */
+/** How often the program of a project is called for one ticket: for what is there, to open it, and to look at it. */
 const CALLS = 3;
 
-function publishBound({ policy }: Over): number {
+function publishBound({ policy }: EndedTick): number {
   const commands = [...policy.projects.values()].map(({ review }) => review?.command?.timeout_seconds ?? 0);
   return PUBLISH_MS + CALLS * Math.max(0, ...commands) * 1000;
 }
 
 /** The board is asked while the tick has it open: most ticks find nothing, take no lock for it, and open no board again. */
-async function publishDue({ policy, wish, worked }: Over): Promise<boolean> {
+async function publishDue({ policy, wish, worked }: EndedTick): Promise<boolean> {
   if (worked === null) return false;
   const due = await dueReviews(worked.opened.board, reviewOptions(policy, wish, worked.result));
   return due !== null && due.length > 0;
 }
 
 /** A forge may be slow: what is in review goes out when the next tick may begin. */
-async function publish(over: Over): Promise<void> {
+async function publish(over: EndedTick): Promise<void> {
   const { context, policy, wish, worked } = over;
   const options = worked === null ? null : reviewOptions(policy, wish, worked.result);
   if (worked === null || options === null) return;
   await publishInTurn(context, worked.result.world.host_id, options, publishBound(over) + MINUTE_MS);
 }
 
-function pageDue({ policy: { page } }: Over): boolean {
+function pageDue({ policy: { page } }: EndedTick): boolean {
   if (page === null) return false;
   return isOld(statSync(page.file, { throwIfNoEntry: false })?.mtimeMs ?? 0, page.every_minutes * MINUTE_MS);
 }

@@ -38,7 +38,7 @@ export interface Ticked {
   readonly code: ExitCode;
   /** null = it did not come to its end: halted, given way to another, or an error, which is told. */
   readonly result: TickResult | null;
-  /** Something that followed it took too long, and may still be at it. */
+  /** A follow-up was cut off at its bound, and may still be at work. */
   readonly cut: boolean;
 }
 
@@ -50,48 +50,48 @@ export async function tick(context: Context, wish: Wish): Promise<Ticked> {
   const halts = halt(places, env, { dry });
   if (halts !== null)
     return { code: tellHalt(halts, { json, dry, quiet: out.quiet }), result: null, cut: false };
-  const then = after(context, wish);
+  const followUps = after(context, wish);
   let done: Done;
   try {
     done = await showing(context, 'ticking', (say) =>
-      dry ? rehearse(context, wish) : work(context, wish, say, then),
+      dry ? rehearse(context, wish) : work(context, wish, say, followUps),
     );
   } catch (error) {
     if (!dry) switchOffDamaged(context, error);
     done = { code: explainError(error, env), result: null };
   }
-  return { ...done, cut: await then.end(done.code) };
+  return { ...done, cut: await followUps.end(done.code) };
 }
 
 type Done = Pick<Ticked, 'code' | 'result'>;
 
 /** A whole tick behind the gate. Beside another one it does nothing. */
-async function work(context: Context, wish: Wish, say: Say, then: After): Promise<Done> {
+async function work(context: Context, wish: Wish, say: Say, followUps: After): Promise<Done> {
   const tick_id = newTickId();
   const lock = await takeTickLock(context, wish.dispatch ? 'dispatch' : 'reconcile');
   if (lock === null) return { code: show(context, unbegun(tick_id, false, null), wish), result: null };
   try {
     const { places, tmux, env, node, bin } = context;
-    // Answered while the configuration is read.
+    // tmux is asked at once, so that its answer comes while the configuration is read.
     const look = beginLook({ places, tmux, repair: true, me: lock.me });
-    const policy = await configured(context, wish, (known) => {
-      lock.mayTake(tickBoundMs(known));
-      return then.begin(known);
+    const policy = await configured(context, wish, (read) => {
+      lock.mayTake(tickBoundMs(read));
+      return followUps.begin(read);
     });
     const opened = await openBoard(context);
     const { board, starter } = opened;
     try {
       failpoint('tick-board-open');
       if (lock.ended !== null) await logEnded(board, tick_id, lock.ended);
-      const known = { board, policy, tick_id, clock: Date.now };
-      const outside = watched(realOutside({ ...known, places, tmux, env, node, bin, starter }), say);
-      const at = { policy, board, tick_id, look, sends: starter !== null };
-      const result = await pass(context, wish, at, { ...known, outside });
+      const within = { board, policy, tick_id, clock: Date.now };
+      const outside = watched(realOutside({ ...within, places, tmux, env, node, bin, starter }), say);
+      const at = { policy, board, tick_id, look, serverStarts: starter !== null };
+      const result = await pass(context, wish, at, { ...within, outside });
       const unsaved = await save({ ...at, places, dispatch: wish.dispatch }, result);
       const error = unsaved === null ? {} : ({ outcome: 'partial', error: unsaved } as const);
       const code = show(context, { ...result.report, ...error }, wish);
       failpoint('keep-reported');
-      await then.locked({ result, opened }, code);
+      await followUps.locked({ result, opened }, code);
       return { code, result };
     } finally {
       await board.close();
@@ -106,7 +106,7 @@ async function rehearse(context: Context, wish: Wish): Promise<Done> {
   const policy = await configured(context, wish);
   const { board, starter } = await readBoard(context);
   try {
-    const at = { policy, board, tick_id: newTickId(), look: null, sends: starter !== null };
+    const at = { policy, board, tick_id: newTickId(), look: null, serverStarts: starter !== null };
     const result = await pass(context, wish, at, null);
     const publish = await dueReviews(board, reviewOptions(policy, wish, result));
     const report = publish === null ? result.report : { ...result.report, publish };
@@ -116,17 +116,23 @@ async function rehearse(context: Context, wish: Wish): Promise<Done> {
   }
 }
 
-/** Observe, decide, act. Without hands nothing is done. */
+/** Observe, decide, act: without hands a dry run, which does nothing. */
 async function pass(
   context: Context,
   { dispatch, max, project }: Wish,
-  at: Pick<Hands, 'policy' | 'board' | 'tick_id'> & { readonly look: Look | null; readonly sends: boolean },
+  at: Pick<Hands, 'policy' | 'board' | 'tick_id'> & {
+    readonly look: Look | null;
+    readonly serverStarts: boolean;
+  },
   hands: Hands | null,
 ): Promise<TickResult> {
-  const { policy, board, tick_id, look, sends } = at;
+  const { policy, board, tick_id, look, serverStarts } = at;
   const { places, tmux, env } = context;
   const begun_ms = monotonicMs();
-  const { claimersEnded, beingMade } = earlierTicks(context, policy, { locked: hands !== null, sends });
+  const { claimersEnded, beingMade } = earlierTicks(context, policy, {
+    locked: hands !== null,
+    serverStarts,
+  });
   const options = { dispatch, max: max ?? null, project: project ?? null };
   const eyes = { places, board, tmux, policy, project: options.project, env, look, claimersEnded };
   const seen = await observe({
@@ -144,24 +150,25 @@ async function pass(
   return { world, plan, outcomes, report: tickReport(head, world, plan, outcomes) };
 }
 
-/** What the configuration says, and where the board is: from here on that one, and no other. */
+/** What the configuration says. `onRead` is called with it before the board is looked for, since that may fail; the board that this text
+ *  names is the one of this process from here on. */
 async function configured(
   context: Context,
   { project }: Wish,
-  known?: (policy: Policy) => Promise<void>,
+  onRead?: (policy: Policy) => Promise<void>,
 ): Promise<Policy> {
   const { places, env } = context;
   const text = readText(places.config);
   const { policy } = loadPolicy(places.config, env, text);
-  await known?.(policy);
+  await onRead?.(policy);
   await knownBoard(context, text);
-  if (project !== undefined) knownProject(policy, project, places.config);
+  if (project !== undefined) refuseUnknownProject(policy, project, places.config);
   failpoint('tick-policy-read');
   return policy;
 }
 
 /** A misspelt project would launch nothing, quietly, for ever. A broken configuration has its own complaint. */
-function knownProject({ broken, projects }: Policy, name: string, config: string): void {
+function refuseUnknownProject({ broken, projects }: Policy, name: string, config: string): void {
   if (broken.length > 0 || projects.has(name)) return;
   const known = [...projects.keys()];
   throw new UserError(
@@ -170,7 +177,7 @@ function knownProject({ broken, projects }: Policy, name: string, config: string
   );
 }
 
-/** Who was ended for this tick. */
+/** Logs that the holder of the tick lock was ended, being past its bound, so that this tick could begin. */
 function logEnded(board: Board, tick_id: string, text: string): Promise<void> {
   const what = { kind: 'warning', because: 'lock_holder_ended', text };
   return board.log({ at_ms: Date.now(), ticket_id: null, run_id: null, actor: `tick:${tick_id}`, ...what });

@@ -20,8 +20,8 @@ export interface Next {
 export async function nextOf(context: Context, board: Board, ticket: string): Promise<Next> {
   const { places, env, tmux } = context;
   const { policy } = loadPolicy(places.config, env);
-  const sends = (await knownBoard(context)).starter !== null;
-  const { claimersEnded, beingMade } = earlierTicks(context, policy, { locked: false, sends });
+  const serverStarts = (await knownBoard(context)).starter !== null;
+  const { claimersEnded, beingMade } = earlierTicks(context, policy, { locked: false, serverStarts });
   const seen = await observe({
     ...{ places, board, tmux, policy, env, project: null, also: [ticket], repair: false, claimersEnded },
     now_ms: Date.now(),

@@ -28,7 +28,7 @@ interface At {
   readonly places: Places;
   readonly policy: Policy;
   /** A server starts the runtimes. */
-  readonly sends: boolean;
+  readonly serverStarts: boolean;
   /** The ramp after a halt belongs to the dispatch pass. */
   readonly dispatch: boolean;
 }
@@ -51,7 +51,10 @@ export async function save(at: At, result: TickResult): Promise<string | null> {
 
 const DID: ReadonlySet<StepResult> = new Set(['done', 'launched', 'launching', 'adopted', 'released']);
 
-async function saveAll({ board, places, policy, sends, dispatch }: At, result: TickResult): Promise<void> {
+async function saveAll(
+  { board, places, policy, serverStarts, dispatch }: At,
+  result: TickResult,
+): Promise<void> {
   const { report, plan, world } = result;
   failpoint('keep-before');
   await board.saveTick({
@@ -75,7 +78,7 @@ async function saveAll({ board, places, policy, sends, dispatch }: At, result: T
   pruneSeen(plan, world, places);
   fillIn(plan, world, places);
   // One that registered after its tick had stopped waiting for it.
-  if (sends)
+  if (serverStarts)
     for (const { row, judgement, survivor } of world.runtimes)
       if (judgement?.verdict === 'alive' && survivor === null) witness(row, places);
   failpoint('keep-pruned');

@@ -41,7 +41,7 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
     failpoint('claim-read');
     return { step, run, ticket, project, profile };
   } catch (error) {
-    return givenBack({ step, run }, hands, error);
+    return releaseAfter({ step, run }, hands, error);
   }
 }
 
@@ -49,22 +49,22 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
 export async function launch(claimed: Claimed, world: World, hands: Hands): Promise<Outcome> {
   let started = false;
   try {
-    return await launchUntil(claimed, world, hands, () => {
+    return await prepareAndStart(claimed, world, hands, () => {
       started = true;
     });
   } catch (error) {
     // From here on only the kernel can tell whether something runs: the next tick asks it.
     if (started) throw error;
-    return givenBack(claimed, hands, error);
+    return releaseAfter(claimed, hands, error);
   }
 }
 
-/** `starts` is called right before anything is started. */
-async function launchUntil(
+/** The launch, in the order of PROTOCOL.md. `beforeStart` is called right before anything is started. */
+async function prepareAndStart(
   claimed: Claimed,
   world: World,
   hands: Hands,
-  starts: () => void,
+  beforeStart: () => void,
 ): Promise<Outcome> {
   const { step, run } = claimed;
   const place = await hands.outside.prepare(claimed);
@@ -98,13 +98,13 @@ async function launchUntil(
   const given = { run, outcome: 'prompt', turn: 0 } as const;
   if (place.answers.length > 0)
     await hands.board.handWords({ ids: place.answers, ...given }, { now_ms: hands.clock() });
-  starts();
+  beforeStart();
   const pane = await hands.outside.start(run, step.ticket, place);
   if (!pane.ok && 'busy' in pane) {
     await hands.board.setDelivery({ id: delivery, outcome: 'busy', ack_source: null });
-    const said = findBusy(claimed.ticket, run, { ok: true, sightings: [pane.busy] });
-    // The server says that one is busy which is dead here: by the next tick it will know.
-    return believe(said ?? { do: 'release', because: 'busy_and_dead' }, claimed, hands);
+    const named = findBusy(claimed.ticket, run, { ok: true, sightings: [pane.busy] });
+    // The server calls busy what the kernel here calls dead: by the next tick it will know too.
+    return believe(named ?? { do: 'release', because: 'busy_and_dead' }, claimed, hands);
   }
   if (!pane.ok && pane.untouched) return release(claimed, hands, 'environment', pane.error);
   if (!pane.ok) {
@@ -122,7 +122,8 @@ async function launchUntil(
   return outcome(step, run, 'launched', 'in_progress', null);
 }
 
-/** The answer to a runtime that lives where we meant to start one: it is believed. */
+/** What follows when an agent lives already where one was to be started: it is adopted, left alone where it can't be judged, and else the
+ *  claim is given back. */
 async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outcome> {
   const { step, run } = claimed;
   if (busy.do === 'release') return release(claimed, hands, 'runtime_busy', ENDS.runtime_busy.words);
@@ -137,16 +138,16 @@ async function believe(busy: Busy, claimed: Claimed, hands: Hands): Promise<Outc
   return outcome(step, busy.request.mark, 'adopted', 'in_progress', null);
 }
 
-/** Gives the claim back after a failure that no step of the launch expects. Where that fails too, or nobody knows whether the claim was
- *  committed, the next tick ends the row. */
-async function givenBack(
+/** Gives the claim back after an error that no step of the launch expects. Where that fails too, or nobody knows whether the claim was
+ *  committed, the next tick ends the row; what is told is the error, and no run. */
+async function releaseAfter(
   claimed: Pick<Claimed, 'step' | 'run'>,
   hands: Hands,
   error: unknown,
 ): Promise<Outcome> {
   const why = messageOf(error);
-  const done = await release(claimed, hands, 'environment', why).catch(() => null);
-  return done?.result === 'failed' ? done : outcome(claimed.step, null, 'failed', null, why);
+  const released = await release(claimed, hands, 'environment', why).catch(() => null);
+  return released?.result === 'failed' ? released : outcome(claimed.step, null, 'failed', null, why);
 }
 
 /** Gives a claim back before anything was launched for it. It costs no attempt: no agent ran. */
@@ -159,15 +160,16 @@ async function release(
   const { board, clock, policy, tick_id } = hands;
   const row = await board.runtime(run);
   const now = await board.ticket(step.ticket);
-  const { owner, claim_epoch } = { ...step.guard, claim_epoch: step.guard.claim_epoch + 1 };
+  const { owner } = step.guard;
+  const claim_epoch = step.guard.claim_epoch + 1; // which the claim has made it
   if (row === null || now === null || row.phase !== 'launching' || now.claim_epoch !== claim_epoch) {
     return outcome(step, run, 'lost_race', null, error);
   }
   const failed = because === 'launch_failed' || because === 'environment';
-  const before = failed
+  const failedBefore = failed
     ? failedLaunches(await board.runtimesOf({ ticket: now.id, limit: LAUNCHES_SEEN }))
     : 0;
-  const held = heldAfter(now, before + 1, clock(), policy.limits);
+  const held = heldAfter(now, failedBefore + 1, clock(), policy.limits);
   const to = because === 'killswitch' ? { ...held, not_before_at_ms: null } : held;
   const won = await board.retry(
     {

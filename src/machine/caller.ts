@@ -8,8 +8,8 @@ import { runIn, shownOf, statOf } from './proc.ts';
 /*
  * Who calls. Whoever has a run id in its environment is the agent of that run, whatever the id says: one that is made up, or has
  * ended, is no person's. Two things more are looked at. A run that has made a state dir of its own is a person to the board in it,
- * so that agents can work on this very program. And an agent that takes the variable away is told by the processes above it,
- * where there is a /proc; one that leaves them behind (a double fork) passes for the person, as SECURITY.md says.
+ * so that agents can work on this very program. And an agent that takes the variable away, or writes another run into it, is told by
+ * the processes above it, where there is a /proc; one that leaves them behind (a double fork) passes for the person, as SECURITY.md says.
  */
 
 /** `config`: this run is a person here alone, and this is its own configuration; absent = a person anywhere. */
@@ -21,12 +21,13 @@ export const PERSON: Caller = { kind: 'person' };
 
 const MOST_ANCESTORS = 64;
 
-/** `above`: looks at the processes above this one as well, where the environment names no run. */
+/** `above`: looks at the processes above this one as well. A run of this state dir that is found there has the say. */
 export function callerOf(places: Places, env: NodeJS.ProcessEnv, above: boolean): Caller {
-  const named = env.MC_RUN_ID;
-  if (named) return (isWithin(places, env) ? notedOf(places, named) : null) ?? { kind: 'agent', run: named };
   const run = above ? runAbove(places) : null;
-  return run === null ? PERSON : { kind: 'agent', run };
+  if (run !== null) return { kind: 'agent', run };
+  const named = env.MC_RUN_ID;
+  if (!named) return PERSON;
+  return (isWithin(places, env) ? notedOf(places, named) : null) ?? { kind: 'agent', run: named };
 }
 
 /** Nothing has been made there: this state dir can be anybody's own. */
@@ -75,17 +76,19 @@ function isRunOf({ runs }: Places, run: string): boolean {
   return /^[\w.-]{1,255}$/.test(run) && existsSync(join(runs, run));
 }
 
-/** The run of the nearest process above this one that was started as an agent of this state dir. */
+/** The run of the farthest process above this one that was started as an agent of this state dir: what is between, it has started, with
+ *  whatever run it liked. */
 function runAbove(places: Places): string | null {
   if (process.platform !== 'linux') return null;
+  let found: string | null = null;
   let pid = process.ppid;
   for (let n = 0; pid > 1 && n < MOST_ANCESTORS; n++) {
     const of = pid;
     const run = unlessUnseen(() => runIn(shownOf(of).environ)?.run);
-    if (run !== null && isRunOf(places, run)) return run;
+    if (run !== null && isRunOf(places, run)) found = run;
     pid = unlessUnseen(() => statOf(of).ppid) ?? 0;
   }
-  return null;
+  return found;
 }
 
 /** null = it is another user's process, or gone. */

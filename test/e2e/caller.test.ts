@@ -86,6 +86,22 @@ try env -u MC_RUN_ID mc-pickup ticket add --title "And more" --project demo`);
     ]);
   });
 
+  it('stays who it is by its processes, whichever run it writes into its environment', async () => {
+    const [other = ''] = await rig.held(1);
+    const before = rig.ticket(other);
+    const forged = `env MC_RUN_ID=${rig.run(other).mark} MC_TICKET_ID=${other}`;
+    const id = await agentDoes(`try ${forged} mc-pickup ticket comment ${other} hello
+try ${forged} sh -c 'mc-pickup ticket comment ${other} hello; exit $?'
+try ${forged} sh -c 'env -u MC_RUN_ID mc-pickup ticket comment ${other} hello; exit $?'
+try ${forged} mc-pickup ticket comment $MC_TICKET_ID mine
+try ${forged} sh -c 'mc-pickup report blocked --message forged; exit $?'`);
+    expect(codes(), said()).toEqual(['77', '77', '77', '0', '0']);
+    expect(rig.ticket(other)).toEqual(before);
+    expect(rig.ticket(id)).toMatchObject({ status: 'blocked', reason_text: 'forged' });
+    const { mark } = rig.run(id);
+    expect(rig.box.sql("SELECT run_id FROM activity WHERE kind = 'comment'")).toEqual([{ run_id: mark }]);
+  });
+
   it('whose run is over, or of another board, comments on nothing', () => {
     const id = rig.add('hold');
     const done = rig.box.run(['ticket', 'comment', id, 'x'], '', { MC_RUN_ID: `${id}-e1-abcdef01` });

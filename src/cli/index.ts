@@ -3,6 +3,7 @@ import { makeContext } from '../context.ts';
 import { PERSON } from '../machine/caller.ts';
 import { placesOf } from '../machine/paths.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
 import { explainError } from '../report/errors.ts';
 import { calmStdout, complain, isUnwritten } from '../report/out.ts';
 import { admit, nameOf } from './agents.ts';
@@ -39,6 +40,8 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
   });
   program.version(MC_PICKUP_VERSION, '--version', 'print the version');
   try {
+    const [first, ...words] = argv;
+    if (first === 'help' && words.length > 0) commandOf(program, words).help();
     await program.parseAsync([...argv], { from: 'user' });
     return code === EXIT.ok && SHOWS.has(named) && (await isUnwritten()) ? EXIT.unavailable : code;
   } catch (error) {
@@ -46,6 +49,22 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     return explainError(error, env);
   }
+}
+
+/** What `help ticket add` asks for: commander's own `help` takes the first word alone. */
+function commandOf(program: Command, words: readonly string[]): Command {
+  return words
+    .filter((word) => !word.startsWith('-'))
+    .reduce(
+      (at, word) =>
+        at.commands.find((one) => one.name() === word) ??
+        at.error(`error: unknown command '${word}'${hint(word, namesOf(at))}`),
+      program,
+    );
+}
+
+function namesOf(command: Command): string[] {
+  return command.commands.map((one) => one.name());
 }
 
 /** The whole command line; `run` is called with what was chosen. The manual page, the completions and the tests walk it too. */
@@ -59,7 +78,6 @@ export function define(program: Command, run: Run): void {
     .option('--quiet', 'only errors')
     .exitOverride()
     .configureOutput({ writeErr: complain })
-    .showHelpAfterError('(see mc-pickup --help)')
     .addHelpText(
       'after',
       `
@@ -83,4 +101,16 @@ mc-pickup help COMMAND has the options of each command, with examples.`,
   group('Seeing:', defineSee);
   group('Agents:', defineTalk);
   group('The machine:', defineMachine);
+  finish(program, 'mc-pickup');
+}
+
+/** A complaint leads to the help of the very command; a default of nothing is called so. */
+function finish(command: Command, name: string): void {
+  command.showHelpAfterError(`(see ${name} --help)`);
+  for (const option of command.options) {
+    const { defaultValue } = option;
+    if (defaultValue === '' || (Array.isArray(defaultValue) && defaultValue.length === 0))
+      option.default(defaultValue, 'none');
+  }
+  for (const one of command.commands) finish(one, `${name} ${one.name()}`);
 }

@@ -103,7 +103,7 @@ async function tell(
     client: clientFor(row, context),
   });
   await noteWords(board, row, { id: kept, text }, sent);
-  await noteSent(board, row, sent);
+  await noteSent(board, row, sent, actorOf(context));
   if (sent.outcome === 'refused') {
     // It was dying when it was judged alive: a large process takes a while to be gone after its terminal is.
     const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');

@@ -12,6 +12,8 @@ import {
 } from '../machine/killswitch.ts';
 import { makeStateDir, stateFault } from '../machine/state.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { hint } from '../model/hint.ts';
+import { brokenLine } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 import type { Switch } from '../model/world.ts';
 
@@ -31,6 +33,7 @@ export async function killswitchOn(
   const span = o.for === undefined ? null : parseDuration(o.for);
   if (o.for !== undefined && span === null)
     throw new UserError(EXIT.usage, `"${o.for}" is no duration: use 30m, 2h or 1d`);
+  checkScope(context, o.scope);
   makeStateDir(context.places.state);
   const clock = bootClock();
   changing(context, (file) =>
@@ -46,6 +49,24 @@ export async function killswitchOn(
   );
   const until = span === null ? '' : ` for ${o.for}`;
   return changed(context, 'switched_on', `${o.scope}, level ${o.level}${until}: ${oneLine(o.reason, 300)}`);
+}
+
+/** A switch for a name that is not there would hold nothing. While the configuration is broken the names are not known, and a
+ *  switch must work all the same. */
+function checkScope({ places, env, out }: Context, scope: string): void {
+  const [kind, name] = scope.split(':');
+  if (name === undefined) return;
+  const { policy } = loadPolicy(places.config, env);
+  if (policy.broken.length > 0) {
+    out.warn(`whether there is ${kind} "${name}" can't be told: ${brokenLine(policy)}`);
+    return;
+  }
+  const known = [...(kind === 'project' ? policy.projects : policy.agents).keys()];
+  if (!known.includes(name))
+    throw new UserError(
+      EXIT.usage,
+      `no ${kind === 'project' ? 'project' : 'agent profile'} "${name}" in ${places.config}${hint(name, known)}; nothing was switched; known: ${known.join(', ') || 'none'}`,
+    );
 }
 
 export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {

@@ -118,7 +118,7 @@ async function tell(context: Context, opened: OpenedBoard, row: Runtime, o: Comm
   // Of what did not reach it, `again` keeps a copy, if it comes to that.
   if (has) await noteWords(board, row, { id: kept, text }, sent);
   else await board.takeAnswers({ ids: [kept], run: 'withdrawn' });
-  await noteSent(board, row, sent);
+  await noteSent(board, row, sent, actorOf(context));
   if (!has) {
     // It was dying when it was judged alive.
     const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');

@@ -1,6 +1,6 @@
 import { noteSent } from '../act/deliver/words.ts';
 import { ticketOrFail, withBoard } from '../board/open.ts';
-import type { Context } from '../context.ts';
+import { actorOf, type Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, said, verdictOf } from './addressee.ts';
@@ -25,7 +25,7 @@ export async function send(context: Context, id: string, words: readonly string[
         throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
       const client = clientFor(row, context);
       const sent = await handOver(context, opened, { kind: 'send', ticket, row, adapter, client, text });
-      await noteSent(board, row, sent);
+      await noteSent(board, row, sent, actorOf(context));
       return said(context, ticket, row, sent);
     }),
   );

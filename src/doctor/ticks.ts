@@ -55,7 +55,7 @@ async function scheduled(context: Context, coming: boolean): Promise<Finding[]> 
   const there = all.filter(({ state }) => state !== 'none');
   if (there.length === 0)
     return coming
-      ? [ok(check, 'none of ours is installed; ticks come all the same')]
+      ? [ok(check, 'none of ours is installed; the last tick came by other lines, or by hand')]
       : [warn(check, 'nothing is installed that starts ticks', 'mc-pickup schedule install')];
   const findings = there.map(({ with: name, state, says, notes }) =>
     state === 'installed'
@@ -105,7 +105,8 @@ function lastTick(
 
 const WHY: Readonly<Record<string, string>> = {
   unavailable: 'tmux could not be seen: mc-pickup dispatch --dry-run says why',
-  partial: 'a step failed or the configuration is broken: mc-pickup log tells',
+  partial:
+    'a step failed (mc-pickup explain TICKET tells) or the configuration is broken (mc-pickup config check)',
 };
 
 function outcomes(recent: readonly TickTime[]): Finding[] {

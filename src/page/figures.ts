@@ -404,7 +404,7 @@ function tickTable(ticks: readonly HistoryTick[], from_ms: number, clock: Clock)
       { head: 'Median', cell: (one) => (one.median === null ? 'none' : span(one.median)), number: true },
       { head: 'Longest', cell: (one) => (one.longest === null ? 'none' : span(one.longest)), number: true },
       { head: 'Launched', cell: (one) => one.launched, number: true },
-      { head: 'Healed', cell: (one) => one.reconciled, number: true },
+      { head: 'Reconciled', cell: (one) => one.reconciled, number: true },
       { head: 'Outcomes', cell: (one) => said(one.outcomes.join(', '), 60) },
     ],
     hours.reverse(),

@@ -155,7 +155,7 @@ function liveLines(live: readonly LiveFacts[], shown: Shown): string[] {
     ];
     return [
       { text: one.ticket ?? 'chat', tone: 'head' },
-      { text: `${mark} ${one.verdict.replace('_', ' ')}`, ...tone },
+      { text: `${mark} ${isOver(one) ? 'ended' : one.verdict.replace('_', ' ')}`, ...tone },
       { text: doing(one), ...tone },
       { text: age(shown.now_ms - one.since_ms) },
       { text: one.agent },
@@ -194,11 +194,20 @@ function liveLines(live: readonly LiveFacts[], shown: Shown): string[] {
   });
 }
 
+/** A dead agent of one of these is missed. */
+const MEANT_TO_RUN: ReadonlySet<string> = new Set(['todo', 'in_progress']);
+
 /** What needs a person first, then what cannot be told, then what works. */
 function rank(one: LiveFacts): number {
   if (one.question !== null || one.phase === 'parked') return 0;
+  if (isOver(one)) return 3;
   if (one.verdict !== 'alive') return 1;
   return one.activity === 'busy' ? 2 : 3;
+}
+
+/** It ended after its report or its question, and waits for the next tick to see it: nothing has gone wrong. */
+function isOver({ verdict, phase, status }: LiveFacts): boolean {
+  return verdict === 'dead' && phase !== 'parked' && status !== null && !MEANT_TO_RUN.has(status);
 }
 
 function doing(one: LiveFacts): string {
@@ -220,6 +229,7 @@ function markOf(one: LiveFacts): { readonly mark: string; readonly tone: { reado
     case 'alive':
       return one.activity === 'idle' ? { mark: '-', tone: {} } : { mark: '>', tone: { tone: 'good' } };
     case 'dead':
+      if (isOver(one)) return { mark: '-', tone: {} };
       return { mark: 'x', tone: { tone: 'bad' } };
     case 'launching':
       return { mark: '~', tone: {} };

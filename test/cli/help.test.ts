@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { manualPage } from '../../scripts/man.ts';
 import { examplesOf } from '../../src/cli/define.ts';
 import { define } from '../../src/cli/index.ts';
+import { BIN } from '../support/sandbox.ts';
 
 interface Known {
   readonly name: string;
@@ -65,6 +66,27 @@ describe('the help', () => {
       expect(chosen()).toBe(1);
     },
   );
+});
+
+describe('help with several words', () => {
+  const asked = (...words: string[]) =>
+    spawnSync(process.execPath, [BIN, 'help', ...words], { encoding: 'utf8', env: { HOME: '/nonexistent' } });
+
+  it('is the help of that very command', () => {
+    expect(asked('ticket', 'add').stdout).toContain('Usage: mc-pickup ticket add [options]');
+    expect(asked('ticket').stdout).toContain('Usage: mc-pickup ticket [options] [command]');
+    expect(asked('agents', 'ready')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('Usage: mc-pickup agents ready'),
+    });
+  });
+
+  it.each([
+    [['ticket', 'ad'], 'unknown command \'ad\' (did you mean "add"?)\n(see mc-pickup ticket --help)'],
+    [['nope'], "unknown command 'nope'\n(see mc-pickup --help)"],
+  ])('of no command is a complaint that leads on: %j', (line, says) => {
+    expect(asked(...line)).toMatchObject({ status: 2, stderr: expect.stringContaining(says) });
+  });
 });
 
 describe('the manual page', () => {

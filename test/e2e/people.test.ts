@@ -102,6 +102,32 @@ describe('limits of one tick', () => {
   });
 });
 
+describe('the scope of a switch', () => {
+  const on = (scope: string) => rig.box.run(['killswitch', 'on', '--scope', scope]);
+
+  it('is one that is there: else nothing is switched, and the known names are told', () => {
+    rig.add('hold');
+    expect(on('project:dem')).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(
+        /no project "dem" in .*did you mean "demo".*nothing was switched; known: demo/,
+      ),
+    });
+    expect(on('agent:nobody')).toMatchObject({ code: 2, err: expect.stringContaining('known: scripted') });
+    expect(rig.box.run(['killswitch', 'status']).out).toBe('killswitch off\n');
+    expect(on('project:demo').code).toBe(0);
+  });
+
+  it('may be any while the configuration is broken: the switch must work then too', () => {
+    rig.configure({ more: '[nonsense]\n' });
+    expect(on('project:gone')).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('scope project:gone'),
+      err: expect.stringContaining('whether there is project "gone" can\'t be told'),
+    });
+  });
+});
+
 describe('mass death', () => {
   it('of three agents within a minute switches dispatch off, for ticks to come as well; a person switches it on', async () => {
     const ids = [rig.add('die'), rig.add('die'), rig.add('die')];

@@ -56,6 +56,17 @@ describe('status', () => {
     expect(out.indexOf('MC-2')).toBeLessThan(out.indexOf('MC-1 '));
   });
 
+  it('calls an agent that is gone after its report ended, and one that is gone without a report dead', async () => {
+    const [reports, dies] = [rig.add('review'), rig.add('die')];
+    rig.tick();
+    await rig.settle(reports, 'in_review');
+    for (const id of [reports, dies]) await rig.gone(rig.run(id).pid);
+    const { out } = rig.box.run(['status']);
+    expect(out).toMatch(/MC-1 +- ended +in_review /);
+    expect(out).toMatch(/MC-2 +x dead /);
+    expect(out.indexOf('MC-2')).toBeLessThan(out.indexOf('MC-1'));
+  });
+
   it('cuts nothing on a pipe, and says the same in JSON', async () => {
     await busyBoard();
     const { out } = rig.box.run(['status']);

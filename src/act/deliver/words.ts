@@ -23,10 +23,10 @@ export async function noteWords(
 }
 
 /** A line of the ticket's log for what has reached its agent, or may have. */
-export async function noteSent(board: Board, row: Runtime, sent: Delivered): Promise<void> {
+export async function noteSent(board: Board, row: Runtime, sent: Delivered, actor: string): Promise<void> {
   if (sent.outcome !== 'delivered' && sent.outcome !== 'indeterminate') return;
   await board.log({
-    ...{ at_ms: Date.now(), ticket_id: row.ticket_id, run_id: row.id, actor: 'send', kind: 'sent' },
+    ...{ at_ms: Date.now(), ticket_id: row.ticket_id, run_id: row.id, actor, kind: 'sent' },
     ...{ because: sent.outcome, text: null },
   });
 }

@@ -68,6 +68,15 @@ export function lookAtProcesses(state: string, proc: Proc = PROC): Processes {
   };
 }
 
+/** The same, looked at when it is first asked for, and once. */
+export function inTime(state: string): () => Processes {
+  let seen: Processes | undefined;
+  return () => {
+    seen ??= lookAtProcesses(state);
+    return seen;
+  };
+}
+
 /** A thread may have a working directory of its own. */
 function threadsOf(pid: number, proc: Proc): string[] {
   return procNames(`${pid}/task`, proc)

@@ -10,7 +10,7 @@ import { removeTmuxDir } from '../tmux/dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays } from './item.ts';
-import { lookAtProcesses, type Processes } from './processes.ts';
+import { inTime, type Processes } from './processes.ts';
 import { intoTrash, oldTrash } from './trash.ts';
 
 /** So many directories of runs are looked through. */
@@ -69,15 +69,6 @@ export async function retireRuns(
 export function namesOf({ state }: Here['places']): string[] {
   const names = ['runs', 'own'].flatMap((all) => inDir(state, all, (dir) => namesIn(dir, MOST).names) ?? []);
   return [...new Set(names)].filter((name) => RUN.test(name)).sort();
-}
-
-/** All processes, looked at when they are first asked for. */
-function inTime(state: string): () => Processes {
-  let seen: Processes | undefined;
-  return () => {
-    seen ??= lookAtProcesses(state);
-    return seen;
-  };
 }
 
 type Seen =

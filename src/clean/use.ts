@@ -4,7 +4,7 @@ import { panesOf } from '../model/world.ts';
 import { readMarks } from '../runs/marks.ts';
 import { viewServer } from '../tmux/view.ts';
 import type { Here } from './here.ts';
-import { lookAtProcesses } from './processes.ts';
+import type { Processes } from './processes.ts';
 
 export interface Used {
   readonly because: 'runtime_alive' | 'in_use' | 'tmux_unknown' | 'processes_unknown';
@@ -12,8 +12,14 @@ export interface Used {
 }
 
 /** Who uses a worktree, as far as anything tells: a runtime of any host, a pane, a mark, a process. `dir`: where its files
- *  are now. null = nobody; what can't be seen counts as somebody. */
-export async function userOf(ticket: string, target: string, dir: string, here: Here): Promise<Used | null> {
+ *  are now; `looked`: at the processes. null = nobody; what can't be seen counts as somebody. */
+export async function userOf(
+  ticket: string,
+  target: string,
+  dir: string,
+  here: Here,
+  looked: () => Processes,
+): Promise<Used | null> {
   const { board, places, tmux } = here;
   const live = (await board.liveRuntimes()).find(
     ({ ticket_id, worktree }) =>
@@ -39,7 +45,7 @@ export async function userOf(ticket: string, target: string, dir: string, here: 
   );
   if (mark !== undefined)
     return { because: 'in_use', says: `process ${mark.pid} registered for it, and may live` };
-  const processes = lookAtProcesses(places.state);
+  const processes = looked();
   if (!processes.seen)
     return {
       because: 'processes_unknown',

@@ -20,12 +20,14 @@ import { linkAmong, rootOf } from '../workspace/root.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays, word } from './item.ts';
-import { lookAtProcesses } from './processes.ts';
+import { inTime, lookAtProcesses, type Processes } from './processes.ts';
 import { userOf } from './use.ts';
 
 /** Worktrees of tickets that are settled, or merged while they wait for a review. */
 export async function worktrees(here: Here): Promise<Found> {
   const found: Found[] = [];
+  // One look at all processes for all proposals: it costs more than the rest, and whatever is removed is looked at anew.
+  const looked = inTime(here.places.state);
   for (const { project, ...at } of rootsOf(here)) {
     const stat = statOf(at.root);
     const link = stat === undefined ? null : linkAmong(at);
@@ -36,7 +38,7 @@ export async function worktrees(here: Here): Promise<Found> {
     for (const name of namesAt(real)
       .filter((one) => TICKET_ID.test(one))
       .sort(byNumber))
-      found.push(await one(join(real, name), project, here));
+      found.push(await one(join(real, name), project, here, looked));
     for (const left of onTheWay(real)) found.push(cutOff(left, project));
   }
   return together(found);
@@ -63,7 +65,12 @@ function rootsOf({ places, policy }: Here): Root[] {
   return [...known, ...others];
 }
 
-async function one(target: string, project: Project | null, here: Here): Promise<Found> {
+async function one(
+  target: string,
+  project: Project | null,
+  here: Here,
+  looked: () => Processes,
+): Promise<Found> {
   const id = basename(target);
   const ticket = await here.board.ticket(id);
   if (ticket === null) return leave(target, id, 'no_ticket', 'the board knows no ticket of that number');
@@ -75,9 +82,9 @@ async function one(target: string, project: Project | null, here: Here): Promise
       'project_unknown',
       `${basename(dirname(target))} is no project of the configuration any more`,
     );
-  const seen = await look(target, target, ticket, project, here);
+  const seen = await look(target, target, ticket, project, here, looked);
   if (!seen.ok) return isSettled(ticket.status) ? leave(target, id, seen.because, seen.says) : NOTHING;
-  const says = `${saysOf(ticket, seen, project)}${unseenWords(here)}`;
+  const says = `${saysOf(ticket, seen, project)}${unseenWords(looked())}`;
   const { because, bytes } = seen;
   return proposed(
     { group: 'worktrees', kind: 'worktree', name: target, ticket: id, because, says, bytes },
@@ -97,23 +104,23 @@ function saysOf({ status }: Ticket, { because, branch, logged }: SafeTree, { bas
 }
 
 /** What no look can tell: other users' processes. They have no business in a directory that is this user's alone. */
-function unseenWords({ places }: Here): string {
-  const { hidden } = lookAtProcesses(places.state);
+function unseenWords({ hidden }: Processes): string {
   const what = hidden === 1 ? 'a process of another user' : `${hidden} processes of other users`;
   return hidden === 0 ? '' : `; ${what} can't be looked into`;
 }
 
 type Seen = SafeTree | { readonly ok: false; readonly because: string; readonly says: string };
 
-/** All that must hold, looked at now. `dir`: where the files are. */
+/** All that must hold, looked at now, and at the processes as `looked` does. `dir`: where the files are. */
 async function look(
   target: string,
   dir: string,
   ticket: Ticket,
   project: Project,
   here: Here,
+  looked: () => Processes = () => lookAtProcesses(here.places.state),
 ): Promise<Seen> {
-  const used = await userOf(ticket.id, target, dir, here);
+  const used = await userOf(ticket.id, target, dir, here, looked);
   if (used !== null) return { ok: false, ...used };
   const key = `${ticket.id}@${ticket.created_at_ms}`;
   const judged = await judgeWorktree({

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileCrontab } from '../support/crontab.ts';
+import { putTicket } from '../support/put.ts';
 import { AGENT, BIN, makeSandbox, type Sandbox, until } from '../support/sandbox.ts';
 
 const LAYOUT = {
@@ -103,8 +104,8 @@ argv = [${JSON.stringify(AGENT)}]
     ['Colour the button', 'ask'],
     ['Rotate the key', 'blocked'],
     ['Add a greeting', 'review'],
-  ])
-    run('ticket', 'add', '--project', 'shop', '--title', title ?? '', '--body', `behave: ${behave}`);
+  ] as const)
+    putTicket(box, { title, body: `behave: ${behave}`, project: 'shop', agent: null });
   run('dispatch');
   const state = (id: string) =>
     box.sql<{ status: string }>('SELECT status FROM tickets WHERE id = ?', id)[0]?.status;

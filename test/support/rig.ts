@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { StepReport } from '../../src/report/tick.ts';
 import type { Served } from './mission-control/served.ts';
+import { putTicket } from './put.ts';
 import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from './sandbox.ts';
 import './scratch.ts';
 
@@ -98,9 +99,14 @@ argv = [${JSON.stringify(AGENT)}]
 ${more}`);
   }
 
+  /** A new ticket of this person's. With more words, or for a server, `ticket add` is typed. */
   add(behave: string, ...more: string[]): string {
-    const words = ['--project', 'demo', '--agent', 'scripted', '--title', `Do ${behave}`];
-    const done = this.box.run(['ticket', 'add', ...words, '--body', `behave: ${behave}`, '--json', ...more]);
+    const title = `Do ${behave}`;
+    const body = `behave: ${behave}`;
+    if (more.length === 0 && this.#board === '')
+      return putTicket(this.box, { title, body, project: 'demo', agent: 'scripted' });
+    const words = ['--project', 'demo', '--agent', 'scripted', '--title', title, '--body', body];
+    const done = this.box.run(['ticket', 'add', ...words, '--json', ...more]);
     expect(done).toMatchObject({ code: 0, err: '' });
     return (JSON.parse(done.out) as { id: string }).id;
   }

@@ -15,7 +15,7 @@ import { isDeath } from '../../../src/model/ends.ts';
 import { UserError } from '../../../src/model/errors.ts';
 import type { Runtime } from '../../../src/model/runtime.ts';
 import { startOf } from '../start.ts';
-import { type Asked, Contract } from './contract.ts';
+import { type Asked, theContract } from './contract.ts';
 
 export interface Fault {
   /** Of which operations; absent = all. */
@@ -146,7 +146,7 @@ export async function missionControl(
     without = [],
   }: Options = {},
 ): Promise<MissionControl> {
-  const contract = new Contract();
+  const contract = theContract();
   const board = openBoard(path);
   const broken: string[] = [];
   const requests: { operation: string; status: number }[] = [];

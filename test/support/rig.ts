@@ -99,12 +99,11 @@ argv = [${JSON.stringify(AGENT)}]
 ${more}`);
   }
 
-  /** A new ticket of this person's. With more words, or for a server, `ticket add` is typed. */
+  /** A new ticket of this person's. With more words `ticket add` is typed. */
   add(behave: string, ...more: string[]): string {
     const title = `Do ${behave}`;
     const body = `behave: ${behave}`;
-    if (more.length === 0 && this.#board === '')
-      return putTicket(this.box, { title, body, project: 'demo', agent: 'scripted' });
+    if (more.length === 0) return putTicket(this.box, { title, body, project: 'demo', agent: 'scripted' });
     const words = ['--project', 'demo', '--agent', 'scripted', '--title', title, '--body', body];
     const done = this.box.run(['ticket', 'add', ...words, '--json', ...more]);
     expect(done).toMatchObject({ code: 0, err: '' });

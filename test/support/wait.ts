@@ -3,19 +3,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 /** How long anything may take that has to come: never reached but by what hangs, however slow the machine is. */
 export const BOUND_MS = 180_000;
 
-/** Between two looks, the next one later: most of what is waited for comes at once, and a look may cost milliseconds. */
-function later(step_ms: number): number {
-  return Math.min(25, step_ms * 1.5);
-}
+/** The longest pause after a look that costs next to nothing, and after any. */
+const CHEAP_MS = 25;
+const MOST_MS = 500;
 
 /** Waits for a condition with a bound; false = the bound was reached. */
 export async function until(probe: () => boolean, bound_ms = BOUND_MS): Promise<boolean> {
-  const end = performance.now() + bound_ms;
-  for (let step_ms = 2; !probe(); step_ms = later(step_ms)) {
-    if (performance.now() > end) return false;
-    await pause(step_ms);
-  }
-  return true;
+  return (await looked(probe, bound_ms)) === true;
 }
 
 /** Polls until the probe gives a truthy value; fails after the bound. */
@@ -24,11 +18,20 @@ export async function waitFor<T>(
   what = 'condition',
   boundMs = BOUND_MS,
 ): Promise<NonNullable<T>> {
-  const end = performance.now() + boundMs;
-  for (let step_ms = 2; ; step_ms = later(step_ms)) {
+  const value = await looked(probe, boundMs);
+  if (!value) throw new Error(`waited ${boundMs} ms in vain for: ${what}`);
+  return value as NonNullable<T>;
+}
+
+/** What the last look has given. Most of what is waited for comes at once, so that pauses grow; they are twice as long as a look takes,
+ *  since one that starts a program would keep a processor from what it waits for. */
+async function looked<T>(probe: () => T | Promise<T>, bound_ms: number): Promise<T> {
+  const end = performance.now() + bound_ms;
+  for (let step_ms = 2; ; step_ms = Math.min(CHEAP_MS, step_ms * 1.5)) {
+    const since = performance.now();
     const value = await probe();
-    if (value) return value as NonNullable<T>;
-    if (performance.now() >= end) throw new Error(`waited ${boundMs} ms in vain for: ${what}`);
-    await pause(step_ms);
+    const now = performance.now();
+    if (value || now >= end) return value;
+    await pause(Math.max(step_ms, Math.min(MOST_MS, 2 * (now - since))));
   }
 }

@@ -19,7 +19,8 @@ beforeAll(async () => {
   shop = await ForgeRig.start();
   team = await Receiver.start();
   shop.rig.configure({
-    limits: 'default_agent = "worker"\n[limits]\nmax_agents = 5\nmax_launches_per_tick = 5\nretry_base_seconds = 0.2\n',
+    limits:
+      'default_agent = "worker"\n[limits]\nmax_agents = 5\nmax_launches_per_tick = 5\nretry_base_seconds = 0.2\n',
     project: `[project.demo.review]\n${shop.gitHub()}`,
     more: `
 [agent.worker]

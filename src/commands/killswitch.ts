@@ -121,7 +121,7 @@ function changing(context: Context, change: (file: string) => void): void {
     const why = error instanceof Error ? error.message : String(error);
     throw new UserError(
       EXIT.config,
-      `the killswitch ${file} was NOT changed (${why}): look at its owner and permissions, or move away what is in its place`,
+      `the killswitch ${file} was NOT changed (${why}): look at the disk, at its owner and permissions, or move away what is in its place`,
     );
   }
 }

@@ -36,11 +36,15 @@ export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
   const text = body.trimStart().startsWith('!') ? `${paste.words ?? 'Message for you:'} ${body}` : body;
   if (text === '') return { error: 'there is no text to paste', untouched: true };
   const buffer = `mc-${randomBytes(8).toString('hex')}`;
-  const alive = living(run);
   const loaded = failureOf(await command(tmux, ['load-buffer', '-b', buffer, '-'], text));
   if (loaded !== null) return { error: loaded, untouched: true };
+  return unbroken(() => pasteAndEnter(tmux, paste, buffer));
+}
+
+async function pasteAndEnter(tmux: Tmux, paste: Paste, buffer: string): Promise<Pasted> {
+  const { pane, run } = paste;
   const pasting = `paste-buffer -p -r -d -b ${buffer} -t '${pane}'`;
-  const pasted = await guarded(tmux, pane, alive, pasting, 'pasted', ` ; delete-buffer -b ${buffer}`);
+  const pasted = await guarded(tmux, pane, living(run), pasting, 'pasted', ` ; delete-buffer -b ${buffer}`);
   if (pasted !== 'pasted') {
     await command(tmux, ['delete-buffer', '-b', buffer]);
     return pasted;
@@ -49,6 +53,24 @@ export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
   if ((await paste.mayEnter?.()) === false) return 'held';
   const entered = await pressEnter(tmux, paste);
   return entered === 'refused' ? 'held' : entered;
+}
+
+const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/** Puts off what would end this process (a person's C-c) until the work is done: a text without its Enter would stay where it is typed, and
+ *  the next text would be put behind it. */
+async function unbroken<T>(work: () => Promise<T>): Promise<T> {
+  let came: NodeJS.Signals | null = null;
+  const later = (signal: NodeJS.Signals): void => {
+    came ??= signal;
+  };
+  for (const signal of ENDING) process.on(signal, later);
+  try {
+    return await work();
+  } finally {
+    for (const signal of ENDING) process.off(signal, later);
+    if (came !== null) process.kill(process.pid, came);
+  }
 }
 
 /** Enter, in one tmux command with the check that the pane lives, is this run's and shows no dialog. */

@@ -194,3 +194,13 @@ it('an answer to an agent that dies at that moment is kept, and its ticket goes 
   expect(answered.out).toContain('the ticket is in todo');
   expect(status()).toBe('todo');
 });
+
+it('a text that is typed has its Enter, though C-c ends the one that types it', async () => {
+  const id = launch('command', DEAF);
+  expect(await until(() => box.run(['send', id, 'first', '--json']).code !== 75)).toBe(true);
+  const sending = box.begin(['send', id, 'half a word']);
+  expect(await until(() => box.note('typed').endsWith('half a word'))).toBe(true);
+  process.kill(sending.pid, 'SIGINT');
+  expect((await sending.done).code).toBe(null);
+  expect(await until(() => box.note('typed').endsWith('half a word\n'), 5000)).toBe(true);
+});

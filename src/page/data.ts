@@ -27,6 +27,8 @@ export interface Facts {
   /** How often a tick writes this page; null = it was asked for by hand. */
   readonly every_minutes: number | null;
   readonly limits: Limits;
+  /** How many slots of this host are taken. */
+  readonly slots_used: number;
   readonly switches: readonly Switch[];
   readonly broken: Policy['broken'];
   /** Whether ticks come, from the end of the last one on the board: those that the killswitch halts are known here alone. */

@@ -93,10 +93,9 @@ function notes({ broken, accounts, now_ms }: PageData, clock: Clock): Line[] {
 }
 
 function numbers(data: PageData, clock: Clock): Html {
-  const { history, limits, counts, host } = data;
+  const { history, limits, counts } = data;
   const since = clock.now_ms - DAY;
   const runs = history.runs.filter(({ ticket_id }) => ticket_id !== null);
-  const live = runs.filter((run) => run.ended_at_ms === null && run.host_id === host.id).length;
   const done = new Set(
     history.events
       .filter(({ to, at_ms }) => to === 'done' && at_ms >= since)
@@ -107,7 +106,7 @@ function numbers(data: PageData, clock: Clock): Html {
   const usd = today.reduce((total, one) => total + (one.usd ?? 0), 0);
   const tokens = today.reduce((total, one) => total + one.tokens, 0);
   const all: readonly (readonly [string, string, string])[] = [
-    ['Agents at work', String(live), `of ${limits.max_agents} slots`],
+    ['Agents at work', String(data.slots_used), `of ${limits.max_agents} slots`],
     ['Ask a person', String(counts.needs_input), 'tickets'],
     ['To review', String(counts.in_review), 'tickets'],
     ['Done', String(done), 'in the last day'],

@@ -8,6 +8,7 @@ import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
 import type { PageSpec } from '../model/policy.ts';
 import { ticksNow } from '../status/coming.ts';
+import { slotsNow } from '../status/facts.ts';
 import type { Facts } from './data.ts';
 
 /** Of a page that a tick writes. */
@@ -22,22 +23,31 @@ export async function writePage(context: Context, { file, every_minutes }: PageS
 /** The page of the last days as text. `every_minutes`: how often a tick writes it; null = it was asked for by hand. */
 export async function pageNow(context: Context, days: number, every_minutes: number | null): Promise<string> {
   const { gather, pageOf } = await import('./index.ts');
-  const facts = await factsOf(context, days, every_minutes);
-  return pageOf(await withReader(context, (board: Board) => gather(board, facts)));
+  const data = await withReader(context, async (board) =>
+    gather(board, await factsOf(context, board, days, every_minutes)),
+  );
+  return pageOf(data);
 }
 
-async function factsOf(context: Context, days: number, every_minutes: number | null): Promise<Facts> {
+async function factsOf(
+  context: Context,
+  board: Board,
+  days: number,
+  every_minutes: number | null,
+): Promise<Facts> {
   const { places, env } = context;
   const now_ms = Date.now();
   const { policy } = loadPolicy(places.config, env);
+  const host = hostId(places.state) ?? '';
   return {
     now_ms,
     zone: zoneHere(),
     days,
     board: (await knownBoard(context)).name,
-    host: { id: hostId(places.state) ?? '', name: hostname() },
+    host: { id: host, name: hostname() },
     every_minutes,
     limits: policy.limits,
+    slots_used: (await slotsNow(board, host, policy)).used,
     switches: readSwitches(places, env, now_ms),
     broken: policy.broken,
     ticksOf: (finished_at_ms) => ticksNow(places, policy, finished_at_ms, now_ms),

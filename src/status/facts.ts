@@ -39,22 +39,15 @@ export async function statusFactsOf(
   now_ms: number,
 ): Promise<Omit<StatusFacts, 'leftovers'>> {
   const host = hostId(places.state) ?? '';
-  const [counts, last, asking, retries, accounts, rows, reviews] = await Promise.all([
+  const [counts, last, asking, retries, accounts, seen, reviews] = await Promise.all([
     board.counts(),
     board.lastTick(host),
     board.tickets({ status: ['needs_input'], limit: MOST_ASKING }),
     board.retries({ now_ms, limit: MOST_RETRIES }),
     board.accounts(),
-    board.liveRuntimes(),
+    liveNow(board, host),
     reviewsOf(board),
   ]);
-  const tickets = await ticketsOf(board, rows);
-  const me = lookAtSelf(host);
-  const seen = rows.map((row) => ({
-    row,
-    verdict: judgeRow(row, me)?.verdict ?? null,
-    ticket: row.ticket_id === null ? undefined : tickets.get(row.ticket_id),
-  }));
   return {
     counts,
     live: seen.map((one) => liveFacts(one, places.runs)),
@@ -63,10 +56,7 @@ export async function statusFactsOf(
       ...{ id, title, attempts, not_before_at_ms: not_before_at_ms ?? now_ms },
     })),
     reviews,
-    slots: slotsOf(
-      seen.filter(({ row }) => row.host_id === host),
-      policy,
-    ),
+    slots: slotsOf(seen, host, policy),
     accounts: accounts.flatMap(({ name, not_before_at_ms: until, not_ready }) => {
       const limited_until_ms = until !== null && until > now_ms ? until : null;
       return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
@@ -110,6 +100,23 @@ interface Seen {
   readonly ticket: Ticket | undefined;
 }
 
+/** Which slots of this host are taken now, as `status`, the metrics and the page say it. */
+export async function slotsNow(board: Board, host: string, policy: Policy): Promise<StatusFacts['slots']> {
+  return slotsOf(await liveNow(board, host), host, policy);
+}
+
+/** The rows that have not ended, and what the kernel says of their processes. */
+async function liveNow(board: Board, host: string): Promise<readonly Seen[]> {
+  const rows = await board.liveRuntimes();
+  const tickets = await ticketsOf(board, rows);
+  const me = lookAtSelf(host);
+  return rows.map((row) => ({
+    row,
+    verdict: judgeRow(row, me)?.verdict ?? null,
+    ticket: row.ticket_id === null ? undefined : tickets.get(row.ticket_id),
+  }));
+}
+
 /** By ones: there are no more of them than agents that live. */
 async function ticketsOf(board: Board, rows: readonly Runtime[]): Promise<ReadonlyMap<string, Ticket>> {
   const found = await Promise.all(rows.map(({ ticket_id: id }) => (id === null ? null : board.ticket(id))));
@@ -135,8 +142,13 @@ function liveFacts({ row, verdict, ticket }: Seen, runs: string): LiveFacts {
 }
 
 /** As a tick counts them, but for agents that the board has lost: those are seen by tmux, which is not asked here. */
-function slotsOf(seen: readonly Seen[], { limits, projects, agents }: Policy): StatusFacts['slots'] {
+function slotsOf(
+  seen: readonly Seen[],
+  host: string,
+  { limits, projects, agents }: Policy,
+): StatusFacts['slots'] {
   const taken = seen.filter(({ row, verdict, ticket }) => {
+    if (row.host_id !== host) return false;
     const judged =
       verdict === 'alive' || verdict === 'unknown' || verdict === 'dead' || verdict === 'not_mine';
     return row.ticket_id !== null && takesSlot(row, judged ? verdict : null, ticket?.status);

@@ -165,3 +165,21 @@ describe('the same run is called the same', () => {
     );
   });
 });
+
+it('how many slots are taken is the same on the page, in status and in the metrics', async () => {
+  const other = new Rig();
+  try {
+    const [works, settled, dead] = [other.add('hold'), other.add('stay'), other.add('hold')];
+    other.tick();
+    for (const id of [works, dead, settled]) await other.holding(id);
+    await other.settle(settled, 'in_review');
+    await other.kill(other.run(dead).pid);
+    const out = (...args: string[]): string => other.box.run(args).out;
+    const { slots } = JSON.parse(out('status', '--json')) as { slots: { used: number } };
+    expect(slots.used).toBe(1);
+    expect(out('page', '--out', '-')).toMatch(/<dt>Agents at work<\/dt><dd><b>1<\/b>/);
+    expect(samplesOf(out('metrics')).find(({ name }) => name === 'mc_pickup_slots_used')?.value).toBe(1);
+  } finally {
+    await other.box.destroy();
+  }
+});

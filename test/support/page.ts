@@ -16,6 +16,7 @@ export function someFacts(over: Partial<Facts> = {}): Facts {
     host: { id: 'h-1', name: 'workshop' },
     every_minutes: 5,
     limits,
+    slots_used: 3,
     ticksOf: (at_ms) => {
       const coming = at_ms !== null && now_ms - at_ms <= 3 * limits.interval_seconds * 1000;
       const because = at_ms === null ? 'never' : coming ? 'ticks_come' : 'stopped';

@@ -1,7 +1,16 @@
 /** Bundles the source into the few files that `bin/mc-pickup.js` loads. CommonJS, because only there do
  *  the lazily imported parts keep their `require` calls lazy: an ES module bundle hoists every import. */
 import { createHash } from 'node:crypto';
-import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, relative, resolve } from 'node:path';
 import { type BuildOptions, build, type ImportKind, type Plugin } from 'esbuild';
@@ -176,8 +185,10 @@ while (asked.size > 0) {
   bundles.push(...(await Promise.all(some.map(([name, entry]) => bundle(name, entry)))));
 }
 
-rmSync(DIST, { recursive: true, force: true });
-mkdirSync(DIST, { recursive: true });
+// Made beside the old one: a scheduler may start the program meanwhile.
+const [made, old] = [`${DIST}.new`, `${DIST}.old`];
+for (const dir of [made, old]) rmSync(dir, { recursive: true, force: true });
+mkdirSync(made, { recursive: true });
 if (FAILPOINTS) cpSync('bin', `${DIST}/../bin`, { recursive: true });
 for (const { path, text } of bundles.flatMap(({ outputFiles }) => outputFiles)) {
   const name = basename(path);
@@ -186,10 +197,13 @@ for (const { path, text } of bundles.flatMap(({ outputFiles }) => outputFiles)) 
   if (CACHED.test(name.replace(/\.cjs$/, '')) && /[^\n -~\t]/.test(text))
     throw new Error(`${name} is not plain ASCII`);
   const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  writeFileSync(`${DIST}/${name}`, isBundle ? `${text}//${hash}\n` : oursAlone(text));
+  writeFileSync(`${made}/${name}`, isBundle ? `${text}//${hash}\n` : oursAlone(text));
 }
 if (!FAILPOINTS) {
-  writeFileSync(`${DIST}/mc-pickup.1`, manualPage());
+  writeFileSync(`${made}/mc-pickup.1`, manualPage());
   const licences = thirdPartyLicenses(bundles.map(({ metafile }) => metafile));
-  writeFileSync(`${DIST}/THIRD-PARTY-LICENSES.txt`, licences);
+  writeFileSync(`${made}/THIRD-PARTY-LICENSES.txt`, licences);
 }
+if (existsSync(DIST)) renameSync(DIST, old);
+renameSync(made, DIST);
+rmSync(old, { recursive: true, force: true });

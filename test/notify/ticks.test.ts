@@ -409,13 +409,15 @@ describe('by a command', () => {
     const file = program('tell');
     configured(file);
     await blockOne();
+    // The tick that has launched it may have seen its report already.
+    const before = gotBy(file);
     const notified = join(rig.box.state, 'notified.json');
     rmSync(notified);
     mkdirSync(join(notified, 'full'), { recursive: true });
     const done = await tick();
     expect(done.code).toBe(0);
     expect(done.err).toContain('nobody could be notified');
-    expect(gotBy(file)).toEqual([]);
+    expect(gotBy(file)).toEqual(before);
   });
 });
 

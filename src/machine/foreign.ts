@@ -28,6 +28,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { codeOf } from '../model/errors.ts';
 import { uniqueName } from '../model/hash.ts';
 
 const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
@@ -340,8 +341,4 @@ export function openLog(path: string): OpenFile {
 /** Moves a name from one directory to another. */
 export function moveIn(from: Dir, name: string, to: Dir, as: string): void {
   renameSync(at(from, name), at(to, as));
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

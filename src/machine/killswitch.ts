@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { uptime } from 'node:os';
 import { dirname, resolve } from 'node:path';
+import { codeOf } from '../model/errors.ts';
 import type { Switch } from '../model/world.ts';
 
 const SCOPE = /^(\*|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
@@ -341,8 +342,4 @@ function writeAtomic(file: string, text: string): void {
     rmSync(temp, { force: true });
     throw error;
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -8,6 +8,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { codeOf } from '../model/errors.ts';
 
 /** Where /proc is; tests put another one in its place. */
 export interface Proc {
@@ -210,10 +211,6 @@ export function isGone(error: unknown): boolean {
 /** Whether this failure to look says that we may not. */
 export function isDenied(error: unknown): boolean {
   return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM';
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }
 
 function attempt<T>(read: () => T): T | null {

@@ -1,5 +1,5 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
-import { EXIT, UserError } from '../model/errors.ts';
+import { codeOf, EXIT, UserError } from '../model/errors.ts';
 
 /** Why nothing in the state dir can be read, or null. One that does not exist yet is fine. Loaded by the gate:
  *  it imports nothing but the file system. */
@@ -53,8 +53,4 @@ function cannot(what: 'read' | 'written', dir: string, error: unknown): string {
   if (code === 'ENOTDIR' || code === 'EEXIST')
     return `the state dir ${dir} can't be used, a part of its path is not a directory: ${ELSEWHERE}`;
   return `the state dir ${dir} can't be ${what} (${code ?? error}): look at its owner and permissions`;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -31,6 +31,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The code of an error of the system or of SQLite, such as `ENOENT`; undefined = it has none. */
+export function codeOf(error: unknown): string | undefined {
+  return (error as { readonly code?: string }).code;
+}
+
 /** What a file system says when it is full or failing: nothing is wrong with the configuration. */
 const DISK: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EMFILE', 'ENFILE']);
 

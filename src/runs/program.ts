@@ -125,7 +125,7 @@ export function whoseProgram(program: Program, client: Client): 'own' | 'wrapped
   if (client.kind !== '' && client.kind !== 'command' && isOfKind(program, client.kind, client.path))
     return 'own';
   const { argv, path } = client;
-  if (argv.some((word) => program.script === codeOf(word))) return 'own';
+  if (argv.some((word) => program.script === inlineCode(word))) return 'own';
   const words = argv.flatMap((word) => (/\s/.test(word) ? shellWords(word) : [word]));
   if (words.some((word) => names(word, program, path))) return 'own';
   const texts = argv.map((word) => wrapperText(word, path));
@@ -205,7 +205,7 @@ function wrapperText(word: string, path: string | undefined): string {
   }
 }
 
-function codeOf(code: string): string {
+function inlineCode(code: string): string {
   return `code:${fnv1a(code)}`;
 }
 
@@ -223,7 +223,7 @@ function scriptOf(
   const code = SHELL.test(exe) ? /^-[a-zA-Z]*c[a-zA-Z]*$/ : /^(-[a-zA-Z]*[ecpE]|--eval|--print)$/;
   for (let n = 1; n < argv.length; n++) {
     const word = argv[n] ?? '';
-    if (code.test(word)) return { text: codeOf(argv[n + 1] ?? ''), file: false };
+    if (code.test(word)) return { text: inlineCode(argv[n + 1] ?? ''), file: false };
     if (/^-[a-zA-Z]*m$/.test(word) && /^(python|pypy)/.test(exe))
       return { text: `-m ${argv[n + 1] ?? ''}`, file: false };
     if (TAKES_A_WORD.test(word)) n += 1;

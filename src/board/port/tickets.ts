@@ -1,18 +1,13 @@
 import type { Ticket, TicketStatus } from '../../model/ticket.ts';
 import type { At, By, Cas } from './by.ts';
 
-export interface NewTicket {
-  readonly title: string;
-  readonly body: string;
+export interface NewTicket
+  extends Pick<
+    Ticket,
+    | ('title' | 'body' | 'priority' | 'project' | 'labels' | 'agent' | 'owner')
+    | ('author' | 'trusted' | 'depends_on')
+  > {
   readonly status: 'todo' | 'blocked';
-  readonly priority: number;
-  readonly project: string;
-  readonly labels: readonly string[];
-  readonly agent: string | null;
-  readonly owner: string | null;
-  readonly author: string;
-  readonly trusted: boolean;
-  readonly depends_on: readonly string[];
 }
 
 export interface ReportRequest {

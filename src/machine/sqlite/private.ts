@@ -1,5 +1,6 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { codeOf } from '../../model/errors.ts';
 
 /** Makes an empty private file (0600, its directory 0700) where there is none. Only a file that is new may be
  *  opened outside SQLite: closing any descriptor of a file drops this process's POSIX locks on it. */
@@ -10,8 +11,4 @@ export function createPrivate(path: string): void {
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   }
-}
-
-export function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -7,6 +7,7 @@ import {
   aPolicy,
   aProfile,
   aRuntime,
+  aSighting,
   aView,
   aWorld,
   JUDGED,
@@ -131,4 +132,13 @@ describe('a ticket whose owner has changed while its agent lived', () => {
     expect(next('second').reconcile).toMatchObject([{ to: { status: 'todo', attempts: 1 } }]);
     expect(told(next('ann'))).toEqual(['skip owner_changed']);
   });
+});
+
+it('a ticket that another step speaks of gets no second step for its wait', () => {
+  const wait = { wait_since_ms: NOW + YEAR, not_before_at_ms: NOW + YEAR + MINUTE };
+  const kinds = (over: Partial<World>) =>
+    plan({ tickets: [aView({ status: 'todo', ...wait })], ...over }).reconcile.map(({ kind }) => kind);
+  expect(kinds({})).toEqual(['shorten']);
+  expect(kinds({ sightings: [aSighting()] })).toEqual(['adopt']);
+  expect(kinds({ sightings: [aSighting({ judgement: JUDGED.unknown })] })).toEqual([]);
 });

@@ -150,7 +150,7 @@ const SAID: readonly Table<Said | string>[] = [
         example: '~/src/shop',
       },
       base: 'branch that work starts from',
-      remote: 'where `base` is fetched from',
+      remote: 'where `base` is fetched from, into `refs/remotes/REMOTE/BASE`',
       fetch: 'whether to fetch before a worktree is made',
       fetch_timeout_seconds: 'bound of that fetch',
       base_max_age_days: 'a base older than this gives a warning',

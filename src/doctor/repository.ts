@@ -1,7 +1,8 @@
 import type { Policy, Project } from '../model/policy.ts';
 import { many } from '../model/text.ts';
-import { baseRefs, git } from '../workspace/git.ts';
+import { baseRefs, fetchesTo, git } from '../workspace/git.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
+import { mirror } from './mirror.ts';
 import { sshFinding } from './ssh.ts';
 
 const PATIENCE = { timeout_ms: 5000 };
@@ -36,9 +37,10 @@ export async function repository(
         'correct repo or base in the configuration',
       ),
     ];
-  const [apart, who] = await Promise.all([
+  const [apart, who, pruned] = await Promise.all([
     known.size === 2 ? comparison(project, refs) : null,
     identity(project, policy, env),
+    url.ok ? mirror(project) : [],
   ]);
   const from = start.replace(/^refs\/(heads|remotes)\//, '');
   const at_ms = Number(known.get(start)) * 1000;
@@ -46,6 +48,7 @@ export async function repository(
     ok(check, `${repo}, from ${from}`),
     baseFinding(project, from, at_ms, apart),
     who,
+    ...pruned,
     ...(project.fetch && url.ok ? sshFinding(name, url.stdout, env) : []),
   ];
 }
@@ -74,7 +77,8 @@ function baseFinding(project: Project, from: string, at_ms: number, apart: Apart
   const { name, repo, base, remote, base_max_age_days } = project;
   const check = `base ${name}`;
   const days = Math.floor((Date.now() - at_ms) / DAY_MS);
-  const fetch = `git -C ${repo} fetch ${remote}`;
+  // By name: of some clones a plain fetch moves nothing that work begins at.
+  const fetch = `git -C ${repo} fetch ${remote} ${fetchesTo(project)}`;
   if (apart !== null && apart.ahead > 0)
     return warn(
       check,

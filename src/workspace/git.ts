@@ -120,15 +120,21 @@ export async function commitOf(cwd: string, name: string): Promise<string | null
   return found.ok && /^[0-9a-f]{40,64}$/.test(found.stdout) ? found.stdout : null;
 }
 
-/** Where work begins: at the remote's branch where there is one, else at the one here. */
-export function baseRefs({
-  remote,
-  base,
-}: {
+/** A base, and the remote that it is fetched from. */
+interface Upstream {
   readonly remote: string;
   readonly base: string;
-}): [string, string] {
+}
+
+/** Where work begins: at the remote's branch where there is one, else at the one here. */
+export function baseRefs({ remote, base }: Upstream): [string, string] {
   return [`refs/remotes/${remote}/${base}`, `refs/heads/${base}`];
+}
+
+/** What is fetched, and to where, so that work begins at what the remote has: by name, since what a repository maps its remote's branches
+ *  to may be another place or none (a bare clone, a mirror, a clone of one branch). */
+export function fetchesTo(upstream: Upstream): string {
+  return `+refs/heads/${upstream.base}:${baseRefs(upstream)[0]}`;
 }
 
 /** What a worktree holds: commits since the base, unsaved changes, the last commit's subject. A base that does not

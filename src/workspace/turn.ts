@@ -1,4 +1,4 @@
-import { type GitResult, git } from './git.ts';
+import { fetchesTo, type GitResult, git } from './git.ts';
 
 /** What those that wait for each other at a repository ask but once. */
 export type Shared = Map<string, GitResult>;
@@ -47,12 +47,26 @@ async function fetchBase(
   common: string,
   { remote, base, fetch_timeout_seconds }: Upstream,
 ): Promise<string | null> {
-  const remotes = await git(common, ['remote']);
-  // A repository without the remote is a local one: nothing to warn about.
-  if (!remotes.stdout.split('\n').includes(remote)) return null;
-  const done = await git(common, ['fetch', '--no-tags', '--end-of-options', remote, base], {
-    timeout_ms: fetch_timeout_seconds * 1000,
-    remote: true,
-  });
+  const remotes = (await git(common, ['remote'])).stdout.split('\n').filter((name) => name !== '');
+  // A repository without any remote is a local one: nothing to warn about.
+  if (!remotes.includes(remote))
+    return remotes.length === 0
+      ? null
+      : `nothing was fetched: the repository has no remote "${remote}", but ${remotes.join(', ')} (the project's key "remote")`;
+  const fetch = () =>
+    git(common, ['fetch', ...ALONE, '--end-of-options', remote, fetchesTo({ remote, base })], {
+      timeout_ms: fetch_timeout_seconds * 1000,
+      remote: true,
+    });
+  const first = await fetch();
+  // Somebody else has fetched at the same moment: what they have written is what the remote has.
+  const done = !first.ok && /cannot lock ref|\.lock': File exists/.test(first.error) ? await fetch() : first;
   return done.ok ? null : `the base may be old, ${done.error}`;
 }
+
+/** Writes the one ref that it is told, whatever the repository maps branches to or lets go: a mirror would write to a branch that may be
+ *  checked out, a bare clone nothing at all. What a person's own fetch has left (FETCH_HEAD) stays. */
+const ALONE = [
+  ...['--refmap=', '--no-tags', '--no-prune'],
+  ...['--no-recurse-submodules', '--no-write-fetch-head'],
+];

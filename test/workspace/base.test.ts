@@ -1,0 +1,169 @@
+/*
+ * The base is what the remote has, in whatever kind of clone: a fetch that writes no ref which is then used left agents on the base of
+ * the day of the clone, without a word.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { repository } from '../../src/doctor/repository.ts';
+import { startedWith } from '../../src/machine/proc.ts';
+import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { branchDiff } from '../../src/workspace/diff.ts';
+import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
+import { whereElse } from '../../src/workspace/merged.ts';
+import { readSlot } from '../../src/workspace/slots.ts';
+import { aPolicy, aProject } from '../support/builders.ts';
+
+let dir = '';
+let origin = '';
+let count = 0;
+const { HOME } = process.env;
+const git = (cwd: string, ...args: string[]): string =>
+  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
+    cwd,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  }).trim();
+const clone = (...args: string[]): string => {
+  const repo = join(dir, `clone-${++count}`);
+  git(dir, 'clone', '-q', ...args, `file://${origin}`, repo);
+  return repo;
+};
+const project = (repo: string, more: object = {}) => aProject({ name: 'p', repo, fetch: true, ...more });
+const rootOf = (repo: string): string => join(dir, 'worktrees', repo.slice(dir.length + 1));
+const prepare = async (repo: string, id: string, more: object = {}) => {
+  const ticket = { id, title: 't', created_at_ms: 1 };
+  const made = await prepareWorkspace({ project: project(repo, more), ticket, root: rootOf(repo) });
+  if (!made.ok) throw new Error(`${made.because}: ${made.error}`);
+  return { ...made, head: git(made.worktree, 'rev-parse', 'HEAD') };
+};
+/** The remote goes on. */
+const newer = (): string => {
+  git(origin, 'commit', '-q', '--allow-empty', '-m', `newer ${++count}`);
+  return git(origin, 'rev-parse', 'main');
+};
+
+beforeAll(() => {
+  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-base-')));
+  process.env.HOME = dir;
+  origin = join(dir, 'origin');
+  mkdirSync(origin);
+  git(origin, 'init', '-q', '-b', 'main');
+  git(origin, 'commit', '-q', '--allow-empty', '-m', 'the day of the clone');
+  git(origin, 'branch', 'other');
+  // What a mirror has of it is no word of today.
+  git(origin, 'update-ref', 'refs/remotes/origin/main', 'main');
+});
+afterAll(() => {
+  process.env.HOME = HOME;
+  rmSync(dir, { recursive: true, force: true });
+});
+
+/** Each kind of clone, and what was done to it. */
+const CLONES: Readonly<Record<string, () => string>> = {
+  'an ordinary clone': () => clone(),
+  'a bare clone, which has no refspec': () => clone('--bare'),
+  'a mirror': () => clone('--mirror'),
+  'a mirror whose base is checked out somewhere': () => {
+    const repo = clone('--mirror');
+    git(repo, 'worktree', 'add', '-q', join(dir, `seen-${count}`), 'main');
+    return repo;
+  },
+  'a clone of another branch alone': () => clone('--single-branch', '-b', 'other'),
+  'a shallow clone of another branch': () => clone('--depth=1', '-b', 'other'),
+  'a clone whose remote is kept under another name': () => {
+    const repo = clone();
+    git(repo, 'config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/up/*');
+    return repo;
+  },
+  'a clone that leaves the base out': () => {
+    const repo = clone();
+    git(repo, 'config', '--add', 'remote.origin.fetch', '^refs/heads/main');
+    return repo;
+  },
+  'a repository that was made by hand': () => {
+    const repo = join(dir, `made-${++count}`);
+    git(dir, 'init', '-q', '-b', 'main', repo);
+    git(repo, 'fetch', '-q', origin, 'main:refs/heads/main', '--update-head-ok');
+    git(repo, 'config', 'remote.origin.url', origin);
+    return repo;
+  },
+};
+
+describe.each(Object.entries(CLONES))('in %s', (_, make) => {
+  let repo = '';
+  beforeEach(() => {
+    repo = make();
+  });
+
+  it('work begins at what the remote has, and every reader compares with that', async () => {
+    const tip = newer();
+    const made = await prepare(repo, 'MC-1');
+    expect(made).toMatchObject({ head: tip, warnings: [] });
+    git(made.worktree, 'commit', '-q', '--allow-empty', '-m', 'work');
+    const looked = await branchDiff({ project: project(repo), worktree: made.worktree, branch: made.branch });
+    expect(looked).toMatchObject({
+      ok: true,
+      diff: { base: { sha: tip }, commits: [{ subject: 'work' }], merged: false },
+    });
+    const common = git(repo, 'rev-parse', '--path-format=absolute', '--git-common-dir');
+    const here = { base: 'main', remote: 'origin' };
+    expect(await whereElse(made.worktree, common, { tip, ...here })).toMatchObject({ because: 'merged' });
+    // The person's own fetch is not meddled with.
+    expect(existsSync(join(common, 'FETCH_HEAD')) && git(common, 'rev-parse', 'FETCH_HEAD') === tip).toBe(
+      false,
+    );
+  });
+});
+
+it('a worktree that is kept ready in a bare clone is of today as well', async () => {
+  const repo = clone('--bare');
+  const tip = newer();
+  const pool = { pool: 1 };
+  const filled = await fillSlot({
+    ...{ project: project(repo, pool), root: rootOf(repo), env: {}, logFile: (n) => join(dir, `${n}.log`) },
+    processes: { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') },
+  });
+  expect(filled).toEqual({ kind: 'made', n: 1 });
+  expect(readSlot(rootOf(repo), 1)).toMatchObject({ sha: tip });
+  expect(await prepare(repo, 'MC-1', pool)).toMatchObject({ head: tip, warnings: [] });
+  expect(existsSync(join(rootOf(repo), '.pool-1'))).toBe(false);
+});
+
+it('a fetch that meets another one is no fault: what that one has written is what the remote has', async () => {
+  const repo = clone();
+  const tip = newer();
+  // The remote's side runs it while it packs: after our fetch has read the old ref, before it writes the new one.
+  const hook = join(dir, 'meanwhile');
+  const ref = join(repo, '.git', 'refs', 'remotes', 'origin', 'main');
+  writeFileSync(hook, `#!/bin/sh\necho ${tip} >${ref}\nexec "$@"\n`, { mode: 0o755 });
+  const config = join(dir, '.gitconfig');
+  writeFileSync(config, `[uploadpack]\n\tpackObjectsHook = ${hook}\n`);
+  try {
+    expect(await prepare(repo, 'MC-1')).toMatchObject({ head: tip, warnings: [] });
+  } finally {
+    rmSync(config);
+  }
+});
+
+it('a remote of another name is named: nothing was fetched from it', async () => {
+  const repo = clone('-o', 'github');
+  const { warnings } = await prepare(repo, 'MC-1');
+  expect(warnings).toEqual([expect.stringContaining('no remote "origin", but github')]);
+  expect((await prepare(repo, 'MC-2', { remote: 'github' })).warnings).toEqual([]);
+});
+
+it('a mirror is told, as is how the branches of agents survive its next fetch', async () => {
+  const repo = clone('--mirror');
+  await prepare(repo, 'MC-1');
+  const told = async () =>
+    (await repository(project(repo), aPolicy(), {})).find(({ check }) => check === 'mirror p');
+  expect(await told()).toMatchObject({ result: 'warn' });
+  execFileSync('sh', ['-c', (await told())?.fix ?? '']);
+  expect(await told()).toBeUndefined();
+  git(repo, 'fetch', '-q', '--prune', 'origin');
+  expect(git(repo, 'for-each-ref', '--format=%(refname)', 'refs/heads/mc')).toBe('refs/heads/mc/MC-1-t');
+  expect(await prepare(repo, 'MC-2')).toMatchObject({ warnings: [] });
+});

@@ -1,5 +1,6 @@
 import { type Caller, PERSON } from './machine/caller.ts';
 import { type Places, placesOf } from './machine/paths.ts';
+import { umaskNotedIn } from './machine/umask.ts';
 import { userName } from './machine/user.ts';
 import { oneLine } from './model/text.ts';
 import { type Out, outFor } from './report/out.ts';
@@ -24,6 +25,7 @@ export function makeContext(
   caller: Caller = PERSON,
 ): Context {
   const places = placesOf(options, env);
+  umaskNotedIn(places.umask);
   return {
     caller,
     places,

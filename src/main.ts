@@ -1,12 +1,13 @@
 import { callerOf } from './machine/caller.ts';
 import { placesOf } from './machine/paths.ts';
+import { bePrivate } from './machine/umask.ts';
 import { halt, tellHalt } from './tick/gate.ts';
 import { type Depth, parsePlainTick } from './tick/words.ts';
 
 /** The whole program. Sets `process.exitCode`; never throws. A tick is stopped at the gate before the board, tmux,
  *  or even the command-line parser is loaded. */
 export async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Depth> {
-  process.umask(0o077);
+  bePrivate();
   const tick = parsePlainTick(argv);
   const places = tick === null ? null : placesOf(tick, env);
   // Of an agent the command line says what it may do instead.

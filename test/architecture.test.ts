@@ -96,6 +96,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'tmux/dir.ts': 'mkdirSync',
     'workspace/lock.ts': 'readFileSync',
     'machine/state.ts': 'mkdirSync',
+    'machine/umask.ts': 'readFileSync writeFileSync',
   },
   'files that the person names or owns: configuration, secrets, imports, the page, a crontab': {
     'commands/config-edit.ts': 'readFileSync rmSync writeFileSync',
@@ -125,7 +126,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "whole worktrees by name (renamed, an empty one removed, looked through by `clean`), and a repository's configuration by its lock":
     {
       'workspace/aside.ts': 'renameSync',
-      'workspace/config-file.ts': 'linkSync openSync readdirSync renameSync rmSync writeFileSync',
+      'workspace/config-file.ts': 'fchownSync linkSync openSync readdirSync renameSync rmSync writeFileSync',
       'workspace/make.ts': 'rmdirSync',
       'workspace/odd.ts': 'renameSync',
       'workspace/pool.ts': 'rmdirSync',

@@ -1,5 +1,6 @@
 import type { Context } from '../context.ts';
 import { makeStateDir } from '../machine/state.ts';
+import { noteUmask } from '../machine/umask.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { agreed } from '../report/ask.ts';
 import { changeLines } from '../schedule/change.ts';
@@ -25,7 +26,10 @@ export async function install(context: Context, o: Options): Promise<ExitCode> {
   const nothing = isEmpty(change);
   if (!nothing && !(await agreed(context, o, lines))) return EXIT.ok;
   const write = !nothing && o.dryRun !== true;
-  if (write) makeStateDir(places.state); // the log is there
+  if (o.dryRun !== true) {
+    makeStateDir(places.state); // the log is there
+    noteUmask(places.umask); // the scheduler's may be another
+  }
   const kept = write ? await carryOut(scheduler, change) : [];
   if (context.json)
     out.json({

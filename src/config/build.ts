@@ -75,6 +75,7 @@ export function build(raw: Table, around: Around): Policy {
     default_agent: top?.default_agent ?? only(agents),
     default_project: top?.default_project ?? only(projects),
     trusted_authors: top?.trusted_authors ?? [],
+    umask: top?.umask ?? null,
     routes: listed(top?.route, 'route', (table, path) => {
       const one = check(ROUTE, table, path, complain);
       refer.agent([...path, 'agent'], one?.agent);

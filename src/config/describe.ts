@@ -74,6 +74,11 @@ const SAID: readonly Table<Said | string>[] = [
         example: 'shop',
       },
       trusted_authors: "authors whose tickets are dispatched without a person's move to `todo`",
+      umask: {
+        says: "umask of checkouts, of what git writes, of agents and hooks; the program's own files are private whatever it is",
+        otherwise: 'that of whoever ran `init` or `schedule install` last',
+        example: '022',
+      },
     },
   },
   {

@@ -2,6 +2,7 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
+import { configureUmask } from '../machine/umask.ts';
 import { messageOf } from '../model/errors.ts';
 import { DEFAULT_LIMITS, type Limits, NO_POLICY, type Policy } from '../model/policy.ts';
 import { build } from './build.ts';
@@ -36,6 +37,7 @@ export function loadPolicy(file: string, env: NodeJS.ProcessEnv, read: Text = re
   const policy = read.missing
     ? complain(complaints, `no configuration at ${file}: run mc-pickup init`, { line: null, column: null })
     : policyOf(read, { file, env, complaints });
+  configureUmask(policy?.umask ?? null);
   if (policy !== null && complaints.length === 0)
     return { policy: { ...policy, limits: { ...policy.limits, ...over } }, exists: true, complaints };
   const broken = complaints.map((one) => complaintLine(file, one));

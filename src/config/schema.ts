@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { UMASK } from '../machine/umask.ts';
 import { AGENT_KINDS, AGENTS_MAY, DEFAULT_LIMITS, ON_IDLE, TOLD } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
@@ -235,6 +236,7 @@ export const TOP = v.object({
     v.array(text('must be a non-empty string', SOME), 'must be an array of names'),
     [],
   ),
+  umask: v.optional(text('must be an umask in octal, such as "022"', UMASK)),
   limits: v.optional(v.unknown()),
   page: v.optional(v.unknown()),
   notify: v.optional(v.array(v.unknown(), 'must be tables, such as [[notify]]')),

@@ -13,6 +13,7 @@ import {
   type BigIntStats,
   closeSync,
   constants,
+  fchmodSync,
   fstatSync,
   lstatSync,
   mkdirSync,
@@ -294,7 +295,14 @@ export function namesAt(path: string, most = MOST_NAMES): readonly string[] {
 export function writeIn(dir: Dir, name: string, text: string | Uint8Array, mode = 0o600): void {
   const temp = `.tmp${uniqueName()}`;
   try {
-    writeFileSync(at(dir, temp), text, { mode, flag: 'wx' });
+    const fd = openSync(at(dir, temp), 'wx', mode & 0o700);
+    try {
+      writeFileSync(fd, text);
+      // Whatever the umask.
+      if ((mode & 0o077) !== 0) fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
+    }
     renameSync(at(dir, temp), at(dir, name));
   } catch (error) {
     removeIn(dir, temp);

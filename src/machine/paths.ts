@@ -42,6 +42,8 @@ export interface Places {
   readonly worktrees: string;
   /** How far the removal of what is old has come. */
   readonly retention: string;
+  /** The umask of the person who set this state dir up. */
+  readonly umask: string;
 }
 
 /** Why what follows each tick (`page`, `metrics`, `retention` ...) fails, while it does. */
@@ -92,5 +94,6 @@ export function placesOf(
     bin: `${state}/bin`,
     worktrees: `${state}/worktrees`,
     retention: `${state}/retention.json`,
+    umask: `${state}/umask`,
   };
 }

@@ -9,6 +9,8 @@ export interface Policy {
   readonly default_project: string | null;
   /** Authors whose tickets are dispatched without a person's move to `todo`. */
   readonly trusted_authors: readonly string[];
+  /** Of checkouts, agents and hooks, in octal; null = the user's, as it was noted. */
+  readonly umask: string | null;
   /** Which profile a ticket gets that names none: the first that fits. */
   readonly routes: readonly Route[];
   /** The page that ticks write; null = none. */
@@ -215,6 +217,7 @@ export const NO_POLICY: Policy = {
   default_agent: null,
   default_project: null,
   trusted_authors: [],
+  umask: null,
   routes: [],
   page: null,
   notify: [],

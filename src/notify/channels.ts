@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync } from 'node:fs';
 import { run } from '../machine/spawn.ts';
+import { asUser } from '../machine/umask.ts';
 import type { ChannelSpec } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 import type { Message } from './event.ts';
@@ -45,7 +46,7 @@ async function byCommand(
 ): Promise<Sent> {
   const [program = '', ...args] = argv;
   const input = `${JSON.stringify(message)}\n`;
-  return saidBy(await run(program, args, { input, env, timeoutMs: timeout_ms }), program);
+  return saidBy(await asUser(() => run(program, args, { input, env, timeoutMs: timeout_ms })), program);
 }
 
 async function byWebhook(

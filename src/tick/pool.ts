@@ -5,6 +5,7 @@ import type { Context } from '../context.ts';
 import type { TickLock } from '../machine/lock.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { takeTurn } from '../machine/take.ts';
+import { asUser } from '../machine/umask.ts';
 import { poolBoundMs } from '../model/bounds.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { isWanting } from '../workspace/slots.ts';
@@ -30,11 +31,13 @@ export async function startFilling(context: Context, policy: Policy): Promise<vo
   if (lock === null) return; // One is at it.
   lock.release();
   const args = [bin, 'pool', '--state-dir', places.state, '--config', places.config];
-  const child = spawn(node, args, {
-    env: { ...env, MC_PICKUP_STATE_DIR: places.state },
-    detached: true,
-    stdio: 'ignore',
-  });
+  const child = asUser(() =>
+    spawn(node, args, {
+      env: { ...env, MC_PICKUP_STATE_DIR: places.state },
+      detached: true,
+      stdio: 'ignore',
+    }),
+  );
   child.on('error', () => undefined); // The next tick tries again.
   child.unref();
 }

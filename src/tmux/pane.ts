@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { failpoint } from '../machine/failpoint.ts';
-import { heal, inPrivate, recordedServer, recordServer, startInScope } from './server.ts';
+import { inPrivate } from '../machine/umask.ts';
+import { heal, recordedServer, recordServer, startInScope } from './server.ts';
 import { command, failureOf, guarded, NAME, NOT_INSTALLED, PANE, type Tmux } from './tmux.ts';
 import { TITLE } from './view.ts';
 

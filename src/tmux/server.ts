@@ -5,6 +5,7 @@ import { readObject, realOf, textOfFile, writeAtomic } from '../machine/files.ts
 import { argvOf } from '../machine/proc.ts';
 import { lookAt, lookAtSelf } from '../machine/process.ts';
 import { run } from '../machine/spawn.ts';
+import { inPrivate } from '../machine/umask.ts';
 import { identify, identityIn, judge, type ObserverIdentity } from '../model/identity.ts';
 import { cleanEnv, TIMEOUT_MS, type Tmux } from './tmux.ts';
 
@@ -89,15 +90,6 @@ export async function startInScope(tmux: Tmux): Promise<void> {
   ];
   const [file = '', ...words] = [...scope, ...server];
   const env = { ...cleanEnv(), XDG_RUNTIME_DIR: runtimeDir };
+  // A server keeps the umask of the program that starts it, and hands it on to its panes.
   await inPrivate(() => run(file, words, { timeoutMs: TIMEOUT_MS, env }));
-}
-
-/** A server that is started keeps the umask of the program that starts it, and hands it on to its panes. */
-export function inPrivate<T>(start: () => T): T {
-  const before = process.umask(0o077);
-  try {
-    return start();
-  } finally {
-    process.umask(before);
-  }
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
-import { lookAtName, removeFileAt, writeFileAt } from '../machine/foreign.ts';
+import { lookAtName, removeFileAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
 import { type GitResult, git } from './git.ts';
 import { textOf } from './own.ts';
+import { writeNote } from './rights.ts';
 
 /** A checkout may be large. */
 export const ADD_MS = 300_000;
@@ -13,7 +14,7 @@ export async function addWorktree(common: string, id: string, args: readonly str
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {
-    const started = (pid: number): void => writeFileAt(note, `${pid}`);
+    const started = (pid: number): void => writeNote(note, `${pid}`);
     return await git(common, ['worktree', 'add', ...args], { timeout_ms: ADD_MS, hooks: true, started });
   } finally {
     removeFileAt(note);

@@ -1,12 +1,15 @@
 import {
   closeSync,
   fchmodSync,
+  fchownSync,
+  fstatSync,
   linkSync,
   openSync,
   readdirSync,
   realpathSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -33,7 +36,7 @@ export function addToConfig(common: string, section: string): boolean {
     made = mine;
     try {
       writeFileSync(fd, Buffer.concat([before, Buffer.from(section)]));
-      fchmodSync(fd, statSync(file).mode & 0o7777);
+      keepRights(fd, statSync(file));
     } finally {
       closeSync(fd);
     }
@@ -50,6 +53,16 @@ export function addToConfig(common: string, section: string): boolean {
     if (lock !== null) rmSync(lock, { force: true });
     if (made !== null) rmSync(made, { force: true });
   }
+}
+
+/** The file that comes in another's place is of the same group, as far as this user may say so, and is as open. */
+function keepRights(fd: number, { mode, gid }: Stats): void {
+  try {
+    if (fstatSync(fd).gid !== gid) fchownSync(fd, -1, gid);
+  } catch {
+    // Git could not either.
+  }
+  fchmodSync(fd, mode & 0o7777);
 }
 
 /** Adding takes microseconds: what is older was left by one that was killed. */

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeFileAt, writeFileAt } from '../machine/foreign.ts';
+import { removeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
 import { ADD_MS, addWorktree, beingMade, removeWorktree } from './adding.ts';
@@ -10,6 +10,7 @@ import { MARKER as HOOK_DONE, hookDone, runHook } from './hooks.ts';
 import { lockText } from './lock.ts';
 import { ownDir, READY, textOf } from './own.ts';
 import { isUntouched, neverGiven, SLOT } from './pool.ts';
+import { giveRights, writeNote } from './rights.ts';
 import { realRoot, rootOf } from './root.ts';
 import {
   claimSlot,
@@ -117,7 +118,8 @@ async function makeReady(
     if (!added.ok) return added.error;
     const own = ownDir(common, slot);
     if (own === null) return `${slot} was made, and git does not know it`;
-    writeFileAt(join(own, SLOT), '');
+    giveRights(common, own);
+    writeNote(join(own, SLOT), '');
   }
   const own = ownDir(common, slot);
   if (own === null) return `${slot} is not known to git`;
@@ -128,7 +130,7 @@ async function makeReady(
     const ran = await runHook({ spec, cwd: slot, logFile, env: filling.env, processes });
     if (!ran.ok) return `its hook: ${ran.error ?? 'failed'} (output in ${logFile})`;
   }
-  writeFileAt(join(own, MADE), '');
+  writeNote(join(own, MADE), '');
   // What runs for every new worktree has run, unless something else made this one ready.
   if (project.pool_setup === null) hookDone(slot);
   return (await isUntouched(slot, common, tip))
@@ -143,7 +145,7 @@ async function takeAway(slot: string, common: string): Promise<string | null> {
   const half = lockText(own) === 'initializing' && !existsSync(join(own, 'index'));
   // Its maker was killed before it marked it: on no branch, and never a ticket's.
   if (!existsSync(join(own, READY)) && /^[0-9a-f]{40,64}$/.test(textOf(join(own, 'HEAD'))))
-    writeFileAt(join(own, SLOT), '');
+    writeNote(join(own, SLOT), '');
   if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
   // Also one whose hook has failed: somebody may be looking for the reason in it.
   if (!half) {

@@ -1,4 +1,5 @@
 import { type RunResult, run } from '../machine/spawn.ts';
+import { asUser } from '../machine/umask.ts';
 import { HANDED_ON } from '../model/environment.ts';
 import { gated, letThrough } from './gate.ts';
 
@@ -50,10 +51,13 @@ export async function git(cwd: string, args: readonly string[], asking: Asking =
   } = asking;
   const all = [...(hooks ? NO_MONITOR : STARTS_NOTHING), ...args];
   const [file, words] = started === undefined ? ['git', all] : gated('git', all);
-  const done = await run(file, words, {
-    ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(remote), ...env } },
-    ...(started === undefined ? {} : { started: (child) => letThrough(child, started) }),
-  });
+  // What it writes into a repository or a checkout is the user's.
+  const done = await asUser(() =>
+    run(file, words, {
+      ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(remote), ...env } },
+      ...(started === undefined ? {} : { started: (child) => letThrough(child, started) }),
+    }),
+  );
   return {
     ok: done.error === null && done.code === 0,
     stdout: done.stdout.replace(/\n$/, ''),

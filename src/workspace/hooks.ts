@@ -2,14 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
-import { inMadeDir, isPlainFile, type OpenFile, openLog, writeFileAt } from '../machine/foreign.ts';
+import { inMadeDir, isPlainFile, type OpenFile, openLog } from '../machine/foreign.ts';
 import { endOf } from '../machine/spawn.ts';
+import { asUser } from '../machine/umask.ts';
 import { HOOK_MARK } from '../model/environment.ts';
 import { messageOf } from '../model/errors.ts';
 import type { HookSpec } from '../model/policy.ts';
 import { gated, letThrough } from './gate.ts';
 import { forgetHook, noteHook, type Processes } from './hook-left.ts';
 import { ownGitDir } from './own.ts';
+import { writeNote } from './rights.ts';
 
 const MAX_LOG_BYTES = 1024 * 1024;
 /** What a shell means by them: the one that becomes the hook, or one inside it. */
@@ -73,16 +75,18 @@ async function runLogged(
 ): Promise<{ ok: boolean; error: string | null }> {
   const { execa } = await import('execa'); // only where there is a hook: to load it takes as long as git's whole part
   const [shell, words] = gated(file, args);
-  const child = execa(shell, [...words], {
-    cwd: o.cwd,
-    env: o.env,
-    extendEnv: false,
-    stdin: 'pipe',
-    all: true,
-    buffer: false,
-    reject: false,
-    detached: true,
-  });
+  const child = asUser(() =>
+    execa(shell, [...words], {
+      cwd: o.cwd,
+      env: o.env,
+      extendEnv: false,
+      stdin: 'pipe',
+      all: true,
+      buffer: false,
+      reject: false,
+      detached: true,
+    }),
+  );
   letThrough(child, o.started);
   let room = MAX_LOG_BYTES - o.log.size;
   child.all.on('data', (part: Buffer) => {
@@ -113,7 +117,7 @@ export function hookPending(worktree: string): boolean {
 /** Notes that `after_create` ran to its end. */
 export function hookDone(worktree: string): void {
   const marker = markerOf(worktree);
-  if (marker !== null) writeFileAt(marker, '');
+  if (marker !== null) writeNote(marker, '');
 }
 
 /** In the worktree's own git dir: it is never committed, and it goes when the worktree goes. */

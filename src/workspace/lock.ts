@@ -6,8 +6,9 @@
  */
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { lookAtName, textAt, writeFileAt } from '../machine/foreign.ts';
+import { lookAtName, textAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
+import { writeNote } from './rights.ts';
 
 /** A state dir, as a lock names it. */
 export interface Owner {
@@ -59,11 +60,7 @@ export function lockFor(own: string, me: Owner, ticket: string): void {
   const text = `mc-pickup ${ticket} of ${JSON.stringify(me.state)} (host-id ${me.id} ${me.host})`;
   const before = lockText(own);
   if (before === text || (before !== null && !REASON.test(before))) return;
-  writeFileAt(
-    join(own, 'locked'),
-    `${text}
-`,
-  );
+  writeNote(join(own, 'locked'), `${text}\n`);
 }
 
 /** What a person is told of a worktree that is another state dir's. */

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAt } from '../machine/foreign.ts';
 import { git } from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
@@ -8,6 +7,7 @@ import { lockFor, lockText } from './lock.ts';
 import { ownDir, READY } from './own.ts';
 import { neverGiven } from './pool.ts';
 import type { Site } from './prepared.ts';
+import { giveRights, writeNote } from './rights.ts';
 
 /** Whether `git worktree add` was killed before its checkout ended, so that the tree was never given to anybody.
  *  Git writes the index last: where there is one, the checkout ended or somebody has worked here. */
@@ -23,7 +23,8 @@ export function halfMade({ common, target }: Pick<Site, 'common' | 'target'>): b
 export function markReady({ common, target, ticket, me }: Site): void {
   const own = ownDir(common, target);
   if (own === null) return;
-  writeFileAt(join(own, READY), '');
+  giveRights(common, own);
+  writeNote(join(own, READY), '');
   if (me !== null) lockFor(own, me, ticket.id);
 }
 
@@ -37,5 +38,5 @@ export async function markStart(
   if (own === null || existsSync(join(own, START))) return;
   const args = base === undefined ? ['rev-parse', 'HEAD'] : ['merge-base', 'HEAD', base];
   const found = fresh === undefined ? await git(target, args) : { ok: true, stdout: fresh };
-  if (found.ok) writeFileAt(join(own, START), `${found.stdout}\n`);
+  if (found.ok) writeNote(join(own, START), `${found.stdout}\n`);
 }

@@ -334,6 +334,7 @@ export function aPolicy(
     default_agent: 'robot',
     default_project: 'house',
     trusted_authors: [],
+    umask: null,
     routes: [],
     page: null,
     notify: [],

@@ -4,6 +4,7 @@ import { sessionId } from '../../agents/session.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import { shellQuote } from '../../machine/files.ts';
 import type { Places } from '../../machine/paths.ts';
+import { octal, userUmask } from '../../machine/umask.ts';
 import type { AgentProfile } from '../../model/policy.ts';
 import { makeRunDirs, ownDir, runDir, writeForAgent, writeOwn } from '../../runs/dirs.ts';
 import { ENV_NAME } from '../../runs/environment.ts';
@@ -116,6 +117,8 @@ function launchScript(
   );
   const dir = runDir(places.runs, stage.run);
   const asked = shellQuote(askedFile(dir));
+  const umask = userUmask();
+  const log = shellQuote(join(ownDir(dir), 'output.log'));
   const pointed = Buffer.byteLength(stage.prompt) > MAX_ARGV_PROMPT;
   const pointer = `Read the file ${promptFile} and do the ticket in it.`;
   const words = argv.map((word) => {
@@ -145,9 +148,12 @@ function launchScript(
       : []),
     // With them a plain `tmux kill-server` of the agent would end the server of all agents. `register` needs them, so that they go only now.
     'unset TMUX TMUX_PANE',
+    ...(stage.headless ? [`: >>${log}`] : []),
+    // What the agent makes is the user's; all that is made before is private.
+    ...(umask === null ? [] : [`umask ${octal(umask)}`]),
     // Of a headless agent the output goes to a file. tmux hangs a pane up once nobody holds its terminal open; a client may take its standard
     // input for its prompt, and close it, so that descriptor 9 holds the terminal. (A client that replaces its own process may close that one.)
-    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${shellQuote(join(ownDir(dir), 'output.log'))} 2>&1` : ''}`,
+    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${log} 2>&1` : ''}`,
   ].join('\n')}\n`;
 }
 

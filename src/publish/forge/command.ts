@@ -1,4 +1,5 @@
 import { run } from '../../machine/spawn.ts';
+import { asUser } from '../../machine/umask.ts';
 import type { HookSpec } from '../../model/policy.ts';
 import { type Forge, ForgeError, type PullRequest, type Wanted, webAddress } from './forge.ts';
 
@@ -18,12 +19,14 @@ export function commandForge(o: {
     const input = { action, ...wanted, number: known?.number ?? null, url: known?.url ?? null };
     const [file = '', ...args] = o.spec.argv;
     // What it leaves running (a daemon of ssh, a helper for passwords) holds nobody: its own end is the end.
-    const done = await run(file, args, {
-      cwd: o.cwd,
-      env: { ...o.env, MC_FORGE_ACTION: action },
-      input: `${JSON.stringify(input)}\n`,
-      timeoutMs: o.spec.timeout_seconds * 1000,
-    });
+    const done = await asUser(() =>
+      run(file, args, {
+        cwd: o.cwd,
+        env: { ...o.env, MC_FORGE_ACTION: action },
+        input: `${JSON.stringify(input)}\n`,
+        timeoutMs: o.spec.timeout_seconds * 1000,
+      }),
+    );
     if (done.error === 'timeout')
       throw new ForgeError(`${file}: no end within ${o.spec.timeout_seconds} s, killed`);
     if (done.error !== null) throw new ForgeError(`${file} ${action}: ${done.error}`);

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { realOf } from '../machine/files.ts';
 import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import type { Project } from '../model/policy.ts';
 import { keepByRef, stampOf } from '../workspace/aside.ts';
+import { branchKeys, calledAfter, prefixesOf, prefixOf, shortName } from '../workspace/branches.ts';
 import { askCommonDir, git } from '../workspace/git.ts';
 import { whereElse } from '../workspace/merged.ts';
 import { unreached } from '../workspace/safe.ts';
@@ -31,15 +33,22 @@ export async function branches(here: Here): Promise<Found> {
   return together(all);
 }
 
-async function oursOf({ repo }: Project): Promise<Ours[] | string> {
+async function oursOf(project: Project): Promise<Ours[] | string> {
+  const { repo } = project;
   if (!existsSync(repo)) return `its repository ${repo} is not there: has it moved?`;
   const format = '--format=%(refname)%00%(objectname)%00%(worktreepath)%00';
-  const list = await git(repo, ['for-each-ref', format, '--', 'refs/heads/mc/']);
+  const list = await git(repo, ['for-each-ref', format, '--', 'refs/heads/']);
   if (!list.ok) return list.error;
+  const keys = await branchKeys(repo);
   return list.stdout.split('\0\n').flatMap((line) => {
     const [ref = '', tip = '', worktree = ''] = line.split('\0');
-    const [, ticket] = /^refs\/heads\/mc\/([A-Za-z]+-[0-9]+)(-[^/]*)?$/.exec(ref) ?? [];
-    return ticket === undefined ? [] : [{ branch: ref.slice('refs/heads/'.length), tip, worktree, ticket }];
+    const name = shortName(ref);
+    const ticket = calledAfter(name);
+    if (ticket === null) return [];
+    const ours = prefixesOf(project).includes(prefixOf(name, ticket) ?? '');
+    return ours || keys.get(name)?.startsWith(`${ticket}@`) === true
+      ? [{ branch: name, tip, worktree, ticket }]
+      : [];
   });
 }
 
@@ -71,6 +80,9 @@ async function judge(
   const ticket = await here.board.ticket(id);
   if (ticket === null || !isSettled(ticket.status)) return null;
   const { repo, base } = project;
+  // Two projects may be folders of one repository: each judges the branches of its own tickets.
+  const own = here.policy.projects.get(ticket.project);
+  if (own !== undefined && own.name !== project.name && realOf(own.repo) === realOf(repo)) return null;
   const no = (because: string, says: string): Judged => ({ ok: false, because, says });
   if (worktree !== '') return no('checked_out', `it is checked out in ${worktree}`);
   if ((await here.board.liveRuntime(id)) !== null)
@@ -111,5 +123,5 @@ async function remove(one: Ours, project: Project, here: Here): Promise<Acted> {
   step('branch-gone');
   // Nothing depends on it: a branch without a note is anybody's of that number.
   await git(repo, ['config', '--local', '--remove-section', `branch.${now.branch}`]);
-  return { result: 'done', restore: `git -C ${word(repo)} branch ${now.branch} ${kept.ref}` };
+  return { result: 'done', restore: `git -C ${word(repo)} branch ${word(now.branch)} ${kept.ref}` };
 }

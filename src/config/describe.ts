@@ -156,6 +156,8 @@ const SAID: readonly Table<Said | string>[] = [
       },
       base: 'branch that work starts from',
       remote: 'where `base` is fetched from, into `refs/remotes/REMOTE/BASE`',
+      branch_prefix:
+        'what the names of new branches begin with: `mc/MC-1-...`; older ones keep theirs, and are found all the same',
       fetch: 'whether to fetch before a worktree is made',
       fetch_timeout_seconds: 'bound of that fetch',
       base_max_age_days: 'a base older than this gives a warning',

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { UMASK } from '../machine/umask.ts';
-import { AGENT_KINDS, AGENTS_MAY, DEFAULT_LIMITS, ON_IDLE, TOLD } from '../model/policy.ts';
+import { AGENT_KINDS, AGENTS_MAY, DEFAULT_LIMITS, DEFAULT_PREFIX, ON_IDLE, TOLD } from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
@@ -46,6 +46,12 @@ const ref = text(
   /^[A-Za-z0-9_][A-Za-z0-9_./+#-]{0,199}$/,
   /\.\.|\/\/|\/\.|[/.]$|\.lock(\/|$)/,
 );
+/** By git's own rules, as git-check-ref-format(1) has them, for a name that goes on behind a "/". */
+const prefix = text(
+  'must be what git takes as the beginning of a branch\'s name, without "/" at its end, such as "mc" or "team/agents"',
+  /^[^\x00-\x20\x7f~^:?*[\\]{1,100}$/,
+  /^[-./]|\/[./]|\.\.|@\{|\.lock(\/|$)|\/$/,
+);
 const argv = v.pipe(
   v.array(text('must be a non-empty string', SOME), 'must be an array of strings, such as ["make", "setup"]'),
   v.minLength(1, 'must not be empty'),
@@ -90,6 +96,7 @@ export const PROJECT = v.object(
   {
     repo: path,
     base: v.optional(ref, 'main'),
+    branch_prefix: v.optional(prefix, DEFAULT_PREFIX),
     remote: v.optional(ref, 'origin'),
     fetch: v.optional(v.boolean('must be true or false'), true),
     fetch_timeout_seconds: v.optional(positive(3600), 30),

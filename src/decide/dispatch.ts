@@ -97,7 +97,7 @@ function closed(
 ): WhyNot | null {
   const { owner, author, attempts, not_before_at_ms } = ticket;
   const { max_attempts } = policy.limits;
-  const what = world.being_made[ticket.id];
+  const held = world.being_made[ticket.id];
   if (policy.broken.length > 0) return bare('config_broken');
   if (options.project !== null && ticket.project !== options.project) return bare('other_project');
   if (owner !== null && !policy.agents.has(owner)) return { because: 'owned_by_person', evidence: { owner } };
@@ -108,7 +108,7 @@ function closed(
   if (not_before_at_ms !== null && not_before_at_ms > world.now_ms)
     return { because: 'not_before', evidence: { not_before_at_ms } };
   if (attempts >= max_attempts) return { because: 'attempts_used_up', evidence: { attempts, max_attempts } };
-  return what === undefined ? null : { because: 'still_being_made', evidence: { what } };
+  return held === undefined ? null : { because: held.because, evidence: { what: held.what } };
 }
 
 function lostServers({ held }: Reconciled): WhyNot | null {

@@ -1,5 +1,6 @@
 import type { Policy, Project } from '../model/policy.ts';
 import { many } from '../model/text.ts';
+import { collision } from '../workspace/collision.ts';
 import { baseRefs, fetchesTo, git } from '../workspace/git.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 import { mirror } from './mirror.ts';
@@ -37,10 +38,11 @@ export async function repository(
         'correct repo or base in the configuration',
       ),
     ];
-  const [apart, who, pruned] = await Promise.all([
+  const [apart, who, pruned, shut] = await Promise.all([
     known.size === 2 ? comparison(project, refs) : null,
     identity(project, policy, env),
     url.ok ? mirror(project) : [],
+    collision(repo, project, { asks: false }),
   ]);
   const from = start.replace(/^refs\/(heads|remotes)\//, '');
   const at_ms = Number(known.get(start)) * 1000;
@@ -49,6 +51,7 @@ export async function repository(
     baseFinding(project, from, at_ms, apart),
     who,
     ...pruned,
+    ...(shut === null ? [] : [fail(`branches ${name}`, shut.says, shut.fix)]),
     ...(project.fetch && url.ok ? sshFinding(name, url.stdout, env) : []),
   ];
 }

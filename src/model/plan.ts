@@ -150,7 +150,7 @@ export type WhyNot =
   | Why<'dependencies_unmet', { readonly waits_for: string }>
   | Why<'not_before', { readonly not_before_at_ms: number }>
   | Why<'attempts_used_up', { readonly attempts: number; readonly max_attempts: number }>
-  | Why<'still_being_made', { readonly what: string | null }>
+  | Why<'still_being_made' | 'branch_elsewhere', { readonly what: string | null }>
   | Why<'other_project'>
   // The configuration.
   | Why<'config_broken' | 'no_agent'>

@@ -123,10 +123,15 @@ export interface HookSpec {
 export const AGENTS_MAY = ['done'] as const;
 export type AgentsMay = (typeof AGENTS_MAY)[number];
 
+/** What the names of branches begin with where a project says nothing. */
+export const DEFAULT_PREFIX = 'mc';
+
 export interface Project {
   readonly name: string;
   readonly repo: string;
   readonly base: string;
+  /** New branches are `<this>/<ticket>-<title>`. */
+  readonly branch_prefix: string;
   readonly remote: string;
   readonly fetch: boolean;
   readonly fetch_timeout_seconds: number;

@@ -105,6 +105,10 @@ export const SENTENCES = {
   not_before: ['its back-off is not over'],
   attempts_used_up: ['its attempts are used up'],
   still_being_made: ['an earlier launch still works on it', 'an earlier launch still works on it: {what}'],
+  branch_elsewhere: [
+    'its branch is checked out elsewhere: it waits until that is over',
+    'it waits until its branch is free: {what}',
+  ],
   other_project: ['another project was asked for'],
   config_broken: ['the configuration is broken'],
   no_agent: ['no agent profile is named for it'],

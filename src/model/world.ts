@@ -152,6 +152,13 @@ export function blocks(
 }
 
 /** Everything that a tick knows. Made by `observe`, read by `decide`, never changed. */
+/** What keeps a workspace from being had: an earlier launch that still works there (a hook, `git worktree add`), or another checkout of
+ *  the ticket's branch. */
+export interface HeldUp {
+  readonly because: 'still_being_made' | 'branch_elsewhere';
+  readonly what: string;
+}
+
 export interface World {
   readonly now_ms: number;
   /** Observed time since this host's last tick: clamped, so that suspend and clock jumps count for nothing. */
@@ -179,8 +186,8 @@ export interface World {
   readonly unreadable: readonly string[];
   /** Of tickets whose launch this tick may have to end: how many launches before it failed in a row. */
   readonly failed_launches: Readonly<Record<string, number>>;
-  /** Tickets in whose workspace an earlier launch still works (a hook, `git worktree add`), and what that is. */
-  readonly being_made: Readonly<Record<string, string>>;
+  /** Tickets whose workspace can't be had just now, and why. */
+  readonly being_made: Readonly<Record<string, HeldUp>>;
   /** Of this UTC day and of the tickets that may be launched; null = no budget is configured. */
   readonly spent: { readonly day: Spent; readonly tickets: Readonly<Record<string, Spent>> } | null;
 }

@@ -90,7 +90,8 @@ class Way {
     const { spec, project, ticket } = this.#step;
     const run = this.#ourRun();
     const looked = await branchDiff({ project, worktree: run.worktree, branch: run.branch });
-    if (looked.ok && !isOurBranch(looked.diff.branch, ticket.id))
+    const ours = { prefix: project.branch_prefix, made: run.branch };
+    if (looked.ok && !isOurBranch(looked.diff.branch, ticket.id, ours))
       throw new Refused(
         `the work is on the branch "${oneLine(looked.diff.branch, 100)}", which is no branch of ${ticket.id}: nothing is pushed`,
       );

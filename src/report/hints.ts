@@ -68,6 +68,10 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
         [`mc-pickup attach ${id}`, 'its agent'],
         [`mc-pickup stop ${id}`, 'end it'],
       ];
+    case 'branch_elsewhere':
+      return [
+        ['git switch --detach', 'there, or switch it to another branch: the next tick takes the ticket'],
+      ];
     // The next ticks see to it.
     case 'still_being_made':
     case 'launch_limit':

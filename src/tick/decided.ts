@@ -3,10 +3,13 @@ import type { DecideOptions, LaunchStep, Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { World } from '../model/world.ts';
 
-/** Of these launches those in whose workspace an earlier one still works, by ticket, and what that is. */
-export type BeingMade = (launches: readonly LaunchStep[]) => Promise<World['being_made']>;
+/** Of these launches those whose workspace can't be had just now, by ticket, and why. */
+export type BeingMade = (
+  launches: readonly LaunchStep[],
+  tickets: World['tickets'],
+) => Promise<World['being_made']>;
 
-/** The plan for a world. Only the tickets that it would launch are looked at for what an earlier launch still does there; where there is
+/** The plan for a world. Only the tickets that it would launch are looked at for what keeps their workspace; where there is
  *  something, it is decided anew without them, and each that comes in their place is looked at as well. */
 export async function decided(
   seen: World,
@@ -20,7 +23,7 @@ export async function decided(
     const launches = plan.dispatch.filter(
       (step): step is LaunchStep => step.kind === 'launch' && !looked.has(step.ticket),
     );
-    const found = launches.length === 0 ? {} : await beingMade(launches);
+    const found = launches.length === 0 ? {} : await beingMade(launches, world.tickets);
     if (Object.keys(found).length === 0) return { world, plan };
     for (const { ticket } of launches) looked.add(ticket);
     world = { ...world, being_made: { ...world.being_made, ...found } };

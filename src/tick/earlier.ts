@@ -5,6 +5,7 @@ import { startedWith } from '../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import type { LaunchStep } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
+import type { HeldUp } from '../model/world.ts';
 import type { BeingMade } from './decided.ts';
 import type { Eyes } from './observe/eyes.ts';
 
@@ -26,18 +27,20 @@ export function earlierTicks(
       if (serverStarts || locked) return !serverStarts;
       return isLocked(places.lock) === false;
     },
-    beingMade: async (launches) => {
+    beingMade: async (launches, tickets) => {
       const { leftAtWork } = await import('../workspace/index.ts');
       const me = lookAtSelf(hostId(places.state) ?? '');
       const processes = { me, lookAt, startedWith, notes: places.hooks };
-      const look = async ({ ticket, project: name }: LaunchStep): Promise<[string, string | null]> => {
+      const byId = new Map(tickets.map(({ ticket }) => [ticket.id, ticket]));
+      const look = async ({ ticket: id, project: name }: LaunchStep): Promise<[string, HeldUp | null]> => {
         const project = policy.projects.get(name);
-        if (project === undefined) return [ticket, null];
+        const ticket = byId.get(id);
+        if (project === undefined || ticket === undefined) return [id, null];
         const where = { project, ticket, root: join(places.worktrees, name) };
-        return [ticket, await leftAtWork(where, processes, locked)];
+        return [id, await leftAtWork(where, processes, locked)];
       };
       const found = await Promise.all(launches.map(look));
-      return Object.fromEntries(found.filter((one): one is [string, string] => one[1] !== null));
+      return Object.fromEntries(found.filter((one): one is [string, HeldUp] => one[1] !== null));
     },
   };
 }

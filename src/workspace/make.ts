@@ -3,10 +3,13 @@ import { basename, dirname } from 'node:path';
 import { namesAt } from '../machine/foreign.ts';
 import { slug } from '../model/text.ts';
 import { addWorktree, removeWorktree } from './adding.ts';
-import { branchKeys, isBranchOf, keyOf, noteKey, shortName } from './branches.ts';
+import { branchKeys, isBranchOf, keyOf, noteKey, prefixesOf, shortName } from './branches.ts';
+import { collision, spacesOf } from './collision.ts';
+import { elsewhere } from './elsewhere.ts';
 import { baseRefs, git } from './git.ts';
 import { saysOf, whoseLock } from './lock.ts';
-import { mayHaveBranch, ownDir, registered } from './own.ts';
+import { type Near, near } from './near.ts';
+import { ownDir, registered } from './own.ts';
 import { given, takeSlot } from './pool.ts';
 import { failing, no, type Prepared, type Refused, type Site } from './prepared.ts';
 import { halfMade, markReady, markStart } from './ready.ts';
@@ -30,6 +33,7 @@ interface Branches {
   readonly kept: Branch | undefined;
   /** The ticket that each branch was made for. */
   readonly keys: ReadonlyMap<string, string>;
+  readonly near: Near;
   isTaken(name: string): boolean;
 }
 
@@ -44,7 +48,7 @@ export async function make(
   const branches = await branchesOf(site, shared);
   if ('ok' in branches) return branches;
   const { base, kept, keys } = branches;
-  const refused = elsewhere(kept, site) ?? (await clearAway(site));
+  const refused = elsewhere(kept, site) ?? (await shutOut(site, branches)) ?? (await clearAway(site));
   if (refused !== null) return refused;
   const branch = kept === undefined ? nameOf(site, branches) : shortName(kept.ref);
   const start = kept ?? base;
@@ -75,29 +79,37 @@ export async function make(
   return { ok: true, worktree: target, branch, created: true, warnings };
 }
 
-async function branchesOf(
-  { project, ticket, common, target }: Site,
-  shared: Shared,
-): Promise<Branches | Refused> {
+async function branchesOf(site: Site, shared: Shared): Promise<Branches | Refused> {
+  const { project, ticket, common, target } = site;
   const bases = baseRefs(project);
-  const mine = `refs/heads/mc/${ticket.id}`;
+  const prefixes = prefixesOf(project);
+  const may = near(common, { id: ticket.id, prefixes, spaces: spacesOf(project) });
   const format = '--format=%(refname)%00%(committerdate:unix)%00%(objectname)%00%(worktreepath)';
-  const look = (...more: string[]) => git(common, ['for-each-ref', format, '--', ...bases, ...more]);
-  const refs = mayHaveBranch(common, ticket.id)
-    ? await look(mine, `${mine}-*`)
-    : await once(shared, `${project.fetch} ${bases.join(' ')}`, look);
+  const look = (...more: string[]) => git(common, ['for-each-ref', format, ...more]);
+  const keys = may.branch ? await branchKeys(common) : new Map<string, string>();
+  const noted = [...keys].filter(([, key]) => key === keyOf(ticket)).map(([name]) => `refs/heads/${name}`);
+  const named = prefixes.map((prefix) => `refs/heads/${prefix}/${ticket.id}`);
+  const alike = named.flatMap((name) => [name, `${name}/**`, `${name}-*`, `${name}-*/**`]);
+  const refs = may.branch
+    ? await look('--ignore-case', '--', ...bases, ...noted, ...alike)
+    : await once(shared, `${project.fetch} ${bases.join(' ')}`, () => look('--', ...bases));
   if (!refs.ok) return failing(project.repo, refs);
   const all = refs.stdout.split('\n').map(branchOf);
-  const named = all.filter(({ ref }) => isBranchOf(ref, ticket.id));
-  const keys = named.length > 0 ? await branchKeys(common) : new Map<string, string>();
-  const [kept] = named
-    .filter(({ ref }) => (keys.get(shortName(ref)) ?? keyOf(ticket)) === keyOf(ticket))
+  const heads = all.filter(({ ref }) => ref.startsWith('refs/heads/'));
+  const [kept] = heads
+    .filter(({ ref }) => isBranchOf(shortName(ref), site, keys))
     .sort((a, b) => Number(b.worktree === target) - Number(a.worktree === target) || b.at_ms - a.at_ms);
   return {
     base: bases.map((ref) => all.find((one) => one.ref === ref)).find((one) => one !== undefined),
-    ...{ kept, keys },
-    isTaken: (name) => all.some(({ ref }) => ref === `refs/heads/${name}`),
+    ...{ kept, keys, near: may },
+    isTaken: (name) => heads.some(({ ref }) => collides(shortName(ref), name)),
   };
+}
+
+/** Whether git can't keep both everywhere: the same but for case, or one where the directory of the other has to be. */
+function collides(one: string, other: string): boolean {
+  const [a, b] = [one.toLowerCase(), other.toLowerCase()];
+  return a === b || a.startsWith(`${b}/`) || b.startsWith(`${a}/`);
 }
 
 function branchOf(line: string): Branch {
@@ -105,21 +117,28 @@ function branchOf(line: string): Branch {
   return { ref, at_ms: Number(at) * 1000, oid, worktree };
 }
 
-function nameOf({ ticket }: Site, { isTaken }: Branches): string {
+function nameOf({ project, ticket }: Site, { isTaken }: Branches): string {
   const name = slug(ticket.title);
-  const fresh = `mc/${ticket.id}${name === '' ? '' : `-${name}`}`;
-  return isTaken(fresh) ? `${fresh}-${ticket.created_at_ms.toString(36)}` : fresh;
+  const fresh = `${project.branch_prefix}/${ticket.id}${name === '' ? '' : `-${name}`}`;
+  const own = `${fresh}-${ticket.created_at_ms.toString(36)}`;
+  const more = [...Array(9).keys()].map((n) => `${own}-${n + 2}`);
+  return [fresh, own, ...more].find((one) => !isTaken(one)) ?? own;
 }
 
-/** A branch that is checked out in another worktree can't be had. */
-function elsewhere(kept: Branch | undefined, { common, target, me }: Site): Refused | null {
-  if (kept === undefined || kept.worktree === '' || kept.worktree === target) return null;
-  const whose = whoseLock(ownDir(common, kept.worktree), me);
-  if (whose.kind === 'other') return no('other_board', saysOf(kept.worktree, whose));
-  const gone = existsSync(kept.worktree)
-    ? ''
-    : ', which is missing: if it is gone for good, run git worktree unlock and git worktree prune';
-  return no('branch_elsewhere', `${shortName(kept.ref)} is checked out in ${kept.worktree}${gone}`);
+/** No new branch can be made beside what is there. */
+async function shutOut({ project, common }: Site, { kept, near }: Branches): Promise<Refused | null> {
+  const why = kept === undefined && near.prefix ? await collision(common, project, { asks: true }) : null;
+  return why === null ? null : no('branch_collision', `${why.says}: ${why.fix}`);
+}
+
+/** Why the branch that a ticket has can't be had just now: it is checked out in another worktree. null = it can, or it has none. Asked
+ *  before the ticket is claimed, and of git only where it may have one. */
+export async function busyElsewhere(site: Site): Promise<string | null> {
+  const { project, ticket, common } = site;
+  if (!near(common, { id: ticket.id, prefixes: prefixesOf(project), spaces: [] }).branch) return null;
+  const branches = await branchesOf(site, new Map());
+  const refused = 'ok' in branches ? null : elsewhere(branches.kept, site);
+  return refused?.because === 'branch_elsewhere' ? refused.error : null;
 }
 
 /** Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away. */

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { realOf } from '../machine/files.ts';
-import { at, inDirAt, isPlainDir, lookAtName, namesAt, textAt } from '../machine/foreign.ts';
+import { at, inDirAt, isPlainDir, namesAt, textAt } from '../machine/foreign.ts';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
 export const READY = 'mc-pickup-ready';
@@ -82,25 +82,6 @@ export function ownDir(common: string, target: string): string | null {
   if (named !== null && dirname(named) === join(common, 'worktrees') && placeOf(named) === target)
     return named;
   return registered(common).find(({ path }) => path === target)?.own ?? null;
-}
-
-/** Whether a ticket may have a branch of ours, `mc/ID` or `mc/ID-...`; true where the files can't tell. The loose refs come first:
- *  git packs a ref before it takes the loose one away. */
-export function mayHaveBranch(common: string, id: string): boolean {
-  if (existsSync(join(common, 'reftable'))) return true;
-  const mine = (name: string): boolean => name === id || name.startsWith(`${id}-`);
-  const loose = join(common, 'refs', 'heads', 'mc');
-  if (namesAt(loose).some(mine) || isOdd(loose, isPlainDir(loose))) return true;
-  const file = join(common, 'packed-refs');
-  const text = textAt(file, { most: MOST_REFS, encoding: 'latin1' });
-  if (text === null) return isOdd(file, false);
-  const packed = `refs/heads/mc/${id}`;
-  return text.split('\n').some((line) => line.endsWith(packed) || line.includes(`${packed}-`));
-}
-
-/** Something stands there, and not what belongs there. */
-function isOdd(path: string, fits: boolean): boolean {
-  return !fits && lookAtName(path) !== null;
 }
 
 /** What a file says, trimmed; '' = nothing can be read. */

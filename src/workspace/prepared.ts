@@ -19,6 +19,7 @@ export type Refusal =
   | 'repo_odd'
   | 'being_made'
   | 'branch_elsewhere'
+  | 'branch_collision'
   | 'other_board';
 
 export interface Refused {

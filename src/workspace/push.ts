@@ -1,4 +1,5 @@
 import { TICKET_ID } from '../model/ticket.ts';
+import { prefixesOf, prefixOf } from './branches.ts';
 import { git } from './git.ts';
 
 export type Pushed =
@@ -6,9 +7,17 @@ export type Pushed =
   /** `refused`: the remote has other commits; trying again would end the same. */
   | { readonly ok: false; readonly because: 'refused' | 'failed'; readonly error: string };
 
-/** A branch of ours, by its name alone: what an agent renamed to something odd goes nowhere. */
-export function isOurBranch(branch: string, id: string): boolean {
-  return TICKET_ID.test(id) && new RegExp(`^mc/${id}(-[A-Za-z0-9._-]{1,100})?$`).test(branch);
+/** A branch of ours, by its name alone: what an agent renamed to something odd goes nowhere. `prefix`: that of new branches; `made`: the
+ *  branch that the board knows its run to have got. What the repository notes of it an agent can write. */
+export function isOurBranch(
+  branch: string,
+  id: string,
+  { prefix, made }: { readonly prefix: string; readonly made: string | null },
+): boolean {
+  if (!TICKET_ID.test(id) || !/^[A-Za-z0-9._-]+$/.test(branch.slice(branch.lastIndexOf('/') + 1)))
+    return false;
+  const own = prefixOf(branch, id);
+  return own !== null && (branch === made || prefixesOf({ branch_prefix: prefix }).includes(own));
 }
 
 /** What stands before `push`. The agents can write the configuration of the repository: nothing of that is started. */
@@ -36,8 +45,11 @@ export async function pushBranch(
       error: `${remote} has other commits on ${branch} (${said}): look at them; nothing is pushed by force`,
     };
   // Its own refusal may pass: a lock that a push of before still holds, a check that is away.
-  if (/\[remote rejected\]/.test(said))
-    return { ok: false, because: 'failed', error: `${remote} does not take ${branch}: ${said}` };
+  if (/\[remote rejected\]/.test(said)) {
+    const [, taken] = /'refs\/heads\/([^']+)' exists; cannot create/.exec(done.error) ?? [];
+    const why = taken === undefined ? said : `its branch "${taken}" is in the way: rename it there`;
+    return { ok: false, because: 'failed', error: `${remote} does not take ${branch}: ${why}` };
+  }
   const [first = ''] = done.error.split('\n');
   return { ok: false, because: 'failed', error: said === '' ? first : `git push: ${said}` };
 }

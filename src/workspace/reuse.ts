@@ -25,18 +25,19 @@ export async function reuse(site: Site): Promise<Prepared> {
   if (!seen.ok || realOf(top) !== realOf(target) || realOf(dir) !== common)
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
   const branch = shortName(head);
-  const key = (await branchKeys(common)).get(branch) ?? keyOf(ticket);
+  const keys = await branchKeys(common);
+  const key = keys.get(branch) ?? keyOf(ticket);
   if (key !== keyOf(ticket))
     return no(
       'worktree_foreign',
       `${target} was made for another ticket of that number (${key}): move it away, or run git worktree unlock and git worktree remove on it`,
     );
-  if (isBranchOf(head, ticket.id)) {
+  if (isBranchOf(branch, site, keys)) {
     markReady(site);
     return { ok: true, worktree: target, branch, created: false, warnings: [] };
   }
   const on = head === 'HEAD' ? 'a detached HEAD' : head.replace('refs/heads/', 'branch ');
-  const says = `${target} is on ${on}, not on mc/${ticket.id}`;
+  const says = `${target} is on ${on}, not on one of ${ticket.id} (${project.branch_prefix}/${ticket.id}-...)`;
   const status = await git(target, ['status', '--porcelain', '-z']);
   return status.ok && status.stdout === ''
     ? no(

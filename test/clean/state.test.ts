@@ -230,6 +230,15 @@ describe('a branch', () => {
     expect(world.git(world.repo, 'rev-parse', tree.branch)).toBe(tip);
   });
 
+  it('is known by its key where the prefix is another by now; one of that name that nobody noted is not', async () => {
+    const tree = await world.merged();
+    world.git(world.repo, 'worktree', 'remove', tree.dir);
+    world.git(world.repo, 'branch', '-m', tree.branch, `old/${tree.id}-x`);
+    world.git(world.repo, 'branch', `feature/${tree.id}-x`);
+    const { outcomes } = await world.clean(['branches']);
+    expect(outcomes.map(({ item }) => item.name)).toEqual([`old/${tree.id}-x`]);
+  });
+
   it('stays when it is checked out', async () => {
     const tree = await world.merged();
     expect((await world.clean(['branches'])).because(tree.branch)).toBe('checked_out');

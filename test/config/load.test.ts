@@ -37,6 +37,7 @@ test('a small configuration with its defaults', () => {
     name: 'demo',
     repo: '/h/r',
     base: 'main',
+    branch_prefix: 'mc',
     remote: 'origin',
     fetch: true,
     fetch_timeout_seconds: 30,
@@ -76,6 +77,10 @@ test.each([
   ['[project.d]\nbase = "main"\n', ':1:10: project.d.repo: is missing'],
   ['[project.d]\nrepo = "rel"\n', ':2:1: project.d.repo: must be an absolute path'],
   ['[project.d]\nrepo = "/r"\nbase = "-x"\n', ':3:1: project.d.base: must be a plain'],
+  [
+    '[project.d]\nrepo = "/r"\nbranch_prefix = "mc/"\n',
+    ':3:1: project.d.branch_prefix: must be what git takes',
+  ],
   ['[project.d]\nrepo = "/r"\nbase = "a;b"\n', ':3:1: project.d.base: must be a plain'],
   [
     '[project.d]\nrepo = "/r"\nafter_create = {argv=["a"], timeout = 1}\n',

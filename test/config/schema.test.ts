@@ -1,5 +1,5 @@
 /** The schema for editors against the program: neither accepts what the other refuses, as far as a schema can know. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -244,4 +244,34 @@ test('what the program refuses by itself the schema refuses, and nothing else', 
   // Else the property would hold for want of anything to compare.
   expect(sound).toBeGreaterThan(numRuns / 50);
   expect(sound).toBeLessThan((numRuns * 49) / 50);
+});
+
+test('a prefix of branches is one exactly where git takes it for one', () => {
+  const drawn = fc.sample(
+    fc.string({
+      unit: fc.constantFrom(..."aZ0-./@{}~^:?*[]\\ $;'é", '.lock', '..', '//'),
+      minLength: 1,
+      maxLength: 5,
+    }),
+    { numRuns: 150, seed: 5 },
+  );
+  for (const prefix of [
+    'mc',
+    'team/agents',
+    'ann.x/mc',
+    '@',
+    'a.',
+    'x.lock',
+    'x.lock/y',
+    '-x',
+    'x/',
+    '/x',
+    ...drawn,
+  ]) {
+    const name = `${prefix}/MC-1-roof`;
+    const { status } = spawnSync('git', ['check-ref-format', '--branch', name], { stdio: 'ignore' });
+    const text = `[project.p]\nrepo = "/r"\n${stringify({ branch_prefix: prefix })}`;
+    expect([prefix, complaints(text).length === 0]).toEqual([prefix, status === 0]);
+    expect(fits(parse(text))).toBe(status === 0);
+  }
 });

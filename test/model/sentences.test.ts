@@ -6,8 +6,8 @@ import { reasonWords, SENTENCES, sentence } from '../../src/model/sentences.ts';
 
 const SRC = resolve(import.meta.dirname, '../../src');
 const reasons = Object.keys(SENTENCES);
-/** What decides, and what acts on it: nobody else makes a step or a skip. */
-const writers = ['decide', 'act']
+/** What decides, and what acts on it, and what finds that a workspace can't be had: nobody else makes a step or a skip. */
+const writers = ['decide', 'act', 'workspace']
   .flatMap((folder) =>
     readdirSync(join(SRC, folder), { recursive: true, encoding: 'utf8' }).map((one) => join(folder, one)),
   )

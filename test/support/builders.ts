@@ -287,6 +287,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     name: 'house',
     repo: '/srv/house',
     base: 'main',
+    branch_prefix: 'mc',
     remote: 'origin',
     fetch: false,
     fetch_timeout_seconds: 30,

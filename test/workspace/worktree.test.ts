@@ -42,6 +42,7 @@ const project = (more: object = {}) => ({
   name: 'p',
   repo,
   base: 'main',
+  branch_prefix: 'mc',
   remote: 'origin',
   fetch: true,
   fetch_timeout_seconds: 5,

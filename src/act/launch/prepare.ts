@@ -25,6 +25,8 @@ const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
   'worktrees_root_missing',
   'worktree_missing',
   'being_made',
+  'branch_elsewhere',
+  'branch_collision',
   'other_board',
   'git_silent',
   'repo_odd',

@@ -27,6 +27,8 @@ export interface RunResult extends End {
   readonly stderr: string;
 }
 
+/** The error of a program that has printed more than is read. */
+export const TOO_LONG = 'output too long';
 const LIMIT = 4 * 1024 * 1024;
 /** A daemon that inherited the pipes must not hold us: how long they may outlive the program itself. */
 const DRAIN_MS = 200;
@@ -77,7 +79,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   open = false;
   child.stdout?.destroy();
   child.stderr?.destroy();
-  const error = end.error ?? (out.over ? 'output too long' : null);
+  const error = end.error ?? (out.over ? TOO_LONG : null);
   return { ...end, stdout: out.text(), stderr: err.text(), error };
 }
 
@@ -106,7 +108,7 @@ export async function runToFile(
   for (const fd of files) closeSync(fd);
   return {
     ...end,
-    ...{ stdout: stdout ?? '', stderr, error: end.error ?? (stdout === null ? 'output too long' : null) },
+    ...{ stdout: stdout ?? '', stderr, error: end.error ?? (stdout === null ? TOO_LONG : null) },
   };
 }
 

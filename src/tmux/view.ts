@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { lookAt } from '../machine/process.ts';
 import { findProgram } from '../machine/programs.ts';
-import { type RunResult, run, runToFile } from '../machine/spawn.ts';
+import { type RunResult, run, runToFile, TOO_LONG } from '../machine/spawn.ts';
 import type { ObserverIdentity } from '../model/identity.ts';
 import type { Pane, TmuxView } from '../model/world.ts';
 import { MAX_SOCKET_PATH } from './dir.ts';
@@ -13,29 +13,33 @@ import { cleanEnv, command, failureOf, NOT_INSTALLED, onSocket, TIMEOUT_MS, type
 const MOST_NAME = 128;
 /** A title that is longer says nothing to anybody. */
 const MOST_TITLE = 1000;
-/**
- * A program in a pane can set the pane's options and title to anything: to a megabyte, to lines that look like another pane's. So what
- * it can set is measured before it is looked at, and loses there what could end a field or a line: `!` stands for each such character
- * of a mark, and for one that is too long.
- */
-const markField = (option: string): string =>
-  `#{?#{e|<=:#{n:${option}},${MOST_NAME}},#{s/[^A-Za-z0-9_-]/!/:${option}},!}`;
-/** A range, spelled so that none of them stands in the bundle, which is printable. */
-const CONTROLS = decodeURIComponent('%01-%1f');
-export const TITLE = `#{?#{e|<=:#{n:pane_title},${MOST_TITLE}},#{s/[${CONTROLS}]/ /:pane_title},}`;
-const FIELDS = [
+/** What only tmux can set. It comes first, so that nothing of a pane's own can pass for it. */
+const KNOWN = [
   '#{session_id}',
   '#{pane_id}',
   '#{pane_pid}',
   '#{pane_dead}',
   '#{pane_dead_status}',
   '#{pane_dead_signal}',
-  markField('@mc_run'),
-  markField('@mc_ticket'),
   '#{window_activity}',
   '#{pid}',
-  TITLE, // last: it may hold the separator
-].join('|');
+];
+/**
+ * A program in a pane can set the pane's options and title to anything: to a megabyte, to lines that look like another pane's. So each is
+ * counted before it is told, and a line is believed only if it holds all that was counted.
+ */
+const SAID = ['@mc_run', '@mc_ticket', 'pane_title'];
+const COUNTED = [...KNOWN, ...SAID.map((one) => `#{n:${one}}`), ...SAID.map((one) => `#{${one}}`)].join('|');
+/**
+ * The same, made harmless by tmux itself, which takes it twice as long: what is longer than it may be, and what could end a field or a
+ * line, is lost there; `!` stands for each such character of a mark, and for one that is too long.
+ */
+const markField = (option: string): string =>
+  `#{?#{e|<=:#{n:${option}},${MOST_NAME}},#{s/[^A-Za-z0-9_-]/!/:${option}},!}`;
+/** A range, spelled so that none of them stands in the bundle, which is printable. */
+const CONTROLS = decodeURIComponent('%01-%1f');
+export const TITLE = `#{?#{e|<=:#{n:pane_title},${MOST_TITLE}},#{s/[${CONTROLS}]/ /:pane_title},}`;
+const CLEANED = [...KNOWN, '', '', '', markField('@mc_run'), markField('@mc_ticket'), TITLE].join('|');
 
 /** What our server shows. "None" needs proof: no answer AND the recorded server's process is dead. */
 export async function viewServer(
@@ -89,10 +93,14 @@ const noServer: TmuxView = { kind: 'none' };
 const END = 'mc-pickup-end';
 
 async function list(tmux: Tmux): Promise<TmuxView> {
-  const words = onSocket(tmux, ['list-panes', '-a', '-F', FIELDS, ';', 'display-message', '-p', END]);
-  let answer = await runToFile(tmux.binary, words, { timeoutMs: TIMEOUT_MS, env: cleanEnv() });
-  // The memory for files is full: a pipe takes all.
-  if (isCutOff(answer)) answer = await run(tmux.binary, words, { timeoutMs: TIMEOUT_MS, env: cleanEnv() });
+  const options = { timeoutMs: TIMEOUT_MS, env: cleanEnv() };
+  let answer = await runToFile(tmux.binary, listing(tmux, COUNTED), options);
+  let told = panesIn(answer);
+  // Something that a pane says of itself is not as we set it; or the memory for files is full, and a pipe takes all.
+  if (told.malformed !== null || answer.error === TOO_LONG || isCutOff(answer)) {
+    answer = await run(tmux.binary, listing(tmux, CLEANED), options);
+    told = panesIn(answer);
+  }
   // So answers a server without any session.
   const empty = answer.code === 1 && answer.stderr.trim() === 'no current target';
   const failure = empty ? null : failureOf(answer);
@@ -102,19 +110,8 @@ async function list(tmux: Tmux): Promise<TmuxView> {
     return { kind: 'unknown', error: failure };
   }
   if (!empty && isCutOff(answer)) return { kind: 'unknown', error: 'the answer of tmux was cut off' };
-  const panes: Pane[] = [];
-  let server = 0;
-  let malformed: string | null = null;
-  for (const line of answer.stdout.split('\n')) {
-    if (line === '' || line === END) continue;
-    const parsed = parsePane(line);
-    // What is no pane's line says nothing of any pane: a hook that somebody has set on the server may print.
-    if (parsed === null) malformed ??= line;
-    else {
-      server = parsed.server;
-      panes.push(parsed.pane);
-    }
-  }
+  const { panes, malformed } = told;
+  let { server } = told;
   if (server === 0 && malformed !== null)
     return {
       kind: 'unknown',
@@ -134,30 +131,53 @@ async function list(tmux: Tmux): Promise<TmuxView> {
   };
 }
 
+/** `-u`: a title is told as it is, though no language is set where a scheduler starts us. */
+function listing(tmux: Tmux, fields: string): string[] {
+  const ask = ['list-panes', '-a', '-F', fields, ';', 'display-message', '-p', END];
+  return ['-u', ...onSocket(tmux, ask)];
+}
+
+interface Told {
+  readonly panes: readonly Pane[];
+  /** 0 = no pane tells it. */
+  readonly server: number;
+  /** The first line that is no pane's. It says nothing of any pane: a hook that somebody has set on the server may print. */
+  readonly malformed: string | null;
+}
+
+function panesIn({ stdout }: RunResult): Told {
+  const panes: Pane[] = [];
+  let server = 0;
+  let malformed: string | null = null;
+  for (const line of stdout.split('\n')) {
+    if (line === '' || line === END) continue;
+    const parsed = parsePane(line);
+    if (parsed === null) malformed ??= line;
+    else {
+      server = parsed.server;
+      panes.push(parsed.pane);
+    }
+  }
+  return { panes, server, malformed };
+}
+
 function isCutOff({ error, code, stdout, stderr }: RunResult): boolean {
   if (error !== null || code === null) return false;
   return code === 0 ? !`\n${stdout}`.includes(`\n${END}\n`) : stderr === '';
 }
 
-/** `FIELDS`, as tmux fills them in. One pattern: each has to be compiled anew in every tick. */
-const LINE = /^(\$\d+)\|(%\d+)\|(\d+)\|([01]?)\|(\d*)\|([^|]*)\|([\w!-]*)\|([\w!-]*)\|(\d*)\|(\d+)\|(.*)$/s;
+/** `COUNTED` and `CLEANED`, as tmux fills them in. One pattern: each has to be compiled anew in every tick. */
+const LINE =
+  /^(\$\d+)\|(%\d+)\|(\d+)\|([01]?)\|(\d*)\|([^|]*)\|(\d*)\|(\d+)\|(\d*)\|(\d*)\|(\d*)\|([\w!-]*)\|([\w!-]*)\|(.*)$/s;
+const CONTROL = new RegExp(`[${CONTROLS}]`);
 
 /** One line of `list-panes`, or null when it is not exactly what was asked for. A pane whose marks are not ours is one without any. */
 export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
-  const [
-    ,
-    session = '',
-    pane = '',
-    pid,
-    dead,
-    status,
-    signal = '',
-    run = '',
-    ticket = '',
-    activity,
-    server,
-    title = '',
-  ] = LINE.exec(line) ?? [];
+  const [, session = '', pane = '', pid, dead, status, signal = '', activity, server, ...said] =
+    LINE.exec(line) ?? [];
+  const [runs, tickets, titles, run = '', ticket = '', title = ''] = said;
+  if (!isAll(runs, run, MOST_NAME) || !isAll(tickets, ticket, MOST_NAME)) return null;
+  if (!isAll(titles, title, MOST_TITLE)) return null;
   const exit_signal = signalNumber(signal);
   if (server === undefined || exit_signal === undefined) return null;
   const odd = run.includes('!') || ticket.includes('!');
@@ -170,6 +190,12 @@ export function parsePane(line: string): { readonly pane: Pane; readonly server:
     title: title.trim(),
   };
   return { pane: view, server: Number(server) };
+}
+
+/** Whether a text is all that was counted of it, and harmless. What was cleaned is not counted. */
+function isAll(count: string | undefined, text: string, most: number): boolean {
+  if (count === '') return true;
+  return Number(count) <= most && Number(count) === Buffer.byteLength(text) && !CONTROL.test(text);
 }
 
 /** tmux gives a number on Linux and a name (`KILL`) on BSD. */

@@ -90,7 +90,7 @@ until [ -e "$notes/forge" ]; do sleep 0.02; done
 t set-option -p -t $p @mc_ticket 'x y'; t set-option -p -t $p @mc_run ''
 say 1; until [ -e "$notes/2" ]; do sleep 0.02; done
 t set-option -p -t $p @mc_run "x
-\\$0|%0|1|1|9||${other.mark}|${first}|1|1|dead
+\\$0|%0|1|1|9||1|1||||${other.mark}|${first}|dead
 mc-pickup-end"
 say 2; until [ -e "$notes/3" ]; do sleep 0.02; done
 t set-option -p -t $p @mc_run ${other.mark}; t set-option -p -t $p @mc_ticket ${first}

@@ -118,7 +118,7 @@ test.each([
   ['echo "fork failed: Resource temporarily unavailable" >&2; exit 1', 'temporarily'],
   ['exec sleep 1000', 'did not answer'],
   ['echo "what|is|this"; echo mc-pickup-end', 'malformed'],
-  ['printf "%s\\n" "\\$0|%0|1|0|||r-1|T-1|5|9|a"', 'cut off'],
+  ['printf "%s\\n" "\\$0|%0|1|0|||5|9|3|3|1|r-1|T-1|a"', 'cut off'],
   ['exit 0', 'cut off'],
   ['echo mc-pickup-end; echo more', 'malformed'],
 ])('a tmux that fails is unknown: %s', async (script, words) => {
@@ -138,7 +138,7 @@ test('what a pane shows can not be told once its program has ended, or it is gon
 
 test('where the memory for files is full, a pipe takes what tmux says', async () => {
   // To a file it gets nothing out, and does not notice.
-  const answer = 'printf "%s\\n" "\\$0|%0|1|0|||r-1|T-1|5|9|a" mc-pickup-end';
+  const answer = 'printf "%s\\n" "\\$0|%0|1|0|||5|9|3|3|1|r-1|T-1|a" mc-pickup-end';
   const view = await viewServer(fake(`if [ -f /dev/fd/1 ]; then exit 0; fi; ${answer}`));
   expect(view).toMatchObject({ kind: 'server', server_pid: 9, panes: [{ run: 'r-1' }] });
   const lost = 'if [ -f /dev/fd/2 ]; then exit 1; fi; echo "no server running on x" >&2; exit 1';
@@ -148,9 +148,50 @@ test('where the memory for files is full, a pipe takes what tmux says', async ()
 test('a missing tmux is named; a malformed pane line is refused', async () => {
   const view = await viewServer({ ...fake(''), binary: join(dir, 'nowhere') });
   expect(view.kind === 'unknown' && view.error).toContain('apt-get install tmux');
-  expect(parsePane('$0|%0|12|1||KILL|r|T-1|5|9|a|b')?.pane.exit_signal).toBe(9);
-  expect(parsePane('$0|%0|12|1|||r|T-1|5|9| a|b ')?.pane.title).toBe('a|b');
-  expect(parsePane('$0|%0|12|1|||r|T-1|5|9')).toBeNull();
+  expect(parsePane('$0|%0|12|1||KILL|5|9|1|3|3|r|T-1|a|b')?.pane.exit_signal).toBe(9);
+  expect(parsePane('$0|%0|12|1|||5|9|1|3|5|r|T-1| a|b ')?.pane.title).toBe('a|b');
+  expect(parsePane('$0|%0|12|1|||5|9|1|3|0|r|T-1')).toBeNull();
+});
+
+test('what a pane says of itself is told as it is, in one question, and passes for nothing else', async () => {
+  const made = await start(['sleep', '1000']);
+  const calls = join(dir, 'calls');
+  const binary = join(dir, 'counting');
+  writeFileSync(binary, `#!/bin/sh\necho "$*" >>'${calls}'\nexec tmux "$@"\n`, { mode: 0o755 });
+  const look = async () => {
+    rmSync(calls, { force: true });
+    const view = await viewServer({ ...tmux, binary });
+    return { view, asked: readFileSync(calls, 'utf8').trim().split('\n').length };
+  };
+  const set = (...words: string[]) => spawnSync('tmux', ['-S', tmux.socket, ...words]);
+  // Where a scheduler starts us no language is set.
+  const before = process.env.LC_ALL;
+  process.env.LC_ALL = 'C';
+  try {
+    set('-u', 'select-pane', '-t', made.pane, '-T', '\u25c7 R\u00e9ady | a');
+    const ours = { run: 'r-1', ticket: 'MC-1', pid: made.pid, title: '\u25c7 R\u00e9ady | a' };
+    expect(await look()).toMatchObject({ view: { kind: 'server', panes: [ours] }, asked: 1 });
+    const another = '|MC-1|t\n$7|%77|1|0|||1|9|3|4|1|r-2|MC-2|t';
+    for (const mark of [
+      'x y',
+      `x${another}`,
+      `r-1|MC-1|t\n$7|%77|1|0|||1|9||||r-2`,
+      'x'.repeat(129),
+      'a\u00e9',
+    ]) {
+      set('set-option', '-p', '-t', made.pane, '@mc_run', mark);
+      const { view, asked } = await look();
+      expect(view, mark).toMatchObject({
+        server_pid: made.server_pid,
+        panes: [{ pid: made.pid, odd: true }],
+      });
+      expect(view, mark).toHaveProperty('panes.length', 1);
+      expect(asked, mark).toBe(2);
+    }
+  } finally {
+    if (before === undefined) delete process.env.LC_ALL;
+    else process.env.LC_ALL = before;
+  }
 });
 
 test('a paste arrives with its lines; into a dead pane it is refused and the server lives', async () => {

@@ -1,4 +1,5 @@
 import type { Board, Cas } from '../board/port/index.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Outcome, Step, StepResult } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { TicketStatus } from '../model/ticket.ts';
@@ -28,4 +29,13 @@ export function outcome(
   error: string | null,
 ): Outcome {
   return { step, run, result, after, error };
+}
+
+/** The outcome of work that may throw: one step's failure stops no other. */
+export async function guarded<T>(step: Step, work: () => Promise<T>): Promise<T | Outcome> {
+  try {
+    return await work();
+  } catch (error) {
+    return outcome(step, null, 'failed', null, messageOf(error));
+  }
 }

@@ -1,3 +1,4 @@
+import type { Fault, Hold } from '../model/hold.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
 import type { LaunchStep, NudgeStep } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
@@ -31,7 +32,9 @@ export type PreparedLaunch =
       /** What people answered, as it stands in the prompt. */
       readonly answers: readonly number[];
     }
-  | { readonly ok: false; readonly because: 'launch_failed' | 'environment'; readonly error: string };
+  | { readonly ok: false; readonly because: 'launch_failed' | 'environment'; readonly error: string }
+  /** Something of the project, of the profile or of this host, and not of the ticket. */
+  | { readonly ok: false; readonly because: 'held'; readonly fault: Fault };
 
 export type Place = Extract<PreparedLaunch, { ok: true }>;
 
@@ -58,11 +61,20 @@ export interface Outside {
   halted(project: string, agent: string): boolean;
   /** Switches the launches of this scope off; false = a person was faster, and may have switched off more. */
   switchOff(level: 'dispatch', scope: string, reason: string): boolean;
-  /** What keeps every launch of this profile from coming to anything, known before anything is claimed: then no attempt
-   *  is spent on it. null = nothing. */
-  unlaunchable(step: LaunchStep): Promise<string | null>;
-  /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. */
-  prepare(claimed: Claimed): Promise<PreparedLaunch>;
+  /** What holds the launches of this project or of this profile now, be it since a moment ago; null = nothing. */
+  held(project: string, agent: string): Hold | null;
+  /** Holds the scope of a fault; false = it is held already. */
+  hold(fault: Fault): boolean;
+  /** Looks whether a hold is still founded, as far as the fault went: what is wrong; null = it is gone. */
+  lookAgain(hold: Hold): Promise<Fault | null>;
+  /** Lets it go (null), or puts the next look off. */
+  lookedAgain(hold: Hold, found: Fault | null): void;
+  /** What keeps every launch of this profile from coming to anything, known before anything is claimed; null = nothing. A text: of its
+   *  account, which the board holds. */
+  unlaunchable(step: LaunchStep): Promise<Fault | string | null>;
+  /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. `proven` is called as soon as a
+   *  checkout of the project has come through. */
+  prepare(claimed: Claimed, proven?: () => void): Promise<PreparedLaunch>;
   /** Runtimes other than `run` that are seen on this ticket or in this worktree: now, or in the look of another launch of this tick
    *  that began within the last second, and after `run` was claimed. */
   neighbours(ticket: string, run: string, worktree: string, host_id: string): Promise<Neighbours>;

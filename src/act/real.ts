@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { adapterOf } from '../agents/index.ts';
+import { changeHolds, forgive, readHolds } from '../machine/holds.ts';
 import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine/killswitch.ts';
+import { begun, configOf, type Fault, foundAgain, type Hold, holdOn } from '../model/hold.ts';
 import { blocks } from '../model/world.ts';
 import { keepLastScreen } from '../runs/last-screen.ts';
 import { readRegistered, removeMark } from '../runs/marks.ts';
@@ -26,8 +28,12 @@ export function realOutside(here: Here): Outside {
     token: () => randomBytes(4).toString('hex'),
     halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
     switchOff: (level, scope, reason) => switchOff(level, scope, reason, here),
+    held: (project, agent) => holdOn(readHolds(places).holds, project, agent),
+    hold: (fault) => hold(fault, here),
+    lookAgain: async (one) => (await launches()).lookAgain(one),
+    lookedAgain: (one, found) => lookedAgain(one, found, here),
     unlaunchable: async (step) => (await launches()).unlaunchable(step),
-    prepare: async (claimed) => (await launches()).prepare(claimed),
+    prepare: async (...launch) => (await launches()).prepare(...launch),
     neighbours: async (...launch) => (await launches()).neighbours(...launch),
     expect: async (count) => (await launches()).expect(count),
     start: async (...launch) => (await launches()).start(...launch),
@@ -55,6 +61,23 @@ function switchOff(level: 'dispatch', scope: string, reason: string, { places, e
   });
   recordRelease(places, scope, at_ms); // these deaths have had their effect, however the switch is taken away
   return true;
+}
+
+function hold(fault: Fault, { places, policy, clock }: Here): boolean {
+  let begins = false;
+  changeHolds(places, ({ holds }) => {
+    begins = !holds.some(({ scope }) => scope === fault.scope);
+    return begins ? { holds: [...holds, begun(fault, configOf(fault.scope, policy) ?? '', clock())] } : {};
+  });
+  return begins;
+}
+
+function lookedAgain(one: Hold, found: Fault | null, { places, policy, clock }: Here): void {
+  const next = found === null ? [] : [foundAgain(one, found, configOf(one.scope, policy) ?? '', clock())];
+  changeHolds(places, ({ holds }) => ({
+    holds: holds.flatMap((each) => (each.scope === one.scope ? next : [each])),
+  }));
+  if (found === null) forgive(places, one);
 }
 
 async function closePane(run: string, pane: string, pid: number, { places, tmux }: Here): Promise<void> {

@@ -5,9 +5,8 @@ import { readSwitches } from '../machine/killswitch.ts';
 import { startedWith } from '../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
-import type { Policy, Project } from '../model/policy.ts';
 import { blocks } from '../model/world.ts';
-import { agentEnvironment } from '../runs/environment.ts';
+import { hookEnvironment } from '../runs/environment.ts';
 import { fillingTurn, rootOf } from '../tick/pool.ts';
 
 /** Makes at most one slot of each project ready, beside all ticks. One at a time on this machine; a second one has nothing to
@@ -31,7 +30,7 @@ export async function pool(context: Context): Promise<ExitCode> {
       const filled = await fillSlot({
         project,
         root: rootOf(project, places.worktrees),
-        env: environment(project, policy, context),
+        env: hookEnvironment(project, policy, places, env),
         logFile: (n) => join(places.state, 'pool', `${project.name}-${n}.log`),
         processes,
       });
@@ -45,13 +44,4 @@ export async function pool(context: Context): Promise<ExitCode> {
   } finally {
     lock.release();
   }
-}
-
-/** As the hooks of a launch have it, but for the run and the ticket, which there are none of. */
-function environment(project: Project, policy: Policy, { places, env }: Context): NodeJS.ProcessEnv {
-  const name = project.default_agent ?? policy.default_agent ?? '';
-  const profile = policy.agents.get(name) ?? { env: {}, pass_env: [] };
-  const all = agentEnvironment(profile, places, { run: 'pool', ticket: '' }, env);
-  const ofRun = /^(MC_(RUN|TICKET|PROMPT)|TMUX_TMPDIR$)/;
-  return Object.fromEntries(Object.entries(all).filter(([key]) => !ofRun.test(key)));
 }

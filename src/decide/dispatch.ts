@@ -1,4 +1,5 @@
 import type { NoFacts } from '../model/evidence.ts';
+import { holdOn, todoOf } from '../model/hold.ts';
 import type { Verdict } from '../model/identity.ts';
 import type { DecideOptions, Skip, Step, WhyNot } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
@@ -34,6 +35,7 @@ export function decideDispatch(
     const why =
       spentUp(ticket, world, policy) ??
       switchedOff(world, reconciled, route) ??
+      heldUp(world, route) ??
       lostServers(reconciled) ??
       full(slots, policy, route, steps.length, limit) ??
       (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? bare('ramping_up') : null);
@@ -178,6 +180,14 @@ function switchedOff(world: World, { tripped }: Reconciled, { project, profile }
   const one = blocks(world.switches, project.name, profile.name);
   if (one === null) return null;
   return { because: 'killswitch', evidence: { scope: one.scope, reason: one.reason, author: one.author } };
+}
+
+/** A fault that is no ticket's, and was met before. */
+function heldUp({ holds }: World, { project, profile }: To): WhyNot | null {
+  const hold = holdOn(holds, project.name, profile.name);
+  if (hold === null) return null;
+  const { scope, because, says, next_at_ms } = hold;
+  return { because: 'held', evidence: { scope, because, says, todo: todoOf(hold), next_at_ms } };
 }
 
 function full(

@@ -1,6 +1,6 @@
-import { realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uniqueName } from '../model/hash.ts';
-import { textAt } from './foreign.ts';
+import { openLog, textAt } from './foreign.ts';
 
 /** Writes a file so that a reader sees the old or the new text, never a part. */
 export function writeAtomic(
@@ -16,6 +16,19 @@ export function writeAtomic(
   } catch (error) {
     rmSync(temp, { force: true });
     throw error;
+  }
+}
+
+/** Writes so many bytes to a file of that name, has it opened so often, and takes it away again. Throws what the system says of that. */
+export function tryWriting(path: string, bytes: number, times: number): void {
+  const file = `${path}.tmp${uniqueName()}`;
+  const open: number[] = [];
+  try {
+    writeFileSync(file, Buffer.alloc(bytes), { mode: 0o600, flag: 'wx' });
+    while (open.length < times) open.push(openLog(file).fd);
+  } finally {
+    for (const fd of open) closeSync(fd);
+    rmSync(file, { force: true });
   }
 }
 

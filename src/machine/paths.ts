@@ -44,6 +44,8 @@ export interface Places {
   readonly retention: string;
   /** The umask of the person who set this state dir up. */
   readonly umask: string;
+  /** What holds launches on this host. */
+  readonly holds: string;
 }
 
 /** Why what follows each tick (`page`, `metrics`, `retention` ...) fails, while it does. */
@@ -95,5 +97,6 @@ export function placesOf(
     worktrees: `${state}/worktrees`,
     retention: `${state}/retention.json`,
     umask: `${state}/umask`,
+    holds: `${state}/holds.json`,
   };
 }

@@ -31,6 +31,12 @@ export const ENDS = {
     false,
     'the machine or the configuration is not ready for it; no attempt is counted',
   ),
+  held: end(
+    'stopped',
+    'machine',
+    false,
+    'its project, its profile or this host is held; no attempt is counted',
+  ),
   tick_died: end(
     'stopped',
     'machine',

@@ -10,6 +10,7 @@ import type {
   Through,
   Why,
 } from './evidence.ts';
+import type { HoldBecause, HoldScope } from './hold.ts';
 import type { IdentityReason, ProcessIdentity } from './identity.ts';
 import type { TicketStatus } from './ticket.ts';
 import type { ActivityView, Sighting } from './world.ts';
@@ -168,6 +169,7 @@ export type WhyNot =
   | Why<'killswitch', { readonly reason: string; readonly scope?: string; readonly author?: string }>
   | Why<'killswitch', Sighted & { readonly reason: string }>
   | Why<'mass_death'>
+  | Why<'held', HeldBy>
   | Why<'servers_lost', { readonly losses: number; readonly until_ms: number; readonly tickets: string }>
   // What can't be seen, or judged.
   | Why<'tmux_unreadable', { readonly error: string }>
@@ -183,6 +185,14 @@ export type WhyNot =
   | Why<'taken_by_person' | 'run_lost', { readonly worker_pid: number | null }>
   | Why<BusyElsewhere | 'runtime_busy_elsewhere', Sighted>;
 
+/** What holds a launch. `next_at_ms`: when it is looked at again. */
+type HeldBy = {
+  readonly scope: HoldScope;
+  readonly because: HoldBecause;
+  readonly says: string;
+  readonly todo: string;
+  readonly next_at_ms: number;
+};
 type Taken = { readonly used: number; readonly max_agents: number | null };
 
 /** Why a process that bears the ticket's mark is neither adopted nor in nobody's way. */

@@ -124,6 +124,11 @@ export const SENTENCES = {
   launch_limit: ['this tick has launched as many as it may'],
   ramping_up: ['after a halt launches begin anew by ones, twos and fours: a later tick takes it'],
   killswitch: [ENDS.killswitch.words, 'the killswitch is on: {reason}'],
+  held: [
+    'what it needs is held: see mc-pickup status',
+    'held: {scope}: {says}',
+    'held: {scope}: {says}; {todo}; it is looked at again at {next_at_ms}',
+  ],
   servers_lost: [
     `${LOST} three times in half an hour`,
     `${LOST_N} (runs of {tickets} lived each time)`,

@@ -1,3 +1,4 @@
+import type { HoldFacts } from './hold.ts';
 import type { Verdict } from './identity.ts';
 import type { LeftoverFacts } from './leftover.ts';
 import type { ReviewStage } from './review.ts';
@@ -56,6 +57,8 @@ export interface StatusFacts {
     readonly limited_until_ms: number | null;
     readonly not_ready: string | null;
   }[];
+  /** What holds launches though no ticket is at fault; none here while all is well. */
+  readonly holds: readonly HoldFacts[];
   readonly switches: readonly Switch[];
   /** When launches were last released on this host, and what holds them without a switch. */
   readonly launches: {

@@ -1,4 +1,5 @@
 import type { RecentRun } from './breaker.ts';
+import type { Hold } from './hold.ts';
 import type { Judgement, ProcessIdentity } from './identity.ts';
 import type { AgentKind } from './policy.ts';
 import type { Activity, Runtime } from './runtime.ts';
@@ -174,6 +175,7 @@ export interface World {
   readonly sightings: readonly Sighting[];
   readonly accounts: readonly AccountView[];
   readonly switches: readonly Switch[];
+  readonly holds: readonly Hold[];
   /** After a halt: how many launches this tick may make; null = as many as ever. */
   readonly ramp: number | null;
   /** Tickets in `todo` beyond the number that one tick looks at. */

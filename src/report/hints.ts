@@ -46,6 +46,8 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
       return [['mc-pickup status', 'who has the slots']];
     case 'servers_lost':
       return [['mc-pickup status', 'until when, and whose runs lived each time the server was lost']];
+    case 'held':
+      return [['mc-pickup doctor', 'tries it at once, and lets go what is mended']];
     case 'killswitch':
     case 'mass_death':
       return [

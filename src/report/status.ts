@@ -1,3 +1,4 @@
+import type { HoldFacts } from '../model/hold.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import { releaseOf } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
@@ -33,6 +34,7 @@ export function statusText(
 /** The whole board in lines; what needs a person comes before what does not. */
 function statusLines(facts: StatusFacts, shown: Shown): string[] {
   return [
+    ...facts.holds.flatMap((one) => holdLines(one, shown)),
     ...ticketLines(facts, shown),
     ...slotLines(facts, shown),
     ...facts.switches.flatMap((one) => [
@@ -48,6 +50,19 @@ function statusLines(facts: StatusFacts, shown: Shown): string[] {
     ...section('in review', reviewLines(facts, shown), shown),
     ...section('tried again later', retryLines(facts, shown), shown),
     ...section('left by runs that have ended', leftoverLines(facts, shown), shown),
+  ];
+}
+
+/** First of all: while it stands nothing of it is launched. */
+function holdLines({ scope, says, todo, since_at_ms, next_at_ms }: HoldFacts, shown: Shown): string[] {
+  const { now_ms } = shown;
+  const what = scope === 'host' ? 'this host' : scope.replace(':', ' ');
+  const next = next_at_ms <= now_ms ? 'by the next tick' : ago(next_at_ms, now_ms);
+  const when = `since ${age(now_ms - since_at_ms)}; looked at again ${next}, or at once by mc-pickup doctor`;
+  return [
+    ...labelled('held', `${what}: ${says}`, shown, 'bad'),
+    ...labelled('', `to do: ${todo}`, shown),
+    ...labelled('', when, shown, 'dim'),
   ];
 }
 

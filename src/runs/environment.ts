@@ -1,12 +1,26 @@
 import { join } from 'node:path';
 import type { Places } from '../machine/paths.ts';
 import { HANDED_ON } from '../model/environment.ts';
-import type { AgentProfile } from '../model/policy.ts';
+import type { AgentProfile, Policy, Project } from '../model/policy.ts';
 import { tmuxDir } from '../tmux/dir.ts';
 import { runDir } from './dirs.ts';
 
 /** What an environment variable may be called, so that a shell script can set it. */
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** What the hooks of a project have where there is neither a run nor a ticket. */
+export function hookEnvironment(
+  project: Pick<Project, 'default_agent'>,
+  policy: Pick<Policy, 'agents' | 'default_agent'>,
+  places: Places,
+  env: NodeJS.ProcessEnv,
+): Record<string, string> {
+  const name = project.default_agent ?? policy.default_agent ?? '';
+  const profile = policy.agents.get(name) ?? { env: {}, pass_env: [] };
+  const all = agentEnvironment(profile, places, { run: 'none', ticket: '' }, env);
+  const ofRun = /^(MC_(RUN|TICKET|PROMPT)|TMUX_TMPDIR$)/;
+  return Object.fromEntries(Object.entries(all).filter(([key]) => !ofRun.test(key)));
+}
 
 /** The whole environment of an agent: an allow-list, the profile's own names, and what tells it its run. */
 export function agentEnvironment(

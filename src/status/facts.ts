@@ -5,8 +5,10 @@ import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { takesSlot } from '../decide/dispatch.ts';
 import { asObject, numberOf, textOf } from '../machine/files.ts';
+import { readHolds } from '../machine/holds.ts';
 import { readSwitches, releasesIn } from '../machine/killswitch.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
+import { holdFacts } from '../model/hold.ts';
 import { leftoverFacts } from '../model/leftover.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -61,6 +63,7 @@ export async function statusFactsOf(
       const limited_until_ms = until !== null && until > now_ms ? until : null;
       return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
     }),
+    holds: readHolds(places).holds.map(holdFacts),
     switches: readSwitches(places, env, now_ms),
     launches: {
       released_at_ms: lastOf(releasesIn(places, now_ms)),

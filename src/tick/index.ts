@@ -2,6 +2,7 @@
  * One tick, from the gate to what follows it: the summary of the program. There is no daemon. A scheduler starts a process a
  * minute, which looks, decides, acts and ends; the next one begins with what the board and the machine then say.
  */
+import { lookAgain } from '../act/hold.ts';
 import { act } from '../act/index.ts';
 import type { Hands } from '../act/outcome.ts';
 import { realOutside } from '../act/real.ts';
@@ -140,7 +141,8 @@ async function pass(
     ...{ now_ms: Date.now(), mono_ms: begun_ms, repair: hands !== null },
   });
   failpoint('observe-done');
-  const { world, plan } = await decided(seen, policy, options, beingMade);
+  const holds = hands === null || !dispatch ? seen.holds : await lookAgain(seen, hands);
+  const { world, plan } = await decided({ ...seen, holds }, policy, options, beingMade);
   failpoint('tick-decided');
   const outcomes = hands === null ? null : await act(plan, world, hands);
   const head = {

@@ -24,7 +24,9 @@ export function watched(outside: Outside, say: Say): Outside {
   };
   return {
     ...outside,
-    prepare: (claimed) => during(claimed.ticket.id, 'preparing', () => outside.prepare(claimed)),
+    prepare: (claimed, proven) =>
+      during(claimed.ticket.id, 'preparing', () => outside.prepare(claimed, proven)),
+    lookAgain: (hold) => during(hold.scope, 'looking again at', () => outside.lookAgain(hold)),
     start: (run, ticket, place) => {
       tickets.set(run, ticket);
       return during(ticket, 'starting the agent of', () => outside.start(run, ticket, place));

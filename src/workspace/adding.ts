@@ -1,25 +1,48 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
 import { lookAtName, removeFileAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
-import { type GitResult, git } from './git.ts';
-import { textOf } from './own.ts';
+import { type GitResult, git, isSilence } from './git.ts';
+import { ownDir, textOf } from './own.ts';
 import { writeNote } from './rights.ts';
 
 /** A checkout may be large. */
 export const ADD_MS = 300_000;
 
-/** `git worktree add`, noted by this id while it runs (`beingMade`). */
-export async function addWorktree(common: string, id: string, args: readonly string[]): Promise<GitResult> {
+/** What came of `git worktree add`. */
+export interface Added extends Pick<GitResult, 'ok' | 'error'> {
+  /** What it complained of though the worktree is complete; '' = nothing. */
+  readonly complaint: string;
+}
+
+/** `git worktree add` at this place, noted by this id while it runs (`beingMade`). */
+export async function addWorktree(
+  common: string,
+  id: string,
+  { target, args, timeout_ms = ADD_MS }: { target: string; args: readonly string[]; timeout_ms?: number },
+): Promise<Added> {
   const note = noteOf(common, id);
   failpoint('prepare-worktree-before');
   try {
     const started = (pid: number): void => writeNote(note, `${pid}`);
-    return await git(common, ['worktree', 'add', ...args], { timeout_ms: ADD_MS, hooks: true, started });
+    const all = ['worktree', 'add', ...args];
+    const { ok, error } = await git(common, all, { timeout_ms, hooks: true, started });
+    const whole = ok || (!isSilence(error) && (await isWhole(common, target)));
+    return { ok: whole, error, complaint: ok || !whole ? '' : error };
   } finally {
     removeFileAt(note);
     failpoint('prepare-worktree-added');
   }
+}
+
+/** Whether a worktree is complete though `git worktree add` has failed: it ends with the code of the repository's own hook, which runs
+ *  when the checkout is through. What git could not check out, a filter that failed, it has taken away again. */
+async function isWhole(common: string, target: string): Promise<boolean> {
+  const own = ownDir(common, target);
+  if (own === null || !existsSync(join(own, 'index')) || existsSync(join(own, 'index.lock'))) return false;
+  const status = await git(target, ['status', '--porcelain', '-z', '--untracked-files=no']);
+  return status.ok && status.stdout.split('\0').every((line) => !/^.?D/.test(line));
 }
 
 /** `git worktree add` outlives us when we are killed, and clears its target away when it then fails: the note tells
@@ -38,6 +61,11 @@ export function removeWorktree(common: string, target: string): Promise<GitResul
   // Twice: it may be locked.
   const args = ['worktree', 'remove', '--force', '--force', '--', target];
   return git(common, args, { timeout_ms: ADD_MS });
+}
+
+/** Forgets that it runs: once it is over, whoever had started it. */
+export function forgetAdding(common: string, id: string): void {
+  removeFileAt(noteOf(common, id));
 }
 
 function noteOf(common: string, id: string): string {

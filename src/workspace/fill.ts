@@ -114,7 +114,9 @@ async function makeReady(
     if (!gone.ok) return gone.error;
   }
   if (!existsSync(slot)) {
-    const added = await addWorktree(common, making, ['-q', '--detach', '--', slot, tip]);
+    const added = await addWorktree(common, making, {
+      ...{ target: slot, args: ['-q', '--detach', '--', slot, tip] },
+    });
     if (!added.ok) return added.error;
     const own = ownDir(common, slot);
     if (own === null) return `${slot} was made, and git does not know it`;

@@ -4,5 +4,6 @@ export { branchFacts } from './git.ts';
 export { hookLeft } from './hook-left.ts';
 export { hookDone, hookPending, runHook } from './hooks.ts';
 export { leftAtWork } from './left.ts';
-export type { Prepared, Refusal } from './prepared.ts';
+export type { Prepared, Refusal, Refused } from './prepared.ts';
+export { type Tried, tryOut } from './trial.ts';
 export { prepareWorkspace } from './worktree.ts';

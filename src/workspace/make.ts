@@ -11,8 +11,9 @@ import { saysOf, whoseLock } from './lock.ts';
 import { type Near, near } from './near.ts';
 import { ownDir, registered } from './own.ts';
 import { given, takeSlot } from './pool.ts';
-import { failing, no, type Prepared, type Refused, type Site } from './prepared.ts';
+import { failed, failing, no, type Prepared, type Refused, type Site } from './prepared.ts';
 import { halfMade, markReady, markStart } from './ready.ts';
+import type { Turn } from './site.ts';
 import { fetchOnce, once, type Shared } from './turn.ts';
 
 const DAY_MS = 86_400_000;
@@ -41,10 +42,12 @@ interface Branches {
  *  repository is at it until `next` is called. */
 export async function make(
   site: Site,
-  { shared, next }: { readonly shared: Shared; readonly next: () => void },
+  { shared, next }: Turn,
+  tolerates: (stale: Refused) => boolean,
 ): Promise<Prepared> {
   const { project, ticket, common, target } = site;
-  const warning = project.fetch ? await fetchOnce(common, project) : null;
+  const fetched = project.fetch ? await fetchOnce(common, project) : null;
+  const stale = typeof fetched === 'string' ? null : fetched;
   const branches = await branchesOf(site, shared);
   if ('ok' in branches) return branches;
   const { base, kept, keys } = branches;
@@ -58,11 +61,14 @@ export async function make(
       `neither ${project.remote}/${project.base} nor ${project.base} exists: mend project.${project.name}.base`,
     );
   const isNew = kept === undefined;
+  if (isNew && stale !== null && !tolerates(stale)) return stale;
+  let complaint = '';
   const pooled = isNew && (await takeSlot({ project, common, target, base: start.ref, branch }));
   if (!pooled) {
     const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];
-    const added = await addWorktree(common, ticket.id, args);
-    if (!added.ok) return no('git_failed', added.error);
+    const added = await addWorktree(common, ticket.id, { target, args });
+    if (!added.ok) return failed(added.error);
+    complaint = added.complaint;
   }
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
   // What follows is of this worktree alone.
@@ -72,11 +78,16 @@ export async function make(
   await markStart(site, { base: base?.ref, fresh: isNew && !pooled ? start.oid : undefined });
   const days = isNew ? Math.floor((Date.now() - start.at_ms) / DAY_MS) : 0;
   const warnings = [
-    warning,
+    typeof fetched === 'string' ? fetched : null,
     unnoted && `whose branch ${branch} is could not be noted: ${unnoted}`,
     days > project.base_max_age_days ? `${start.ref} is ${days} days old: the base may be out of date` : null,
   ].filter((one) => one !== null);
-  return { ok: true, worktree: target, branch, created: true, warnings };
+  return {
+    ...{ ok: true, worktree: target, branch, created: true, warnings },
+    ...(pooled ? {} : { proven: true }),
+    ...(complaint === '' ? {} : { complaint }),
+    ...(isNew && stale !== null ? { stale } : {}),
+  };
 }
 
 async function branchesOf(site: Site, shared: Shared): Promise<Branches | Refused> {
@@ -162,5 +173,5 @@ async function clearAway(site: Site): Promise<Refused | null> {
     ['mine', 'moved'].includes(whose.kind) || half
       ? await removeWorktree(common, target)
       : await git(common, ['worktree', 'remove', '--', target]);
-  return gone.ok ? null : no('git_failed', gone.error);
+  return gone.ok ? null : failed(gone.error);
 }

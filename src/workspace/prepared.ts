@@ -14,6 +14,11 @@ export type Refusal =
   | 'worktree_symlink'
   | 'worktree_missing'
   | 'worktrees_root_missing'
+  | 'fetch_failed'
+  | 'base_gone'
+  | 'no_permission'
+  | 'disk_full'
+  | 'too_many_files'
   | 'git_failed'
   | 'git_silent'
   | 'repo_odd'
@@ -28,15 +33,22 @@ export interface Refused {
   readonly error: string;
 }
 
-export type Prepared =
-  | {
-      readonly ok: true;
-      readonly worktree: string;
-      readonly branch: string;
-      readonly created: boolean;
-      readonly warnings: readonly string[];
-    }
-  | Refused;
+/** A worktree that a run can work in. */
+export interface Ready {
+  readonly ok: true;
+  readonly worktree: string;
+  readonly branch: string;
+  readonly created: boolean;
+  readonly warnings: readonly string[];
+  /** Git has just checked it out: what would be wrong with every worktree of the project is not. */
+  readonly proven?: true;
+  /** What a hook of the repository complained of, though the worktree is complete. */
+  readonly complaint?: string;
+  /** Why the base could not be fetched. */
+  readonly stale?: Refused;
+}
+
+export type Prepared = Ready | Refused;
 
 /** Where the worktree of a ticket is, or is to be. */
 export interface Site {
@@ -54,6 +66,22 @@ export function no(because: Refusal, error: string): Refused {
   return { ok: false, because, error };
 }
 
+const SYSTEM: readonly (readonly [Refusal, RegExp])[] = [
+  ['disk_full', /^(ENOSPC|EDQUOT)$|No space left on device|Disk quota exceeded/],
+  ['too_many_files', /^(EMFILE|ENFILE)$|Too many open files/],
+  ['no_permission', /^(EACCES|EPERM|EROFS)$|Permission denied|Read-only file system/],
+];
+
+/** What the system refused, by the code of an error or by what git says of it; null = something else is wrong. */
+export function systemRefusal(says: string): Refusal | null {
+  return SYSTEM.find(([, pattern]) => pattern.test(says))?.[0] ?? null;
+}
+
+/** Git, or the system, could not do it: which of the two, as far as it is told. */
+export function failed(error: string, code = ''): Refused {
+  return no(systemRefusal(code) ?? systemRefusal(error) ?? 'git_failed', error);
+}
+
 /** The git dir that all worktrees of a repository share. */
 export async function commonOfRepo(repo: string): Promise<string | Refused> {
   return commonDir(repo) ?? (await askedFor(repo));
@@ -63,7 +91,7 @@ export async function commonOfRepo(repo: string): Promise<string | Refused> {
 export async function failing(repo: string, { error }: GitResult): Promise<Refused> {
   if (isSilence(error)) return no('git_silent', error);
   const found = await askedFor(repo);
-  return typeof found === 'string' ? no('git_failed', `${repo}: ${error}`) : found;
+  return typeof found === 'string' ? failed(`${repo}: ${error}`) : found;
 }
 
 /** Git's own word on it. */

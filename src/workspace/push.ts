@@ -23,17 +23,31 @@ export function isOurBranch(
 /** What stands before `push`. The agents can write the configuration of the repository: nothing of that is started. */
 const QUIET = ['-c', 'protocol.ext.allow=never', '-c', 'push.gpgSign=false'];
 
+const PUSH = [
+  ...['push', '--porcelain', '--no-verify', '--no-follow-tags', '--recurse-submodules=no'],
+  ...['--receive-pack=git-receive-pack', '--no-signed', '--no-force-with-lease'],
+];
+
+/** Asks a remote whether it would take a branch, and sends nothing; null = it would. */
+export async function dryPush(
+  repo: string,
+  remote: string,
+  { branch, head }: { readonly branch: string; readonly head: string },
+): Promise<string | null> {
+  const args = ['--dry-run', '--end-of-options', remote, `${head}:refs/heads/${branch}`];
+  const done = await git(repo, [...QUIET, ...PUSH, ...args], { remote: true });
+  return done.ok ? null : done.error;
+}
+
 /** Pushes exactly this commit to the branch of the same name. Never by force, no tags, no submodules; said twice, it is
  *  done once. Bounded in time; never throws. */
 export async function pushBranch(
   repo: string,
   { remote, branch, head }: { readonly remote: string; readonly branch: string; readonly head: string },
 ): Promise<Pushed> {
-  const args = ['push', '--porcelain', '--no-verify', '--no-follow-tags', '--recurse-submodules=no'];
-  const plain = ['--receive-pack=git-receive-pack', '--no-signed', '--no-force-with-lease'];
   const done = await git(
     repo,
-    [...QUIET, ...args, ...plain, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
+    [...QUIET, ...PUSH, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
     { remote: true },
   );
   if (done.ok) return { ok: true };

@@ -1,4 +1,5 @@
 import { fetchesTo, type GitResult, git } from './git.ts';
+import { no, type Refused } from './prepared.ts';
 
 /** What those that wait for each other at a repository ask but once. */
 export type Shared = Map<string, GitResult>;
@@ -33,10 +34,13 @@ interface Upstream {
   readonly fetch_timeout_seconds: number;
 }
 
-const fetched = new Map<string, Promise<string | null>>();
+/** null = the base is as the remote has it; a text: it was not to be fetched, which is to be said. */
+export type Fetched = Refused | string | null;
 
-/** Fetches one branch at most once in this process. Returns a warning, or null. */
-export function fetchOnce(common: string, upstream: Upstream): Promise<string | null> {
+const fetched = new Map<string, Promise<Fetched>>();
+
+/** Fetches one branch at most once in this process. Returns why it could not be, or null. */
+export function fetchOnce(common: string, upstream: Upstream): Promise<Fetched> {
   const key = [common, upstream.remote, upstream.base].join('\0');
   const known = fetched.get(key) ?? fetchBase(common, upstream);
   fetched.set(key, known);
@@ -46,7 +50,7 @@ export function fetchOnce(common: string, upstream: Upstream): Promise<string | 
 async function fetchBase(
   common: string,
   { remote, base, fetch_timeout_seconds }: Upstream,
-): Promise<string | null> {
+): Promise<Fetched> {
   const remotes = (await git(common, ['remote'])).stdout.split('\n').filter((name) => name !== '');
   // A repository without any remote is a local one: nothing to warn about.
   if (!remotes.includes(remote))
@@ -61,7 +65,9 @@ async function fetchBase(
   const first = await fetch();
   // Somebody else has fetched at the same moment: what they have written is what the remote has.
   const done = !first.ok && /cannot lock ref|\.lock': File exists/.test(first.error) ? await fetch() : first;
-  return done.ok ? null : `the base may be old, ${done.error}`;
+  if (done.ok) return null;
+  const gone = /couldn't find remote ref/.test(done.error);
+  return no(gone ? 'base_gone' : 'fetch_failed', done.error);
 }
 
 /** Writes the one ref that it is told, whatever the repository maps branches to or lets go: a mirror would write to a branch that may be

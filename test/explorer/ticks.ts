@@ -237,12 +237,21 @@ function outsideOf(ask: Ask): Outside {
     token: () => '0',
     halted: () => false,
     switchOff: () => true,
+    held: () => null,
+    hold: () => true,
+    lookAgain: async () => null,
+    lookedAgain: () => {},
     unlaunchable: async () => null,
-    prepare: async ({ ticket }) =>
-      ((await ask('prepare', [])) as never) ?? {
-        ...PLACE,
-        where: { ...PLACE.where, worktree: `/wt/${ticket.id}` },
-      },
+    prepare: async ({ ticket }, proven) => {
+      const refused = (await ask('prepare', [])) as never;
+      proven?.();
+      return (
+        refused ?? {
+          ...PLACE,
+          where: { ...PLACE.where, worktree: `/wt/${ticket.id}` },
+        }
+      );
+    },
     neighbours: (...args) => ask('neighbours', args) as never,
     expect: async () => {},
     start: (...args) => ask('start', args) as never,
@@ -312,6 +321,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
     sightings: blind.runtimeNotBelieved ? [] : sightings(panes, snapshot.runtimes, me, look, blind),
     accounts: blind.accountsUnread ? [] : snapshot.accounts,
     switches: [],
+    holds: [],
     ramp: null,
     beyond: 0,
     recent: [],

@@ -270,6 +270,7 @@ export function aWorld(over: Partial<World> = {}): World {
     sightings: [],
     accounts: [],
     switches: [],
+    holds: [],
     ramp: null,
     beyond: 0,
     recent: [],

@@ -1,9 +1,14 @@
+import { join } from 'node:path';
 import { monotonicMs } from '../../machine/clock.ts';
+import type { Project } from '../../model/policy.ts';
+import type { Refused } from '../../workspace/prepared.ts';
+import type { Tried } from '../../workspace/trial.ts';
 import type { Here } from '../here.ts';
 import type { Outside } from '../outside.ts';
 import { witness } from '../witnesses.ts';
 import { lastLook } from './look.ts';
 import { prepare } from './prepare.ts';
+import { probe } from './probe.ts';
 import { Registrar } from './registrar.ts';
 import { startByServer, startHere } from './start.ts';
 import { unlaunchable } from './unlaunchable.ts';
@@ -12,7 +17,7 @@ import { waitUntilRegistered } from './wait.ts';
 /** What of the outside only launches need: those of one tick. */
 export type LaunchOutside = Pick<
   Outside,
-  'unlaunchable' | 'prepare' | 'neighbours' | 'expect' | 'start' | 'registered'
+  'unlaunchable' | 'lookAgain' | 'prepare' | 'neighbours' | 'expect' | 'start' | 'registered'
 >;
 
 /** The same on this machine. */
@@ -20,17 +25,20 @@ export function launchOutside(here: Here): LaunchOutside {
   const { board, places, clock, starter } = here;
   const registrar = new Registrar(places, board, clock);
   const claimed = new Map<string, number>();
-  const asked = new Map<string, string | null>();
+  const asked = once((agent: string) => unlaunchable(agent, here));
+  const tried = once(async (name: string): Promise<Tried | Refused> => {
+    const project = here.policy.projects.get(name);
+    const { tryOut } = await import('../../workspace/index.ts');
+    if (project === undefined) throw new Error(`no project ${name}`);
+    return tryOut({ project, root: join(places.worktrees, name) });
+  });
   return {
-    async unlaunchable(step) {
-      const known = asked.get(step.agent);
-      const why = known === undefined ? await unlaunchable(step, here) : known;
-      asked.set(step.agent, why);
-      return why;
-    },
-    async prepare(one) {
+    unlaunchable: ({ agent }) => asked(agent),
+    lookAgain: (hold) => probe(hold, here),
+    async prepare(one, proven = () => undefined) {
       claimed.set(one.run, monotonicMs());
-      return prepare(one, here, starter ? null : registrar.pipe(one.run));
+      const proof = { proven, trial: ({ name }: Project) => tried(name) };
+      return prepare(one, here, starter ? null : registrar.pipe(one.run), proof);
     },
     neighbours: lastLook(here, (run) => claimed.get(run)),
     async expect(count) {
@@ -44,5 +52,15 @@ export function launchOutside(here: Here): LaunchOutside {
       if (row !== null) witness(row, places);
       return done;
     },
+  };
+}
+
+/** Asks but once for each name. */
+function once<T>(ask: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  const asked = new Map<string, Promise<T>>();
+  return (name) => {
+    const known = asked.get(name) ?? ask(name);
+    asked.set(name, known);
+    return known;
   };
 }

@@ -3,52 +3,53 @@ import { join } from 'node:path';
 import { adapterOf } from '../../agents/index.ts';
 import type { WordsRow } from '../../board/port/index.ts';
 import { failpoint } from '../../machine/failpoint.ts';
+import { forgive, strike } from '../../machine/holds.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
+import { type Fault, projectScope } from '../../model/hold.ts';
 import type { HookSpec } from '../../model/policy.ts';
 import { renderPrompt } from '../../model/prompt.ts';
-import { oneLine } from '../../model/text.ts';
 import { ownDir } from '../../runs/dirs.ts';
 import { agentEnvironment } from '../../runs/environment.ts';
 import { ensureTools, programWord } from '../../runs/tools.ts';
 import type { Processes } from '../../workspace/hook-left.ts';
+import type { Ready } from '../../workspace/prepared.ts';
 import type { Here } from '../here.ts';
 import type { Claimed, PreparedLaunch } from '../outside.ts';
+import { faultOfHost } from './fault.ts';
 import { lastAttempt, type Past, sessionToContinue } from './previous.ts';
 import { stageRun } from './script.ts';
+import { failed, type NotPrepared, type Proof, warn, workspaceFor } from './workspace.ts';
 
-/** Refusals that say nothing against the ticket: the machine or the configuration is not ready for it. */
-const NOT_THE_TICKETS: ReadonlySet<string> = new Set([
-  'git_missing',
-  'repo_missing',
-  'base_missing',
-  'worktrees_root_missing',
-  'worktree_missing',
-  'being_made',
-  'branch_elsewhere',
-  'branch_collision',
-  'other_board',
-  'git_silent',
-  'repo_odd',
-]);
-
-function failed(error: string, because: 'launch_failed' | 'environment' = 'launch_failed'): PreparedLaunch {
-  return { ok: false, because, error };
+/** All that a launch needs, down to the command of its pane. A refusal says what is in the way, and whose it is. */
+export async function prepare(
+  claimed: Claimed,
+  hands: Here,
+  pipe: string | null,
+  project: Proof,
+): Promise<PreparedLaunch> {
+  failpoint('prepare-before');
+  const made = await workspaceFor(claimed, hands, project);
+  if ('because' in made) return made;
+  try {
+    return await stage(claimed, made, hands, pipe);
+  } catch (error) {
+    const fault = faultOfHost(error);
+    if (fault === null) throw error;
+    return { ok: false, because: 'held', fault };
+  }
 }
 
-/** All that a launch needs, down to the command of its pane. A refusal says what is in the way. */
-export async function prepare(claimed: Claimed, hands: Here, pipe: string | null): Promise<PreparedLaunch> {
+async function stage(
+  claimed: Claimed,
+  made: Ready,
+  hands: Here,
+  pipe: string | null,
+): Promise<PreparedLaunch> {
   const { run, ticket, project, profile } = claimed;
   const { places, node, bin } = hands;
   const adapter = adapterOf(profile.kind);
-  failpoint('prepare-before');
   const workspace = await import('../../workspace/index.ts');
-  const root = join(places.worktrees, project.name);
-  const made = await workspace.prepareWorkspace({ project, ticket, root, state: places.state });
-  if (!made.ok) {
-    const because = NOT_THE_TICKETS.has(made.because) ? 'environment' : 'launch_failed';
-    return failed(`${made.because}: ${made.error}`, because);
-  }
   failpoint('prepare-worktree-ready');
   const processes = {
     ...{ me: lookAtSelf(hostId(places.state) ?? ''), lookAt, startedWith },
@@ -56,8 +57,6 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
   };
   const left = await workspace.hookLeft(made.worktree, processes).catch(String);
   if (left !== null) return failed(left, 'environment');
-  for (const warning of made.warnings) await warn(claimed, warning, hands);
-
   const { worktree, branch } = made;
   const env = agentEnvironment(profile, places, { run, ticket: ticket.id }, hands.env);
   const previous = await lastAttempt(ticket, run, hands);
@@ -77,7 +76,7 @@ export async function prepare(claimed: Claimed, hands: Here, pipe: string | null
   });
   failpoint('prepare-run-written');
   const refused = await runHooks(claimed, worktree, hands, { env, processes });
-  if (refused !== null) return failed(refused);
+  if (refused !== null) return refused;
   const where = {
     ...{ worktree, branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),
@@ -114,23 +113,31 @@ async function runHooks(
   cwd: string,
   hands: Here,
   given: { readonly env: Readonly<Record<string, string>>; readonly processes: Processes },
-): Promise<string | null> {
-  const { after_create, before_run } = claimed.project;
+): Promise<NotPrepared | null> {
+  const { after_create, before_run, name: project } = claimed.project;
   const workspace = await import('../../workspace/index.ts');
   const logs = ownDir(join(hands.places.runs, claimed.run));
   const hook = async (name: string, spec: HookSpec): Promise<string | null> => {
     const ran = await workspace.runHook({ ...given, spec, cwd, logFile: join(logs, `${name}.log`) });
-    return ran.ok ? null : `hook ${name}: ${ran.error ?? 'failed'} (output in ${logs})`;
+    return ran.ok ? null : `hook ${name}: ${ran.error ?? 'failed'}`;
   };
+  const where = ` (output in ${logs})`;
   if (after_create !== null && workspace.hookPending(cwd)) {
     const wrong = await hook('after_create', after_create);
     failpoint('prepare-hook-ran');
-    if (wrong !== null) return wrong;
+    const fault: Fault = { scope: projectScope(project), because: 'hook_fails', says: wrong ?? '' };
+    if (wrong !== null) {
+      const again = strike(hands.places, { ...fault, who: claimed.ticket.id }) === 'again';
+      return again
+        ? { ok: false, because: 'held', fault: { ...fault, says: wrong + where } }
+        : failed(wrong + where);
+    }
+    forgive(hands.places, fault);
     workspace.hookDone(cwd);
     failpoint('prepare-hook-noted');
   }
   const wrong = before_run === null ? null : await hook('before_run', before_run);
-  if (wrong !== null) await warn(claimed, wrong, hands);
+  if (wrong !== null) await warn(claimed, wrong + where, hands);
   failpoint('prepare-hooks-done');
   return null;
 }
@@ -138,11 +145,4 @@ async function runHooks(
 /** No run had it for certain, and one may have. */
 function isUnsure(had: WordsRow['had']): boolean {
   return had.length > 0 && had.every(({ outcome }) => outcome === 'indeterminate');
-}
-
-async function warn({ step, run }: Claimed, text: string, { board, tick_id, clock }: Here): Promise<void> {
-  await board.log({
-    ...{ at_ms: clock(), ticket_id: step.ticket, run_id: run, actor: `tick:${tick_id}` },
-    ...{ kind: 'warning', because: null, text: oneLine(text, 500) },
-  });
 }

@@ -9,8 +9,9 @@ import type { LaunchStep, Outcome, RunEnd } from '../../model/plan.ts';
 import { failedLaunches, heldAfter, LAUNCHES_SEEN } from '../../model/retry.ts';
 import type { World } from '../../model/world.ts';
 import { type Busy, findBusy } from '../busy.ts';
+import { begin } from '../hold.ts';
 import { type Hands, outcome } from '../outcome.ts';
-import type { Claimed } from '../outside.ts';
+import type { Claimed, Place, PreparedLaunch } from '../outside.ts';
 
 /** Takes the ticket, or says that another was faster or that the killswitch is on. */
 export async function claim(step: LaunchStep, world: World, hands: Hands): Promise<Claimed | Outcome> {
@@ -46,10 +47,17 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
 }
 
 /** From the claim to a registered agent. Every way out leaves the ticket claimed by a live row, or released. */
-export async function launch(claimed: Claimed, world: World, hands: Hands): Promise<Outcome> {
+export async function launch(
+  claimed: Claimed,
+  world: World,
+  hands: Hands,
+  proven?: () => void,
+): Promise<Outcome> {
   let started = false;
   try {
-    return await prepareAndStart(claimed, world, hands, () => {
+    const place = await hands.outside.prepare(claimed, proven);
+    if (!place.ok) return await refused(place, claimed, hands);
+    return await lookAndStart(place, claimed, world, hands, () => {
       started = true;
     });
   } catch (error) {
@@ -59,17 +67,26 @@ export async function launch(claimed: Claimed, world: World, hands: Hands): Prom
   }
 }
 
+/** What is no ticket's holds what it concerns, before the claim is given back: whoever is claimed next looks for it. */
+async function refused(
+  place: Extract<PreparedLaunch, { ok: false }>,
+  claimed: Claimed,
+  hands: Hands,
+): Promise<Outcome> {
+  if (place.because !== 'held') return release(claimed, hands, place.because, place.error);
+  await begin(place.fault, claimed.run, hands);
+  return release(claimed, hands, 'held', place.fault.says);
+}
+
 /** The launch, in the order of PROTOCOL.md. `beforeStart` is called right before anything is started. */
-async function prepareAndStart(
+async function lookAndStart(
+  place: Place,
   claimed: Claimed,
   world: World,
   hands: Hands,
   beforeStart: () => void,
 ): Promise<Outcome> {
   const { step, run } = claimed;
-  const place = await hands.outside.prepare(claimed);
-  if (!place.ok) return release(claimed, hands, place.because, place.error);
-
   failpoint('launch-look-before');
   const seen = await hands.outside.neighbours(step.ticket, run, place.where.worktree, world.host_id);
   failpoint('launch-look-done');
@@ -154,7 +171,7 @@ async function releaseAfter(
 async function release(
   { step, run }: Pick<Claimed, 'step' | 'run'>,
   hands: Hands,
-  because: 'launch_failed' | 'environment' | 'runtime_busy' | 'killswitch',
+  because: 'launch_failed' | 'environment' | 'held' | 'runtime_busy' | 'killswitch',
   error: string | null,
 ): Promise<Outcome> {
   const { board, clock, policy, tick_id } = hands;
@@ -170,7 +187,8 @@ async function release(
     ? failedLaunches(await board.runtimesOf({ ticket: now.id, limit: LAUNCHES_SEEN }))
     : 0;
   const held = heldAfter(now, failedBefore + 1, clock(), policy.limits);
-  const to = because === 'killswitch' ? { ...held, not_before_at_ms: null } : held;
+  const waits = because !== 'killswitch' && because !== 'held';
+  const to = waits ? held : { ...held, not_before_at_ms: null };
   const won = await board.retry(
     {
       ticket: now.id,

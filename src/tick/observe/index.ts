@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { failpoint } from '../../machine/failpoint.ts';
+import { readHolds } from '../../machine/holds.ts';
 import { readSwitches, releasesIn } from '../../machine/killswitch.ts';
 import { programStamp } from '../../machine/programs.ts';
 import { HEALS_MS, LOSSES_MS } from '../../model/breaker.ts';
@@ -75,6 +76,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
     spent: snapshot.spent,
     switches,
+    holds: readHolds(eyes.places).holds,
     ramp: existsSync(eyes.places.gate) ? 1 : (snapshot.last_tick?.ramp ?? null),
     beyond: snapshot.beyond,
     recent: snapshot.recent,

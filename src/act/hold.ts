@@ -1,0 +1,49 @@
+import { configOf, type Fault, type Hold, isDue, nameOf, todoOf } from '../model/hold.ts';
+import { blocks, type World } from '../model/world.ts';
+import type { Hands } from './outcome.ts';
+
+/** Holds the scope of a fault, and says so once. */
+export async function begin(fault: Fault, run: string | null, hands: Hands): Promise<void> {
+  if (!hands.outside.hold(fault)) return;
+  await log(hands, run, fault, 'held', `${fault.scope} is held: ${fault.says}; ${todoOf(fault)}`);
+}
+
+/** Looks again at what is due, before anything is claimed: what is gone lets go in this very tick. What is held now. */
+export async function lookAgain(world: World, hands: Hands): Promise<readonly Hold[]> {
+  const left = await Promise.all(world.holds.map((hold) => lookAt(hold, world, hands)));
+  return left.filter((hold) => hold !== null);
+}
+
+async function lookAt(hold: Hold, { now_ms, switches }: World, hands: Hands): Promise<Hold | null> {
+  const { outside, policy } = hands;
+  const config = configOf(hold.scope, policy);
+  if (config !== null && (!isDue(hold, config, now_ms) || switchedOff(hold, switches))) return hold;
+  const found = config === null ? null : await outside.lookAgain(hold);
+  outside.lookedAgain(hold, found);
+  if (found !== null) return { ...hold, ...found };
+  await log(hands, null, hold, 'let_go', `${hold.scope} is held no more: ${hold.says}`);
+  return null;
+}
+
+/** Nothing of it may be launched anyway. */
+function switchedOff({ scope }: Hold, switches: World['switches']): boolean {
+  const name = nameOf(scope);
+  return (
+    blocks(
+      switches,
+      scope.startsWith('project:') ? name : undefined,
+      scope.startsWith('agent:') ? name : undefined,
+    ) !== null
+  );
+}
+
+async function log(
+  { board, clock, tick_id }: Hands,
+  run_id: string | null,
+  { because }: Fault,
+  kind: 'held' | 'let_go',
+  text: string,
+): Promise<void> {
+  const actor = `tick:${tick_id}`;
+  await board.log({ at_ms: clock(), ticket_id: null, run_id, actor, kind, because, text });
+}

@@ -1,0 +1,55 @@
+import type { LaunchStep, Outcome, Plan } from '../../model/plan.ts';
+import type { World } from '../../model/world.ts';
+import { begin } from '../hold.ts';
+import { guarded, type Hands, outcome } from '../outcome.ts';
+import type { Claimed } from '../outside.ts';
+import { claim, launch } from './protocol.ts';
+
+/**
+ * Carries the launches of a plan out. Those of one project are claimed in the order of the plan, and what follows a claim (worktree,
+ * hooks, tmux) runs side by side. But the first of a project goes ahead: the next one is claimed when a checkout of the project has
+ * come through, or the first has ended. So a fault of the project costs one claim, and those behind it are declined.
+ */
+export async function dispatch(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
+  const launches = plan.dispatch.filter((step): step is LaunchStep => step.kind === 'launch');
+  await hands.outside.expect(launches.length);
+  const outcomes = new Map<LaunchStep, Outcome>();
+  const ofProject = async (steps: readonly LaunchStep[]): Promise<void> => {
+    const settled: Promise<unknown>[] = [];
+    let proven = false;
+    for (const step of steps) {
+      const checkedOut = Promise.withResolvers<boolean>();
+      const one = await guarded(step, () => taken(step, world, hands));
+      if ('result' in one) {
+        outcomes.set(step, one);
+        continue;
+      }
+      const ended = guarded(step, () => launch(one, world, hands, () => checkedOut.resolve(true)));
+      settled.push(
+        ended.then((done) => {
+          outcomes.set(step, done);
+          checkedOut.resolve(false);
+        }),
+      );
+      if (!proven) proven = await checkedOut.promise;
+      // What the launches before have asked git for may have come.
+      await new Promise((go) => setImmediate(go));
+    }
+    await Promise.all(settled);
+  };
+  await Promise.all([...Map.groupBy(launches, ({ project }) => project).values()].map(ofProject));
+  return launches.flatMap((step) => outcomes.get(step) ?? []);
+}
+
+/** The claim, unless something is known to keep the launch from coming to anything: then nothing is claimed. */
+async function taken(step: LaunchStep, world: World, hands: Hands): Promise<Claimed | Outcome> {
+  const { outside } = hands;
+  const fault = outside.held(step.project, step.agent) === null ? await outside.unlaunchable(step) : null;
+  if (typeof fault === 'string') return outcome(step, null, 'failed', null, fault);
+  if (fault !== null) await begin(fault, null, hands);
+  const hold = outside.held(step.project, step.agent);
+  if (hold === null && fault === null) return claim(step, world, hands);
+  // Told by whoever has met it; the others only wait for it.
+  const says = fault?.says ?? hold?.says ?? null;
+  return outcome(step, null, fault === null ? 'declined' : 'failed', null, says);
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { tryWriting } from '../../machine/files.ts';
+import { startedWith } from '../../machine/proc.ts';
+import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
+import { type Fault, type Hold, nameOf, projectScope } from '../../model/hold.ts';
+import type { Project } from '../../model/policy.ts';
+import { hookEnvironment } from '../../runs/environment.ts';
+import type { Here } from '../here.ts';
+import { faultOfHost, faultOfTrial } from './fault.ts';
+import { noGit, noProgram } from './unlaunchable.ts';
+
+/** Looks whether what holds a scope is still so, by the same thing done for real, as far as the fault went; null = it is gone. */
+export async function probe(
+  { scope, because }: Pick<Hold, 'scope' | 'because'>,
+  hands: Here,
+): Promise<Fault | null> {
+  const { policy, env } = hands;
+  if (scope === 'host') return noGit(env) ?? noRoom(hands);
+  const name = nameOf(scope);
+  const profile = policy.agents.get(name);
+  if (scope.startsWith('agent:')) return profile === undefined ? null : noProgram(profile, env);
+  const project = policy.projects.get(name);
+  return project === undefined ? null : probeProject(project, because, hands);
+}
+
+async function probeProject(project: Project, because: Fault['because'], hands: Here): Promise<Fault | null> {
+  const { tryOut } = await import('../../workspace/index.ts');
+  const { name } = project;
+  const tried = await tryOut({
+    ...{ project, root: join(hands.places.worktrees, name) },
+    fetch: because === 'fetch_fails' || because === 'base_gone' || because === 'base_missing',
+    ...(because === 'hook_fails' ? { inside: (cwd: string) => createdIn(cwd, project, hands) } : {}),
+  });
+  if (!tried.ok) return faultOfTrial(tried, name);
+  if (tried.stale !== null) return faultOfTrial(tried.stale, name);
+  return tried.inside === null
+    ? null
+    : { scope: projectScope(name), because: 'hook_fails', says: tried.inside };
+}
+
+async function createdIn(
+  cwd: string,
+  project: Project,
+  { places, policy, env }: Here,
+): Promise<string | null> {
+  if (project.after_create === null) return null;
+  const { runHook } = await import('../../workspace/index.ts');
+  const processes = { me: lookAtSelf(hostId(places.state) ?? ''), lookAt, startedWith, notes: places.hooks };
+  const logFile = join(places.state, 'trial', `${project.name}.log`);
+  const hookEnv = hookEnvironment(project, policy, places, env);
+  const ran = await runHook({ spec: project.after_create, cwd, logFile, env: hookEnv, processes });
+  return ran.ok ? null : `hook after_create: ${ran.error ?? 'failed'} (output in ${logFile})`;
+}
+
+/** As much as the files of some launches take, and as many as they have open. */
+const BYTES = 256 * 1024;
+const FILES = 64;
+
+function noRoom({ places }: Here): Fault | null {
+  try {
+    tryWriting(join(places.state, 'room'), BYTES, FILES);
+    return null;
+  } catch (error) {
+    return faultOfHost(error);
+  }
+}

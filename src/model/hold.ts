@@ -1,0 +1,128 @@
+/*
+ * A fault of this host, of a project or of an agent profile is no ticket's. It is met once, and holds what it concerns until a look
+ * finds it gone: nothing of that scope is claimed meanwhile, its tickets stay `todo`, and no attempt is spent.
+ */
+import { fnv1a } from './hash.ts';
+import type { Policy } from './policy.ts';
+
+export type HoldScope = 'host' | `project:${string}` | `agent:${string}`;
+
+/** What holds a scope, and what a person can do about it; NAME stands for the project or the profile. */
+export const HOLD_TODO = {
+  git_missing: 'install git, for example apt-get install git, or put it on PATH',
+  repo_missing: 'put the repository back, or mend project.NAME.repo',
+  base_missing: 'mend project.NAME.base',
+  branch_collision: 'rename that branch, or set project.NAME.branch_prefix to another word',
+  worktrees_root_missing: 'mount its disk, make it, or mend project.NAME.worktrees',
+  git_silent: 'look at what git waits for there',
+  repo_odd: 'move away what it names',
+  checkout_fails: 'mend what git complains of: every new worktree of this project meets it',
+  hook_fails: 'mend project.NAME.after_create: it fails for every new worktree',
+  base_gone: 'set project.NAME.base to the name that the branch has on the remote now',
+  fetch_fails: 'mend the remote, or set fetch = false in project.NAME to begin at what is here',
+  no_permission: 'look at the owner and the permissions of what it names',
+  disk_full: 'make room on that disk',
+  too_many_files: 'raise the limit of open files, or end what has them open',
+  program_missing: 'install it, or name its full path in agent.NAME.argv',
+} as const satisfies Readonly<Record<string, string>>;
+
+export type HoldBecause = keyof typeof HOLD_TODO;
+
+/** What is wrong, and whose it is. */
+export interface Fault {
+  readonly scope: HoldScope;
+  readonly because: HoldBecause;
+  /** What is wrong with what, in one line. */
+  readonly says: string;
+}
+
+export interface Hold extends Fault {
+  readonly since_at_ms: number;
+  /** Looks at it so far: the launch that met it, and each look since. */
+  readonly tries: number;
+  readonly looked_at_ms: number;
+  readonly next_at_ms: number;
+  /** A hash of what the configuration says of its scope: where that changes, it is looked at again at once. */
+  readonly config: string;
+}
+
+/** A fault that may yet be of one ticket, or of one moment: where another ticket, or another tick, meets the same, it is not. */
+export interface Strike extends Fault {
+  readonly who: string;
+}
+
+const FIRST_MS = 60_000;
+const MOST_MS = 30 * 60_000;
+
+export function isHoldBecause(word: unknown): word is HoldBecause {
+  return typeof word === 'string' && Object.hasOwn(HOLD_TODO, word);
+}
+
+export function projectScope(name: string): HoldScope {
+  return `project:${name}`;
+}
+
+export function agentScope(name: string): HoldScope {
+  return `agent:${name}`;
+}
+
+/** What a person can do about it. */
+export function todoOf({ scope, because }: Pick<Fault, 'scope' | 'because'>): string {
+  return HOLD_TODO[because].replaceAll('NAME', nameOf(scope));
+}
+
+/** The project or the profile of a scope; '' = the host. */
+export function nameOf(scope: HoldScope): string {
+  return scope === 'host' ? '' : scope.slice(scope.indexOf(':') + 1);
+}
+
+/** A fault becomes a hold. */
+export function begun(fault: Fault, config: string, now_ms: number): Hold {
+  const { scope, because, says } = fault;
+  return after({ scope, because, says, since_at_ms: now_ms, tries: 0, config }, now_ms);
+}
+
+/** A look has found it again, or another fault in its place. */
+export function foundAgain(hold: Hold, { because, says }: Fault, config: string, now_ms: number): Hold {
+  return after({ ...hold, because, says, config }, now_ms);
+}
+
+function after(hold: Omit<Hold, 'looked_at_ms' | 'next_at_ms'>, now_ms: number): Hold {
+  const wait_ms = Math.min(FIRST_MS * 2 ** Math.min(hold.tries, 10), MOST_MS);
+  return { ...hold, tries: hold.tries + 1, looked_at_ms: now_ms, next_at_ms: now_ms + wait_ms };
+}
+
+/** Whether it is to be looked at. A last look of the future was noted by a clock that ran ahead: no wait is longer than its own length. */
+export function isDue(hold: Hold, config: string, now_ms: number): boolean {
+  return hold.next_at_ms <= now_ms || hold.looked_at_ms > now_ms || hold.config !== config;
+}
+
+/** What holds a launch for this project by this profile; null = nothing. */
+export function holdOn<H extends Fault>(holds: readonly H[], project: string, agent: string): H | null {
+  const covers = ['host', projectScope(project), agentScope(agent)];
+  return holds.find(({ scope }) => covers.includes(scope)) ?? null;
+}
+
+/** What the configuration says of a scope, as one word; null = it names no such project or profile. */
+export function configOf(
+  scope: HoldScope,
+  { projects, agents }: Pick<Policy, 'projects' | 'agents'>,
+): string | null {
+  if (scope === 'host') return '';
+  const name = nameOf(scope);
+  const found = scope.startsWith('project:') ? projects.get(name) : agents.get(name);
+  return found === undefined ? null : fnv1a(JSON.stringify(found));
+}
+
+/** A hold as people and programs are told of it. */
+export interface HoldFacts extends Fault {
+  readonly todo: string;
+  readonly since_at_ms: number;
+  readonly tries: number;
+  readonly next_at_ms: number;
+}
+
+export function holdFacts(hold: Hold): HoldFacts {
+  const { scope, because, says, since_at_ms, tries, next_at_ms } = hold;
+  return { scope, because, says, todo: todoOf(hold), since_at_ms, tries, next_at_ms };
+}

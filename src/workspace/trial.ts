@@ -1,0 +1,126 @@
+/*
+ * A trial: what every launch of a project does, done for real on a scratch name, and taken away again. It tells whether a fault is the
+ * project's or one ticket's, whether it is gone, and, asked by `doctor`, whether the first launch will come through.
+ */
+import { randomBytes } from 'node:crypto';
+import { basename, dirname } from 'node:path';
+import { inMadeDir, lookAtName, namesAt } from '../machine/foreign.ts';
+import { exists } from '../machine/proc.ts';
+import { removeTreeIn } from '../machine/remove-tree.ts';
+import type { Project } from '../model/policy.ts';
+import { addWorktree, beingMade, forgetAdding, removeWorktree } from './adding.ts';
+import { prefixesOf } from './branches.ts';
+import { collision } from './collision.ts';
+import { baseRefs, commitOf, git } from './git.ts';
+import { failed, no, type Refused, type Site } from './prepared.ts';
+import { dryPush } from './push.ts';
+import { atSite } from './site.ts';
+import { fetchOnce } from './turn.ts';
+
+export interface Trial {
+  readonly project: Project;
+  readonly root: string;
+  /** Asks the remote for the base as well. */
+  readonly fetch?: boolean;
+  /** The remote that is asked whether it would take a branch. */
+  readonly push?: string;
+  /** Runs in the scratch worktree; a text = what is wrong. */
+  readonly inside?: (worktree: string) => Promise<string | null>;
+  readonly timeout_ms?: number;
+}
+
+export interface Tried {
+  readonly ok: true;
+  /** Why the base can't be fetched. */
+  readonly stale: Refused | null;
+  /** Why nothing can be pushed. */
+  readonly unpushed: string | null;
+  /** What `inside` says. */
+  readonly inside: string | null;
+  /** What a hook of the repository complained of; '' = nothing. */
+  readonly complaint: string;
+}
+
+const SCRATCH = /^trial-(\d+)-[0-9a-f]{8}$/;
+
+/** Tries it, leaving nothing behind: what a trial that was killed has left goes first. Never throws. */
+export function tryOut({ project, root, ...wish }: Trial): Promise<Tried | Refused> {
+  const name = `trial-${process.pid}-${randomBytes(4).toString('hex')}`;
+  const ticket = { id: `.${name}`, title: '', created_at_ms: 0 };
+  return atSite<Tried>({ project, ticket, root }, async (site) => {
+    await sweep(site);
+    const fetched = wish.fetch === true && project.fetch ? await fetchOnce(site.common, project) : null;
+    // What is only to be said is no fault.
+    const stale = typeof fetched === 'string' ? null : fetched;
+    const shut = await collision(site.common, project, { asks: true });
+    if (shut !== null) return no('branch_collision', shut.says);
+    const start = await baseOf(site);
+    if (start === null)
+      return (
+        stale ?? no('base_missing', `neither ${project.remote}/${project.base} nor ${project.base} exists`)
+      );
+    const branch = `${project.branch_prefix}/${name}`;
+    try {
+      return await checkedOut(site, { name, branch, start, stale }, wish);
+    } finally {
+      await takeAway(site, name, branch);
+    }
+  });
+}
+
+async function checkedOut(
+  { common, target }: Site,
+  scratch: {
+    readonly name: string;
+    readonly branch: string;
+    readonly start: string;
+    readonly stale: Refused | null;
+  },
+  { inside, push, timeout_ms }: Omit<Trial, 'project' | 'root'>,
+): Promise<Tried | Refused> {
+  const { name, branch, start, stale } = scratch;
+  const args = ['--no-track', '-b', branch, '--', target, start];
+  const bound = timeout_ms === undefined ? {} : { timeout_ms };
+  const added = await addWorktree(common, name, { target, args, ...bound });
+  if (!added.ok) return failed(added.error);
+  return {
+    ok: true,
+    stale,
+    unpushed: push === undefined ? null : await dryPush(common, push, { branch, head: start }),
+    inside: inside === undefined ? null : await inside(target),
+    complaint: added.complaint,
+  };
+}
+
+async function baseOf({ common, project }: Site): Promise<string | null> {
+  for (const ref of baseRefs(project)) {
+    const found = await commitOf(common, ref);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Scratch names of triers that are gone. One whose `git worktree add` still works is left to the next trial. */
+async function sweep(site: Site): Promise<void> {
+  const { common, target, project } = site;
+  const ours = prefixesOf(project).map((prefix) => `refs/heads/${prefix}/trial-*`);
+  const listed = await git(common, ['for-each-ref', '--format=%(refname:lstrip=2)', '--', ...ours]);
+  const branches = new Map(listed.stdout.split('\n').map((one) => [basename(one), one] as const));
+  const hidden = namesAt(dirname(target)).filter((one) => one.startsWith('.'));
+  for (const name of new Set([...branches.keys(), ...hidden.map((one) => one.slice(1))])) {
+    const [, pid] = SCRATCH.exec(name) ?? [];
+    if (pid === undefined || exists(Number(pid)) || beingMade(common, name)) continue;
+    await takeAway(site, name, branches.get(name) ?? null);
+  }
+}
+
+async function takeAway({ common, target }: Site, name: string, branch: string | null): Promise<void> {
+  const root = dirname(target);
+  const scratch = `${root}/.${name}`;
+  await removeWorktree(common, scratch);
+  // It is no worktree yet, or any more.
+  if (lookAtName(scratch) !== null)
+    inMadeDir(dirname(root), basename(root), (dir) => removeTreeIn(dir, basename(scratch)));
+  if (branch !== null) await git(common, ['branch', '-q', '-D', '--', branch]);
+  forgetAdding(common, name);
+}

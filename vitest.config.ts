@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import { Ending } from './test/support/ending.ts';
 import { WaitingFirst } from './test/support/order.ts';
-import { ALONE, UNIT, WHOLE } from './test/support/projects.ts';
+import { ALONE, SLOW, UNIT, WHOLE } from './test/support/projects.ts';
 import './test/support/scratch.ts';
 
 export default defineConfig({
@@ -28,6 +28,7 @@ export default defineConfig({
       },
       { extends: true, test: { name: 'whole', include: WHOLE } },
       { extends: true, test: { name: 'alone', include: ALONE, isolate: true } },
+      { extends: true, test: { name: 'slow', include: Object.keys(SLOW) } },
     ],
   },
 });

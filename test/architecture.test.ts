@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import pkg from '../package.json' with { type: 'json' };
 import { APART } from './support/ending.ts';
-import { UNIT, WHOLE } from './support/projects.ts';
+import { ALONE, SLOW, UNIT, WHOLE } from './support/projects.ts';
 
 const SRC = resolve(import.meta.dirname, '../src');
 const IMPORT = /^\s*(?:import|export)\s[^'"]*?from\s+['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]/gm;
@@ -305,6 +305,13 @@ describe('the architecture', () => {
       );
     expect(rigs(UNIT)).toEqual([]);
     expect(rigs(WHOLE).length).toBeGreaterThan(30);
+    // All files are run by these two; the others are parts of them.
+    expect(pkg.scripts).toMatchObject({
+      test: 'vitest run --project=!slow',
+      'test:slow': 'vitest run --project slow',
+    });
+    expect(Object.keys(SLOW).filter((path) => !existsSync(resolve(SRC, '..', path)))).toEqual([]);
+    expect(Object.keys(SLOW).filter((path) => [...UNIT, ...WHOLE, ...ALONE].includes(path))).toEqual([]);
     const parts = ['test:unit', 'test:http', 'test:example'];
     const scripts = Object.keys(pkg.scripts).filter((name) => /^(test:|bench)/.test(name));
     expect(Object.keys(APART).sort()).toEqual(scripts.filter((name) => !parts.includes(name)).sort());

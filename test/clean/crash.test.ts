@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FAIL_BIN } from '../crash/cell.ts';
 import { state } from '../support/rig.ts';
 import { waitFor } from '../support/wait.ts';
 import { picture, World } from './world.ts';
@@ -20,17 +21,13 @@ beforeEach(() => {
 afterEach(() => world.destroy());
 
 function start(failpoint: string, ...args: string[]) {
-  const child = spawn(
-    process.execPath,
-    [join(import.meta.dirname, 'child.ts'), 'clean', '--yes', '--json', ...args],
-    {
-      env: {
-        ...{ PATH: process.env.PATH, HOME: world.dir, MC_PICKUP_STATE_DIR: world.state },
-        ...{ MC_PICKUP_CONFIG: join(world.dir, 'config.toml'), MC_PICKUP_FAILPOINT: failpoint },
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
+  const child = spawn(process.execPath, [FAIL_BIN, 'clean', '--yes', '--json', ...args], {
+    env: {
+      ...{ PATH: process.env.PATH, HOME: world.dir, MC_PICKUP_STATE_DIR: world.state },
+      ...{ MC_PICKUP_CONFIG: join(world.dir, 'config.toml'), MC_PICKUP_FAILPOINT: failpoint },
     },
-  );
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let out = '';
   child.stdout.on('data', (part: Buffer) => {
     out += part.toString();

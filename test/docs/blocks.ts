@@ -40,3 +40,18 @@ export function blocksOf(file: string): Block[] {
 /** A line that somebody would type. */
 export const COMMAND =
   /^\s*(\$ )?(mc-pickup|npm|npx|git|cd|crontab|systemctl|man|source|sudo|cp|chmod|tmux)\b/m;
+
+export const BLOCKS: readonly Block[] = DOCUMENTS.flatMap(blocksOf);
+
+/** What somebody would type into a shell. */
+export const SHELL = BLOCKS.filter(
+  ({ language, text }) => language === 'sh' || (language === '' && COMMAND.test(text)),
+);
+
+/** Scripts of the checkout: that CI runs each is checked in docs.test.ts. */
+export const NPM = /^\s*npm /;
+
+/** Blocks with their places, as names of tests. */
+export function named(all: readonly Block[]): (Block & { readonly where: string })[] {
+  return all.map((block) => ({ ...block, where: `${block.file}:${block.line}` }));
+}

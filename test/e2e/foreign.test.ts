@@ -3,16 +3,13 @@
  * the real thing: a link to files of the user's, a pipe that nobody writes to, a device, a file without end, a flood of names.
  * Then real ticks run: they come to an end, do their work for the others, and no file of the user's has changed.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  closeSync,
   existsSync,
-  ftruncateSync,
   linkSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -24,6 +21,15 @@ import { join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Rig } from '../support/rig.ts';
 import { until } from '../support/sandbox.ts';
+import {
+  holding,
+  KINDS,
+  type Kind,
+  lookAtAll,
+  othersGoOn,
+  replacesFilesOfGitDir,
+  replacesFilesOfRun,
+} from './foreign.ts';
 
 // Each program that is run here has a bound of a minute, which one command of git that waits would use up.
 
@@ -60,62 +66,12 @@ function precious(): string {
   return dir;
 }
 
-/** Every command that looks at runs; each must come to its end. */
-function lookAtAll(id: string): void {
-  for (const args of [
-    ['dispatch', '--dry-run'],
-    ['dispatch'],
-    ['reconcile'],
-    ['status'],
-    ['explain', id],
-    ['transcript', id],
-    ['diff', id],
-    ['clean'],
-    ['doctor'],
-    ['page', '--output', join(rig.box.dir, 'page.html')],
-  ]) {
-    const { code, err } = rig.box.run(args);
-    expect(code, `${args.join(' ')} did not end: ${err}`).not.toBeNull();
-    expect(code, `${args.join(' ')}: ${err}`).not.toBe(1);
-  }
-}
-
-/** A ticket whose agent holds, and its two directories. */
-async function holding(): Promise<{
-  id: string;
-  run: string;
-  own: string;
-  worktree: string;
-  gitDir: string;
-}> {
-  const [id = ''] = await rig.held(1);
-  const { mark, worktree } = rig.run(id);
-  const gitDir = execFileSync('git', ['-C', worktree, 'rev-parse', '--absolute-git-dir'], {
-    encoding: 'utf8',
-  });
-  const { state } = rig.box;
-  return {
-    id,
-    run: join(state, 'runs', mark),
-    own: join(state, 'own', mark),
-    worktree,
-    gitDir: gitDir.trim(),
-  };
-}
-
-/** The agent of another ticket is launched, and works to its end: nothing stands in the way of the tick. */
-async function othersGoOn(): Promise<void> {
-  const other = rig.add('review');
-  expect(rig.tick().code).toBe(0);
-  await rig.settle(other, 'in_review');
-}
-
 describe('a link that an agent made', () => {
   it.each([
     ['its events', (run: string) => join(run, 'events')],
     ['its run directory', (run: string) => run],
   ])('in place of %s leads no tick to files of the user', async (_, place) => {
-    const { id, run } = await holding();
+    const { id, run } = await holding(rig);
     const dir = precious();
     writeFileSync(join(run, 'events', 'busy.seen'), '{}');
     rig.tick();
@@ -123,15 +79,15 @@ describe('a link that an agent made', () => {
     const at = place(run);
     renameSync(at, `${at}.away`);
     symlinkSync(dir, at);
-    lookAtAll(id);
-    lookAtAll(id);
+    lookAtAll(rig, id);
+    lookAtAll(rig, id);
     expect(hashes(dir)).toEqual(before);
     expect(rig.agents(id)).toHaveLength(1);
-    await othersGoOn();
+    await othersGoOn(rig);
   });
 
   it('in place of its events leads no tick to the state dir', async () => {
-    const { id, run } = await holding();
+    const { id, run } = await holding(rig);
     rig.box.run(['killswitch', 'on', '--level', 'dispatch', '--reason', 'mine']);
     const kept = ['board.sqlite', 'killswitch.json', 'host-id', 'tmux-server.json'];
     rmSync(join(run, 'events'), { recursive: true });
@@ -144,7 +100,7 @@ describe('a link that an agent made', () => {
   it('in place of the directory of all runs lets nothing be launched into what it leads to', async () => {
     const dir = precious();
     const before = hashes(dir);
-    await holding();
+    await holding(rig);
     const runs = join(rig.box.state, 'runs');
     renameSync(runs, `${runs}.away`);
     symlinkSync(dir, runs);
@@ -165,7 +121,7 @@ describe('a link that an agent made', () => {
   });
 
   it('or a hard link, in place of what a tick writes, is replaced and never written through', async () => {
-    const { id, run, own, worktree, gitDir } = await holding();
+    const { id, run, own, worktree, gitDir } = await holding(rig);
     const dir = precious();
     const victims = ['thesis.tex', 'screen.txt'].map((name) => join(dir, name));
     const before = hashes(dir);
@@ -214,93 +170,18 @@ describe('a link that an agent made', () => {
   });
 });
 
-type Kind = (path: string) => void;
+// Each by the next kind in turn, all six of them: every file as every kind is foreign-files.test.ts.
+const inTurn = (n: number): Kind => KINDS[n % KINDS.length]?.[1] ?? expect.fail('no kind');
 
-const KINDS: readonly (readonly [string, Kind])[] = [
-  ['a pipe that nobody writes to', (path) => void execFileSync('mkfifo', [path])],
-  ['a link to a device that never ends', (path) => symlinkSync('/dev/zero', path)],
-  ['a device that never ends', (path) => void spawnSync('mknod', [path, 'c', '1', '5'])],
-  [
-    'a file of 10 GB',
-    (path) => {
-      const fd = openSync(path, 'wx');
-      ftruncateSync(fd, 10 * 1024 ** 3);
-      closeSync(fd);
-    },
-  ],
-  ['a directory', (path) => mkdirSync(path)],
-  ['a link to nothing', (path) => symlinkSync('/nowhere/at/all', path)],
-];
+describe('a pipe, a device, a file without end, a directory or a link', () => {
+  it('in place of any file of a run holds up no tick and no command', () => replacesFilesOfRun(rig, inTurn));
 
-function replaceBy(kind: Kind, path: string): void {
-  if (!existsSync(join(path, '..'))) return;
-  rmSync(path, { recursive: true, force: true });
-  kind(path);
-}
-
-const IN_RUN = [
-  ...[
-    'prompt.md',
-    'events',
-    'events/busy.1',
-    'screen.txt',
-    'output.log',
-    'run.json',
-    'registered.json',
-    'asked',
-    'launch',
-  ],
-  ...[
-    'after_create.log',
-    'before_run.log',
-    'opencode-password',
-    'opencode-usage.json',
-    'opencode-server.json',
-  ],
-];
-const IN_GIT_DIR = [
-  ...['HEAD', 'index', 'commondir', 'gitdir', 'ORIG_HEAD', 'logs/HEAD', 'locked', 'config.worktree'],
-  ...[
-    'mc-pickup-ready',
-    'mc-pickup-start',
-    'mc-pickup-after-create-done',
-    'mc-pickup-hook.json',
-    'mc-pickup-slot',
-  ],
-];
-
-describe.each(KINDS)('%s', (_, kind) => {
-  it('in place of any file of a run holds up no tick and no command', async () => {
-    const { id, run, own } = await holding();
-    // Not the directory of its events with what is in it.
-    for (const name of IN_RUN.filter((one) => one !== 'events')) replaceBy(kind, join(run, name));
-    lookAtAll(id);
-    for (const name of IN_RUN.filter((one) => !one.includes('events'))) replaceBy(kind, join(own, name));
-    replaceBy(kind, join(run, 'events'));
-    lookAtAll(id);
-    expect(rig.agents(id)).toHaveLength(1);
-    await othersGoOn();
-  });
-
-  it('in place of any file of a git dir holds up no tick, before and after its agent has died', async () => {
-    const { id, run, gitDir, worktree } = await holding();
-    // Idle: a tick looks whether there is a commit.
-    writeFileSync(join(run, 'events', 'idle.1'), '{}');
-    for (const name of IN_GIT_DIR) replaceBy(kind, join(gitDir, name));
-    rig.tick();
-    await rig.kill(rig.run(id).pid);
-    rig.tick();
-    await rig.due(id);
-    rig.tick();
-    replaceBy(kind, join(worktree, '.git'));
-    rig.tick();
-    lookAtAll(id);
-    await othersGoOn();
-  });
+  it('in place of any file of a git dir holds up no tick, before and after its agent has died', () =>
+    replacesFilesOfGitDir(rig, inTurn));
 });
 
 it('a flood of events costs a tick no more than a bounded part of it, and goes in the end', async () => {
-  const { id, run } = await holding();
+  const { id, run } = await holding(rig);
   const events = join(run, 'events');
   const script = `for (let n = 0; n < 60000; n++) require('node:fs').writeFileSync(${JSON.stringify(events)} + '/busy.' + n + 'x'.repeat(200), '{}')`;
   execFileSync(process.execPath, ['-e', script]);
@@ -315,7 +196,7 @@ it('a flood of events costs a tick no more than a bounded part of it, and goes i
 });
 
 it('a process that a file in a git dir names is not ended by a tick', async () => {
-  const { id, gitDir } = await holding();
+  const { id, gitDir } = await holding(rig);
   const [victim = ''] = await rig.held(1);
   const { pid, pid_start, host_id } = rig.run(victim);
   const [{ boot_id, pid_ns } = { boot_id: '', pid_ns: '' }] = rig.box.sql<{
@@ -333,7 +214,7 @@ it('a process that a file in a git dir names is not ended by a tick', async () =
 });
 
 it('what a run of 0.1 has left in its run directory is found there', async () => {
-  const { id, run, own } = await holding();
+  const { id, run, own } = await holding(rig);
   for (const name of readdirSync(own)) renameSync(join(own, name), join(run, name));
   rmSync(own, { recursive: true });
   // The board is restored from a backup of before the launch: the pane and its registration tell.

@@ -4,7 +4,6 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookAtSelf } from '../../src/machine/process.ts';
-import { runCell } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import { Rig, state } from '../support/rig.ts';
 import { git, until } from '../support/sandbox.ts';
@@ -150,25 +149,6 @@ describe('a server that is not there', () => {
     await server.up();
     await rig.ticksUntilStarted(id, 1);
     expect(rig.agents(id)).toHaveLength(1);
-  });
-});
-
-describe('crash cells, over HTTP', () => {
-  it.each([
-    ['claim-committed', 'kill'],
-    ['claim-before', 'stop'],
-    ['launch-staged', 'kill'],
-    ['launch-asked', 'kill'],
-    ['launch-pane-started', 'kill'],
-    ['launch-pane-started', 'stop'],
-    ['register-committed', 'kill'],
-    ['register-identified', 'stop'],
-    ['launch-registered-seen', 'busy'],
-    ['heal-before', 'kill'],
-    ['keep-before', 'kill'],
-    ['keep-saved', 'enospc'],
-  ] as const)('%s, %s: three clean ticks restore everything', async (point, kind) => {
-    expect(await runCell({ point, kind, overlap: false }, server)).toBeNull();
   });
 });
 

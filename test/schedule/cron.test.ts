@@ -1,64 +1,29 @@
-/* The real cron daemon and crontab of Debian, on a spool that no other process sees. The daemon starts a tick at every full
- * minute, so the last of these tests takes two to three minutes. */
+/* The real crontab of Debian, on a spool that no other process sees. What the daemon does with it: minutes.test.ts. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type TickReport, tickLines } from '../../src/report/tick.ts';
-import { describeWith, hostileTmp, PrivateMachine, type Result } from '../support/private.ts';
-import { Rig } from '../support/rig.ts';
+import { describeWith, type Result } from '../support/private.ts';
+import type { Rig } from '../support/rig.ts';
 import { BIN } from '../support/sandbox.ts';
-import { waitFor } from '../support/wait.ts';
+import { CronMachine, OTHERS } from './cron-machine.ts';
 
-const OTHERS = Buffer.from(
-  '# mine \xe4\n\nMAILTO=""\nPATH=/nowhere\nSHELL=/bin/false\r\n17 3 1 1 * true # 100\\% \\r\n',
-  'latin1',
-);
-
-let calm: () => void;
-let machine: PrivateMachine;
+let cron: CronMachine;
 let rig: Rig;
-
 beforeEach(async () => {
-  calm = hostileTmp();
-  rig = new Rig({ limits: '[limits]\ninterval_seconds = 60\n' });
-  machine = await PrivateMachine.start();
+  cron = await CronMachine.start();
+  rig = cron.rig;
 });
+afterEach(() => cron?.destroy());
 
-afterEach(async () => {
-  try {
-    await machine?.destroy();
-  } finally {
-    try {
-      await rig?.box.destroy();
-    } finally {
-      calm();
-    }
-  }
-});
-
-function schedule(...args: string[]): Result {
-  return machine.run([process.execPath, BIN, 'schedule', ...args], rig.box.env);
-}
-
-function crontab(...args: string[]): Result {
-  return machine.run(['crontab', ...args], rig.box.env);
-}
-
-function setCrontab(text: Buffer | string): void {
-  expect(machine.run(['crontab', '-'], rig.box.env, text)).toMatchObject({ code: 0, err: '' });
-}
-
-/** What the spool has, byte for byte, below the header that Debian's crontab writes itself. */
-function spool(): string {
-  const { out } = machine.run(['sh', '-c', 'od -An -v -tx1 /var/spool/cron/crontabs/root'], rig.box.env);
-  const bytes = Buffer.from(out.replaceAll(/\s/g, ''), 'hex').toString('latin1');
-  return bytes.replace(/^# DO NOT EDIT.*\n.*\n.*\n/, '');
-}
+const schedule = (...args: string[]) => cron.schedule(...args);
+const crontab = (...args: string[]) => cron.crontab(...args);
+const setCrontab = (text: Buffer | string) => cron.setCrontab(text);
+const spool = () => cron.spool();
 
 /** At a terminal, which answers. */
 function atTerminal(answer: string, ...args: string[]): Result {
   const words = [process.execPath, BIN, 'schedule', ...args].map((word) => `'${word}'`).join(' ');
-  return machine.run(['script', '-qec', words, '/dev/null'], rig.box.env, answer);
+  return cron.run(['script', '-qec', words, '/dev/null'], answer);
 }
 
 describeWith('schedule with the real crontab', ['unshare', 'nsenter', 'crontab', 'script'], () => {
@@ -116,7 +81,7 @@ describeWith('schedule with the real crontab', ['unshare', 'nsenter', 'crontab',
   it('takes no comment of the user for the header that crontab writes', () => {
     const text = '# one\n# two\n# three\n# four\n1 1 1 1 1 true\n';
     const file = '/var/spool/cron/crontabs/root';
-    machine.run(['sh', '-c', `umask 077; cat >${file}`], rig.box.env, text);
+    cron.run(['sh', '-c', `umask 077; cat >${file}`], text);
     expect(schedule('install', '--yes').code).toBe(0);
     expect(schedule('remove', '--yes').code).toBe(0);
     expect(spool()).toBe(text);
@@ -169,13 +134,9 @@ describeWith('schedule with the real crontab', ['unshare', 'nsenter', 'crontab',
     setCrontab(OTHERS);
     const broken = join(rig.box.dir, 'broken');
     const script = (body: string) =>
-      machine.run(
-        ['sh', '-c', `mkdir -p "$0" && cat >"$0/crontab" && chmod +x "$0/crontab"`, broken],
-        rig.box.env,
-        body,
-      );
+      cron.run(['sh', '-c', `mkdir -p "$0" && cat >"$0/crontab" && chmod +x "$0/crontab"`, broken], body);
     const by = (...args: string[]) =>
-      machine.run([process.execPath, BIN, 'schedule', ...args], {
+      cron.machine.run([process.execPath, BIN, 'schedule', ...args], {
         ...rig.box.env,
         PATH: `${broken}:${rig.box.env.PATH}`,
       });
@@ -197,59 +158,3 @@ describeWith('schedule with the real crontab', ['unshare', 'nsenter', 'crontab',
     expect(spool()).toBe('1 1 1 1 1 true\n');
   });
 });
-
-describeWith('the real cron daemon', ['unshare', 'nsenter', 'crontab', 'cron'], () => {
-  it('starts ticks that bring a ticket to review, whose agent outlives its tick', async () => {
-    const { box } = rig;
-    setCrontab(OTHERS);
-    expect(schedule('install', '--with', 'cron', '--yes').code).toBe(0);
-    expect(schedule('show').out).toContain('no cron daemon');
-    const id = rig.add('stay');
-    machine.begin(['cron', '-f'], { PATH: process.env.PATH });
-    const ticks = () => box.sql<{ id: string; outcome: string; report: string }>('SELECT * FROM ticks');
-    // One more than two: that of @reboot launches nothing.
-    await waitFor(() => ticks().length >= 3, 'two ticks of the daemon');
-    await rig.settle(id, 'in_review');
-    const [agent = 0] = rig.agents(id);
-    expect(rig.agents(id)).toEqual([agent]);
-    // The tick that launched it is over: what is left of the sandbox is tmux and what runs in it.
-    await waitFor(() => !commands().some((words) => words.includes('dispatch')), 'the end of the ticks');
-    expect(rig.agents(id)).toEqual([agent]);
-    // The environment was bare but for what the line itself sets.
-    const env = readFileSync(`/proc/${agent}/environ`, 'utf8').split('\0');
-    expect(env).toContain(`HOME=${box.env.HOME}`);
-    expect(env.find((one) => one.startsWith('PATH='))).not.toContain('/nowhere');
-    expect(env.some((one) => one.startsWith('GIT_AUTHOR_NAME='))).toBe(false);
-
-    // The log has what ticks printed, and those with nothing to do print nothing.
-    const log = join(box.state, 'tick.log');
-    const printed = () => ticks().flatMap(({ report }) => tickLines(JSON.parse(report) as TickReport, false));
-    expect(readFileSync(log, 'utf8')).toBe(
-      printed()
-        .map((line) => `${line}\n`)
-        .join(''),
-    );
-    expect(printed().join()).toContain(id);
-    expect(ticks().every(({ outcome }) => outcome === 'ok')).toBe(true);
-
-    // Nobody waits for a Sunday: its line, as cron hands it to the shell.
-    const weekly = /^0 4 \* \* 0 (.*)$/m.exec(crontab('-l').out)?.[1]?.replaceAll('\\%', '%') ?? '';
-    expect(schedule('remove', '--yes').code).toBe(0);
-    expect(spool()).toBe(OTHERS.toString('latin1'));
-    expect(rig.agents(id)).toEqual([agent]);
-    expect(machine.run(['sh', '-c', weekly], {})).toEqual({ code: 0, out: '', err: '' });
-    expect(existsSync(log)).toBe(false);
-    expect(readFileSync(`${log}.1`, 'utf8')).toContain(id);
-  });
-});
-
-/** The command lines of all processes of the sandbox. */
-function commands(): string[][] {
-  return rig.box.processes().map((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    } catch {
-      return [];
-    }
-  });
-}

@@ -1,20 +1,36 @@
 /** What a run of tests says before the runner's own summary: how long it took, what it left out and why, and what is no part of it. */
 import { tmpdir } from 'node:os';
 import type { Reporter, TestModule, TestSpecification } from 'vitest/node';
+import { SLOW } from './projects.ts';
 
-/** The scripts that check the program and are no part of `npm test`, each with what it is for. */
-export const APART: Readonly<Record<string, string>> = {
-  'test:deep': 'ten times the draws and walks of npm test, by the same seed',
-  'test:fuzz': 'the same with another seed, which is printed',
-  'test:model': 'every interleaving of ticks, crashes and events, over the real decide, act and SQL',
-  'test:crash': 'every failpoint hit in five ways, alone and beside another tick',
-  'test:soak': 'ticks killed at random beside agents that commit, and random walks',
-  'test:kills': 'ticks a second apart, each killed, then one clean tick',
-  'test:chaos': 'hostile agents beside well-behaved ones, checked from outside',
-  'test:agents': 'the real clients from npm, against a stub of their model API',
-  'test:install': 'packed, installed as a user does, and one ticket done with it',
-  bench: 'what a tick costs, as a ratio to an empty program',
-  'bench:growth': 'a month of ticks: sizes and tick time',
+/** The scripts that check the program and are no part of `npm test`, each with what it is for, and how many minutes it takes at most on
+ *  two quiet processors as it is called without words. */
+export const APART: Readonly<Record<string, { readonly minutes: number; readonly what: string }>> = {
+  'test:slow': {
+    minutes: 5,
+    what: 'the test files that take minutes, each for the reason that stands there',
+  },
+  'test:deep': { minutes: 2, what: 'ten times the draws and walks of npm test, by the same seed' },
+  'test:fuzz': { minutes: 3, what: 'the same with another seed, which is printed' },
+  'test:model': {
+    minutes: 3,
+    what: 'every interleaving of ticks, crashes and events, over the real decide, act and SQL',
+  },
+  'test:crash': { minutes: 15, what: 'every failpoint hit in five ways, alone and beside another tick' },
+  'test:soak': { minutes: 60, what: 'ticks killed at random beside agents that commit, and random walks' },
+  'test:kills': { minutes: 10, what: 'ticks a second apart, each killed, then one clean tick' },
+  'test:chaos': { minutes: 2, what: 'hostile agents beside well-behaved ones, checked from outside' },
+  'test:agents': { minutes: 60, what: 'the real clients from npm, against a stub of their model API' },
+  'test:install': { minutes: 2, what: 'packed, installed as a user does, and one ticket done with it' },
+  bench: { minutes: 5, what: 'what a tick costs, as a ratio to an empty program' },
+  'bench:growth': { minutes: 15, what: 'a month of ticks: sizes and tick time' },
+};
+
+/** What a script of this runner takes at most, on two quiet processors. */
+const BOUNDS_SECONDS: Readonly<Record<string, number>> = {
+  test: 300,
+  'test:unit': 20,
+  'test:slow': (APART['test:slow']?.minutes ?? 0) * 60,
 };
 
 /** Figures of one run; the directory for scratch is said since a run on a disk takes longer. */
@@ -35,13 +51,24 @@ export class Ending implements Reporter {
       .slice(0, 3)
       .map(({ name, ms }) => `${name} ${(ms / 1000).toFixed(0)} s`);
     const lines = [
-      `${this.#files} test files took ${seconds.toFixed(0)} s (scratch in ${tmpdir()}); the longest: ${slowest.join(', ')}`,
+      `${this.#files} test files took ${seconds.toFixed(0)} s${ofBound(seconds)} (scratch in ${tmpdir()}); the longest: ${slowest.join(', ')}`,
       ...left(modules),
-      'no part of this run, each by npm run:',
-      ...Object.entries(APART).map(([name, what]) => `  ${name.padEnd(13)} ${what}`),
+      'no part of npm test, each by npm run, with the minutes that it takes at most on two quiet processors:',
+      ...Object.entries(APART).flatMap(([name, { minutes, what }]) => [
+        `  ${name.padEnd(13)} ${String(minutes).padStart(2)}  ${what}`,
+        ...(name === 'test:slow' ? Object.entries(SLOW) : []).map(([file, why]) => `    ${file}: ${why}`),
+      ]),
     ];
     process.stdout.write(`\n${lines.join('\n')}\n`);
   }
+}
+
+/** How that compares with what the script of npm that this is may take. No verdict: another load of the machine is no fault of a test. */
+function ofBound(seconds: number): string {
+  const bound = BOUNDS_SECONDS[process.env.npm_lifecycle_event ?? ''];
+  if (bound === undefined) return '';
+  const over = seconds > bound ? ': too long, unless the machine has other work' : '';
+  return ` of at most ${bound} on two quiet processors${over}`;
 }
 
 /** The skipped tests with their reasons. */

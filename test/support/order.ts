@@ -1,8 +1,15 @@
 /** In which order test files are run: first those that wait for long, so that the others fill the time; nothing waits for them at the end. */
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** They wait: for the minutes of a real cron, a service manager, bounds of the program, fifty agents. */
-const WAITING = ['schedule/cron', 'example/worked', 'e2e/send', 'schedule/systemd', 'http/e2e', 'docs/docs'];
+/** They wait: for the minutes of a real cron, fifty agents, a service manager, bounds of the program. */
+const WAITING = [
+  'schedule/minutes',
+  'example/worked',
+  'schedule/systemd',
+  'e2e/send',
+  'http/e2e',
+  'clean/crash',
+];
 
 export class WaitingFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

@@ -14,10 +14,20 @@ const STARTS = /^(node:child_process|node:worker_threads|playwright-core)$/;
 /** They call what starts processes, or what wants the built program, without an import that tells. */
 const THROUGH_SRC: readonly string[] = ['test/tmux/keys.test.ts'];
 
+/** What takes minutes, by what it does in them: no part of `npm test`, which says so, but of `npm run test:slow`. */
+export const SLOW: Readonly<Record<string, string>> = {
+  'test/schedule/minutes.test.ts': 'waits for the full minutes of a real cron',
+  'test/schedule/systemd.test.ts': 'waits for the timers of a real systemd',
+  'test/docs/typed.test.ts': 'types every command of the documents, each block in a home of its own',
+  'test/example/worked.test.ts': 'fifty tickets from a list to pull requests',
+  'test/e2e/foreign-files.test.ts': 'every file that an agent can write, as everything that it can be',
+  'test/http/crash.test.ts': 'crash cells over HTTP',
+};
+
 /** Every test file of `npm test`, by its path from the root of the checkout. */
 const files: readonly string[] = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
   .map((path) => `test/${path}`)
-  .filter((path) => path.endsWith('.test.ts') && !path.startsWith('test/real-agents/'))
+  .filter((path) => path.endsWith('.test.ts') && !path.startsWith('test/real-agents/') && !(path in SLOW))
   .sort();
 
 const seen = new Map<string, boolean>();

@@ -1,5 +1,6 @@
 import type { AgentProfile } from '../model/policy.ts';
 import type { Activity } from '../model/runtime.ts';
+import type { Composer, Screen } from '../model/screen.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -118,6 +119,8 @@ export interface Adapter {
   notReady?(screen: string): string | null;
   /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
   limitShown?(screen: string, now_ms: number): Limited | null;
+  /** Whether a text stands where the client takes one, without its Enter: the next would be joined to it. null = it can't be told. */
+  composer?(screen: Screen): Composer | null;
   /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
   trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
   readonly permission?: PermissionDialog;

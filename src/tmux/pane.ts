@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { failpoint } from '../machine/failpoint.ts';
 import { inPrivate } from '../machine/umask.ts';
+import type { Screen } from '../model/screen.ts';
 import { heal, recordedServer, recordServer, startInScope } from './server.ts';
 import { command, failureOf, guarded, NAME, NOT_INSTALLED, PANE, type Tmux } from './tmux.ts';
 import { TITLE } from './view.ts';
@@ -122,6 +123,16 @@ export async function capturePane(tmux: Tmux, pane: string, lines: number): Prom
   const answer = await command(tmux, ['capture-pane', '-p', '-J', '-t', pane, '-S', from]);
   if (failureOf(answer) !== null) return null;
   return answer.stdout.trimEnd().split('\n').slice(-Math.max(1, lines)).join('\n');
+}
+
+/** What a pane shows now, and where its cursor is, in one answer; null = it is dead, or can't be told. */
+export async function screenOf(tmux: Tmux, pane: string): Promise<Screen | null> {
+  if (!PANE.test(pane)) return null;
+  const cursor = ['display-message', '-p', '-t', pane, '#{pane_id} #{pane_dead} #{cursor_x} #{cursor_y}'];
+  const answer = await command(tmux, [...cursor, ';', 'capture-pane', '-e', '-p', '-t', pane]);
+  const [first = '', ...rows] = failureOf(answer) === null ? answer.stdout.split('\n') : [];
+  const [, id, x, y] = /^(%\d+) 0 (\d+) (\d+)$/.exec(first) ?? [];
+  return id === pane ? { rows, x: Number(x), y: Number(y) } : null;
 }
 
 /** Closes a pane in one command, only while it is dead and still this run's. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import { failpoint } from '../machine/failpoint.ts';
 import { clean } from '../model/text.ts';
 import { searched } from './pane.ts';
 import { command, failureOf, guarded, type Tmux } from './tmux.ts';
@@ -49,6 +50,7 @@ async function pasteAndEnter(tmux: Tmux, paste: Paste, buffer: string): Promise<
     await command(tmux, ['delete-buffer', '-b', buffer]);
     return pasted;
   }
+  failpoint('send-pasted');
   await pause(paste.enterDelayMs);
   if ((await paste.mayEnter?.()) === false) return 'held';
   const entered = await pressEnter(tmux, paste);

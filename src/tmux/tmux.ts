@@ -27,7 +27,8 @@ export function command(tmux: Tmux, words: readonly string[], input?: string): P
 }
 
 export function onSocket(tmux: Tmux, words: readonly string[]): string[] {
-  return ['-S', tmux.socket, '-f', '/dev/null', ...words];
+  // Without -u, and without a UTF-8 locale (cron has none), each letter that is not ASCII comes as `_`: titles of clients, for one.
+  return ['-S', tmux.socket, '-f', '/dev/null', '-u', ...words];
 }
 
 export function cleanEnv(): NodeJS.ProcessEnv {

@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FAIL_BIN } from '../crash/cell.ts';
 import { AGENT, LIMITS, makeSandbox, type Ran, type Sandbox, until } from '../support/sandbox.ts';
+import { waitFor } from '../support/wait.ts';
 
 /** Idle from the start; notes every key as it comes and acknowledges nothing. */
 const DEAF = `#!/bin/sh
@@ -203,4 +205,59 @@ it('a text that is typed has its Enter, though C-c ends the one that types it', 
   process.kill(sending.pid, 'SIGINT');
   expect((await sending.done).code).toBe(null);
   expect(await until(() => box.note('typed').endsWith('half a word\n'), 5000)).toBe(true);
+});
+
+/** Takes texts as Claude Code does: the terminal shows what is typed, and Enter sends it. */
+const COMPOSER = `#!/bin/sh
+mkdir -p "$MC_PICKUP_STATE_DIR/notes"
+while :; do
+  printf '\\n────\\n❯ '
+  echo '{}' | mc-event Stop
+  IFS= read -r text || exit 0
+  echo '{}' | mc-event UserPromptSubmit
+  echo "$text" >>"$MC_PICKUP_STATE_DIR/notes/typed"
+done
+`;
+
+/** \`send\` is killed between its paste and its Enter. */
+async function killedAfterPaste(id: string, text: string): Promise<void> {
+  const env = { MC_PICKUP_FAILPOINT: `send-pasted:kill:${join(box.dir, 'hit')}` };
+  await waitFor(async () => (await box.begin(['send', id, text], env, FAIL_BIN).done).code === null);
+}
+
+it('a text that its killed sender left without Enter is seen, and no text is joined to it', async () => {
+  const id = launch('claude', COMPOSER);
+  await killedAfterPaste(id, 'first');
+  for (let n = 0; n < 2; n++)
+    expect(box.run(['send', id, 'second'])).toMatchObject({
+      code: 75,
+      err: expect.stringMatching(/showing a text that had no Enter.*press Enter/),
+    });
+  // A person sends it.
+  expect(box.tmux('send-keys', '-t', '%0', 'Enter').code).toBe(0);
+  expect(await until(() => box.note('typed') === 'first\n')).toBe(true);
+  expect(await sendOnceIdle(id, 'second')).toMatchObject({ code: 0, err: '' });
+  expect(box.note('typed')).toBe('first\nsecond\n');
+  expect(deliveries()).toMatchObject([{ outcome: 'delivered' }, { outcome: 'delivered' }]);
+  // Nor to the words of a person who is typing.
+  box.tmux('send-keys', '-l', '-t', '%0', 'half a');
+  expect(await until(() => box.tmux('capture-pane', '-p', '-t', '%0').out.includes('half a'))).toBe(true);
+  expect(box.run(['send', id, 'third']).code).toBe(75);
+  box.tmux('send-keys', '-t', '%0', 'C-u');
+  expect(await sendOnceIdle(id, 'third')).toMatchObject({ code: 0, err: '' });
+  expect(box.note('typed')).toBe('first\nsecond\nthird\n');
+});
+
+it('where no composer is seen, the text after a killed sender is refused once, with what to do', async () => {
+  const id = launch('command', DEAF);
+  await killedAfterPaste(id, 'first');
+  expect(await until(() => box.note('typed') === 'first')).toBe(true);
+  const refused = box.run(['send', id, 'second']);
+  expect(refused.code).toBe(75);
+  expect(refused.err).toMatch(/maybe showing a text that had no Enter.*killed.*press Enter/);
+  expect(box.note('typed')).toBe('first');
+  expect(deliveries()).toEqual([{ outcome: 'indeterminate', ack_source: 'turn:0' }]);
+  box.tmux('send-keys', '-t', '%0', 'Enter');
+  expect(box.run(['send', id, 'second'])).toMatchObject({ code: 0, err: '' });
+  expect(box.note('typed')).toBe('first\nsecond\n');
 });

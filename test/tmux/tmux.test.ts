@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import type { Pane } from '../../src/model/world.ts';
 import { stopProcess } from '../../src/runs/stop.ts';
-import { capturePane, closeDeadPane, showsText, startPane } from '../../src/tmux/pane.ts';
+import { capturePane, closeDeadPane, paneTitle, showsText, startPane } from '../../src/tmux/pane.ts';
 import { pasteText } from '../../src/tmux/paste.ts';
 import type { Tmux } from '../../src/tmux/tmux.ts';
 import { parsePane, viewServer } from '../../src/tmux/view.ts';
@@ -143,6 +143,20 @@ test('where the memory for files is full, a pipe takes what tmux says', async ()
   expect(view).toMatchObject({ kind: 'server', server_pid: 9, panes: [{ run: 'r-1' }] });
   const lost = 'if [ -f /dev/fd/2 ]; then exit 1; fi; echo "no server running on x" >&2; exit 1';
   expect((await viewServer(fake(lost))).kind).toBe('none');
+});
+
+test('a title is read as it is where no locale is set, as under cron', async () => {
+  const made = await start(['sh', '-c', "printf '\\033]2;✋  Action Required\\007'; exec sleep 60"]);
+  const { LANG, LC_ALL } = process.env;
+  delete process.env.LANG;
+  process.env.LC_ALL = 'C';
+  try {
+    await waitFor(async () => (await onlyPane())?.title.endsWith('Action Required'));
+    expect((await onlyPane())?.title).toBe('✋  Action Required');
+    expect(await paneTitle(tmux, made.pane)).toBe('✋  Action Required');
+  } finally {
+    Object.assign(process.env, { LANG: LANG ?? '', LC_ALL: LC_ALL ?? '' });
+  }
 });
 
 test('a missing tmux is named; a malformed pane line is refused', async () => {

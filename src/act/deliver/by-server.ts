@@ -11,7 +11,8 @@ export async function deliverByServer(
   const { ticket, row, text } = one;
   const sha256 = hashOf(text);
   const last = await settleLast(board, row, sha256, row.turn);
-  if (last !== null) return last;
+  // The server types nothing, so that nothing is left where it would be joined to this one.
+  if (last !== null && last.outcome !== 'cut') return last;
   const { id: delivery, nonce, at_ms: now_ms } = await saveFirst(board, one, sha256, null);
   const answer = await starter.send({ ticket: ticket.id, run: row.id, text, nonce }, { now_ms, once: true });
   switch (answer.kind) {

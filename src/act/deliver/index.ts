@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Adapter } from '../../agents/index.ts';
-import type { Board, Starter } from '../../board/port/index.ts';
+import type { Board, DeliveryRow, Starter } from '../../board/port/index.ts';
 import { monotonicMs } from '../../machine/clock.ts';
 import type { Places } from '../../machine/paths.ts';
 import type { Because } from '../../model/plan.ts';
@@ -14,7 +14,7 @@ import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
 import { lookAtActivity } from '../../runs/activity.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
-import { paneTitle, showsText } from '../../tmux/pane.ts';
+import { paneTitle, screenOf, showsText } from '../../tmux/pane.ts';
 import { pasteText, pressEnter } from '../../tmux/paste.ts';
 import type { Tmux } from '../../tmux/tmux.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, sentAfter, settleLast } from './ledger.ts';
@@ -48,7 +48,9 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
 
   const sha256 = hashOf(one.text);
   const last = await settleLast(hands.board, row, sha256, before.turn);
-  if (last !== null) return last;
+  if (last !== null && last.outcome !== 'cut') return last;
+  const left = await whyNotEmpty(hands, one, pane, last?.last ?? null);
+  if (left !== null) return { outcome: 'busy', why: left };
   const reportBefore = await lastReport(hands.board, row);
   const { id: delivery } = await saveFirst(hands.board, one, sha256, sentAfter(before.turn));
   const shown = adapter.permission?.shows ?? null;
@@ -81,6 +83,30 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   return arrived
     ? { outcome: 'delivered', delivery, earlier: false, turn: before.turn }
     : { outcome: 'indeterminate', delivery, held: pasted === 'held', turn: before.turn };
+}
+
+/**
+ * Why a text would be joined to another one; null = it would not, as far as is known. `cut`: an earlier one whose sender was killed, maybe
+ * between its paste and its Enter. Where the client does not show it, a person is told of it once, and looks.
+ */
+async function whyNotEmpty(
+  { board, tmux }: Deliverer,
+  { adapter, kind }: Delivery,
+  pane: string,
+  cut: DeliveryRow | null,
+): Promise<string | null> {
+  const screen = adapter.composer === undefined ? null : await screenOf(tmux, pane);
+  const composer = screen === null ? null : (adapter.composer?.(screen) ?? null);
+  const mend = 'press Enter there or take it away, then send yours';
+  if (composer === 'filled')
+    return `showing a text that had no Enter, to which yours would be joined: ${mend}`;
+  const open = cut !== null && composer === null;
+  // A nudge is told to nobody.
+  if (cut !== null && !(open && kind === 'nudge'))
+    await board.setDelivery({ id: cut.id, outcome: 'indeterminate', ack_source: cut.ack_source });
+  return open
+    ? `maybe showing a text that had no Enter (its sender was killed), to which yours would be joined: look, ${mend}`
+    : null;
 }
 
 /** The number of the newest line of the log by which this run has reported; 0 = it has not. */

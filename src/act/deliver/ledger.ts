@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import type { Adapter } from '../../agents/index.ts';
-import type { Board } from '../../board/port/index.ts';
+import type { Board, DeliveryRow } from '../../board/port/index.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import type { Client } from '../../runs/program.ts';
@@ -41,13 +41,13 @@ export type Delivered =
   | { readonly outcome: 'refused'; readonly why: string };
 
 /** What became of the last text whose fate was open. One that has turned out to have arrived is not sent again; one of
- *  which nothing is known is neither. */
+ *  which nothing is known is neither. `cut`: whoever sent another one has ended on the way, before or after its Enter. */
 export async function settleLast(
   board: Board,
   row: Runtime,
   sha256: string,
   turn: number,
-): Promise<Delivered | null> {
+): Promise<Delivered | { readonly outcome: 'cut'; readonly last: DeliveryRow } | null> {
   const open = {
     outcome: 'open',
     why: `this text was sent already and is not acknowledged (run ${row.id})`,
@@ -60,8 +60,10 @@ export async function settleLast(
   const then = /^turn:(\d+)$/.exec(last.ack_source ?? '')?.[1];
   const arrived = then !== undefined && turn > Number(then);
   if (arrived) await board.setDelivery({ id: last.id, outcome: 'delivered', ack_source: 'event' });
-  if (last.sha256 !== sha256)
-    return (await board.openDelivery({ run: row.id, sha256 })) === null ? null : open;
+  if (last.sha256 !== sha256) {
+    if ((await board.openDelivery({ run: row.id, sha256 })) !== null) return open;
+    return arrived || last.outcome === 'indeterminate' ? null : { outcome: 'cut', last };
+  }
   if (arrived) return { outcome: 'delivered', delivery: last.id, earlier: true, turn: Number(then) };
   return open;
 }

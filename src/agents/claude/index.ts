@@ -2,6 +2,7 @@ import { basename, isAbsolute, join, normalize } from 'node:path';
 import { asObject, shellQuote, textOf } from '../../machine/files.ts';
 import type { AgentProfile } from '../../model/policy.ts';
 import { type Adapter, type AdapterContext, type EventMeaning, PROMPT } from '../adapter.ts';
+import { composerAt } from '../composer.ts';
 import { sessionId } from '../session.ts';
 import { claudeTrust } from '../trust.ts';
 import { questionOf } from './question.ts';
@@ -102,6 +103,7 @@ export const claude: Adapter = {
   usage: claudeUsage,
   resumable: hasConversation,
   notReady: (screen) => DIALOGS.find(([shows]) => shows.test(screen))?.[1] ?? null,
+  composer: (screen) => composerAt(/^\u276f\s/, screen),
   trust: claudeTrust,
   permission: { shows: '❯ 1. Yes', allow: ['1'], deny: ['Escape'] },
   minVersion: '2.1.330',

@@ -1,5 +1,6 @@
 import { asObject, textOf } from '../../machine/files.ts';
 import { type Adapter, type EventMeaning, PROMPT } from '../adapter.ts';
+import { composerAt } from '../composer.ts';
 import { codexTrust } from '../trust.ts';
 import { hookFlags } from './hooks.ts';
 import { codexLevel } from './level.ts';
@@ -51,6 +52,7 @@ export const codex: Adapter = {
   usage: (look) => codexUsage(findRollout(look)),
   resumable: (look) => look.session !== null && rolloutOf(look.env, look.session) !== null,
   notReady,
+  composer: (screen) => composerAt(/^\u203a\s/, screen),
   trust: codexTrust,
   permission: { shows: 'Yes, proceed (y)', allow: ['y'], deny: ['Escape'] },
   minVersion: '0.169.0',

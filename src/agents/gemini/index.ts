@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { asObject, textOf } from '../../machine/files.ts';
 import { lookAt } from '../../machine/process.ts';
 import { type Adapter, type AgentLook, type EventMeaning, type Level, PROMPT } from '../adapter.ts';
+import { composerAt } from '../composer.ts';
 import { homeFiles, startScript } from './home.ts';
 import { limitIn, limitOnScreen } from './limit.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './session.ts';
@@ -63,6 +64,8 @@ export const gemini: Adapter = {
     return DIALOGS.find(([shown]) => screen.includes(shown))?.[1] ?? null;
   },
   limitShown: limitOnScreen,
+  // The mark tells the mode: `*` approves all, `!` is its shell.
+  composer: (screen) => composerAt(/^ [>*!]\s/, screen),
   // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
   permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',

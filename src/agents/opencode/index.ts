@@ -3,7 +3,9 @@ import { isAbsolute, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { numberOf, readObject, textOf } from '../../machine/files.ts';
 import { bytesOf, lookAtName } from '../../machine/foreign.ts';
+import type { Composer, Screen } from '../../model/screen.ts';
 import { type Adapter, type AgentLook, PROMPT, type Usage } from '../adapter.ts';
+import { composerAt, plain } from '../composer.ts';
 import { sessionId } from '../session.ts';
 import { levelOf } from './level.ts';
 import { meaningOf } from './meaning.ts';
@@ -63,6 +65,7 @@ export const opencode: Adapter = {
     BROKEN.test(screen)
       ? 'The configuration of OpenCode is broken: run "opencode debug config" as this user'
       : null,
+  composer,
   permission: { shows: 'Permission required', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '1.18.33',
   versionArgv: ['--version'],
@@ -71,6 +74,14 @@ export const opencode: Adapter = {
   // clears that.
   quitKeys: ['C-c'],
 };
+
+/** Its box has an edge on each row, and one blank row above the first of a text. What it shows in an empty one has a colour alone. */
+function composer(screen: Screen): Composer | null {
+  const begun = /^ {2}\u2503/.test(plain(screen.rows[screen.y - 2] ?? ''));
+  if (begun) return 'filled';
+  const seen = composerAt(/^ {2}\u2503 {2}/, screen);
+  return seen === 'filled' && screen.x === 5 ? null : seen;
+}
 
 /** Whether the bytes of a database show an id. Too large a file is believed. */
 function holds(path: string, id: string): boolean {

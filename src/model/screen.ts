@@ -1,0 +1,9 @@
+/** What a pane shows, with its styles (`capture-pane -e`), and where its cursor is. */
+export interface Screen {
+  readonly rows: readonly string[];
+  readonly x: number;
+  readonly y: number;
+}
+
+/** Where a client takes a text: whether one stands there that had no Enter yet. */
+export type Composer = 'empty' | 'filled';

@@ -81,7 +81,7 @@ export async function pressEnter(
   { pane, run, unless = null }: Pick<Paste, 'pane' | 'run' | 'unless'>,
 ): Promise<'pasted' | 'refused' | { readonly error: string }> {
   const mine = unless === null ? living(run) : `#{&&:${living(run)},#{==:${searched(unless)},0}}`;
-  return guarded(tmux, pane, mine, `send-keys -t '${pane}' Enter`, 'pasted');
+  return guarded(tmux, pane, mine, keysTo(pane, ['Enter']), 'pasted');
 }
 
 /** Keys for a dialog, in one tmux command with the check that it is the very pane and still shows that dialog. */
@@ -98,9 +98,15 @@ export async function pressKeys(
   if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run)) return { error: 'not a pane or not a run id' };
   if (keys.some((key) => !/^[A-Za-z0-9-]+$/.test(key))) return { error: 'not the name of a key' };
   const open = `#{&&:${living(run)},#{!=:${searched(shows)},0}}`;
-  return guarded(tmux, pane, open, `send-keys -t '${pane}' ${keys.join(' ')}`, 'pressed');
+  return guarded(tmux, pane, open, keysTo(pane, keys), 'pressed');
 }
 
+/** A pane that a person has left in a mode of tmux (scrolled back, a clock) gives keys to that, and a paste to its program. */
+function keysTo(pane: string, keys: readonly string[]): string {
+  return `copy-mode -q -t '${pane}' ; send-keys -t '${pane}' ${keys.join(' ')}`;
+}
+
+/** It lives, takes input, and is this run's. */
 function living(run: string): string {
-  return `#{&&:#{==:#{pane_dead},0},#{==:#{@mc_run},${run}}}`;
+  return `#{&&:#{==:#{pane_dead}#{pane_input_off},00},#{==:#{@mc_run},${run}}}`;
 }

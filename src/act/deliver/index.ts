@@ -64,7 +64,10 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
     await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     return {
       outcome: 'refused',
-      why: pasted === 'refused' ? "its pane is dead or another run's" : pasted.error,
+      why:
+        pasted === 'refused'
+          ? "its pane is dead, another run's, or takes no input (tmux select-pane -d)"
+          : pasted.error,
     };
   }
   const started = async (): Promise<boolean> => (await look()).turn > before.turn;

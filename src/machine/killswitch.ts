@@ -5,6 +5,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   mkdirSync,
@@ -117,6 +118,7 @@ export function releasesIn(
 }
 
 function notedReleases(file: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+  if (!existsSync(file)) return {};
   try {
     const scopes = record(record(JSON.parse(textIn(file) ?? ''))?.scopes) ?? {};
     return Object.fromEntries(
@@ -230,6 +232,8 @@ function broken(file: string, error: string): Switch {
 
 function readFile(file: string): Read {
   try {
+    // Nearly always there is none, and to be told so by an error takes far longer.
+    if (lstatSync(file, { throwIfNoEntry: false }) === undefined) return { ok: true, switches: [] };
     const text = textIn(file);
     if (text === null) return { ok: false, error: 'not a regular file', content: false };
     if (text === 'too large') return not(text);

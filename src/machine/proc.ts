@@ -54,7 +54,8 @@ export function parseStat(text: string): Stat | null {
   const end = text.lastIndexOf(')');
   const found = end < 0 ? null : STAT.exec(text.slice(end + 1));
   if (found === null) return null;
-  const [, state = '', ppid, pgrp, session, tty, tpgid, threads, start = ''] = found;
+  // By their numbers: to walk through an array makes an object for each step, and there may be hundreds of processes.
+  const { 1: state = '', 2: ppid, 3: pgrp, 4: session, 5: tty, 6: tpgid, 7: threads, 8: start = '' } = found;
   return {
     state,
     ppid: Number(ppid),

@@ -66,7 +66,7 @@ export async function heal(tmux: Tmux, pid: number): Promise<boolean> {
 function namesSocket(argv: readonly string[] | null, socket: string): boolean {
   if (argv === null) return process.platform !== 'linux';
   const place = (path: string): string => join(realOf(dirname(path)), basename(path));
-  return argv.some((word, n) => argv[n - 1] === '-S' && place(word) === place(socket));
+  return argv.some((word, n) => argv[n - 1] === '-S' && (word === socket || place(word) === place(socket)));
 }
 
 /** Puts a new server outside the scheduler's cgroup, where systemd offers that; else the caller starts it. */

@@ -173,13 +173,23 @@ const CONTROL = new RegExp(`[${CONTROLS}]`);
 
 /** One line of `list-panes`, or null when it is not exactly what was asked for. A pane whose marks are not ours is one without any. */
 export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
-  const [, session = '', pane = '', pid, dead, status, signal = '', activity, server, ...said] =
-    LINE.exec(line) ?? [];
-  const [runs, tickets, titles, run = '', ticket = '', title = ''] = said;
+  const found = LINE.exec(line);
+  if (found === null) return null;
+  // By their numbers: to walk through an array makes an object for each step, and there may be hundreds of panes.
+  const { 1: session = '', 2: pane = '', 3: pid, 4: dead, 5: status, 6: signal = '', 7: activity } = found;
+  const {
+    8: server,
+    9: runs,
+    10: tickets,
+    11: titles,
+    12: run = '',
+    13: ticket = '',
+    14: title = '',
+  } = found;
   if (!isAll(runs, run, MOST_NAME) || !isAll(tickets, ticket, MOST_NAME)) return null;
   if (!isAll(titles, title, MOST_TITLE)) return null;
   const exit_signal = signalNumber(signal);
-  if (server === undefined || exit_signal === undefined) return null;
+  if (exit_signal === undefined) return null;
   const odd = run.includes('!') || ticket.includes('!');
   const view: Pane = {
     ...{ session, pane, pid: Number(pid), dead: dead === '1' },

@@ -155,6 +155,8 @@ function saveTick(store: Store, row: TickRow): void {
 
 const TIMES = `silent_ms = @silent_ms, launching_ms = @launching_ms, level_ms = @level_ms, output_at_s = @output_at_s,
   heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END`;
+/** The rule for most rows of most ticks: there may be hundreds of agents. */
+const REFRESH_QUIET = `UPDATE runtime_sessions SET ${TIMES} WHERE id = @run AND ended_at_ms IS NULL`;
 
 /** The phase only ever goes from registered to running here: every other change is a guarded step's. */
 function refreshRow(store: Store, row: Refresh, now_ms: number): number {
@@ -163,9 +165,7 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
     ...{ run, output_at_s, now_ms, alive: row.alive ? 1 : 0, level_ms: Math.round(seen.level_ms) },
     ...{ silent_ms: Math.round(row.silent_ms), launching_ms: Math.round(row.launching_ms) },
   };
-  // The rule for most rows of most ticks: there may be hundreds of agents.
-  if (row.quiet)
-    return store.run(`UPDATE runtime_sessions SET ${TIMES} WHERE id = @run AND ended_at_ms IS NULL`, times);
+  if (row.quiet) return store.run(REFRESH_QUIET, times);
   const { activity, question, turn, client_session, fresh, cursor, level, limited_until_ms, not_ready } =
     seen;
   return store.run(

@@ -1,10 +1,11 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { codeOf } from '../../model/errors.ts';
 
 /** Makes an empty private file (0600, its directory 0700) where there is none. Only a file that is new may be
  *  opened outside SQLite: closing any descriptor of a file drops this process's POSIX locks on it. */
 export function createPrivate(path: string): void {
+  if (existsSync(path)) return;
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
     closeSync(openSync(path, 'wx', 0o600));

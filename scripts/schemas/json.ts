@@ -291,7 +291,7 @@ export const PRINTED: readonly Printed[] = [
     schema: object('what the branch of a ticket has that its base does not', {
       ticket: ticketId,
       base: object('where the work began', { name: text('of the branch'), sha: text('the commit') }),
-      branch: text('of the ticket'),
+      branch: text('of the ticket, or the one that its agent has left the work on; HEAD = a detached one'),
       worktree: orNull(text('null = it is gone')),
       merged: yes('the base has it all'),
       commits: list(
@@ -305,6 +305,14 @@ export const PRINTED: readonly Printed[] = [
       ),
       files: list(CHANGE, 'what is committed'),
       uncommitted: list(CHANGE, 'what is in the worktree alone'),
+      elsewhere: list(
+        object('commits of the worktree that are not among them', {
+          name: orNull(text('the branch that they are on; null = a detached HEAD')),
+          tip: text('the last one'),
+          commits: whole('how many'),
+        }),
+        'where its agent has committed beside; it is decided by hand what of it belongs to the work',
+      ),
     }),
   },
   {

@@ -30,9 +30,19 @@ export async function diff(
       EXIT.unavailable,
       `${ticket.id}: ${looked.error}${looked.because === 'no_repo' ? ` (look at project.${ticket.project}.repo in ${context.places.config})` : ''}`,
     );
-  const { base, branch, commits, files, uncommitted, merged, worktree } = looked.diff;
+  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere } = looked.diff;
   if (context.json) {
-    context.out.json({ ticket: ticket.id, base, branch, worktree, merged, commits, files, uncommitted });
+    context.out.json({
+      ticket: ticket.id,
+      base,
+      branch,
+      worktree,
+      merged,
+      commits,
+      files,
+      uncommitted,
+      elsewhere,
+    });
     return EXIT.ok;
   }
   printSummary(context, ticket, looked.diff);

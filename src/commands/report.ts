@@ -85,7 +85,8 @@ async function hasNoCommits(project: Project, { worktree, branch }: Runtime): Pr
   try {
     const { branchDiff } = await import('../workspace/diff.ts');
     const looked = await branchDiff({ project, worktree, branch });
-    return looked.ok && looked.diff.commits.length === 0;
+    // Commits that its branch lacks are none the less work.
+    return looked.ok && looked.diff.commits.length === 0 && looked.diff.elsewhere.length === 0;
   } catch {
     return false; // it can't be told: a report as any other
   }

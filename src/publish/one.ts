@@ -8,8 +8,9 @@ import type { Limits } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
-import { branchDiff, type Looked } from '../workspace/diff.ts';
+import { type BranchDiff, branchDiff, type Looked } from '../workspace/diff.ts';
 import { isOurBranch, pushBranch } from '../workspace/push.ts';
+import { lineWords } from '../workspace/work.ts';
 import { type Forge, ForgeError, isForgeError, type PullRequest, type Wanted } from './forge/forge.ts';
 import type { PublishStep } from './plan.ts';
 import { bodyOf, readerOf, titleOf } from './words.ts';
@@ -89,19 +90,18 @@ class Way {
   async go(): Promise<Told> {
     const { spec, project, ticket } = this.#step;
     const run = this.#ourRun();
-    const looked = await branchDiff({ project, worktree: run.worktree, branch: run.branch });
-    const ours = { prefix: project.branch_prefix, made: run.branch };
-    if (looked.ok && !isOurBranch(looked.diff.branch, ticket.id, ours))
-      throw new Refused(
-        `the work is on the branch "${oneLine(looked.diff.branch, 100)}", which is no branch of ${ticket.id}: nothing is pushed`,
-      );
+    // Wherever its agent has left the work, it goes out by the ticket's own name.
+    const branch = run.branch ?? '';
+    if (!isOurBranch(branch, ticket.id, { prefix: project.branch_prefix, made: branch }))
+      throw new Refused(`"${oneLine(branch, 100)}" is no branch of ${ticket.id}: nothing is pushed`);
+    const looked = await branchDiff({ project, worktree: run.worktree, branch });
     // What is out already may be merged, and its branch cleared away: then only the forge is asked.
     if (!this.#isOut()) this.#fitToGo(looked);
     if (looked.ok) {
-      await this.#askReader(looked.diff.branch);
+      await this.#askReader(looked.diff, branch);
       // Its agent may have gone on after its report.
       const wentOn = spec.push && this.#row.head !== null && looked.diff.tip !== this.#row.head;
-      if (this.#step.does.includes('push') || wentOn) await this.#push(looked);
+      if (this.#step.does.includes('push') || wentOn) await this.#push(looked, branch);
     }
     if (spec.pull_request === 'none') {
       await this.#save({ stage: spec.push ? 'pushed' : 'read', next_at_ms: null, error: null, attempts: 0 });
@@ -153,41 +153,44 @@ class Way {
 
   #fitToGo(looked: Looked): void {
     if (!looked.ok) throw new ForgeError(looked.error);
-    const { commits, merged, base } = looked.diff;
+    const { commits, merged, base, undecided } = looked.diff;
+    if (undecided) throw new Refused(twoWays(looked.diff));
     if (commits.length > 0) return;
     throw new Refused(
-      merged ? `${base.name} holds all its commits already` : 'its branch has no commits of its own',
+      merged
+        ? `${base.name} holds all its commits already`
+        : `its branch has no commits of its own${besides(looked.diff)}`,
     );
   }
 
   /** The reader's ticket is added with the row that names it, so there is one for each claim. */
-  async #askReader(branch: string): Promise<void> {
+  async #askReader({ branch: on, tip }: BranchDiff, branch: string): Promise<void> {
     const { spec, project, ticket } = this.#step;
     if (spec.reviewer === null || !this.#step.does.includes('read')) return;
-    await this.#save({ branch }, readerOf(ticket, spec.reviewer, branch, project.base));
+    await this.#save({ branch }, readerOf(ticket, spec.reviewer, on === 'HEAD' ? tip : on, project.base));
     this.#news.push(`${this.#row.reader} is to read it`);
     await this.#log('published', 'reader', `${this.#row.reader} is to read it first`);
   }
 
-  async #push(looked: Extract<Looked, { ok: true }>): Promise<void> {
+  async #push({ diff }: Extract<Looked, { ok: true }>, branch: string): Promise<void> {
     const { spec, project } = this.#step;
-    const { tip: head, branch, uncommitted } = looked.diff;
+    const { tip: head, uncommitted, undecided, branch: on } = diff;
     if (this.#row.head === head) return;
+    if (undecided) return this.#bothered(twoWays(diff));
     if (this.#row.url === null) await this.#save({ stage: 'pushing', branch });
     const pushed = await pushBranch(project.repo, { remote: spec.remote, branch, head });
     if (!pushed.ok) {
       if (pushed.because === 'failed') throw new ForgeError(pushed.error);
       if (this.#row.url === null) throw new Refused(pushed.error);
       // Somebody has committed to it there. What becomes of the pull request is looked at all the same.
-      this.#trouble = oneLine(pushed.error, 400);
-      if (this.#trouble !== this.#row.error) {
-        this.#news.push(this.#trouble);
-        await this.#log('warning', 'publish_failed', this.#trouble);
-      }
-      return;
+      return this.#bothered(pushed.error);
     }
     await this.#save({ stage: this.#row.url === null ? 'pushed' : 'open', head, branch });
-    const what = `pushed ${branch} to ${spec.remote} (${head.slice(0, 12)})`;
+    const from =
+      on === branch
+        ? ''
+        : `, as its agent left it on ${on === 'HEAD' ? 'a detached HEAD' : oneLine(on, 100)}`;
+    const what = `pushed ${branch} to ${spec.remote} (${head.slice(0, 12)}${from})`;
     this.#news.push(what);
     await this.#log('published', 'pushed', what);
     if (uncommitted.length > 0)
@@ -196,6 +199,13 @@ class Way {
         'uncommitted',
         `${uncommitted.length} files of its worktree are not committed: they are not in what was pushed`,
       );
+  }
+
+  async #bothered(why: string): Promise<void> {
+    this.#trouble = oneLine(why, 400);
+    if (this.#trouble === this.#row.error) return;
+    this.#news.push(this.#trouble);
+    await this.#log('warning', 'publish_failed', this.#trouble);
   }
 
   async #pullRequest(run: Runtime): Promise<PullRequest> {
@@ -269,4 +279,15 @@ class Way {
       ...{ actor: ACTOR, kind, because, text: oneLine(text, 500) },
     });
   }
+}
+
+/** Nobody but a person or its agent knows which of them are the work. */
+function twoWays(diff: BranchDiff): string {
+  return `its work is on ${oneLine(diff.branch, 100)}${besides(diff)}: bring together in its worktree what belongs to it, nothing is pushed before`;
+}
+
+function besides({ elsewhere }: BranchDiff): string {
+  return elsewhere.length === 0
+    ? ''
+    : `, and beside it there are ${oneLine(elsewhere.map(lineWords).join(', '), 200)}`;
 }

@@ -6,6 +6,7 @@ import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago } from '../model/times.ts';
 import type { BranchDiff, Change } from '../workspace/diff.ts';
+import { lineWords } from '../workspace/work.ts';
 import type { Out } from './out.ts';
 import { type Cell, columnsOf, paint, table } from './table.ts';
 
@@ -18,15 +19,17 @@ interface Where {
 
 /** What a branch has changed, in short: its commits, its files, and what is not committed. */
 export function printSummary({ out, env }: Where, { id, title }: Ticket, found: BranchDiff): void {
-  const { base, branch, commits, files, uncommitted, merged, worktree } = found;
+  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere } = found;
+  const on = branch === 'HEAD' ? 'a detached HEAD' : branch;
   const columns = columnsOf(env);
   const line = (cells: Cell[], grows: number): void => {
     const shape = cells.map((_, n) => (n === grows ? { grows: true } : {}));
     for (const one of table([cells], shape, { columns, color: out.color })) out.painted(one);
   };
   line([{ text: id, tone: 'head' }, { text: title }], 1);
-  line([{ text: `${branch} against ${base.name} (${base.sha.slice(0, 12)})${merged ? ', merged' : ''}` }], 0);
+  line([{ text: `${on} against ${base.name} (${base.sha.slice(0, 12)})${merged ? ', merged' : ''}` }], 0);
   if (worktree === null) line([{ text: 'its worktree is gone: only what was committed is shown' }], 0);
+  for (const one of elsewhere) line([{ text: `not in this: ${lineWords(one)}`, tone: 'ask' }], 0);
   const now_ms = Date.now();
   const rows = commits
     .slice(0, MOST_SHOWN)
@@ -63,7 +66,7 @@ export function printSummary({ out, env }: Where, { id, title }: Ticket, found: 
  *  applied. Which pager is the user's word, never the repository's. */
 export async function printDiff(
   { env, out }: Where,
-  { cwd, base, tip, quiet }: BranchDiff,
+  { cwd, base, tip, head, quiet }: BranchDiff,
   what: 'committed' | 'uncommitted',
 ): Promise<void> {
   if (out.quiet) return;
@@ -74,7 +77,7 @@ export async function printDiff(
   const own = terminal ? await git(cwd, ['config', '--global', '--get', 'core.pager']) : null;
   const pager = env.GIT_PAGER || (own?.ok === true ? own.stdout : '') || env.PAGER || 'less';
   const color = `--color=${out.color ? 'always' : 'never'}`;
-  const range = what === 'committed' ? [base.sha, tip] : ['HEAD'];
+  const range = what === 'committed' ? [base.sha, tip] : [head];
   const args = [...quiet, 'diff', color, ...PLAIN_DIFF, ...range, '--'];
   // A pager shows what a terminal would act on as characters. Where there is none, this program does.
   const paged = terminal && pager !== 'cat' && findProgram(pager.split(' ')[0] ?? '', env.PATH) !== null;

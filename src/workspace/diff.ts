@@ -5,6 +5,7 @@ import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import { baseRefs, commitOf, git, STARTS_NOTHING } from './git.ts';
 import { START } from './head.ts';
+import { type Line, workOf } from './work.ts';
 
 export interface Change {
   readonly path: string;
@@ -28,6 +29,7 @@ export interface BranchDiff {
   readonly cwd: string;
   /** null = the worktree is gone. */
   readonly worktree: string | null;
+  /** Where its commits are: the ticket's, another that its agent has left the worktree on, or `HEAD`, which is detached. */
   readonly branch: string;
   readonly base: { readonly sha: string; readonly name: string };
   readonly tip: string;
@@ -37,6 +39,12 @@ export interface BranchDiff {
   readonly files: readonly Change[];
   /** In the worktree alone: changed, staged or new. */
   readonly uncommitted: readonly Change[];
+  /** Branches of the worktree, and its HEAD, with commits that are none of these. */
+  readonly elsewhere: readonly Line[];
+  /** Nobody but a person or an agent can say which of them are the work. */
+  readonly undecided: boolean;
+  /** What `uncommitted` is compared with. */
+  readonly head: string;
   /** git's options that keep what is configured there from being started. */
   readonly quiet: readonly string[];
 }
@@ -56,7 +64,7 @@ const QUIET = [...STARTS_NOTHING, '-c', 'submodule.recurse=false'];
 
 /** What stands before the command, so that nothing that the repository or the agent has configured is started to make a
  *  diff: neither hooks nor the filters of its own configuration; those of the user's stay. */
-async function quietOptions(cwd: string): Promise<readonly string[]> {
+export async function quietOptions(cwd: string): Promise<readonly string[]> {
   const names = new Set<string>();
   for (const scope of ['--local', '--worktree']) {
     // A file that it includes is its own as well.
@@ -106,19 +114,28 @@ export async function branchDiff(where: {
   const dirs = await git(cwd, ['rev-parse', '--path-format=absolute', '--git-dir', '--git-common-dir']);
   if (!dirs.ok) return no('no_repo', dirs.error);
   const [own = '', common = ''] = dirs.stdout.split('\n');
-  const found = await tipOf(cwd, worktree, where.branch);
-  if (found === null)
+  const project = where.project ?? { remote: 'origin', base: 'main' };
+  const work = await workOf({
+    cwd,
+    own: worktree === null ? null : own,
+    branch: where.branch,
+    base: project,
+  });
+  if (work === null)
     return no(
       'no_branch',
       `its branch ${where.branch ?? ''} is gone, and so is its worktree: there is nothing to compare`,
     );
-  const { tip, branch } = found;
+  const { tip, elsewhere, undecided } = work;
+  const branch = work.name ?? 'HEAD';
+  // One without a commit yet is compared with a tree that is empty.
+  const head = work.unborn ? (await git(cwd, ['hash-object', '-t', 'tree', '/dev/null'])).stdout : 'HEAD';
   const start = worktree === null ? null : firstLine(join(own, START));
-  const base = await baseOf(cwd, tip, where.project, start);
+  const base = await baseOf(cwd, tip, project, start);
   if (base === null)
     return no(
       'no_base',
-      `neither ${where.project?.remote ?? 'origin'}/${where.project?.base ?? 'main'} nor ${where.project?.base ?? 'main'} has anything in common with ${branch}`,
+      `neither ${project.remote}/${project.base} nor ${project.base} has anything in common with ${branch}`,
     );
   const range = [base.sha, tip, '--'];
   let quiet: readonly string[];
@@ -139,33 +156,17 @@ export async function branchDiff(where: {
       '--',
     ]),
     changes(cwd, quiet, range),
-    worktree === null ? { error: null, changes: [] } : dirt(cwd, quiet),
+    worktree === null ? { error: null, changes: [] } : dirt(cwd, quiet, head),
   ]);
   const error = log.ok ? (files.error ?? uncommitted.error) : log.error;
   if (error !== null) return no('git_failed', error);
   const commits = log.stdout.split('\0').filter(Boolean).map(lineOf);
   const diff = {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
-    ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes, quiet },
+    ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes },
+    ...{ elsewhere, undecided, head, quiet },
   };
   return { ok: true, diff };
-}
-
-/** The worktree has the last word: an agent may have renamed its branch or left it. */
-async function tipOf(
-  cwd: string,
-  worktree: string | null,
-  branch: string | null,
-): Promise<{ readonly tip: string; readonly branch: string } | null> {
-  if (worktree !== null) {
-    const [head, name] = await Promise.all([
-      commitOf(cwd, 'HEAD'),
-      git(cwd, ['symbolic-ref', '--quiet', '--short', 'HEAD']),
-    ]);
-    if (head !== null) return { tip: head, branch: name.ok ? name.stdout : (branch ?? 'HEAD') };
-  }
-  const tip = branch === null ? null : await commitOf(cwd, `refs/heads/${branch}`);
-  return tip === null || branch === null ? null : { tip, branch };
 }
 
 /** Where the branch left its base: the nearest merge base. One that is merged would have left it nowhere: then where it was
@@ -173,12 +174,12 @@ async function tipOf(
 async function baseOf(
   cwd: string,
   tip: string,
-  project: Pick<Project, 'base' | 'remote'> | null,
+  project: Pick<Project, 'base' | 'remote'>,
   start: string | null,
 ): Promise<{ readonly sha: string; readonly name: string; readonly merged: boolean } | null> {
   const made = start === null ? null : await commitOf(cwd, start);
   let best: { sha: string; name: string; ahead: number } | null = null;
-  for (const ref of baseRefs(project ?? { remote: 'origin', base: 'main' })) {
+  for (const ref of baseRefs(project)) {
     const name = ref.replace(/^refs\/(heads|remotes)\//, '');
     const there = await commitOf(cwd, ref);
     const common = there === null ? null : await git(cwd, ['merge-base', there, tip]);
@@ -214,9 +215,9 @@ async function changes(cwd: string, quiet: readonly string[], range: readonly st
 }
 
 /** Staged and not, and files that git does not know; not those that it ignores. */
-async function dirt(cwd: string, quiet: readonly string[]): Promise<Changes> {
+async function dirt(cwd: string, quiet: readonly string[], head: string): Promise<Changes> {
   const [known, unknown] = await Promise.all([
-    changes(cwd, quiet, ['HEAD', '--']),
+    changes(cwd, quiet, [head, '--']),
     git(cwd, [...quiet, 'ls-files', '--others', '--exclude-standard', '-z']),
   ]);
   if (known.error !== null || !unknown.ok) return { error: known.error ?? unknown.error, changes: [] };

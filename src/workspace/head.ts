@@ -5,23 +5,51 @@ import { commonOf, gitDir, MOST_REFS } from './own.ts';
 /** In the worktree's own git dir: the commit that its branch was made from. */
 export const START = 'mc-pickup-start';
 
+/** A log of HEAD of some 100,000 entries. */
+const MOST_LOG = 16 * 1024 * 1024;
+/** What git writes there before the first ": " where it has made a commit, and not only gone to one. */
+const MAKES = /^(commit|cherry-pick|revert|am|rebase|pull|merge)\b/;
+const GOES = /^rebase finished|\((start|finish|abort|reset)\)$/;
+
 /**
- * Whether the branch of a worktree holds commits that it was not made with, read from git's files without a process:
- * a tick may ask this of every idle agent. null = it cannot be told (another ref storage, a detached head).
+ * Whether a worktree has commits that it was not made with: on the ticket's branch, or made in it on whatever branch. Read from git's
+ * files without a process: a tick may ask this of every idle agent. null = it cannot be told (another ref storage).
  */
-export function hasCommits(worktree: string): boolean | null {
+export function hasCommits(worktree: string, branch: string | null): boolean | null {
   const own = gitDir(worktree);
   if (own === null) return null;
   const start = line(join(own, START));
-  const head = headCommit(own);
-  return start === null || head === null ? null : head !== start;
+  const head = line(join(own, 'HEAD'));
+  if (start === null || head === null) return null;
+  const made = madeIn(own);
+  if (made !== null && made.size > 0) return true;
+  const mine = branch === null ? null : `refs/heads/${branch}`;
+  const on = /^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null;
+  // Where else HEAD is, it has gone to somebody's commits, unless no log tells.
+  const refs = mine === null || made === null ? [mine, on] : [mine];
+  const tips = [
+    ...refs.map((ref) => (ref === null ? null : tipOf(own, ref))),
+    made === null ? sha(head) : null,
+  ];
+  const found = tips.filter((tip) => tip !== null);
+  return found.length === 0 && made === null ? null : found.some((tip) => tip !== start);
 }
 
-function headCommit(own: string): string | null {
-  const head = line(join(own, 'HEAD'));
-  if (head === null) return null;
-  const [, ref] = /^ref: (refs\/\S+)$/.exec(head) ?? [];
-  if (ref === undefined) return sha(head);
+/** The commits that were made in the worktree with this git dir, by its log of HEAD; null = no log can be read. */
+export function madeIn(own: string): ReadonlySet<string> | null {
+  const text = textAt(join(own, 'logs', 'HEAD'), { most: MOST_LOG, encoding: 'latin1' });
+  if (text === null) return null;
+  const made = new Set<string>();
+  for (const one of text.split('\n')) {
+    const [, oid, says = ''] = /^[0-9a-f]+ ([0-9a-f]+) [^\t]*\t(.*)$/.exec(one) ?? [];
+    const [what = '', ...rest] = says.split(': ');
+    const makes = MAKES.test(what) && !GOES.test(what) && !/^fast-forward$/i.test(rest.join(': '));
+    if (oid !== undefined && (makes || what.startsWith('commit'))) made.add(oid);
+  }
+  return made;
+}
+
+function tipOf(own: string, ref: string): string | null {
   const common = commonOf(own);
   return sha(line(join(common, ref))) ?? packed(join(common, 'packed-refs'), ref);
 }

@@ -1,4 +1,6 @@
 /** Reached by dynamic import only: a tick that launches nothing needs none of it. */
+
+export { asLeft } from './as-left.ts';
 export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { branchFacts } from './git.ts';
 export { hookLeft } from './hook-left.ts';

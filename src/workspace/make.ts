@@ -90,7 +90,8 @@ export async function make(
   };
 }
 
-async function branchesOf(site: Site, shared: Shared): Promise<Branches | Refused> {
+/** The branches that there are. */
+export async function branchesOf(site: Site, shared: Shared): Promise<Branches | Refused> {
   const { project, ticket, common, target } = site;
   const bases = baseRefs(project);
   const prefixes = prefixesOf(project);
@@ -128,7 +129,8 @@ function branchOf(line: string): Branch {
   return { ref, at_ms: Number(at) * 1000, oid, worktree };
 }
 
-function nameOf({ project, ticket }: Site, { isTaken }: Branches): string {
+/** What a new branch of the ticket is called. */
+export function nameOf({ project, ticket }: Site, { isTaken }: Branches): string {
   const name = slug(ticket.title);
   const fresh = `${project.branch_prefix}/${ticket.id}${name === '' ? '' : `-${name}`}`;
   const own = `${fresh}-${ticket.created_at_ms.toString(36)}`;

@@ -3,7 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { realOf } from '../machine/files.ts';
 import { at, inDirAt, isPlainDir, namesAt, textAt } from '../machine/foreign.ts';
 
-/** In the worktree's own git dir: its making ended, and somebody may have worked in it since. */
+/** In the worktree's own git dir: its making ended, and somebody may have worked in it since. It holds the key of its ticket, but for
+ *  one that was marked by an earlier version and is not yet used again. */
 export const READY = 'mc-pickup-ready';
 
 /** Beyond any path. */

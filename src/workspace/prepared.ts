@@ -10,7 +10,6 @@ export type Refusal =
   | 'git_missing'
   | 'base_missing'
   | 'worktree_foreign'
-  | 'worktree_dirty'
   | 'worktree_symlink'
   | 'worktree_missing'
   | 'worktrees_root_missing'

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { keyOf } from './branches.ts';
 import { git } from './git.ts';
 import { START } from './head.ts';
 import { MARKER as HOOK_DONE } from './hooks.ts';
@@ -24,7 +25,8 @@ export function markReady({ common, target, ticket, me }: Site): void {
   const own = ownDir(common, target);
   if (own === null) return;
   giveRights(common, own);
-  writeNote(join(own, READY), '');
+  // Whose it is, wherever HEAD goes: the branch alone would no longer tell.
+  writeNote(join(own, READY), `${keyOf(ticket)}\n`);
   if (me !== null) lockFor(own, me, ticket.id);
 }
 

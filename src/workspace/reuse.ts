@@ -1,48 +1,80 @@
+import { join } from 'node:path';
 import { realOf } from '../machine/files.ts';
-import { branchKeys, isBranchOf, keyOf, shortName } from './branches.ts';
-import { git, isSilence } from './git.ts';
+import { isPlainFile } from '../machine/foreign.ts';
+import { branchKeys, isBranchOf, keyOf, prefixOf, shortName } from './branches.ts';
+import { type GitResult, git, isSilence } from './git.ts';
+import { branchesOf, nameOf } from './make.ts';
+import { ownGitDir, READY, textOf } from './own.ts';
 import { askedFor, no, type Prepared, type Site } from './prepared.ts';
 import { markReady } from './ready.ts';
+import type { Shared } from './turn.ts';
 
-/** The worktree that is there, with whatever is in it: if it is this repository's, this ticket's, and on a branch of it. */
-export async function reuse(site: Site): Promise<Prepared> {
+/** The worktree that is there, with whatever is in it, if it is this repository's and this ticket's. Its agent may have left it on
+ *  another branch, on none, or in the middle of something: it is gone on with as it is (`work.ts` finds the work). */
+export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
   const { target, common, project, ticket } = site;
-  const args = [
-    '--path-format=absolute',
-    '--show-toplevel',
-    '--git-common-dir',
-    '--symbolic-full-name',
-    'HEAD',
-  ];
-  const seen = await git(target, ['rev-parse', ...args]);
+  const [seen, head] = await look(target);
   if (!seen.ok) {
     if (isSilence(seen.error)) return no('git_silent', seen.error);
     // What is wrong with the repository itself is no word on this worktree.
     const repo = await askedFor(project.repo);
     if (typeof repo !== 'string') return repo;
   }
-  const [top = '', dir = '', head = ''] = seen.stdout.split('\n');
+  const [top = '', dir = ''] = seen.stdout.split('\n');
   if (!seen.ok || realOf(top) !== realOf(target) || realOf(dir) !== common)
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
   const branch = shortName(head);
   const keys = await branchKeys(common);
-  const key = keys.get(branch) ?? keyOf(ticket);
-  if (key !== keyOf(ticket))
+  const mine = isBranchOf(branch, site, keys);
+  const key = keyHere(site, branch, keys);
+  if (key !== null && key !== keyOf(ticket))
     return no(
       'worktree_foreign',
       `${target} was made for another ticket of that number (${key}): move it away, or run git worktree unlock and git worktree remove on it`,
     );
-  if (isBranchOf(branch, site, keys)) {
-    markReady(site);
-    return { ok: true, worktree: target, branch, created: false, warnings: [] };
-  }
-  const on = head === 'HEAD' ? 'a detached HEAD' : head.replace('refs/heads/', 'branch ');
-  const says = `${target} is on ${on}, not on one of ${ticket.id} (${project.branch_prefix}/${ticket.id}-...)`;
-  const status = await git(target, ['status', '--porcelain', '-z']);
-  return status.ok && status.stdout === ''
-    ? no(
-        'worktree_foreign',
-        `${says}: switch it back, or run git worktree unlock and git worktree remove on it`,
-      )
-    : no('worktree_dirty', `${says}, and has unsaved changes: commit them and switch it back`);
+  const on = head === 'HEAD' ? 'a detached HEAD' : `branch ${branch}`;
+  // A person may have made it by hand: then its branch says for which ticket.
+  if (key === null && !mine)
+    return no(
+      'worktree_foreign',
+      `${target} is on ${on}, not on one of ${ticket.id} (${project.branch_prefix}/${ticket.id}-...), and was not made by mc-pickup: switch it, or run git worktree remove on it`,
+    );
+  const name = mine ? branch : await branchOf(site, shared);
+  if (typeof name !== 'string') return name;
+  markReady(site);
+  const warnings = mine ? [] : [`${target} is on ${on}, not on ${name}: it is gone on with as it is`];
+  return { ok: true, worktree: target, branch: name, created: false, warnings };
+}
+
+/** Where it is and whose, and the full name of its branch; `HEAD` = none. */
+async function look(target: string): Promise<readonly [GitResult, string]> {
+  const where = ['--path-format=absolute', '--show-toplevel', '--git-common-dir'];
+  const seen = await git(target, ['rev-parse', ...where, '--symbolic-full-name', 'HEAD']);
+  if (seen.ok) return [seen, seen.stdout.split('\n')[2] ?? 'HEAD'];
+  // A branch without a commit yet has no such name.
+  const [place, ref] = [
+    await git(target, ['rev-parse', ...where]),
+    await git(target, ['symbolic-ref', '--quiet', 'HEAD']),
+  ];
+  return [place, ref.ok ? ref.stdout : 'HEAD'];
+}
+
+/** The key of the ticket that a worktree was made for; null = it was not made here. An earlier version noted it of branches alone. */
+function keyHere({ target, ticket }: Site, branch: string, keys: ReadonlyMap<string, string>): string | null {
+  const own = ownGitDir(target);
+  const isReady = own !== null && isPlainFile(join(own, READY));
+  const noted = isReady ? textOf(join(own, READY)) : '';
+  if (noted !== '') return noted;
+  const isNumber = prefixOf(branch, ticket.id) !== null;
+  if (!isReady && !isNumber) return null;
+  const ofNumber = [...keys.values()].filter((key) => key.startsWith(`${ticket.id}@`));
+  const known = isNumber ? keys.get(branch) : undefined;
+  return known ?? (ofNumber.includes(keyOf(ticket)) ? undefined : ofNumber[0]) ?? keyOf(ticket);
+}
+
+/** The ticket's branch, where its worktree is on another: the newest of those that were made for it, or the name that it would have. */
+async function branchOf(site: Site, shared: Shared): Promise<Prepared | string> {
+  const found = await branchesOf(site, shared);
+  if ('ok' in found) return found;
+  return found.kept === undefined ? nameOf(site, found) : shortName(found.kept.ref);
 }

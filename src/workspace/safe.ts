@@ -12,6 +12,7 @@ import { askCommonDir, git, ON_DISK } from './git.ts';
 import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, whereElse } from './merged.ts';
 import { lookAtTree } from './tree.ts';
+import { workBeside } from './work.ts';
 
 export type Kept =
   | 'symlink'
@@ -127,6 +128,10 @@ async function judge({ dir, registered, project, key, state }: Asked): Promise<J
 
   const where = await whereElse(dir, common, { tip, ...project });
   if (!where.ok) return no(where.because, whyNot(where, project));
+  for (const line of await workBeside({ cwd: dir, own, base: project }, { key, common, branch, tip })) {
+    const there = await whereElse(dir, common, { tip: line.tip, ...project });
+    if (!there.ok) return no(there.because, `on ${line.name}, ${whyNot(there, project)}`);
+  }
   // Commits that were made here and left behind (amended, reset): the log of HEAD goes with the worktree.
   const logged = await unreached(join(own, 'logs', 'HEAD'), ask);
   if (logged === null) return no('git_failed', 'its log of HEAD can not be followed');

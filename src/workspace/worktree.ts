@@ -53,7 +53,7 @@ async function reuseOrMake(
   if (whose.kind === 'moved') await git(common, ['worktree', 'repair', '--', target]);
   await mendMoved(common, target);
   if (there !== undefined && namesAt(target, 1).length > 0) {
-    if (!halfMade(site)) return reuse(site);
+    if (!halfMade(site)) return reuse(site, turn.shared);
     const gone = await removeWorktree(common, target);
     if (!gone.ok) return failing(site.project.repo, gone);
   }

@@ -374,12 +374,19 @@ describe('a branch', () => {
     expect(f.forge.git('ls-tree', '--name-only', f.branch(id)).stdout).not.toContain('left.txt');
   });
 
-  it('that its agent has renamed goes nowhere', async () => {
+  it('that its agent has left beside another goes nowhere, and once it is one, by its own name wherever it is', async () => {
     const id = await f.one();
     const { worktree = '' } = f.rig.runs(id)[0] ?? {};
-    git(worktree, 'branch', '-m', 'main2');
-    expect((await f.tick()).err).toContain('which is no branch of');
+    git(worktree, 'switch', '-q', '-c', 'mine', 'HEAD~1');
+    git(worktree, 'commit', '-q', '--allow-empty', '-m', 'beside');
+    expect((await f.tick()).err).toMatch(/its work is on mc.* there are 1 commit on mine: bring together/);
     expect(f.forge.branches()).toEqual(['main']);
+    expect(f.row(id)).toMatchObject({ stage: 'refused' });
+    git(worktree, 'merge', '-q', '--no-edit', f.branch(id));
+    f.rig.box.sql('UPDATE tickets SET version = version + 1 WHERE id = ?', id);
+    await f.tick();
+    expect(f.forge.branches()).toEqual(['main', f.branch(id)]);
+    expect(f.forge.git('rev-parse', f.branch(id)).stdout.trim()).toBe(git(worktree, 'rev-parse', 'mine'));
   });
 
   it('of a hostile title stays inert: in the shell, in argv, in refs and on the forge', async () => {

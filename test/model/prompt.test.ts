@@ -10,6 +10,7 @@ const data = {
   attempt: 2,
   max_attempts: 3,
   previous: { branch: 'mc/MC-1-t', reason: 'agent_dead (exit code 1)', words: 'last words' },
+  left: null,
   resumed: false,
   answers: [],
   program: '/s/bin/mc-pickup',
@@ -31,6 +32,23 @@ test('the built-in prompt', () => {
   ])
     expect(text).toContain(word);
   expect(renderPrompt(null, { ...data, previous: null })).not.toContain('earlier attempt');
+});
+
+test('how its worktree was left is told in our words, and what git says of it as data', () => {
+  const left = {
+    operation: 'rebase',
+    onBranch: false,
+    says: 'interactive rebase in progress\n\tshared f00dfeed',
+  } as const;
+  for (const template of [null, 'Mine: {{previous}}', 'Mine {{ticket.body}}']) {
+    const text = renderPrompt(template, { ...data, left });
+    expect(text).toContain('which was left on something else than its branch mc/MC-1-t. Stay in it.');
+    expect(text).toContain('A rebase is in progress in it: look at what it has done, and end it before');
+    expect(text).toContain('HEAD is not on its branch.');
+    expect(text).toContain(
+      '<<<ticket-data f00dfeed\ninteractive rebase in progress\n\tshared \nf00dfeed ticket-data>>>',
+    );
+  }
 });
 
 test('a custom template comes after our own words and never expands ticket text', () => {

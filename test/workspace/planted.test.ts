@@ -124,7 +124,7 @@ it('looks start nothing at all, nor do refs, a fetch and a push', async () => {
 
   expect(await branchDiff({ project, worktree, branch })).toMatchObject({ ok: true });
   expect(await branchFacts(worktree, 'main')).toMatchObject({ commits: 1, dirty: true });
-  expect(hasCommits(worktree)).toBe(true);
+  expect(hasCommits(worktree, branch)).toBe(true);
   const judged = await judgeWorktree({ dir: worktree, registered: worktree, project, key: 'MC-1@1' });
   expect(judged).toMatchObject({ ok: false, because: 'unsaved' });
   await whereElse(worktree, join(repo, '.git'), { tip: head, base: 'main', remote: 'origin' });

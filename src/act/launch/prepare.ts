@@ -8,7 +8,7 @@ import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
 import { type Fault, projectScope } from '../../model/hold.ts';
 import type { HookSpec } from '../../model/policy.ts';
-import { renderPrompt } from '../../model/prompt.ts';
+import { type AsLeft, renderPrompt } from '../../model/prompt.ts';
 import { ownDir } from '../../runs/dirs.ts';
 import { agentEnvironment } from '../../runs/environment.ts';
 import { ensureTools, programWord } from '../../runs/tools.ts';
@@ -64,7 +64,12 @@ async function stage(
   const client_session = resume ?? randomUUID();
   failpoint('prepare-previous-read');
   const words = (await hands.board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);
-  const prompt = promptOf(claimed, { worktree, branch, previous, resumed: resume !== null, words }, hands);
+  const found = made.created ? null : await workspace.asLeft(worktree, branch, project);
+  const prompt = promptOf(
+    claimed,
+    { worktree, branch, previous, left: found, resumed: resume !== null, words },
+    hands,
+  );
   failpoint('prepare-prompt-rendered');
   ensureTools(places, node, bin);
   failpoint('prepare-tools-written');
@@ -93,6 +98,7 @@ function promptOf(
     readonly worktree: string;
     readonly branch: string;
     readonly previous: Past | null;
+    readonly left: AsLeft | null;
     readonly resumed: boolean;
     readonly words: readonly WordsRow[];
   },

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import { isPlainDir, isPlainFile } from '../machine/foreign.ts';
+import { messageOf } from '../model/errors.ts';
+import type { AsLeft, Operation } from '../model/prompt.ts';
+import { quietOptions } from './diff.ts';
+import { git, ON_DISK } from './git.ts';
+import { ownGitDir } from './own.ts';
+import { type Asked, lineWords, workOf } from './work.ts';
+
+type Base = Asked['base'];
+
+/** In a worktree's own git dir while git is at something; the first that is there is the outermost. */
+const IN_PROGRESS: readonly (readonly [Operation, name: string])[] = [
+  ['rebase', 'rebase-merge'],
+  ['am', 'rebase-apply/applying'],
+  ['rebase', 'rebase-apply'],
+  ['cherry-pick', 'CHERRY_PICK_HEAD'],
+  ['revert', 'REVERT_HEAD'],
+  ['merge', 'MERGE_HEAD'],
+  ['bisect', 'BISECT_LOG'],
+];
+const MOST_LINES = 60;
+const MOST_CHARS = 4000;
+const PLAIN_STATUS = [
+  ...['-c', 'color.status=false', '-c', 'column.status=never', '-c', 'status.submoduleSummary=false'],
+  ...['-c', 'status.displayCommentPrefix=false', '-c', 'status.showStash=false', '-c', 'core.quotePath=true'],
+];
+
+/** How a worktree was left that an agent is to go on in; null = on its branch, clean, in the middle of nothing. Reads only, and starts
+ *  nothing that the repository names. Never throws. */
+export async function asLeft(worktree: string, branch: string, base: Base): Promise<AsLeft | null> {
+  const own = ownGitDir(worktree);
+  if (own === null) return null;
+  const there = (name: string): boolean => isPlainFile(join(own, name)) || isPlainDir(join(own, name));
+  const operation = IN_PROGRESS.find(([, name]) => there(name))?.[0] ?? null;
+  const on = await git(worktree, ['symbolic-ref', '--quiet', 'HEAD']);
+  const onBranch = on.ok && on.stdout === `refs/heads/${branch}`;
+  const says = [await besides(worktree, { own, branch, base }), await statusOf(worktree, operation)];
+  const words = says.filter((one) => one !== '').join('\n\n');
+  if (operation === null && onBranch && words === '') return null;
+  return { operation, onBranch, says: words };
+}
+
+/** Where there are commits that the ticket's branch lacks. */
+async function besides(cwd: string, asked: Omit<Asked, 'cwd'>): Promise<string> {
+  const work = await workOf({ cwd, ...asked });
+  if (work === null) return '';
+  const lines = [work, ...work.elsewhere].filter(({ name, commits }) => name !== asked.branch && commits > 0);
+  return lines.length === 0 ? '' : `Not on ${asked.branch}: ${lines.map(lineWords).join(', ')}`;
+}
+
+/** What `git status` says, cut short; '' = there is nothing to tell: all is committed, on a branch. */
+async function statusOf(worktree: string, operation: Operation | null): Promise<string> {
+  try {
+    const args = ['--untracked-files=normal', '--ignore-submodules=dirty'];
+    const quiet = [...(await quietOptions(worktree)), ...ON_DISK, ...PLAIN_STATUS];
+    const said = await git(worktree, [...quiet, 'status', '--long', ...args], { timeout_ms: 20_000 });
+    if (!said.ok) return said.error;
+    const lines = said.stdout.split('\n');
+    if (
+      operation === null &&
+      /^On branch /.test(lines[0] ?? '') &&
+      lines.at(-1) === 'nothing to commit, working tree clean'
+    )
+      return '';
+    const shown = lines.slice(0, MOST_LINES).join('\n').slice(0, MOST_CHARS);
+    return shown.length < said.stdout.length ? `${shown}\n… (git status says more)` : shown;
+  } catch (error) {
+    return messageOf(error);
+  }
+}

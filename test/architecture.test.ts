@@ -94,7 +94,6 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'runs/marks.ts': 'readdirSync',
     'tick/after.ts': 'rmSync',
     'tmux/dir.ts': 'mkdirSync',
-    'workspace/lock.ts': 'readFileSync',
     'machine/state.ts': 'mkdirSync',
     'machine/umask.ts': 'readFileSync writeFileSync',
   },

@@ -4,7 +4,7 @@
  * A state dir is known by its real path, by device and inode of its `host-id`, and by what that file holds: a copy has the same content at
  * another place, one that was moved has left its old place, and one that was put back from a backup is at its place with another inode.
  */
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { lookAtName, textAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
@@ -71,10 +71,13 @@ export function saysOf(path: string, { state, ticket, gone }: Extract<Whose, { k
     : `${whose}: work on it from there, or take it away there (mc-pickup --state-dir ${JSON.stringify(state)} clean), and this board makes its own`;
 }
 
+/** A lock that an agent wrote may name any directory. */
 function hostOf(state: string): Omit<Owner, 'state'> {
   const file = join(state, 'host-id');
   const { dev, ino } = statSync(file);
-  return { id: `${dev}:${ino}`, host: fnv1a(readFileSync(file, 'utf8').trim()) };
+  const text = textAt(file);
+  if (text === null) throw new Error(`${file} can't be read`);
+  return { id: `${dev}:${ino}`, host: fnv1a(text.trim()) };
 }
 
 function standing(state: string): Omit<Owner, 'state'> | 'gone' | 'unknown' {

@@ -170,6 +170,12 @@ it("a person's lock stays, and what an agent has put in its place leads nowhere"
   execFileSync('mkfifo', [file]);
   expect(await take(a)).toMatchObject({ ok: true });
   rmSync(file);
+  const fake = join(dir, 'fake');
+  mkdirSync(fake);
+  execFileSync('mkfifo', [join(fake, 'host-id')]);
+  writeFileSync(file, `mc-pickup MC-1 of ${JSON.stringify(fake)} (host-id 1:2 abc)\n`);
+  expect(await take(a)).toMatchObject({ ok: false });
+  rmSync(file);
   const victim = join(dir, 'victim');
   writeFileSync(victim, 'precious');
   symlinkSync(victim, file);

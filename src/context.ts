@@ -1,6 +1,7 @@
 import { type Caller, PERSON } from './machine/caller.ts';
+import { textAt } from './machine/foreign.ts';
 import { type Places, placesOf } from './machine/paths.ts';
-import { umaskNotedIn } from './machine/umask.ts';
+import { umaskNotedBy } from './machine/umask.ts';
 import { userName } from './machine/user.ts';
 import { oneLine } from './model/text.ts';
 import { type Out, outFor } from './report/out.ts';
@@ -25,7 +26,7 @@ export function makeContext(
   caller: Caller = PERSON,
 ): Context {
   const places = placesOf(options, env);
-  umaskNotedIn(places.umask);
+  umaskNotedBy(() => textAt(places.umask));
   return {
     caller,
     places,

@@ -95,7 +95,6 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'tick/after.ts': 'rmSync',
     'tmux/dir.ts': 'mkdirSync',
     'machine/state.ts': 'mkdirSync',
-    'machine/umask.ts': 'readFileSync writeFileSync',
   },
   'files that the person names or owns: configuration, secrets, imports, the page, a crontab': {
     'commands/config-edit.ts': 'readFileSync rmSync writeFileSync',

@@ -7,7 +7,7 @@ import { addProject, appendTable, writeDefault } from '../config/add.ts';
 import { loadPolicy } from '../config/load.ts';
 import { tomlString } from '../config/toml.ts';
 import type { Context } from '../context.ts';
-import { noteUmask } from '../machine/umask.ts';
+import { noteUmask } from '../machine/files.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { ensureTools } from '../runs/tools.ts';
@@ -37,7 +37,7 @@ export async function init(
     );
   if (o.missionControl !== undefined) await useServer(context, o.missionControl, o.tokenFile ?? null);
   await withBoard(context, async () => undefined);
-  noteUmask(places.umask);
+  noteUmask(places);
   const { name: board } = await knownBoard(context);
   ensureTools(places, context.node, context.bin);
   const made: string[] = [`ready: ${board}`];

@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
+import { noteUmask } from '../machine/files.ts';
 import { makeStateDir } from '../machine/state.ts';
-import { noteUmask } from '../machine/umask.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { agreed } from '../report/ask.ts';
 import { changeLines } from '../schedule/change.ts';
@@ -28,7 +28,7 @@ export async function install(context: Context, o: Options): Promise<ExitCode> {
   const write = !nothing && o.dryRun !== true;
   if (o.dryRun !== true) {
     makeStateDir(places.state); // the log is there
-    noteUmask(places.umask); // the scheduler's may be another
+    noteUmask(places); // the scheduler's may be another
   }
   const kept = write ? await carryOut(scheduler, change) : [];
   if (context.json)

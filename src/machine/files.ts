@@ -1,6 +1,8 @@
 import { closeSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uniqueName } from '../model/hash.ts';
 import { openLog, textAt } from './foreign.ts';
+import type { Places } from './paths.ts';
+import { umaskToNote } from './umask.ts';
 
 /** Writes a file so that a reader sees the old or the new text, never a part. */
 export function writeAtomic(
@@ -17,6 +19,12 @@ export function writeAtomic(
     rmSync(temp, { force: true });
     throw error;
   }
+}
+
+/** Notes the umask of the person who sets things up: a scheduler may have another. */
+export function noteUmask({ umask }: Pick<Places, 'umask'>): void {
+  const text = umaskToNote();
+  if (text !== null) writeAtomic(umask, text);
 }
 
 /** Writes so many bytes to a file of that name, has it opened so often, and takes it away again. Throws what the system says of that. */

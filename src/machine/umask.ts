@@ -4,8 +4,6 @@
  * start us with another umask than the user's, so that one is configured, else noted when a person set things up, else the one
  * that this process came with.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-
 const PRIVATE = 0o077;
 
 /** An umask as people write it. One that takes a user's own rights away is none to work with. */
@@ -14,7 +12,7 @@ export const UMASK = /^0?0[0-7]{2}$/;
 interface Known {
   came: number | null;
   configured: number | null;
-  note: string | null;
+  note: (() => string | null) | null;
 }
 
 /* Of the process, and not of this module: each bundle has a copy of it. */
@@ -33,14 +31,14 @@ export function configureUmask(text: string | null): void {
   known.configured = text === null ? null : read(text);
 }
 
-/** Where it is noted. It is read when it is first needed: most ticks start nothing. */
-export function umaskNotedIn(file: string): void {
-  known.note = file;
+/** What has read where it is noted: asked when it is first needed, since most ticks start nothing, and not from here, which the gate loads. */
+export function umaskNotedBy(note: () => string | null): void {
+  known.note = note;
 }
 
-/** Notes the umask that this process came with: the one of the person who sets things up. */
-export function noteUmask(file: string): void {
-  if (known.came !== null) writeFileSync(file, `${octal(known.came & PRIVATE)}\n`, { mode: 0o600 });
+/** What is noted: the umask that this process came with, the one of the person who sets things up. */
+export function umaskToNote(): string | null {
+  return known.came === null ? null : `${octal(known.came & PRIVATE)}\n`;
 }
 
 /** The user's; null = this process never changed its own. */
@@ -74,12 +72,7 @@ function under<T>(umask: number, start: () => T): T {
 }
 
 function noted(): number | null {
-  if (known.note === null) return null;
-  try {
-    return read(readFileSync(known.note, 'utf8').trim());
-  } catch {
-    return null;
-  }
+  return read(known.note?.()?.trim() ?? '');
 }
 
 function read(text: string): number | null {

@@ -12,7 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { bePrivate, configureUmask, umaskNotedIn } from '../../src/machine/umask.ts';
+import { textAt } from '../../src/machine/foreign.ts';
+import { bePrivate, configureUmask, umaskNotedBy } from '../../src/machine/umask.ts';
 import { noteKey } from '../../src/workspace/branches.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
@@ -62,7 +63,7 @@ beforeEach(() => {
 afterEach(() => {
   startedUnder(before);
   process.umask(before);
-  umaskNotedIn('');
+  umaskNotedBy(() => null);
   configureUmask(null);
   rmSync(dir, { recursive: true, force: true });
 });
@@ -93,12 +94,13 @@ test('the configured umask wins over the noted one, and that over the one of the
   startedUnder(0o077);
   const note = join(dir, 'umask');
   writeFileSync(note, '002\n');
-  umaskNotedIn(note);
+  umaskNotedBy(() => textAt(note));
   expect(statSync(join(await made('MC-1'), 'file')).mode & 0o777).toBe(0o664);
   configureUmask('027');
   expect(statSync(join(await made('MC-2'), 'file')).mode & 0o777).toBe(0o640);
   configureUmask(null);
   rmSync(note);
+  execFileSync('mkfifo', [note]); // and nobody writes to it
   expect(statSync(join(await made('MC-3'), 'file')).mode & 0o777).toBe(0o600);
 });
 

@@ -2,14 +2,13 @@ import type { Project } from '../model/policy.ts';
 import { git } from '../workspace/git.ts';
 import { type Finding, warn } from './finding.ts';
 
-/** What we write below refs/, that no remote has. */
-const OURS = ['refs/heads/mc/MC-1', 'refs/mc-pickup/cleaned'];
-
 /** A mirror holds what its remote holds: a fetch that prunes deletes everything else, the branches that agents work on included. */
-export async function mirror({ name, repo, remote }: Project): Promise<Finding[]> {
+export async function mirror({ name, repo, remote, branch_prefix }: Project): Promise<Finding[]> {
   const found = await git(repo, ['config', '--get-all', `remote.${remote}.fetch`], { timeout_ms: 5000 });
   const specs = found.stdout.split('\n');
-  const left = OURS.filter(
+  // What we write below refs/, that no remote has.
+  const ours = [`refs/heads/${branch_prefix}/MC-1`, 'refs/mc-pickup/cleaned'];
+  const left = ours.filter(
     (ref) => specs.some((spec) => writes(spec, ref)) && !specs.some((spec) => spares(spec, ref)),
   );
   if (left.length === 0) return [];
@@ -19,7 +18,7 @@ export async function mirror({ name, repo, remote }: Project): Promise<Finding[]
   return [
     warn(
       `mirror ${name}`,
-      `${remote} is mirrored into ${repo}: a fetch that prunes (git remote update --prune) deletes the branches of agents`,
+      `${remote} is mirrored into ${repo}: a fetch that prunes (git remote update --prune) deletes the branches of agents, and one that was pushed keeps every fetch from ending while it is checked out`,
       spare.join(' && '),
     ),
   ];

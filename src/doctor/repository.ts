@@ -38,11 +38,13 @@ export async function repository(
         'correct repo or base in the configuration',
       ),
     ];
-  const [apart, who, pruned, shut] = await Promise.all([
+  const [apart, who, pruned, shut, address] = await Promise.all([
     known.size === 2 ? comparison(project, refs) : null,
     identity(project, policy, env),
     url.ok ? mirror(project) : [],
     collision(repo, project, { asks: false }),
+    // As git itself goes there (`url.*.insteadOf`).
+    git(repo, ['ls-remote', '--get-url', remote], PATIENCE),
   ]);
   const from = start.replace(/^refs\/(heads|remotes)\//, '');
   const at_ms = Number(known.get(start)) * 1000;
@@ -52,7 +54,7 @@ export async function repository(
     who,
     ...pruned,
     ...(shut === null ? [] : [fail(`branches ${name}`, shut.says, shut.fix)]),
-    ...(project.fetch && url.ok ? sshFinding(name, url.stdout, env) : []),
+    ...(project.fetch && url.ok ? sshFinding(name, address.stdout, env) : []),
   ];
 }
 
@@ -67,6 +69,8 @@ async function comparison(
   { repo }: Project,
   [there = '', here = '']: readonly string[],
 ): Promise<Apart | null> {
+  // In a shallow clone what is beyond the cut would count as well.
+  if (!(await git(repo, ['merge-base', there, here], PATIENCE)).ok) return null;
   const count = async (range: string): Promise<number> =>
     Number(
       (await git(repo, ['rev-list', '--count', `--max-count=${COUNTED}`, range, '--'], PATIENCE)).stdout,

@@ -71,14 +71,14 @@ export async function printDiff(
 ): Promise<void> {
   if (out.quiet) return;
   const { PLAIN_DIFF } = await import('../workspace/diff.ts');
-  const { gitEnvironment, git } = await import('../workspace/git.ts');
+  const { gitEnvironment, git, inGitDir } = await import('../workspace/git.ts');
   out.line(what === 'committed' ? '' : '\nNot committed:');
   const terminal = process.stdout.isTTY;
   const own = terminal ? await git(cwd, ['config', '--global', '--get', 'core.pager']) : null;
   const pager = env.GIT_PAGER || (own?.ok === true ? own.stdout : '') || env.PAGER || 'less';
   const color = `--color=${out.color ? 'always' : 'never'}`;
   const range = what === 'committed' ? [base.sha, tip] : [head];
-  const args = [...quiet, 'diff', color, ...PLAIN_DIFF, ...range, '--'];
+  const args = [...quiet, ...inGitDir(cwd), 'diff', color, ...PLAIN_DIFF, ...range, '--'];
   // A pager shows what a terminal would act on as characters. Where there is none, this program does.
   const paged = terminal && pager !== 'cat' && findProgram(pager.split(' ')[0] ?? '', env.PATH) !== null;
   const child = spawn('git', args, {

@@ -16,9 +16,10 @@ export interface Added extends Pick<GitResult, 'ok' | 'error'> {
   readonly complaint: string;
 }
 
-/** `git worktree add` at this place, noted by this id while it runs (`beingMade`). */
+/** `git worktree add` at this place, noted by this id while it runs (`beingMade`). It stands in the checkout that the project names, since
+ *  git gives the new worktree what it is there: sparse, for example. */
 export async function addWorktree(
-  common: string,
+  { common, repo }: { readonly common: string; readonly repo: string },
   id: string,
   { target, args, timeout_ms = ADD_MS }: { target: string; args: readonly string[]; timeout_ms?: number },
 ): Promise<Added> {
@@ -27,7 +28,7 @@ export async function addWorktree(
   try {
     const started = (pid: number): void => writeNote(note, `${pid}`);
     const all = ['worktree', 'add', ...args];
-    const { ok, error } = await git(common, all, { timeout_ms, hooks: true, started });
+    const { ok, error } = await git(repo, all, { timeout_ms, hooks: true, started });
     const whole = ok || (!isSilence(error) && (await isWhole(common, target)));
     return { ok: whole, error, complaint: ok || !whole ? '' : error };
   } finally {

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
-import { baseRefs, commitOf, git, STARTS_NOTHING } from './git.ts';
+import { AS_READ, baseRefs, commitOf, git, isShallow } from './git.ts';
 import { START } from './head.ts';
 import { type Line, workOf } from './work.ts';
 
@@ -59,9 +59,6 @@ export type Looked =
 
 const MOST_COMMITS = 1000;
 
-/** `commands/diff.ts` starts git itself by these. */
-const QUIET = [...STARTS_NOTHING, '-c', 'submodule.recurse=false'];
-
 /** What stands before the command, so that nothing that the repository or the agent has configured is started to make a
  *  diff: neither hooks nor the filters of its own configuration; those of the user's stay. */
 export async function quietOptions(cwd: string): Promise<readonly string[]> {
@@ -70,11 +67,6 @@ export async function quietOptions(cwd: string): Promise<readonly string[]> {
     // A file that it includes is its own as well.
     const words = ['config', scope, '--includes', '--name-only', '-z', '--get-regexp'];
     const found = await git(cwd, [...words, '^filter\\.']);
-    const lazy = await git(cwd, [...words, '^(extensions\\.partialclone|remote\\..*\\.promisor)$']);
-    if (lazy.ok && lazy.stdout !== '')
-      throw new Error(
-        'the repository is a partial clone: git would fetch what is missing, by a program of its configuration; look at it with git itself',
-      );
     for (const key of found.stdout.split('\0')) {
       const [, name] = /^filter\.(.+)\.[a-z]+$/s.exec(key) ?? [];
       if (name !== undefined) names.add(name);
@@ -86,13 +78,16 @@ export async function quietOptions(cwd: string): Promise<readonly string[]> {
   const off = [...names].flatMap((name) =>
     ['clean=', 'smudge=', 'process=', 'required=false'].flatMap((one) => ['-c', `filter.${name}.${one}`]),
   );
-  return [...QUIET, ...off];
+  return [...AS_READ, ...off];
 }
 
 /** After it. */
 export const PLAIN_DIFF = [
   '--no-ext-diff',
   '--no-textconv',
+  '--no-relative',
+  '--src-prefix=a/',
+  '--dst-prefix=b/',
   '--submodule=short',
   '--ignore-submodules=dirty',
 ];
@@ -135,7 +130,7 @@ export async function branchDiff(where: {
   if (base === null)
     return no(
       'no_base',
-      `neither ${project.remote}/${project.base} nor ${project.base} has anything in common with ${branch}`,
+      `neither ${project.remote}/${project.base} nor ${project.base} has anything in common with ${branch}${isShallow(common) ? `: the clone is shallow, and git -C ${common} fetch --unshallow tells more` : ''}`,
     );
   const range = [base.sha, tip, '--'];
   let quiet: readonly string[];

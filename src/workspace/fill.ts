@@ -114,7 +114,7 @@ async function makeReady(
     if (!gone.ok) return gone.error;
   }
   if (!existsSync(slot)) {
-    const added = await addWorktree(common, making, {
+    const added = await addWorktree({ common, repo: filling.project.repo }, making, {
       ...{ target: slot, args: ['-q', '--detach', '--', slot, tip] },
     });
     if (!added.ok) return added.error;

@@ -1,3 +1,5 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { type RunResult, run } from '../machine/spawn.ts';
 import { asUser } from '../machine/umask.ts';
 import { HANDED_ON } from '../model/environment.ts';
@@ -32,14 +34,28 @@ const NO_MONITOR = ['-c', 'core.fsmonitor=false'];
 /** What stands before every command: agents can write the repository's hooks and configuration, and whatever git would start by
  *  those itself is started only where it is wanted. */
 export const STARTS_NOTHING = [...NO_MONITOR, '-c', 'core.hooksPath=/dev/null'];
+/** What stands before every question: what is read here is the same whatever a person has configured, and nothing is started for it. */
+export const AS_READ = [
+  ...STARTS_NOTHING,
+  ...[
+    '-c',
+    'status.showUntrackedFiles=normal',
+    '-c',
+    'status.showStash=false',
+    '-c',
+    'submodule.recurse=false',
+  ],
+  ...['-c', 'i18n.logOutputEncoding=UTF-8', '-c', 'log.showSignature=false'],
+];
 /** What stands before a question about the files of a worktree: what is on disk counts, whatever is configured. */
 export const ON_DISK = [
   ...['-c', 'core.untrackedCache=false', '-c', 'core.checkStat=default'],
   ...['-c', 'core.trustctime=true', '-c', 'core.ignoreStat=false'],
 ];
 
-/** Runs git in a directory, without a shell, a terminal, the repository's hooks, or more of our environment than agents get. Never
- *  throws; when the time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
+/** Runs git in a directory, without a shell, a terminal, the repository's hooks, or more of our environment than agents get. What is
+ *  neither a checkout nor asks another machine reaches none: a partial clone would fetch what it lacks, by a program that its
+ *  configuration names. Never throws; when the time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
 export async function git(cwd: string, args: readonly string[], asking: Asking = {}): Promise<GitResult> {
   const {
     timeout_ms = TIMEOUT_MS,
@@ -49,19 +65,19 @@ export async function git(cwd: string, args: readonly string[], asking: Asking =
     remote = false,
     started,
   } = asking;
-  const all = [...(hooks ? NO_MONITOR : STARTS_NOTHING), ...args];
+  const all = [...(hooks ? NO_MONITOR : AS_READ), ...inGitDir(cwd), ...args];
   const [file, words] = started === undefined ? ['git', all] : gated('git', all);
   // What it writes into a repository or a checkout is the user's.
   const done = await asUser(() =>
     run(file, words, {
-      ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment(remote), ...env } },
+      ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment({ remote, hooks }), ...env } },
       ...(started === undefined ? {} : { started: (child) => letThrough(child, started) }),
     }),
   );
   return {
     ok: done.error === null && done.code === 0,
     stdout: done.stdout.replace(/\n$/, ''),
-    error: `git ${subcommand(args)}: ${whatIsWrong(done, timeout_ms)}`,
+    error: `git ${subcommand(args)}: ${lacking(done, cwd, args) ?? whatIsWrong(done, timeout_ms)}`,
     missing: done.error === 'ENOENT',
   };
 }
@@ -74,10 +90,20 @@ function whatIsWrong({ error, code, signal, stderr }: RunResult, timeout_ms: num
   return error ?? (stderr.trim() || (code === 0 ? '' : `ended with ${code ?? signal}`));
 }
 
-/** Behind the settings that stand before it. */
+/** What a partial clone has left at its remote is fetched for nobody but a person, and a checkout. */
+function lacking({ stderr }: RunResult, cwd: string, args: readonly string[]): string | null {
+  if (!/promisor remote|lazy fetching disabled/.test(stderr)) return null;
+  const words = plain(args).map((word) => (/^[\w./:=@^{}-]+$/.test(word) ? word : `'${word}'`));
+  return `this partial clone lacks what it needs: git -C ${cwd} ${words.join(' ')} fetches that (${stderr.trim().split('\n').at(-1)})`;
+}
+
 function subcommand(args: readonly string[]): string {
-  const at = args.findIndex((word, n) => word !== '-c' && args[n - 1] !== '-c');
-  return args[at] ?? '';
+  return plain(args)[0] ?? '';
+}
+
+/** Behind the settings that stand before it. */
+function plain(args: readonly string[]): readonly string[] {
+  return args.slice(args.findIndex((word, n) => word !== '-c' && args[n - 1] !== '-c'));
 }
 
 const NO_ANSWER = 'no answer within';
@@ -98,7 +124,10 @@ const REMOTE = [
 
 /** The environment of git, and of whatever it starts. GIT_DIR and its kin would point every call at another repository, and a filter
  *  or a hook that an agent has planted would read our tokens; nothing may ask at a terminal. */
-export function gitEnvironment(remote = false): Record<string, string> {
+export function gitEnvironment({
+  remote = false,
+  hooks = false,
+}: Pick<Asking, 'remote' | 'hooks'> = {}): Record<string, string> {
   const env: Record<string, string> = {};
   for (const name of ['PATH', ...HANDED_ON, ...(remote ? REMOTE : [])]) {
     const value = process.env[name];
@@ -106,6 +135,7 @@ export function gitEnvironment(remote = false): Record<string, string> {
   }
   return {
     ...env,
+    ...(remote || hooks ? {} : { GIT_ALLOW_PROTOCOL: 'none', GIT_NO_LAZY_FETCH: '1' }),
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',
     SSH_ASKPASS_REQUIRE: 'never',
@@ -113,15 +143,33 @@ export function gitEnvironment(remote = false): Record<string, string> {
   };
 }
 
+/** Git dirs of repositories that git itself has found good, as this user. */
+const accepted = new Set<string>();
+
 /** The git dir that all worktrees share, asked of git itself: of a bare repository, or by a directory inside of one. */
-export function askCommonDir(repo: string): Promise<GitResult> {
-  return git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
+export async function askCommonDir(repo: string): Promise<GitResult> {
+  const found = await git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
+  if (found.ok) accepted.add(realpathSync(found.stdout));
+  return found;
+}
+
+/** What git needs to be told in a git dir, which it finds good by the work tree of it: that it is meant (`safe.bareRepository`), and where
+ *  it is another user's, that it has been found good already (`safe.directory` names the work tree). */
+export function inGitDir(cwd: string): string[] {
+  if (!existsSync(join(cwd, 'HEAD')) || existsSync(join(cwd, '.git'))) return [];
+  const good = accepted.has(cwd) ? ['-c', `safe.directory=${cwd}`] : [];
+  return ['-c', 'safe.bareRepository=all', ...good];
 }
 
 /** The full name of a commit, whatever it was called by; null = there is none. */
 export async function commitOf(cwd: string, name: string): Promise<string | null> {
   const found = await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`]);
   return found.ok && /^[0-9a-f]{40,64}$/.test(found.stdout) ? found.stdout : null;
+}
+
+/** Whether its history is cut off somewhere: what git does not find in common may lie beyond. */
+export function isShallow(common: string): boolean {
+  return existsSync(join(common, 'shallow'));
 }
 
 /** A base, and the remote that it is fetched from. */

@@ -66,7 +66,7 @@ export async function make(
   const pooled = isNew && (await takeSlot({ project, common, target, base: start.ref, branch }));
   if (!pooled) {
     const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];
-    const added = await addWorktree(common, ticket.id, { target, args });
+    const added = await addWorktree({ common, repo: project.repo }, ticket.id, { target, args });
     if (!added.ok) return failed(added.error);
     complaint = added.complaint;
   }

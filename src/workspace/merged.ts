@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { baseRefs, commitOf, type GitResult, git } from './git.ts';
+import { baseRefs, commitOf, type GitResult, git, isShallow } from './git.ts';
 
 /** Where else the commits of a branch are. */
 export type Elsewhere = 'merged' | 'pushed' | 'squashed';
@@ -11,7 +11,7 @@ export type Whereabouts =
   /** `commits`: how many are on the branch alone. */
   | {
       readonly ok: false;
-      readonly because: 'unmerged' | 'base_missing' | 'git_failed';
+      readonly because: 'unmerged' | 'shallow' | 'base_missing' | 'git_failed';
       readonly commits: number;
     };
 
@@ -37,7 +37,22 @@ export async function whereElse(
   if (commits === 0) return { ok: true, because: 'pushed' };
   for (const ref of bases)
     if (await sameChanges(cwd, common, tip, ref)) return { ok: true, because: 'squashed' };
-  return { ok: false, because: 'unmerged', commits };
+  return {
+    ok: false,
+    because: (await isCutOff(cwd, common, { tip, bases })) ? 'shallow' : 'unmerged',
+    commits,
+  };
+}
+
+/** In a shallow clone what the base has of it may lie beyond the cut, and the commits beyond the fork are no count of its own. */
+async function isCutOff(
+  cwd: string,
+  common: string,
+  { tip, bases }: { readonly tip: string; readonly bases: readonly string[] },
+): Promise<boolean> {
+  if (!isShallow(common)) return false;
+  for (const base of bases) if ((await git(cwd, ['merge-base', base, tip])).ok) return false;
+  return true;
 }
 
 /** Whether the base has the changes under other names: commit by commit, all in one commit, or in any shape at all. */

@@ -2,10 +2,9 @@
  * Names of refs that may concern the branches of a ticket, by git's files alone: a launch whose branch nothing is near to needs no
  * process to know it.
  */
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isPlainDir, lookAtName, namesAt, textAt } from '../machine/foreign.ts';
-import { MOST_REFS } from './own.ts';
+import { hasPlainRefs, MOST_REFS } from './own.ts';
 
 export interface Near {
   /** The ticket may have a branch already, or another branch may have taken the name of a new one. */
@@ -22,7 +21,7 @@ export function near(
   o: { readonly id: string; readonly prefixes: readonly string[]; readonly spaces: readonly string[] },
 ): Near {
   const { id, prefixes, spaces } = o;
-  if (existsSync(join(common, 'reftable'))) return { branch: true, prefix: true };
+  if (!hasPlainRefs(common)) return { branch: true, prefix: true };
   const packed = packedRefs(common);
   const [first = ''] = prefixes;
   const ours = prefixes.map((prefix) => `refs/heads/${prefix}`);

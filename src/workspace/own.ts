@@ -18,13 +18,25 @@ export const MOST_REFS = 128 * 1024 * 1024;
  */
 
 /** The git dir that all worktrees of a repository share, by the path of any of them or of a bare repository; null = git
- *  itself has to be asked. */
+ *  itself has to be asked, also whether it takes what is another user's. */
 export function commonDir(repo: string): string | null {
   const own = gitDir(repo);
   if (own === null) return null;
   const common = commonOf(own);
   const whole = ['HEAD', 'objects', 'refs'].every((name) => existsSync(join(common, name)));
-  return whole ? realpathSync(common) : null;
+  return whole && [repo, join(repo, '.git'), own, common].every(isMine) ? realpathSync(common) : null;
+}
+
+function isMine(path: string): boolean {
+  return statSync(path).uid === process.geteuid?.();
+}
+
+/** Whether its refs are plain files; false also where that can't be told. Another format is named in the configuration itself, or is in a
+ *  directory of its own. */
+export function hasPlainRefs(common: string): boolean {
+  const config = textAt(join(common, 'config'));
+  const other = config === null || /^\s*refstorage\s*=(?!\s*"?files"?\s*$)/im.test(config);
+  return !other && !existsSync(join(common, 'reftable'));
 }
 
 /** What a git dir shares with others; itself where it shares nothing. */

@@ -28,6 +28,9 @@ const PUSH = [
   ...['--receive-pack=git-receive-pack', '--no-signed', '--no-force-with-lease'],
 ];
 
+/** To a mirror's own remote git would push all or nothing. */
+const alone = (remote: string) => ['-c', `remote.${remote}.mirror=false`];
+
 /** Asks a remote whether it would take a branch, and sends nothing; null = it would. */
 export async function dryPush(
   repo: string,
@@ -35,7 +38,7 @@ export async function dryPush(
   { branch, head }: { readonly branch: string; readonly head: string },
 ): Promise<string | null> {
   const args = ['--dry-run', '--end-of-options', remote, `${head}:refs/heads/${branch}`];
-  const done = await git(repo, [...QUIET, ...PUSH, ...args], { remote: true });
+  const done = await git(repo, [...QUIET, ...alone(remote), ...PUSH, ...args], { remote: true });
   return done.ok ? null : done.error;
 }
 
@@ -47,7 +50,7 @@ export async function pushBranch(
 ): Promise<Pushed> {
   const done = await git(
     repo,
-    [...QUIET, ...PUSH, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
+    [...QUIET, ...alone(remote), ...PUSH, '--end-of-options', remote, `${head}:refs/heads/${branch}`],
     { remote: true },
   );
   if (done.ok) return { ok: true };

@@ -31,6 +31,7 @@ export type Kept =
   | 'mount'
   | 'stashed'
   | 'unmerged'
+  | 'shallow'
   | 'base_missing'
   | 'git_failed'
   | 'unreadable';
@@ -259,6 +260,8 @@ function whyNot(
   if (because === 'base_missing') return `neither ${remote}/${base} nor ${base} exists to compare with`;
   if (because === 'unmerged')
     return `${commits} ${commits === 1 ? 'commit is' : 'commits are'} neither in ${base} nor on a remote`;
+  if (because === 'shallow')
+    return `the clone is shallow, and cut off between it and ${base}: git fetch --unshallow ${remote} tells more`;
   return 'git can not tell whether its commits are elsewhere';
 }
 

@@ -69,7 +69,7 @@ export function tryOut({ project, root, ...wish }: Trial): Promise<Tried | Refus
 }
 
 async function checkedOut(
-  { common, target }: Site,
+  { common, target, project }: Site,
   scratch: {
     readonly name: string;
     readonly branch: string;
@@ -81,7 +81,7 @@ async function checkedOut(
   const { name, branch, start, stale } = scratch;
   const args = ['--no-track', '-b', branch, '--', target, start];
   const bound = timeout_ms === undefined ? {} : { timeout_ms };
-  const added = await addWorktree(common, name, { target, args, ...bound });
+  const added = await addWorktree({ common, repo: project.repo }, name, { target, args, ...bound });
   if (!added.ok) return failed(added.error);
   return {
     ok: true,

@@ -102,8 +102,8 @@ describe('diff', () => {
     expect(existsSync(canary) ? readFileSync(canary, 'utf8') : '').toBe('');
   });
 
-  it('of a partial clone is refused: git would fetch by a program that the repository names', async () => {
-    const { id } = await reviewed();
+  it('of a partial clone shows what is here, and fetches nothing by a program that the repository names', async () => {
+    const { id, worktree, branch } = await reviewed();
     const canary = join(rig.box.dir, 'canary');
     for (const [key, value] of [
       ['extensions.partialClone', 'prom'],
@@ -112,7 +112,12 @@ describe('diff', () => {
       ['remote.prom.uploadpack', `touch ${canary}; git-upload-pack`],
     ] as const)
       git(rig.box, 'config', key, value);
-    expect(show(id)).toMatchObject({ code: 69, err: expect.stringContaining('partial clone') });
+    expect(show(id)).toMatchObject({ code: 0, out: expect.stringContaining('+work of MC-1') });
+    // What is not here is not fetched for it.
+    rmSync(worktree, { recursive: true });
+    const blob = git(rig.box, 'rev-parse', `${branch}:work-${id}.txt`).trim();
+    rmSync(join(rig.box.repo, '.git', 'objects', blob.slice(0, 2), blob.slice(2)));
+    expect(show(id)).toMatchObject({ code: 69, err: expect.stringContaining('this partial clone lacks') });
     expect(existsSync(canary)).toBe(false);
   });
 

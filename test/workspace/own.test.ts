@@ -21,6 +21,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addToConfig } from '../../src/workspace/config-file.ts';
+import { hasCommits } from '../../src/workspace/head.ts';
+import { near } from '../../src/workspace/near.ts';
 import { commonDir, gitDir, ownDir, registered } from '../../src/workspace/own.ts';
 
 let dir: string;
@@ -85,6 +87,21 @@ describe('the git dir', () => {
     renameSync(repo, join(dir, 'moved'));
     expect(gitDir(tree)).toBeNull();
   });
+
+  // A repository of reftable itself can be made by git 2.45 and later alone.
+  it.each(['reftable', 'Reftable', '"reftable:///elsewhere"'])(
+    'says nothing of refs in another format: %s',
+    (format) => {
+      const common = join(repo, '.git');
+      const look = () => near(common, { id: 'MC-1', prefixes: ['mc'], spaces: ['refs/heads'] });
+      expect(look()).toEqual({ branch: false, prefix: false });
+      writeFileSync(join(common, 'config'), `[extensions]\n\trefStorage = ${format}\n`, { flag: 'a' });
+      expect(look()).toEqual({ branch: true, prefix: true });
+      // What stands there in place of HEAD.
+      writeFileSync(join(common, 'HEAD'), 'ref: refs/heads/.invalid\n');
+      expect(hasCommits(repo)).toBeNull();
+    },
+  );
 });
 
 describe('a section added to the configuration', () => {

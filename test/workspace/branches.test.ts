@@ -135,7 +135,8 @@ describe('the prefix', () => {
   it('is for new branches: an old one is found by its key, packed or not, whatever the prefix is by now', async () => {
     const first = await made({ branch_prefix: 'bots' });
     git(first.worktree, 'commit', '-q', '--allow-empty', '-m', 'did it');
-    expect(await made({ branch_prefix: 'other' })).toEqual({ ...first, created: false });
+    const { proven: _, ...rest } = first;
+    expect(await made({ branch_prefix: 'other' })).toEqual({ ...rest, created: false });
     for (const keep of [() => undefined, pack]) {
       lost(first);
       keep();

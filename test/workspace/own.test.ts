@@ -99,7 +99,7 @@ describe('the git dir', () => {
       expect(look()).toEqual({ branch: true, prefix: true });
       // What stands there in place of HEAD.
       writeFileSync(join(common, 'HEAD'), 'ref: refs/heads/.invalid\n');
-      expect(hasCommits(repo)).toBeNull();
+      expect(hasCommits(repo, 'mc/MC-1')).toBeNull();
     },
   );
 });

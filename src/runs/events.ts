@@ -15,6 +15,10 @@ const MAX_QUESTION = 4000;
 /** After how long a limit whose end nobody announced is tried again. */
 export const UNANNOUNCED_MS = 15 * 60_000;
 const EVENT_NAME = /^([A-Za-z][A-Za-z0-9_-]*)\.[A-Za-z0-9_.-]+$/;
+/** What has changed less than this ago may change again within the same tick of the kernel's clock. */
+const REST_MS = 5000;
+/** Begins the state of the directory in a cursor; no digest holds it. */
+const AT_REST = '@';
 
 interface EventFile {
   readonly name: string;
@@ -36,12 +40,28 @@ export type FoldedRow = Pick<
 /** Folds the events that the row has not seen yet over the row. Reads only.
  *
  *  The cursor names the consumed files that are still there. It holds no time: an event that was written
- *  before the last folded one but appeared after it is counted, and none is counted twice. */
+ *  before the last folded one but appeared after it is counted, and none is counted twice. Of a directory at rest it also
+ *  holds in which state that was found without anything new: until it has another one it is not listed again. */
 export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, 'kind' | 'mapEvent'>): Folded {
+  const stat = lookAtName(dir, true);
+  if (stat?.isDirectory() !== true) return fold(NOTHING_NEW, row, adapter);
+  const state = `${AT_REST}${stat.dev}:${stat.ino}:${stat.ctimeNs}`;
+  if (row.events_cursor?.endsWith(state)) return fold(NOTHING_NEW, row, adapter);
   // Nearly always there is none, and to see that takes less than to open the directory: nothing is read for it.
-  const some = namesAt(dir, 1000).some((name) => EVENT_NAME.test(name));
+  const some = namesAt(dir, 1000).some(isEvent);
   const read = some ? inEvents(dir, (open) => readFresh(open, row.events_cursor)) : null;
-  return fold(read ?? { fresh: [], still: [], payloads: [] }, row, adapter);
+  const folded = fold(read ?? NOTHING_NEW, row, adapter);
+  const rests = Date.now() - Number(stat.ctimeNs / 1_000_000n) >= REST_MS;
+  return !some && rests && holdsNone(dir) ? { ...folded, cursor: state } : folded;
+}
+
+/** Certainly so: a directory that can't be listed for a moment is no empty one. */
+function holdsNone(dir: string): boolean {
+  return inEvents(dir, namesIn)?.names.some(isEvent) === false;
+}
+
+function isEvent(name: string): boolean {
+  return EVENT_NAME.test(name);
 }
 
 /** The events that were not seen yet, in the order in which they were written, and the digests of those that were. */
@@ -50,6 +70,8 @@ interface Read {
   readonly still: readonly string[];
   readonly payloads: readonly Readonly<Record<string, unknown>>[];
 }
+
+const NOTHING_NEW: Read = { fresh: [], still: [], payloads: [] };
 
 function readFresh(dir: Dir, cursor: string | null): Read {
   const seen = parseCursor(cursor);
@@ -164,5 +186,5 @@ function digest(name: string): string {
 }
 
 function parseCursor(cursor: string | null): ReadonlySet<string> {
-  return new Set((cursor ?? '').split(',').filter((part) => part !== ''));
+  return new Set((cursor ?? '').split(',').filter((part) => part !== '' && !part.startsWith(AT_REST)));
 }

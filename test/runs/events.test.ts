@@ -11,8 +11,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { adapterOf } from '../../src/agents/index.ts';
+import * as foreign from '../../src/machine/foreign.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { type FoldedRow, foldEvents, pruneEvents } from '../../src/runs/events.ts';
 import { ensureTools } from '../../src/runs/tools.ts';
@@ -72,6 +73,34 @@ it('sees nothing of an event that is still being written, and counts it once whe
   const seen = fold();
   expect(seen).toMatchObject({ fresh: 1, activity: 'waiting', question: 'Which?' });
   expect(fold(after(seen))).toMatchObject({ fresh: 0, activity: 'waiting', question: 'Which?' });
+});
+
+it('lists a directory at rest once, and again as soon as anything has changed in it', () => {
+  const later = Date.now() + 10_000;
+  const clock = vi.spyOn(Date, 'now');
+  const listed = vi.spyOn(foreign, 'namesAt');
+  try {
+    // One that has just changed may change again without another time.
+    expect(fold().cursor).toBeNull();
+    clock.mockReturnValue(later);
+    const rested = after(fold());
+    expect(rested.events_cursor).not.toBeNull();
+    listed.mockClear();
+    expect(after(fold(rested))).toEqual(rested);
+    expect(listed).not.toHaveBeenCalled();
+    put('busy.1');
+    const seen = after(fold(rested));
+    expect(seen).toMatchObject({ turn: 1, activity: 'busy' });
+    expect(after(fold(seen))).toEqual(seen);
+    expect(pruneEvents(events, seen.events_cursor)).toBe(1);
+    put('busy.2');
+    // A listing that failed, as where no descriptor is left, tells of no rest.
+    listed.mockReturnValueOnce([]);
+    expect(after(fold(seen))).toEqual(seen);
+    expect(after(fold(after(fold(seen))))).toMatchObject({ turn: 2 });
+  } finally {
+    vi.restoreAllMocks();
+  }
 });
 
 it('takes in more than 10,000 events over two ticks, each once, and clears them away', () => {

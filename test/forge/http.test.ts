@@ -11,7 +11,7 @@ it('a board on a server: pushed, opened once though its answer is lost, merged, 
   const server = await Served.start();
   const f = await ForgeRig.start({ server });
   try {
-    const id = await f.one();
+    const id = await f.byAgent();
     f.forge.fail({ kind: 'reset-after', method: 'POST', times: 1 });
     await f.tick();
     await f.due(id);

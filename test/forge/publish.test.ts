@@ -22,7 +22,7 @@ const git = (cwd: string, ...args: string[]): string => {
 
 describe('work in review', () => {
   it('is pushed, and one pull request is opened for it, in which its agent calls nobody', async () => {
-    const id = await f.one();
+    const id = await f.byAgent();
     expect(f.forge.branches()).toEqual(['main']);
     const tick = await f.tick();
     expect(tick).toMatchObject({ code: 0, err: '', outcome: 'ok' });

@@ -4,6 +4,7 @@ import type { ReviewRow } from '../../src/board/port/index.ts';
 import { Forge } from '../support/forge/server.ts';
 import { type Report, Rig } from '../support/rig.ts';
 import { until } from '../support/sandbox.ts';
+import { putInReview } from '../support/worked.ts';
 
 export interface Published extends Report {
   readonly err: string;
@@ -54,17 +55,23 @@ check_minutes = 0.0001`;
     return this.rig.box.start(args, this.env);
   }
 
-  /** New tickets whose agents have put their work up for review, and are gone. Nothing is published yet. */
-  async inReview(count = 1, ...more: string[]): Promise<string[]> {
-    const ids = Array.from({ length: count }, () => this.rig.add('review', ...more));
-    await this.tick();
-    for (const id of ids) await this.rig.settle(id, 'in_review');
-    for (const id of ids) await this.rig.gone(this.rig.runs(id)[0]?.pid ?? 0);
+  /** New tickets whose work is in review, without an agent. Nothing is published yet. */
+  async inReview(count: number): Promise<string[]> {
+    const ids: string[] = [];
+    for (let n = 0; n < count; n++) ids.push(await putInReview(this.rig.box));
     return ids;
   }
 
-  async one(...more: string[]): Promise<string> {
-    const [id = ''] = await this.inReview(1, ...more);
+  one(): Promise<string> {
+    return putInReview(this.rig.box);
+  }
+
+  /** The same by a real agent, which has put its work up for review, and is gone. `more`: further words of `ticket add`. */
+  async byAgent(...more: string[]): Promise<string> {
+    const id = this.rig.add('review', ...more);
+    await this.tick();
+    await this.rig.settle(id, 'in_review');
+    await this.rig.gone(this.rig.runs(id)[0]?.pid ?? 0);
     return id;
   }
 

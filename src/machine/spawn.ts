@@ -131,21 +131,27 @@ function start(
 export function endOf(child: ChildProcess, timeoutMs: number): Promise<End> {
   return new Promise((done) => {
     let late = false;
+    let exited = false;
     let drain: NodeJS.Timeout | undefined;
     const finish = (code: number | null, signal: NodeJS.Signals | null, error: string | null): void => {
       clearTimeout(timer);
       clearTimeout(drain);
       done({ code, signal, error: error ?? (late ? 'timeout' : null) });
     };
-    const timer = setTimeout(() => {
+    // A process that was kept from its event loop for as long (by a write to the board, by a loaded machine) has heard and read nothing
+    // meanwhile, and timers come first: it listens once more.
+    const after = (ms: number, then: () => void) => setTimeout(() => setImmediate(then), ms);
+    const timer = after(timeoutMs, () => {
+      if (exited) return;
       late = true;
       killGroup(child.pid);
-      drain = setTimeout(finish, DRAIN_MS, null, null, null);
-    }, timeoutMs);
+      drain = after(DRAIN_MS, () => finish(null, null, null));
+    });
     child.on('error', (error: NodeJS.ErrnoException) => finish(null, null, error.code ?? error.message));
     child.once('exit', (code, signal) => {
+      exited = true;
       clearTimeout(drain);
-      drain = setTimeout(finish, DRAIN_MS, code, signal, null);
+      drain = after(DRAIN_MS, () => finish(code, signal, null));
     });
     child.once('close', (code, signal) => finish(code, signal, null));
   });

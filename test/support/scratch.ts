@@ -13,6 +13,10 @@ const ROOM_BYTES = 2 ** 31;
 
 if ([undefined, '', '/tmp'].includes(process.env.TMPDIR) && usable()) process.env.TMPDIR = MEMORY;
 
+/* Programs of Node that a test starts from source, and npm, Prism and the like, are compiled once in a checkout. npm and others would
+ * make themselves such a place in the directory for scratch, and leave it there. */
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, '../../.cache/compiled');
+
 /** Room, and no `noexec`, as containers have it there: tests put programs next to their state dirs. */
 function usable(): boolean {
   try {

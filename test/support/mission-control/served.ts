@@ -5,9 +5,6 @@ import { join } from 'node:path';
 import { until } from '../sandbox.ts';
 import type { Fault, Options } from './server.ts';
 
-/** Some fifty servers are started in one run of the tests. */
-const COMPILED = join(import.meta.dirname, '../../../.cache/compiled');
-
 /** A Mission Control in a process of its own, since the tests wait for their ticks without turning their event loop. */
 export class Served {
   readonly dir = mkdtempSync(join(tmpdir(), 'mc-server-'));
@@ -35,8 +32,7 @@ export class Served {
     const same = this.url === '' ? {} : { port: Number(new URL(this.url).port), token: this.token };
     const options = JSON.stringify({ ...this.#options, ...same, ...more });
     const args = [join(import.meta.dirname, 'serve.ts'), this.file, options];
-    const env = { ...process.env, NODE_COMPILE_CACHE: COMPILED };
-    this.#child = spawn(process.execPath, args, { env, stdio: ['pipe', out, 'inherit'] });
+    this.#child = spawn(process.execPath, args, { stdio: ['pipe', out, 'inherit'] });
     closeSync(out);
     if (!(await until(() => this.#said().length > 0))) throw new Error('the server never came up');
     Object.assign(this, JSON.parse(this.#said()[0] ?? '{}'));

@@ -20,7 +20,7 @@ export interface AdapterContext {
   readonly resume: string | null;
   /** Whether to use the client's mode for machines where nobody attaches. */
   readonly headless: boolean;
-  /** Where the agent will work. */
+  /** Where in its worktree the agent will start. */
   readonly worktree: string;
 }
 
@@ -52,6 +52,7 @@ export interface EventMeaning {
 /** Where the signals of a living client are looked for. */
 export interface AgentLook {
   readonly runDir: string;
+  /** Where in it the agent was started: clients keep what is theirs by that. */
   readonly worktree: string | null;
   /** What the agent was started with: HOME, CODEX_HOME and the like. */
   readonly env: Readonly<Record<string, string>>;

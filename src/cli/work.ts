@@ -9,6 +9,10 @@ export function defineWork(program: Command, run: Run): void {
       .description('make the state dir, the board and a configuration')
       .option('--project', 'add the git repository you stand in')
       .option('--name <name>', "with --project: the project's name (else the directory's)")
+      .option(
+        '--path <folder>',
+        'with --project: the project is this folder of it, of a monorepo say (. = where you stand)',
+      )
       .option('--trust', 'with --project: say in the files of your agent clients that you trust it')
       .option('--mission-control <url>', 'the board is a Mission Control server, not a file')
       .option('--token-file <file>', 'with --mission-control: holds its token, mode 0600')

@@ -19,6 +19,8 @@ export async function init(
   o: {
     readonly project?: boolean;
     readonly name?: string;
+    /** The folder of the repository that is the project, as seen from where one stands. */
+    readonly path?: string;
     readonly trust?: boolean;
     /** The address of a server that has the board. */
     readonly missionControl?: string;
@@ -28,6 +30,11 @@ export async function init(
   const { places, out } = context;
   if (o.name !== undefined && o.project !== true)
     throw new UserError(EXIT.usage, '--name goes with --project: it names the repository you stand in');
+  if (o.path !== undefined && o.project !== true)
+    throw new UserError(
+      EXIT.usage,
+      '--path goes with --project: it is a folder of the repository you stand in',
+    );
   if (o.trust === true && o.project !== true)
     throw new UserError(EXIT.usage, '--trust goes with --project: it is about the repository you stand in');
   if (o.tokenFile !== undefined && o.missionControl === undefined)
@@ -53,9 +60,13 @@ export async function init(
     );
   await ensurePipes(places, policy.limits.max_launches_per_tick);
   const at = { config: places.config, env: context.env };
-  const repository = o.project === true ? repositoryHere() : null;
+  const repository = o.project === true ? repositoryHere(o.path ?? null) : null;
   const project = repository === null ? null : addProject(at, policy, repository, o.name ?? null);
   if (project !== null) made.push(project.said);
+  if (repository?.within)
+    made.push(
+      `agents start at its top; mc-pickup init --project --path . makes ${repository.within}, where you stand, a project of its own`,
+    );
   const repo = repository?.repo ?? '';
   const trusts = o.trust === true ? clientsTrust(policy, repo, context.env) : [];
   for (const one of trusts) made.push(...said(one, repo));
@@ -64,7 +75,7 @@ export async function init(
       state_dir: places.state,
       config: places.config,
       board,
-      ...(project === null ? {} : { project: project.name }),
+      ...(project === null ? {} : { project: project.name, path: repository?.path ?? null }),
       ...(o.trust === true
         ? { trust: trusts.map(({ kind, file, state }) => ({ kind, file, was: state })) }
         : {}),

@@ -31,19 +31,30 @@ export async function writeDefault(file: string, more = ''): Promise<void> {
   }
 }
 
-/** Adds a repository. One that is there already stays as it is, under whatever name; a name that
+interface Wanted {
+  readonly repo: string;
+  readonly base: string;
+  /** The folder of it that is the project; null = all of it. */
+  readonly path: string | null;
+  readonly name: string;
+}
+
+/** Adds a repository, or a folder of one. One that is there already stays as it is, under whatever name; a name that
  *  another repository has is never taken for this one. */
 export function addProject(
   at: At,
   policy: Policy,
-  { repo, base, name: directory }: { readonly repo: string; readonly base: string; readonly name: string },
+  { repo, base, path, name: directory }: Wanted,
   wanted: string | null,
 ): { readonly name: string; readonly said: string } {
   const { config } = at;
-  const known = [...policy.projects.values()].filter((one) => realOf(one.repo) === realOf(repo));
+  const known = [...policy.projects.values()].filter(
+    (one) => realOf(one.repo) === realOf(repo) && one.path === path,
+  );
+  const what = path === null ? repo : `${path} of ${repo}`;
   const there = wanted === null ? known[0] : known.find(({ name }) => name === wanted);
   if (there !== undefined)
-    return { name: there.name, said: `project ${there.name} is in ${config} already (${repo})` };
+    return { name: there.name, said: `project ${there.name} is in ${config} already (${what})` };
   const taken = policy.projects.get(wanted ?? directory);
   if (wanted !== null && taken !== undefined)
     throw new UserError(
@@ -56,12 +67,16 @@ export function addProject(
       '--name must be a name of at most 64 letters, digits, "_", "." and "-", nothing was added',
     );
   const name = wanted ?? freeName(directory, policy);
-  appendTable(at, `[project.${tomlKey(name)}]\nrepo = ${tomlString(repo)}\nbase = ${tomlString(base)}\n`);
+  const folder = path === null ? '' : `path = ${tomlString(path)}\n`;
+  appendTable(
+    at,
+    `[project.${tomlKey(name)}]\nrepo = ${tomlString(repo)}\nbase = ${tomlString(base)}\n${folder}`,
+  );
   const why =
     taken === undefined
       ? ''
       : `; ${directory} is ${taken.repo} (--name chooses another name, edit ${config} to rename)`;
-  return { name, said: `ready: project ${name} (${repo})${why}` };
+  return { name, said: `ready: project ${name} (${what})${why}` };
 }
 
 function freeName(directory: string, { projects }: Policy): string {

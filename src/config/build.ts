@@ -140,6 +140,7 @@ function projectOf(table: unknown, name: string, around: Around): Project | null
     ...{ ...one, name },
     review: review && { ...review, remote: review.remote ?? one.remote },
     repo: expand(one.repo, around.home),
+    path: one.path?.replace(/\/$/, '') ?? null,
     worktrees: one.worktrees && expand(one.worktrees, around.home),
   };
 }

@@ -156,6 +156,11 @@ const SAID: readonly Table<Said | string>[] = [
       },
       base: 'branch that work starts from',
       remote: 'where `base` is fetched from, into `refs/remotes/REMOTE/BASE`',
+      path: {
+        says: 'a folder of the repository, of a monorepo say: agents and hooks start in it; what is shown, reviewed and pushed is the whole branch',
+        otherwise: 'the top of the repository',
+        example: 'packages/app',
+      },
       branch_prefix:
         'what the names of new branches begin with: `mc/MC-1-...`; older ones keep theirs, and are found all the same',
       fetch: 'whether to fetch before a worktree is made',

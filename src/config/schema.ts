@@ -52,6 +52,11 @@ const prefix = text(
   /^[^\x00-\x20\x7f~^:?*[\\]{1,100}$/,
   /^[-./]|\/[./]|\.\.|@\{|\.lock(\/|$)|\/$/,
 );
+const folder = text(
+  'must be a folder inside the repository, such as "packages/app": relative, and without ".." or "."',
+  /^[^\x00-\x1f\x7f/\\][^\x00-\x1f\x7f\\]{0,999}$/,
+  /(^|\/)(\.{1,2}|\.[gG][iI][tT])(\/|$)|\/\//,
+);
 const argv = v.pipe(
   v.array(text('must be a non-empty string', SOME), 'must be an array of strings, such as ["make", "setup"]'),
   v.minLength(1, 'must not be empty'),
@@ -96,6 +101,7 @@ export const PROJECT = v.object(
   {
     repo: path,
     base: v.optional(ref, 'main'),
+    path: v.optional(folder),
     branch_prefix: v.optional(prefix, DEFAULT_PREFIX),
     remote: v.optional(ref, 'origin'),
     fetch: v.optional(v.boolean('must be true or false'), true),

@@ -45,14 +45,17 @@ function trust({ name, repo }: Project, policy: Policy, env: NodeJS.ProcessEnv):
     );
 }
 
-function hooks({ name, repo, after_create, before_run }: Project, { places, env }: Context): Finding[] {
+function hooks(
+  { name, repo, path: folder, after_create, before_run }: Project,
+  { places, env }: Context,
+): Finding[] {
   const check = `hooks ${name}`;
   const path = [places.bin, env.PATH].filter(Boolean).join(':');
   const missing = (hook: HookSpec | null): string | null => {
     const word = hook?.argv[0];
     if (word === undefined) return null;
     // It is started in the new worktree, where the files of the repository are.
-    const at = word.includes('/') && !isAbsolute(word) ? join(repo, word) : word;
+    const at = word.includes('/') && !isAbsolute(word) ? join(repo, folder ?? '', word) : word;
     return findProgram(at, path) === null ? word : null;
   };
   const found = [

@@ -1,6 +1,7 @@
 import type { Policy, Project } from '../model/policy.ts';
 import { many } from '../model/text.ts';
 import { collision } from '../workspace/collision.ts';
+import { folderFault } from '../workspace/folder.ts';
 import { baseRefs, fetchesTo, git } from '../workspace/git.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 import { mirror } from './mirror.ts';
@@ -38,11 +39,12 @@ export async function repository(
         'correct repo or base in the configuration',
       ),
     ];
-  const [apart, who, pruned, shut, address] = await Promise.all([
+  const [apart, who, pruned, shut, lacking, address] = await Promise.all([
     known.size === 2 ? comparison(project, refs) : null,
     identity(project, policy, env),
     url.ok ? mirror(project) : [],
     collision(repo, project, { asks: false }),
+    folderFault(repo, { commit: start, called: start }, project),
     // As git itself goes there (`url.*.insteadOf`).
     git(repo, ['ls-remote', '--get-url', remote], PATIENCE),
   ]);
@@ -53,6 +55,9 @@ export async function repository(
     baseFinding(project, from, at_ms, apart),
     who,
     ...pruned,
+    ...(lacking === null
+      ? []
+      : [fail(`folder ${name}`, `${lacking}: nothing is launched`, `correct project.${name}.path`)]),
     ...(shut === null ? [] : [fail(`branches ${name}`, shut.says, shut.fix)]),
     ...(project.fetch && url.ok ? sshFinding(name, address.stdout, env) : []),
   ];

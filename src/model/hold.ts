@@ -12,6 +12,7 @@ export const HOLD_TODO = {
   git_missing: 'install git, for example apt-get install git, or put it on PATH',
   repo_missing: 'put the repository back, or mend project.NAME.repo',
   base_missing: 'mend project.NAME.base',
+  path_missing: 'mend project.NAME.path, or commit that folder to the base',
   branch_collision: 'rename that branch, or set project.NAME.branch_prefix to another word',
   worktrees_root_missing: 'mount its disk, make it, or mend project.NAME.worktrees',
   git_silent: 'look at what git waits for there',

@@ -132,6 +132,8 @@ export interface Project {
   readonly base: string;
   /** New branches are `<this>/<ticket>-<title>`. */
   readonly branch_prefix: string;
+  /** The folder of the repository that its agents and hooks start in; null = its top. */
+  readonly path: string | null;
   readonly remote: string;
   readonly fetch: boolean;
   readonly fetch_timeout_seconds: number;

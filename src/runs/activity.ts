@@ -47,7 +47,7 @@ export function agentLook(
 ): AgentLook {
   return {
     runDir: join(runs, row.mark),
-    worktree: row.worktree,
+    worktree: file?.start ?? row.worktree,
     env: file?.env ?? {},
     pid: row.pid ?? 0,
     pid_start: row.pid_start ?? '',

@@ -17,6 +17,8 @@ export interface RunFile {
   readonly project: string;
   readonly claim_epoch: number;
   readonly worktree: string;
+  /** Where in it the agent was started. */
+  readonly start: string;
   readonly branch: string | null;
   /** Tells the ticket from another one of the same number, on another board or on one that was restored; null in files of 0.1. */
   readonly ticket_created_at_ms: number | null;
@@ -52,6 +54,7 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     project,
     claim_epoch: numberOf(file, 'claim_epoch') ?? 0,
     worktree,
+    start: textOf(file, 'start') ?? worktree,
     branch,
     ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
     headless: file?.headless === true,

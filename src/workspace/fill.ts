@@ -4,6 +4,7 @@ import { removeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
 import { ADD_MS, addWorktree, beingMade, removeWorktree } from './adding.ts';
+import { startIn } from './folder.ts';
 import { askCommonDir, baseRefs, commitOf, git } from './git.ts';
 import { hookLeft, type Processes } from './hook-left.ts';
 import { MARKER as HOOK_DONE, hookDone, runHook } from './hooks.ts';
@@ -129,7 +130,9 @@ async function makeReady(
   const spec: HookSpec | null = project.pool_setup ?? project.after_create;
   if (spec !== null) {
     const logFile = filling.logFile(o.n);
-    const ran = await runHook({ spec, cwd: slot, logFile, env: filling.env, processes });
+    const start = startIn(slot, project);
+    if (start === null) return `there is no folder ${project.path} in ${slot}`;
+    const ran = await runHook({ spec, worktree: slot, start, logFile, env: filling.env, processes });
     if (!ran.ok) return `its hook: ${ran.error ?? 'failed'} (output in ${logFile})`;
   }
   writeNote(join(own, MADE), '');

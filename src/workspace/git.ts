@@ -18,6 +18,8 @@ export interface Asking {
   readonly timeout_ms?: number;
   /** Variables beside those that git gets anyway. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What it reads from its standard input. */
+  readonly input?: string;
   /** How many bytes of an answer are read, if not 8 MiB; a longer one is a failure. */
   readonly most?: number;
   /** The repository's hooks are wanted: it is a checkout that somebody will work in. */
@@ -64,6 +66,7 @@ export async function git(cwd: string, args: readonly string[], asking: Asking =
     hooks = false,
     remote = false,
     started,
+    input,
   } = asking;
   const all = [...(hooks ? NO_MONITOR : AS_READ), ...inGitDir(cwd), ...args];
   const [file, words] = started === undefined ? ['git', all] : gated('git', all);
@@ -71,6 +74,7 @@ export async function git(cwd: string, args: readonly string[], asking: Asking =
   const done = await asUser(() =>
     run(file, words, {
       ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment({ remote, hooks }), ...env } },
+      ...(input === undefined ? {} : { input }),
       ...(started === undefined ? {} : { started: (child) => letThrough(child, started) }),
     }),
   );

@@ -26,15 +26,17 @@ export const MARKER = 'mc-pickup-after-create-done';
  *  whole process group is killed. Never throws. */
 export async function runHook(hook: {
   readonly spec: HookSpec;
-  readonly cwd: string;
+  readonly worktree: string;
+  /** Where in it the hook starts, if not at its top. */
+  readonly start?: string;
   readonly logFile: string;
   readonly env: NodeJS.ProcessEnv;
   readonly processes: Processes;
 }): Promise<{ ok: boolean; error: string | null }> {
-  const { spec, cwd, logFile, env, processes } = hook;
+  const { spec, worktree, start = worktree, logFile, env, processes } = hook;
   const [file = '', ...args] = spec.argv;
-  if (ownGitDir(cwd) === null)
-    return { ok: false, error: `git can't tell its git dir of ${cwd}, so it was not started` };
+  if (ownGitDir(worktree) === null)
+    return { ok: false, error: `git can't tell its git dir of ${worktree}, so it was not started` };
   let log: OpenFile;
   try {
     const folder = dirname(logFile);
@@ -47,10 +49,10 @@ export async function runHook(hook: {
   const nonce = randomBytes(16).toString('hex');
   try {
     return await runLogged(file, args, {
-      ...{ cwd, env: { ...env, [HOOK_MARK]: nonce }, log, timeout_ms },
+      ...{ cwd: start, env: { ...env, [HOOK_MARK]: nonce }, log, timeout_ms },
       started: (pid) => {
         failpoint('prepare-hook-waits');
-        noteHook(processes, { pid, worktree: cwd, nonce, until_ms: Date.now() + timeout_ms });
+        noteHook(processes, { pid, worktree, nonce, until_ms: Date.now() + timeout_ms });
         failpoint('prepare-hook-known');
       },
     });
@@ -58,7 +60,7 @@ export async function runHook(hook: {
     return { ok: false, error: messageOf(error) };
   } finally {
     closeSync(log.fd);
-    forgetHook(processes, cwd);
+    forgetHook(processes, worktree);
   }
 }
 

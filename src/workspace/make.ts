@@ -6,6 +6,7 @@ import { addWorktree, removeWorktree } from './adding.ts';
 import { branchKeys, isBranchOf, keyOf, noteKey, prefixesOf, shortName } from './branches.ts';
 import { collision, spacesOf } from './collision.ts';
 import { elsewhere } from './elsewhere.ts';
+import { folderFault } from './folder.ts';
 import { baseRefs, git } from './git.ts';
 import { saysOf, whoseLock } from './lock.ts';
 import { type Near, near } from './near.ts';
@@ -63,6 +64,8 @@ export async function make(
   const isNew = kept === undefined;
   if (isNew && stale !== null && !tolerates(stale)) return stale;
   let complaint = '';
+  const lacking = isNew && (await folderFault(common, { commit: start.oid, called: start.ref }, project));
+  if (lacking) return no('path_missing', lacking);
   const pooled = isNew && (await takeSlot({ project, common, target, base: start.ref, branch }));
   if (!pooled) {
     const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];

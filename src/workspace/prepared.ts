@@ -9,6 +9,7 @@ export type Refusal =
   | 'repo_missing'
   | 'git_missing'
   | 'base_missing'
+  | 'path_missing'
   | 'worktree_foreign'
   | 'worktree_symlink'
   | 'worktree_missing'

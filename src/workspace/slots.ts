@@ -29,9 +29,14 @@ const CLAIM_MS = 900_000;
 export const slotDir = (root: string, n: number): string => join(root, `.pool-${n}`);
 const stateFile = (root: string, n: number): string => join(root, `.pool-${n}.json`);
 
-/** Of another hook than now, a slot is not ready. */
-export function hookKey({ after_create, pool_setup }: Pick<Project, 'after_create' | 'pool_setup'>): string {
-  return fnv1a(JSON.stringify([pool_setup?.argv ?? null, after_create?.argv ?? null]));
+/** Of another hook than now, or of one that was run in another folder, a slot is not ready. */
+export function hookKey({
+  after_create,
+  pool_setup,
+  path,
+}: Pick<Project, 'after_create' | 'pool_setup' | 'path'>): string {
+  const where = path === null ? [] : [path];
+  return fnv1a(JSON.stringify([pool_setup?.argv ?? null, after_create?.argv ?? null, ...where]));
 }
 
 /** null = there is none that can be read. */

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { basename, dirname } from 'node:path';
+import { realpathSync, statSync } from 'node:fs';
+import { basename, dirname, relative, resolve } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
 
 /** A repository, the branch that work starts from, and a plain name for it. */
@@ -7,10 +8,14 @@ export interface Standing {
   readonly repo: string;
   readonly base: string;
   readonly name: string;
+  /** The folder of it that was asked for; null = all of it. */
+  readonly path: string | null;
+  /** Where in it one stands, if all of it was asked for; null = at its top. */
+  readonly within: string | null;
 }
 
-/** The repository that this process stands in. */
-export function repositoryHere(): Standing {
+/** The repository that this process stands in. `folder`: the part of it that is meant, as seen from here. */
+export function repositoryHere(folder: string | null): Standing {
   const git = (...args: string[]): string | null => {
     const done = spawnSync('git', args, { encoding: 'utf8', timeout: 10_000 });
     if (done.error)
@@ -26,11 +31,25 @@ export function repositoryHere(): Standing {
   const repo = basename(common) === '.git' ? dirname(common) : common;
   const head = git('symbolic-ref', '--short', 'refs/remotes/origin/HEAD')?.replace(/^origin\//, '');
   const base = head ?? git('symbolic-ref', '--short', 'HEAD') ?? 'main';
+  const top = git('rev-parse', '--show-toplevel');
+  const path = folder === null ? null : folderIn(top, folder);
   const name =
-    basename(repo)
+    basename(path ?? repo)
       .replace(/\.git$/, '')
       .replace(/[^A-Za-z0-9_-]/g, '-')
       .replace(/^[^A-Za-z0-9]+/, '')
       .slice(0, 56) || 'project';
-  return { repo, base, name };
+  const within = folder === null && top !== null ? relative(top, realpathSync('.')) : '';
+  return { repo, base, name, path, within: within === '' ? null : within };
+}
+
+/** A folder by its path from the top of the checkout, without links; null = it is the top. */
+function folderIn(top: string | null, folder: string): string | null {
+  const no = (why: string): UserError => new UserError(EXIT.usage, `--path ${folder}: ${why}`);
+  const at = resolve(folder);
+  if (top === null) throw no('this repository has no checkout: set path in the configuration');
+  if (statSync(at, { throwIfNoEntry: false })?.isDirectory() !== true) throw no('there is no such folder');
+  const path = relative(realpathSync(top), realpathSync(at));
+  if (path === '..' || path.startsWith('../')) throw no(`it is not in ${top}, the repository you stand in`);
+  return path === '' ? null : path;
 }

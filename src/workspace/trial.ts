@@ -11,6 +11,7 @@ import type { Project } from '../model/policy.ts';
 import { addWorktree, beingMade, forgetAdding, removeWorktree } from './adding.ts';
 import { prefixesOf } from './branches.ts';
 import { collision } from './collision.ts';
+import { folderFault } from './folder.ts';
 import { baseRefs, commitOf, git } from './git.ts';
 import { failed, no, type Refused, type Site } from './prepared.ts';
 import { dryPush } from './push.ts';
@@ -59,6 +60,8 @@ export function tryOut({ project, root, ...wish }: Trial): Promise<Tried | Refus
       return (
         stale ?? no('base_missing', `neither ${project.remote}/${project.base} nor ${project.base} exists`)
       );
+    const lacking = await folderFault(site.common, { commit: start, called: project.base }, project);
+    if (lacking !== null) return stale ?? no('path_missing', lacking);
     const branch = `${project.branch_prefix}/${name}`;
     try {
       return await checkedOut(site, { name, branch, start, stale }, wish);

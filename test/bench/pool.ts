@@ -30,7 +30,7 @@ async function prepared(id: string, pool: number): Promise<number> {
   const made = await prepareWorkspace({ project: project(pool), ticket, root });
   if (!made.ok) throw new Error(made.error);
   if (hookPending(made.worktree)) {
-    await runHook({ spec, cwd: made.worktree, logFile, env: process.env, processes });
+    await runHook({ spec, worktree: made.worktree, logFile, env: process.env, processes });
     hookDone(made.worktree);
   }
   return performance.now() - start;

@@ -163,6 +163,22 @@ describe('init --project', () => {
     expect(readFileSync(config, 'utf8')).toBe(text);
   });
 
+  it('in a folder says how to make that a project, and makes it one: beside the whole and other folders of it', () => {
+    const repo = repoAt('mono', 'mono');
+    const app = join(repo, 'packages', 'app');
+    mkdirSync(app, { recursive: true });
+    const whole = inDir(app, ['init', '--project']);
+    expect(whole.out).toMatch(/project mono .*\n.*init --project --path \. makes packages\/app/);
+    expect(inDir(app, ['init', '--project', '--path', '.']).out).toMatch(/project app \(packages\/app of /);
+    expect(readFileSync(config, 'utf8')).toContain(
+      `[project.app]\nrepo = ${JSON.stringify(repo)}\nbase = "main"\npath = "packages/app"\n`,
+    );
+    expect(inDir(repo, ['init', '--project', '--path', 'packages/app/']).out).toMatch(/app is in .* already/);
+    for (const path of ['..', '/', 'none'])
+      expect(inDir(repo, ['init', '--project', '--path', path])).toMatchObject({ code: 2 });
+    expect(box.run(['config', 'check']).out).toMatch(/fine: 3 projects/);
+  });
+
   it('says how to get git where there is none', () => {
     const done = inDir(box.repo, ['init', '--project'], { PATH: join(box.dir, 'empty') });
     expect(done.code).toBe(69);

@@ -38,6 +38,7 @@ test('a small configuration with its defaults', () => {
     repo: '/h/r',
     base: 'main',
     branch_prefix: 'mc',
+    path: null,
     remote: 'origin',
     fetch: true,
     fetch_timeout_seconds: 30,
@@ -81,6 +82,9 @@ test.each([
     '[project.d]\nrepo = "/r"\nbranch_prefix = "mc/"\n',
     ':3:1: project.d.branch_prefix: must be what git takes',
   ],
+  ['[project.d]\nrepo = "/r"\npath = "../b"\n', ':3:1: project.d.path: must be a folder inside'],
+  ['[project.d]\nrepo = "/r"\npath = "/r/b"\n', ':3:1: project.d.path: must be a folder inside'],
+  ['[project.d]\nrepo = "/r"\npath = "a/.git/b"\n', ':3:1: project.d.path: must be a folder inside'],
   ['[project.d]\nrepo = "/r"\nbase = "a;b"\n', ':3:1: project.d.base: must be a plain'],
   [
     '[project.d]\nrepo = "/r"\nafter_create = {argv=["a"], timeout = 1}\n',

@@ -253,7 +253,7 @@ test('a prefix of branches is one exactly where git takes it for one', () => {
       minLength: 1,
       maxLength: 5,
     }),
-    { numRuns: 150, seed: 5 },
+    { numRuns: 60, seed: 5 },
   );
   for (const prefix of [
     'mc',

@@ -2,8 +2,9 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { putTicket } from '../support/put.ts';
 import { HOLDING_HOOK, Rig, type RunRow } from '../support/rig.ts';
-import { until } from '../support/sandbox.ts';
+import { git, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {
@@ -254,6 +255,39 @@ describe('hooks', () => {
       rig.tick('reconcile');
     }
     expect(rig.ticket(id)).toMatchObject({ status: 'in_review', attempts: 1 });
+  });
+});
+
+describe('two projects that are folders of one repository', () => {
+  it('start their agents and hooks there, and what each shows is its whole branch', async () => {
+    const { repo, state } = rig.box;
+    for (const name of ['app', 'lib']) {
+      mkdirSync(join(repo, 'packages', name), { recursive: true });
+      writeFileSync(join(repo, 'packages', name, 'file'), 'x');
+    }
+    git(rig.box, 'add', '.');
+    git(rig.box, 'commit', '-qm', 'packages');
+    const hook = 'after_create = ["/bin/sh", "-c", "pwd; pwd >../../created"]';
+    rig.configure({
+      project: `path = "packages/app/"\n${hook}`,
+      more: `[project.lib]\nrepo = ${JSON.stringify(repo)}\nfetch = false\npath = "packages/lib"\n${hook}`,
+    });
+    const app = rig.add('review');
+    const lib = putTicket(rig.box, { title: 'x', body: 'behave: review', project: 'lib', agent: 'scripted' });
+    expect(rig.tick()).toMatchObject({ code: 0, dispatch: [{ result: 'launched' }, { result: 'launched' }] });
+    for (const [id, project, folder] of [
+      [app, 'demo', 'packages/app'],
+      [lib, 'lib', 'packages/lib'],
+    ] as const) {
+      await rig.settle(id, 'in_review');
+      const [run] = rig.runs(id);
+      const worktree = join(state, 'worktrees', project, id);
+      expect(run?.worktree).toBe(worktree);
+      expect(rig.runFile(run?.id ?? '', 'after_create.log')).toBe(`${worktree}/${folder}\n`);
+      expect(rig.runFile(run?.id ?? '', 'prompt.md')).toContain(`The project is its folder ${folder}`);
+      const { files } = JSON.parse(rig.box.run(['diff', id, '--json']).out) as { files: { path: string }[] };
+      expect(files.map(({ path }) => path)).toEqual(['created', `${folder}/work-${id}.txt`]);
+    }
   });
 });
 

@@ -289,6 +289,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     repo: '/srv/house',
     base: 'main',
     branch_prefix: 'mc',
+    path: null,
     remote: 'origin',
     fetch: false,
     fetch_timeout_seconds: 30,

@@ -43,6 +43,7 @@ const project = (more: object = {}) => ({
   repo,
   base: 'main',
   branch_prefix: 'mc',
+  path: null,
   remote: 'origin',
   fetch: true,
   fetch_timeout_seconds: 5,
@@ -240,7 +241,7 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   const { worktree } = await made();
   const env = { PATH: process.env.PATH };
   const run = (argv: string[], timeout_seconds = 20, cwd = worktree) =>
-    runHook({ spec: { argv, timeout_seconds }, cwd, logFile, env, processes: processesOf() });
+    runHook({ spec: { argv, timeout_seconds }, worktree: cwd, logFile, env, processes: processesOf() });
   expect(await run(['sh', '-c', 'echo out; echo err >&2'])).toEqual({ ok: true, error: null });
   expect(readFileSync(logFile, 'utf8')).toMatch(/out[\s\S]*err|err[\s\S]*out/);
   expect(statSync(logFile).mode & 0o777).toBe(0o600);
@@ -276,7 +277,7 @@ test('a hook that can not be told apart never begins', async () => {
     return { kind: 'unreadable', error: 'EMFILE' } as const;
   };
   const logFile = join(dir, 'hook.log');
-  const ran = await runHook({ spec, cwd: worktree, logFile, env, processes: processesOf({ lookAt: blind }) });
+  const ran = await runHook({ spec, worktree, logFile, env, processes: processesOf({ lookAt: blind }) });
   expect(ran).toMatchObject({ ok: false, error: expect.stringContaining('was not let on') });
   await waitFor(() => pids.length === 1 && lookAt(pids[0] ?? 0).kind !== 'present', 'its end');
   expect(existsSync(join(worktree, 'ran'))).toBe(false);

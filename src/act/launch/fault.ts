@@ -31,6 +31,7 @@ const WHOSE: Readonly<Record<Refusal, Whose>> = {
   repo_missing: project('repo_missing'),
   repo_odd: project('repo_odd'),
   base_missing: project('base_missing'),
+  path_missing: project('path_missing'),
   branch_collision: project('branch_collision'),
   base_gone: project('base_gone'),
   fetch_failed: project('fetch_fails'),

@@ -58,16 +58,33 @@ async function stage(
   const left = await workspace.hookLeft(made.worktree, processes).catch(String);
   if (left !== null) return failed(left, 'environment');
   const { worktree, branch } = made;
+  const folder = workspace.startIn(worktree, project);
+  const start = folder ?? worktree;
+  if (folder === null)
+    await warn(
+      claimed,
+      `there is no folder ${project.path} in ${worktree}: its agent starts at the top`,
+      hands,
+    );
   const env = agentEnvironment(profile, places, { run, ticket: ticket.id }, hands.env);
   const previous = await lastAttempt(ticket, run, hands);
-  const resume = previous === null ? null : sessionToContinue(previous.row, claimed, adapter, env, hands);
+  const resume =
+    previous === null ? null : sessionToContinue(previous.row, { ...claimed, start }, adapter, env, hands);
   const client_session = resume ?? randomUUID();
   failpoint('prepare-previous-read');
   const words = (await hands.board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);
   const found = made.created ? null : await workspace.asLeft(worktree, branch, project);
   const prompt = promptOf(
     claimed,
-    { worktree, branch, previous, left: found, resumed: resume !== null, words },
+    {
+      worktree,
+      path: folder === null ? null : project.path,
+      branch,
+      previous,
+      left: found,
+      resumed: resume !== null,
+      words,
+    },
     hands,
   );
   failpoint('prepare-prompt-rendered');
@@ -76,11 +93,11 @@ async function stage(
   const { id, owner, claim_epoch, created_at_ms: ticket_created_at_ms } = ticket;
   const staged = stageRun({
     ...{ run, ticket: id, owner, claim_epoch, ticket_created_at_ms, project: project.name },
-    ...{ profile, adapter, worktree, branch, headless: profile.mode === 'headless' },
+    ...{ profile, adapter, worktree, start, branch, headless: profile.mode === 'headless' },
     ...{ client_session, resume, pipe, prompt, env, places, node, bin },
   });
   failpoint('prepare-run-written');
-  const refused = await runHooks(claimed, worktree, hands, { env, processes });
+  const refused = await runHooks(claimed, { worktree, start }, hands, { env, processes });
   if (refused !== null) return refused;
   const where = {
     ...{ worktree, branch, resumed: resume },
@@ -96,6 +113,7 @@ function promptOf(
     ...made
   }: {
     readonly worktree: string;
+    readonly path: string | null;
     readonly branch: string;
     readonly previous: Past | null;
     readonly left: AsLeft | null;
@@ -116,7 +134,7 @@ function promptOf(
 /** Runs the hooks of the project that come before the agent. Returns why nothing may be launched; null = nothing. */
 async function runHooks(
   claimed: Claimed,
-  cwd: string,
+  at: { readonly worktree: string; readonly start: string },
   hands: Here,
   given: { readonly env: Readonly<Record<string, string>>; readonly processes: Processes },
 ): Promise<NotPrepared | null> {
@@ -124,11 +142,11 @@ async function runHooks(
   const workspace = await import('../../workspace/index.ts');
   const logs = ownDir(join(hands.places.runs, claimed.run));
   const hook = async (name: string, spec: HookSpec): Promise<string | null> => {
-    const ran = await workspace.runHook({ ...given, spec, cwd, logFile: join(logs, `${name}.log`) });
+    const ran = await workspace.runHook({ ...given, ...at, spec, logFile: join(logs, `${name}.log`) });
     return ran.ok ? null : `hook ${name}: ${ran.error ?? 'failed'}`;
   };
   const where = ` (output in ${logs})`;
-  if (after_create !== null && workspace.hookPending(cwd)) {
+  if (after_create !== null && workspace.hookPending(at.worktree)) {
     const wrong = await hook('after_create', after_create);
     failpoint('prepare-hook-ran');
     const fault: Fault = { scope: projectScope(project), because: 'hook_fails', says: wrong ?? '' };
@@ -139,7 +157,7 @@ async function runHooks(
         : failed(wrong + where);
     }
     forgive(hands.places, fault);
-    workspace.hookDone(cwd);
+    workspace.hookDone(at.worktree);
     failpoint('prepare-hook-noted');
   }
   const wrong = before_run === null ? null : await hook('before_run', before_run);

@@ -6,6 +6,7 @@ import type { Runtime } from '../../model/runtime.ts';
 import { lastLines } from '../../model/text.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import { textOfRun } from '../../runs/dirs.ts';
+import { readRunFile } from '../../runs/run-file.ts';
 import type { Here } from '../here.ts';
 import type { Claimed } from '../outside.ts';
 
@@ -43,16 +44,18 @@ export async function lastAttempt(
  *  itself a continuation and never began a turn has shown that it can't be continued. */
 export function sessionToContinue(
   past: Runtime,
-  { profile, ticket }: Claimed,
+  { profile, ticket, start }: Claimed & { readonly start: string },
   adapter: Adapter,
   env: Readonly<Record<string, string>>,
   { places }: Here,
 ): string | null {
-  const { worktree } = past;
+  const began = readRunFile(places.runs, past.mark)?.start ?? past.worktree;
   const session = sessionId(profile.kind, past.client_session);
   if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
   if (past.turn === 0 || past.ticket_id !== ticket.id || !wasCutOff(past.end_reason)) return null;
-  const look = { runDir: join(places.runs, past.mark), worktree, env, session };
+  // A client keeps its sessions by where it was started.
+  if (began !== start) return null;
+  const look = { runDir: join(places.runs, past.mark), worktree: began, env, session };
   try {
     return adapter.resumable?.(look) === true ? session : null;
   } catch {

@@ -23,13 +23,18 @@ export async function probe(
   return project === undefined ? null : probeProject(project, because, hands);
 }
 
+/** What may have been mended on the remote. */
+const FETCHED: ReadonlySet<string> = new Set(['fetch_fails', 'base_gone', 'base_missing', 'path_missing']);
+
 async function probeProject(project: Project, because: Fault['because'], hands: Here): Promise<Fault | null> {
   const { tryOut } = await import('../../workspace/index.ts');
   const { name } = project;
   const tried = await tryOut({
     ...{ project, root: join(hands.places.worktrees, name) },
-    fetch: because === 'fetch_fails' || because === 'base_gone' || because === 'base_missing',
-    ...(because === 'hook_fails' ? { inside: (cwd: string) => createdIn(cwd, project, hands) } : {}),
+    fetch: FETCHED.has(because),
+    ...(because === 'hook_fails'
+      ? { inside: (worktree: string) => createdIn(worktree, project, hands) }
+      : {}),
   });
   if (!tried.ok) return faultOfTrial(tried, name);
   if (tried.stale !== null) return faultOfTrial(tried.stale, name);
@@ -39,16 +44,24 @@ async function probeProject(project: Project, because: Fault['because'], hands: 
 }
 
 async function createdIn(
-  cwd: string,
+  worktree: string,
   project: Project,
   { places, policy, env }: Here,
 ): Promise<string | null> {
   if (project.after_create === null) return null;
-  const { runHook } = await import('../../workspace/index.ts');
+  const { runHook, startIn } = await import('../../workspace/index.ts');
   const processes = { me: lookAtSelf(hostId(places.state) ?? ''), lookAt, startedWith, notes: places.hooks };
   const logFile = join(places.state, 'trial', `${project.name}.log`);
   const hookEnv = hookEnvironment(project, policy, places, env);
-  const ran = await runHook({ spec: project.after_create, cwd, logFile, env: hookEnv, processes });
+  const start = startIn(worktree, project) ?? worktree;
+  const ran = await runHook({
+    spec: project.after_create,
+    worktree,
+    start,
+    logFile,
+    env: hookEnv,
+    processes,
+  });
   return ran.ok ? null : `hook after_create: ${ran.error ?? 'failed'} (output in ${logFile})`;
 }
 

@@ -19,7 +19,9 @@ export const QUICK_START = '--no-rehash-snapshot';
 /** Variables that say where a client keeps its things. */
 const PLACES_OF_CLIENTS = /^(HOME|XDG_[A-Z]+_(HOME|DIR)|[A-Z_]+_(HOME|DIR))$/;
 
-export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_session' | 'config'> {
+export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_session' | 'config' | 'start'> {
+  /** Where in the worktree the agent starts, if not at its top. */
+  readonly start?: string;
   readonly places: Places;
   readonly profile: AgentProfile;
   readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles'>;
@@ -59,7 +61,7 @@ export function stageRun(stage: StageRun): StagedRun {
     session: stage.client_session,
     resume: stage.resume,
     headless: stage.headless,
-    worktree: stage.worktree,
+    worktree: stage.start ?? stage.worktree,
   };
   if (stage.resume !== null && sessionId(stage.profile.kind, stage.resume) === null)
     throw new Error(`not a session of ${stage.profile.kind}: ${JSON.stringify(stage.resume.slice(0, 100))}`);
@@ -79,6 +81,7 @@ export function stageRun(stage: StageRun): StagedRun {
     project,
     claim_epoch,
     worktree,
+    start: stage.start ?? worktree,
     branch,
     ticket_created_at_ms,
     headless: stage.headless,
@@ -133,7 +136,7 @@ function launchScript(
     'if [ "$1" != clean ]; then',
     '  exec /usr/bin/env -i TMUX="$TMUX" TMUX_PANE="$TMUX_PANE" /bin/sh "$0" clean',
     'fi',
-    `cd ${shellQuote(stage.worktree)} || exit 74`,
+    `cd ${shellQuote(stage.start ?? stage.worktree)} || exit 74`,
     'unset OLDPWD',
     ...names.map((name) => `export ${name}=${shellQuote(env[name] ?? '')}`),
     `mc_register() { ${shellQuote(stage.node)} "$@" ${shellQuote(stage.bin)} ${register.join(' ')} $$; }`,

@@ -1,0 +1,39 @@
+/*
+ * A project may be a folder of its repository: its agents and hooks start there. The worktree is the whole repository all the same, and
+ * what is looked at, reviewed and pushed is the whole branch.
+ */
+import { realpathSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Project } from '../model/policy.ts';
+import { git } from './git.ts';
+
+/** Where in a worktree the agents of a project start, without links; null = there is no such folder, or it leads out of the worktree. */
+export function startIn(worktree: string, { path }: Pick<Project, 'path'>): string | null {
+  if (path === null) return worktree;
+  try {
+    const [top, folder] = [realpathSync(worktree), realpathSync(join(worktree, path))];
+    const inside = folder.startsWith(`${top}/`) && !folder.startsWith(`${top}/.git/`);
+    return inside && statSync(folder).isDirectory() ? folder : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Why a commit has no such folder as the project names, links within the tree followed; null = it has, or none is named. */
+export async function folderFault(
+  repo: string,
+  { commit, called }: { readonly commit: string; readonly called: string },
+  { path }: Pick<Project, 'path'>,
+): Promise<string | null> {
+  if (path === null) return null;
+  const input = `${commit}:${path}\n`;
+  const found = await git(repo, ['cat-file', '--batch-check', '--follow-symlinks'], { input });
+  if (!found.ok) return found.error;
+  if (/^[0-9a-f]+ tree \d+$/.test(found.stdout)) return null;
+  const what = found.stdout.startsWith('symlink ')
+    ? 'is a link that leads out of the repository'
+    : / missing$/.test(found.stdout)
+      ? 'does not exist'
+      : 'is no folder';
+  return `${path} ${what} in ${called}`;
+}

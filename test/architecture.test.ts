@@ -77,7 +77,7 @@ const LOOKS =
 const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'foreign places: the modules for them': {
     'machine/foreign.ts': 'mkdirSync openSync opendirSync readdirSync renameSync unlinkSync writeFileSync',
-    'machine/remove-tree.ts': 'renameSync rmdirSync',
+    'machine/remove-tree.ts': 'chmodSync openSync renameSync rmdirSync',
   },
   'files right in the state dir, each replaced by a rename': {
     'act/launch/registrar.ts': 'openSync rmSync',
@@ -129,6 +129,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'workspace/odd.ts': 'renameSync',
       'workspace/pool.ts': 'rmdirSync',
       'workspace/root.ts': 'mkdirSync',
+      'workspace/ignored.ts': 'readdirSync',
       'workspace/safe.ts': 'readdirSync',
       'workspace/slots.ts': 'renameSync',
       'workspace/tree.ts': 'readFileSync readdirSync',

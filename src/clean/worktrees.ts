@@ -16,11 +16,15 @@ import {
   stampOf,
 } from '../workspace/aside.ts';
 import { hasCommits } from '../workspace/head.ts';
+import { few } from '../workspace/kept.ts';
 import { linkAmong, rootOf } from '../workspace/root.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
+import { lookAtTree, openTree, stuckWords } from '../workspace/tree.ts';
+import type { Shared } from '../workspace/turn.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays, word } from './item.ts';
 import { inTime, lookAtProcesses, type Processes } from './processes.ts';
+import { spareSlots } from './slots.ts';
 import { userOf } from './use.ts';
 
 /** Worktrees of tickets that are settled, or merged while they wait for a review. */
@@ -28,6 +32,7 @@ export async function worktrees(here: Here): Promise<Found> {
   const found: Found[] = [];
   // One look at all processes for all proposals: it costs more than the rest, and whatever is removed is looked at anew.
   const looked = inTime(here.places.state);
+  const asked = new Map<string, Shared>();
   for (const { project, ...at } of rootsOf(here)) {
     const stat = statOf(at.root);
     const link = stat === undefined ? null : linkAmong(at);
@@ -38,10 +43,19 @@ export async function worktrees(here: Here): Promise<Found> {
     for (const name of namesAt(real)
       .filter((one) => TICKET_ID.test(one))
       .sort(byNumber))
-      found.push(await one(join(real, name), project, here, looked));
+      found.push(await one(join(real, name), project, here, { looked, shared: sharedOf(project, asked) }));
     for (const left of onTheWay(real)) found.push(cutOff(left, project));
+    if (project !== null) found.push(await spareSlots(real, project, looked, here.places.state));
   }
   return together(found);
+}
+
+/** What is asked of a repository but once, while proposals are looked for. */
+function sharedOf(project: Project | null, asked: Map<string, Shared>): Shared {
+  const key = project === null ? '' : `${project.repo}\0${project.remote}\0${project.base}`;
+  const known = asked.get(key) ?? new Map();
+  asked.set(key, known);
+  return known;
 }
 
 interface Root {
@@ -69,7 +83,7 @@ async function one(
   target: string,
   project: Project | null,
   here: Here,
-  looked: () => Processes,
+  { looked, shared }: Looks,
 ): Promise<Found> {
   const id = basename(target);
   const ticket = await here.board.ticket(id);
@@ -82,7 +96,7 @@ async function one(
       'project_unknown',
       `${basename(dirname(target))} is no project of the configuration any more`,
     );
-  const seen = await look(target, target, ticket, project, here, looked);
+  const seen = await look(target, target, ticket, project, here, { looked, shared });
   if (!seen.ok) return isSettled(ticket.status) ? leave(target, id, seen.because, seen.says) : NOTHING;
   const says = `${saysOf(ticket, seen, project)}${unseenWords(looked())}`;
   const { because, bytes } = seen;
@@ -93,14 +107,23 @@ async function one(
   );
 }
 
-function saysOf({ status }: Ticket, { because, branch, logged }: SafeTree, { base }: Project): string {
+/** So many names of what goes with a worktree are said. */
+const NAMED = 8;
+
+function saysOf(
+  { status }: Ticket,
+  { because, branch, logged, withIt }: SafeTree,
+  { base }: Project,
+): string {
   const where = {
     merged: `merged into ${base}`,
     squashed: `its changes are in ${base}`,
     pushed: 'pushed to a remote',
   }[because];
   const more = logged.length === 0 ? '' : `, ${logged.length} left behind in its log are kept too`;
-  return `${status}, clean, ${where}${branch === null ? ', a detached HEAD' : ''}${more}`;
+  const goes =
+    withIt.length === 0 ? '' : `; with it ${withIt.length === 1 ? 'goes' : 'go'} ${few(withIt, NAMED)}`;
+  return `${status}, clean, ${where}${branch === null ? ', a detached HEAD' : ''}${more}${goes}`;
 }
 
 /** What no look can tell: other users' processes. They have no business in a directory that is this user's alone. */
@@ -111,6 +134,12 @@ function unseenWords({ hidden }: Processes): string {
 
 type Seen = SafeTree | { readonly ok: false; readonly because: string; readonly says: string };
 
+/** How it is looked at the processes, and what is known of the repository: neither is ever old where something goes. */
+interface Looks {
+  readonly looked: () => Processes;
+  readonly shared: Shared;
+}
+
 /** All that must hold, looked at now, and at the processes as `looked` does. `dir`: where the files are. */
 async function look(
   target: string,
@@ -118,14 +147,14 @@ async function look(
   ticket: Ticket,
   project: Project,
   here: Here,
-  looked: () => Processes = () => lookAtProcesses(here.places.state),
+  { looked, shared }: Looks = { looked: () => lookAtProcesses(here.places.state), shared: new Map() },
 ): Promise<Seen> {
   const used = await userOf(ticket.id, target, dir, here, looked);
   if (used !== null) return { ok: false, ...used };
   const key = `${ticket.id}@${ticket.created_at_ms}`;
   const judged = await judgeWorktree({
     ...{ dir, registered: target, project, key },
-    state: here.places.state,
+    ...{ state: here.places.state, shared },
   });
   if (!judged.ok || isSettled(ticket.status)) return judged;
   // A branch without a commit of its own is in the base too.
@@ -139,6 +168,9 @@ async function remove(target: string, id: string, project: Project, here: Here):
     return stays('ticket_open', `its ticket is in ${ticket?.status ?? 'no status'} now`);
   const seen = await look(target, target, ticket, project, here);
   if (!seen.ok) return stays(seen.because, seen.says);
+  // What can't be deleted whole is not begun with. What can't be looked into is opened, so that all is seen when it is judged once more.
+  const { stuck } = openTree(target, 'blind');
+  if (stuck.length > 0) return stays('undeletable', stuckWords(stuck, String));
   const stamp = stampOf(Date.now());
   step('worktree-judged');
   const kept = await keepByRef(project.repo, id, stamp, [seen.tip, ...seen.logged]);
@@ -178,6 +210,8 @@ function cutOff(
     ? 'a clean was cut off while it deleted this'
     : `a clean was cut off: it goes back to ${target}`;
   const because = decided ? 'decided' : 'undecided';
+  const stuck = decided ? lookAtTree(path).stuck : [];
+  if (stuck.length > 0) return leave(path, ticket, 'undeletable', stuckWords(stuck, String));
   return proposed(
     { group: 'worktrees', kind: 'cut_off', name: path, ticket, because, says },
     decided ? 'its ref is there already' : 'nothing is removed',

@@ -68,14 +68,19 @@ export function decide(aside: string): string {
   return decided;
 }
 
-/** Git forgets the worktree that was there; nothing, where it knows none or something is there again. */
+/** Git forgets the worktree that was there, and those that were in it; nothing, where it knows none or something is there again. */
 export async function forget(repo: string, target: string): Promise<string | null> {
   if (lstatSync(target, { throwIfNoEntry: false }) !== undefined) return null;
   const list = await git(repo, ['worktree', 'list', '--porcelain', '-z']);
   if (!list.ok) return list.error;
-  if (!list.stdout.split('\0').includes(`worktree ${target}`)) return null;
-  const gone = await removeWorktree(repo, target);
-  return gone.ok ? null : gone.error;
+  const all = list.stdout.split('\0').flatMap((one) => /^worktree ([\s\S]+)$/.exec(one)?.[1] ?? []);
+  const known = all.filter((one) => one === target || one.startsWith(`${target}/`));
+  // The outer one last: it leads the next clean to what is left of the others.
+  for (const one of known.sort((a, b) => b.length - a.length)) {
+    const gone = await removeWorktree(repo, one);
+    if (!gone.ok) return gone.error;
+  }
+  return null;
 }
 
 /** Deletes what was decided on. Links are deleted, not followed. */

@@ -2,6 +2,7 @@ import { DEFAULT_PREFIX, type Project } from '../model/policy.ts';
 import { addToConfig } from './config-file.ts';
 import { git } from './git.ts';
 import type { Site } from './prepared.ts';
+import { once, type Shared } from './turn.ts';
 
 const HEADS = 'refs/heads/';
 
@@ -45,10 +46,12 @@ export function keyOf({ id, created_at_ms }: Pick<Site['ticket'], 'id' | 'create
 }
 
 /** Which ticket each of our branches was made for, as noted in the repository's own configuration. */
-export async function branchKeys(common: string): Promise<ReadonlyMap<string, string>> {
-  const listed = await git(common, [
-    ...['config', '--local', '-z', '--get-regexp', '^branch\\..*\\.mcpickupticket$'],
-  ]);
+export async function branchKeys(
+  common: string,
+  shared: Shared = new Map(),
+): Promise<ReadonlyMap<string, string>> {
+  const words = ['config', '--local', '-z', '--get-regexp', '^branch\\..*\\.mcpickupticket$'];
+  const listed = await once(shared, 'keys', () => git(common, words));
   const lines = listed.stdout.split('\0').filter((line) => line !== '');
   return new Map(
     lines.map((line) => {

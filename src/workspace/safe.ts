@@ -6,35 +6,20 @@
 
 import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
-import { namesAt, textAt } from '../machine/foreign.ts';
+import { realOf } from '../machine/files.ts';
+import { isPlainDir, textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
-import { askCommonDir, git, ON_DISK } from './git.ts';
+import { branchKeys } from './branches.ts';
+import { lookForChanges, ownWork } from './changes.ts';
+import { git, ON_DISK } from './git.ts';
+import { type Ask, MANY, no, type Stays } from './kept.ts';
 import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, whereElse } from './merged.ts';
-import { lookAtTree } from './tree.ts';
+import { gitDir } from './own.ts';
+import { commonOfRepo } from './prepared.ts';
+import { lookAtTree, stuckWords } from './tree.ts';
+import { once, type Shared } from './turn.ts';
 import { workBeside } from './work.ts';
-
-export type Kept =
-  | 'symlink'
-  | 'not_a_worktree'
-  | 'repo_missing'
-  | 'repo_moved'
-  | 'other_ticket'
-  | 'locked'
-  | 'in_progress'
-  | 'own_refs'
-  | 'submodule'
-  | 'unsaved'
-  | 'hidden_changes'
-  | 'ignored_files'
-  | 'nested_repository'
-  | 'mount'
-  | 'stashed'
-  | 'unmerged'
-  | 'shallow'
-  | 'base_missing'
-  | 'git_failed'
-  | 'unreadable';
 
 export interface SafeTree {
   readonly ok: true;
@@ -44,12 +29,14 @@ export interface SafeTree {
   readonly because: Elsewhere;
   /** Tips of commits that nothing but the worktree's own log of HEAD leads to. */
   readonly logged: readonly string[];
+  /** What git ignores and what is nested in it, and goes with it. */
+  readonly withIt: readonly string[];
   readonly bytes: number;
   /** Device and inode of the directory that was looked at. */
   readonly id: string;
 }
 
-export type Judged = SafeTree | { readonly ok: false; readonly because: Kept; readonly says: string };
+export type Judged = SafeTree | Stays;
 
 export interface Asked {
   /** Where the files are. */
@@ -61,14 +48,12 @@ export interface Asked {
   readonly key: string;
   /** The state dir that asks: a worktree that is locked for it is not locked to it. */
   readonly state?: string;
+  /** Commits that are kept, beside the base's and the remotes'. */
+  readonly also?: readonly string[];
+  /** What several worktrees of one repository ask alike. */
+  readonly shared?: Shared;
 }
 
-/** Directories that are made anew by the tools that made them: what is ignored outside of these may be precious. */
-const REPRODUCIBLE: ReadonlySet<string> = new Set([
-  ...['node_modules', 'target', 'dist', '.venv', '__pycache__', '.cache', 'build', '.next', '.turbo'],
-]);
-
-const MANY = { most: 256 * 1024 * 1024 };
 /** Files in a worktree's own git dir that tell of something half done. */
 const HALF_DONE = [
   ...['MERGE_HEAD', 'CHERRY_PICK_HEAD', 'REVERT_HEAD', 'REBASE_HEAD', 'BISECT_LOG'],
@@ -84,7 +69,9 @@ export async function judgeWorktree(asked: Asked): Promise<Judged> {
   }
 }
 
-async function judge({ dir, registered, project, key, state }: Asked): Promise<Judged> {
+async function judge(asked: Asked): Promise<Judged> {
+  const { dir, registered, project, key, state } = asked;
+  const shared = asked.shared ?? new Map();
   const stat = lstatSync(dir);
   if (stat.isSymbolicLink()) return no('symlink', 'it is a symlink, which is not followed');
   if (!stat.isDirectory()) return no('not_a_worktree', 'it is no directory');
@@ -94,50 +81,109 @@ async function judge({ dir, registered, project, key, state }: Asked): Promise<J
   const odd = lookAtOwn(dir, own, state === undefined ? null : ownerOf(state));
   if (odd !== null) return odd;
 
-  const ask = (...args: string[]) => git(dir, [...ON_DISK, ...args], { timeout_ms: 120_000, ...MANY });
-  const top = await ask('rev-parse', '--path-format=absolute', '--show-toplevel');
-  if (!top.ok) return no('git_failed', top.error);
-  // A setting may point git at other files than these.
-  if (realpathSync(top.stdout) !== realpathSync(dir))
-    return no('not_a_worktree', `git looks for its files in ${top.stdout}`);
-  const head = await ask('rev-parse', '--verify', '--quiet', 'HEAD^{commit}');
-  if (!head.ok) return no('git_failed', 'it has no commit yet');
-  const tip = head.stdout;
-  const name = await ask('symbolic-ref', '--quiet', 'HEAD');
-  const branch = name.ok ? name.stdout.replace(/^refs\/heads\//, '') : null;
-  if (branch !== null) {
-    const noted = await ask('config', '--local', '--get', `branch.${branch}.mcPickupTicket`);
-    if (noted.ok && noted.stdout !== key)
-      return no('other_ticket', `its branch was made for another ticket of that number (${noted.stdout})`);
-  }
-
-  const changed = await lookForChanges(dir, ask);
-  if (changed !== null) return changed;
+  const ask: Ask = (...args) => git(dir, [...ON_DISK, ...args], { timeout_ms: 120_000, ...MANY });
+  const elsewhere = await filesElsewhere(dir, own, common, ask);
+  if (elsewhere !== null) return elsewhere;
   const tree = lookAtTree(dir);
-  const [nested] = tree.repositories;
-  if (nested !== undefined)
-    return no('nested_repository', `${relative(dir, nested)} is a repository of its own`);
   const [mount] = tree.mounts;
   if (mount !== undefined)
     return no('mount', `${relative(dir, mount)} is another file system, mounted there`);
+  const nested = nestedIn(dir, common, tree.repositories);
+  const worktrees = nested.flatMap(({ name, isWorktree }) => (isWorktree ? [name] : []));
+  const changes = await lookForChanges(dir, { ask, main: project.repo, worktrees, shared });
+  if ('ok' in changes) return changes;
+  if (!/^[0-9a-f]{40,64}$/.test(changes.tip)) return no('git_failed', 'it has no commit yet');
+  const { tip, branch } = changes;
+  if (branch !== null) {
+    const keys = await branchKeys(common, shared);
+    const noted = keys.get(branch) ?? key;
+    if (noted !== key)
+      return no('other_ticket', `its branch was made for another ticket of that number (${noted})`);
+  }
+  if (tree.stuck.length > 0)
+    return no(
+      'undeletable',
+      stuckWords(tree.stuck, (path) => join(registered, relative(dir, path))),
+    );
 
-  const stashes = await ask('stash', 'list', '-z', '--format=%gs');
+  const stashes = await once(shared, 'stashes', () => ask('stash', 'list', '-z', '--format=%gs'));
   if (!stashes.ok) return no('git_failed', stashes.error);
   const on = new RegExp(`^(WIP on|On) ${(branch ?? '(no branch)').replace(/[^\w/-]/g, '\\$&')}: `);
   if (stashes.stdout.split('\0').some((one) => on.test(one)))
     return no('stashed', `git stash list has changes of ${branch ?? 'a detached HEAD'}`);
 
-  const where = await whereElse(dir, common, { tip, ...project });
+  const also = asked.also ?? [];
+  const where = await whereElse(dir, common, { tip, ...project, also }, shared);
   if (!where.ok) return no(where.because, whyNot(where, project));
-  for (const line of await workBeside({ cwd: dir, own, base: project }, { key, common, branch, tip })) {
-    const there = await whereElse(dir, common, { tip: line.tip, ...project });
+  const beside = { cwd: dir, own, base: project, shared };
+  const isInner = asked.also !== undefined;
+  for (const line of isInner ? [] : await workBeside(beside, { key, common, branch, tip })) {
+    const there = await whereElse(dir, common, { tip: line.tip, ...project, also }, shared);
     if (!there.ok) return no(there.because, `on ${line.name}, ${whyNot(there, project)}`);
   }
   // Commits that were made here and left behind (amended, reset): the log of HEAD goes with the worktree.
   const logged = await unreached(join(own, 'logs', 'HEAD'), ask);
   if (logged === null) return no('git_failed', 'its log of HEAD can not be followed');
+  const below = await judgeNested(nested, { ...asked, shared, also: [...also, tip] });
+  if (!below.ok) return below;
   const id = `${stat.dev}:${stat.ino}`;
-  return { ok: true, tip, branch, because: where.because, logged, bytes: tree.bytes, id };
+  const withIt = [...below.says, ...changes.ignored];
+  const all = [...logged, ...below.logged];
+  return { ok: true, tip, branch, because: where.because, logged: all, withIt, bytes: tree.bytes, id };
+}
+
+/** Repositories inside a worktree: worktrees of the same repository, and others. */
+interface Nested {
+  readonly path: string;
+  readonly name: string;
+  readonly isWorktree: boolean;
+}
+
+function nestedIn(dir: string, common: string, repositories: readonly string[]): Nested[] {
+  return repositories.map((path) => {
+    const own = isPlainDir(join(path, '.git')) ? null : gitDir(path);
+    const isWorktree = own !== null && realOf(dirname(own)) === join(common, 'worktrees');
+    return { path, name: relative(dir, path), isWorktree };
+  });
+}
+
+/** They are judged as the worktree is, and keep it. What is in the worktree's own commits is elsewhere, once those are. */
+async function judgeNested(
+  nested: readonly Nested[],
+  asked: Asked,
+): Promise<
+  Stays | { readonly ok: true; readonly logged: readonly string[]; readonly says: readonly string[] }
+> {
+  const logged: string[] = [];
+  const says: string[] = [];
+  for (const { path, name, isWorktree } of nested) {
+    // One in a nested one was judged with that.
+    if (nested.some((one) => one.isWorktree && path.startsWith(`${one.path}/`))) continue;
+    if (!isWorktree) {
+      const why = await ownWork(path);
+      if (why !== null) return no('nested_repository', `${name} is a repository of its own: ${why}`);
+      says.push(`${name} (a clone without work of its own)`);
+      continue;
+    }
+    const judged = await judge({ ...asked, dir: path, registered: join(asked.registered, name) });
+    if (!judged.ok) return no('nested_worktree', `${name} is a worktree inside of it: ${judged.says}`);
+    logged.push(...judged.logged);
+    says.push(`${name} (a worktree, ${judged.because})`);
+  }
+  return { ok: true, logged, says };
+}
+
+/** A setting may point git at other files than these. */
+async function filesElsewhere(dir: string, own: string, common: string, ask: Ask): Promise<Judged | null> {
+  const set = ['config', 'config.worktree'].map((name) =>
+    textAt(join(name === 'config' ? common : own, name)),
+  );
+  if (!set.some((text) => text !== null && /worktree|include/i.test(text))) return null;
+  const top = await ask('rev-parse', '--path-format=absolute', '--show-toplevel');
+  if (!top.ok) return no('git_failed', top.error);
+  return realpathSync(top.stdout) === realpathSync(dir)
+    ? null
+    : no('not_a_worktree', `git looks for its files in ${top.stdout}`);
 }
 
 /** Both ends must know each other: the worktree its entry in the repository, and the entry the worktree. */
@@ -148,9 +194,8 @@ async function ownGitDir(
 ): Promise<{ readonly own: string; readonly common: string } | Judged> {
   if (!statSync(repo, { throwIfNoEntry: false })?.isDirectory())
     return no('repo_missing', `its repository ${repo} is not there: has it moved?`);
-  const at = await askCommonDir(repo);
-  if (!at.ok) return no('repo_missing', `${repo}: ${at.error}`);
-  const common = realpathSync(at.stdout);
+  const common = await commonOfRepo(repo);
+  if (typeof common !== 'string') return no('repo_missing', `${repo}: ${common.error}`);
   const dot = lstatSync(join(dir, '.git'), { throwIfNoEntry: false });
   if (dot === undefined || !dot.isFile()) return no('not_a_worktree', 'it is no git worktree of ours');
   const [, path] = /^gitdir: ([\s\S]+?)\n?$/.exec(textAt(join(dir, '.git')) ?? '') ?? [];
@@ -178,49 +223,6 @@ function lookAtOwn(dir: string, own: string, me: Owner | null): Judged | null {
   if (filesBelow(join(own, 'refs')).length > 0)
     return no('own_refs', 'it has refs of its own (refs/worktree, refs/bisect)');
   if (existsSync(join(own, 'modules'))) return no('submodule', 'it has submodules checked out');
-  return null;
-}
-
-type Ask = (...args: string[]) => ReturnType<typeof git>;
-
-async function lookForChanges(dir: string, ask: Ask): Promise<Judged | null> {
-  // A filter decides what of a file is a change, and is a program that the repository names: asked before anything runs it.
-  const filtered = await ask('ls-files', '-z', '--', '.', ':(exclude,attr:!filter)');
-  if (!filtered.ok) return no('git_failed', filtered.error);
-  if (filtered.stdout !== '') {
-    const paths = filtered.stdout.split('\0').filter((one) => one !== '');
-    return no('hidden_changes', `content filters stand between git and ${few(paths)}: a change may not show`);
-  }
-  const status = await ask(
-    ...['status', '--porcelain=v2', '-z', '--untracked-files=all', '--ignored=matching'],
-    ...['--ignore-submodules=none', '--no-renames'],
-  );
-  if (!status.ok) return no('git_failed', status.error);
-  const entries = status.stdout.split('\0').filter((one) => one !== '');
-  const unsaved = entries.filter((one) => !one.startsWith('!'));
-  if (unsaved.length > 0) {
-    const what = unsaved.some((one) => one.startsWith('?')) ? 'changed or untracked' : 'changed';
-    const files =
-      unsaved.length === 1 ? `a ${what} file that is` : `${unsaved.length} ${what} files that are`;
-    return no('unsaved', `${files} not committed`);
-  }
-  const precious = entries
-    .map((one) => one.slice(2))
-    .filter((path) => !path.split('/').some((part) => REPRODUCIBLE.has(part)));
-  if (precious.length > 0) return no('ignored_files', `ignored by git, and perhaps wanted: ${few(precious)}`);
-  const files = await ask('ls-files', '-v', '-s', '-z');
-  if (!files.ok) return no('git_failed', files.error);
-  for (const line of files.stdout.split('\0')) {
-    const [, tag = '', mode = '', path = ''] = /^(\S) (\d+) \S+ \d\t([\s\S]*)$/.exec(line) ?? [];
-    if (tag === '') continue;
-    const there = lstatSync(join(dir, path), { throwIfNoEntry: false });
-    // A submodule that was never checked out is an empty directory.
-    if (mode === '160000' && there?.isDirectory() && namesAt(join(dir, path), 1).length > 0)
-      return no('submodule', `${path} is a submodule that is checked out`);
-    // Told to be taken for unchanged (lower case), or not to be looked at (S): a change in it is not shown.
-    if (there !== undefined && mode !== '160000' && /^[a-zS]$/.test(tag))
-      return no('hidden_changes', `${path} is marked as unchanged: git does not look at it`);
-  }
   return null;
 }
 
@@ -263,13 +265,4 @@ function whyNot(
   if (because === 'shallow')
     return `the clone is shallow, and cut off between it and ${base}: git fetch --unshallow ${remote} tells more`;
   return 'git can not tell whether its commits are elsewhere';
-}
-
-function few(names: readonly string[]): string {
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  return `${names.slice(0, 3).join(', ')}${more}`;
-}
-
-function no(because: Kept, says: string): Judged {
-  return { ok: false, because, says };
 }

@@ -1,5 +1,16 @@
-import { type Dirent, lstatSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  accessSync,
+  constants,
+  type Dirent,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  type Stats,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { inDirAt } from '../machine/foreign.ts';
+import { openShut } from '../machine/remove-tree.ts';
+import { codeOf } from '../model/errors.ts';
 
 /** What lies in a directory, links not followed. */
 export interface TreeFacts {
@@ -8,31 +19,116 @@ export interface TreeFacts {
   readonly repositories: readonly string[];
   /** Other file systems that are mounted below it: to delete through them would reach what is not ours. */
   readonly mounts: readonly string[];
+  /** Directories of this user's that lack its own rights, as package caches do: what is in them goes once they are opened (`openTree`). */
+  readonly shut: readonly string[];
+  /** Those of them that can't be looked into. */
+  readonly blind: readonly string[];
+  /** What this user can't delete, the uppermost of each. */
+  readonly stuck: readonly Stuck[];
+}
+
+export interface Stuck {
+  readonly path: string;
+  /** `foreign`: it is full, and another user's, as what a container leaves is. `immutable`: it is marked so that nobody changes it. */
+  readonly because: 'foreign' | 'immutable';
+  readonly uid: number;
 }
 
 const FEW = 5;
+const OWNER = 0o700;
+const STICKY = 0o1000;
 
-/** Walks a directory. A part of it that cannot be read is an error: what is not seen can't be judged. */
+/** Walks a directory. What can't be seen of it is in `shut` or in `stuck`. */
 export function lookAtTree(dir: string): TreeFacts {
-  const device = lstatSync(dir).dev;
-  const repositories: string[] = [];
-  const mounts: string[] = mountedBelow(dir);
-  let bytes = 0;
-  const open = [dir];
+  const { dev } = lstatSync(dir);
+  const found = { bytes: 0, repositories: [] as string[], mounts: mountedBelow(dir) };
+  const [shut, blind, stuck]: [string[], string[], Stuck[]] = [[], [], []];
+  const open = [{ path: dir, below: false }];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    const entries = readdirSync(at, { withFileTypes: true });
-    if (at !== dir && isRepository(entries)) repositories.push(at);
-    for (const one of entries) {
-      const path = join(at, one.name);
-      if (one.isDirectory()) {
-        if (lstatSync(path).dev === device) open.push(path);
-        else if (!mounts.includes(path)) mounts.push(path);
-      } else bytes += lstatSync(path).size;
+    const { path: here } = at;
+    const stat = lstatSync(here);
+    const entries = entriesOf(here);
+    const closed = isOurs(stat) && (stat.mode & OWNER) !== OWNER;
+    if (closed) shut.push(here);
+    if (closed && entries === null) blind.push(here);
+    const why = closed || at.below ? null : whyStuck(here, stat, entries);
+    if (why !== null) stuck.push(why);
+    if (here !== dir && basename(here) !== '.git' && isRepository(entries ?? []))
+      found.repositories.push(here);
+    for (const one of entries ?? []) {
+      const path = join(here, one.name);
+      const below = lstatSync(path);
+      if (!one.isDirectory()) {
+        found.bytes += below.size;
+        if (one.isFile() && why === null && isImmutable(path, below))
+          stuck.push({ path, because: 'immutable', uid: below.uid });
+      } else if (below.dev === dev) open.push({ path, below: at.below || why !== null });
+      else if (!found.mounts.includes(path)) found.mounts.push(path);
     }
   }
-  return { bytes, repositories: repositories.slice(0, FEW), mounts: mounts.slice(0, FEW) };
+  const few = <T>(all: readonly T[]): T[] => all.slice(0, FEW);
+  return { ...found, mounts: few(found.mounts), shut, blind, stuck: few(stuck) };
 }
 
+/** Gives directories of this user's (below it, and itself) their rights back, so that all can be seen, or else be deleted as well. */
+export function openTree(dir: string, which: 'shut' | 'blind'): TreeFacts {
+  const tried = new Set<string>();
+  for (;;) {
+    const facts = lookAtTree(dir);
+    // What is opened may have more of them below it.
+    const shut = facts[which].filter((path) => !tried.has(path));
+    if (shut.length === 0) return facts;
+    for (const path of shut) {
+      tried.add(path);
+      inDirAt(dirname(path), (at) => at.path === dirname(path) && openShut(at, basename(path)));
+    }
+  }
+}
+
+/** In words, with what to do; `nameOf`: where a path of it belongs. */
+export function stuckWords(stuck: readonly Stuck[], nameOf: (path: string) => string): string {
+  const [first] = stuck;
+  if (first === undefined) return '';
+  const same = stuck.filter(({ because, uid }) => because === first.because && uid === first.uid);
+  const words = same.map(({ path }) => `'${nameOf(path).replaceAll("'", "'\\''")}'`).join(' ');
+  if (first.because === 'immutable') return `nobody may change it before you run sudo chattr -i -- ${words}`;
+  return `it has files of another user (uid ${first.uid}), which a container may have made, and this user can't delete them: look at them, then run sudo rm -rf -- ${words}`;
+}
+
+function isOurs({ uid }: Stats): boolean {
+  return uid === process.geteuid?.();
+}
+
+/** null = it can't be looked into. */
+function entriesOf(dir: string): Dirent[] | null {
+  const closed = mayNot(dir, constants.R_OK | constants.X_OK) === 'EACCES';
+  return closed ? null : readdirSync(dir, { withFileTypes: true });
+}
+
+/** Why nothing that is in a directory can be taken out of it; null = it can. An empty one goes as a file does. */
+function whyStuck(path: string, stat: Stats, entries: readonly Dirent[] | null): Stuck | null {
+  const denied = mayNot(path, constants.W_OK | constants.X_OK);
+  if (denied === 'EPERM') return { path, because: 'immutable', uid: stat.uid };
+  const foreign: Stuck = { path, because: 'foreign', uid: stat.uid };
+  if (denied !== null) return entries?.length === 0 ? null : foreign;
+  const kept = (stat.mode & STICKY) !== 0 && !isOurs(stat) && process.geteuid?.() !== 0;
+  return kept && entries?.some(({ name }) => !isOurs(lstatSync(join(path, name)))) ? foreign : null;
+}
+
+/** Only of what this user may write, or root: anything else the kernel denies for another reason first. */
+function isImmutable(path: string, stat: Stats): boolean {
+  const writable = (stat.mode & 0o200) !== 0 && isOurs(stat);
+  return (writable || process.geteuid?.() === 0) && mayNot(path, constants.W_OK) === 'EPERM';
+}
+
+function mayNot(path: string, what: number): string | null {
+  try {
+    accessSync(path, what);
+    return null;
+  } catch (error) {
+    return codeOf(error) ?? String(error);
+  }
+}
 /** A `.git` of any kind, or a bare repository. */
 function isRepository(entries: readonly Dirent[]): boolean {
   const names = new Set(entries.map(({ name }) => name));

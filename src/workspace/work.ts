@@ -13,6 +13,7 @@ import { branchKeys } from './branches.ts';
 import { baseRefs, commitOf, git } from './git.ts';
 import { madeIn, START } from './head.ts';
 import { textOf } from './own.ts';
+import { once, type Shared } from './turn.ts';
 
 /** Commits, and the branch that ends with them; null = a detached HEAD. */
 export interface Line {
@@ -37,6 +38,10 @@ export interface Asked {
   /** The ticket's branch. */
   readonly branch: string | null;
   readonly base: { readonly remote: string; readonly base: string };
+  /** What HEAD is, where that is known. */
+  readonly head?: { readonly tip: string; readonly branch: string | null };
+  /** What several worktrees of one repository ask alike. */
+  readonly shared?: Shared;
 }
 
 /** `2 commits on fix`. */
@@ -53,13 +58,8 @@ const MOST_BRANCHES = 30;
 /** null = there is neither a commit nor a branch of that name. Reads only. */
 export async function workOf(asked: Asked): Promise<Work | null> {
   const { cwd, own, branch } = asked;
-  const [at, on, refs] = await Promise.all([
-    own === null ? null : commitOf(cwd, 'HEAD'),
-    own === null ? null : git(cwd, ['symbolic-ref', '--quiet', 'HEAD']),
-    refsOf(cwd, asked.base),
-  ]);
+  const [{ at, ref }, refs] = await Promise.all([headOf(asked), refsOf(asked)]);
   const unborn = own !== null && at === null;
-  const ref = on?.ok === true ? on.stdout : null;
   const oid = branch === null ? undefined : refs.get(`${HEADS}${branch}`);
   const ticket: Candidate | null = oid === undefined ? null : { name: branch, tip: oid };
   const head: Candidate | null = at === null ? null : { name: ref?.replace(HEADS, '') ?? null, tip: at };
@@ -90,7 +90,7 @@ export async function workOf(asked: Asked): Promise<Work | null> {
 
 /** The work of a ticket where HEAD does not have it: who looks at HEAD alone would take it for merged, or for none. */
 export async function workBeside(
-  { cwd, own, base }: Omit<Asked, 'branch'>,
+  { cwd, own, base, shared = new Map() }: Omit<Asked, 'branch' | 'head'>,
   {
     key,
     common,
@@ -98,20 +98,27 @@ export async function workBeside(
     tip,
   }: { readonly key: string; readonly common: string; readonly branch: string | null; readonly tip: string },
 ): Promise<readonly Line[]> {
-  const keys = await branchKeys(common);
+  const keys = await branchKeys(common, shared);
   const mine = [...keys].filter(([, one]) => one === key).map(([name]) => name);
   const ticket = mine.length === 0 || mine.includes(branch ?? '') ? branch : (mine[0] ?? null);
-  const work = await workOf({ cwd, own, base, branch: ticket });
+  const work = await workOf({ cwd, own, base, branch: ticket, head: { tip, branch }, shared });
   if (work === null) return [];
   return [work, ...(work.undecided ? work.elsewhere : [])].filter((one) => one.tip !== tip);
 }
 
+/** The commit of HEAD, and the ref that it is on. */
+async function headOf({ cwd, own, head }: Asked): Promise<{ at: string | null; ref: string | null }> {
+  if (own === null) return { at: null, ref: null };
+  if (head !== undefined)
+    return { at: head.tip, ref: head.branch === null ? null : `${HEADS}${head.branch}` };
+  const [at, on] = await Promise.all([commitOf(cwd, 'HEAD'), git(cwd, ['symbolic-ref', '--quiet', 'HEAD'])]);
+  return { at, ref: on.ok ? on.stdout : null };
+}
+
 /** The tips of all branches here, and of the remote's base. */
-async function refsOf(cwd: string, base: Asked['base']): Promise<ReadonlyMap<string, string>> {
-  const format = '--format=%(objectname) %(refname)';
-  const listed = await git(cwd, ['for-each-ref', format, '--', HEADS, baseRefs(base)[0]], {
-    most: 256 * 1024 * 1024,
-  });
+async function refsOf({ cwd, base, shared = new Map() }: Asked): Promise<ReadonlyMap<string, string>> {
+  const words = ['for-each-ref', '--format=%(objectname) %(refname)', '--', HEADS, baseRefs(base)[0]];
+  const listed = await once(shared, 'branches', () => git(cwd, words, { most: 256 * 1024 * 1024 }));
   const lines = listed.stdout.split('\n').filter((line) => line !== '');
   return new Map(lines.map((line) => [line.slice(line.indexOf(' ') + 1), line.slice(0, line.indexOf(' '))]));
 }

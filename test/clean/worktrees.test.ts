@@ -13,8 +13,9 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { propose } from '../../src/clean/index.ts';
 import { lookAtProcesses } from '../../src/clean/processes.ts';
 import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { writeMark } from '../../src/runs/marks.ts';
@@ -179,6 +180,80 @@ describe('a merged and clean worktree of a settled ticket', () => {
   });
 });
 
+/** A worktree that a sub-agent made inside of another, on a branch of its own. */
+function inner({ dir }: Tree, name: string): string {
+  const path = join(dir, '.claude', 'worktrees', name);
+  git(dir, 'worktree', 'add', '-q', '-b', `worktree-${name}`, path);
+  return path;
+}
+
+it('worktrees inside of it, and what can be made anew, are named, and go with it', async () => {
+  const tree = await world.unmerged();
+  const nested = inner(tree, 'x');
+  world.commit(nested, 'work of a sub-agent');
+  const lost = world.commit(nested, 'tried');
+  git(nested, 'reset', '-q', '--hard', 'HEAD~1');
+  git(tree.dir, 'merge', '-q', '--no-ff', '-m', 'take it', 'worktree-x');
+  git(world.repo, 'merge', '-q', '--no-ff', '-m', 'merge', tree.branch);
+  const deep = inner({ ...tree, dir: nested }, 'y');
+  git(deep, 'switch', '-q', '--detach');
+  writeFileSync(join(world.repo, '.git/info/exclude'), 'big\nwhole/\ntagged/\nlink\n');
+  writeFileSync(join(world.repo, '.env'), 'KEY=1\n');
+  write(tree, '.env', 'KEY=1\n');
+  write(tree, 'debug.log');
+  writeFileSync(join(tree.dir, 'big'), Buffer.alloc(2 ** 20 + 1));
+  symlinkSync(join(world.repo, '.env'), join(tree.dir, 'link'));
+  write(tree, 'tagged/CACHEDIR.TAG');
+  write(tree, 'tagged/some/file');
+  for (let n = 0; n <= 500; n++) write(tree, `whole/${n}`);
+  git(tree.dir, 'clone', '-q', world.repo, 'node_modules/lib');
+  const { outcomes, found } = await world.clean();
+  expect([found.left, outcomes.map(({ acted }) => acted.result)]).toEqual([[], ['done']]);
+  const says = outcomes[0]?.item.says ?? '';
+  for (const name of [
+    'worktrees/x (a worktree, merged)',
+    'lib (a clone',
+    '.env',
+    'big',
+    'link',
+    'and 1 more',
+  ])
+    expect(says).toContain(name);
+  expect(existsSync(tree.dir)).toBe(false);
+  expect(git(world.repo, 'worktree', 'list').split('\n')).toHaveLength(1);
+  const kept = git(world.repo, 'for-each-ref', '--format=%(objectname)', 'refs/mc-pickup/cleaned');
+  expect(kept.split('\n')).toContain(lost);
+});
+
+it('one look at worktrees takes few programs, and leaves nothing in the repository', async () => {
+  const trees = [
+    await world.merged(),
+    await world.unmerged(),
+    await world.unmerged(),
+    await world.unmerged(),
+  ];
+  for (const { dir } of trees.slice(1)) world.commit(dir, 'second');
+  git(world.repo, 'merge', '-q', '--squash', trees[1]?.branch ?? '');
+  git(world.repo, 'commit', '-qm', 'squash');
+  git(trees[3]?.dir ?? '', 'switch', '-q', '--detach');
+  const log = join(world.dir, '..', `${basename(world.dir)}.log`);
+  const bin = join(world.dir, 'bin');
+  mkdirSync(bin);
+  const script = `#!/bin/sh\necho x >>'${log}'\nPATH=\${PATH#*:} exec git "$@"\n`;
+  writeFileSync(join(bin, 'git'), script, { mode: 0o755 });
+  const [{ PATH }, before] = [process.env, picture(world.dir)];
+  process.env.PATH = `${bin}:${PATH}`;
+  ends.push(() => {
+    process.env.PATH = PATH;
+    rmSync(log);
+  });
+  const found = await propose(['worktrees'], world.here());
+  expect([found.proposals.length, found.left.length]).toEqual([2, 2]);
+  expect(picture(world.dir)).toEqual(before);
+  const shared = 4;
+  expect(readFileSync(log, 'utf8').length / 2).toBeLessThanOrEqual(8 * trees.length + shared);
+});
+
 type Make = (tree: Tree) => unknown;
 const DANGERS: readonly (readonly [why: string, what: string, make: Make])[] = [
   ['unsaved', 'a changed file', (tree) => write(tree, 'base.txt')],
@@ -256,6 +331,31 @@ const DANGERS: readonly (readonly [why: string, what: string, make: Make])[] = [
       mkdirSync(join(tree.dir, 'node_modules'));
       git(tree.dir, 'init', '-q', 'node_modules/lib');
       world.commit(join(tree.dir, 'node_modules/lib'), 'inner work');
+    },
+  ],
+  [
+    'nested_worktree',
+    'a worktree inside of it with a changed file',
+    (tree) => write({ ...tree, dir: inner(tree, 'x') }, 'base.txt'),
+  ],
+  [
+    'nested_worktree',
+    'a worktree inside of one inside of it with a commit of its own',
+    (tree) => void world.commit(inner({ ...tree, dir: inner(tree, 'x') }, 'y'), 'alone'),
+  ],
+  [
+    'nested_worktree',
+    'a worktree inside of it that somebody has locked',
+    (tree) => git(world.repo, 'worktree', 'lock', inner(tree, 'x')),
+  ],
+  [
+    'ignored_files',
+    'a file that the main checkout has otherwise, below a directory that is ignored as a whole',
+    (tree) => {
+      writeFileSync(join(world.repo, '.git/info/exclude'), 'secrets/\n');
+      mkdirSync(join(world.repo, 'secrets'));
+      writeFileSync(join(world.repo, 'secrets/key'), 'another\n');
+      write(tree, 'secrets/key');
     },
   ],
   [

@@ -4,12 +4,13 @@ import { asCron } from '../doctor/as-cron.ts';
 import { examine } from '../doctor/index.ts';
 import { takeOver } from '../doctor/locks.ts';
 import { show } from '../doctor/show.ts';
+import { lookAtOnce } from '../machine/holds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { showing } from '../report/showing.ts';
 import { isTerminal } from '../report/terminal.ts';
 
 /** Looks at everything that a tick and its agents need, here or in the environment of a scheduler, and says for each what is
- *  wrong and what to do. Exit 78 where something has to be mended before agents can be launched. */
+ *  wrong and what to do. What is held is looked at again by the next tick: whoever asks may have mended it. Exit 78 where something has to be mended before agents can be launched. */
 export async function doctor(
   context: Context,
   o: { readonly asCron?: boolean; readonly fix?: boolean } = {},
@@ -19,6 +20,7 @@ export async function doctor(
     for (const line of takeOver(loadPolicy(places.config, env).policy, places.state)) out.warn(line);
   const look = o.asCron === true ? asCron : examine;
   const findings = await showing(context, 'looking', (say) => look(context, say));
+  lookAtOnce(places, Date.now());
   const width = isTerminal(1) ? (process.stdout.columns ?? 80) : null;
   if (context.json) out.json(findings);
   else for (const line of show(findings, { color: out.color, width })) out.painted(line);

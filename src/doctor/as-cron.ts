@@ -5,10 +5,12 @@ import { userName } from '../machine/user.ts';
 import { installedPath, steering } from '../schedule/index.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
+import { TRIAL_MS } from './trial.ts';
 
 /** What cron gives where its table says nothing else. */
 const CRON_PATH = '/usr/bin:/bin';
-const TIMEOUT_MS = 30_000;
+/** That of the longest look, and what a start takes. */
+const TIMEOUT_MS = TRIAL_MS + 30_000;
 const CRONTAB_MS = 3000;
 
 /** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a

@@ -39,13 +39,13 @@ const BOUND_MS = 15_000;
 export type Look = () => readonly Finding[] | Promise<readonly Finding[]>;
 
 /** The findings of one group of checks. One that throws, or that does not end, is a finding itself. */
-export async function looked(check: string, look: Look): Promise<Finding[]> {
+export async function looked(check: string, look: Look, bound_ms = BOUND_MS): Promise<Finding[]> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Finding[]>((done) => {
-    const says = `no answer within ${BOUND_MS / 1000} s`;
+    const says = `no answer within ${bound_ms / 1000} s`;
     timer = setTimeout(
       () => done([warn(check, says, 'look at what is slow there, and ask again')]),
-      BOUND_MS,
+      bound_ms,
     );
   });
   try {

@@ -5,6 +5,7 @@ import { lookAtBoard } from './board.ts';
 import { configuration } from './configuration.ts';
 import { diskFindings } from './disk.ts';
 import { type Look, looked, type Topic, type TopicFinding } from './finding.ts';
+import { holdFindings } from './holds.ts';
 import { leftoverFindings } from './leftovers.ts';
 import { machineFindings } from './machine.ts';
 import { notifyFindings } from './notify.ts';
@@ -13,8 +14,9 @@ import { projectFindings } from './projects.ts';
 import { serverFindings } from './server.ts';
 import { stateFindings } from './state.ts';
 import { tickFindings } from './ticks.ts';
+import { TRIAL_MS, trialFindings } from './trial.ts';
 
-/** Looks at everything that a tick and its agents need. Writes nothing, never throws, and waits for nothing for long:
+/** Looks at everything that a tick and its agents need. Leaves nothing behind, never throws, and waits for nothing for long:
  *  what starts programs runs side by side. `begins` hears what is being looked at. */
 export async function examine(
   context: Context,
@@ -27,8 +29,8 @@ export async function examine(
   const asked = looked('programs', () => programs(env));
   const board = await lookAtBoard(context, now_ms);
   begins('agents, projects, tmux');
-  const group = async (topic: Topic, check: string, look: Look): Promise<TopicFinding[]> =>
-    (await looked(check, look)).map((one) => ({ topic, ...one }));
+  const group = async (topic: Topic, check: string, look: Look, bound_ms?: number): Promise<TopicFinding[]> =>
+    (await looked(check, look, bound_ms)).map((one) => ({ topic, ...one }));
   const all = await Promise.all([
     group('programs', 'programs', () => asked),
     group('state', 'configuration', () => configuration(policy, exists, places.config)),
@@ -37,6 +39,8 @@ export async function examine(
     group('board', 'board', () => board.findings),
     group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms)),
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
+    group('projects', 'trials', () => trialFindings(context, policy), TRIAL_MS),
+    group('ticks', 'held', () => holdFindings(places, now_ms)),
     group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
     group('ticks', 'notifications', () => notifyFindings(places, policy, now_ms)),
     group('machine', 'tmux server', () => serverFindings(context, board.live)),

@@ -53,6 +53,13 @@ export function changeHolds(
   }
 }
 
+/** Has the next tick look at all that is held, however long the wait is still. */
+export function lookAtOnce(places: Pick<Places, 'holds'>, now_ms: number): void {
+  changeHolds(places, ({ holds }) =>
+    holds.length === 0 ? {} : { holds: holds.map((one) => ({ ...one, next_at_ms: now_ms })) },
+  );
+}
+
 /** Notes a fault that may be of one ticket or of one moment. `again`: another one has met the same before; `known`: this very one has. */
 export function strike(places: Pick<Places, 'holds'>, one: Strike): 'first' | 'known' | 'again' {
   let found: 'first' | 'known' | 'again' = 'first';

@@ -6,6 +6,8 @@ import { uniqueName } from '../model/hash.ts';
 export interface RunOptions {
   readonly input?: string;
   readonly timeoutMs: number;
+  /** So long it has to end by itself when its time is up, asked by SIGTERM; none, if nothing is said. */
+  readonly graceMs?: number;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
   /** How many bytes of its standard output are read, if not 4 MiB; one that prints more is ended, and has failed. */
@@ -68,11 +70,11 @@ export async function run(file: string, args: readonly string[], options: RunOpt
   child.stdout?.on('data', (part: Buffer) => {
     out.add(part);
     // One that prints without end is not waited for.
-    if (out.over && open) killGroup(child.pid);
+    if (out.over && open) killGroup(child.pid, options.graceMs === undefined ? 'SIGKILL' : 'SIGTERM');
   });
   child.stderr?.on('data', (part: Buffer) => err.add(part)); // what it complains of is cut, and ends nothing
   child.stdin?.on('error', () => {});
-  const ended = endOf(child, options.timeoutMs);
+  const ended = endOf(child, options.timeoutMs, options.graceMs);
   if (input !== undefined) child.stdin?.end(input);
   if (started !== undefined && child.stdin !== null) started({ pid: child.pid, stdin: child.stdin });
   const end = await ended;
@@ -102,7 +104,7 @@ export async function runToFile(
   const end =
     typeof child === 'string'
       ? { code: null, signal: null, error: child }
-      : await endOf(child, options.timeoutMs);
+      : await endOf(child, options.timeoutMs, options.graceMs);
   const stdout = contents(out);
   const stderr = contents(err) ?? '';
   for (const fd of files) closeSync(fd);
@@ -126,9 +128,9 @@ function start(
   }
 }
 
-/** Waits for a program that leads its own process group. When its time is up the whole group is killed; whoever has inherited its
- *  pipes, such as a daemon, does not hold us. */
-export function endOf(child: ChildProcess, timeoutMs: number): Promise<End> {
+/** Waits for a program that leads its own process group. When its time is up the whole group is asked to end where it has a grace, and
+ *  killed when that is over; whoever has inherited its pipes, such as a daemon, does not hold us. */
+export function endOf(child: ChildProcess, timeoutMs: number, graceMs = 0): Promise<End> {
   return new Promise((done) => {
     let late = false;
     let exited = false;
@@ -136,22 +138,30 @@ export function endOf(child: ChildProcess, timeoutMs: number): Promise<End> {
     const finish = (code: number | null, signal: NodeJS.Signals | null, error: string | null): void => {
       clearTimeout(timer);
       clearTimeout(drain);
+      // Whoever of the group did not heed it: what heeded it has closed its pipes.
+      if (late) killGroup(child.pid);
       done({ code, signal, error: error ?? (late ? 'timeout' : null) });
     };
     // A process that was kept from its event loop for as long (by a write to the board, by a loaded machine) has heard and read nothing
     // meanwhile, and timers come first: it listens once more.
     const after = (ms: number, then: () => void) => setTimeout(() => setImmediate(then), ms);
-    const timer = after(timeoutMs, () => {
-      if (exited) return;
-      late = true;
+    const kill = (): void => {
       killGroup(child.pid);
       drain = after(DRAIN_MS, () => finish(null, null, null));
+    };
+    let timer = after(timeoutMs, () => {
+      if (exited) return;
+      late = true;
+      if (graceMs === 0) return kill();
+      killGroup(child.pid, 'SIGTERM');
+      timer = after(graceMs, kill);
     });
     child.on('error', (error: NodeJS.ErrnoException) => finish(null, null, error.code ?? error.message));
     child.once('exit', (code, signal) => {
       exited = true;
       clearTimeout(drain);
-      drain = after(DRAIN_MS, () => finish(code, signal, null));
+      // What it has started is taking its own locks away, say.
+      if (!late || graceMs === 0) drain = after(DRAIN_MS, () => finish(code, signal, null));
     });
     child.once('close', (code, signal) => finish(code, signal, null));
   });
@@ -182,10 +192,10 @@ function contents(fd: number): string | null {
   return bytes.toString('utf8', 0, readSync(fd, bytes, 0, size, 0));
 }
 
-/** Kills a process group; one that is gone already is fine. */
-export function killGroup(pid: number | undefined): void {
+/** Ends a process group; one that is gone already is fine. */
+export function killGroup(pid: number | undefined, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    if (pid !== undefined) process.kill(-pid, signal);
   } catch {
     // Gone already.
   }

@@ -31,6 +31,8 @@ export interface Asking {
 }
 
 const TIMEOUT_MS = 60_000;
+/** So long git has to take its locks away when its time is up. */
+const GRACE_MS = 10_000;
 const MAX_BYTES = 8 * 1024 * 1024;
 const NO_MONITOR = ['-c', 'core.fsmonitor=false'];
 /** What stands before every command: agents can write the repository's hooks and configuration, and whatever git would start by
@@ -57,7 +59,8 @@ export const ON_DISK = [
 
 /** Runs git in a directory, without a shell, a terminal, the repository's hooks, or more of our environment than agents get. What is
  *  neither a checkout nor asks another machine reaches none: a partial clone would fetch what it lacks, by a program that its
- *  configuration names. Never throws; when the time is up its whole process group is killed (a fetch leaves ssh behind otherwise). */
+ *  configuration names. Never throws; when the time is up its whole process group is ended (a fetch leaves ssh behind otherwise), with time
+ *  to take its locks away. */
 export async function git(cwd: string, args: readonly string[], asking: Asking = {}): Promise<GitResult> {
   const {
     timeout_ms = TIMEOUT_MS,
@@ -73,7 +76,13 @@ export async function git(cwd: string, args: readonly string[], asking: Asking =
   // What it writes into a repository or a checkout is the user's.
   const done = await asUser(() =>
     run(file, words, {
-      ...{ cwd, timeoutMs: timeout_ms, most, env: { ...gitEnvironment({ remote, hooks }), ...env } },
+      ...{
+        cwd,
+        timeoutMs: timeout_ms,
+        graceMs: GRACE_MS,
+        most,
+        env: { ...gitEnvironment({ remote, hooks }), ...env },
+      },
       ...(input === undefined ? {} : { input }),
       ...(started === undefined ? {} : { started: (child) => letThrough(child, started) }),
     }),

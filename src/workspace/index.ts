@@ -8,5 +8,5 @@ export { hookLeft } from './hook-left.ts';
 export { hookDone, hookPending, runHook } from './hooks.ts';
 export { leftAtWork } from './left.ts';
 export type { Prepared, Refusal, Refused } from './prepared.ts';
-export { type Tried, tryOut } from './trial.ts';
+export { type Trial, type Tried, tryOut } from './trial.ts';
 export { prepareWorkspace } from './worktree.ts';

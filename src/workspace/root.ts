@@ -1,5 +1,6 @@
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { lstatSync, mkdirSync, realpathSync, rmdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { lookAtName } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
 import { no, type Refused } from './prepared.ts';
 
@@ -20,6 +21,23 @@ export function realRoot({ root, own }: ReturnType<typeof rootOf>): string | Ref
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const after = linkAmong({ root, own });
   return after === null ? realpathSync(root) : leads(after);
+}
+
+/** How many last parts of a root there are not yet, of those that are ours. */
+export function missingOf({ root, own }: ReturnType<typeof rootOf>): number {
+  let [at, missing] = [resolve(root), 0];
+  for (; missing < own && lookAtName(at) === null; at = dirname(at)) missing++;
+  return missing;
+}
+
+/** Takes as many last parts of a root away again, as far as nothing is in them. */
+export function dropRoot(root: string, missing: number): void {
+  let at = resolve(root);
+  try {
+    for (let n = 0; n < missing; n++, at = dirname(at)) rmdirSync(at);
+  } catch {
+    // Somebody has put something there meanwhile.
+  }
 }
 
 /** The first of the last `own` parts of a path, from its end, that is a symlink; null = none. */

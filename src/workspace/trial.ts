@@ -15,6 +15,7 @@ import { folderFault } from './folder.ts';
 import { baseRefs, commitOf, git } from './git.ts';
 import { failed, no, type Refused, type Site } from './prepared.ts';
 import { dryPush } from './push.ts';
+import { dropRoot, missingOf, rootOf } from './root.ts';
 import { atSite } from './site.ts';
 import { fetchOnce } from './turn.ts';
 
@@ -45,31 +46,52 @@ export interface Tried {
 const SCRATCH = /^trial-(\d+)-[0-9a-f]{8}$/;
 
 /** Tries it, leaving nothing behind: what a trial that was killed has left goes first. Never throws. */
-export function tryOut({ project, root, ...wish }: Trial): Promise<Tried | Refused> {
-  const name = `trial-${process.pid}-${randomBytes(4).toString('hex')}`;
-  const ticket = { id: `.${name}`, title: '', created_at_ms: 0 };
-  return atSite<Tried>({ project, ticket, root }, async (site) => {
-    await sweep(site);
-    const fetched = wish.fetch === true && project.fetch ? await fetchOnce(site.common, project) : null;
-    // What is only to be said is no fault.
-    const stale = typeof fetched === 'string' ? null : fetched;
-    const shut = await collision(site.common, project, { asks: true });
-    if (shut !== null) return no('branch_collision', shut.says);
-    const start = await baseOf(site);
-    if (start === null)
-      return (
-        stale ?? no('base_missing', `neither ${project.remote}/${project.base} nor ${project.base} exists`)
-      );
-    const lacking = await folderFault(site.common, { commit: start, called: project.base }, project);
-    if (lacking !== null) return stale ?? no('path_missing', lacking);
-    const branch = `${project.branch_prefix}/${name}`;
+export async function tryOut(trial: Trial): Promise<Tried | Refused> {
+  const { project, root } = trial;
+  const place = rootOf(project, root);
+  const missing = missingOf(place);
+  const ticket = { id: `.${freshName()}`, title: '', created_at_ms: 0 };
+  try {
+    return await atSite<Tried>({ project, ticket, root }, (site) => tryAt(site, trial));
+  } finally {
+    dropRoot(place.root, missing);
+  }
+}
+
+function freshName(): string {
+  return `trial-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+async function tryAt(site: Site, trial: Trial): Promise<Tried | Refused> {
+  const { common, project, target } = site;
+  await sweep(site);
+  const fetched = trial.fetch === true && project.fetch ? await fetchOnce(common, project) : null;
+  // What is only to be said is no fault.
+  const stale = typeof fetched === 'string' ? null : fetched;
+  const shut = await collision(common, project, { asks: true });
+  if (shut !== null) return no('branch_collision', shut.says);
+  const start = await baseOf(site);
+  if (start === null)
+    return (
+      stale ?? no('base_missing', `neither ${project.remote}/${project.base} nor ${project.base} exists`)
+    );
+  const lacking = await folderFault(common, { commit: start, called: project.base }, project);
+  if (lacking !== null) return stale ?? no('path_missing', lacking);
+  const name = basename(target).slice(1);
+  const branch = `${project.branch_prefix}/${name}`;
+  for (let n = 1; ; n++)
     try {
-      return await checkedOut(site, { name, branch, start, stale }, wish);
+      const tried = await checkedOut(site, { name, branch, start, stale }, trial);
+      // Somebody else is at the repository at this very moment: that is no fault of it.
+      if (tried.ok || n === TRIES || !LOCKED.test(tried.error)) return tried;
     } finally {
       await takeAway(site, name, branch);
     }
-  });
 }
+
+/** What git says where another git holds a lock. */
+const LOCKED = /\.lock': File exists|cannot lock ref|could not lock/i;
+const TRIES = 3;
 
 async function checkedOut(
   { common, target, project }: Site,
@@ -79,7 +101,7 @@ async function checkedOut(
     readonly start: string;
     readonly stale: Refused | null;
   },
-  { inside, push, timeout_ms }: Omit<Trial, 'project' | 'root'>,
+  { inside, push, timeout_ms }: Trial,
 ): Promise<Tried | Refused> {
   const { name, branch, start, stale } = scratch;
   const args = ['--no-track', '-b', branch, '--', target, start];
@@ -124,6 +146,7 @@ async function takeAway({ common, target }: Site, name: string, branch: string |
   // It is no worktree yet, or any more.
   if (lookAtName(scratch) !== null)
     inMadeDir(dirname(root), basename(root), (dir) => removeTreeIn(dir, basename(scratch)));
-  if (branch !== null) await git(common, ['branch', '-q', '-D', '--', branch]);
+  // Not by `git branch -D`, which writes the configuration anew.
+  if (branch !== null) await git(common, ['update-ref', '-d', `refs/heads/${branch}`]);
   forgetAdding(common, name);
 }

@@ -49,13 +49,15 @@ function doctor(env: NodeJS.ProcessEnv = {}): {
   return { code: done.code, all, of: (check) => all.filter((one) => one.check === check) };
 }
 
-/** Every file below a directory, with what would show that it was touched. */
+/** Every file below a directory, with what would show that it was touched. Where a trial was, a directory is as it was but for its time. */
 function tree(dir: string): string[] {
   return readdirSync(dir, { recursive: true, encoding: 'utf8' })
     .sort()
     .map((name) => {
-      const { mode, size, mtimeMs, ctimeMs, ino } = lstatSync(join(dir, name));
-      return [name, mode, size, mtimeMs, ctimeMs, ino].join(' ');
+      const stat = lstatSync(join(dir, name));
+      const { mode, size, mtimeMs, ctimeMs, ino } = stat;
+      const tried = stat.isDirectory() && /(^|\/)(\.git|worktrees)(\/|$)/.test(name);
+      return [name, mode, ...(tried ? [] : [size, mtimeMs, ctimeMs]), ino].join(' ');
     });
 }
 

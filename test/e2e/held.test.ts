@@ -126,7 +126,8 @@ describe('a checkout that every ticket of a project meets', () => {
     expect(holds()).toMatchObject([{ tries: 2 }]);
 
     git(rig.box.repo, 'config', 'filter.away.smudge', 'cat');
-    due();
+    // Its wait is not over: who asks doctor has mended something.
+    expect(rig.box.run(['doctor']).out).toMatch(/^FAIL held project:demo .*mc-no-such-filter/m);
     const last = rig.tick();
     expect(last.dispatch.map(({ result }) => result)).toEqual(Array(5).fill('launched'));
     expect(holds()).toEqual([]);

@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Context } from '../context.ts';
+import type { Policy, Project } from '../model/policy.ts';
+import { oneLine } from '../model/text.ts';
+import { type Refusal, type Refused, tryOut } from '../workspace/index.ts';
+import { type Finding, fail, looked, ok, warn } from './finding.ts';
+
+const SAYS = 400;
+/** A checkout may be large. */
+const ADD_MS = 120_000;
+/** The rest of a trial: to fetch, to ask for a push, to take it all away. */
+const AROUND_MS = 60_000;
+export const TRIAL_MS = ADD_MS + AROUND_MS;
+
+/** Of these the other findings on a project tell already. */
+const TOLD: ReadonlySet<Refusal> = new Set([
+  'git_missing',
+  'repo_missing',
+  'base_missing',
+  'path_missing',
+  'branch_collision',
+  'worktrees_root_missing',
+]);
+
+/** What the first launch of each project would meet: all of it done for real on a scratch name, and taken away again. */
+export async function trialFindings({ places }: Context, { projects }: Policy): Promise<Finding[]> {
+  // Where nothing was set up yet, nothing is made.
+  if (!existsSync(places.state)) return [];
+  const each = [...projects.values()].map((project) =>
+    looked(`trial ${project.name}`, () => trial(project, join(places.worktrees, project.name)), TRIAL_MS),
+  );
+  return (await Promise.all(each)).flat();
+}
+
+async function trial(project: Project, root: string): Promise<Finding[]> {
+  const { name, review, fetch } = project;
+  const check = `trial ${name}`;
+  const tried = await tryOut({
+    ...{ project, root, fetch, timeout_ms: ADD_MS },
+    ...(review?.push === true ? { push: review.remote } : {}),
+  });
+  if (!tried.ok && TOLD.has(tried.because)) return [];
+  if (!tried.ok) return [refused(check, tried, project)];
+  const { stale, unpushed, complaint } = tried;
+  const found = [
+    ...(stale === null ? [] : [refused(check, stale, project)]),
+    ...(unpushed === null
+      ? []
+      : [
+          warn(
+            check,
+            oneLine(unpushed, SAYS),
+            `mend ${review?.remote}: work that is in review can't be pushed`,
+          ),
+        ]),
+    ...(complaint === ''
+      ? []
+      : [
+          warn(
+            check,
+            `a hook of the repository fails: ${oneLine(complaint, SAYS)}`,
+            `mend or remove it: work begins all the same`,
+          ),
+        ]),
+  ];
+  if (found.length > 0) return found;
+  const more = [fetch ? 'fetched' : null, review?.push === true ? 'a push would be taken' : null];
+  return [ok(check, ['a worktree was made and taken away again', ...more].filter(Boolean).join(', '))];
+}
+
+function refused(check: string, { because, error }: Refused, { name, remote, base }: Project): Finding {
+  const says = oneLine(error, SAYS);
+  if (because === 'base_gone')
+    return fail(check, says, `set project.${name}.base to the name that ${base} has on ${remote} now`);
+  // It may be away for a moment: it holds launches when it is so in two ticks.
+  if (because === 'fetch_failed')
+    return warn(
+      check,
+      says,
+      `mend ${remote}, or set fetch = false in project.${name} to begin at what is here`,
+    );
+  return fail(check, says, 'mend what git complains of: until then no ticket of this project is launched');
+}

@@ -1,0 +1,87 @@
+/** doctor does what the first launch of a project will do, and says what that would meet. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Context } from '../../src/context.ts';
+import { holdFindings } from '../../src/doctor/holds.ts';
+import { trialFindings } from '../../src/doctor/trial.ts';
+import { changeHolds } from '../../src/machine/holds.ts';
+import { placesOf } from '../../src/machine/paths.ts';
+import { begun } from '../../src/model/hold.ts';
+import type { Project } from '../../src/model/policy.ts';
+import { aPolicy, aProject } from '../support/builders.ts';
+import '../support/scratch.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'mc-doctor-trial-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const places = placesOf({ stateDir: join(dir, 'state'), config: join(dir, 'config.toml') }, {});
+const repo = join(dir, 'repo');
+const git = (cwd: string, ...args: string[]) =>
+  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { cwd, stdio: 'pipe' });
+const found = (over: Partial<Project>) =>
+  trialFindings({ places } as Context, aPolicy({ projects: [aProject({ repo, ...over })] }));
+const review = { push: true, remote: 'origin' } as Project['review'];
+
+beforeAll(() => {
+  mkdirSync(repo);
+  git(repo, 'init', '-q', '-b', 'main');
+  git(repo, 'commit', '-q', '--allow-empty', '-m', 'base');
+});
+
+it('makes nothing where nothing was set up', async () => {
+  expect(await found({})).toEqual([]);
+  expect(existsSync(places.state)).toBe(false);
+});
+
+it('is well where all comes through, and leaves not even the place of the worktrees', async () => {
+  mkdirSync(places.state);
+  git(dir, 'clone', '-q', '--bare', repo, 'remote');
+  git(repo, 'remote', 'add', 'origin', join(dir, 'remote'));
+  expect(await found({ fetch: true, review })).toMatchObject([
+    { result: 'ok', says: expect.stringMatching(/taken away again, fetched, a push would be taken/) },
+  ]);
+  expect(existsSync(places.worktrees)).toBe(false);
+});
+
+it('says what a launch, a fetch and a push would meet, each with what to do', async () => {
+  expect(await found({ remote: 'origin', base: 'trunk', fetch: true })).toMatchObject([
+    { result: 'fail', fix: expect.stringContaining('project.house.base') },
+  ]);
+  git(repo, 'remote', 'add', 'away', join(dir, 'nowhere'));
+  expect(
+    await found({ fetch: true, remote: 'away', review: { ...review, remote: 'away' } as Project['review'] }),
+  ).toMatchObject([
+    { result: 'warn', fix: expect.stringContaining('fetch = false') },
+    { result: 'warn', says: expect.stringContaining('nowhere') },
+  ]);
+  writeFileSync(join(repo, '.gitattributes'), '* filter=f\n');
+  git(repo, 'add', '.');
+  git(repo, 'commit', '-q', '-m', 'filtered');
+  git(repo, 'config', 'filter.f.required', 'true');
+  git(repo, 'config', 'filter.f.smudge', 'mc-no-such-filter');
+  expect(await found({ remote: 'none' })).toMatchObject([
+    { result: 'fail', says: expect.stringContaining('mc-no-such-filter') },
+  ]);
+  // What the other findings say is not said twice.
+  expect(await found({ repo: join(dir, 'gone') })).toEqual([]);
+});
+
+it('says what is held, and that a file which can not be read holds nothing', () => {
+  expect(holdFindings(places, 0)).toMatchObject([{ result: 'ok' }]);
+  const fault = { scope: 'agent:robot', because: 'program_missing', says: 'no robot' } as const;
+  changeHolds(places, () => ({ holds: [begun(fault, '', 0)] }));
+  expect(holdFindings(places, 90_000)).toMatchObject([
+    {
+      check: 'held agent:robot',
+      result: 'fail',
+      says: expect.stringContaining('no robot (since 1m'),
+      fix: expect.stringContaining('agent.robot.argv'),
+    },
+  ]);
+  writeFileSync(places.holds, 'nothing of ours');
+  expect(holdFindings(places, 0)).toMatchObject([
+    { result: 'warn', fix: expect.stringContaining('holds.json') },
+  ]);
+});

@@ -128,6 +128,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'workspace/make.ts': 'rmdirSync',
       'workspace/odd.ts': 'renameSync',
       'workspace/pool.ts': 'rmdirSync',
+      'workspace/reconnect.ts': 'mkdirSync rmdirSync',
       'workspace/root.ts': 'mkdirSync rmdirSync',
       'workspace/ignored.ts': 'readdirSync',
       'workspace/safe.ts': 'readdirSync',

@@ -32,8 +32,9 @@ const OPERATIONS = {
 
 export type Operation = keyof typeof OPERATIONS;
 
-/** How a worktree was found that is used again. */
+/** What an agent is told of the worktree that it begins in. */
 export interface AsLeft {
+  readonly isNew: boolean;
   readonly operation: Operation | null;
   readonly onBranch: boolean;
   /** What git and the machine say of it, with names in it that an agent has chosen. */
@@ -177,7 +178,11 @@ function previousBlock({ previous, resumed, fence }: PromptData): string {
 /** Git repeats what agents have called their branches, files and commits: fenced like a ticket. */
 function leftBlock({ left, branch, fence }: PromptData): string {
   if (left === null) return '';
-  const says = ['The worktree is as it was left, and nothing in it was changed.'];
+  const says = [
+    left.isNew
+      ? 'The worktree is new.'
+      : 'The worktree is as it was left: nothing was committed, switched or removed in it.',
+  ];
   if (left.operation !== null)
     says.push(
       `A ${left.operation} is in progress in it: look at what it has done, and end it before anything else (${OPERATIONS[left.operation]}).`,
@@ -187,7 +192,7 @@ function leftBlock({ left, branch, fence }: PromptData): string {
       `HEAD is not on its branch. What is committed there is work of this ticket as well, if it was committed for it: bring all of it together on ${oneLine(branch, 200)} before you report, for example by git switch and git merge, and lose none of it.`,
     );
   if (clean(left.says).trim() === '') return says.join(' ');
-  return `${says.join(' ')} It looks like this:\n${fenced(left.says, fence)}`;
+  return `${says.join(' ')} This is to be known of it:\n${fenced(left.says, fence)}`;
 }
 
 function fenced(text: string, fence: string): string {

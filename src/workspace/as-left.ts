@@ -5,9 +5,8 @@ import type { AsLeft, Operation } from '../model/prompt.ts';
 import { quietOptions } from './diff.ts';
 import { git, ON_DISK } from './git.ts';
 import { ownGitDir } from './own.ts';
+import type { Ready } from './prepared.ts';
 import { type Asked, lineWords, workOf } from './work.ts';
-
-type Base = Asked['base'];
 
 /** In a worktree's own git dir while git is at something; the first that is there is the outermost. */
 const IN_PROGRESS: readonly (readonly [Operation, name: string])[] = [
@@ -26,19 +25,27 @@ const PLAIN_STATUS = [
   ...['-c', 'status.displayCommentPrefix=false', '-c', 'status.showStash=false', '-c', 'core.quotePath=true'],
 ];
 
-/** How a worktree was left that an agent is to go on in; null = on its branch, clean, in the middle of nothing. Reads only, and starts
- *  nothing that the repository names. Never throws. */
-export async function asLeft(worktree: string, branch: string, base: Base): Promise<AsLeft | null> {
-  const own = ownGitDir(worktree);
-  if (own === null) return null;
+/** What an agent is to know of the worktree that it begins in; null = nothing: it is new, or on its branch, clean and in the middle of
+ *  nothing. Reads only, and starts nothing that the repository names. */
+export async function asLeft(
+  { worktree, branch, created, tells = [] }: Pick<Ready, 'worktree' | 'branch' | 'created' | 'tells'>,
+  base: Asked['base'],
+): Promise<AsLeft | null> {
+  const own = created ? null : ownGitDir(worktree);
+  const operation = own === null ? null : operationIn(own);
+  const on = own === null ? null : await git(worktree, ['symbolic-ref', '--quiet', 'HEAD']);
+  const onBranch = on === null || (on.ok && on.stdout === `refs/heads/${branch}`);
+  const looks =
+    own === null ? [] : [await besides(worktree, { own, branch, base }), await statusOf(worktree, operation)];
+  const says = [...tells, ...looks].filter((one) => one !== '').join('\n\n');
+  if (operation === null && onBranch && says === '') return null;
+  return { isNew: created, operation, onBranch, says };
+}
+
+/** What git is in the middle of there. */
+function operationIn(own: string): Operation | null {
   const there = (name: string): boolean => isPlainFile(join(own, name)) || isPlainDir(join(own, name));
-  const operation = IN_PROGRESS.find(([, name]) => there(name))?.[0] ?? null;
-  const on = await git(worktree, ['symbolic-ref', '--quiet', 'HEAD']);
-  const onBranch = on.ok && on.stdout === `refs/heads/${branch}`;
-  const says = [await besides(worktree, { own, branch, base }), await statusOf(worktree, operation)];
-  const words = says.filter((one) => one !== '').join('\n\n');
-  if (operation === null && onBranch && words === '') return null;
-  return { operation, onBranch, says: words };
+  return IN_PROGRESS.find(([, name]) => there(name))?.[0] ?? null;
 }
 
 /** Where there are commits that the ticket's branch lacks. */

@@ -5,6 +5,9 @@ import { commonOf, gitDir, MOST_REFS } from './own.ts';
 /** In the worktree's own git dir: the commit that its branch was made from. */
 export const START = 'mc-pickup-start';
 
+/** Likewise: commits that were made in an earlier worktree of the ticket, which is gone with its log; one a line. */
+export const MADE_BEFORE = 'mc-pickup-made';
+
 /** A log of HEAD of some 100,000 entries. */
 const MOST_LOG = 16 * 1024 * 1024;
 /** What git writes there before the first ": " where it has made a commit, and not only gone to one. */
@@ -39,7 +42,8 @@ export function hasCommits(worktree: string, branch: string | null): boolean | n
 export function madeIn(own: string): ReadonlySet<string> | null {
   const text = textAt(join(own, 'logs', 'HEAD'), { most: MOST_LOG, encoding: 'latin1' });
   if (text === null) return null;
-  const made = new Set<string>();
+  const before = textAt(join(own, MADE_BEFORE), { most: MOST_LOG, encoding: 'latin1' }) ?? '';
+  const made = new Set(before.split('\n').filter((one) => sha(one) !== null));
   for (const one of text.split('\n')) {
     const [, oid, says = ''] = /^[0-9a-f]+ ([0-9a-f]+) [^\t]*\t(.*)$/.exec(one) ?? [];
     const [what = '', ...rest] = says.split(': ');

@@ -8,6 +8,7 @@ import { collision, spacesOf } from './collision.ts';
 import { elsewhere } from './elsewhere.ts';
 import { folderFault } from './folder.ts';
 import { baseRefs, git } from './git.ts';
+import { type Gone, lastOf, noteMade } from './gone.ts';
 import { saysOf, whoseLock } from './lock.ts';
 import { type Near, near } from './near.ts';
 import { ownDir, registered } from './own.ts';
@@ -52,8 +53,10 @@ export async function make(
   const branches = await branchesOf(site, shared);
   if ('ok' in branches) return branches;
   const { base, kept, keys } = branches;
-  const refused = elsewhere(kept, site) ?? (await shutOut(site, branches)) ?? (await clearAway(site));
+  const refused = elsewhere(kept, site) ?? (await shutOut(site, branches));
   if (refused !== null) return refused;
+  const gone = await clearAway(site, kept && shortName(kept.ref));
+  if (gone !== null && 'ok' in gone) return gone;
   const branch = kept === undefined ? nameOf(site, branches) : shortName(kept.ref);
   const start = kept ?? base;
   if (start === undefined)
@@ -78,6 +81,7 @@ export async function make(
   if (!pooled) next();
   markReady(site);
   if (pooled) given(common, target);
+  if (gone !== null) noteMade(site, gone);
   await markStart(site, { base: base?.ref, fresh: isNew && !pooled ? start.oid : undefined });
   const days = isNew ? Math.floor((Date.now() - start.at_ms) / DAY_MS) : 0;
   const warnings = [
@@ -87,6 +91,7 @@ export async function make(
   ].filter((one) => one !== null);
   return {
     ...{ ok: true, worktree: target, branch, created: true, warnings },
+    ...(gone === null || gone.tells.length === 0 ? {} : { tells: gone.tells }),
     ...(pooled ? {} : { proven: true }),
     ...(complaint === '' ? {} : { complaint }),
     ...(isNew && stale !== null ? { stale } : {}),
@@ -158,7 +163,7 @@ export async function busyElsewhere(site: Site): Promise<string | null> {
 }
 
 /** Registered, yet missing on disk or empty: only this one registration goes, not that of a disk that is away. */
-async function clearAway(site: Site): Promise<Refused | null> {
+async function clearAway(site: Site, branch: string | undefined): Promise<Gone | Refused | null> {
   const { project, common, target, me } = site;
   const known = registered(common).map(({ path }) => path);
   if (!known.includes(target)) return null;
@@ -173,10 +178,13 @@ async function clearAway(site: Site): Promise<Refused | null> {
       'worktree_missing',
       `${target} is registered, and ${root} is empty: mount its disk, or if it is gone for good, run in ${project.repo}: git worktree unlock ${target} && git worktree prune`,
     );
+  const own = half ? null : ownDir(common, target);
+  const last = own === null ? null : await lastOf(site, own, branch);
+  if (last !== null && 'ok' in last) return last;
   if (existsSync(target)) rmdirSync(target);
   const gone =
     ['mine', 'moved'].includes(whose.kind) || half
       ? await removeWorktree(common, target)
       : await git(common, ['worktree', 'remove', '--', target]);
-  return gone.ok ? null : failed(gone.error);
+  return gone.ok ? last : failed(gone.error);
 }

@@ -48,10 +48,14 @@ export function commonOf(own: string): string {
 export function gitDir(worktree: string): string | null {
   const dot = join(worktree, '.git');
   if (isDirectory(dot)) return dot;
-  const [, path] = /^gitdir: ([\s\S]+)$/.exec(lineOf(dot)) ?? [];
-  if (path === undefined) return null;
-  const own = resolve(worktree, path);
-  return isDirectory(own) ? own : null;
+  const own = namedGitDir(worktree);
+  return own !== null && isDirectory(own) ? own : null;
+}
+
+/** Where the `.git` file of a worktree says that its git dir is, whether it is there or not; null = it says nothing. */
+export function namedGitDir(worktree: string): string | null {
+  const [, path] = /^gitdir: ([\s\S]+)$/.exec(lineOf(join(worktree, '.git'))) ?? [];
+  return path === undefined ? null : resolve(worktree, path);
 }
 
 /** The git dir of a worktree beside the main one, if the two name each other: whoever writes there writes in this worktree's own.

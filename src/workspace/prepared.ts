@@ -13,6 +13,7 @@ export type Refusal =
   | 'worktree_foreign'
   | 'worktree_symlink'
   | 'worktree_missing'
+  | 'worktree_lost'
   | 'worktrees_root_missing'
   | 'fetch_failed'
   | 'base_gone'
@@ -40,6 +41,8 @@ export interface Ready {
   readonly branch: string;
   readonly created: boolean;
   readonly warnings: readonly string[];
+  /** What its agent has to know of the worktree. */
+  readonly tells?: readonly string[];
   /** Git has just checked it out: what would be wrong with every worktree of the project is not. */
   readonly proven?: true;
   /** What a hook of the repository complained of, though the worktree is complete. */

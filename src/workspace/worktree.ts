@@ -13,8 +13,10 @@ import { gitDir } from './own.ts';
 import { mendMoved } from './pool.ts';
 import { failing, no, type Prepared, type Ready, type Refused, type Site } from './prepared.ts';
 import { halfMade } from './ready.ts';
+import { reconnect } from './reconnect.ts';
 import { reuse } from './reuse.ts';
 import { atSite, type Turn, type Wanted } from './site.ts';
+import type { Shared } from './turn.ts';
 
 export interface WantedWorkspace extends Wanted {
   /** Whether work may begin at the base as it is here, though it could not be fetched. */
@@ -53,9 +55,17 @@ async function reuseOrMake(
   if (whose.kind === 'moved') await git(common, ['worktree', 'repair', '--', target]);
   await mendMoved(common, target);
   if (there !== undefined && namesAt(target, 1).length > 0) {
-    if (!halfMade(site)) return reuse(site, turn.shared);
+    if (!halfMade(site)) return joinAndReuse(site, turn.shared);
     const gone = await removeWorktree(common, target);
     if (!gone.ok) return failing(site.project.repo, gone);
   }
   return make(site, turn, tolerates);
+}
+
+async function joinAndReuse(site: Site, shared: Shared): Promise<Prepared> {
+  const joined = await reconnect(site, shared);
+  if (joined !== null && typeof joined !== 'string') return joined;
+  const reused = await reuse(site, shared);
+  if (!reused.ok || joined === null) return reused;
+  return { ...reused, warnings: [joined, ...reused.warnings], tells: [joined] };
 }

@@ -77,7 +77,7 @@ describe('text for people', () => {
         ticket: { id: 'MC-1', title, body, priority: 2, labels: [title] },
         ...{ project: 'p', branch: 'b', worktree: '/w', attempt: 2, max_attempts: 3, resumed: false },
         previous: { branch: 'b', reason: words, words },
-        left: { operation: 'rebase', onBranch: false, says: words },
+        left: { isNew: false, operation: 'rebase', onBranch: false, says: words },
         ...{ answers: [{ text: body, unsure: true }], program: 'mc-pickup', fence: 'f00dfeed' },
       });
       expect(prompt.startsWith('Work on ticket MC-1 ')).toBe(true);

@@ -36,6 +36,7 @@ test('the built-in prompt', () => {
 
 test('how its worktree was left is told in our words, and what git says of it as data', () => {
   const left = {
+    isNew: false,
     operation: 'rebase',
     onBranch: false,
     says: 'interactive rebase in progress\n\tshared f00dfeed',

@@ -291,7 +291,7 @@ describe('a worktree that an agent has left with', () => {
     expect(looked.diff.elsewhere.map(({ name }) => name ?? 'a detached HEAD')).toEqual(named ?? []);
     expect(looked.diff.undecided).toBe(wanted.undecided === true);
     expect(hasCommits(t.dir, t.branch)).toBe(wanted.commits.length > 0);
-    const left = await asLeft(t.dir, t.branch, project());
+    const left = await asLeft({ worktree: t.dir, branch: t.branch, created: false }, project());
     expect(left?.operation ?? null).toBe(wanted.operation ?? null);
     if (wanted.says !== undefined) expect(left?.says).toMatch(wanted.says);
     const judged = await judgeWorktree({ dir: t.dir, registered: t.dir, project: project(), key: t.key });
@@ -304,7 +304,7 @@ describe('a worktree that an agent has left with', () => {
 it('a worktree on its branch with nothing to tell of is not told of', async () => {
   const t = await tree();
   t.commit('work', 'done here');
-  expect(await asLeft(t.dir, t.branch, project())).toBeNull();
+  expect(await asLeft({ worktree: t.dir, branch: t.branch, created: false }, project())).toBeNull();
 });
 
 it('a worktree of an earlier version, without a key in it, is known by the key of its branch wherever HEAD is', async () => {

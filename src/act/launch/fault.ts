@@ -18,6 +18,7 @@ const host = (because: HoldBecause): Whose => ({ of: 'host', because });
 /** Each refusal of a worktree, and whose it is: what is not the ticket's holds what it concerns, and costs no ticket anything. */
 const WHOSE: Readonly<Record<Refusal, Whose>> = {
   worktree_foreign: 'ticket',
+  worktree_lost: 'ticket',
   branch_elsewhere: 'passing',
   other_board: 'passing',
   being_made: 'passing',

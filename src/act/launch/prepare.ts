@@ -73,7 +73,7 @@ async function stage(
   const client_session = resume ?? randomUUID();
   failpoint('prepare-previous-read');
   const words = (await hands.board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);
-  const found = made.created ? null : await workspace.asLeft(worktree, branch, project);
+  const found = await workspace.asLeft(made, project);
   const prompt = promptOf(
     claimed,
     {

@@ -54,7 +54,10 @@ export async function configCheck(context: Context, other: string | undefined): 
   const { places, env, out } = context;
   const piped = other === '-';
   const file = other === undefined || piped ? places.config : resolve(other);
-  const { policy, complaints } = checkConfiguration(file, env, piped ? stdin() : readText(file));
+  const read = piped ? stdin() : readText(file);
+  const { policy, complaints: own } = checkConfiguration(file, env, read);
+  const { repositoryComplaints } = await import('../config/repositories.ts');
+  const complaints = own.length > 0 ? own : await repositoryComplaints(policy, read.text);
   const label = piped ? 'stdin' : (other ?? file);
   const ok = complaints.length === 0;
   if (context.json) out.json({ file: piped ? '-' : file, ok, complaints });

@@ -204,6 +204,11 @@ const SAID: readonly Table<Said | string>[] = [
       remote: { says: 'where to', otherwise: "the project's `remote`", example: 'origin' },
       pull_request: '`github`: open one there; `command`: by a program of yours; `none`',
       repo: { says: 'the repository on GitHub; required for `github`', example: 'ann/shop' },
+      head: {
+        says: 'whose fork the branches are pushed to, where that is not `repo` itself: `remote` names the fork',
+        otherwise: 'the owner of what `remote` pushes to',
+        example: 'ann',
+      },
       api_url: 'of GitHub, or of a GitHub Enterprise server',
       token_env: {
         says: 'the variable that holds the token; a scheduler must have it',

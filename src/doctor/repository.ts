@@ -1,3 +1,4 @@
+import { reviewComplaint } from '../config/repositories.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { many } from '../model/text.ts';
 import { collision } from '../workspace/collision.ts';
@@ -39,7 +40,7 @@ export async function repository(
         'correct repo or base in the configuration',
       ),
     ];
-  const [apart, who, pruned, shut, lacking, address] = await Promise.all([
+  const [apart, who, pruned, shut, lacking, address, review] = await Promise.all([
     known.size === 2 ? comparison(project, refs) : null,
     identity(project, policy, env),
     url.ok ? mirror(project) : [],
@@ -47,6 +48,7 @@ export async function repository(
     folderFault(repo, { commit: start, called: start }, project),
     // As git itself goes there (`url.*.insteadOf`).
     git(repo, ['ls-remote', '--get-url', remote], PATIENCE),
+    reviewComplaint(project),
   ]);
   const from = start.replace(/^refs\/(heads|remotes)\//, '');
   const at_ms = Number(known.get(start)) * 1000;
@@ -59,6 +61,15 @@ export async function repository(
       ? []
       : [fail(`folder ${name}`, `${lacking}: nothing is launched`, `correct project.${name}.path`)]),
     ...(shut === null ? [] : [fail(`branches ${name}`, shut.says, shut.fix)]),
+    ...(review === null
+      ? []
+      : [
+          fail(
+            `review ${name}`,
+            `${review.path.join('.')}: ${review.says}`,
+            'mc-pickup config check has its line',
+          ),
+        ]),
     ...(project.fetch && url.ok ? sshFinding(name, address.stdout, env) : []),
   ];
 }

@@ -161,6 +161,8 @@ export interface ReviewSpec {
   readonly pull_request: 'none' | 'github' | 'command';
   /** `owner/name` on GitHub. */
   readonly repo: string | null;
+  /** Whose fork the branches are pushed to; null = the owner of what `remote` pushes to. */
+  readonly head: string | null;
   readonly api_url: string;
   readonly token_env: string | null;
   readonly token_file: string | null;

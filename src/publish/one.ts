@@ -10,6 +10,7 @@ import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import { type BranchDiff, branchDiff, type Looked } from '../workspace/diff.ts';
 import { isOurBranch, pushBranch } from '../workspace/push.ts';
+import { headOwner } from '../workspace/remotes.ts';
 import { lineWords } from '../workspace/work.ts';
 import { type Forge, ForgeError, isForgeError, type PullRequest, type Wanted } from './forge/forge.ts';
 import type { PublishStep } from './plan.ts';
@@ -215,6 +216,7 @@ class Way {
     const wanted: Wanted = {
       ticket: { id: ticket.id, title: oneLine(ticket.title, 300), project: project.name },
       ...{ branch, base: project.base, head, draft: spec.draft },
+      head_owner: await headOwner(project.repo, spec),
       ...{ title: titleOf(ticket), body: bodyOf(ticket, run.id) },
     };
     const forge = await this.#hands.forgeOf(this.#step);

@@ -165,6 +165,7 @@ describe('init --project', () => {
 
   it('in a folder says how to make that a project, and makes it one: beside the whole and other folders of it', () => {
     const repo = repoAt('mono', 'mono');
+    git({ ...box, repo }, 'commit', '-q', '--allow-empty', '-m', 'base');
     const app = join(repo, 'packages', 'app');
     mkdirSync(app, { recursive: true });
     const whole = inDir(app, ['init', '--project']);
@@ -176,7 +177,12 @@ describe('init --project', () => {
     expect(inDir(repo, ['init', '--project', '--path', 'packages/app/']).out).toMatch(/app is in .* already/);
     for (const path of ['..', '/', 'none'])
       expect(inDir(repo, ['init', '--project', '--path', path])).toMatchObject({ code: 2 });
-    expect(box.run(['config', 'check']).out).toMatch(/fine: 3 projects/);
+    // It is nowhere yet but in this checkout.
+    const checked = box.run(['config', 'check']);
+    expect(checked.code).toBe(78);
+    expect(checked.out).toMatch(
+      /config\.toml:\d+:1: project\.app\.path: packages\/app does not exist in main\n/,
+    );
   });
 
   it('says how to get git where there is none', () => {

@@ -82,6 +82,10 @@ test.each([
     '[project.d]\nrepo = "/r"\nbranch_prefix = "mc/"\n',
     ':3:1: project.d.branch_prefix: must be what git takes',
   ],
+  [
+    '[project.d]\nrepo = "/r"\n[project.d.review]\nhead = "ann"\n',
+    ':4:1: project.d.review.head: goes with a pull request',
+  ],
   ['[project.d]\nrepo = "/r"\npath = "../b"\n', ':3:1: project.d.path: must be a folder inside'],
   ['[project.d]\nrepo = "/r"\npath = "/r/b"\n', ':3:1: project.d.path: must be a folder inside'],
   ['[project.d]\nrepo = "/r"\npath = "a/.git/b"\n', ':3:1: project.d.path: must be a folder inside'],

@@ -24,7 +24,15 @@ if (reason !== '' && process.env.CI) throw new Error(`GitHub's description can't
 /** As the examples of the description have it. */
 const WANTED: Wanted = {
   ticket: { id: 'MC-1', title: 'Roof', project: 'demo' },
-  ...{ branch: 'new-topic', base: 'main', head: 'abc', title: 'MC-1: Roof', body: 'Text', draft: true },
+  ...{
+    branch: 'new-topic',
+    head_owner: null,
+    base: 'main',
+    head: 'abc',
+    title: 'MC-1: Roof',
+    body: 'Text',
+    draft: true,
+  },
 };
 
 describe.skipIf(reason !== '')(

@@ -42,6 +42,36 @@ describe('work in review', () => {
     expect(f.rig.ticket(id).status).toBe('in_review');
   });
 
+  it('is pushed to a fork, and its pull request goes to the repository that was forked: found again, followed, settled', async () => {
+    const fork = f.forge.fork('bob');
+    const { repo } = f.rig.box;
+    // The address is an alias that git rewrites, and what is pushed to is another one.
+    git(repo, 'remote', 'add', 'mine', 'https://github.example/bob/shop-fork');
+    git(repo, 'config', 'remote.mine.pushurl', 'work:bob/shop-fork.git');
+    git(repo, 'config', `url.${fork}.insteadOf`, 'work:bob/shop-fork.git');
+    f.review('remote = "mine"');
+    const [merged = '', closed = ''] = await f.inReview(2);
+    f.forge.stranger = { repo: 'mallory/shop', branch: f.branch(merged) };
+    f.forge.fail({ method: 'POST', kind: 'reset-after', times: 1 });
+    await f.tick();
+    for (const id of [merged, closed]) await f.due(id);
+    await f.tick();
+    expect(f.forge.branches()).toEqual(['main']);
+    expect(f.forge.pulls).toMatchObject([
+      { owner: 'bob', branch: f.branch(merged) },
+      { owner: 'bob', branch: f.branch(closed) },
+    ]);
+    expect([merged, closed].map((id) => f.row(id))).toMatchObject([
+      { stage: 'open', url: expect.stringMatching(/ann\/shop\/pull\/\d$/), error: null },
+      { stage: 'open', error: null },
+    ]);
+    f.forge.merge(f.row(merged).number ?? 0);
+    f.forge.close(f.row(closed).number ?? 0);
+    f.forge.forks.set('bob', null);
+    await f.tick();
+    expect([merged, closed].map((id) => f.rig.ticket(id).status)).toEqual(['done', 'cancelled']);
+  });
+
   it('that is merged is done at a later tick, and one that is closed is cancelled', async () => {
     const [merged = '', closed = ''] = await f.inReview(2);
     await f.tick();

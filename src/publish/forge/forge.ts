@@ -12,6 +12,8 @@ export interface PullRequest {
 export interface Wanted {
   readonly ticket: { readonly id: string; readonly title: string; readonly project: string };
   readonly branch: string;
+  /** Whose fork the branch is in; null = it is in the repository of the pull request itself. */
+  readonly head_owner: string | null;
   readonly base: string;
   readonly head: string;
   readonly title: string;
@@ -21,7 +23,7 @@ export interface Wanted {
 
 /** Where pull requests are opened and merged. Each call is bounded in time, and throws `ForgeError` and nothing else. */
 export interface Forge {
-  /** Those of this branch, whatever their state, the newest first. */
+  /** Those of this branch of this owner, whatever their state, the newest first. */
   find(wanted: Wanted): Promise<readonly PullRequest[]>;
   /** Opens one. Where the forge says that there is one already, that one is given. */
   open(wanted: Wanted): Promise<PullRequest>;

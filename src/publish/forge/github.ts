@@ -24,20 +24,26 @@ export function gitHub(o: Options): Forge {
     options.headers.accept = 'application/json';
   });
   const at = { owner, repo };
-  const find = async ({ branch }: Wanted): Promise<PullRequest[]> => {
-    const options = { ...at, head: `${owner}:${branch}`, state: 'all', per_page: MOST } as const;
+  const same = (a: string | undefined, b: string): boolean => a?.toLowerCase() === b.toLowerCase();
+  const find = async ({ branch, head_owner }: Wanted): Promise<PullRequest[]> => {
+    const from = head_owner ?? owner;
+    const options = { ...at, head: `${from}:${branch}`, state: 'all', per_page: MOST } as const;
     const { data } = await octokit.rest.pulls.list({ ...options, sort: 'created', direction: 'desc' });
     if (!Array.isArray(data)) throw new ForgeError(`${o.api_url} gives no list of pull requests`);
-    // A forge that passes over the filter must not make another's work ours: a fork may have a branch of that name.
-    const ours = (name: string | undefined): boolean =>
-      name?.toLowerCase() === `${owner}/${repo}`.toLowerCase();
-    return data.filter((one) => one?.head?.ref === branch && ours(one.head.repo?.full_name)).map(known);
+    // A forge that passes over the filter must not make another's work ours: a fork may have a branch of that name. One that was
+    // deleted is told by its owner alone.
+    const ours = ({ repo: of, label }: (typeof data)[number]['head']): boolean =>
+      same(from, owner)
+        ? same(of?.full_name, `${owner}/${repo}`)
+        : same(of?.full_name.split('/')[0] ?? label?.split(':')[0], from);
+    return data.filter((one) => one?.head?.ref === branch && ours(one.head)).map(known);
   };
   return {
     find: (wanted) => asked(() => find(wanted), o),
     open: (wanted) =>
       asked(async () => {
-        const { branch: head, base, title, body, draft } = wanted;
+        const { branch, head_owner, base, title, body, draft } = wanted;
+        const head = same(head_owner ?? owner, owner) ? branch : `${head_owner}:${branch}`;
         try {
           return known((await octokit.rest.pulls.create({ ...at, head, base, title, body, draft })).data);
         } catch (error) {

@@ -26,6 +26,8 @@ export interface Fault {
 
 export interface Pull {
   readonly number: number;
+  /** Whose repository the branch is in. */
+  readonly owner: string;
   readonly branch: string;
   readonly base: string;
   readonly title: string;
@@ -44,6 +46,8 @@ export class Forge {
   readonly repo = 'ann/shop';
   readonly bare: string;
   readonly pulls: Pull[] = [];
+  /** Forks of it, by their owners: bare repositories; null = one that was deleted since. */
+  readonly forks = new Map<string, string | null>();
   /** A pull request of another repository that is shown among ours. */
   stranger: { readonly repo: string; readonly branch: string } | null = null;
   readonly requests: Request[] = [];
@@ -128,6 +132,25 @@ export class Forge {
     return spawnSync('git', ['-C', this.bare, ...args], { encoding: 'utf8' });
   }
 
+  /** A fork of it; where it is. */
+  fork(owner: string): string {
+    const bare = `${this.bare}-${owner}`;
+    const done = spawnSync('git', ['clone', '-q', '--bare', this.bare, bare], { encoding: 'utf8' });
+    if (done.status !== 0) throw new Error(done.stderr);
+    this.forks.set(owner, bare);
+    return bare;
+  }
+
+  /** The commit of somebody's branch; where it is not ours, it is fetched, as a forge does it. */
+  #tipOf(owner: string, branch: string): string {
+    if (owner === 'ann') return this.tip(branch);
+    const bare = this.forks.get(owner) ?? null;
+    if (bare === null) return '';
+    const ref = `refs/forks/${owner}/${branch}`;
+    this.git('fetch', '-q', bare, `+refs/heads/${branch}:${ref}`);
+    return this.git('rev-parse', '--verify', '--quiet', ref).stdout.trim();
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((closed) => this.#server.close(closed));
@@ -184,7 +207,9 @@ export class Forge {
       const head = url.searchParams.get('head');
       const state = url.searchParams.get('state') ?? 'open';
       const found = this.pulls.filter(
-        (one) => (head === null || head === `ann:${one.branch}`) && (state === 'all' || one.state === state),
+        (one) =>
+          (head === null || head === `${one.owner}:${one.branch}`) &&
+          (state === 'all' || one.state === state),
       );
       return give(
         200,
@@ -201,6 +226,7 @@ export class Forge {
     const { repo, branch } = this.stranger;
     const pull = {
       number: 77,
+      owner: 'ann',
       branch,
       base: 'main',
       title: 'x',
@@ -214,20 +240,22 @@ export class Forge {
   }
 
   #open(asked: Record<string, unknown>, give: (status: number, body: unknown) => void): void {
-    const { head: branch, base, title, body = '', draft = false } = asked;
+    const { head, base, title, body = '', draft = false } = asked;
     const invalid = (message: string): void =>
       give(422, { message: 'Validation Failed', errors: [{ resource: 'PullRequest', message }] });
-    if (typeof branch !== 'string' || typeof base !== 'string' || typeof title !== 'string')
+    if (typeof head !== 'string' || typeof base !== 'string' || typeof title !== 'string')
       return invalid('head, base and title are needed');
-    const sha = this.tip(branch);
+    const [branch = '', owner = 'ann'] = head.split(':').reverse();
+    const sha = this.#tipOf(owner, branch);
     if (sha === '') return invalid('head is invalid');
     if (this.git('rev-list', '--count', `${base}..${sha}`).stdout.trim() === '0')
       return invalid(`No commits between ${base} and ${branch}`);
-    if (this.pulls.some((one) => one.state === 'open' && one.branch === branch && one.base === base))
-      return invalid(`A pull request already exists for ann:${branch}.`);
+    const same = (one: Pull): boolean => one.owner === owner && one.branch === branch && one.base === base;
+    if (this.pulls.some((one) => one.state === 'open' && same(one)))
+      return invalid(`A pull request already exists for ${owner}:${branch}.`);
     const number = this.pulls.length + 1;
     const pull: Pull = {
-      ...{ number, branch, base, title, sha, state: 'open', merged: false },
+      ...{ number, owner, branch, base, title, sha, state: 'open', merged: false },
       ...{ body: String(body), draft: draft === true },
     };
     this.pulls.push(pull);
@@ -236,13 +264,15 @@ export class Forge {
 
   #shape(pull: Pull): object {
     // An open one follows its branch.
-    if (pull.state === 'open') pull.sha = this.tip(pull.branch) || pull.sha;
-    const { number, title, body, draft, state, sha, branch, base, merged } = pull;
+    if (pull.state === 'open') pull.sha = this.#tipOf(pull.owner, pull.branch) || pull.sha;
+    const { number, title, body, draft, state, sha, owner, branch, base, merged } = pull;
+    const name = owner === 'ann' ? this.repo : `${owner}/shop-fork`;
+    const gone = this.forks.get(owner) === null;
     return {
       ...{ number, title, body, draft, state, merged },
       html_url: `https://forge.example/${this.repo}/pull/${number}`,
       merged_at: merged ? '2026-01-01T00:00:00Z' : null,
-      head: { ref: branch, sha, label: `ann:${branch}`, repo: { full_name: this.repo } },
+      head: { ref: branch, sha, label: `${owner}:${branch}`, repo: gone ? null : { full_name: name } },
       base: { ref: base },
     };
   }

@@ -110,10 +110,18 @@ function idsBelow(dir: string): ReadonlySet<string> {
   return ids;
 }
 
+/** A thread may have files of its own, and has all of them where the main thread has ended; mostly they are those of its process. */
 function openFiles(pid: number, proc: Proc): Use[] {
-  return procNames(`${pid}/fd`, proc)
-    .map((name) => useOf(pid, `${pid}/fd/${name}`, proc))
-    .filter((one) => one !== null);
+  const known = new Set<string | null>();
+  return [String(pid), ...threadsOf(pid, proc)].flatMap((at) =>
+    procNames(`${at}/fd`, proc).flatMap((name) => {
+      const link = `${at}/fd/${name}`;
+      const path = procLink(link, proc);
+      if (known.has(path)) return [];
+      known.add(path);
+      return useOf(pid, link, proc) ?? [];
+    }),
+  );
 }
 
 /** Files that are mapped into its memory: programs and libraries that it runs, for one. */

@@ -4,6 +4,8 @@ import { codeOf, EXIT, UserError } from '../model/errors.ts';
 /** Why nothing in the state dir can be read, or null. One that does not exist yet is fine. Loaded by the gate:
  *  it imports nothing but the file system. */
 export function stateFault(dir: string): string | null {
+  // What stands in the place of bytes that are no text: another directory than the one that was named.
+  if (dir.includes('\ufffd')) return `the path of the state dir ${dir} is not UTF-8: ${ELSEWHERE}`;
   try {
     if (!statSync(dir).isDirectory()) return `the state dir ${dir} is not a directory: ${ELSEWHERE}`;
     accessSync(dir, constants.R_OK | constants.X_OK);

@@ -29,6 +29,11 @@ export function repositoryHere(folder: string | null): Standing {
   if (common === null)
     throw new UserError(EXIT.usage, '--project: this directory is not in a git repository');
   const repo = basename(common) === '.git' ? dirname(common) : common;
+  if (repo.includes('\ufffd'))
+    throw new UserError(
+      EXIT.usage,
+      `--project: the path ${repo} is not UTF-8, and can't be configured: rename it`,
+    );
   const head = git('symbolic-ref', '--short', 'refs/remotes/origin/HEAD')?.replace(/^origin\//, '');
   const base = head ?? git('symbolic-ref', '--short', 'HEAD') ?? 'main';
   const top = git('rev-parse', '--show-toplevel');

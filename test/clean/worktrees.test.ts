@@ -629,8 +629,15 @@ it('a process uses its root, what is open by another name, and a program that wa
   process(3, { cwd: '/', root: '/', 'fd/5': join(place, 'below', 'file') }, '');
   process(4, { cwd: '/', root: '/' }, `7f00-7f01 r-xp 00000000 fe:00 77 ${place}/below/li b.so\n`);
   process(5, { cwd: '/', root: '/', 'fd/5': 'socket:[1]' }, '7f00-7f01 rw-p 00000000 00:00 0 \n');
+  // A thread may have files of its own (CLONE_FILES); where the main thread has ended, the others have all.
+  process(6, { cwd: '/', root: '/', 'fd/5': '/' });
+  process(7, { cwd: '/', root: '/' });
+  for (const pid of [6, 7]) {
+    mkdirSync(join(proc, `${pid}`, 'task', '77', 'fd'), { recursive: true });
+    symlinkSync(join(place, 'below', 'file'), join(proc, `${pid}`, 'task', '77', 'fd', '5'));
+  }
   const seen = lookAtProcesses(world.state, { root: proc });
-  expect([seen.inside(place), seen.inside(join(place, 'below'))]).toEqual([[2], [3, 4]]);
+  expect([seen.inside(place), seen.inside(join(place, 'below'))]).toEqual([[2], [3, 4, 6, 7]]);
   expect(seen.hidden).toBe(0);
 });
 

@@ -75,6 +75,28 @@ describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
   });
 });
 
+it('a path that is not UTF-8 is refused, and nothing is made under another name', () => {
+  // No argument of Node's own can hold such a byte.
+  const shell = (script: string): Ran => {
+    const env = { ...box.env, NODE: process.execPath, BIN };
+    const done = spawnSync('bash', ['-c', script], {
+      cwd: box.dir,
+      env,
+      encoding: 'utf8',
+      timeout: BOUND_MS,
+    });
+    return { code: done.status, out: done.stdout, err: done.stderr };
+  };
+  const before = readdirSync(box.dir);
+  oneClearLine(shell(`MC_PICKUP_STATE_DIR=$PWD/$'odd\\xff' exec "$NODE" "$BIN" init`), /not UTF-8/);
+  expect(readdirSync(box.dir)).toEqual(before);
+  const project = shell(
+    `mkdir $'r\\xff' && cd $'r\\xff' && git init -q && exec "$NODE" "$BIN" init --project`,
+  );
+  expect(project).toMatchObject({ code: 2, err: expect.stringMatching(/not UTF-8/) });
+  expect(readFileSync(box.env.MC_PICKUP_CONFIG ?? '', 'utf8')).not.toContain('\ufffd');
+});
+
 it('a host id that can not be read is no bug of ours: exit 78', () => {
   mkdirSync(join(box.state, 'host-id'), { recursive: true });
   oneClearLine(box.run(['dispatch']), /host-id can't be read or made/);

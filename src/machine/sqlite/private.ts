@@ -6,6 +6,7 @@ import { codeOf } from '../../model/errors.ts';
  *  opened outside SQLite: closing any descriptor of a file drops this process's POSIX locks on it. */
 export function createPrivate(path: string): void {
   if (existsSync(path)) return;
+  if (path.includes('\ufffd')) throw new Error(`${path} is not UTF-8`); // another directory than the one that was named
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   try {
     closeSync(openSync(path, 'wx', 0o600));

@@ -10,7 +10,10 @@ export function defineMachine(program: Command, run: Run): void {
       .command('doctor')
       .description('what is missing or wrong on this machine, each with what to do about it')
       .option('--as-cron', 'in the bare environment of a scheduler: what is wrong only there is marked')
-      .option('--fix', 'first take over the worktrees of a state dir that is gone')
+      .option(
+        '--fix',
+        'first take over the worktrees of a state dir that is gone, and put settings of repositories back that changed during a run',
+      )
       .action((o) => run(async (c) => (await import('../commands/doctor.ts')).doctor(c, o))),
     ['mc-pickup doctor', 'before the first tick, and whenever nothing is launched'],
     ['mc-pickup doctor --as-cron', 'what cron finds, with its short PATH and without your variables'],

@@ -3,6 +3,7 @@ import type { Context } from '../context.ts';
 import { asCron } from '../doctor/as-cron.ts';
 import { examine } from '../doctor/index.ts';
 import { takeOver } from '../doctor/locks.ts';
+import { restoreSettings } from '../doctor/settings.ts';
 import { show } from '../doctor/show.ts';
 import { lookAtOnce } from '../machine/holds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
@@ -15,9 +16,8 @@ export async function doctor(
   context: Context,
   o: { readonly asCron?: boolean; readonly fix?: boolean } = {},
 ): Promise<ExitCode> {
-  const { out, places, env } = context;
-  if (o.fix === true)
-    for (const line of takeOver(loadPolicy(places.config, env).policy, places.state)) out.warn(line);
+  const { out, places } = context;
+  if (o.fix === true) for (const line of await mended(context)) out.warn(line);
   const look = o.asCron === true ? asCron : examine;
   const findings = await showing(context, 'looking', (say) => look(context, say));
   lookAtOnce(places, Date.now());
@@ -25,4 +25,10 @@ export async function doctor(
   if (context.json) out.json(findings);
   else for (const line of show(findings, { color: out.color, width })) out.painted(line);
   return findings.some(({ result }) => result === 'fail') ? EXIT.config : EXIT.ok;
+}
+
+/** What can be mended without a person's thought, a line for each. */
+async function mended({ places, env }: Context): Promise<string[]> {
+  const taken = takeOver(loadPolicy(places.config, env).policy, places.state);
+  return [...taken, ...(await restoreSettings(places, Date.now()))];
 }

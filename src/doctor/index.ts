@@ -12,6 +12,7 @@ import { notifyFindings } from './notify.ts';
 import { programs } from './programs.ts';
 import { projectFindings } from './projects.ts';
 import { serverFindings } from './server.ts';
+import { settingFindings } from './settings.ts';
 import { stateFindings } from './state.ts';
 import { tickFindings } from './ticks.ts';
 import { TRIAL_MS, trialFindings } from './trial.ts';
@@ -41,6 +42,7 @@ export async function examine(
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
     group('projects', 'trials', () => trialFindings(context, policy), TRIAL_MS),
     group('ticks', 'held', () => holdFindings(places, now_ms)),
+    group('projects', 'settings', () => settingFindings(places, now_ms)),
     group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
     group('ticks', 'notifications', () => notifyFindings(places, policy, now_ms)),
     group('machine', 'tmux server', () => serverFindings(context, board.live)),

@@ -42,6 +42,8 @@ export interface Places {
   readonly worktrees: string;
   /** How far the removal of what is old has come. */
   readonly retention: string;
+  /** How what runs share with others was when they began, and which settings they have left changed. */
+  readonly commons: string;
   /** The umask of the person who set this state dir up. */
   readonly umask: string;
   /** What holds launches on this host. */
@@ -96,6 +98,7 @@ export function placesOf(
     bin: `${state}/bin`,
     worktrees: `${state}/worktrees`,
     retention: `${state}/retention.json`,
+    commons: `${state}/commons`,
     umask: `${state}/umask`,
     holds: `${state}/holds.json`,
   };

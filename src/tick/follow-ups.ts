@@ -11,6 +11,7 @@ import type { ExitCode } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Ping } from '../notify/ping.ts';
 import type { TickNow } from '../notify/stopped.ts';
+import { comparedAt, notedRuns } from '../workspace/noted.ts';
 import { dueReviews, publishInTurn, reviewOptions } from './publish.ts';
 import type { TickResult } from './save.ts';
 import type { Wish } from './words.ts';
@@ -35,7 +36,7 @@ export interface Worked {
 }
 
 export interface FollowUp {
-  readonly name: 'retention' | 'ping' | 'notify' | 'metrics' | 'publish' | 'page' | 'pool';
+  readonly name: 'retention' | 'ping' | 'notify' | 'metrics' | 'changes' | 'publish' | 'page' | 'pool';
   /** Begins what is said when it fails. */
   readonly failed: string;
   /** It needs the tick lock and the tick's own board: no tick may be launching meanwhile. */
@@ -86,6 +87,13 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     run: writeMetrics,
   },
   {
+    name: 'changes',
+    failed: 'what changed in a repository during a run could not be told',
+    bound_ms: () => CHANGES_MS,
+    due: changesDue,
+    run: async ({ context }, signal) => (await import('./following.ts')).tellChanges(context, signal),
+  },
+  {
     name: 'publish',
     failed: 'what is in review was not published',
     bound_ms: publishBound,
@@ -109,6 +117,27 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     run: async ({ context, policy }) => (await import('./following.ts')).startFilling(context, policy),
   },
 ];
+
+/** How long the next follow-ups wait for what git tells of main checkouts. */
+const CHANGES_MS = 2000;
+/** How often the runs that live are looked at. */
+const LIVE_MS = 10 * MINUTE_MS;
+
+/** When a run has ended, whoever ended it, and now and then while one lives. A listing of our own directory tells. */
+function changesDue({ context: { places }, worked }: EndedTick): boolean {
+  const noted = worked === null ? [] : notedRuns(places.commons);
+  if (worked === null || noted.length === 0) return false;
+  const { world, outcomes } = worked.result;
+  const live = new Set([
+    ...world.runtimes.map(({ row }) => row.mark),
+    ...(outcomes ?? []).map(({ run }) => run),
+  ]);
+  const ended = (outcomes ?? []).some(({ step, result }) => result === 'done' && ENDING.has(step.kind));
+  return ended || noted.some((run) => !live.has(run)) || isOld(comparedAt(places.commons), LIVE_MS);
+}
+
+/** Steps after which a run may have ended. */
+const ENDING: ReadonlySet<string> = new Set(['end', 'retry', 'ask', 'submit']);
 
 /** How often a tick takes old things away. */
 const RETENTION_MS = 10 * MINUTE_MS;

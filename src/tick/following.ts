@@ -2,4 +2,5 @@
 export { writeMetrics } from '../metrics/write.ts';
 export { tell } from '../notify/tell.ts';
 export { writePage } from '../page/write.ts';
+export { tellChanges } from './commons.ts';
 export { startFilling } from './pool.ts';

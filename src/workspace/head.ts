@@ -38,6 +38,16 @@ export function hasCommits(worktree: string, branch: string | null): boolean | n
   return found.length === 0 && made === null ? null : found.some((tip) => tip !== start);
 }
 
+/** What HEAD of a git dir is on, in words: `main at 0123456789ab`; null = it cannot be told. */
+export function headOf(own: string): string | null {
+  const head = line(join(own, 'HEAD'));
+  const on = head === null ? null : (/^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null);
+  const tip = on === null ? sha(head) : tipOf(own, on);
+  return tip === null
+    ? null
+    : `${on?.replace('refs/heads/', '') ?? 'a detached HEAD'} at ${tip.slice(0, 12)}`;
+}
+
 /** The commits that were made in the worktree with this git dir, by its log of HEAD; null = no log can be read. */
 export function madeIn(own: string): ReadonlySet<string> | null {
   const text = textAt(join(own, 'logs', 'HEAD'), { most: MOST_LOG, encoding: 'latin1' });

@@ -1,6 +1,7 @@
 /** Reached by dynamic import only: a tick that launches nothing needs none of it. */
 
 export { asLeft } from './as-left.ts';
+export { noteCommons } from './commons-notes.ts';
 export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { startIn } from './folder.ts';
 export { branchFacts } from './git.ts';

@@ -174,7 +174,7 @@ describe('the table', () => {
   const names = FOLLOW_UPS.map(({ name }) => name);
 
   it('names each once, and puts what needs the lock first', () => {
-    expect(names).toEqual(['retention', 'ping', 'notify', 'metrics', 'publish', 'page', 'pool']);
+    expect(names).toEqual(['retention', 'ping', 'notify', 'metrics', 'changes', 'publish', 'page', 'pool']);
     expect(FOLLOW_UPS.filter(({ locked }) => locked).map(({ name }) => name)).toEqual(['retention']);
   });
 

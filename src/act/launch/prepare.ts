@@ -99,6 +99,8 @@ async function stage(
   failpoint('prepare-run-written');
   const refused = await runHooks(claimed, { worktree, start }, hands, { env, processes });
   if (refused !== null) return refused;
+  // What the hooks of the project have set is theirs.
+  workspace.noteCommons(places.commons, run, worktree);
   const where = {
     ...{ worktree, branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),

@@ -165,6 +165,11 @@ const SAID: readonly Table<Said | string>[] = [
         'what the names of new branches begin with: `mc/MC-1-...`; older ones keep theirs, and are found all the same',
       fetch: 'whether to fetch before a worktree is made',
       fetch_timeout_seconds: 'bound of that fetch',
+      submodules: {
+        says: 'whether a new worktree has its submodules, or theirs as well (`"recursive"`); from `.git/modules` of `repo` where they are there',
+        otherwise: 'where the base has a `.gitmodules`',
+        example: 'recursive',
+      },
       base_max_age_days: 'a base older than this gives a warning',
       max_agents: { says: 'living agents of this project', otherwise: NO_LIMIT, example: 2 },
       agents_may:

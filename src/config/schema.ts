@@ -107,6 +107,9 @@ export const PROJECT = v.object(
     fetch: v.optional(v.boolean('must be true or false'), true),
     fetch_timeout_seconds: v.optional(positive(3600), 30),
     base_max_age_days: v.optional(positive(36_500), 14),
+    submodules: v.optional(
+      v.union([v.boolean(), v.literal('recursive')], 'must be true, false or "recursive"'),
+    ),
     max_agents: v.optional(whole(0, 1000)),
     agents_may: v.optional(
       v.array(

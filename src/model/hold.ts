@@ -18,6 +18,8 @@ export const HOLD_TODO = {
   git_silent: 'look at what git waits for there',
   repo_odd: 'move away what it names',
   checkout_fails: 'mend what git complains of: every new worktree of this project meets it',
+  submodules_missing:
+    'run git submodule update --init in the repository, or set project.NAME.submodules = false',
   hook_fails: 'mend project.NAME.after_create: it fails for every new worktree',
   base_gone: 'set project.NAME.base to the name that the branch has on the remote now',
   fetch_fails: 'mend the remote, or set fetch = false in project.NAME to begin at what is here',

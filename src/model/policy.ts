@@ -138,6 +138,8 @@ export interface Project {
   readonly fetch: boolean;
   readonly fetch_timeout_seconds: number;
   readonly base_max_age_days: number;
+  /** null = where the base has a `.gitmodules`. */
+  readonly submodules: boolean | 'recursive' | null;
   readonly max_agents: number | null;
   /** What is a person's otherwise, and left to agents here. */
   readonly agents_may: readonly AgentsMay[];

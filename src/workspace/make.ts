@@ -16,6 +16,7 @@ import { given, takeSlot } from './pool.ts';
 import { failed, failing, no, type Prepared, type Refused, type Site } from './prepared.ts';
 import { halfMade, markReady, markStart } from './ready.ts';
 import type { Turn } from './site.ts';
+import { checkOutSubmodules } from './submodules.ts';
 import { fetchOnce, once, type Shared } from './turn.ts';
 
 const DAY_MS = 86_400_000;
@@ -79,6 +80,8 @@ export async function make(
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
   // What follows is of this worktree alone.
   if (!pooled) next();
+  const lacks = await checkOutSubmodules(project, common, target);
+  if (lacks !== null) return no('submodules_missing', lacks);
   markReady(site);
   if (pooled) given(common, target);
   if (gone !== null) noteMade(site, gone);

@@ -21,6 +21,7 @@ export type Refusal =
   | 'disk_full'
   | 'too_many_files'
   | 'git_failed'
+  | 'submodules_missing'
   | 'git_silent'
   | 'repo_odd'
   | 'being_made'

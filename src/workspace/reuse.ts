@@ -7,6 +7,7 @@ import { branchesOf, nameOf } from './make.ts';
 import { ownGitDir, READY, textOf } from './own.ts';
 import { askedFor, no, type Prepared, type Site } from './prepared.ts';
 import { markReady } from './ready.ts';
+import { checkOutSubmodules } from './submodules.ts';
 import type { Shared } from './turn.ts';
 
 /** The worktree that is there, with whatever is in it, if it is this repository's and this ticket's. Its agent may have left it on
@@ -41,6 +42,9 @@ export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
     );
   const name = mine ? branch : await branchOf(site, shared);
   if (typeof name !== 'string') return name;
+  // Nobody was given it yet: it may lack what could not be had then.
+  const lacks = isReady(target) ? null : await checkOutSubmodules(project, common, target);
+  if (lacks !== null) return no('submodules_missing', lacks);
   markReady(site);
   const warnings = mine ? [] : [`${target} is on ${on}, not on ${name}: it is gone on with as it is`];
   return { ok: true, worktree: target, branch: name, created: false, warnings };
@@ -62,14 +66,19 @@ async function look(target: string): Promise<readonly [GitResult, string]> {
 /** The key of the ticket that a worktree was made for; null = it was not made here. An earlier version noted it of branches alone. */
 function keyHere({ target, ticket }: Site, branch: string, keys: ReadonlyMap<string, string>): string | null {
   const own = ownGitDir(target);
-  const isReady = own !== null && isPlainFile(join(own, READY));
-  const noted = isReady ? textOf(join(own, READY)) : '';
+  const ready = isReady(target);
+  const noted = own !== null && ready ? textOf(join(own, READY)) : '';
   if (noted !== '') return noted;
   const isNumber = prefixOf(branch, ticket.id) !== null;
-  if (!isReady && !isNumber) return null;
+  if (!ready && !isNumber) return null;
   const ofNumber = [...keys.values()].filter((key) => key.startsWith(`${ticket.id}@`));
   const known = isNumber ? keys.get(branch) : undefined;
   return known ?? (ofNumber.includes(keyOf(ticket)) ? undefined : ofNumber[0]) ?? keyOf(ticket);
+}
+
+function isReady(target: string): boolean {
+  const own = ownGitDir(target);
+  return own !== null && isPlainFile(join(own, READY));
 }
 
 /** The ticket's branch, where its worktree is on another: the newest of those that were made for it, or the name that it would have. */

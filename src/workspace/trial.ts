@@ -17,6 +17,7 @@ import { failed, no, type Refused, type Site } from './prepared.ts';
 import { dryPush } from './push.ts';
 import { dropRoot, missingOf, rootOf } from './root.ts';
 import { atSite } from './site.ts';
+import { checkOutSubmodules } from './submodules.ts';
 import { fetchOnce } from './turn.ts';
 
 export interface Trial {
@@ -108,6 +109,8 @@ async function checkedOut(
   const bound = timeout_ms === undefined ? {} : { timeout_ms };
   const added = await addWorktree({ common, repo: project.repo }, name, { target, args, ...bound });
   if (!added.ok) return failed(added.error);
+  const lacks = await checkOutSubmodules(project, common, target);
+  if (lacks !== null) return no('submodules_missing', lacks);
   return {
     ok: true,
     stale,

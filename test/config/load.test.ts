@@ -43,6 +43,7 @@ test('a small configuration with its defaults', () => {
     fetch: true,
     fetch_timeout_seconds: 30,
     base_max_age_days: 14,
+    submodules: null,
     max_agents: null,
     agents_may: [],
     worktrees: null,

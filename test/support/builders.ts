@@ -294,6 +294,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     fetch: false,
     fetch_timeout_seconds: 30,
     base_max_age_days: 7,
+    submodules: null,
     max_agents: null,
     agents_may: [],
     worktrees: null,

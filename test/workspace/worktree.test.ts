@@ -48,6 +48,7 @@ const project = (more: object = {}) => ({
   fetch: true,
   fetch_timeout_seconds: 5,
   base_max_age_days: 14,
+  submodules: null,
   max_agents: null,
   agents_may: [],
   worktrees: null,

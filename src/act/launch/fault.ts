@@ -26,6 +26,7 @@ const WHOSE: Readonly<Record<Refusal, Whose>> = {
   worktree_missing: 'passing',
   worktree_symlink: untold('checkout_fails'),
   git_failed: untold('checkout_fails'),
+  submodules_missing: untold('submodules_missing'),
   no_permission: untold('no_permission'),
   disk_full: untold('disk_full'),
   git_silent: project('git_silent'),

@@ -6,6 +6,8 @@ import { git, ON_DISK } from './git.ts';
 import { wanted } from './ignored.ts';
 import { type Ask, few, MANY, no, type Stays } from './kept.ts';
 import { programsOf } from './merged.ts';
+import { gitDir } from './own.ts';
+import { START_REF } from './submodules.ts';
 import type { Shared } from './turn.ts';
 
 /** What is there, if nothing of it is unsaved. */
@@ -37,7 +39,8 @@ export async function lookForChanges(
   if (filtered !== null) return filtered;
   const status = await ask(
     ...['status', '--porcelain=v2', '--branch', '-z', '--untracked-files=all', '--ignored=matching'],
-    ...['--ignore-submodules=none', '--no-renames'],
+    // What is in a submodule is judged by itself: git would start a program of its own for it.
+    ...['--ignore-submodules=dirty', '--no-renames'],
   );
   if (!status.ok) return no('git_failed', status.error);
   const lines = status.stdout.split('\0').filter((one) => one !== '');
@@ -80,9 +83,9 @@ async function hiddenChanges(dir: string, ask: Ask): Promise<Stays | null> {
     const [, tag = '', mode = '', path = ''] = /^(\S) (\d+) \S+ \d\t([\s\S]*)$/.exec(line) ?? [];
     if (tag === '') continue;
     const there = lstatSync(join(dir, path), { throwIfNoEntry: false });
-    // A submodule that was never checked out is an empty directory.
-    if (mode === '160000' && there?.isDirectory() && namesAt(join(dir, path), 1).length > 0)
-      return no('submodule', `${path} is a submodule that is checked out`);
+    // A submodule that was never checked out is an empty directory; one that was is judged by itself.
+    if (mode === '160000' && there?.isDirectory() && isFilled(join(dir, path)))
+      return no('submodule', `${path} has files, and is a submodule that is not checked out`);
     // Told to be taken for unchanged (lower case), or not to be looked at (S): a change in it is not shown.
     if (there !== undefined && mode !== '160000' && /^[a-zS]$/.test(tag))
       return no('hidden_changes', `${path} is marked as unchanged: git does not look at it`);
@@ -90,17 +93,30 @@ async function hiddenChanges(dir: string, ask: Ask): Promise<Stays | null> {
   return null;
 }
 
+function isFilled(path: string): boolean {
+  return namesAt(path, 1).length > 0 && gitDir(path) === null;
+}
+
 /** Why a repository that is no worktree of ours may not go; null = all of it is on its remotes. */
-export async function ownWork(dir: string): Promise<string | null> {
-  // Its configuration may be anybody's: nothing is fetched by it.
+export async function ownWork(dir: string, { isModule = false } = {}): Promise<string | null> {
+  const isBare = lookAtName(join(dir, '.git')) === null;
+  // Its files are here, whatever is configured: those of a worktree that was set aside are at another place than before.
+  const env = { GIT_WORK_TREE: dir };
   const ask: Ask = (...args) =>
-    git(dir, [...ON_DISK, ...args], { timeout_ms: 120_000, ...MANY, env: { GIT_ALLOW_PROTOCOL: '' } });
-  const alone = await ask('rev-list', '--count', '--all', '--not', '--remotes');
+    git(dir, [...ON_DISK, ...args], {
+      timeout_ms: 120_000,
+      ...MANY,
+      ...(isBare && !isModule ? {} : { env }),
+    });
+  // What was left behind in a submodule goes with it, unlike the log of the worktree itself.
+  const all = isModule ? ['--all', '--reflog'] : ['--all'];
+  const elsewhere = isModule ? ['--remotes', `--glob=${START_REF}`] : ['--remotes'];
+  const alone = await ask('rev-list', '--count', ...all, '--not', ...elsewhere);
   if (!alone.ok) return 'git can not tell what it has';
   if (alone.stdout !== '0')
     return `it has ${alone.stdout === '1' ? 'a commit' : `${alone.stdout} commits`} that no remote has`;
   // A bare one has no files.
-  if (lookAtName(join(dir, '.git')) === null) return null;
+  if (isBare) return null;
   const changes = await lookForChanges(dir, { ask, main: null, worktrees: [], shared: new Map() });
   return 'ok' in changes ? changes.says : null;
 }

@@ -24,6 +24,7 @@ import {
   slotDir,
   writeSlot,
 } from './slots.ts';
+import { checkOutSubmodules } from './submodules.ts';
 import { fetchOnce } from './turn.ts';
 
 /** In a slot's own git dir: it was ready once, and what is in it beyond that is somebody's. */
@@ -127,6 +128,8 @@ async function makeReady(
   const own = ownDir(common, slot);
   if (own === null) return `${slot} is not known to git`;
   for (const name of [HOOK_DONE, MADE]) removeFileAt(join(own, name));
+  const lacks = await checkOutSubmodules(project, common, slot);
+  if (lacks !== null) return lacks;
   const spec: HookSpec | null = project.pool_setup ?? project.after_create;
   if (spec !== null) {
     const logFile = filling.logFile(o.n);

@@ -80,7 +80,7 @@ export async function make(
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
   // What follows is of this worktree alone.
   if (!pooled) next();
-  const lacks = await checkOutSubmodules(project, common, target);
+  const lacks = pooled ? null : await checkOutSubmodules(project, common, target);
   if (lacks !== null) return no('submodules_missing', lacks);
   markReady(site);
   if (pooled) given(common, target);

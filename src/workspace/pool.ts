@@ -11,7 +11,8 @@ import type { Project } from '../model/policy.ts';
 import { removeWorktree } from './adding.ts';
 import { commitOf, git, ON_DISK } from './git.ts';
 import { gitDir, ownDir, READY } from './own.ts';
-import { claimSlot, isFresh, readSlot, slotDir } from './slots.ts';
+import { claimSlot, isFresh, moveSlot, readSlot, slotDir } from './slots.ts';
+import { checkOutSubmodules, hasSubmodules, moveSubmodules } from './submodules.ts';
 
 /** In a worktree's own git dir: it was made as a slot. */
 export const SLOT = 'mc-pickup-slot';
@@ -70,7 +71,13 @@ export async function takeSlot(wanted: {
 async function turnInto(
   slot: string,
   sha: string,
-  { common, target, base, branch }: { common: string; target: string; base: string; branch: string },
+  {
+    project,
+    common,
+    target,
+    base,
+    branch,
+  }: { project: Project; common: string; target: string; base: string; branch: string },
 ): Promise<boolean> {
   if (!(await isUntouched(slot, common, sha))) return false;
   const tip = await commitOf(common, base);
@@ -80,12 +87,21 @@ async function turnInto(
     const names = await git(common, ['diff', '--name-only', '-z', '--no-renames', sha, tip, '--']);
     if (!ahead.ok || !names.ok || names.stdout.split('\0').some((name) => MANIFEST.test(name))) return false;
     if (!(await git(slot, ['reset', '-q', '--hard', tip], CHECKOUT)).ok) return false;
+    if ((await checkOutSubmodules(project, common, slot)) !== null) return false;
   }
   if (existsSync(target)) rmdirSync(target);
-  if (!(await git(common, ['worktree', 'move', '--', slot, target])).ok) return false;
+  if (!(await moveTo(common, slot, target))) return false;
   if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], CHECKOUT)).ok) return true;
   await removeWorktree(common, target);
   return false;
+}
+
+/** Git moves no worktree that has submodules: they know where they are. */
+async function moveTo(common: string, slot: string, target: string): Promise<boolean> {
+  if (!hasSubmodules(slot)) return (await git(common, ['worktree', 'move', '--', slot, target])).ok;
+  moveSlot(slot, target);
+  const repaired = await git(common, ['worktree', 'repair', '--', target]);
+  return repaired.ok && (await moveSubmodules(target)) === null;
 }
 
 /** Ours, as it was made, and nothing of anybody's in it. */
@@ -95,6 +111,13 @@ export async function isUntouched(slot: string, common: string, sha: string): Pr
   if (!neverGiven(own) || existsSync(join(own, 'locked'))) return false;
   if ((await git(slot, ['symbolic-ref', '-q', 'HEAD'])).ok) return false;
   const head = await git(slot, ['rev-parse', 'HEAD']);
-  const status = await git(slot, [...ON_DISK, 'status', '--porcelain', '-z', '--untracked-files=all']);
+  const status = await git(slot, [
+    ...ON_DISK,
+    'status',
+    '--porcelain',
+    '-z',
+    '--untracked-files=all',
+    '--ignore-submodules=none',
+  ]);
   return head.ok && head.stdout === sha && status.ok && status.stdout === '';
 }

@@ -5,9 +5,9 @@
  */
 
 import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { realOf } from '../machine/files.ts';
-import { isPlainDir, textAt } from '../machine/foreign.ts';
+import { isPlainDir, namesAt, textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
 import { branchKeys } from './branches.ts';
 import { lookForChanges, ownWork } from './changes.ts';
@@ -88,7 +88,7 @@ async function judge(asked: Asked): Promise<Judged> {
   const [mount] = tree.mounts;
   if (mount !== undefined)
     return no('mount', `${relative(dir, mount)} is another file system, mounted there`);
-  const nested = nestedIn(dir, common, tree.repositories);
+  const nested = nestedIn(dir, { own: realOf(own), common }, tree.repositories);
   const worktrees = nested.flatMap(({ name, isWorktree }) => (isWorktree ? [name] : []));
   const changes = await lookForChanges(dir, { ask, main: project.repo, worktrees, shared });
   if ('ok' in changes) return changes;
@@ -124,6 +124,8 @@ async function judge(asked: Asked): Promise<Judged> {
   // Commits that were made here and left behind (amended, reset): the log of HEAD goes with the worktree.
   const logged = await unreached(join(own, 'logs', 'HEAD'), ask);
   if (logged === null) return no('git_failed', 'its log of HEAD can not be followed');
+  const leftOver = await modulesLeft(own, nested);
+  if (leftOver !== null) return leftOver;
   const below = await judgeNested(nested, { ...asked, shared, also: [...also, tip] });
   if (!below.ok) return below;
   const id = `${stat.dev}:${stat.ino}`;
@@ -132,18 +134,25 @@ async function judge(asked: Asked): Promise<Judged> {
   return { ok: true, tip, branch, because: where.because, logged: all, withIt, bytes: tree.bytes, id };
 }
 
-/** Repositories inside a worktree: worktrees of the same repository, and others. */
+/** Repositories inside a worktree: worktrees of the same repository, its submodules, and others. */
 interface Nested {
   readonly path: string;
   readonly name: string;
   readonly isWorktree: boolean;
+  /** Its git dir, where it is that of a submodule of this worktree. */
+  readonly module: string | null;
 }
 
-function nestedIn(dir: string, common: string, repositories: readonly string[]): Nested[] {
+function nestedIn(
+  dir: string,
+  { own: mine, common }: { readonly own: string; readonly common: string },
+  repositories: readonly string[],
+): Nested[] {
   return repositories.map((path) => {
     const own = isPlainDir(join(path, '.git')) ? null : gitDir(path);
     const isWorktree = own !== null && realOf(dirname(own)) === join(common, 'worktrees');
-    return { path, name: relative(dir, path), isWorktree };
+    const isModule = own !== null && realOf(own).startsWith(`${mine}/modules/`);
+    return { path, name: relative(dir, path), isWorktree, module: isModule ? realOf(own) : null };
   });
 }
 
@@ -156,13 +165,15 @@ async function judgeNested(
 > {
   const logged: string[] = [];
   const says: string[] = [];
-  for (const { path, name, isWorktree } of nested) {
+  for (const { path, name, isWorktree, module } of nested) {
     // One in a nested one was judged with that.
     if (nested.some((one) => one.isWorktree && path.startsWith(`${one.path}/`))) continue;
     if (!isWorktree) {
-      const why = await ownWork(path);
+      const isModule = module !== null;
+      const why = await ownWork(path, { isModule });
+      if (why !== null && isModule) return no('submodule', `its submodule ${name}: ${why}`);
       if (why !== null) return no('nested_repository', `${name} is a repository of its own: ${why}`);
-      says.push(`${name} (a clone without work of its own)`);
+      says.push(isModule ? `${name} (a submodule)` : `${name} (a clone without work of its own)`);
       continue;
     }
     const judged = await judge({ ...asked, dir: path, registered: join(asked.registered, name) });
@@ -171,6 +182,28 @@ async function judgeNested(
     says.push(`${name} (a worktree, ${judged.because})`);
   }
   return { ok: true, logged, says };
+}
+
+/** Git dirs of submodules that are no longer checked out: what is in them goes with the worktree as well. */
+async function modulesLeft(own: string, nested: readonly Nested[]): Promise<Stays | null> {
+  for (const dir of modulesBelow(join(realOf(own), 'modules'))) {
+    if (nested.some(({ module }) => module === dir)) continue;
+    const why = await ownWork(dir, { isModule: true });
+    if (why !== null)
+      return no('submodule', `its submodule ${basename(dir)}, which is not checked out: ${why}`);
+  }
+  return null;
+}
+
+/** Every git dir of a submodule below a directory; one may hold those of its own submodules. */
+function modulesBelow(dir: string): string[] {
+  return namesAt(dir).flatMap((name) => {
+    const path = join(dir, name);
+    if (!isPlainDir(path)) return [];
+    return existsSync(join(path, 'HEAD'))
+      ? [path, ...modulesBelow(join(path, 'modules'))]
+      : modulesBelow(path);
+  });
 }
 
 /** A setting may point git at other files than these. */
@@ -222,7 +255,6 @@ function lookAtOwn(dir: string, own: string, me: Owner | null): Judged | null {
   if (half !== undefined) return no('in_progress', `something is half done in it (${half})`);
   if (filesBelow(join(own, 'refs')).length > 0)
     return no('own_refs', 'it has refs of its own (refs/worktree, refs/bisect)');
-  if (existsSync(join(own, 'modules'))) return no('submodule', 'it has submodules checked out');
   return null;
 }
 

@@ -34,9 +34,10 @@ export function hookKey({
   after_create,
   pool_setup,
   path,
-}: Pick<Project, 'after_create' | 'pool_setup' | 'path'>): string {
-  const where = path === null ? [] : [path];
-  return fnv1a(JSON.stringify([pool_setup?.argv ?? null, after_create?.argv ?? null, ...where]));
+  submodules,
+}: Pick<Project, 'after_create' | 'pool_setup' | 'path' | 'submodules'>): string {
+  const more = [...(path === null ? [] : [path]), ...(submodules === null ? [] : [submodules])];
+  return fnv1a(JSON.stringify([pool_setup?.argv ?? null, after_create?.argv ?? null, ...more]));
 }
 
 /** null = there is none that can be read. */
@@ -64,6 +65,11 @@ export function claimSlot(root: string, n: number): string | null {
   } catch {
     return null;
   }
+}
+
+/** Puts the directory of a slot at the place of a worktree, beside it: git is told afterwards. */
+export function moveSlot(slot: string, target: string): void {
+  renameSync(slot, target);
 }
 
 /** Takes away what claims of processes that are gone have left of a slot. */

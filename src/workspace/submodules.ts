@@ -4,7 +4,7 @@
  * comes from their remotes, as `git submodule update` has it. Nothing of it is written to the configuration that all worktrees share.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { lookAtName } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
 import { ADD_MS } from './adding.ts';
@@ -58,6 +58,23 @@ async function checkOut(place: Place): Promise<string | null> {
     const missing =
       deep && hasSubmodules(below.worktree) ? await checkOut({ ...below, stores: nested }) : null;
     if (missing !== null) return missing;
+  }
+  return null;
+}
+
+/** Tells the submodules of a worktree, and theirs, where they are since it was moved beside its old place; null = done. */
+export async function moveSubmodules(worktree: string): Promise<string | null> {
+  if (!hasSubmodules(worktree)) return null;
+  const all = await submodulesOf(worktree, 'origin');
+  if (typeof all === 'string') return all;
+  for (const { path } of all) {
+    const inside = join(worktree, path);
+    const own = gitDir(inside);
+    if (own === null) continue;
+    const file = ['config', '--file', join(own, 'config'), 'core.worktree', relative(own, inside)];
+    const done = await git(worktree, file);
+    const wrong = done.ok ? await moveSubmodules(inside) : done.error;
+    if (wrong !== null) return wrong;
   }
   return null;
 }

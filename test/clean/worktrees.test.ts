@@ -441,14 +441,14 @@ const DANGERS: readonly (readonly [why: string, what: string, make: Make])[] = [
   ],
   [
     'submodule',
-    'a submodule that is checked out',
+    'a commit of a submodule, merged by its name, that is not on its remote',
     (tree) => {
       git(world.repo, 'init', '-q', '-b', 'main', join(world.dir, 'sub'));
       world.commit(join(world.dir, 'sub'), 'sub');
       git(tree.dir, 'submodule', '--quiet', 'add', join(world.dir, 'sub'), 'sub');
-      git(tree.dir, 'commit', '-qm', 'submodule');
-      git(world.repo, 'merge', '-q', tree.branch);
       world.commit(join(tree.dir, 'sub'), 'unpushed in the submodule');
+      git(tree.dir, 'commit', '-qam', 'submodule');
+      git(world.repo, 'merge', '-q', tree.branch);
     },
   ],
   [

@@ -13,7 +13,10 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { prepareWorkspace } from '../../src/workspace/index.ts';
+import { startedWith } from '../../src/machine/proc.ts';
+import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
+import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
 
 let dir = '';
@@ -122,6 +125,91 @@ describe('a new worktree', () => {
       expect(git(worktree, 'submodule', 'status')).toMatch(/^[0-9a-f]/);
     } finally {
       rmSync(join(dir, '.gitconfig'));
+      git(join(repo, 'libs', 'one'), 'fetch', '-q', 'origin');
     }
+  });
+});
+
+describe('a worktree that is kept ready', () => {
+  it('has them, and where it is given to a ticket they know their new place', async () => {
+    const more = { pool: 1, submodules: 'recursive' };
+    const filled = await fillSlot({
+      ...{ project: project(more), root: root(), env: {}, logFile: (n) => join(dir, `${n}.log`) },
+      processes: { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') },
+    });
+    expect(filled).toEqual({ kind: 'made', n: 1 });
+    const worktree = await made(more);
+    expect(existsSync(join(root(), '.pool-1'))).toBe(false);
+    expect(git(worktree, 'submodule', 'status', '--recursive')).not.toMatch(/^[-+]/m);
+    expect(git(join(worktree, 'libs', 'one', 'deep'), 'status', '--porcelain')).toBe('');
+  });
+});
+
+describe('clean', () => {
+  const judge = (worktree: string) => {
+    const [id = ''] = /[^/]+$/.exec(worktree) ?? [];
+    return judgeWorktree({ dir: worktree, registered: worktree, project: project(), key: `${id}@1` });
+  };
+
+  it('takes a worktree whose submodules are as they were, also where it was set aside', async () => {
+    const worktree = await made({ submodules: 'recursive' });
+    expect(await judge(worktree)).toMatchObject({
+      ok: true,
+      withIt: expect.arrayContaining(['libs/one (a submodule)', 'libs/one/deep (a submodule)']),
+    });
+    const aside = join(root(), '.cleaning-x');
+    renameSync(worktree, aside);
+    const [id = ''] = /[^/]+$/.exec(worktree) ?? [];
+    const asked = { dir: aside, registered: worktree, project: project(), key: `${id}@1` };
+    expect(await judgeWorktree(asked)).toMatchObject({ ok: true });
+    renameSync(aside, worktree);
+  });
+
+  it('leaves one with work in a submodule that is nowhere else', async () => {
+    const worktree = await made();
+    const inside = join(worktree, 'libs', 'one');
+    const says = async () => (await judge(worktree)) as { because: string; says?: string };
+    writeFileSync(join(inside, 'new.txt'), '');
+    expect(await says()).toMatchObject({
+      because: 'submodule',
+      says: expect.stringMatching(/libs\/one: .*untracked/),
+    });
+    const work = commit(inside, 'new.txt');
+    expect(await says()).toMatchObject({ because: 'unsaved' });
+    // Left behind in its log alone.
+    git(inside, 'reset', '-q', '--hard', 'HEAD~1');
+    expect(await says()).toMatchObject({
+      because: 'submodule',
+      says: expect.stringContaining('a commit that no remote has'),
+    });
+    // Nor is it looked at no more where it is not checked out.
+    git(worktree, 'submodule', '--quiet', 'deinit', '-f', 'libs/one');
+    expect(await says()).toMatchObject({
+      because: 'submodule',
+      says: expect.stringContaining('not checked out'),
+    });
+    git(worktree, 'submodule', '--quiet', 'update', '--init');
+    git(inside, 'push', '-q', 'origin', `${work}:refs/heads/pushed`);
+    git(inside, 'fetch', '-q', 'origin');
+    expect(await says()).toMatchObject({ ok: true });
+    // What lies in the place of one that is not checked out is shown by nothing.
+    git(worktree, 'submodule', '--quiet', 'deinit', '-f', 'libs/one');
+    writeFileSync(join(inside, 'lost.txt'), '');
+    expect(await says()).toMatchObject({ because: 'submodule', says: expect.stringContaining('has files') });
+  });
+
+  it('starts no program that a submodule names', async () => {
+    const worktree = await made();
+    const inside = join(worktree, 'libs', 'one');
+    const canary = join(dir, 'canary');
+    const evil = join(dir, 'evil');
+    writeFileSync(evil, `#!/bin/sh\necho x >>${canary}\ncat\n`, { mode: 0o755 });
+    for (const key of ['core.fsmonitor', 'filter.evil.clean', 'diff.external', 'core.pager'])
+      git(inside, 'config', key, evil);
+    writeFileSync(join(inside, '.gitattributes'), '* filter=evil\n');
+    writeFileSync(join(inside, 'one.txt'), 'changed\n');
+    rmSync(canary, { force: true });
+    expect(await judge(worktree)).toMatchObject({ because: 'submodule' });
+    expect(existsSync(canary)).toBe(false);
   });
 });

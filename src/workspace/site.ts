@@ -15,6 +15,8 @@ export interface Wanted extends Pick<Site, 'project' | 'ticket'> {
   readonly root: string;
   /** The state dir that the worktree is locked for; without one it is nobody's. */
   readonly state?: string;
+  /** By repository, what the launches of one tick ask but once, also where none of them waits for another. */
+  readonly asked?: Map<string, Shared>;
 }
 
 /** Who is at a repository now. */
@@ -43,7 +45,9 @@ export async function atSite<T extends { readonly ok: true }>(
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory())
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
     const repo = realpathSync(project.repo);
-    return await inTurn(repo, async (shared, next) => {
+    return await inTurn(repo, async (ofQueue, next) => {
+      const shared = wanted.asked?.get(repo) ?? ofQueue;
+      wanted.asked?.set(repo, shared);
       if (silent.has(repo))
         return no(
           'git_silent',

@@ -3,6 +3,7 @@ import { monotonicMs } from '../../machine/clock.ts';
 import type { Project } from '../../model/policy.ts';
 import type { Refused } from '../../workspace/prepared.ts';
 import type { Tried } from '../../workspace/trial.ts';
+import type { Shared } from '../../workspace/turn.ts';
 import type { Here } from '../here.ts';
 import type { Outside } from '../outside.ts';
 import { witness } from '../witnesses.ts';
@@ -25,7 +26,8 @@ export function launchOutside(here: Here): LaunchOutside {
   const { board, places, clock, starter } = here;
   const registrar = new Registrar(places, board, clock);
   const claimed = new Map<string, number>();
-  const asked = once((agent: string) => unlaunchable(agent, here));
+  const asked = new Map<string, Shared>();
+  const ready = once((agent: string) => unlaunchable(agent, here));
   const tried = once(async (name: string): Promise<Tried | Refused> => {
     const project = here.policy.projects.get(name);
     const { tryOut } = await import('../../workspace/index.ts');
@@ -33,11 +35,11 @@ export function launchOutside(here: Here): LaunchOutside {
     return tryOut({ project, root: join(places.worktrees, name) });
   });
   return {
-    unlaunchable: ({ agent }) => asked(agent),
+    unlaunchable: ({ agent }) => ready(agent),
     lookAgain: (hold) => probe(hold, here),
     async prepare(one, proven = () => undefined) {
       claimed.set(one.run, monotonicMs());
-      const proof = { proven, trial: ({ name }: Project) => tried(name) };
+      const proof = { proven, trial: ({ name }: Project) => tried(name), asked };
       return prepare(one, here, starter ? null : registrar.pipe(one.run), proof);
     },
     neighbours: lastLook(here, (run) => claimed.get(run)),

@@ -5,6 +5,7 @@ import type { Project } from '../../model/policy.ts';
 import { oneLine } from '../../model/text.ts';
 import type { Prepared, Ready, Refused } from '../../workspace/prepared.ts';
 import type { Tried } from '../../workspace/trial.ts';
+import type { Shared } from '../../workspace/turn.ts';
 import type { Here } from '../here.ts';
 import type { Claimed, PreparedLaunch } from '../outside.ts';
 import { faultOfTrial, whoseIs } from './fault.ts';
@@ -15,6 +16,7 @@ export interface Proof {
   readonly proven: () => void;
   /** Tries one on a scratch name, once a tick. */
   readonly trial: (project: Project) => Promise<Tried | Refused>;
+  readonly asked: Map<string, Shared>;
 }
 
 export type NotPrepared = Extract<PreparedLaunch, { ok: false }>;
@@ -30,10 +32,10 @@ export function failed(
 export async function workspaceFor(
   claimed: Claimed,
   hands: Here,
-  { proven, trial }: Proof,
+  { proven, trial, asked }: Proof,
 ): Promise<Ready | NotPrepared> {
   const { name } = claimed.project;
-  const made = await prepared(claimed, hands);
+  const made = await prepared(claimed, hands, asked);
   if (made.ok) {
     if (made.proven === true) proven();
     await tell(claimed, made, hands);
@@ -48,10 +50,15 @@ export async function workspaceFor(
   return failed(`${made.because}: ${made.error}`, whose === 'passing' ? 'environment' : 'launch_failed');
 }
 
-async function prepared({ ticket, project }: Claimed, { places, tick_id }: Here): Promise<Prepared> {
+async function prepared(
+  { ticket, project }: Claimed,
+  { places, tick_id }: Here,
+  asked: Map<string, Shared>,
+): Promise<Prepared> {
   const { prepareWorkspace } = await import('../../workspace/index.ts');
   return prepareWorkspace({
     ...{ project, ticket, root: join(places.worktrees, project.name), state: places.state },
+    asked,
     // A remote may be away for a moment; what it does not have stays away.
     tolerates: ({ because }) =>
       because !== 'base_gone' && strike(places, { ...staleFault(project), who: tick_id }) !== 'again',

@@ -4,7 +4,7 @@ import { shellQuote } from '../machine/files.ts';
 import { BY_DESCRIPTOR, textAt } from '../machine/foreign.ts';
 import { switchFile } from '../machine/killswitch.ts';
 import type { Places } from '../machine/paths.ts';
-import { stateFault } from '../machine/state.ts';
+import { colonIn, stateFault } from '../machine/state.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** The state dir, and what in it nobody else may read or change. */
@@ -44,6 +44,7 @@ function stateDir(dir: string, uid: number | undefined): Finding {
     return warn(check, `${dir} is not there yet`, 'mc-pickup init');
   const fault = stateFault(dir);
   if (fault !== null) return fail(check, fault, 'mend it, or name another state dir with --state-dir');
+  if (dir.includes(':')) return fail(check, colonIn(dir), 'move it to a path without one: --state-dir');
   const stat = statSync(dir);
   if (uid !== undefined && stat.uid !== uid)
     return fail(

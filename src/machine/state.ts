@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { codeOf, EXIT, UserError } from '../model/errors.ts';
 
 /** Why nothing in the state dir can be read, or null. One that does not exist yet is fine. Loaded by the gate:
@@ -19,12 +19,19 @@ export function stateFault(dir: string): string | null {
 export function makeStateDir(dir: string): void {
   const fault = stateFault(dir);
   if (fault !== null) throw new UserError(EXIT.config, fault);
+  if (dir.includes(':') && !existsSync(dir))
+    throw new UserError(EXIT.config, `${colonIn(dir)}: ${ELSEWHERE}`);
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new UserError(EXIT.config, cannot('written', dir, error));
   }
+}
+
+/** Agents find `mc-pickup` and `mc-event` by their PATH, which a colon cuts in two: each of them would be an attempt that failed. */
+export function colonIn(dir: string): string {
+  return `the path of the state dir ${dir} has a colon, so that no agent finds mc-pickup on its PATH`;
 }
 
 /** Whoever else may write to the state dir or the board in it could have agents started in the owner's name. */

@@ -75,6 +75,17 @@ describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
   });
 });
 
+it('a new state dir whose path cuts the PATH of agents in two is refused; one that is there is told of', () => {
+  const state = join(box.dir, 'a:b');
+  const env = { MC_PICKUP_STATE_DIR: state };
+  for (const args of [['init'], ['ticket', 'add', '--title', 'x'], ['dispatch'], ['killswitch', 'on']])
+    oneClearLine(box.run(args, '', env), /has a colon/);
+  expect(existsSync(state)).toBe(false);
+  mkdirSync(state, { mode: 0o700 });
+  expect(box.run(['init'], '', env)).toMatchObject({ code: 0, err: '' });
+  expect(box.run(['doctor'], '', env).out).toContain('has a colon');
+});
+
 it('a path that is not UTF-8 is refused, and nothing is made under another name', () => {
   // No argument of Node's own can hold such a byte.
   const shell = (script: string): Ran => {

@@ -7,7 +7,9 @@ import { codeOf } from '../../model/errors.ts';
 export function createPrivate(path: string): void {
   if (existsSync(path)) return;
   if (path.includes('\ufffd')) throw new Error(`${path} is not UTF-8`); // another directory than the one that was named
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const dir = dirname(path);
+  if (dir.includes(':') && !existsSync(dir)) throw new Error(`${dir} has a colon`); // the state dir says why not
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {

@@ -3,6 +3,7 @@
  * its row in docs/json.md, and test/json/ fails until its output was seen there.
  */
 
+import { HOLD_TODO } from '../../src/model/hold.ts';
 import { TOLD } from '../../src/model/policy.ts';
 import { REVIEW_STAGES } from '../../src/model/review.ts';
 import {
@@ -187,6 +188,18 @@ export const PRINTED: readonly Printed[] = [
           not_ready: orNull(text('what a person has to do first')),
         }),
         'profiles that are limited or not ready',
+      ),
+      holds: list(
+        object("a fault that is no ticket's, and holds what it concerns", {
+          scope: text('`host`, `project:NAME` or `agent:NAME`'),
+          because: oneOf(Object.keys(HOLD_TODO), 'what is wrong'),
+          says: text('the same of this machine, in one line'),
+          todo: text('what a person can do about it'),
+          since_at_ms: at('when it was met first'),
+          tries: whole('how often it was looked at since, the first time included'),
+          next_at_ms: at('when a tick looks at it again'),
+        }),
+        'what holds launches though no ticket is at fault',
       ),
       switches: list(SWITCH, 'the killswitch'),
       launches: object('what is known of launches beside the killswitch', {

@@ -114,7 +114,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'schedule/scheduler.ts': 'mkdirSync readFileSync rmSync',
   },
   'the kernel: /proc, /dev/shm, /etc': {
-    'clean/processes.ts': 'readdirSync',
+    'machine/processes.ts': 'readdirSync',
     'doctor/disk.ts': 'readFileSync',
     'doctor/server.ts': 'readdirSync',
     'machine/proc.ts': 'readFileSync readdirSync',

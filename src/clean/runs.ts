@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { inDir, isPlainDir, lookAtName, namesIn } from '../machine/foreign.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
+import { inTime, type Processes } from '../machine/processes.ts';
 import { type Acted, type Found, type Left, together } from '../model/clean.ts';
 import { judge } from '../model/identity.ts';
 import { age } from '../model/times.ts';
@@ -10,7 +11,6 @@ import { removeTmuxDir } from '../tmux/dir.ts';
 import { lookAtTree } from '../workspace/tree.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays } from './item.ts';
-import { inTime, type Processes } from './processes.ts';
 import { intoTrash, oldTrash } from './trash.ts';
 
 /** So many directories of runs are looked through. */

@@ -1,4 +1,5 @@
 import { namesAt, removeFileAt } from '../machine/foreign.ts';
+import { lookAtProcesses, type Processes } from '../machine/processes.ts';
 import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import type { Project } from '../model/policy.ts';
 import { removeWorktree } from '../workspace/adding.ts';
@@ -6,7 +7,6 @@ import { isUntouched } from '../workspace/pool.ts';
 import { commonOfRepo } from '../workspace/prepared.ts';
 import { claimSlot, readSlot, slotDir, writeSlot } from '../workspace/slots.ts';
 import { kept, proposed, stays } from './item.ts';
-import { lookAtProcesses, type Processes } from './processes.ts';
 
 /** Worktrees that were made ready for a pool that is smaller now, or gone. */
 export async function spareSlots(

@@ -1,10 +1,10 @@
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
+import type { Processes } from '../machine/processes.ts';
 import { judge } from '../model/identity.ts';
 import { panesOf } from '../model/world.ts';
 import { readMarks } from '../runs/marks.ts';
 import { viewServer } from '../tmux/view.ts';
 import type { Here } from './here.ts';
-import type { Processes } from './processes.ts';
 
 export interface Used {
   readonly because: 'runtime_alive' | 'in_use' | 'tmux_unknown' | 'processes_unknown';

@@ -1,6 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { namesAt } from '../machine/foreign.ts';
+import { inTime, lookAtProcesses, type Processes } from '../machine/processes.ts';
 import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
@@ -23,7 +24,6 @@ import { lookAtTree, openTree, stuckWords } from '../workspace/tree.ts';
 import type { Shared } from '../workspace/turn.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays, word } from './item.ts';
-import { inTime, lookAtProcesses, type Processes } from './processes.ts';
 import { spareSlots } from './slots.ts';
 import { userOf } from './use.ts';
 

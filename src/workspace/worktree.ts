@@ -7,6 +7,7 @@ import { namesAt } from '../machine/foreign.ts';
 import { TICKET_ID } from '../model/ticket.ts';
 import { beingMade, removeWorktree } from './adding.ts';
 import { git } from './git.ts';
+import { type LockLeft, locksLeft, type Witness } from './git-locks.ts';
 import { saysOf, whoseLock } from './lock.ts';
 import { make } from './make.ts';
 import { gitDir } from './own.ts';
@@ -21,19 +22,29 @@ import type { Shared } from './turn.ts';
 export interface WantedWorkspace extends Wanted {
   /** Whether work may begin at the base as it is here, though it could not be fetched. */
   readonly tolerates?: (stale: Refused) => boolean;
+  /** What may prove that a lock which git has left there is nobody's any more; without it all stay. */
+  readonly witness?: Witness;
 }
 
 /** The worktree and branch of a ticket: the ones it has, with whatever is in them, or new ones from the base. Never throws. */
 export async function prepareWorkspace(wanted: WantedWorkspace): Promise<Prepared> {
-  const { ticket, tolerates = () => true } = wanted;
+  const { ticket, tolerates = () => true, witness } = wanted;
   // The id becomes a path and a ref.
   if (!TICKET_ID.test(ticket.id)) return no('git_failed', `${JSON.stringify(ticket.id)} is no ticket id`);
   return atSite<Ready>(wanted, async (site, turn) => {
+    const locks = await locksLeft(site, witness);
     const prepared = await reuseOrMake(site, turn, tolerates);
-    if (!prepared.ok) return prepared;
+    if (!prepared.ok)
+      return locks.tells.length === 0 ? prepared : { ...prepared, error: withLocks(prepared, locks) };
     const moved = turn.odd.map((one) => `${one} would hold up git: moved aside`);
-    return { ...prepared, warnings: [...prepared.warnings, ...moved] };
+    const warnings = [...locks.warnings, ...prepared.warnings, ...moved];
+    const tells = [...(prepared.tells ?? []), ...locks.tells];
+    return { ...prepared, warnings, ...(tells.length === 0 ? {} : { tells }) };
   });
+}
+
+function withLocks({ error }: Refused, { tells }: LockLeft): string {
+  return [error, ...tells].join('; ');
 }
 
 async function reuseOrMake(

@@ -16,8 +16,8 @@ import {
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { propose } from '../../src/clean/index.ts';
-import { lookAtProcesses } from '../../src/clean/processes.ts';
 import { ensureHostId, hostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { lookAtProcesses } from '../../src/machine/processes.ts';
 import { writeMark } from '../../src/runs/marks.ts';
 import { waitFor } from '../support/wait.ts';
 import { picture, type Tree, World } from './world.ts';

@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lookAtProcesses } from '../../src/clean/processes.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { lookAtProcesses } from '../../src/machine/processes.ts';
 import { judge, type ProcessIdentity } from '../../src/model/identity.ts';
 import { stopProcess } from '../../src/runs/stop.ts';
 import { startOf } from '../support/start.ts';

@@ -1,14 +1,21 @@
 import { join } from 'node:path';
 import { forgive, strike } from '../../machine/holds.ts';
+import { procText } from '../../machine/proc.ts';
+import { hostId } from '../../machine/process.ts';
+import { inTime, type Processes } from '../../machine/processes.ts';
 import type { Fault } from '../../model/hold.ts';
 import type { Project } from '../../model/policy.ts';
 import { oneLine } from '../../model/text.ts';
+import type { Worked } from '../../workspace/git-locks.ts';
 import type { Prepared, Ready, Refused } from '../../workspace/prepared.ts';
 import type { Tried } from '../../workspace/trial.ts';
 import type { Shared } from '../../workspace/turn.ts';
 import type { Here } from '../here.ts';
 import type { Claimed, PreparedLaunch } from '../outside.ts';
 import { faultOfTrial, whoseIs } from './fault.ts';
+
+const MOST_RUNS = 50;
+const MOST_NAMED = 5;
 
 /** What a project as a whole shows in this tick. */
 export interface Proof {
@@ -51,18 +58,45 @@ export async function workspaceFor(
 }
 
 async function prepared(
-  { ticket, project }: Claimed,
-  { places, tick_id }: Here,
+  { ticket, project, run }: Claimed,
+  hands: Here,
   asked: Map<string, Shared>,
 ): Promise<Prepared> {
+  const { places, tick_id } = hands;
   const { prepareWorkspace } = await import('../../workspace/index.ts');
-  return prepareWorkspace({
+  const made = await prepareWorkspace({
+    witness: { worked: () => workedOn(ticket.id, run, hands), processes: inTime(places.state) },
     ...{ project, ticket, root: join(places.worktrees, project.name), state: places.state },
     asked,
     // A remote may be away for a moment; what it does not have stays away.
     tolerates: ({ because }) =>
       because !== 'base_gone' && strike(places, { ...staleFault(project), who: tick_id }) !== 'again',
   });
+  const still = made.ok && !made.created ? atWork(made.worktree, hands) : null;
+  if (!made.ok || still === null) return made;
+  return { ...made, warnings: [...made.warnings, still], tells: [...(made.tells ?? []), still] };
+}
+
+const looked = new WeakMap<Here, () => Processes>();
+
+/** Who works in a worktree that is used again: a server of an earlier attempt, a person's shell. One look serves a whole tick. */
+function atWork(worktree: string, hands: Here): string | null {
+  const look = looked.get(hands) ?? inTime(hands.places.state);
+  looked.set(hands, look);
+  const pids = look().inside(worktree);
+  const names = pids.slice(0, MOST_NAMED).map((pid) => `${pid} (${(procText(`${pid}/comm`) ?? '?').trim()})`);
+  if (pids.length === 0) return null;
+  const more = pids.length > MOST_NAMED ? ` and ${pids.length - MOST_NAMED} more` : '';
+  return `processes work in ${worktree} already: ${names.join(', ')}${more}`;
+}
+
+/** When other runs of the ticket were at work on this host. */
+async function workedOn(ticket: string, run: string, { board, places }: Here): Promise<readonly Worked[]> {
+  const host_id = hostId(places.state);
+  const rows = await board.runtimesOf({ ticket, limit: MOST_RUNS });
+  return rows.flatMap(({ id, host_id: host, claimed_at_ms: from_ms, ended_at_ms: to_ms }) =>
+    id === run || host !== host_id || to_ms === null ? [] : [{ from_ms, to_ms }],
+  );
 }
 
 /** Of whatever text: a remote that is away says it in many ways. */

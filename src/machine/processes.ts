@@ -11,7 +11,7 @@ import {
   procText,
   runIn,
   shownOf,
-} from '../machine/proc.ts';
+} from './proc.ts';
 
 export interface Marked {
   readonly pid: number;

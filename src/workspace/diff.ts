@@ -5,6 +5,7 @@ import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
 import { AS_READ, baseRefs, commitOf, git, isShallow } from './git.ts';
 import { START } from './head.ts';
+import { ownGitDir } from './own.ts';
 import { type Line, workOf } from './work.ts';
 
 export interface Change {
@@ -106,6 +107,12 @@ export async function branchDiff(where: {
   const worktree = where.worktree !== null && isDir(where.worktree) ? where.worktree : null;
   const cwd = worktree ?? where.project?.repo ?? null;
   if (cwd === null || !isDir(cwd)) return no('no_repo', `neither its worktree nor its repository is there`);
+  // Its `.git` file may name what is another's by now.
+  if (worktree !== null && ownGitDir(worktree) === null)
+    return no(
+      'no_repo',
+      `${worktree} and its repository have lost each other: the next attempt joins them again, or git -C ${where.project?.repo ?? 'REPO'} worktree repair ${worktree} does`,
+    );
   const dirs = await git(cwd, ['rev-parse', '--path-format=absolute', '--git-dir', '--git-common-dir']);
   if (!dirs.ok) return no('no_repo', dirs.error);
   const [own = '', common = ''] = dirs.stdout.split('\n');

@@ -119,9 +119,12 @@ export async function branchesOf(site: Site, shared: Shared): Promise<Branches |
   if (!refs.ok) return failing(project.repo, refs);
   const all = refs.stdout.split('\n').map(branchOf);
   const heads = all.filter(({ ref }) => ref.startsWith('refs/heads/'));
+  // What was noted comes before what is only called so, as a copy that its agent has made of it.
+  const rank = ({ ref, worktree }: Branch): number =>
+    Number(keys.has(shortName(ref))) * 2 + Number(worktree === target);
   const [kept] = heads
     .filter(({ ref }) => isBranchOf(shortName(ref), site, keys))
-    .sort((a, b) => Number(b.worktree === target) - Number(a.worktree === target) || b.at_ms - a.at_ms);
+    .sort((a, b) => rank(b) - rank(a) || b.at_ms - a.at_ms);
   return {
     base: bases.map((ref) => all.find((one) => one.ref === ref)).find((one) => one !== undefined),
     ...{ kept, keys, near: may },

@@ -26,7 +26,9 @@ export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
     return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
   const branch = shortName(head);
   const keys = await branchKeys(common);
-  const mine = isBranchOf(branch, site, keys);
+  // One that its agent has made beside the ticket's is called after it at most.
+  const isNoted = keys.has(branch) || ![...keys.values()].includes(keyOf(ticket));
+  const mine = isNoted && isBranchOf(branch, site, keys);
   const key = keyHere(site, branch, keys);
   if (key !== null && key !== keyOf(ticket))
     return no(

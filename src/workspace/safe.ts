@@ -237,7 +237,9 @@ async function ownGitDir(
   if (!existsSync(own))
     return no(
       'repo_moved',
-      `its repository is no longer at ${dirname(dirname(own))}: git worktree repair mends that`,
+      isPlainDir(join(common, 'worktrees', basename(own)))
+        ? `its repository is no longer at ${dirname(dirname(own))}: git -C ${repo} worktree repair ${registered} mends that`
+        : `git has forgotten it (git worktree prune, or a repository that was put back), and can't tell what in it is saved: look at it, and remove it yourself`,
     );
   if (realpathSync(dirname(own)) !== join(common, 'worktrees'))
     return no('not_a_worktree', `it belongs to another repository than ${repo}`);

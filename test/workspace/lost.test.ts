@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
+import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
 
 let dir = '';
@@ -162,6 +163,17 @@ describe('a worktree is gone on with, and no file of it is touched, where', () =
     const { worktree: old, branch, own } = await worked();
     const files = filesOf(old);
     const worktree = lose(old, own) ?? old;
+    // Nothing is told of it by what is another's, or nobody's.
+    const before = await branchDiff({ project: project(), worktree, branch });
+    if (!before.ok)
+      expect(before).toMatchObject({ because: 'no_repo', error: expect.stringContaining('worktree repair') });
+    const judged = await judgeWorktree({
+      dir: worktree,
+      registered: worktree,
+      project: project(),
+      key: 'MC-1@7',
+    });
+    expect(judged).toMatchObject({ ok: false });
     expect(await go()).toMatchObject({ ok: true, worktree, branch, created: false });
     expect(filesOf(worktree)).toEqual(files);
     expect(git(worktree, 'log', '--format=%s')).toBe('committed\nbegun');

@@ -223,6 +223,27 @@ const LEFT: readonly (readonly [
     { commits: ['second shape'], elsewhere: ['BACKUP'] },
   ],
   [
+    'a branch that is called after the ticket as well',
+    (t) => {
+      t.commit('work', 'done here');
+      t.git('switch', '-q', '-c', `mc/${t.id}-other`, 'HEAD~1');
+      t.commit('other', 'done there');
+    },
+    { commits: ['done here'], elsewhere: ['OTHER'], undecided: true },
+  ],
+  [
+    'a detached HEAD beside a newer copy of its branch',
+    (t) => {
+      t.commit('work', 'done here');
+      t.git('switch', '-q', '-c', `mc/${t.id}-other`);
+      process.env.GIT_COMMITTER_DATE = '2040-01-01T00:00:00';
+      t.git('commit', '-q', '--allow-empty', '-m', 'later');
+      delete process.env.GIT_COMMITTER_DATE;
+      t.git('switch', '-q', '--detach', t.branch);
+    },
+    { commits: ['done here'], elsewhere: ['OTHER'] },
+  ],
+  [
     'a detached HEAD with commits',
     (t) => {
       t.git('switch', '-q', '--detach');
@@ -285,7 +306,13 @@ describe('a worktree that an agent has left with', () => {
     const looked = await branchDiff({ project: project(), worktree: t.dir, branch: t.branch });
     if (!looked.ok) throw new Error(looked.error);
     const named = wanted.elsewhere?.map((one) =>
-      one === 'FIX' ? `fix-${t.id}` : one === 'BACKUP' ? `backup-${t.id}` : one,
+      one === 'OTHER'
+        ? `mc/${t.id}-other`
+        : one === 'FIX'
+          ? `fix-${t.id}`
+          : one === 'BACKUP'
+            ? `backup-${t.id}`
+            : one,
     );
     expect(subjects(looked.diff.commits)).toEqual(wanted.commits);
     expect(looked.diff.elsewhere.map(({ name }) => name ?? 'a detached HEAD')).toEqual(named ?? []);

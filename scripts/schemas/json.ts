@@ -83,6 +83,11 @@ const LEFTOVERS = list(
   'processes that runs which have ended left behind; a person ends them: stop --leftovers, clean',
 );
 
+const NOT_COMING = object('a ticket that will not be done by itself', {
+  id: ticketId,
+  status: orNull(oneOf(['cancelled', 'blocked'], 'null = the board has no such ticket')),
+});
+
 const cleanGroup = oneOf(['worktrees', 'runs', 'activity', 'runtimes', 'branches'], 'as --only takes them');
 
 export const PRINTED: readonly Printed[] = [
@@ -163,6 +168,14 @@ export const PRINTED: readonly Printed[] = [
           not_before_at_ms: at('when it may be launched again'),
         }),
         'tickets in todo that wait for a back-off, the next one first',
+      ),
+      in_vain: list(
+        object('a ticket in todo that waits for what will not come', {
+          id: ticketId,
+          title: text('of the ticket'),
+          for: list(NOT_COMING, 'what it waits for, of that'),
+        }),
+        'the first of those',
       ),
       reviews: list(
         object('a ticket in review of which anything went out, or was to', {
@@ -295,6 +308,7 @@ export const PRINTED: readonly Printed[] = [
       ),
       next: object('a tick at this moment', { steps: plannedSteps, skipped }),
       leftovers: LEFTOVERS,
+      in_vain: list(NOT_COMING, 'what it waits for, of that which will not come'),
     }),
   },
   { name: 'log', commands: ['log'], lines: true, schema: ACTIVITY },

@@ -69,6 +69,10 @@ export function defineTicket(program: Command, run: Run): void {
       .argument('<ticket>')
       .argument('<status>', 'todo, needs_input, in_progress, in_review, done, cancelled or blocked')
       .option('--why <text>', 'recorded with the move', '')
+      .option(
+        '--dependants <what>',
+        'of cancelled and blocked: release those that wait for it, or cancel them too',
+      )
       .action((id, status, o) =>
         run(async (c) => (await import('../commands/ticket-move.ts')).move(c, id, status, o)),
       ),

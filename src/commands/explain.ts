@@ -9,6 +9,7 @@ import { explainedLines } from '../report/explain.ts';
 import { historyOf } from '../report/history.ts';
 import { runJson } from '../report/run.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
+import { notComing } from '../status/in-vain.ts';
 import { nextOf } from '../tick/next.ts';
 
 /** The newest lines of a ticket's log that are shown. */
@@ -32,13 +33,24 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
     const leftovers = (await leftoversOf(context.places.state, endedRow(board, ticket.id))).map(
       leftoverFacts,
     );
+    const in_vain = ticket.status === 'todo' ? await notComing(board, ticket.depends_on) : [];
     if (context.json) {
       const { history, runs, told, reviews, words } = past;
       const next = { steps, skipped: skips };
-      context.out.json({ ticket, history, runs: runs.map(runJson), told, reviews, words, next, leftovers });
+      context.out.json({
+        ticket,
+        history,
+        runs: runs.map(runJson),
+        told,
+        reviews,
+        words,
+        next,
+        leftovers,
+        in_vain,
+      });
       return EXIT.ok;
     }
-    const all = { ticket, ...past, sent, steps, skips, live, leftovers };
+    const all = { ticket, ...past, sent, steps, skips, live, leftovers, in_vain };
     for (const line of explainedLines(all, context, Date.now())) context.out.painted(line);
     return EXIT.ok;
   });

@@ -4,6 +4,7 @@ import { hostId, lookAtSelf } from '../machine/process.ts';
 import type { ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { judgeRow } from '../runs/sighting.ts';
+import { fateOf, settleDependants } from './dependants.ts';
 import { statusOf } from './names.ts';
 import { shown, won } from './ticket.ts';
 
@@ -12,22 +13,22 @@ export async function move(
   context: Context,
   id: string,
   word: string,
-  o: { readonly why: string },
+  o: { readonly why: string; readonly dependants?: string },
 ): Promise<ExitCode> {
   const to = statusOf(word);
+  const fate = fateOf(o.dependants, to);
   return withBoard(context, async (board, opened) => {
     const ticket = await ticketOrFail(opened, id);
     const live = await board.liveRuntime(ticket.id);
     // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
     const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
     const moved = { to, why: o.why, trusted: true, takes };
-    won(
-      await board.move(
-        { ticket: ticket.id, version: ticket.version, ...moved },
-        { actor: actorOf(context), now_ms: Date.now() },
-      ),
-      ticket,
-    );
+    const by = { actor: actorOf(context), now_ms: Date.now() };
+    // Whoever reads who waits for it types the same once more.
+    if (fate === null || ticket.status !== to)
+      won(await board.move({ ticket: ticket.id, version: ticket.version, ...moved }, by), ticket);
+    if (to === 'cancelled' || to === 'blocked')
+      await settleDependants(board, { id: ticket.id, to, fate }, context, by);
     if (live !== null && (to === 'todo' || to === 'needs_input'))
       context.out.warn(stillThere(ticket.id, live, context));
     return shown(context, opened, ticket.id);

@@ -19,7 +19,7 @@ export interface Known {
   /** The schema of the board's file; null = a server has it. */
   readonly schema: number | null;
   readonly interval_ms: number;
-  readonly status: Omit<StatusFacts, 'leftovers'>;
+  readonly status: Omit<StatusFacts, 'leftovers' | 'in_vain'>;
   /** Every profile of the configuration. */
   readonly agents: readonly string[];
   readonly channels: readonly {

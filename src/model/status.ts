@@ -4,6 +4,7 @@ import type { LeftoverFacts } from './leftover.ts';
 import type { ReviewStage } from './review.ts';
 import type { Activity, Phase } from './runtime.ts';
 import type { TicketStatus } from './ticket.ts';
+import type { InVain } from './waits-for.ts';
 import type { Switch } from './world.ts';
 
 /** Whether ticks still come. */
@@ -38,6 +39,8 @@ export interface StatusFacts {
     readonly attempts: number;
     readonly not_before_at_ms: number;
   }[];
+  /** The first of those in todo that wait for what will not come. */
+  readonly in_vain: readonly InVain[];
   /** The first of those in review of which anything went out, or was to. */
   readonly reviews: readonly {
     readonly id: string;

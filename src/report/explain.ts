@@ -7,8 +7,9 @@ import { sentence } from '../model/sentences.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago, utc } from '../model/times.ts';
+import { type NotComing, notComingWords } from '../model/waits-for.ts';
 import type { ObservedRuntime } from '../model/world.ts';
-import { type Hint, hintsOf, statusHints } from './hints.ts';
+import { type Hint, hintsOf, inVainHint, statusHints } from './hints.ts';
 import { evidenceWords, type Told, toldLine } from './history.ts';
 import type { Out } from './out.ts';
 import { reviewWords } from './review.ts';
@@ -32,6 +33,8 @@ export interface Explained {
   readonly skips: readonly Skip[];
   readonly live: ObservedRuntime | null;
   readonly leftovers: readonly LeftoverFacts[];
+  /** Tickets that it waits for in vain. */
+  readonly in_vain: readonly NotComing[];
 }
 
 /** What happened to a ticket in order, what it waits for, and what a person may type. */
@@ -46,6 +49,7 @@ export function explainedLines(
     ...it.words.slice(-MOST_WORDS).map((one) => ['said', saidWords(one, now_ms)] as const),
     ...(review === undefined ? [] : [['review', reviewWords(review, now_ms)] as const]),
     ...nowWords(it, now_ms),
+    ...it.in_vain.map((one) => ['now', `${notComingWords(one)}: it waits for that in vain`] as const),
     ...it.leftovers.map(
       (one) => ['left', `${leftoverWords(one)}, by run ${one.run}, which has ended`] as const,
     ),
@@ -126,7 +130,7 @@ function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: numbe
   return words;
 }
 
-function hintsFor({ ticket, skips, live, runs: [newest], leftovers }: Explained): readonly Hint[] {
+function hintsFor({ ticket, skips, live, runs: [newest], leftovers, in_vain }: Explained): readonly Hint[] {
   const alive = live?.judgement?.verdict === 'alive';
   const agent = {
     alive,
@@ -134,6 +138,7 @@ function hintsFor({ ticket, skips, live, runs: [newest], leftovers }: Explained)
     branch: (newest?.branch ?? null) !== null,
   };
   const all = [
+    ...in_vain.map((one) => inVainHint(one, ticket)),
     ...skips.flatMap(({ because }) => hintsOf(because, ticket.id, ticket.depends_on)),
     ...statusHints(ticket.status, ticket.id, agent),
     ...(leftovers.length > 0

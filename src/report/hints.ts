@@ -1,9 +1,17 @@
 import type { SkipBecause } from '../model/plan.ts';
-import type { TicketStatus } from '../model/ticket.ts';
+import type { Ticket, TicketStatus } from '../model/ticket.ts';
 import { unreachable } from '../model/unreachable.ts';
+import type { NotComing } from '../model/waits-for.ts';
 
 /** What a person may type next, and what that does; nothing where waiting is all there is to do. */
 export type Hint = readonly [line: string, says: string];
+
+/** Of a ticket that waits in vain: what lets it go. */
+export function inVainHint({ id }: NotComing, ticket: Pick<Ticket, 'id' | 'depends_on'>): Hint {
+  const rest = ticket.depends_on.filter((one) => one !== id);
+  const words = (rest.length === 0 ? ['""'] : rest).map((one) => `--depends-on ${one}`).join(' ');
+  return [`mc-pickup ticket edit ${ticket.id} ${words}`, `it waits for ${id} no longer`];
+}
 
 /** By the reason why nothing is done with a ticket now. */
 export function hintsOf(because: SkipBecause, id: string, depends_on: readonly string[]): readonly Hint[] {

@@ -5,6 +5,7 @@ import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
 import { age, ago, utc } from '../model/times.ts';
 import { unreachable } from '../model/unreachable.ts';
+import { notComingWords } from '../model/waits-for.ts';
 import type { Switch } from '../model/world.ts';
 import type { Out } from './out.ts';
 import { type Cell, type Column, columnsOf, flow, paint, type Tone, table, width, wrap } from './table.ts';
@@ -48,6 +49,7 @@ function statusLines(facts: StatusFacts, shown: Shown): string[] {
     ...section('agents', liveLines(facts.live, shown), shown),
     ...section('asks, and has no agent', askLines(facts, shown), shown),
     ...section('in review', reviewLines(facts, shown), shown),
+    ...section('wait for what will not come', inVainLines(facts, shown), shown),
     ...section('tried again later', retryLines(facts, shown), shown),
     ...section('left by runs that have ended', leftoverLines(facts, shown), shown),
   ];
@@ -284,6 +286,20 @@ function reviewLines({ reviews }: StatusFacts, shown: Shown): string[] {
     ];
   });
   return table(rows, [{}, {}, { grows: true }], { ...shown, indent: '  ' });
+}
+
+function inVainLines({ in_vain }: StatusFacts, shown: Shown): string[] {
+  const rows = in_vain.map((one): Cell[] => [
+    { text: one.id, tone: 'head' },
+    { text: one.for.map(notComingWords).join(', '), tone: 'ask' },
+    { text: one.title },
+  ]);
+  const [first] = in_vain.flatMap((one) => one.for.filter(({ status }) => status !== null));
+  const offer = `  mc-pickup ticket move ${first?.id} ${first?.status} --dependants release (or cancel) settles those of one`;
+  return [
+    ...table(rows, [{}, {}, { grows: true }], { ...shown, indent: '  ' }),
+    ...(first === undefined ? [] : [offer]),
+  ];
 }
 
 function retryLines({ retries }: StatusFacts, shown: Shown): string[] {

@@ -17,6 +17,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { ticksNow } from './coming.ts';
+import { waitingInVain } from './in-vain.ts';
 
 const MOST_ASKING = 50;
 const MOST_RETRIES = 20;
@@ -28,18 +29,20 @@ export async function statusFacts(context: Context, now_ms: number): Promise<Sta
   return withReader(context, async (board) => {
     const facts = await statusFactsOf(context, board, policy, now_ms);
     const left = await leftoversOf(context.places.state, endedRow(board));
-    return { ...facts, leftovers: left.map(leftoverFacts) };
+    const last = await board.lastTick(hostId(context.places.state) ?? '');
+    const in_vain = await waitingInVain(board, last?.report ?? '{}');
+    return { ...facts, in_vain, leftovers: left.map(leftoverFacts) };
   });
 }
 
-/** The same where the board is open and the configuration read already, but for what runs have left: nobody looks at every
- *  process of the machine for what a tick may ask for. */
+/** The same where the board is open and the configuration read already, but for what runs have left, and for what waits in vain: nobody looks
+ *  at every process of the machine, or through many tickets, for what a tick may ask for. */
 export async function statusFactsOf(
   { places, env }: Context,
   board: Board,
   policy: Policy,
   now_ms: number,
-): Promise<Omit<StatusFacts, 'leftovers'>> {
+): Promise<Omit<StatusFacts, 'leftovers' | 'in_vain'>> {
   const host = hostId(places.state) ?? '';
   const [counts, last, asking, retries, accounts, seen, reviews] = await Promise.all([
     board.counts(),

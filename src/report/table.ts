@@ -74,7 +74,11 @@ export function table(
 ): string[] {
   const texts = rows.map((row) => row.map(({ text }) => line(text)));
   const widths = shape.map(({ max = Number.POSITIVE_INFINITY }, n) =>
-    Math.min(max, Math.max(0, ...texts.map((row) => width(row[n] ?? '')))),
+    Math.min(
+      max,
+      // Not as arguments of one call: a table may have hundreds of thousands of rows.
+      texts.reduce((most, row) => Math.max(most, width(row[n] ?? '')), 0),
+    ),
   );
   const room = columns - indent.length;
   // The one that grows gives way first, then the last ones.

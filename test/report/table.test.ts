@@ -78,3 +78,9 @@ it('a paragraph is wrapped at spaces, a long word where it must be', () => {
   expect(wrap('one\n\ntwo', 12)).toEqual(['one', '', 'two']);
   for (const line of wrap('x'.repeat(50), 12)) expect(line.length).toBeLessThanOrEqual(12);
 });
+
+it('a table of hundreds of thousands of rows is laid out', () => {
+  const rows = Array.from({ length: 200_000 }, (_, n) => cells(`${n}`, 'x'));
+  const lines = [...table(rows, [{}, {}], { columns: 80, ...plain })];
+  expect([lines.length, lines[0]]).toEqual([200_000, expect.stringMatching(/^0 +x$/)]);
+});

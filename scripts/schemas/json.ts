@@ -3,7 +3,6 @@
  * its row in docs/json.md, and test/json/ fails until its output was seen there.
  */
 
-import { HOLD_TODO } from '../../src/model/hold.ts';
 import { TOLD } from '../../src/model/policy.ts';
 import { REVIEW_STAGES } from '../../src/model/review.ts';
 import {
@@ -26,6 +25,7 @@ import {
   ACTIVITY,
   at,
   evidence,
+  HOLD,
   phase,
   plannedSteps,
   REVIEW,
@@ -112,6 +112,7 @@ export const PRINTED: readonly Printed[] = [
         whole('how many'),
         'reconciled, launched, skipped, live, todo_beyond; empty for a tick that did not begin',
       ),
+      holds: maybe(list(HOLD, 'what held launches when this was decided; not there where nothing did')),
       config_errors: maybe(config_errors),
       error: maybe(text('what could not be seen')),
       publish: maybe(
@@ -202,18 +203,7 @@ export const PRINTED: readonly Printed[] = [
         }),
         'profiles that are limited or not ready',
       ),
-      holds: list(
-        object("a fault that is no ticket's, and holds what it concerns", {
-          scope: text('`host`, `project:NAME` or `agent:NAME`'),
-          because: oneOf(Object.keys(HOLD_TODO), 'what is wrong'),
-          says: text('the same of this machine, in one line'),
-          todo: text('what a person can do about it'),
-          since_at_ms: at('when it was met first'),
-          tries: whole('how often it was looked at since, the first time included'),
-          next_at_ms: at('when a tick looks at it again'),
-        }),
-        'what holds launches though no ticket is at fault',
-      ),
+      holds: list(HOLD, 'what holds launches though no ticket is at fault'),
       switches: list(SWITCH, 'the killswitch'),
       launches: object('what is known of launches beside the killswitch', {
         released_at_ms: orNull(at('when they were last released on this host; null = never')),

@@ -1,5 +1,6 @@
 /** What several commands print: tickets, runs, steps of a plan, switches. */
 
+import { HOLD_TODO } from '../../src/model/hold.ts';
 import { AGENT_KINDS } from '../../src/model/policy.ts';
 import { REVIEW_STAGES } from '../../src/model/review.ts';
 import { TICKET_STATUSES } from '../../src/model/ticket.ts';
@@ -146,6 +147,17 @@ export const ACTIVITY = object('one thing that happened', {
   ),
   because: orNull(text('why, a literal')),
   text: orNull(text('words for people')),
+});
+
+/** What holds launches though no ticket is at fault. */
+export const HOLD = object('a fault of this host, of a project or of a profile', {
+  scope: text('`host`, `project:NAME` or `agent:NAME`'),
+  because: oneOf(Object.keys(HOLD_TODO), 'why, a literal'),
+  says: text('what is wrong with what'),
+  todo: text('what a person can do about it'),
+  since_at_ms: ms('since when'),
+  tries: whole('looks at it so far'),
+  next_at_ms: ms('the next look'),
 });
 
 export const SWITCH = object('a switch that is on', {

@@ -303,7 +303,7 @@ const SAID: readonly Table<Said | string>[] = [
     ...{ name: 'notify', schema: NOTIFY, header: '[[notify]]', sample: '[[notify]]' },
     says: 'Any number: who is told, by exactly one of `command`, `webhook` and `desktop`, and of what',
     keys: {
-      on: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `cancelled`, `retry`, `not_ready` (a client needs you), `killswitch`, `ticks_stopped`',
+      on: '`needs_input` (parked tickets too), `parked`, `blocked`, `in_review`, `done`, `cancelled`, `retry`, `not_ready` (a client needs you), `killswitch`, `held` (something holds launches), `ticks_stopped`',
       command: {
         says: 'a program that reads the message as JSON from its standard input',
         example: { argv: ['/usr/local/bin/tell'], timeout_seconds: 10 },

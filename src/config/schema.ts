@@ -216,7 +216,7 @@ export const NOTIFY = v.object(
         v.array(v.picklist(TOLD, `must be some of ${TOLD.join(', ')}`), 'must be an array of words'),
         v.minLength(1, 'must not be empty'),
       ),
-      ['needs_input', 'blocked', 'killswitch', 'ticks_stopped'],
+      ['needs_input', 'blocked', 'killswitch', 'held', 'ticks_stopped'],
     ),
     command: v.optional(NOTIFY_COMMAND),
     webhook: v.optional(NOTIFY_WEBHOOK),

@@ -87,6 +87,12 @@ function aboutProgram(sheet: Sheet, { version, schema, status, channels, interva
   sheet.gauge('killswitch_on', 'Whether a switch for everything is on', levels);
   const scoped = status.switches.filter(({ scope }) => scope !== '*').length;
   sheet.one('killswitch_scoped', 'Switches that are on for one project or one profile', scoped);
+  const held = (is: (scope: string) => boolean) => status.holds.filter(({ scope }) => is(scope)).length;
+  sheet.gauge('held', 'What is held though no ticket is at fault: see mc-pickup status', [
+    [{ scope: 'host' }, held((scope) => scope === 'host')],
+    [{ scope: 'project' }, held((scope) => scope.startsWith('project:'))],
+    [{ scope: 'agent' }, held((scope) => scope.startsWith('agent:'))],
+  ]);
   if (channels.length === 0) return;
   const each = (value: (one: (typeof channels)[number]) => number): Sample[] =>
     channels.map((one, n) => [{ channel: `${n} ${one.name}` }, value(one)]);

@@ -77,7 +77,7 @@ export interface PageSpec {
 export const TOLD = [
   ...(['needs_input', 'parked', 'blocked', 'in_review', 'done', 'cancelled'] as const),
   ...(['retry', 'not_ready'] as const),
-  ...(['killswitch', 'ticks_stopped'] as const),
+  ...(['killswitch', 'held', 'ticks_stopped'] as const),
 ] as const;
 
 export type Told = (typeof TOLD)[number];

@@ -36,7 +36,8 @@ export async function gather(board: Board, from: Position): Promise<Gathered> {
   for (const row of rows) {
     if (monotonicMs() > end) break;
     const meant = meaning(row);
-    if (meant !== null && row.ticket_id === null) found.push(eventOf(row, 'not_ready', null));
+    if (row.ticket_id === null && (meant === 'not_ready' || meant === 'held'))
+      found.push(eventOf(row, meant, null));
     if (meant !== null && row.ticket_id !== null) {
       const id = row.ticket_id;
       if (!tickets.has(id)) tickets.set(id, await board.ticket(id));
@@ -60,7 +61,7 @@ async function since(board: Board, { id, at_ms }: Position): Promise<ActivityRow
   return (await board.activity({ limit: MOST_ROWS })).filter((row) => row.at_ms > at_ms);
 }
 
-type Meaning = TicketStatus | 'failed' | 'not_ready';
+type Meaning = TicketStatus | 'failed' | 'not_ready' | 'held';
 
 /** What a line of the log may have led to. What people do by hand they know. */
 function meaning({ kind, because, text, actor }: ActivityRow): Meaning | null {
@@ -69,9 +70,11 @@ function meaning({ kind, because, text, actor }: ActivityRow): Meaning | null {
     case 'parked':
       return 'needs_input';
     case 'retry':
-      return because === 'tick_died' ? null : 'failed'; // of the dispatcher's own death no ticket's person need hear
+      // Of the dispatcher's own death no ticket's person need hear, and a hold is told itself.
+      return because === 'tick_died' || because === 'held' ? null : 'failed';
     case 'not_ready':
-      return 'not_ready';
+    case 'held':
+      return kind;
     case 'report':
       return told(because);
     case 'published':

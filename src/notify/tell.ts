@@ -183,7 +183,7 @@ function nextBatch(state: ChannelState): Batch | null {
   const { waiting, more, dropped } = state;
   if (waiting.length + more + dropped === 0) return null;
   const machine = (one: TellEvent): number =>
-    one.kind === 'killswitch' || one.kind === 'ticks_stopped' ? 0 : 1;
+    one.kind === 'killswitch' || one.kind === 'ticks_stopped' || one.kind === 'held' ? 0 : 1;
   const since_ms = Math.min(Date.now(), ...waiting.map((one) => one.since_ms));
   const ordered = waiting
     .map(({ event }) => event)

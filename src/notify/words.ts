@@ -29,6 +29,7 @@ export function lineOf({ kind, ticket, title, because, text }: TellEvent): strin
       case 'not_ready':
         return `a client needs you: ${text}`;
       case 'killswitch':
+      case 'held':
       case 'ticks_stopped':
       case 'test':
         return text;

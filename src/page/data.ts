@@ -1,4 +1,5 @@
 import type { Board, History, UsageRow } from '../board/port/index.ts';
+import type { HoldFacts } from '../model/hold.ts';
 import type { Limits, Policy } from '../model/policy.ts';
 import type { Ticks } from '../model/status.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
@@ -29,6 +30,7 @@ export interface Facts {
   readonly limits: Limits;
   /** How many slots of this host are taken. */
   readonly slots_used: number;
+  readonly holds: readonly HoldFacts[];
   readonly switches: readonly Switch[];
   readonly broken: Policy['broken'];
   /** Whether ticks come, from the end of the last one on the board: those that the killswitch halts are known here alone. */

@@ -1,3 +1,4 @@
+import type { HoldFacts } from '../model/hold.ts';
 import { oneLine } from '../model/text.ts';
 import type { Switch } from '../model/world.ts';
 import type { PageData } from './data.ts';
@@ -28,7 +29,10 @@ interface Line {
 }
 
 function state(data: PageData, clock: Clock): Html {
-  const lines = [ticksLine(data, clock), switchesLine(data, clock), ...notes(data, clock)];
+  const lines = [
+    ...data.holds.map((one) => holdLine(one, clock)),
+    ...[ticksLine(data, clock), switchesLine(data, clock), ...notes(data, clock)],
+  ];
   return html`<ul class="state" aria-label="State">${lines.map(
     ({ bad, head, text }) =>
       html`<li class="${bad ? 'bad' : 'good'}"><span aria-hidden="true">${bad ? '▲' : '✓'}</span> <strong>${head}</strong> ${text}</li>
@@ -60,6 +64,15 @@ function ticksLine({ last_tick, ticks }: PageData, clock: Clock): Line {
       text: html`the last was at ${when} Is the scheduler running?`,
     };
   return { bad: last_tick.outcome !== 'ok', head: 'Ticks come:', text: html`the last at ${when}` };
+}
+
+function holdLine({ scope, says, todo, since_at_ms }: HoldFacts, clock: Clock): Line {
+  const head = `Held: ${oneLine(scope.replace(':', ' '), 80)}`;
+  return {
+    bad: true,
+    head,
+    text: html`since ${clock.at(since_at_ms)}: ${said(says, 400)}. To do: ${said(todo, 200)}.`,
+  };
 }
 
 function switchesLine({ switches }: PageData, clock: Clock): Line {

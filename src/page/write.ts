@@ -3,9 +3,11 @@ import { knownBoard, withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
+import { readHolds } from '../machine/holds.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
+import { holdFacts } from '../model/hold.ts';
 import type { PageSpec } from '../model/policy.ts';
 import { ticksNow } from '../status/coming.ts';
 import { slotsNow } from '../status/facts.ts';
@@ -48,6 +50,7 @@ async function factsOf(
     every_minutes,
     limits: policy.limits,
     slots_used: (await slotsNow(board, host, policy)).used,
+    holds: readHolds(places).holds.map(holdFacts),
     switches: readSwitches(places, env, now_ms),
     broken: policy.broken,
     ticksOf: (finished_at_ms) => ticksNow(places, policy, finished_at_ms, now_ms),

@@ -1,3 +1,4 @@
+import { type HoldFacts, holdFacts } from '../model/hold.ts';
 import type { Outcome, Plan, Skip, Step, StepResult } from '../model/plan.ts';
 import { sentence } from '../model/sentences.ts';
 import { oneLine } from '../model/text.ts';
@@ -39,6 +40,8 @@ export interface TickReport {
   readonly dispatch: readonly StepReport[];
   readonly skipped: readonly Skip[];
   readonly counts: Readonly<Record<string, number>>;
+  /** What held launches when this was decided; absent = nothing. */
+  readonly holds?: readonly HoldFacts[];
   readonly config_errors?: readonly string[];
   readonly error?: string;
   /** Of a dry run, where a project publishes what is in review. */
@@ -79,6 +82,7 @@ export function tickReport(
       live: world.runtimes.length,
       todo_beyond: world.beyond,
     },
+    ...(world.holds.length > 0 ? { holds: world.holds.map(holdFacts) } : {}),
     ...(head.config_errors.length > 0 ? { config_errors: head.config_errors } : {}),
     ...(world.tmux.kind === 'unknown' ? { error: world.tmux.error } : {}),
     duration_ms: head.duration_ms,
@@ -154,6 +158,8 @@ export function tickLines(report: TickReport, all: boolean): string[] {
   for (const { ticket, because, does } of report.publish ?? [])
     lines.push(`${ticket}: publish [planned] ${does.map((one) => DOES[one]).join(', ')} [${because}]`);
   if (all) {
+    for (const { scope, says, todo } of report.holds ?? [])
+      lines.push(`${scope}: held: ${oneLine(`${says}; ${todo}`, 1000)}`);
     for (const skip of report.skipped) {
       lines.push(`${skip.ticket}: skipped [${skip.because}] ${oneLine(sentence(skip), 1000)}`);
     }

@@ -116,6 +116,7 @@ describe('a checkout that every ticket of a project meets', () => {
     const before = readFileSync(file(), 'utf8');
     expect(rig.tick('dispatch', '--dry-run').skipped).toEqual(second.skipped);
     expect(readFileSync(file(), 'utf8')).toBe(before);
+    expect(second).toMatchObject({ holds: [{ scope: 'project:demo', todo: expect.any(String) }] });
     const [head = ''] = rig.box.run(['status']).out.split('\n');
     expect(head).toMatch(/^held +project demo: .*mc-no-such-filter/);
     expect(rig.box.run(['explain', five[0] ?? '']).out).toMatch(/held: project:demo:.*mc-no-such-filter/s);
@@ -137,4 +138,93 @@ describe('a checkout that every ticket of a project meets', () => {
     );
     expect(told.map(({ kind }) => kind)).toEqual(['held', 'let_go']);
   });
+});
+
+/** A tick with one ticket of these: what came of it, and its warnings. */
+function launched(): { result: string | undefined; said: string } {
+  const id = rig.add('hold');
+  const { dispatch } = rig.tick();
+  const said = rig.box.sql<{ text: string }>(
+    "SELECT text FROM activity WHERE ticket_id = ? AND kind = 'warning'",
+    id,
+  );
+  return {
+    result: dispatch.find(({ ticket }) => ticket === id)?.result,
+    said: said.map(({ text }) => text).join(),
+  };
+}
+
+it('an after_create that fails holds its ticket, and one that fails alike for another its project, until it comes through', () => {
+  const tool = join(rig.box.dir, 'tool');
+  rig.configure({ project: `after_create = ["/bin/sh", "-c", "exec ${tool}"]` });
+  const [one, two] = [rig.add('hold'), rig.add('hold')];
+  rig.box.sql('UPDATE tickets SET not_before_at_ms = ? WHERE id = ?', Date.now() + 3_600_000, two);
+  expect(rig.tick().dispatch).toMatchObject([
+    { ticket: one, result: 'failed', error: expect.stringContaining('a program was not found') },
+  ]);
+  expect(rig.ticket(one)).toMatchObject({
+    status: 'todo',
+    attempts: 0,
+    not_before_at_ms: expect.any(Number),
+  });
+  expect(holds()).toEqual([]);
+
+  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'hook_fails' }]);
+  due();
+  expect(rig.tick().dispatch).toEqual([]);
+  writeFileSync(tool, '#!/bin/sh\n', { mode: 0o755 });
+  due();
+  const { dispatch } = rig.tick();
+  expect(dispatch.map(({ result }) => result)).toContain('launched');
+  expect([holds(), left()]).toEqual([[], []]);
+});
+
+it('a base that can not be fetched is a warning in one tick, and holds the project in the next; one that the remote does not have holds it at once', () => {
+  const remote = join(rig.box.dir, 'remote');
+  git(rig.box.dir, 'clone', '-q', '--bare', rig.box.repo, remote);
+  git(rig.box.repo, 'remote', 'add', 'origin', join(rig.box.dir, 'away'));
+  rig.box.configure(
+    readFileSync(rig.box.env.MC_PICKUP_CONFIG ?? '', 'utf8').replace('fetch = false', 'fetch = true'),
+  );
+  expect(launched()).toMatchObject({
+    result: 'launched',
+    said: expect.stringContaining('the base may be old'),
+  });
+  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'fetch_fails' }]);
+  git(rig.box.repo, 'remote', 'set-url', 'origin', remote);
+  due();
+  expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
+  expect(holds()).toEqual([]);
+
+  git(remote, 'branch', '-m', 'main', 'trunk');
+  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(holds()).toMatchObject([{ because: 'base_gone' }]);
+  // What the configuration says of it has changed: that is looked at at once.
+  rig.box.configure(
+    readFileSync(rig.box.env.MC_PICKUP_CONFIG ?? '', 'utf8').replace('base = "main"', 'base = "trunk"'),
+  );
+  expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
+  expect(holds()).toEqual([]);
+});
+
+it('a client that is not there holds its profile alone', () => {
+  const robot = join(rig.box.dir, 'robot');
+  rig.configure({ more: `[agent.robot]\nkind = "command"\nargv = [${JSON.stringify(robot)}]\n` });
+  const ids = [1, 2].map(() =>
+    putTicket(rig.box, { title: 't', body: 'behave: hold', project: 'demo', agent: 'robot' }),
+  );
+  const free = rig.add('hold');
+  const first = rig.tick();
+  expect(first.dispatch).toMatchObject([
+    { ticket: ids[0], result: 'failed' },
+    { ticket: ids[1], result: 'declined' },
+    { ticket: free, result: 'launched' },
+  ]);
+  expect(rig.tick()).toMatchObject({ code: 0, dispatch: [] });
+  expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
+  writeFileSync(robot, '#!/bin/sh\nsleep 60\n', { mode: 0o755 });
+  due();
+  expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
 });

@@ -54,6 +54,7 @@ describe('the figures', () => {
     expect(value(text, 'slots_used')).toBe(1);
     expect(value(text, 'slots_max')).toBe(8);
     expect(value(text, 'killswitch_on', { level: 'all' })).toBe(0);
+    expect(value(text, 'held', { scope: 'project' })).toBe(0);
     expect(value(text, 'ticks_last_day', { outcome: 'ok' })).toBe(2);
     expect(value(text, 'last_tick_outcome', { outcome: 'ok' })).toBe(1);
     expect(value(text, 'runs_started_last_day', { agent: 'scripted' })).toBe(2);

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NotifySpec } from '../../src/model/policy.ts';
 import { sign } from '../../src/notify/channels.ts';
 import type { TellEvent } from '../../src/notify/event.ts';
+import { gather } from '../../src/notify/gather.ts';
 import {
   channelKey,
   channelName,
@@ -18,6 +19,7 @@ import {
 import { cameBack, type TickNow } from '../../src/notify/stopped.ts';
 import { switchEvents } from '../../src/notify/switches.ts';
 import { lineOf } from '../../src/notify/words.ts';
+import { memoryBoard } from '../explorer/board.ts';
 import { draws, fc } from '../support/draws.ts';
 
 const DAY = 86_400_000;
@@ -151,4 +153,16 @@ it('an event is one line without anything that a chat or a terminal acts on', ()
       expect(line.length).toBeLessThanOrEqual(300);
     }),
   );
+});
+
+it('a hold is told when it begins, once, and the tickets that it gives back are not', async () => {
+  const { board } = memoryBoard();
+  const row = { ticket_id: null, run_id: 'r', actor: 'tick:t' };
+  const text = 'project:shop is held: no such filter; mend it';
+  await board.log({ ...row, at_ms: 1, kind: 'held', because: 'checkout_fails', text });
+  await board.log({ ...row, at_ms: 2, kind: 'let_go', because: 'checkout_fails', text: 'no more' });
+  const { events } = await gather(board, { id: 0, at_ms: 0 });
+  expect(events).toMatchObject([{ kind: 'held', ticket: null, text }]);
+  expect(events.map(lineOf)).toEqual([text]);
+  await board.close();
 });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { begun, holdFacts } from '../../src/model/hold.ts';
 import { pageOf } from '../../src/page/index.ts';
 import { busyPage, dataOf, fillHostile, HOSTILE, someFacts } from '../support/page.ts';
 
@@ -108,10 +109,16 @@ describe('what a person must know', () => {
     const page = pageOf(
       await dataOf(fillHostile, {
         switches: [SWITCH],
+        holds: [
+          holdFacts(
+            begun({ scope: 'project:shop', because: 'checkout_fails', says: HOSTILE[0] ?? '' }, '', 0),
+          ),
+        ],
         broken: ['config.toml:3: limits.max_agnets: unknown key'],
       }),
     );
     expect(page).toContain('<strong>Ticks have stopped:</strong>');
+    expect(page).toMatch(/Held: project shop<\/strong> since .{1,600}To do: .{1,60}mend what git/s);
     expect(page).toMatch(
       /Killswitch ON:<\/strong> no launches for <bdi>project:shop<\/bdi>, by <bdi>ann<\/bdi>/,
     );

@@ -22,6 +22,7 @@ export function someFacts(over: Partial<Facts> = {}): Facts {
       const because = at_ms === null ? 'never' : coming ? 'ticks_come' : 'stopped';
       return { coming, because, last_at_ms: at_ms };
     },
+    holds: [],
     switches: [],
     broken: [],
     ...over,

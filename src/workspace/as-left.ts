@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { isPlainDir, isPlainFile } from '../machine/foreign.ts';
-import { messageOf } from '../model/errors.ts';
 import type { AsLeft, Operation } from '../model/prompt.ts';
 import { quietOptions } from './diff.ts';
 import { git, ON_DISK } from './git.ts';
@@ -72,7 +71,7 @@ async function statusOf(worktree: string, operation: Operation | null): Promise<
       return '';
     const shown = lines.slice(0, MOST_LINES).join('\n').slice(0, MOST_CHARS);
     return shown.length < said.stdout.length ? `${shown}\n… (git status says more)` : shown;
-  } catch (error) {
-    return messageOf(error);
+  } catch {
+    return ''; // nothing can be asked here without a program of the repository's
   }
 }

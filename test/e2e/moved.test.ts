@@ -51,6 +51,7 @@ test('killed in a rebase, the next agent is told and ends it, and the review has
   expect(said.map(({ text }) => text)).toEqual([
     expect.stringContaining('index.lock was left by a run that has ended'),
     expect.stringContaining('is on a detached HEAD'),
+    expect.stringContaining('a rebase is in progress'),
   ]);
   expect(rig.box.run(['diff', id]).out).toMatch(/ mine\n[\s\S]*\+both/);
   expect(rig.ticket(id).attempts).toBe(1);

@@ -92,6 +92,8 @@ const LEFT: readonly (readonly [
     readonly operation?: string;
     /** What git, or we, say of it. */
     readonly says?: RegExp;
+    /** The base has it. */
+    readonly isSaved?: true;
     /** Why `clean` leaves it. */
     readonly kept?: RegExp;
   },
@@ -286,6 +288,15 @@ const LEFT: readonly (readonly [
     { commits: ['done here'], says: /No commits yet/ },
   ],
   [
+    'commits on the base itself',
+    (t) => {
+      t.git('checkout', '-q', '--ignore-other-worktrees', 'main');
+      t.commit('work', 'done on the base');
+      t.git('switch', '-q', t.branch);
+    },
+    { commits: ['done on the base'], isSaved: true },
+  ],
+  [
     'the branch of a person, without any work',
     (t) => {
       t.git('switch', '-q', 'theirs');
@@ -322,7 +333,8 @@ describe('a worktree that an agent has left with', () => {
     expect(left?.operation ?? null).toBe(wanted.operation ?? null);
     if (wanted.says !== undefined) expect(left?.says).toMatch(wanted.says);
     const judged = await judgeWorktree({ dir: t.dir, registered: t.dir, project: project(), key: t.key });
-    if (wanted.commits.length > 0) expect(judged, 'its work is called saved').toMatchObject({ ok: false });
+    if (wanted.commits.length > 0 && wanted.isSaved !== true)
+      expect(judged, 'its work is called saved').toMatchObject({ ok: false });
     if (wanted.kept !== undefined) expect(judged).toMatchObject({ says: expect.stringMatching(wanted.kept) });
     expect(picture(t), 'a look has changed something').toEqual(before);
   });

@@ -17,7 +17,7 @@ import { keepByRef } from '../../src/workspace/aside.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { branchFacts } from '../../src/workspace/git.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
-import { prepareWorkspace } from '../../src/workspace/index.ts';
+import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { whereElse } from '../../src/workspace/merged.ts';
 import { pushBranch } from '../../src/workspace/push.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
@@ -123,6 +123,7 @@ it('looks start nothing at all, nor do refs, a fetch and a push', async () => {
   appendFileSync(join(worktree, 'a.txt'), 'three\n');
 
   expect(await branchDiff({ project, worktree, branch })).toMatchObject({ ok: true });
+  expect(await asLeft({ worktree, branch, created: false }, project)).toMatchObject({ onBranch: true });
   expect(await branchFacts(worktree, 'main')).toMatchObject({ commits: 1, dirty: true });
   expect(hasCommits(worktree, branch)).toBe(true);
   const judged = await judgeWorktree({ dir: worktree, registered: worktree, project, key: 'MC-1@1' });

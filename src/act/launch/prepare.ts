@@ -74,6 +74,8 @@ async function stage(
   failpoint('prepare-previous-read');
   const words = (await hands.board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);
   const found = await workspace.asLeft(made, project);
+  if (found !== null && found.operation !== null)
+    await warn(claimed, `a ${found.operation} is in progress in ${worktree}: its agent is told`, hands);
   const prompt = promptOf(
     claimed,
     {

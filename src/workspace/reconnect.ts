@@ -7,16 +7,17 @@
 import { existsSync, mkdirSync, rmdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { realOf } from '../machine/files.ts';
-import { inDirAt, isPlainDir, isPlainFile, lookAtName, moveIn } from '../machine/foreign.ts';
+import { inDirAt, isPlainDir, isPlainFile, lookAtName, moveIn, textAt } from '../machine/foreign.ts';
 import { removeWorktree } from './adding.ts';
 import { keyOf, shortName } from './branches.ts';
 import { elsewhere } from './elsewhere.ts';
-import { git } from './git.ts';
+import { commitOf, git } from './git.ts';
 import { saysOf, whoseLock } from './lock.ts';
 import { branchesOf } from './make.ts';
-import { namedGitDir, ownGitDir, registered } from './own.ts';
+import { namedGitDir, ownGitDir, registered, textOf } from './own.ts';
 import { failed, no, type Refused, type Site } from './prepared.ts';
 import { markReady, markStart } from './ready.ts';
+import { writeNote } from './rights.ts';
 import type { Shared } from './turn.ts';
 
 /** Joins them again where they are apart. What was done, for people; null = nothing; or why it can't be. */
@@ -25,8 +26,9 @@ export async function reconnect(site: Site, shared: Shared): Promise<string | nu
   if (isPlainDir(join(target, '.git'))) return null;
   const own = ownGitDir(target);
   if (own !== null) {
-    await stageNothing(target, own);
-    return null;
+    const mended = await mendHead(site, own, shared);
+    if (mended === null || typeof mended === 'string') await stageNothing(target, own);
+    return mended;
   }
   await dropTrial(site);
   const there = gitDirFor(site);
@@ -41,6 +43,33 @@ export async function reconnect(site: Site, shared: Shared): Promise<string | nu
     return `${target} and ${common} had lost each other: joined again by git worktree repair`;
   }
   return lookAtName(join(target, '.git')) === null ? null : registerAnew(site, shared);
+}
+
+/** A disk that lost its power leaves empty files: without HEAD, or the way to the repository, git knows no worktree there. The log of HEAD
+ *  may still tell where it was. */
+async function mendHead(site: Site, own: string, shared: Shared): Promise<string | null | Refused> {
+  if (isBlank(join(own, 'commondir'))) writeNote(join(own, 'commondir'), '../..\n');
+  const head = join(own, 'HEAD');
+  if (!isBlank(head)) return null;
+  const branches = await branchesOf(site, shared);
+  if ('ok' in branches) return branches;
+  const { kept } = branches;
+  const [, last] = /^[0-9a-f]+ ([0-9a-f]+) /.exec(lastLine(join(own, 'logs', 'HEAD'))) ?? [];
+  const there = last === undefined ? null : await commitOf(site.common, last);
+  if (there === null && kept === undefined) return lost(site, `${head} is empty`);
+  const says = there !== null && there !== kept?.oid ? there : `ref: ${kept?.ref}`;
+  writeNote(head, `${says}\n`);
+  return `${head} said nothing (a disk that lost its power?): it is ${says} again`;
+}
+
+/** Missing, or without a word in it; one that can't be read is not. */
+function isBlank(file: string): boolean {
+  if (lookAtName(file) === null) return true;
+  return /^[\s\0]*$/.test(textAt(file) ?? 'unreadable');
+}
+
+function lastLine(file: string): string {
+  return textOf(file).split('\n').at(-1) ?? '';
 }
 
 /** The git dir that a worktree had; null = it is gone, and `foreign` = another repository's. */

@@ -167,6 +167,7 @@ export const PRINTED: readonly Printed[] = [
           title: text('of the ticket'),
           attempts: whole('failures that count'),
           not_before_at_ms: at('when it may be launched again'),
+          why: orNull(text('what became of its last attempt or launch, in words')),
         }),
         'tickets in todo that wait for a back-off, the next one first',
       ),

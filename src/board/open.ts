@@ -4,8 +4,10 @@
  * after (`upkeep`), never what it is made of. A tick over a file reads nothing of any other kind.
  */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ServerAddress } from '../config/board.ts';
 import { readText, type Text } from '../config/read.ts';
+import { isFresh } from '../machine/caller.ts';
 import { textOfFile, writeAtomic } from '../machine/files.ts';
 import { ensureHost } from '../machine/host.ts';
 import type { Places } from '../machine/paths.ts';
@@ -113,6 +115,12 @@ export function fileBoard(places: Places): KnownBoard {
     },
     read: async () => {
       refuseOpenToOthers(places.state, path);
+      // A name that was mistyped would else show an empty board, as if all work were lost.
+      if (!existsSync(path) && isUnmade(places))
+        throw new UserError(
+          EXIT.config,
+          `there is no board in ${places.state}: mc-pickup init makes one there; --state-dir or MC_PICKUP_STATE_DIR names another place`,
+        );
       try {
         return openBoardReadOnly(path);
       } catch (error) {
@@ -121,6 +129,12 @@ export function fileBoard(places: Places): KnownBoard {
       }
     },
   };
+}
+
+/** Nothing was ever kept there, not even a switch. */
+function isUnmade(places: Places): boolean {
+  const switched = existsSync(join(places.state, 'killswitch.json'));
+  return stateFault(places.state) === null && isFresh(places) && !switched;
 }
 
 function upkeepOf(path: string): Upkeep {

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { ticketOrFail, withReader } from '../board/open.ts';
+import { type OpenedBoard, ticketOrFail, withReader } from '../board/open.ts';
 import type { ActivityRow } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode } from '../model/errors.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { columnsOf, wrap } from '../report/table.ts';
 import { type LogFilter, matcherOf, newestThatFit } from './log-filter.ts';
@@ -27,9 +27,15 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
       else for (const line of shownLines(row, columnsOf(context.env))) context.out.line(line);
     }
   };
+  if (o.limit === 0 && o.follow !== true)
+    throw new UserError(
+      EXIT.usage,
+      '--limit 0 leaves nothing to print: name 1 or more, or --follow for what is still to come',
+    );
   const { rows, newest } = await withReader(context, async (board, opened) => {
     const found = await newestThatFit(board, of, match, o.limit);
     if (!found.any && o.ticket !== undefined) await ticketOrFail(opened, o.ticket);
+    if (found.rows.length === 0 && o.run !== undefined) await runOrFail(opened, o.run);
     return found;
   });
   print(rows);
@@ -42,6 +48,15 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
     if (more.length < BATCH) await pause(FOLLOW_EVERY_MS);
   }
   return EXIT.ok;
+}
+
+/** A run that nobody has ever heard of is a slip of the pen; one without a line that fits is not. */
+async function runOrFail({ board, name }: OpenedBoard, run: string): Promise<void> {
+  if ((await board.runtime(run)) !== null || (await board.runtimeByMark(run)) !== null) return;
+  throw new UserError(
+    EXIT.usage,
+    `no run "${oneLine(run, 100)}" on the board ${name}; mc-pickup ticket show TICKET lists a ticket's runs`,
+  );
 }
 
 /** On a terminal nothing breaks in the middle of a word, and names that are the same as what stands beside them are short. */

@@ -8,7 +8,7 @@ import { columnsOf, cutTo, paint } from '../report/table.ts';
 import { statusFacts } from '../status/facts.ts';
 
 /** `status` again and again, until it is interrupted or nobody reads any more. That is how it is meant to end: exit 0. On
- *  a terminal in place, on another screen that goes when it ends; elsewhere a block each time. */
+ *  a terminal in place, on another screen that goes when it ends; elsewhere a block each time, with the time at its end. */
 export async function statusWatch(context: Context, seconds: number): Promise<ExitCode> {
   if (seconds < 1) throw new UserError(EXIT.usage, '--interval must be at least 1 second');
   const { out, env } = context;
@@ -39,6 +39,9 @@ export async function statusWatch(context: Context, seconds: number): Promise<Ex
     else {
       if (!first) out.line('');
       for (const line of await look()) out.painted(line);
+      out.line(
+        `looked at ${utc(Date.now())}; again every ${seconds} s, until it is interrupted or nobody reads`,
+      );
     }
     await pause(seconds * 1000, undefined, { signal: end.signal }).catch(() => undefined);
   }

@@ -4,7 +4,7 @@ import { actorOf, type Context } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { readsFor } from '../model/reader.ts';
-import { clean } from '../model/text.ts';
+import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { shown } from './ticket.ts';
 
@@ -24,7 +24,11 @@ export async function comment(context: Context, id: string, words: readonly stri
       because: null,
       text,
     });
-    return shown(context, opened, ticket.id);
+    if (context.json) return shown(context, opened, ticket.id);
+    context.out.line(
+      `${ticket.id}: noted for ${actorOf(context)}: "${oneLine(text, 200)}" (mc-pickup log --ticket ${ticket.id} --kind comment)`,
+    );
+    return EXIT.ok;
   });
 }
 

@@ -160,8 +160,6 @@ function reviewOf(
   if (one.pull_request === 'github' && one.repo === null)
     wrong('repo', 'is missing: which repository on GitHub, such as "ann/shop"?');
   if (one.pull_request === 'command' && one.command === null) wrong('command', 'is missing');
-  if (one.head !== null && one.pull_request === 'none')
-    wrong('head', 'goes with a pull request: it says whose fork that one is from');
   if (one.token_env !== null && one.token_file !== null)
     wrong('token_env', 'token_file is set too: use one of them');
   const fault = addressFault(one.api_url, { query: false });

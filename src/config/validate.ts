@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { hint } from '../model/hint.ts';
 import { AGENT_KINDS, ON_IDLE, TOLD } from '../model/policy.ts';
 import {
+  AGENT,
   HOOK,
   HOOKS,
   LIMITS,
@@ -10,7 +11,9 @@ import {
   NOTIFY,
   NOTIFY_COMMAND,
   NOTIFY_WEBHOOK,
+  PAGE,
   PROJECT,
+  RETENTION,
   REVIEW,
   ROUTE,
 } from './schema.ts';
@@ -86,8 +89,25 @@ function filled<S extends AnyObject>(schema: S, output: v.InferOutput<S>): Fille
 function unknownKeys(schema: AnyObject, raw: unknown, path: readonly string[], complain: Complain): boolean {
   const known = Object.keys(schema.entries);
   const unknown = keysOf(raw).filter((key) => !known.includes(key));
-  for (const key of unknown) complain([...path, key], `unknown key${hint(key, known)}`);
+  for (const key of unknown) complain([...path, key], `unknown key${belongs(key, path) ?? hint(key, known)}`);
   return unknown.length === 0;
+}
+
+/** Where a key belongs that stands in the wrong table: before the first one, say. */
+const HOMES: readonly (readonly [string, AnyObject])[] = [
+  ['[limits]', LIMITS],
+  ['[project.NAME]', PROJECT],
+  ['[agent.NAME]', AGENT],
+  ['[project.NAME.review]', REVIEW],
+  ['[retention]', RETENTION],
+  ['[page]', PAGE],
+];
+
+function belongs(key: string, path: readonly string[]): string | null {
+  const homes = HOMES.filter(([, { entries }]) => Object.hasOwn(entries, key)).map(([name]) => name);
+  // Of what stands in a table of tables the table is meant, and not another one.
+  if (homes.length === 0 || path.length > 2) return null;
+  return ` here (it belongs in ${homes.join(', or ')})`;
 }
 
 /** Tables by their names, such as `[project.NAME]`, as far as the names are ones. */

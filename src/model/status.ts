@@ -38,6 +38,8 @@ export interface StatusFacts {
     readonly title: string;
     readonly attempts: number;
     readonly not_before_at_ms: number;
+    /** What became of its last attempt or launch. */
+    readonly why: string | null;
   }[];
   /** The first of those in todo that wait for what will not come. */
   readonly in_vain: readonly InVain[];

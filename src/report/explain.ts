@@ -1,7 +1,7 @@
 import type { DeliveryRow, Handed, ReviewRow, WordsRow } from '../board/port/index.ts';
 import type { LeftoverFacts } from '../model/leftover.ts';
 import { leftoverWords } from '../model/leftover.ts';
-import type { Skip, Step } from '../model/plan.ts';
+import type { Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { sentence } from '../model/sentences.ts';
 import { clean, oneLine } from '../model/text.ts';
@@ -95,6 +95,16 @@ function saidWords({ text, author, at_ms, had, honoured_by }: WordsRow, now_ms: 
   return `${author}, ${ago(at_ms, now_ms)}: "${oneLine(text, 200)}" (${[...runs, end].join('; ')})`;
 }
 
+/** What comes of it by itself, where the reason alone leaves that open. */
+const THEN: Partial<Record<SkipBecause, string>> = {
+  not_before: ': it waits after a failure, and a tick tries it again by itself then',
+  no_slot: ': a tick launches it when an agent has ended; max_agents of [limits] says how many there may be',
+  no_slot_project: ': a tick launches it when an agent of that project has ended',
+  no_slot_agent: ': a tick launches it when an agent of that profile has ended',
+  launch_limit: ': the next ones take it (max_launches_per_tick)',
+  account_limited: ': a tick launches it when the limit is over',
+};
+
 /** What its agent does now, and what the next tick would do. */
 function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: number): [string, string][] {
   const words: [string, string][] = [];
@@ -113,17 +123,16 @@ function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: numbe
       `the last text for it: ${sent.kind}, ${sent.outcome} ${ago(sent.at_ms, now_ms)}${sent.ack_source === null ? '' : ` (by ${sent.ack_source})`}`,
     ]);
   for (const { kind, because, evidence } of steps) {
-    const facts = evidenceWords(evidence);
-    words.push([
-      'next tick',
-      `${kind}, because ${sentence({ because, evidence })} [${because}]${facts === '' ? '' : ` (${facts})`}`,
-    ]);
+    const text = sentence({ because, evidence });
+    const facts = evidenceWords(evidence, { text, because });
+    words.push(['next tick', `${kind}, because ${text} [${because}]${facts === '' ? '' : ` (${facts})`}`]);
   }
   for (const { because, evidence } of skips) {
-    const facts = evidenceWords(evidence);
+    const text = sentence({ because, evidence });
+    const facts = evidenceWords(evidence, { text, because });
     words.push([
       'now',
-      `nothing, because ${sentence({ because, evidence })} [${because}]${facts === '' ? '' : ` (${facts})`}`,
+      `nothing, because ${text} [${because}]${facts === '' ? '' : ` (${facts})`}${THEN[because] ?? ''}`,
     ]);
   }
   if (steps.length + skips.length === 0) words.push(['now', `nothing to do while it is ${ticket.status}`]);

@@ -118,6 +118,7 @@ export function evidenceWords(
 ): string {
   return Object.entries(evidence)
     .filter(([key, value]) => value !== null && value !== '' && key !== 'run' && value !== said.because)
+    .filter(([key, value]) => !isSaid(key, value, said.text))
     .map(([key, value]) => {
       if (typeof value === 'number' && (key.endsWith('_at_ms') || key === 'until_ms' || key === 'since_ms'))
         return `${words(key.replace(/(_at)?_ms$/, ''))} ${utc(value)}`;
@@ -126,6 +127,13 @@ export function evidenceWords(
     })
     .filter((fact) => !said.text.includes(fact))
     .join(', ');
+}
+
+/** A text of more than some words, or a time, that stands in the sentence already. */
+function isSaid(key: string, value: Evidence[string], text: string): boolean {
+  if (typeof value === 'number' && key.endsWith('_at_ms') && Math.abs(value) <= 8.64e15)
+    return text.includes(new Date(value).toISOString());
+  return typeof value === 'string' && value.length > 20 && text.includes(value);
 }
 
 function words(key: string): string {

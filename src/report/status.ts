@@ -2,6 +2,7 @@ import type { HoldFacts } from '../model/hold.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import { releaseOf } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
+import { oneLine } from '../model/text.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
 import { age, ago, utc } from '../model/times.ts';
 import { unreachable } from '../model/unreachable.ts';
@@ -310,7 +311,13 @@ function retryLines({ retries }: StatusFacts, shown: Shown): string[] {
     { text: `attempt ${attempts + 1}` },
     { text: title },
   ]);
-  return table(rows, [{}, {}, {}, {}, { grows: true }], { ...shown, indent: '  ' });
+  const why = retries.flatMap(({ id, why }) =>
+    why === null ? [] : wrap(oneLine(`${id}: ${why}`, 300), Math.max(30, shown.columns - 4)),
+  );
+  return [
+    ...table(rows, [{}, {}, {}, {}, { grows: true }], { ...shown, indent: '  ' }),
+    ...why.map((line) => `    ${line}`),
+  ];
 }
 
 function leftoverLines({ leftovers }: StatusFacts, shown: Shown): string[] {

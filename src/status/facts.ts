@@ -12,6 +12,7 @@ import { holdFacts } from '../model/hold.ts';
 import { leftoverFacts } from '../model/leftover.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { reasonWords } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Used } from '../model/status.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
@@ -57,8 +58,9 @@ export async function statusFactsOf(
     counts,
     live: seen.map((one) => liveFacts(one, places.runs)),
     waiting: asking.map(({ id, title, reason_text }) => ({ id, title, question: reason_text ?? '' })),
-    retries: retries.map(({ id, title, attempts, not_before_at_ms }) => ({
+    retries: retries.map(({ id, title, attempts, not_before_at_ms, reason, reason_text }) => ({
       ...{ id, title, attempts, not_before_at_ms: not_before_at_ms ?? now_ms },
+      why: reason === null ? null : whyWords(reason, reason_text),
     })),
     reviews,
     slots: slotsOf(seen, host, policy),
@@ -180,4 +182,10 @@ function slotsOf(
 function lastOf(times: Readonly<Record<string, number>>): number | null {
   const all = Object.values(times);
   return all.length === 0 ? null : Math.max(...all);
+}
+
+/** The words of a reason, and what was said beside them. */
+function whyWords(reason: string, text: string | null): string {
+  const words = reasonWords(reason) ?? reason;
+  return text === null || text === '' || text === words ? words : `${words}: ${text}`;
 }

@@ -141,8 +141,9 @@ async function pass(
     ...{ now_ms: Date.now(), mono_ms: begun_ms, repair: hands !== null },
   });
   failpoint('observe-done');
-  const holds = hands === null || !dispatch ? seen.holds : await lookAgain(seen, hands);
-  const { world, plan } = await decided({ ...seen, holds }, policy, options, beingMade);
+  const now = hands === null || !dispatch ? seen : { ...seen, holds: await lookAgain(seen, hands) };
+  const met = hands === null && dispatch ? (await import('./rehearsed.ts')).rehearsed(now, policy, env) : now;
+  const { world, plan } = await decided(met, policy, options, beingMade);
   failpoint('tick-decided');
   const outcomes = hands === null ? null : await act(plan, world, hands);
   const head = {

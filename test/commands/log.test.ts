@@ -30,12 +30,23 @@ it('a limit keeps the newest, in the order of time', () => {
     'word 59',
     'word 60',
   ]);
-  expect(box.run(['log', '--limit', '0']).out).toBe('');
+  expect(box.run(['log', '--limit', '0'])).toMatchObject({
+    code: 2,
+    out: '',
+    err: expect.stringContaining('--follow'),
+  });
+  expect(box.run(['log', '--run', 'foo'])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('no run "foo" on the board'),
+  });
   const shown = JSON.parse(box.run(['ticket', 'show', 'MC-1', '--json']).out) as {
     activity: { text: string }[];
   };
   expect(shown.activity).toHaveLength(50);
   expect(shown.activity.at(-1)?.text).toBe('word 60');
+  expect(box.run(['ticket', 'comment', 'MC-1', 'mind', 'the gap']).out).toMatch(
+    /^MC-1: noted for \S+: "mind the gap" \(mc-pickup log/,
+  );
 });
 
 it('explain tells the newest of a long history', () => {

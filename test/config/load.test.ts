@@ -75,6 +75,14 @@ test.each([
   ['[limits]\nmax_agnts = 1\n', ':2:1: limits.max_agnts: unknown key (did you mean "max_agents"?)'],
   ['[limits]\n\nttl_minutes = -1\n', ':3:1: limits.ttl_minutes: must be a number above 0'],
   ['[limits]\nmax_attempts = 1.5\n', ':2:1: limits.max_attempts: must be a whole number'],
+  [
+    'max_agents = 3\n',
+    ':1:1: max_agents: unknown key here (it belongs in [limits], or [project.NAME], or [agent.NAME])',
+  ],
+  [
+    '[project.d]\nrepo = "/r"\nttl_minutes = 5\n',
+    ':3:1: project.d.ttl_minutes: unknown key here (it belongs in [limits])',
+  ],
   ['[limit]\n', ':1:2: limit: unknown key (did you mean "limits"?)'],
   ['[project.d]\nbase = "main"\n', ':1:10: project.d.repo: is missing'],
   ['[project.d]\nrepo = "rel"\n', ':2:1: project.d.repo: must be an absolute path'],
@@ -82,10 +90,6 @@ test.each([
   [
     '[project.d]\nrepo = "/r"\nbranch_prefix = "mc/"\n',
     ':3:1: project.d.branch_prefix: must be what git takes',
-  ],
-  [
-    '[project.d]\nrepo = "/r"\n[project.d.review]\nhead = "ann"\n',
-    ':4:1: project.d.review.head: goes with a pull request',
   ],
   ['[project.d]\nrepo = "/r"\npath = "../b"\n', ':3:1: project.d.path: must be a folder inside'],
   ['[project.d]\nrepo = "/r"\npath = "/r/b"\n', ':3:1: project.d.path: must be a folder inside'],

@@ -1,7 +1,7 @@
 /** A dry run is the tick that a real one would be, and leaves no trace. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
@@ -109,6 +109,17 @@ it('plans what the real tick then does, byte for byte, and not one file of the s
   const results = (report: Report) => [...report.reconcile, ...report.dispatch].map(({ result }) => result);
   expect(new Set(results(planned))).toEqual(new Set(['planned']));
   expect(new Set(results(real))).toEqual(new Set(['done', 'adopted', 'launched']));
+});
+
+it('plans no launch by a program that is not there: nothing would come of it', () => {
+  rig.configure({ more: '[agent.gone]\nkind = "command"\nargv = ["no-such-program"]\n' });
+  const [gone, fine] = [rig.add('hold', '--agent', 'gone'), rig.add('hold')];
+  const dry = rig.tick('dispatch', '--dry-run');
+  expect(dry.dispatch).toMatchObject([{ ticket: fine, result: 'planned' }]);
+  expect(dry.skipped).toMatchObject([
+    { ticket: gone, because: 'held', evidence: { says: expect.stringContaining('"no-such-program"') } },
+  ]);
+  expect(existsSync(join(rig.box.state, 'holds.json'))).toBe(false);
 });
 
 it('takes no tick lock: it answers while a tick is held, and that tick goes on', async () => {

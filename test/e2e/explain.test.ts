@@ -55,7 +55,7 @@ it('tells in order what happened: launch, death with its evidence, skips as one 
     /agent started: pid \d+/,
     /failed, tried again: the agent ended without a report \(exit code 7\) \[agent_exited\] \(.*attempts 1\)/,
     /3 ticks until \S+ skipped: its back-off is not over \[not_before\] \(not before 20\d\d-/,
-    /^now: nothing, because its back-off is not over \[not_before\]/m,
+    /^now: nothing, because its back-off is not over \[not_before\] \(not before .*\): it waits after a failure, and a tick tries it again/m,
     /^you can: +mc-pickup ticket move MC-2 todo /m,
   );
 });

@@ -52,6 +52,7 @@ describe('status', () => {
     );
     expect(out).toMatch(/MC-1 +> alive /);
     expect(out).toMatch(/^ +MC-3 +in \d+m +at \d\d:\d\d:\d\dZ +attempt 2 +Behebe 日本語/m);
+    expect(out).toMatch(/^ +MC-3: the agent ended without a report/m);
     // What waits for a person stands first.
     expect(out.indexOf('MC-2')).toBeLessThan(out.indexOf('MC-1 '));
   });
@@ -89,7 +90,14 @@ describe('status', () => {
         projects: { demo: { used: 1, max: null } },
         agents: { scripted: { used: 1 } },
       },
-      retries: [{ id: 'MC-3', attempts: 1, not_before_at_ms: expect.any(Number) }],
+      retries: [
+        {
+          id: 'MC-3',
+          attempts: 1,
+          not_before_at_ms: expect.any(Number),
+          why: expect.stringContaining('exit code'),
+        },
+      ],
       accounts: [],
       ticks: { last_at_ms: expect.any(Number), coming: true, interval_ms: 60_000 },
       config_errors: [],
@@ -236,7 +244,7 @@ describe('status --watch', () => {
     });
     const code = new Promise((done) => child.once('close', done));
     expect(await until(() => out.split('tickets').length > 2)).toBe(true);
-    expect(out).toMatch(/^tickets[^\u001b]*\n\ntickets/);
+    expect(out).toMatch(/^tickets[^\u001b]*\nlooked at 20\S+ \S+Z; again every 1 s.*\n\ntickets/);
     child.stdout.destroy();
     expect(await code).toBe(0);
   });

@@ -605,6 +605,7 @@ export const PRINTED: readonly Printed[] = [
       config: text('the configuration'),
       board: text('the file, or the address of the server'),
       project: maybe(text('with --project: its name')),
+      path: maybe(orNull(text('with --path: the folder of the repository that agents start in'))),
       trust: maybe(
         list(
           object('a client', {

@@ -15,13 +15,15 @@ beforeAll(() => {
     `#!/bin/sh
 notes=$MC_PICKUP_STATE_DIR/notes; mkdir -p $notes; echo "$MC_RUN_ID $$" >>$notes/$MC_TICKET_ID.started
 g() { git -c user.name=agent -c user.email=agent@localhost -c core.editor=true "$@"; }
-if [ ! -e $notes/first ]; then
-  : >$notes/first
+if [ ! -e $notes/$MC_TICKET_ID.first ]; then
+  : >$notes/$MC_TICKET_ID.first
   echo mine >README.md && g commit -qam mine
   g rebase theirs
   : >$(git rev-parse --git-dir)/index.lock
+  [ $MC_TICKET_ID = MC-1 ] || { trap '' HUP; sleep 600 </dev/null >/dev/null 2>&1 & echo $! >$notes/left; }
   kill -9 $$
 fi
+if [ -e $notes/left ]; then kill $(cat $notes/left); rm $notes/left $(git rev-parse --git-dir)/index.lock; fi
 echo both >README.md
 g add README.md && g rebase --continue && mc-pickup report review --message done
 `,
@@ -55,4 +57,14 @@ test('killed in a rebase, the next agent is told and ends it, and the review has
   ]);
   expect(rig.box.run(['diff', id]).out).toMatch(/ mine\n[\s\S]*\+both/);
   expect(rig.ticket(id).attempts).toBe(1);
+});
+
+test('what a dead run has left at work in the worktree is told to the next agent, and its lock stays', async () => {
+  const id = rig.add('rebase', '--agent', 'rebases');
+  await rig.ticksUntilStarted(id, 2);
+  await rig.settle(id, 'in_review');
+  const { mark } = rig.runs(id).at(-1) ?? expect.fail('no run');
+  const prompt = readFileSync(join(rig.box.state, 'runs', mark, 'prompt.md'), 'utf8');
+  expect(prompt).toMatch(/git is locked by .*index\.lock \(process \d+ works there\)/);
+  expect(prompt).toMatch(/processes work in .* already: \d+ \(sleep\)/);
 });

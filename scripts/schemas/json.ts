@@ -55,6 +55,16 @@ const runId = text('the run');
 const used = object('places', { used: whole('taken'), max: orNull(whole('null = no limit of its own')) });
 const TICKS_BECAUSE = ['ticks_come', 'halted', 'running', 'stopped', 'never', 'in_the_future'];
 const ticksBecause = oneOf(TICKS_BECAUSE, 'why');
+const COMMITS = list(
+  object('a commit', {
+    sha: text('its id'),
+    author: text('whose'),
+    at_ms: at('when'),
+    subject: text('its first line'),
+  }),
+  'the newest first',
+);
+
 const CHANGE = object('a file', {
   path: text('its path'),
   status: text("git's letter, such as A, M or D; ? = not known to git"),
@@ -312,15 +322,7 @@ export const PRINTED: readonly Printed[] = [
       branch: text('of the ticket, or the one that its agent has left the work on; HEAD = a detached one'),
       worktree: orNull(text('null = it is gone')),
       merged: yes('the base has it all'),
-      commits: list(
-        object('a commit', {
-          sha: text('its id'),
-          author: text('whose'),
-          at_ms: at('when'),
-          subject: text('its first line'),
-        }),
-        'the newest first',
-      ),
+      commits: COMMITS,
       files: list(CHANGE, 'what is committed'),
       uncommitted: list(CHANGE, 'what is in the worktree alone'),
       elsewhere: list(
@@ -330,6 +332,16 @@ export const PRINTED: readonly Printed[] = [
           commits: whole('how many'),
         }),
         'where its agent has committed beside; it is decided by hand what of it belongs to the work',
+      ),
+      submodules: list(
+        object('a submodule that is checked out there', {
+          path: text('where'),
+          from: orNull(text('the commit that the base has it at; null = it has none, or the same')),
+          to: orNull(text('the commit that the branch has it at')),
+          commits: COMMITS,
+          on_remote: yes('its remote has the commit of the branch'),
+        }),
+        'those that the branch has changed, and those with changes of their own; what of them is not committed is in `uncommitted`',
       ),
     }),
   },

@@ -4,7 +4,7 @@ import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
-import { printDiff, printSummary } from '../report/diff.ts';
+import { printDiff, printSubmodule, printSummary } from '../report/diff.ts';
 
 const MOST_RUNS = 20;
 
@@ -30,7 +30,7 @@ export async function diff(
       EXIT.unavailable,
       `${ticket.id}: ${looked.error}${looked.because === 'no_repo' ? ` (look at project.${ticket.project}.repo in ${context.places.config})` : ''}`,
     );
-  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere } = looked.diff;
+  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere, submodules } = looked.diff;
   if (context.json) {
     context.out.json({
       ticket: ticket.id,
@@ -42,6 +42,9 @@ export async function diff(
       files,
       uncommitted,
       elsewhere,
+      submodules: submodules.map(({ path, from, to, commits, on_remote }) => ({
+        ...{ path, from, to, commits, on_remote },
+      })),
     });
     return EXIT.ok;
   }
@@ -49,6 +52,7 @@ export async function diff(
   if (o.stat === true) return EXIT.ok;
   if (files.length > 0) await printDiff(context, looked.diff, 'committed');
   if (uncommitted.some(({ status }) => status !== '?')) await printDiff(context, looked.diff, 'uncommitted');
+  for (const one of submodules) await printSubmodule(context, one);
   return EXIT.ok;
 }
 

@@ -178,6 +178,11 @@ class Way {
     const { tip: head, uncommitted, undecided, branch: on } = diff;
     if (this.#row.head === head) return;
     if (undecided) return this.#bothered(twoWays(diff));
+    const lacking = diff.submodules.find(({ on_remote }) => !on_remote);
+    if (lacking !== undefined)
+      throw new ForgeError(
+        `nobody could check ${branch} out: its submodule ${lacking.path} is at ${lacking.to?.slice(0, 12)}, which is not on the submodule's remote; push it there: git -C ${lacking.inside} push origin ${lacking.to}:refs/heads/${branch}`,
+      );
     if (this.#row.url === null) await this.#save({ stage: 'pushing', branch });
     const pushed = await pushBranch(project.repo, { remote: spec.remote, branch, head });
     if (!pushed.ok) {

@@ -5,7 +5,9 @@ import { EXIT, UserError } from '../model/errors.ts';
 import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago } from '../model/times.ts';
-import type { BranchDiff, Change } from '../workspace/diff.ts';
+import type { BranchDiff } from '../workspace/diff.ts';
+import type { Change, Commit } from '../workspace/patch.ts';
+import type { SubmoduleDiff } from '../workspace/submodule-diff.ts';
 import { lineWords } from '../workspace/work.ts';
 import type { Out } from './out.ts';
 import { type Cell, columnsOf, paint, table } from './table.ts';
@@ -31,21 +33,30 @@ export function printSummary({ out, env }: Where, { id, title }: Ticket, found: 
   if (worktree === null) line([{ text: 'its worktree is gone: only what was committed is shown' }], 0);
   for (const one of elsewhere) line([{ text: `not in this: ${lineWords(one)}`, tone: 'ask' }], 0);
   const now_ms = Date.now();
-  const rows = commits
-    .slice(0, MOST_SHOWN)
-    .map(({ sha, author, at_ms, subject }): Cell[] => [
-      { text: sha.slice(0, 9), tone: 'dim' },
-      { text: ago(at_ms, now_ms) },
-      { text: author, tone: 'dim' },
-      { text: subject },
-    ]);
-  const shape = [{}, { right: true }, { max: 16 }, { grows: true }];
-  section(`${many(commits.length, 'commit')}`);
-  for (const one of table(rows, shape, { columns, color: out.color, indent: '  ' })) out.painted(one);
-  if (commits.length > MOST_SHOWN) out.line(`  and ${commits.length - MOST_SHOWN} earlier`);
+  commitsOf(many(commits.length, 'commit'), commits);
   changesOf(many(files.length, 'file'), files);
+  for (const one of found.submodules)
+    if (one.commits.length > 0)
+      commitsOf(
+        `${many(one.commits.length, 'commit')} in ${one.path}${one.on_remote ? '' : ', which its remote has not'}`,
+        one.commits,
+      );
   if (uncommitted.length > 0) changesOf(`${many(uncommitted.length, 'file')} not committed`, uncommitted);
 
+  function commitsOf(head: string, all: readonly Commit[]): void {
+    section(head);
+    const rows = all
+      .slice(0, MOST_SHOWN)
+      .map(({ sha, author, at_ms, subject }): Cell[] => [
+        { text: sha.slice(0, 9), tone: 'dim' },
+        { text: ago(at_ms, now_ms) },
+        { text: author, tone: 'dim' },
+        { text: subject },
+      ]);
+    const shape = [{}, { right: true }, { max: 16 }, { grows: true }];
+    for (const one of table(rows, shape, { columns, color: out.color, indent: '  ' })) out.painted(one);
+    if (all.length > MOST_SHOWN) out.line(`  and ${all.length - MOST_SHOWN} earlier`);
+  }
   function section(text: string): void {
     out.painted(paint(text, 'head', out.color));
   }
@@ -62,23 +73,54 @@ export function printSummary({ out, env }: Where, { id, title }: Ticket, found: 
   }
 }
 
+/** The same of a submodule, by the paths that its files have in the whole. */
+export async function printSubmodule(
+  where: Where,
+  { path, inside, from, to, dirty, quiet }: SubmoduleDiff,
+): Promise<void> {
+  const paths = [`--src-prefix=a/${path}/`, `--dst-prefix=b/${path}/`];
+  const show = (words: string, ...args: string[]) =>
+    print(where, {
+      cwd: inside,
+      quiet,
+      head: `\n${words} ${oneLine(path, 200)}:`,
+      args: [...paths, ...args],
+    });
+  if (from !== null && to !== null) await show('In', from, to);
+  if (dirty) await show('Not committed in', 'HEAD');
+}
+
 /** git prints it itself: through its pager and in its colours on a terminal, byte for byte elsewhere, so that it can be
  *  applied. Which pager is the user's word, never the repository's. */
-export async function printDiff(
-  { env, out }: Where,
+export function printDiff(
+  where: Where,
   { cwd, base, tip, head, quiet }: BranchDiff,
   what: 'committed' | 'uncommitted',
 ): Promise<void> {
+  return what === 'committed'
+    ? print(where, { cwd, quiet, head: '', args: [base.sha, tip] })
+    : print(where, { cwd, quiet, head: '\nNot committed:', args: [head] });
+}
+
+async function print(
+  { env, out }: Where,
+  o: {
+    readonly cwd: string;
+    readonly quiet: readonly string[];
+    readonly head: string;
+    readonly args: readonly string[];
+  },
+): Promise<void> {
   if (out.quiet) return;
-  const { PLAIN_DIFF } = await import('../workspace/diff.ts');
+  const { cwd, quiet } = o;
+  const { PLAIN_DIFF } = await import('../workspace/patch.ts');
   const { gitEnvironment, git, inGitDir } = await import('../workspace/git.ts');
-  out.line(what === 'committed' ? '' : '\nNot committed:');
+  out.line(o.head);
   const terminal = process.stdout.isTTY;
   const own = terminal ? await git(cwd, ['config', '--global', '--get', 'core.pager']) : null;
   const pager = env.GIT_PAGER || (own?.ok === true ? own.stdout : '') || env.PAGER || 'less';
   const color = `--color=${out.color ? 'always' : 'never'}`;
-  const range = what === 'committed' ? [base.sha, tip] : [head];
-  const args = [...quiet, ...inGitDir(cwd), 'diff', color, ...PLAIN_DIFF, ...range, '--'];
+  const args = [...quiet, ...inGitDir(cwd), 'diff', color, ...PLAIN_DIFF, ...o.args, '--'];
   // A pager shows what a terminal would act on as characters. Where there is none, this program does.
   const paged = terminal && pager !== 'cat' && findProgram(pager.split(' ')[0] ?? '', env.PATH) !== null;
   const child = spawn('git', args, {

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { isPlainDir, isPlainFile } from '../machine/foreign.ts';
 import type { AsLeft, Operation } from '../model/prompt.ts';
-import { quietOptions } from './diff.ts';
 import { git, ON_DISK } from './git.ts';
 import { ownGitDir } from './own.ts';
+import { quietOptions } from './patch.ts';
 import type { Ready } from './prepared.ts';
 import { type Asked, lineWords, workOf } from './work.ts';
 

@@ -7,7 +7,7 @@ import { wanted } from './ignored.ts';
 import { type Ask, few, MANY, no, type Stays } from './kept.ts';
 import { programsOf } from './merged.ts';
 import { gitDir } from './own.ts';
-import { START_REF } from './submodules.ts';
+import { KEPT_REFS } from './submodules.ts';
 import type { Shared } from './turn.ts';
 
 /** What is there, if nothing of it is unsaved. */
@@ -110,7 +110,7 @@ export async function ownWork(dir: string, { isModule = false } = {}): Promise<s
     });
   // What was left behind in a submodule goes with it, unlike the log of the worktree itself.
   const all = isModule ? ['--all', '--reflog'] : ['--all'];
-  const elsewhere = isModule ? ['--remotes', `--glob=${START_REF}`] : ['--remotes'];
+  const elsewhere = isModule ? ['--remotes', `--glob=${KEPT_REFS}`] : ['--remotes'];
   const alone = await ask('rev-list', '--count', ...all, '--not', ...elsewhere);
   if (!alone.ok) return 'git can not tell what it has';
   if (alone.stdout !== '0')

@@ -3,26 +3,12 @@ import { join, resolve } from 'node:path';
 import { textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
-import { AS_READ, baseRefs, commitOf, git, isShallow } from './git.ts';
+import { baseRefs, commitOf, git, isShallow } from './git.ts';
 import { START } from './head.ts';
 import { ownGitDir } from './own.ts';
+import { type Change, type Commit, changes, commitsOf, dirt, quietOptions } from './patch.ts';
+import { NO_SUBMODULES, type SubmoduleDiff, submoduleChanges } from './submodule-diff.ts';
 import { type Line, workOf } from './work.ts';
-
-export interface Change {
-  readonly path: string;
-  /** git's letter: A, M, D, T; `?` = not known to git. */
-  readonly status: string;
-  /** null = binary, or not counted. */
-  readonly added: number | null;
-  readonly removed: number | null;
-}
-
-export interface Commit {
-  readonly sha: string;
-  readonly author: string;
-  readonly at_ms: number;
-  readonly subject: string;
-}
 
 /** What a ticket's branch holds that its base does not. */
 export interface BranchDiff {
@@ -40,6 +26,8 @@ export interface BranchDiff {
   readonly files: readonly Change[];
   /** In the worktree alone: changed, staged or new. */
   readonly uncommitted: readonly Change[];
+  /** Those that the branch has at another commit than the base, and those with changes of their own. */
+  readonly submodules: readonly SubmoduleDiff[];
   /** Branches of the worktree, and its HEAD, with commits that are none of these. */
   readonly elsewhere: readonly Line[];
   /** Nobody but a person or an agent can say which of them are the work. */
@@ -57,41 +45,6 @@ export type Looked =
       readonly because: 'no_repo' | 'no_branch' | 'no_base' | 'git_failed';
       readonly error: string;
     };
-
-const MOST_COMMITS = 1000;
-
-/** What stands before the command, so that nothing that the repository or the agent has configured is started to make a
- *  diff: neither hooks nor the filters of its own configuration; those of the user's stay. */
-export async function quietOptions(cwd: string): Promise<readonly string[]> {
-  const names = new Set<string>();
-  for (const scope of ['--local', '--worktree']) {
-    // A file that it includes is its own as well.
-    const words = ['config', scope, '--includes', '--name-only', '-z', '--get-regexp'];
-    const found = await git(cwd, [...words, '^filter\\.']);
-    for (const key of found.stdout.split('\0')) {
-      const [, name] = /^filter\.(.+)\.[a-z]+$/s.exec(key) ?? [];
-      if (name !== undefined) names.add(name);
-    }
-  }
-  const odd = [...names].find((name) => /[=\n]/.test(name));
-  if (odd !== undefined)
-    throw new Error(`the repository names a filter ${JSON.stringify(odd)}: look at its configuration`);
-  const off = [...names].flatMap((name) =>
-    ['clean=', 'smudge=', 'process=', 'required=false'].flatMap((one) => ['-c', `filter.${name}.${one}`]),
-  );
-  return [...AS_READ, ...off];
-}
-
-/** After it. */
-export const PLAIN_DIFF = [
-  '--no-ext-diff',
-  '--no-textconv',
-  '--no-relative',
-  '--src-prefix=a/',
-  '--dst-prefix=b/',
-  '--submodule=short',
-  '--ignore-submodules=dirty',
-];
 
 /** Looks at a branch from where it can be seen. Reads only, and takes none of git's optional locks. */
 export async function branchDiff(where: {
@@ -147,25 +100,17 @@ export async function branchDiff(where: {
     return no('git_failed', messageOf(error));
   }
   const [log, files, uncommitted] = await Promise.all([
-    git(cwd, [
-      ...quiet,
-      'log',
-      '--no-show-signature',
-      `-${MOST_COMMITS}`,
-      '-z',
-      '--format=%H%x1f%an%x1f%at%x1f%s',
-      `${base.sha}..${tip}`,
-      '--',
-    ]),
+    commitsOf(cwd, quiet, `${base.sha}..${tip}`),
     changes(cwd, quiet, range),
     worktree === null ? { error: null, changes: [] } : dirt(cwd, quiet, head),
   ]);
-  const error = log.ok ? (files.error ?? uncommitted.error) : log.error;
+  const below = worktree === null ? NO_SUBMODULES : await submoduleChanges(worktree, quiet, [base.sha, tip]);
+  const error = log.error ?? files.error ?? uncommitted.error ?? below.error;
   if (error !== null) return no('git_failed', error);
-  const commits = log.stdout.split('\0').filter(Boolean).map(lineOf);
   const diff = {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
-    ...{ merged: base.merged, commits, files: files.changes, uncommitted: uncommitted.changes },
+    ...{ merged: base.merged, commits: log.commits, files: files.changes },
+    ...{ uncommitted: [...uncommitted.changes, ...below.uncommitted], submodules: below.submodules },
     ...{ elsewhere, undecided, head, quiet },
   };
   return { ok: true, diff };
@@ -192,51 +137,6 @@ async function baseOf(
   if (best !== null && (best.ahead > 0 || made === null || made === tip))
     return { sha: best.sha, name: best.name, merged: best.ahead === 0 && made !== tip };
   return made === null ? null : { sha: made, name: best?.name ?? 'its start', merged: best !== null };
-}
-
-type Changes = { readonly error: string | null; readonly changes: readonly Change[] };
-
-async function changes(cwd: string, quiet: readonly string[], range: readonly string[]): Promise<Changes> {
-  const ask = (what: string) =>
-    git(cwd, [...quiet, 'diff', what, '-z', '--no-renames', ...PLAIN_DIFF, ...range]);
-  const [status, counts] = await Promise.all([ask('--name-status'), ask('--numstat')]);
-  if (!status.ok || !counts.ok) return { error: status.ok ? counts.error : status.error, changes: [] };
-  const counted = new Map(
-    counts.stdout.split('\0').flatMap((line) => {
-      const [, added = '', removed = '', path] = /^(\S+)\t(\S+)\t(.*)$/s.exec(line) ?? [];
-      return path === undefined ? [] : [[path, { added: number(added), removed: number(removed) }] as const];
-    }),
-  );
-  const words = status.stdout.split('\0').filter((word, n, all) => word !== '' || n < all.length - 1);
-  const found: Change[] = [];
-  for (let n = 0; n + 1 < words.length; n += 2) {
-    const path = words[n + 1] ?? '';
-    found.push({ path, status: words[n] ?? '', ...(counted.get(path) ?? { added: null, removed: null }) });
-  }
-  return { error: null, changes: found };
-}
-
-/** Staged and not, and files that git does not know; not those that it ignores. */
-async function dirt(cwd: string, quiet: readonly string[], head: string): Promise<Changes> {
-  const [known, unknown] = await Promise.all([
-    changes(cwd, quiet, [head, '--']),
-    git(cwd, [...quiet, 'ls-files', '--others', '--exclude-standard', '-z']),
-  ]);
-  if (known.error !== null || !unknown.ok) return { error: known.error ?? unknown.error, changes: [] };
-  const others = unknown.stdout.split('\0').filter(Boolean);
-  return {
-    error: null,
-    changes: [...known.changes, ...others.map((path) => ({ path, status: '?', added: null, removed: null }))],
-  };
-}
-
-function lineOf(line: string): Commit {
-  const [sha = '', author = '', at = '', ...subject] = line.split(/\u001f/);
-  return { sha, author, at_ms: Number(at) * 1000, subject: subject.join(' ') };
-}
-
-function number(text: string): number | null {
-  return /^\d+$/.test(text) ? Number(text) : null;
 }
 
 function isDir(path: string): boolean {

@@ -151,8 +151,9 @@ async function checkOutOne({ name, path, oid, url }: Submodule, place: Place): P
   return known.ok ? null : known.error;
 }
 
-/** In the git dir of a submodule: the commit that was checked out for an agent, which is elsewhere already. */
-export const START_REF = 'refs/mc-pickup/start';
+/** In the git dir of a submodule: refs of commits that are elsewhere already, and the one that was checked out for an agent. */
+export const KEPT_REFS = 'refs/mc-pickup';
+const START_REF = `${KEPT_REFS}/start`;
 
 /** A path is a remote here only where it is one that we have found ourselves, never because a repository asks. */
 function update(

@@ -72,6 +72,31 @@ describe('work in review', () => {
     expect([merged, closed].map((id) => f.rig.ticket(id).status)).toEqual(['done', 'cancelled']);
   });
 
+  it('is not pushed while a submodule is at a commit that its remote has not: nobody could check it out', async () => {
+    const id = await f.byAgent();
+    const { worktree } = f.rig.runs(id)[0] ?? expect.fail('no run');
+    const lib = join(f.rig.box.dir, 'lib');
+    const as = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'protocol.file.allow=always'];
+    git(f.rig.box.repo, 'init', '-q', '-b', 'main', lib);
+    git(lib, ...as, 'commit', '-q', '--allow-empty', '-m', 'one');
+    git(worktree, ...as, 'submodule', '--quiet', 'add', lib, 'lib');
+    const inside = join(worktree, 'lib');
+    writeFileSync(join(inside, 'file'), 'work\n');
+    git(inside, 'add', '-A');
+    git(inside, ...as, 'commit', '-qm', 'work');
+    git(worktree, ...as, 'commit', '-qam', 'with its library');
+    await f.tick();
+    expect(f.forge.branches()).toEqual(['main']);
+    writeFileSync(join(inside, 'file'), 'more\n');
+    const { out } = await f.run('diff', id);
+    expect(out).toMatch(/Not committed in lib:\n[\s\S]*--- a\/lib\/file\n\+\+\+ b\/lib\/file\n[\s\S]*\+more/);
+    const [, command = ''] = /push it there: (git .*)$/.exec(f.row(id).error ?? '') ?? [];
+    expect(spawnSync('sh', ['-c', command], { env: f.rig.box.env }).status).toBe(0);
+    await f.due(id);
+    await f.tick();
+    expect(f.forge.branches()).toContain(f.branch(id));
+  });
+
   it('that is merged is done at a later tick, and one that is closed is cancelled', async () => {
     const [merged = '', closed = ''] = await f.inReview(2);
     await f.tick();

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { branchDiff } from '../../src/workspace/diff.ts';
 import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
@@ -142,6 +143,44 @@ describe('a worktree that is kept ready', () => {
     expect(existsSync(join(root(), '.pool-1'))).toBe(false);
     expect(git(worktree, 'submodule', 'status', '--recursive')).not.toMatch(/^[-+]/m);
     expect(git(join(worktree, 'libs', 'one', 'deep'), 'status', '--porcelain')).toBe('');
+  });
+});
+
+describe('diff', () => {
+  it('tells what a branch has changed in a submodule, whether its remote has it, and what is not committed there', async () => {
+    const worktree = await made();
+    const inside = join(worktree, 'libs', 'one');
+    const look = async () => {
+      const looked = await branchDiff({ project: project(), worktree, branch: null });
+      return looked.ok ? looked.diff : expect.fail(looked.error);
+    };
+    expect(await look()).toMatchObject({ submodules: [], uncommitted: [] });
+    const before = git(inside, 'rev-parse', 'HEAD');
+    const after = commit(inside, 'work.txt');
+    git(worktree, 'commit', '-qam', 'by its submodule');
+    writeFileSync(join(inside, 'one.txt'), 'changed\n');
+    writeFileSync(join(inside, 'new.txt'), '');
+    expect(await look()).toMatchObject({
+      commits: [{ subject: 'by its submodule' }],
+      files: [{ path: 'libs/one', status: 'M' }],
+      submodules: [
+        {
+          path: 'libs/one',
+          from: before,
+          to: after,
+          on_remote: false,
+          dirty: true,
+          commits: [{ subject: 'work.txt' }],
+        },
+      ],
+      uncommitted: [
+        { path: 'libs/one/one.txt', status: 'M', added: 1 },
+        { path: 'libs/one/new.txt', status: '?' },
+      ],
+    });
+    git(inside, 'push', '-q', 'origin', `${after}:refs/heads/work`);
+    git(inside, 'fetch', '-q', 'origin');
+    expect((await look()).submodules).toMatchObject([{ on_remote: true }]);
   });
 });
 

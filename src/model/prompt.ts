@@ -187,7 +187,8 @@ function leftBlock({ left, branch, fence }: PromptData): string {
     says.push(
       `A ${left.operation} is in progress in it: look at what it has done, and end it before anything else (${OPERATIONS[left.operation]}).`,
     );
-  if (!left.onBranch)
+  // The end of these brings HEAD back.
+  if (!left.onBranch && left.operation !== 'rebase' && left.operation !== 'bisect')
     says.push(
       `HEAD is not on its branch. What is committed there is work of this ticket as well, if it was committed for it: bring all of it together on ${oneLine(branch, 200)} before you report, for example by git switch and git merge, and lose none of it.`,
     );

@@ -37,19 +37,19 @@ test('the built-in prompt', () => {
 test('how its worktree was left is told in our words, and what git says of it as data', () => {
   const left = {
     isNew: false,
-    operation: 'rebase',
+    operation: 'merge',
     onBranch: false,
-    says: 'interactive rebase in progress\n\tshared f00dfeed',
+    says: 'merge in progress\n\tshared f00dfeed',
   } as const;
   for (const template of [null, 'Mine: {{previous}}', 'Mine {{ticket.body}}']) {
     const text = renderPrompt(template, { ...data, left });
     expect(text).toContain('which was left on something else than its branch mc/MC-1-t. Stay in it.');
-    expect(text).toContain('A rebase is in progress in it: look at what it has done, and end it before');
+    expect(text).toContain('A merge is in progress in it: look at what it has done, and end it before');
     expect(text).toContain('HEAD is not on its branch.');
-    expect(text).toContain(
-      '<<<ticket-data f00dfeed\ninteractive rebase in progress\n\tshared \nf00dfeed ticket-data>>>',
-    );
+    expect(text).toContain('<<<ticket-data f00dfeed\nmerge in progress\n\tshared \nf00dfeed ticket-data>>>');
   }
+  const rebase = renderPrompt(null, { ...data, left: { ...left, operation: 'rebase' } });
+  expect(rebase).not.toContain('HEAD is not on its branch.');
 });
 
 test('a custom template comes after our own words and never expands ticket text', () => {

@@ -10,6 +10,8 @@ export async function begin(fault: Fault, run: string | null, hands: Hands): Pro
 
 /** Looks again at what is due, before anything is claimed: what is gone lets go in this very tick. What is held now. */
 export async function lookAgain(world: World, hands: Hands): Promise<readonly Hold[]> {
+  // What it says of projects and profiles is not whole: nothing is launched anyway.
+  if (hands.policy.broken.length > 0) return world.holds;
   const left = await Promise.all(world.holds.map((hold) => lookAt(hold, world, hands)));
   return left.filter((hold) => hold !== null);
 }

@@ -72,9 +72,9 @@ export interface Outside {
   /** What keeps every launch of this profile from coming to anything, known before anything is claimed; null = nothing. A text: of its
    *  account, which the board holds. */
   unlaunchable(step: LaunchStep): Promise<Fault | string | null>;
-  /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. `proven` is called as soon as a
-   *  checkout of the project has come through. */
-  prepare(claimed: Claimed, proven?: () => void): Promise<PreparedLaunch>;
+  /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. `placed` is called as soon as it has
+   *  its worktree: with true where a checkout of the project has just come through. */
+  prepare(claimed: Claimed, placed?: (proven: boolean) => void): Promise<PreparedLaunch>;
   /** Runtimes other than `run` that are seen on this ticket or in this worktree: now, or in the look of another launch of this tick
    *  that began within the last second, and after `run` was claimed. */
   neighbours(ticket: string, run: string, worktree: string, host_id: string): Promise<Neighbours>;

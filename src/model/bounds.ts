@@ -21,7 +21,8 @@ export function longestTickMs({ limits, projects }: Policy): number {
  *  if its launches waited for each other. */
 export function tickBoundMs(policy: Policy): number {
   const launch = Math.max(0, ...[...policy.projects.values()].map(launchSeconds)) * 1000;
-  const all = longestTickMs(policy) + launch * (policy.limits.max_launches_per_tick - 1) + REST_MS;
+  // One more: what is held is looked at by a trial before the launches.
+  const all = longestTickMs(policy) + launch * policy.limits.max_launches_per_tick + REST_MS;
   return Math.max(TICK_BOUND_MS, all);
 }
 

@@ -24,8 +24,8 @@ export function watched(outside: Outside, say: Say): Outside {
   };
   return {
     ...outside,
-    prepare: (claimed, proven) =>
-      during(claimed.ticket.id, 'preparing', () => outside.prepare(claimed, proven)),
+    prepare: (claimed, placed) =>
+      during(claimed.ticket.id, 'preparing', () => outside.prepare(claimed, placed)),
     lookAgain: (hold) => during(hold.scope, 'looking again at', () => outside.lookAgain(hold)),
     start: (run, ticket, place) => {
       tickets.set(run, ticket);

@@ -28,7 +28,7 @@ export async function addWorktree(
   failpoint('prepare-worktree-before');
   try {
     const started = (pid: number): void => writeNote(note, `${pid}`);
-    const all = ['worktree', 'add', ...args];
+    const all = ['worktree', 'add', '-q', ...args];
     const { ok, error } = await git(repo, all, { timeout_ms, hooks: true, started });
     const whole = ok || (!isSilence(error) && (await isWhole(common, target)));
     return { ok: whole, error, complaint: ok || !whole ? '' : error };

@@ -117,7 +117,7 @@ async function makeReady(
   }
   if (!existsSync(slot)) {
     const added = await addWorktree({ common, repo: filling.project.repo }, making, {
-      ...{ target: slot, args: ['-q', '--detach', '--', slot, tip] },
+      ...{ target: slot, args: ['--detach', '--', slot, tip] },
     });
     if (!added.ok) return added.error;
     const own = ownDir(common, slot);

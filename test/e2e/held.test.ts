@@ -106,7 +106,7 @@ describe('a checkout that every ticket of a project meets', () => {
     for (const id of five)
       expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, not_before_at_ms: null });
     expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'checkout_fails', tries: 1 }]);
-    expect(holds()[0]?.says).toContain('mc-no-such-filter');
+    expect(holds()[0]?.says).toMatch(/^git worktree: error: .*mc-no-such-filter/);
     expect(left()).toEqual([]);
 
     // While it stands nothing is claimed, nothing fails, and a dry run says what a tick says.
@@ -119,7 +119,9 @@ describe('a checkout that every ticket of a project meets', () => {
     expect(second).toMatchObject({ holds: [{ scope: 'project:demo', todo: expect.any(String) }] });
     const [head = ''] = rig.box.run(['status']).out.split('\n');
     expect(head).toMatch(/^held +project demo: .*mc-no-such-filter/);
-    expect(rig.box.run(['explain', five[0] ?? '']).out).toMatch(/held: project:demo:.*mc-no-such-filter/s);
+    expect(rig.box.run(['explain', five[0] ?? '']).out).toMatch(
+      /now: nothing, because .*held.* project:demo: .*mc-no-such-filter/,
+    );
 
     // Looked at again in vain: the next look is later, and no ticket is touched.
     due();
@@ -227,4 +229,13 @@ it('a client that is not there holds its profile alone', () => {
   writeFileSync(robot, '#!/bin/sh\nsleep 60\n', { mode: 0o755 });
   due();
   expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
+});
+
+it('a configuration that is broken meanwhile lets nothing go, since it names no project', () => {
+  breakFilter(rig.box.repo);
+  expect(launched()).toMatchObject({ result: 'failed' });
+  const before = readFileSync(file(), 'utf8');
+  rig.box.configure('[limits]\nmax_agnets = 1\n');
+  rig.tick();
+  expect(readFileSync(file(), 'utf8')).toBe(before);
 });

@@ -242,9 +242,9 @@ function outsideOf(ask: Ask): Outside {
     lookAgain: async () => null,
     lookedAgain: () => {},
     unlaunchable: async () => null,
-    prepare: async ({ ticket }, proven) => {
+    prepare: async ({ ticket }, placed) => {
       const refused = (await ask('prepare', [])) as never;
-      proven?.();
+      placed?.(true);
       return (
         refused ?? {
           ...PLACE,

@@ -7,8 +7,8 @@ import { claim, launch } from './protocol.ts';
 
 /**
  * Carries the launches of a plan out. Those of one project are claimed in the order of the plan, and what follows a claim (worktree,
- * hooks, tmux) runs side by side. But the first of a project goes ahead: the next one is claimed when a checkout of the project has
- * come through, or the first has ended. So a fault of the project costs one claim, and those behind it are declined.
+ * hooks, tmux) runs side by side. But until a checkout of the project has come through they go one ahead of the other: the next is
+ * claimed when the one before has its worktree, or has ended. So a fault of the project costs one claim, and those behind it are declined.
  */
 export async function dispatch(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
   const launches = plan.dispatch.filter((step): step is LaunchStep => step.kind === 'launch');
@@ -18,20 +18,20 @@ export async function dispatch(plan: Plan, world: World, hands: Hands): Promise<
     const settled: Promise<unknown>[] = [];
     let proven = false;
     for (const step of steps) {
-      const checkedOut = Promise.withResolvers<boolean>();
+      const placed = Promise.withResolvers<boolean>();
       const one = await guarded(step, () => taken(step, world, hands));
       if ('result' in one) {
         outcomes.set(step, one);
         continue;
       }
-      const ended = guarded(step, () => launch(one, world, hands, () => checkedOut.resolve(true)));
+      const ended = guarded(step, () => launch(one, world, hands, placed.resolve));
       settled.push(
         ended.then((done) => {
           outcomes.set(step, done);
-          checkedOut.resolve(false);
+          placed.resolve(false);
         }),
       );
-      if (!proven) proven = await checkedOut.promise;
+      if (!proven) proven = await placed.promise;
       // What the launches before have asked git for may have come.
       await new Promise((go) => setImmediate(go));
     }

@@ -37,9 +37,9 @@ export function launchOutside(here: Here): LaunchOutside {
   return {
     unlaunchable: ({ agent }) => ready(agent),
     lookAgain: (hold) => probe(hold, here),
-    async prepare(one, proven = () => undefined) {
+    async prepare(one, placed = () => undefined) {
       claimed.set(one.run, monotonicMs());
-      const proof = { proven, trial: ({ name }: Project) => tried(name), asked };
+      const proof = { placed, trial: ({ name }: Project) => tried(name), asked };
       return prepare(one, here, starter ? null : registrar.pipe(one.run), proof);
     },
     neighbours: lastLook(here, (run) => claimed.get(run)),

@@ -51,11 +51,11 @@ export async function launch(
   claimed: Claimed,
   world: World,
   hands: Hands,
-  proven?: () => void,
+  placed?: (proven: boolean) => void,
 ): Promise<Outcome> {
   let started = false;
   try {
-    const place = await hands.outside.prepare(claimed, proven);
+    const place = await hands.outside.prepare(claimed, placed);
     if (!place.ok) return await refused(place, claimed, hands);
     return await lookAndStart(place, claimed, world, hands, () => {
       started = true;

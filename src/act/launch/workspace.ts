@@ -19,8 +19,8 @@ const MOST_NAMED = 5;
 
 /** What a project as a whole shows in this tick. */
 export interface Proof {
-  /** A checkout has come through. */
-  readonly proven: () => void;
+  /** There is a worktree; true = a checkout has just come through. */
+  readonly placed: (proven: boolean) => void;
   /** Tries one on a scratch name, once a tick. */
   readonly trial: (project: Project) => Promise<Tried | Refused>;
   readonly asked: Map<string, Shared>;
@@ -39,12 +39,12 @@ export function failed(
 export async function workspaceFor(
   claimed: Claimed,
   hands: Here,
-  { proven, trial, asked }: Proof,
+  { placed, trial, asked }: Proof,
 ): Promise<Ready | NotPrepared> {
   const { name } = claimed.project;
   const made = await prepared(claimed, hands, asked);
   if (made.ok) {
-    if (made.proven === true) proven();
+    placed(made.proven === true);
     await tell(claimed, made, hands);
     return made;
   }

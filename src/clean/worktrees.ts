@@ -20,7 +20,7 @@ import { hasCommits } from '../workspace/head.ts';
 import { few } from '../workspace/kept.ts';
 import { linkAmong, rootOf } from '../workspace/root.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
-import { lookAtTree, openTree, stuckWords } from '../workspace/tree.ts';
+import { inTheWay, lookAtTree, openTree } from '../workspace/tree.ts';
 import type { Shared } from '../workspace/turn.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays, word } from './item.ts';
@@ -169,8 +169,8 @@ async function remove(target: string, id: string, project: Project, here: Here):
   const seen = await look(target, target, ticket, project, here);
   if (!seen.ok) return stays(seen.because, seen.says);
   // What can't be deleted whole is not begun with. What can't be looked into is opened, so that all is seen when it is judged once more.
-  const { stuck } = openTree(target, 'blind');
-  if (stuck.length > 0) return stays('undeletable', stuckWords(stuck, String));
+  const why = inTheWay(openTree(target, 'blind'));
+  if (why !== '') return stays('undeletable', why);
   const stamp = stampOf(Date.now());
   step('worktree-judged');
   const kept = await keepByRef(project.repo, id, stamp, [seen.tip, ...seen.logged]);
@@ -210,8 +210,8 @@ function cutOff(
     ? 'a clean was cut off while it deleted this'
     : `a clean was cut off: it goes back to ${target}`;
   const because = decided ? 'decided' : 'undecided';
-  const stuck = decided ? lookAtTree(path).stuck : [];
-  if (stuck.length > 0) return leave(path, ticket, 'undeletable', stuckWords(stuck, String));
+  const why = decided ? inTheWay(lookAtTree(path)) : '';
+  if (why !== '') return leave(path, ticket, 'undeletable', why);
   return proposed(
     { group: 'worktrees', kind: 'cut_off', name: path, ticket, because, says },
     decided ? 'its ref is there already' : 'nothing is removed',

@@ -6,7 +6,7 @@ import { exists } from '../machine/proc.ts';
 import { type GitResult, git, isSilence } from './git.ts';
 import { ownDir, textOf } from './own.ts';
 import { writeNote } from './rights.ts';
-import { openTree, stuckWords } from './tree.ts';
+import { inTheWay, openTree } from './tree.ts';
 
 /** A checkout may be large. */
 export const ADD_MS = 300_000;
@@ -61,9 +61,7 @@ export function beingMade(common: string, id: string): boolean {
 /** Has git forget a worktree, and removes what is there of it: one that was never given to anybody, or is gone already. What can't be
  *  removed whole is not begun with: git would forget it first. */
 export async function removeWorktree(common: string, target: string): Promise<GitResult> {
-  const { stuck, mounts } = isPlainDir(target) ? openTree(target, 'shut') : { stuck: [], mounts: [] };
-  const mounted = mounts.map((path) => `something is mounted at ${path}: run sudo umount ${path}`);
-  const [why = stuckWords(stuck, String)] = mounted;
+  const why = isPlainDir(target) ? inTheWay(openTree(target, 'shut')) : '';
   if (why !== '')
     return { ok: false, stdout: '', error: `${target} can't be removed: ${why}`, missing: false };
   // Twice: it may be locked.

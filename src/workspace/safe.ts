@@ -17,7 +17,7 @@ import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, whereElse } from './merged.ts';
 import { gitDir } from './own.ts';
 import { commonOfRepo } from './prepared.ts';
-import { lookAtTree, stuckWords } from './tree.ts';
+import { inTheWay, lookAtTree } from './tree.ts';
 import { once, type Shared } from './turn.ts';
 import { workBeside } from './work.ts';
 
@@ -85,9 +85,8 @@ async function judge(asked: Asked): Promise<Judged> {
   const elsewhere = await filesElsewhere(dir, own, common, ask);
   if (elsewhere !== null) return elsewhere;
   const tree = lookAtTree(dir);
-  const [mount] = tree.mounts;
-  if (mount !== undefined)
-    return no('mount', `${relative(dir, mount)} is another file system, mounted there`);
+  const why = inTheWay(tree, (path) => join(registered, relative(dir, path)));
+  if (tree.mounts.length > 0) return no('mount', why);
   const nested = nestedIn(dir, { own: realOf(own), common }, tree.repositories);
   const worktrees = nested.flatMap(({ name, isWorktree }) => (isWorktree ? [name] : []));
   const changes = await lookForChanges(dir, { ask, main: project.repo, worktrees, shared });
@@ -100,11 +99,7 @@ async function judge(asked: Asked): Promise<Judged> {
     if (noted !== key)
       return no('other_ticket', `its branch was made for another ticket of that number (${noted})`);
   }
-  if (tree.stuck.length > 0)
-    return no(
-      'undeletable',
-      stuckWords(tree.stuck, (path) => join(registered, relative(dir, path))),
-    );
+  if (why !== '') return no('undeletable', why);
 
   const stashes = await once(shared, 'stashes', () => ask('stash', 'list', '-z', '--format=%gs'));
   if (!stashes.ok) return no('git_failed', stashes.error);

@@ -85,12 +85,26 @@ export function openTree(dir: string, which: 'shut' | 'blind'): TreeFacts {
   }
 }
 
+/** Why not all of a directory can go, in words, with what to do; '' = it can. `nameOf`: where a path of it belongs. */
+export function inTheWay(
+  { mounts, stuck }: Pick<TreeFacts, 'mounts' | 'stuck'>,
+  nameOf: (path: string) => string = String,
+): string {
+  const [mount] = mounts;
+  if (mount === undefined) return stuckWords(stuck, nameOf);
+  return `something is mounted at ${nameOf(mount)}, and to delete through it would reach what is not its own: run sudo umount ${quoted(nameOf(mount))}`;
+}
+
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", "'\\''")}'`;
+}
+
 /** In words, with what to do; `nameOf`: where a path of it belongs. */
-export function stuckWords(stuck: readonly Stuck[], nameOf: (path: string) => string): string {
+function stuckWords(stuck: readonly Stuck[], nameOf: (path: string) => string): string {
   const [first] = stuck;
   if (first === undefined) return '';
   const same = stuck.filter(({ because, uid }) => because === first.because && uid === first.uid);
-  const words = same.map(({ path }) => `'${nameOf(path).replaceAll("'", "'\\''")}'`).join(' ');
+  const words = same.map(({ path }) => quoted(nameOf(path))).join(' ');
   if (first.because === 'immutable') return `nobody may change it before you run sudo chattr -i -- ${words}`;
   return `it has files of another user (uid ${first.uid}), which a container may have made, and this user can't delete them: look at them, then run sudo rm -rf -- ${words}`;
 }

@@ -24,6 +24,7 @@ const NOBODY = 65_534;
 
 let world: World;
 let fixed: string[] = [];
+let mounted: string[] = [];
 beforeEach(() => {
   world = new World();
   writeFileSync(
@@ -34,6 +35,8 @@ beforeEach(() => {
 afterEach(async () => {
   for (const path of fixed) spawnSync('chattr', ['-i', path]);
   fixed = [];
+  for (const path of mounted) spawnSync('umount', [path]);
+  mounted = [];
   execFileSync('chmod', ['-R', 'u+rwX', world.dir]);
   await world.destroy();
 });
@@ -154,3 +157,25 @@ it('a slot of the pool goes whole as well: one that is made anew, and one that t
   expect(existsSync(join(world.root, '.pool-1', 'node_modules'))).toBe(false);
   expect(readdirSync(world.root).sort()).toEqual(['.pool-1', '.pool-1.json']);
 });
+
+it.runIf(ROOT)(
+  'what is mounted inside of one is named with the command, also where an earlier clean has left it',
+  async (context) => {
+    const [tree, earlier] = [await world.merged(), await world.merged()];
+    const decided = join(world.root, `.cleaned-${earlier.id}-20261126T124500123Z`);
+    renameSync(earlier.dir, decided);
+    const places = [tree.dir, decided].map((dir) => join(dir, 'node_modules'));
+    for (const place of places) {
+      mkdirSync(place);
+      if (spawnSync('mount', ['--bind', world.repo, place]).status !== 0)
+        context.skip('nothing can be mounted here');
+      mounted.push(place);
+    }
+    const { found } = await world.clean();
+    expect(found.proposals).toEqual([]);
+    const says = new Map(found.left.map(({ name, says: one }) => [name, one]));
+    for (const [n, dir] of [tree.dir, decided].entries())
+      expect(says.get(dir)).toContain(`run sudo umount '${places[n]}'`);
+    expect(existsSync(join(world.repo, 'base.txt'))).toBe(true);
+  },
+);

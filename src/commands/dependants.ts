@@ -7,8 +7,10 @@ import type { Ticket, TicketStatus } from '../model/ticket.ts';
 const FATES = ['release', 'cancel'] as const;
 export type Fate = (typeof FATES)[number];
 
-/** Those that a dependency still holds, or would hold again. */
-const OPEN: readonly TicketStatus[] = ['todo', 'blocked', 'needs_input'];
+/** Those that a dependency holds. */
+const WAITING: readonly TicketStatus[] = ['todo', 'blocked', 'needs_input'];
+/** Those that it would hold if they came back to `todo`: an agent that dies, a review that asks for more. */
+const BEGUN: readonly TicketStatus[] = ['in_progress', 'in_review'];
 /** So many open tickets are looked through. */
 const MOST = 10_000;
 const FEW = 10;
@@ -34,7 +36,7 @@ export async function settleDependants(
   { out }: Context,
   by: By,
 ): Promise<void> {
-  const open = await board.tickets({ status: OPEN, limit: MOST });
+  const open = await board.tickets({ status: [...WAITING, ...BEGUN], limit: MOST });
   if (open.length === MOST)
     out.warn(`only the first ${MOST} open tickets were looked through for those that wait for ${id}`);
   const all = waitFor(id, open);
@@ -45,7 +47,7 @@ export async function settleDependants(
     out.warn(
       `${all
         .slice(0, FEW)
-        .map((one) => one.id)
+        .map(named)
         .join(
           ', ',
         )}${more} ${all.length === 1 ? 'waits' : 'wait'} for ${id}, which ${until}: mc-pickup ticket move ${id} ${to} --dependants release (they wait for it no longer) or cancel`,
@@ -60,6 +62,10 @@ export async function settleDependants(
     for (const one of next?.all ?? []) {
       if (seen.has(one.id)) continue;
       seen.add(one.id);
+      if (fate === 'cancel' && BEGUN.includes(one.status)) {
+        out.warn(`${named(one)} stays: what has begun is cancelled by its own name`);
+        continue;
+      }
       const done = await settle(board, one, next?.id ?? id, fate, by);
       if (done === 'lost') lost.push(one.id);
       else
@@ -74,6 +80,11 @@ export async function settleDependants(
       EXIT.busy,
       `${lost.join(', ')}: changed by somebody else at the same moment; type it again`,
     );
+}
+
+/** What has begun does not wait yet. */
+function named({ id, status }: Ticket): string {
+  return BEGUN.includes(status) ? `${id} (${status})` : id;
 }
 
 function waitFor(id: string, open: readonly Ticket[]): Ticket[] {

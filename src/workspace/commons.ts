@@ -11,7 +11,7 @@ import { git, ON_DISK } from './git.ts';
 import { headOf } from './head.ts';
 import { few } from './kept.ts';
 import { registered } from './own.ts';
-import { type Change, configChanges, wordsOf } from './settings.ts';
+import { type Change, configChanges, isOfStorage, wordsOf } from './settings.ts';
 import { once, type Shared } from './turn.ts';
 
 /** How it was at one moment. */
@@ -69,7 +69,7 @@ export async function compareCommons(
       : [`the main checkout ${main} was at ${was}, and is at ${is}`]),
     ...(main === null ? [] : await fileChanges(main, before, { apart, shared })),
   ];
-  return { says: says.map((one) => oneLine(one, 300)), config };
+  return { says: says.map((one) => oneLine(one, 300)), config: config.filter((one) => !isOfStorage(one)) };
 }
 
 /** Where the repository's own files are; null = it is bare, or its git dir lies apart. */

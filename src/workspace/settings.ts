@@ -13,6 +13,8 @@ export interface Change {
 
 /** Sections that our own launches and everyday commands write. */
 const EVERYDAY = /^(branch|submodule|lfs|maintenance|gc)\./i;
+/** How the repository is stored: what is on disk was written by it, and without it git reads that wrongly or not at all. */
+const STORAGE = /^(extensions\.|core\.repositoryformatversion$|remote\..*\.(promisor|partialclonefilter)$)/i;
 /** What a value says is nobody's business where one of these is in its key. */
 const SECRET = /extraheader|token|password|passwd|secret|credential|cookie/i;
 const PATIENCE = { timeout_ms: 5000 };
@@ -49,6 +51,11 @@ export async function settingsIn(file: string): Promise<ReadonlyMap<string, read
     if (key !== '') all.set(key, [...(all.get(key) ?? []), at < 0 ? 'true' : line.slice(at + 1)]);
   }
   return all;
+}
+
+/** Whether it is never put back by itself. */
+export function isOfStorage({ key }: Pick<Change, 'key'>): boolean {
+  return STORAGE.test(key);
 }
 
 /** Gives one setting the values that it had. null = done, else why not. */

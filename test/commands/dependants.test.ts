@@ -32,6 +32,9 @@ describe.each(['a board of its own', 'a server'])('on %s', (kind) => {
     await move(context, id, status, { why: '', ...(dependants === undefined ? {} : { dependants }) });
     return said.join('\n');
   };
+  /** Another program's word on it. */
+  const begun = (id: string, status: string): unknown =>
+    rig.box.sql('UPDATE tickets SET status = ? WHERE id = ?', status, id);
   const open = (id: string) => withBoard(context, async (board) => board.ticket(id));
   const add = (...needs: string[]): Promise<string> =>
     withBoard(context, async (board) => {
@@ -76,5 +79,21 @@ describe.each(['a board of its own', 'a server'])('on %s', (kind) => {
     ]);
     await expect(to(done, 'done', 'release')).rejects.toMatchObject({ exit: 2 });
     await expect(to(free, 'cancelled', 'keep')).rejects.toMatchObject({ exit: 2 });
+  });
+
+  it('one that has begun is named and let go as well, since it would wait if it came back, and is not cancelled with the other', async () => {
+    const first = await add();
+    const [works, reviewed] = [await add(first), await add(first)];
+    begun(works, 'in_progress');
+    begun(reviewed, 'in_review');
+    expect(await to(first, 'cancelled')).toContain(
+      `${works} (in_progress), ${reviewed} (in_review) wait for ${first}, which will not come`,
+    );
+    expect(await to(first, 'cancelled', 'cancel')).toContain(`${works} (in_progress) stays`);
+    expect([(await open(works))?.status, (await open(reviewed))?.status]).toEqual([
+      ...['in_progress', 'in_review'],
+    ]);
+    expect(await to(first, 'cancelled', 'release')).toContain(`${works} waits for ${first} no longer`);
+    expect([(await open(works))?.depends_on, (await open(reviewed))?.depends_on]).toEqual([[], []]);
   });
 });

@@ -103,3 +103,17 @@ test('settings are put back one by one; what was set since, and what has several
     ...{ 'core.bare': ['false'], 'remote.o.fetch': ['a', 'b'], 'branch.x.merge': ['y'] },
   });
 });
+
+test('how the repository is stored is told, and never put back: what is on disk goes with it', async () => {
+  const before = look();
+  git(repo, 'config', 'core.repositoryFormatVersion', '1');
+  git(repo, 'config', 'extensions.worktreeConfig', 'true');
+  git(repo, 'config', 'extensions.partialClone', 'origin');
+  git(repo, 'config', 'remote.origin.promisor', 'true');
+  git(repo, 'config', 'remote.origin.partialCloneFilter', 'blob:none');
+  git(repo, 'config', 'remote.origin.pushUrl', '/elsewhere');
+  const { says, config } = await since(before);
+  expect(says.join('\n')).toMatch(/extensions\.partialclone is origin/);
+  expect(says).toHaveLength(6);
+  expect(config.map(({ key }) => key)).toEqual(['remote.origin.pushurl']);
+});

@@ -115,12 +115,6 @@ export function fileBoard(places: Places): KnownBoard {
     },
     read: async () => {
       refuseOpenToOthers(places.state, path);
-      // A name that was mistyped would else show an empty board, as if all work were lost.
-      if (!existsSync(path) && isUnmade(places))
-        throw new UserError(
-          EXIT.config,
-          `there is no board in ${places.state}: mc-pickup init makes one there; --state-dir or MC_PICKUP_STATE_DIR names another place`,
-        );
       try {
         return openBoardReadOnly(path);
       } catch (error) {
@@ -129,12 +123,6 @@ export function fileBoard(places: Places): KnownBoard {
       }
     },
   };
-}
-
-/** Nothing was ever kept there, not even a switch. */
-function isUnmade(places: Places): boolean {
-  const switched = existsSync(join(places.state, 'killswitch.json'));
-  return stateFault(places.state) === null && isFresh(places) && !switched;
 }
 
 function upkeepOf(path: string): Upkeep {
@@ -205,6 +193,21 @@ export async function withBoard<T>(at: Whereabouts, work: Work<T>): Promise<T> {
 /** Reads without leaving a trace. */
 export async function withReader<T>(at: Whereabouts, work: Work<T>): Promise<T> {
   return closing(await readBoard(at), work);
+}
+
+/** The same for a person: a name that was mistyped would else show an empty board, as if all work were lost. */
+export async function withMade<T>(at: Whereabouts, work: Work<T>): Promise<T> {
+  const fault = await unmade(at);
+  if (fault !== null) throw new UserError(EXIT.config, fault);
+  return withReader(at, work);
+}
+
+/** What is said of a state dir in which nothing was ever made, not even a switch; null = something was, or the board is elsewhere. */
+export async function unmade(at: Whereabouts): Promise<string | null> {
+  const { state } = at.places;
+  if ((await knownBoard(at)).exists() || stateFault(state) !== null || !isFresh(at.places)) return null;
+  if (existsSync(join(state, 'killswitch.json'))) return null;
+  return `there is no board in ${state}: mc-pickup init makes one there; --state-dir or MC_PICKUP_STATE_DIR names another place`;
 }
 
 async function closing<T>(one: OpenedBoard, work: Work<T>): Promise<T> {

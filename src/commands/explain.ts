@@ -1,4 +1,4 @@
-import { ticketOrFail, withReader } from '../board/open.ts';
+import { ticketOrFail, withMade } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { EXPLAINED_TICKS } from '../model/activity.ts';
@@ -18,7 +18,7 @@ const MOST_RUNS = 50;
 
 /** What happened to a ticket in order, and what a tick would do with it now: the very plan, made without hands. */
 export async function explain(context: Context, id: string): Promise<ExitCode> {
-  return withReader(context, async (board, opened) => {
+  return withMade(context, async (board, opened) => {
     const ticket = await ticketOrFail(opened, id);
     const past = await pastOf(board, ticket);
     const { steps, skips, live } = await nextOf(context, board, ticket.id);

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type OpenedBoard, ticketOrFail, withReader } from '../board/open.ts';
+import { type OpenedBoard, ticketOrFail, withMade } from '../board/open.ts';
 import type { ActivityRow } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
@@ -32,7 +32,7 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
       EXIT.usage,
       '--limit 0 leaves nothing to print: name 1 or more, or --follow for what is still to come',
     );
-  const { rows, newest } = await withReader(context, async (board, opened) => {
+  const { rows, newest } = await withMade(context, async (board, opened) => {
     const found = await newestThatFit(board, of, match, o.limit);
     if (!found.any && o.ticket !== undefined) await ticketOrFail(opened, o.ticket);
     if (found.rows.length === 0 && o.run !== undefined) await runOrFail(opened, o.run);
@@ -42,7 +42,7 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
   let after = newest;
   // What is still to come cannot be before a time that is over.
   while (o.follow === true && !context.out.closed && Date.now() <= match.until_ms) {
-    const more = await withReader(context, (board) => board.activity({ ...of, after, limit: BATCH }));
+    const more = await withMade(context, (board) => board.activity({ ...of, after, limit: BATCH }));
     print(more.filter((row) => match.fits(row)));
     after = more.at(-1)?.id ?? after;
     if (more.length < BATCH) await pause(FOLLOW_EVERY_MS);

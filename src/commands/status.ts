@@ -1,5 +1,8 @@
+import { unmade } from '../board/open.ts';
+import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { brokenLine } from '../model/policy.ts';
 import { statusText } from '../report/status.ts';
 import { statusFacts } from '../status/facts.ts';
 
@@ -21,6 +24,13 @@ export async function status(context: Context, o: Options = {}): Promise<ExitCod
   if (o.check === true)
     return (await import('./status-check.ts')).statusCheck(context, { notify: o.notify === true });
   if (o.watch === true) return (await import('./status-watch.ts')).statusWatch(context, o.interval ?? 2);
+  const missing = await unmade(context);
+  if (missing !== null) {
+    // Of the configuration all is known that there is.
+    const { policy } = loadPolicy(context.places.config, context.env);
+    if (policy.broken.length > 0 && !context.json) context.out.line(`config     ${brokenLine(policy)}`);
+    throw new UserError(EXIT.config, missing);
+  }
   const facts = await statusFacts(context, Date.now());
   if (context.json) context.out.json(facts);
   else for (const line of statusText(context, facts, Date.now())) context.out.painted(line);

@@ -1,4 +1,4 @@
-import { withReader } from '../board/open.ts';
+import { withMade } from '../board/open.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { ticketLine } from '../report/ticket.ts';
@@ -10,7 +10,7 @@ export async function list(
   o: { readonly status: readonly string[]; readonly project?: string; readonly limit: number },
 ): Promise<ExitCode> {
   const status = o.status.map(statusOf);
-  return withReader(context, async (board) => {
+  return withMade(context, async (board) => {
     const tickets = await board.tickets({
       limit: o.limit,
       ...(status.length > 0 ? { status } : {}),

@@ -1,4 +1,4 @@
-import { ticketOrFail, withReader } from '../board/open.ts';
+import { ticketOrFail, withMade } from '../board/open.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { runJson } from '../report/run.ts';
@@ -6,7 +6,7 @@ import { ticketLines } from '../report/ticket.ts';
 
 /** One ticket whole, with its runs. */
 export async function show(context: Context, id: string): Promise<ExitCode> {
-  return withReader(context, async (board, opened) => {
+  return withMade(context, async (board, opened) => {
     const ticket = await ticketOrFail(opened, id);
     const runs = await board.runtimesOf({ ticket: ticket.id, limit: 20 });
     const history = await board.activity({ ticket: ticket.id, limit: 50 });

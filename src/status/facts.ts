@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { withReader } from '../board/open.ts';
+import { withMade } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
@@ -27,7 +27,7 @@ const MOST_REVIEWS = 50;
 /** One look at the board, the processes that it names, and the files around it. */
 export async function statusFacts(context: Context, now_ms: number): Promise<StatusFacts> {
   const { policy } = loadPolicy(context.places.config, context.env);
-  return withReader(context, async (board) => {
+  return withMade(context, async (board) => {
     const facts = await statusFactsOf(context, board, policy, now_ms);
     const left = await leftoversOf(context.places.state, endedRow(board));
     const last = await board.lastTick(hostId(context.places.state) ?? '');

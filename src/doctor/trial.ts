@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Context } from '../context.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
+import { git } from '../workspace/git.ts';
 import { type Refusal, type Refused, tryOut } from '../workspace/index.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 
@@ -38,11 +39,12 @@ async function trial(project: Project, root: string): Promise<Finding[]> {
   const check = `trial ${name}`;
   const tried = await tryOut({
     ...{ project, root, fetch, timeout_ms: ADD_MS },
+    inside: (worktree) => otherIdentity(project, worktree),
     ...(review?.push === true ? { push: review.remote } : {}),
   });
   if (!tried.ok && TOLD.has(tried.because)) return [];
   if (!tried.ok) return [refused(check, tried, project)];
-  const { stale, unpushed, complaint } = tried;
+  const { stale, unpushed, complaint, inside } = tried;
   const found = [
     ...(stale === null ? [] : [refused(check, stale, project)]),
     ...(unpushed === null
@@ -52,6 +54,15 @@ async function trial(project: Project, root: string): Promise<Finding[]> {
             check,
             oneLine(unpushed, SAYS),
             `mend ${review?.remote}: work that is in review can't be pushed`,
+          ),
+        ]),
+    ...(inside === null
+      ? []
+      : [
+          warn(
+            check,
+            inside,
+            `let the condition hold for its worktrees as well: includeIf "gitdir:${project.repo}/" (a slash at its end)`,
           ),
         ]),
     ...(complaint === ''
@@ -67,6 +78,16 @@ async function trial(project: Project, root: string): Promise<Finding[]> {
   if (found.length > 0) return found;
   const more = [fetch ? 'fetched' : null, review?.push === true ? 'a push would be taken' : null];
   return [ok(check, ['a worktree was made and taken away again', ...more].filter(Boolean).join(', '))];
+}
+
+/** A configuration that is included for the checkout alone (`includeIf "gitdir:.../.git"`) is not that of a worktree. */
+async function otherIdentity({ repo }: Project, worktree: string): Promise<string | null> {
+  const [here, there] = await Promise.all(
+    [repo, worktree].map(async (cwd) => (await git(cwd, ['config', '--get', 'user.email'])).stdout),
+  );
+  if (here === there) return null;
+  const who = (mail: string | undefined): string => (mail ? oneLine(mail, 100) : 'nobody');
+  return `in a worktree of ${repo} an agent commits as ${who(there)}, and not as ${who(here)}: git includes another configuration there`;
 }
 
 function refused(check: string, { because, error }: Refused, { name, remote, base }: Project): Finding {

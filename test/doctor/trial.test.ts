@@ -45,6 +45,19 @@ it('is well where all comes through, and leaves not even the place of the worktr
   expect(existsSync(places.worktrees)).toBe(false);
 });
 
+it('says where an agent would commit as somebody else than a person does in the checkout', async () => {
+  const condition = `includeIf.gitdir:${join(repo, '.git')}.path`;
+  writeFileSync(join(dir, 'work.cfg'), '[user]\n\temail = ann@house.example\n');
+  git(repo, 'config', condition, join(dir, 'work.cfg'));
+  expect(await found({})).toMatchObject([
+    { result: 'warn', says: expect.stringMatching(/commits as .+, and not as ann@house.example/) },
+  ]);
+  git(repo, 'config', '--unset', condition);
+  git(repo, 'config', `includeIf.gitdir:${repo}/.path`, join(dir, 'work.cfg'));
+  expect(await found({})).toMatchObject([{ result: 'ok' }]);
+  git(repo, 'config', '--unset', `includeIf.gitdir:${repo}/.path`);
+});
+
 it('says what a launch, a fetch and a push would meet, each with what to do', async () => {
   expect(await found({ remote: 'origin', base: 'trunk', fetch: true })).toMatchObject([
     { result: 'fail', fix: expect.stringContaining('project.house.base') },

@@ -333,6 +333,10 @@ export const PRINTED: readonly Printed[] = [
         }),
         'where its agent has committed beside; it is decided by hand what of it belongs to the work',
       ),
+      stashed: list(
+        object('an entry of the stash', { name: text('as git calls it'), says: text('where it was made') }),
+        'what its agent has stashed, and not taken up again',
+      ),
       submodules: list(
         object('a submodule that is checked out there', {
           path: text('where'),

@@ -30,7 +30,8 @@ export async function diff(
       EXIT.unavailable,
       `${ticket.id}: ${looked.error}${looked.because === 'no_repo' ? ` (look at project.${ticket.project}.repo in ${context.places.config})` : ''}`,
     );
-  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere, submodules } = looked.diff;
+  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere, stashed, submodules } =
+    looked.diff;
   if (context.json) {
     context.out.json({
       ticket: ticket.id,
@@ -42,6 +43,7 @@ export async function diff(
       files,
       uncommitted,
       elsewhere,
+      stashed,
       submodules: submodules.map(({ path, from, to, commits, on_remote }) => ({
         ...{ path, from, to, commits, on_remote },
       })),

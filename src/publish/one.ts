@@ -11,6 +11,7 @@ import { oneLine } from '../model/text.ts';
 import { type BranchDiff, branchDiff, type Looked } from '../workspace/diff.ts';
 import { isOurBranch, pushBranch } from '../workspace/push.ts';
 import { headOwner } from '../workspace/remotes.ts';
+import { stashWords } from '../workspace/stashes.ts';
 import { lineWords } from '../workspace/work.ts';
 import { type Forge, ForgeError, isForgeError, type PullRequest, type Wanted } from './forge/forge.ts';
 import type { PublishStep } from './plan.ts';
@@ -204,6 +205,12 @@ class Way {
         'warning',
         'uncommitted',
         `${uncommitted.length} files of its worktree are not committed: they are not in what was pushed`,
+      );
+    if (diff.stashed.length > 0)
+      await this.#log(
+        'warning',
+        'uncommitted',
+        `stashed by its agent, and not in what was pushed: ${diff.stashed.map(stashWords).join(', ')}`,
       );
   }
 

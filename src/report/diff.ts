@@ -7,6 +7,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { ago } from '../model/times.ts';
 import type { BranchDiff } from '../workspace/diff.ts';
 import type { Change, Commit } from '../workspace/patch.ts';
+import { stashWords } from '../workspace/stashes.ts';
 import type { SubmoduleDiff } from '../workspace/submodule-diff.ts';
 import { lineWords } from '../workspace/work.ts';
 import type { Out } from './out.ts';
@@ -32,6 +33,7 @@ export function printSummary({ out, env }: Where, { id, title }: Ticket, found: 
   line([{ text: `${on} against ${base.name} (${base.sha.slice(0, 12)})${merged ? ', merged' : ''}` }], 0);
   if (worktree === null) line([{ text: 'its worktree is gone: only what was committed is shown' }], 0);
   for (const one of elsewhere) line([{ text: `not in this: ${lineWords(one)}`, tone: 'ask' }], 0);
+  for (const one of found.stashed) line([{ text: `not in this: ${stashWords(one)}`, tone: 'ask' }], 0);
   const now_ms = Date.now();
   commitsOf(many(commits.length, 'commit'), commits);
   changesOf(many(files.length, 'file'), files);

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import { isPlainDir, isPlainFile } from '../machine/foreign.ts';
 import type { AsLeft, Operation } from '../model/prompt.ts';
 import { git, ON_DISK } from './git.ts';
-import { ownGitDir } from './own.ts';
+import { commonOf, ownGitDir } from './own.ts';
 import { quietOptions } from './patch.ts';
 import type { Ready } from './prepared.ts';
+import { stashesOf, stashWords } from './stashes.ts';
 import { type Asked, lineWords, workOf } from './work.ts';
 
 /** In a worktree's own git dir while git is at something; the first that is there is the outermost. */
@@ -35,7 +36,13 @@ export async function asLeft(
   const on = own === null ? null : await git(worktree, ['symbolic-ref', '--quiet', 'HEAD']);
   const onBranch = on === null || (on.ok && on.stdout === `refs/heads/${branch}`);
   const looks =
-    own === null ? [] : [await besides(worktree, { own, branch, base }), await statusOf(worktree, operation)];
+    own === null
+      ? []
+      : [
+          await besides(worktree, { own, branch, base }),
+          await stashed(worktree, own, branch),
+          await statusOf(worktree, operation),
+        ];
   const says = [...tells, ...looks].filter((one) => one !== '').join('\n\n');
   if (operation === null && onBranch && says === '') return null;
   return { isNew: created, operation, onBranch, says };
@@ -53,6 +60,12 @@ async function besides(cwd: string, asked: Omit<Asked, 'cwd'>): Promise<string> 
   if (work === null) return '';
   const lines = [work, ...work.elsewhere].filter(({ name, commits }) => name !== asked.branch && commits > 0);
   return lines.length === 0 ? '' : `Not on ${asked.branch}: ${lines.map(lineWords).join(', ')}`;
+}
+
+/** What an earlier attempt has put aside: `git status` does not tell of it. */
+async function stashed(cwd: string, own: string, branch: string): Promise<string> {
+  const all = await stashesOf({ cwd, common: commonOf(own), own }, [branch]);
+  return all.length === 0 ? '' : `Stashed, and on no branch: ${all.map(stashWords).join(', ')}`;
 }
 
 /** What `git status` says, cut short; '' = there is nothing to tell: all is committed, on a branch. */

@@ -7,6 +7,7 @@ import { baseRefs, commitOf, git, isShallow } from './git.ts';
 import { START } from './head.ts';
 import { ownGitDir } from './own.ts';
 import { type Change, type Commit, changes, commitsOf, dirt, quietOptions } from './patch.ts';
+import { type Stash, stashesOf } from './stashes.ts';
 import { NO_SUBMODULES, type SubmoduleDiff, submoduleChanges } from './submodule-diff.ts';
 import { type Line, workOf } from './work.ts';
 
@@ -30,6 +31,8 @@ export interface BranchDiff {
   readonly submodules: readonly SubmoduleDiff[];
   /** Branches of the worktree, and its HEAD, with commits that are none of these. */
   readonly elsewhere: readonly Line[];
+  /** What its agent has stashed, and not taken up again. */
+  readonly stashed: readonly Stash[];
   /** Nobody but a person or an agent can say which of them are the work. */
   readonly undecided: boolean;
   /** What `uncommitted` is compared with. */
@@ -104,6 +107,8 @@ export async function branchDiff(where: {
     changes(cwd, quiet, range),
     worktree === null ? { error: null, changes: [] } : dirt(cwd, quiet, head),
   ]);
+  const on = [where.branch, work.name, ...elsewhere.map(({ name }) => name)];
+  const stashed = await stashesOf({ cwd, common, own: worktree === null ? null : own }, on);
   const below = worktree === null ? NO_SUBMODULES : await submoduleChanges(worktree, quiet, [base.sha, tip]);
   const error = log.error ?? files.error ?? uncommitted.error ?? below.error;
   if (error !== null) return no('git_failed', error);
@@ -111,7 +116,7 @@ export async function branchDiff(where: {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
     ...{ merged: base.merged, commits: log.commits, files: files.changes },
     ...{ uncommitted: [...uncommitted.changes, ...below.uncommitted], submodules: below.submodules },
-    ...{ elsewhere, undecided, head, quiet },
+    ...{ elsewhere, stashed, undecided, head, quiet },
   };
   return { ok: true, diff };
 }

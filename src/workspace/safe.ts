@@ -17,6 +17,7 @@ import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, whereElse } from './merged.ts';
 import { gitDir } from './own.ts';
 import { commonOfRepo } from './prepared.ts';
+import { isStashedOn } from './stashes.ts';
 import { inTheWay, lookAtTree } from './tree.ts';
 import { once, type Shared } from './turn.ts';
 import { workBeside } from './work.ts';
@@ -103,8 +104,7 @@ async function judge(asked: Asked): Promise<Judged> {
 
   const stashes = await once(shared, 'stashes', () => ask('stash', 'list', '-z', '--format=%gs'));
   if (!stashes.ok) return no('git_failed', stashes.error);
-  const on = new RegExp(`^(WIP on|On) ${(branch ?? '(no branch)').replace(/[^\w/-]/g, '\\$&')}: `);
-  if (stashes.stdout.split('\0').some((one) => on.test(one)))
+  if (stashes.stdout.split('\0').some((one) => isStashedOn(one, branch)))
     return no('stashed', `git stash list has changes of ${branch ?? 'a detached HEAD'}`);
 
   const also = asked.also ?? [];

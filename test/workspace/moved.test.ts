@@ -78,6 +78,37 @@ async function tree(): Promise<Tree> {
   };
 }
 
+describe('what an agent has stashed', () => {
+  it('is told to the next one and to who reviews, on its branch or in the middle of a rebase, and not to others', async () => {
+    const [mine, other] = [await tree(), await tree()];
+    for (const t of [mine, other]) t.commit('work', `first of ${t.id}`);
+    const none = await branchDiff({ project: project(), worktree: other.dir, branch: other.branch });
+    expect(none).toMatchObject({ diff: { stashed: [] } });
+    writeFileSync(join(mine.dir, 'work'), 'half done\n');
+    mine.git('stash', '-q');
+    mine.git('switch', '-q', '--detach');
+    writeFileSync(join(mine.dir, 'work'), 'more of it\n');
+    mine.git('stash', 'push', '-qm', 'later');
+    for (const t of [mine, other]) {
+      const made = await again(t.id);
+      if (!made.ok) throw new Error(made.error);
+      const left = (await asLeft(made, project()))?.says ?? '';
+      const looked = await branchDiff({ project: project(), worktree: t.dir, branch: t.branch });
+      const says = looked.ok ? looked.diff.stashed.map((one) => one.says) : [];
+      expect(says).toEqual(
+        t === mine
+          ? [
+              'On (no branch): later',
+              expect.stringMatching(`^WIP on ${mine.branch}: [0-9a-f]+ first of ${mine.id}$`),
+            ]
+          : [],
+      );
+      for (const one of says) expect(left).toContain(one);
+      expect(left.includes('Stashed')).toBe(t === mine);
+    }
+  });
+});
+
 const subjects = (all: readonly { readonly subject: string }[]) =>
   all.map(({ subject }) => subject).reverse();
 

@@ -4,7 +4,7 @@
  *   - A name of a process may hold any byte, so that all of `stat` counts from its last `)`.
  *   - What has gone is told from what may not be looked at: only the first one proves anything (`isGone`).
  *   - The main thread of a process (its leader) may end while others work: a zombie that is alive. What the process works with is then
- *     shown at one of those threads (`shownOf`).
+ *     shown at one of those threads (`shownAt`).
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
@@ -104,6 +104,14 @@ export function livingThread(
   return null;
 }
 
+/** Where /proc shows what a process works with: at its leader (`PID`) or, once that has ended alone, at a thread that lives
+ *  (`PID/task/TID`). Of what can't be read, at its leader. */
+export function shownAt(pid: number, proc: Proc = PROC): string {
+  const stat = attempt(() => statOf(pid, proc));
+  const thread = stat !== null && isEnd(stat.state) ? attempt(() => livingThread(pid, proc)) : null;
+  return thread === null ? String(pid) : `${pid}/task/${thread.tid}`;
+}
+
 /** The environment that a process was started with (as `latin1`, since it may be no text), and where /proc shows the rest of what it
  *  works with: at its leader (`PID`) or, once that has ended alone, at a thread that lives (`PID/task/TID`). Throws what can't be
  *  read. */
@@ -141,7 +149,9 @@ export function startedWith(pid: number, variable: string, proc: Proc = PROC): b
 
 /** The command line that a process was started with; null = it can't be seen. */
 export function argvOf(pid: number, proc: Proc = PROC): readonly string[] | null {
-  return procText(`${pid}/cmdline`, proc)?.split('\0') ?? null;
+  const text = procText(`${pid}/cmdline`, proc);
+  // A leader that has ended shows none.
+  return (text === '' ? procText(`${shownAt(pid, proc)}/cmdline`, proc) : text)?.split('\0') ?? null;
 }
 
 /** Every process that can be seen; none where they can't be listed. */
@@ -201,7 +211,7 @@ export function isHidden(path: string, proc: Proc = PROC): boolean {
 
 /** Whether a descriptor of a process is a terminal. */
 export function isTerminal(pid: number, fd: number, proc: Proc = PROC): boolean {
-  return /^\/dev\/(pts\/|tty)/.test(procLink(`${pid}/fd/${fd}`, proc) ?? '');
+  return /^\/dev\/(pts\/|tty)/.test(procLink(`${shownAt(pid, proc)}/fd/${fd}`, proc) ?? '');
 }
 
 /** Whether this failure to look says that there is no such process, or nothing of that name in it. */

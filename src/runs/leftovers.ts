@@ -1,4 +1,14 @@
-import { allPids, isEnd, lacksProc, PROC, type Proc, procText, runIn, shownOf } from '../machine/proc.ts';
+import {
+  allPids,
+  isEnd,
+  lacksProc,
+  PROC,
+  type Proc,
+  procText,
+  runIn,
+  shownAt,
+  shownOf,
+} from '../machine/proc.ts';
 import { type Standing, standingOf } from '../machine/process.ts';
 import type { LeftoverFacts } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -94,7 +104,7 @@ function ageOf(start: string, proc: Proc): number | null {
 }
 
 function memoryOf(pid: number, proc: Proc): number | null {
-  const kb = /^VmRSS:\s*(\d+) kB$/m.exec(procText(`${pid}/status`, proc) ?? '')?.[1];
+  const kb = /^VmRSS:\s*(\d+) kB$/m.exec(procText(`${shownAt(pid, proc)}/status`, proc) ?? '')?.[1];
   return kb === undefined ? null : Number(kb) * 1024;
 }
 

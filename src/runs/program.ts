@@ -6,7 +6,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { asObject, realOf, textOf } from '../machine/files.ts';
-import { argvOf, fileId, lacksProc, PROC, type Proc, procId, procLink } from '../machine/proc.ts';
+import { argvOf, fileId, lacksProc, PROC, type Proc, procId, procLink, shownAt } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { AgentKind, AgentProfile } from '../model/policy.ts';
@@ -45,15 +45,16 @@ const SUBCOMMAND = /^(run|x|exec|task|serve|test)$/;
  *  launcher of a run has not become the agent yet. */
 export function lookAtProgram(pid: number, proc: Proc = PROC): Program | null {
   if (lacksProc(proc)) return null;
-  const exe = procLink(`${pid}/exe`, proc)?.replace(/ \(deleted\)$/, '');
-  const exe_id = procId(`${pid}/exe`, proc);
+  const at = shownAt(pid, proc);
+  const exe = procLink(`${at}/exe`, proc)?.replace(/ \(deleted\)$/, '');
+  const exe_id = procId(`${at}/exe`, proc);
   if (exe === undefined || exe_id === null || basename(exe) === 'env') return null;
   if (!INTERPRETER.test(basename(exe))) return { exe, exe_id, script: null, script_id: null };
   const argv = argvOf(pid, proc);
   if (argv === null) return null;
   const word = scriptOf(argv.slice(0, -1), basename(exe));
   if (word === null || !word.file) return { exe, exe_id, script: word?.text ?? null, script_id: null };
-  const cwd = isAbsolute(word.text) ? '' : procLink(`${pid}/cwd`, proc);
+  const cwd = isAbsolute(word.text) ? '' : procLink(`${at}/cwd`, proc);
   if (cwd === null) return null;
   const script = cwd === '' ? word.text : join(cwd, word.text);
   if (/\/(own|runs)\/[\w-]+\/launch$/.test(script)) return null;

@@ -1,4 +1,4 @@
-import { isEnd, isHidden, isTerminal, PROC, type Proc, procLink } from '../machine/proc.ts';
+import { isEnd, isHidden, isTerminal, PROC, type Proc, procLink, shownAt } from '../machine/proc.ts';
 import { type Standing, standingOf } from '../machine/process.ts';
 import type { Judgement, ObserverIdentity, ProcessIdentity } from '../model/identity.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -47,7 +47,7 @@ function survivorOf(
     // It has ended meanwhile.
     if (now?.start !== one.start || isEnd(now.state)) continue;
     // Not so where it is about to become another program.
-    if (program === null) unknown ||= isHidden(`${one.pid}/exe`, proc);
+    if (program === null) unknown ||= isHidden(`${shownAt(one.pid, proc)}/exe`, proc);
     else {
       const whose = whoseProgram(program, client);
       if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc))) found.push(one);
@@ -64,7 +64,7 @@ function survivorOf(
 
 /** What works in the worktree comes first, and then what was started first. */
 function rank({ pid }: Standing, { worktree }: Runtime, proc: Proc): number {
-  const cwd = procLink(`${pid}/cwd`, proc);
+  const cwd = procLink(`${shownAt(pid, proc)}/cwd`, proc);
   return worktree !== null && (cwd === worktree || cwd?.startsWith(`${worktree}/`) === true) ? 0 : 1;
 }
 
@@ -75,6 +75,6 @@ function since({ start }: Standing): number {
 /** What a wrapper script runs in front of itself reads or writes its terminal. What it starts in the background a shell gives
  *  /dev/null to read, and a client gives its tools pipes. */
 function isInFront({ pid }: Standing, proc: Proc): boolean {
-  const isSilent = procLink(`${pid}/fd/0`, proc) === '/dev/null';
+  const isSilent = procLink(`${shownAt(pid, proc)}/fd/0`, proc) === '/dev/null';
   return !isSilent && (isTerminal(pid, 0, proc) || isTerminal(pid, 1, proc));
 }

@@ -15,7 +15,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { lookAtProcesses } from '../../src/machine/processes.ts';
 import { judge, type ProcessIdentity } from '../../src/model/identity.ts';
+import { lookAtProgram } from '../../src/runs/program.ts';
 import { stopProcess } from '../../src/runs/stop.ts';
+import { survivors } from '../../src/runs/survivors.ts';
+import { aRuntime, JUDGED } from '../support/builders.ts';
 import { startOf } from '../support/start.ts';
 import { waitFor } from '../support/wait.ts';
 import { neverReaped } from '../support/zombie.ts';
@@ -110,6 +113,17 @@ describe.skipIf(process.platform !== 'linux' || !PYTHON)(
       expect(startOf(pid)).toBe(recorded.pid_start);
       process.kill(pid, 'SIGKILL');
       await waitFor(() => verdict(recorded).verdict === 'dead', 'its end');
+    });
+
+    it('is the client still: its program is told, and its run lives on in it when its wrapper is dead', async () => {
+      const row = aRuntime({ pid: 1, pid_start: '0', worktree: dir });
+      const { pid, recorded } = await leaderGone({ MC_RUN_ID: row.mark, MC_PICKUP_STATE_DIR: dir });
+      expect(lookAtProgram(pid)).toMatchObject({ script: THREAD });
+      const client = { recorded: null, kind: 'command', argv: [THREAD], path: undefined } as const;
+      expect(survivors(lookAtSelf('h'))(row, JUDGED.dead, client)).toEqual({
+        judgement: { verdict: 'alive', because: 'client_lives_on' },
+        survivor: recorded,
+      });
     });
 
     it('is ended whole by stop, and found by its mark and its directory', async () => {

@@ -10,6 +10,7 @@
  * between for less than that can't be told (`mc-pickup doctor` says so).
  */
 import {
+  accessSync,
   type BigIntStats,
   closeSync,
   constants,
@@ -237,7 +238,9 @@ export function inMadeDir<T>(root: string, below: string, use: (dir: Dir) => T):
       try {
         mkdirSync(at(dir, name), { mode: 0o700 });
       } catch (error) {
-        if (codeOf(error) !== 'EEXIST') throw error;
+        if (codeOf(error) === 'EEXIST') return true;
+        mustBePermitted(dir.path);
+        throw error;
       }
       return true;
     });
@@ -252,7 +255,25 @@ export function inMadeDir<T>(root: string, below: string, use: (dir: Dir) => T):
   return result as T;
 }
 
+/** This user may not enter a directory that has to be there, or may not write into it. */
+export class NotPermitted extends Error {
+  readonly code = 'EACCES';
+}
+
+/** Throws where this user may not use a directory; what is not there is another matter. */
+export function mustBePermitted(path: string): void {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (!/^(EACCES|EPERM|EROFS)$/.test(codeOf(error) ?? '')) return;
+    throw new NotPermitted(
+      `${codeOf(error)}: ${path} may not be read and written by this user: give it back its owner and its permissions (chmod u+rwx)`,
+    );
+  }
+}
+
 function notOurs(path: string): Error {
+  mustBePermitted(path);
   return new Error(
     `ENOTDIR: ${path} is no directory of its own (a link, or something else): look at it and remove it`,
   );

@@ -1,11 +1,11 @@
 /** A fault that is no ticket's: met once, it holds its project, and lets go by itself. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { putTicket } from '../support/put.ts';
-import { Rig } from '../support/rig.ts';
-import { LIMITS } from '../support/sandbox.ts';
+import { type Report, Rig } from '../support/rig.ts';
+import { BIN, LIMITS } from '../support/sandbox.ts';
 
 let rig: Rig;
 let other = '';
@@ -239,3 +239,40 @@ it('a configuration that is broken meanwhile lets nothing go, since it names no 
   rig.tick();
   expect(readFileSync(file(), 'utf8')).toBe(before);
 });
+
+/** A user who is no root: permissions are his too. */
+const WEAK = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'] : ['env'];
+
+it.each(['own', 'bin'])(
+  'a directory of the state dir that may not be entered holds the host, and is named: %s',
+  async (name) => {
+    const [old = ''] = await rig.held(1);
+    const ids = [rig.add('hold'), rig.add('hold')];
+    const dir = join(rig.box.state, name);
+    const [program = '', ...words] = [...WEAK, process.execPath, BIN, 'dispatch', '--json'];
+    const tick = (): Report =>
+      JSON.parse(spawnSync(program, words, { env: rig.box.env, encoding: 'utf8' }).stdout);
+    chmodSync(dir, 0o000);
+    try {
+      expect(
+        tick()
+          .dispatch.map(({ result }) => result)
+          .sort(),
+      ).toEqual(['declined', 'failed']);
+      expect(holds()).toMatchObject([
+        { scope: 'host', because: 'no_permission', says: expect.stringContaining(dir) },
+      ]);
+      due();
+      expect(tick()).toMatchObject({ reconcile: [], dispatch: [] });
+      expect(holds()).toMatchObject([{ tries: 2 }]);
+      for (const id of ids)
+        expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, not_before_at_ms: null });
+      expect(rig.agents(old)).toHaveLength(1);
+    } finally {
+      chmodSync(dir, 0o700);
+    }
+    due();
+    expect(tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
+    expect(holds()).toEqual([]);
+  },
+);

@@ -1,3 +1,4 @@
+import { NotPermitted } from '../../machine/foreign.ts';
 import { codeOf, isDiskFault, messageOf } from '../../model/errors.ts';
 import { type Fault, type HoldBecause, projectScope } from '../../model/hold.ts';
 import { oneLine } from '../../model/text.ts';
@@ -57,8 +58,11 @@ export function faultOfTrial({ because, error }: Pick<Refused, 'because' | 'erro
   return { scope, because: fault.because, says: oneLine(error, SAYS) };
 }
 
-/** Of what only this program writes, the state dir: a full disk there is of every launch. null = no fault of the machine. */
+/** Of what only this program writes, the state dir: a full disk there, or a directory that it may not use, is of every launch.
+ *  null = no fault of the machine. */
 export function faultOfHost(error: unknown): Fault | null {
+  if (error instanceof NotPermitted)
+    return { scope: 'host', because: 'no_permission', says: oneLine(error.message, SAYS) };
   if (!isDiskFault(error)) return null;
   const because = systemRefusal(codeOf(error) ?? '') === 'too_many_files' ? 'too_many_files' : 'disk_full';
   return { scope: 'host', because, says: oneLine(messageOf(error), SAYS) };

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { tryWriting } from '../../machine/files.ts';
+import { mustBePermitted } from '../../machine/foreign.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
 import { type Fault, type Hold, nameOf, projectScope } from '../../model/hold.ts';
@@ -72,6 +73,7 @@ const FILES = 64;
 function noRoom({ places }: Here): Fault | null {
   try {
     tryWriting(join(places.state, 'room'), BYTES, FILES);
+    for (const dir of [places.runs, places.bin, join(places.state, 'own')]) mustBePermitted(dir);
     return null;
   } catch (error) {
     return faultOfHost(error);

@@ -23,7 +23,7 @@ async function lookAt(hold: Hold, { now_ms, switches }: World, hands: Hands): Pr
   const found = config === null ? null : await outside.lookAgain(hold);
   outside.lookedAgain(hold, found);
   if (found !== null) return { ...hold, ...found };
-  await log(hands, null, hold, 'let_go', `${hold.scope} is held no more: ${hold.says}`);
+  await log(hands, null, hold, 'let_go', `${hold.scope} is held no more; it was: ${hold.says}`);
   return null;
 }
 

@@ -71,13 +71,14 @@ export function defineTicket(program: Command, run: Run): void {
       .option('--why <text>', 'recorded with the move', '')
       .option(
         '--dependants <what>',
-        'of cancelled and blocked: release those that wait for it, or cancel them too',
+        'with cancelled or blocked, what becomes of the tickets that depend on it: release (they wait no longer) or cancel',
       )
       .action((id, status, o) =>
         run(async (c) => (await import('../commands/ticket-move.ts')).move(c, id, status, o)),
       ),
     ['mc-pickup ticket move MC-1 done', 'accepted'],
     ['mc-pickup ticket move MC-1 todo --why "the key is there now"', 'once more, with its attempts at zero'],
+    ['mc-pickup ticket move MC-1 cancelled --dependants release', 'what waited for it goes ahead without it'],
   );
   withExamples(
     ticket

@@ -11,7 +11,7 @@ export function defineWork(program: Command, run: Run): void {
       .option('--name <name>', "with --project: the project's name (else the directory's)")
       .option(
         '--path <folder>',
-        'with --project: the project is this folder of it, of a monorepo say (. = where you stand)',
+        'with --project: agents start in this folder of the repository, for example in a monorepo (. = where you stand)',
       )
       .option('--trust', 'with --project: say in the files of your agent clients that you trust it')
       .option('--mission-control <url>', 'the board is a Mission Control server, not a file')
@@ -19,6 +19,7 @@ export function defineWork(program: Command, run: Run): void {
       .action((o) => run(async (c) => (await import('../commands/init.ts')).init(c, o))),
     ['mc-pickup init', 'state dir, board and a commented configuration'],
     ['mc-pickup init --project --trust', 'and the repository you stand in, trusted by your clients'],
+    ['mc-pickup init --project --path .', 'and the folder you stand in, as a project of its own'],
   );
   withExamples(
     program

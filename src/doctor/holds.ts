@@ -1,11 +1,15 @@
 import { readHolds } from '../machine/holds.ts';
 import type { Places } from '../machine/paths.ts';
-import { todoOf } from '../model/hold.ts';
+import { type Hold, nameOf, todoOf } from '../model/hold.ts';
 import { age } from '../model/times.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
-/** What holds launches on this host. */
-export function holdFindings(places: Pick<Places, 'holds'>, now_ms: number): Finding[] {
+/** What holds launches on this host. `tried`: what doctor has just found of profiles and projects themselves. */
+export function holdFindings(
+  places: Pick<Places, 'holds'>,
+  now_ms: number,
+  tried: readonly Finding[] = [],
+): Finding[] {
   const { holds, unreadable } = readHolds(places);
   const check = 'held';
   if (unreadable !== null)
@@ -17,11 +21,23 @@ export function holdFindings(places: Pick<Places, 'holds'>, now_ms: number): Fin
       ),
     ];
   if (holds.length === 0) return [ok(check, 'nothing')];
-  return holds.map((hold) =>
-    fail(
-      `${check} ${hold.scope}`,
-      `${hold.says} (since ${age(now_ms - hold.since_at_ms)}; the next tick looks at it again)`,
-      todoOf(hold),
-    ),
-  );
+  return holds.map((hold) => {
+    const name = `${check} ${hold.scope}`;
+    const since = age(now_ms - hold.since_at_ms);
+    if (wentWell(hold, tried))
+      return warn(
+        name,
+        `it goes well here and now, and the next tick looks again (since ${since}: ${hold.says})`,
+        'nothing, if that tick lets it go; else mc-pickup doctor --as-cron: a scheduler has another environment',
+      );
+    return fail(name, `${hold.says} (since ${since}; the next tick looks at it again)`, todoOf(hold));
+  });
+}
+
+/** Whether doctor has just done without a fault what is held. Its trial runs no hook of the project's, so it says nothing of those. */
+function wentWell({ scope, because }: Hold, tried: readonly Finding[]): boolean {
+  if (scope === 'host' || because === 'hook_fails') return false;
+  const about = `${scope.startsWith('project:') ? 'trial' : 'agent'} ${nameOf(scope)}`;
+  const found = tried.filter(({ check }) => check === about);
+  return found.length > 0 && found.every(({ result }) => result === 'ok');
 }

@@ -32,16 +32,19 @@ export async function examine(
   begins('agents, projects, tmux');
   const group = async (topic: Topic, check: string, look: Look, bound_ms?: number): Promise<TopicFinding[]> =>
     (await looked(check, look, bound_ms)).map((one) => ({ topic, ...one }));
+  const agents = group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms));
+  const trials = group('projects', 'trials', () => trialFindings(context, policy), TRIAL_MS);
+  const held = async () => holdFindings(places, now_ms, [...(await agents), ...(await trials)]);
   const all = await Promise.all([
     group('programs', 'programs', () => asked),
     group('state', 'configuration', () => configuration(policy, exists, places.config)),
     group('state', 'state dir', () => stateFindings(places, env)),
     group('state', 'disk', () => diskFindings(places, policy)),
     group('board', 'board', () => board.findings),
-    group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms)),
+    agents,
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
-    group('projects', 'trials', () => trialFindings(context, policy), TRIAL_MS),
-    group('ticks', 'held', () => holdFindings(places, now_ms)),
+    trials,
+    group('ticks', 'held', held, TRIAL_MS),
     group('projects', 'settings', () => settingFindings(places, now_ms)),
     group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
     group('ticks', 'notifications', () => notifyFindings(places, policy, now_ms)),

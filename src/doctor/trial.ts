@@ -76,8 +76,15 @@ async function trial(project: Project, root: string): Promise<Finding[]> {
         ]),
   ];
   if (found.length > 0) return found;
-  const more = [fetch ? 'fetched' : null, review?.push === true ? 'a push would be taken' : null];
+  const more = [
+    fetch ? await whatWasFetched(project) : null,
+    review?.push === true ? 'a push would be taken' : null,
+  ];
   return [ok(check, ['a worktree was made and taken away again', ...more].filter(Boolean).join(', '))];
+}
+
+async function whatWasFetched({ repo }: Project): Promise<string> {
+  return (await git(repo, ['remote'])).stdout === '' ? 'there is no remote to fetch from' : 'fetched';
 }
 
 /** A configuration that is included for the checkout alone (`includeIf "gitdir:.../.git"`) is not that of a worktree. */

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Context } from '../../src/context.ts';
+import { ok } from '../../src/doctor/finding.ts';
 import { holdFindings } from '../../src/doctor/holds.ts';
 import { trialFindings } from '../../src/doctor/trial.ts';
 import { changeHolds } from '../../src/machine/holds.ts';
@@ -37,6 +38,9 @@ it('makes nothing where nothing was set up', async () => {
 
 it('is well where all comes through, and leaves not even the place of the worktrees', async () => {
   mkdirSync(places.state);
+  expect(await found({ fetch: true })).toMatchObject([
+    { result: 'ok', says: expect.stringMatching(/taken away again, there is no remote to fetch from/) },
+  ]);
   git(dir, 'clone', '-q', '--bare', repo, 'remote');
   git(repo, 'remote', 'add', 'origin', join(dir, 'remote'));
   expect(await found({ fetch: true, review })).toMatchObject([
@@ -92,6 +96,16 @@ it('says what is held, and that a file which can not be read holds nothing', () 
       says: expect.stringContaining('no robot (since 1m'),
       fix: expect.stringContaining('agent.robot.argv'),
     },
+  ]);
+  // Mended, or well only in this environment: "install it" beside "ok" would contradict itself.
+  const well = [ok('agent robot', 'robot 1.0')];
+  expect(holdFindings(places, 90_000, well)).toMatchObject([
+    { result: 'warn', fix: expect.stringContaining('--as-cron') },
+  ]);
+  const hook = { scope: 'project:demo', because: 'hook_fails', says: 'no make' } as const;
+  changeHolds(places, () => ({ holds: [begun(hook, '', 0)] }));
+  expect(holdFindings(places, 90_000, [ok('trial demo', 'a worktree was made')])).toMatchObject([
+    { result: 'fail' },
   ]);
   writeFileSync(places.holds, 'nothing of ours');
   expect(holdFindings(places, 0)).toMatchObject([

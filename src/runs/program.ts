@@ -130,6 +130,9 @@ export function whoseProgram(program: Program, client: Client): 'own' | 'wrapped
   const words = argv.flatMap((word) => (/\s/.test(word) ? shellWords(word) : [word]));
   if (words.some((word) => names(word, program, path))) return 'own';
   const texts = argv.map((word) => wrapperText(word, path));
+  // What these start has nothing to read: its terminal would not tell that it was started in front.
+  const fed = texts.flatMap((text) => text.replaceAll('\\\n', ' ').match(/\b(xargs|parallel)\b.*/g) ?? []);
+  if (fed.some((line) => shellWords(line).some((word) => names(word, program, undefined)))) return 'own';
   return texts.some((text) => shellWords(text).some((word) => names(word, program, undefined)))
     ? 'wrapped'
     : 'other';

@@ -272,6 +272,16 @@ describe('a client whose recorded process is dead', () => {
     }
   });
 
+  it.each(['xargs -n1', 'xargs -0 \\\n ', 'parallel -j1'])(
+    'is what a wrapper script has started by %s, which gives it nothing to read',
+    (by) => {
+      const argv = [file('wrapper.sh', `#!/bin/sh\nwatcher &\necho one | ${by} ${file('bin/mine')}\n`)];
+      process_(601, { ...mine(), stdin: '/dev/null', stdout: 'pipe:[8]' });
+      process_(602, { ...mine(), exe: file('bin/watcher'), argv: ['watcher'], start: 700 });
+      expect(survived(JUDGED.dead, { ...SELF, argv }).survivor?.pid).toBe(601);
+    },
+  );
+
   it('is not known where a member of its session cannot be read; whom else cannot be is nobody’s', () => {
     process_(601, { ...mine(), run: null, session: 4 });
     expect(survived().judgement).toEqual(JUDGED.dead);

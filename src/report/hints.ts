@@ -80,7 +80,10 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
       ];
     case 'branch_elsewhere':
       return [
-        ['git switch --detach', 'there, or switch it to another branch: the next tick takes the ticket'],
+        [
+          'git switch --detach',
+          'there, unless another command is named for it, or switch it to another branch: the next tick takes the ticket',
+        ],
       ];
     // The next ticks see to it.
     case 'still_being_made':

@@ -36,7 +36,7 @@ export function earlierTicks(
         const project = policy.projects.get(name);
         const ticket = byId.get(id);
         if (project === undefined || ticket === undefined) return [id, null];
-        const where = { project, ticket, root: join(places.worktrees, name) };
+        const where = { project, ticket, root: join(places.worktrees, name), state: places.state };
         return [id, await leftAtWork(where, processes, locked)];
       };
       const found = await Promise.all(launches.map(look));

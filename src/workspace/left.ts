@@ -5,6 +5,7 @@ import type { Ticket } from '../model/ticket.ts';
 import type { HeldUp } from '../model/world.ts';
 import { beingMade } from './adding.ts';
 import { hookLeft, type Processes } from './hook-left.ts';
+import { ownerOf } from './lock.ts';
 import { busyElsewhere } from './make.ts';
 import { ownGitDir } from './own.ts';
 import { commonOfRepo } from './prepared.ts';
@@ -21,10 +22,13 @@ export async function leftAtWork(
     project,
     ticket,
     root,
+    state,
   }: {
     readonly project: Project;
     readonly ticket: Pick<Ticket, 'id' | 'created_at_ms'>;
     readonly root: string;
+    /** The state dir that asks. */
+    readonly state?: string;
   },
   processes: Processes,
   acts: boolean,
@@ -36,10 +40,12 @@ export async function leftAtWork(
     const common = await commonOfRepo(project.repo);
     if (typeof common === 'string' && beingMade(common, ticket.id))
       return stillMade(`git worktree add is still making ${target}`);
-    if (lstatSync(target, { throwIfNoEntry: false })?.isDirectory() === true && ownGitDir(target) !== null)
-      return stillMade(await hookLeft(target, processes, acts));
+    // One that its repository has lost is joined to it by the launch.
+    if (lstatSync(target, { throwIfNoEntry: false })?.isDirectory() === true)
+      return ownGitDir(target) === null ? null : stillMade(await hookLeft(target, processes, acts));
     if (typeof common !== 'string') return null;
-    const what = await busyElsewhere({ project, ticket: { ...ticket, title: '' }, common, target, me: null });
+    const me = state === undefined ? null : ownerOf(state);
+    const what = await busyElsewhere({ project, ticket: { ...ticket, title: '' }, common, target, me });
     return what === null ? null : { because: 'branch_elsewhere', what };
   } catch {
     return null;

@@ -1,6 +1,6 @@
 /** Which branch a ticket gets, and what of the repository's own names stands in its way. Real git. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -194,4 +194,29 @@ it("a branch that is checked out in the person's own checkout waits for that, un
   git(repo, 'bisect', 'start');
   git(repo, 'checkout', '-q', '--detach');
   expect(await go()).toMatchObject({ because: 'branch_elsewhere' });
+});
+
+it("a ticket's own worktree that was moved, or made where its project had them before, is named with the command that brings it back, and waits unclaimed", async () => {
+  const state = join(dir, 'state-of-moved');
+  for (const one of [state, join(dir, "other 'disk'")]) mkdirSync(one);
+  writeFileSync(join(state, 'host-id'), 'a host\n');
+  const prepare = (more: object = {}) =>
+    prepareWorkspace({ project: project(more), ticket: ticket(), root: root(), state });
+  const first = await prepare();
+  if (!first.ok) throw new Error(first.error);
+  writeFileSync(join(first.worktree, 'unsaved'), 'work\n');
+  const more = { worktrees: join(dir, "other 'disk'") };
+  const refused = await prepare(more);
+  if (refused.ok) throw new Error('another worktree was made');
+  expect(refused.because).toBe('branch_elsewhere');
+  const asked = { project: project(more), ticket: ticket(), root: root(), state };
+  expect(await leftAtWork(asked, here(dir), false)).toEqual({
+    because: 'branch_elsewhere',
+    what: refused.error,
+  });
+  const command = refused.error.slice(refused.error.indexOf('mkdir -p'));
+  execFileSync('sh', ['-c', command], { stdio: 'pipe' });
+  expect(await leftAtWork(asked, here(dir), false)).toBeNull();
+  expect(await prepare(more)).toMatchObject({ ok: true, created: false, branch: first.branch });
+  expect(existsSync(join(more.worktrees, 'MC-1', 'unsaved'))).toBe(true);
 });

@@ -22,7 +22,8 @@ export const HOLD_TODO = {
     'run git submodule update --init in the repository, or set project.NAME.submodules = false',
   hook_fails: 'mend project.NAME.after_create: it fails for every new worktree',
   base_gone: 'set project.NAME.base to the name that the branch has on the remote now',
-  fetch_fails: 'mend the remote, or set fetch = false in project.NAME to begin at what is here',
+  fetch_fails:
+    'mend the remote, or what git names here; or set fetch = false in project.NAME to begin at what is here',
   no_permission: 'look at the owner and the permissions of what it names',
   disk_full: 'make room on that disk',
   too_many_files: 'raise the limit of open files, or end what has them open',

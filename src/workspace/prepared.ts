@@ -66,8 +66,10 @@ export interface Site {
   readonly me: Owner | null;
 }
 
+/** A refusal. Git complains in several lines: where they become one, each stays a sentence of its own. */
 export function no(because: Refusal, error: string): Refused {
-  return { ok: false, because, error };
+  const said = error.trim().replace(/([.:;,]?)\s*\n\s*/g, (_, end: string) => `${end || ';'} `);
+  return { ok: false, because, error: said };
 }
 
 const SYSTEM: readonly (readonly [Refusal, RegExp])[] = [

@@ -86,7 +86,11 @@ test.each<[string, () => unknown, Partial<Refused>]>([
   [
     'a required filter whose program is missing',
     () => filter('mc-no-such-filter'),
-    { because: 'git_failed', error: expect.stringContaining('mc-no-such-filter') },
+    // In one line, and each of git's complaints still a sentence of its own.
+    {
+      because: 'git_failed',
+      error: expect.stringMatching(/mc-no-such-filter[^\n]*; (error|fatal): [^\n]*$/),
+    },
   ],
   ['a base that is nowhere', () => ({ base: 'trunk' }), { because: 'base_missing' }],
   ['a repository that is gone', () => ({ repo: join(dir, 'gone') }), { because: 'repo_missing' }],

@@ -16,6 +16,7 @@ import {
   RETENTION,
   REVIEW,
   ROUTE,
+  TOP,
 } from './schema.ts';
 
 /** Hears of what is wrong, by the path of the key. */
@@ -93,8 +94,12 @@ function unknownKeys(schema: AnyObject, raw: unknown, path: readonly string[], c
   return unknown.length === 0;
 }
 
-/** Where a key belongs that stands in the wrong table: before the first one, say. */
+/** Where a key belongs that stands in the wrong place: below the first table, or before it. */
 const HOMES: readonly (readonly [string, AnyObject])[] = [
+  [
+    'the lines before the first table',
+    v.pick(TOP, ['default_agent', 'default_project', 'trusted_authors', 'umask']),
+  ],
   ['[limits]', LIMITS],
   ['[project.NAME]', PROJECT],
   ['[agent.NAME]', AGENT],

@@ -83,6 +83,10 @@ test.each([
     '[project.d]\nrepo = "/r"\nttl_minutes = 5\n',
     ':3:1: project.d.ttl_minutes: unknown key here (it belongs in [limits])',
   ],
+  [
+    '[project.d]\nrepo = "/r"\numask = "022"\n',
+    ':3:1: project.d.umask: unknown key here (it belongs in the lines before the first table)',
+  ],
   ['[limit]\n', ':1:2: limit: unknown key (did you mean "limits"?)'],
   ['[project.d]\nbase = "main"\n', ':1:10: project.d.repo: is missing'],
   ['[project.d]\nrepo = "rel"\n', ':2:1: project.d.repo: must be an absolute path'],

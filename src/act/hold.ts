@@ -5,7 +5,12 @@ import type { Hands } from './outcome.ts';
 /** Holds the scope of a fault, and says so once. */
 export async function begin(fault: Fault, run: string | null, hands: Hands): Promise<void> {
   if (!hands.outside.hold(fault)) return;
-  await log(hands, run, fault, 'held', `${fault.scope} is held: ${fault.says}; ${todoOf(fault)}`);
+  await log(hands, run, fault, 'held', `${fault.scope} is held: ${withTodo(fault)}`);
+}
+
+/** What is wrong, and what a person can do about it. */
+export function withTodo(fault: Fault): string {
+  return `${fault.says}; ${todoOf(fault)}`;
 }
 
 /** Looks again at what is due, before anything is claimed: what is gone lets go in this very tick. What is held now. */

@@ -100,6 +100,8 @@ describe('a checkout that every ticket of a project meets', () => {
         .map(({ result }) => result)
         .sort(),
     ).toEqual([...['declined', 'declined', 'declined', 'declined', 'failed']]);
+    // The line of the tick itself says what to do.
+    expect(first.dispatch.find(({ result }) => result === 'failed')?.error).toMatch(/; mend what git/);
     expect(rig.box.sql('SELECT COUNT(*) AS n FROM runtime_sessions WHERE ticket_id <> ?', free)).toEqual([
       { n: 1 },
     ]);
@@ -220,7 +222,7 @@ it('a client that is not there holds its profile alone', () => {
   const free = rig.add('hold');
   const first = rig.tick();
   expect(first.dispatch).toMatchObject([
-    { ticket: ids[0], result: 'failed' },
+    { ticket: ids[0], result: 'failed', error: expect.stringMatching(/not found.*; install it, or name/) },
     { ticket: ids[1], result: 'declined' },
     { ticket: free, result: 'launched' },
   ]);

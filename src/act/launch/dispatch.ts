@@ -1,6 +1,6 @@
 import type { LaunchStep, Outcome, Plan } from '../../model/plan.ts';
 import type { World } from '../../model/world.ts';
-import { begin } from '../hold.ts';
+import { begin, withTodo } from '../hold.ts';
 import { guarded, type Hands, outcome } from '../outcome.ts';
 import type { Claimed } from '../outside.ts';
 import { claim, launch } from './protocol.ts';
@@ -50,6 +50,6 @@ async function taken(step: LaunchStep, world: World, hands: Hands): Promise<Clai
   const hold = outside.held(step.project, step.agent);
   if (hold === null && fault === null) return claim(step, world, hands);
   // Told by whoever has met it; the others only wait for it.
-  const says = fault?.says ?? hold?.says ?? null;
+  const says = fault === null ? (hold?.says ?? null) : withTodo(fault);
   return outcome(step, null, fault === null ? 'declined' : 'failed', null, says);
 }

@@ -9,7 +9,7 @@ import type { LaunchStep, Outcome, RunEnd } from '../../model/plan.ts';
 import { failedLaunches, heldAfter, LAUNCHES_SEEN } from '../../model/retry.ts';
 import type { World } from '../../model/world.ts';
 import { type Busy, findBusy } from '../busy.ts';
-import { begin } from '../hold.ts';
+import { begin, withTodo } from '../hold.ts';
 import { type Hands, outcome } from '../outcome.ts';
 import type { Claimed, Place, PreparedLaunch } from '../outside.ts';
 
@@ -75,7 +75,7 @@ async function refused(
 ): Promise<Outcome> {
   if (place.because !== 'held') return release(claimed, hands, place.because, place.error);
   await begin(place.fault, claimed.run, hands);
-  return release(claimed, hands, 'held', place.fault.says);
+  return release(claimed, hands, 'held', withTodo(place.fault));
 }
 
 /** The launch, in the order of PROTOCOL.md. `beforeStart` is called right before anything is started. */

@@ -57,6 +57,13 @@ export interface Strike extends Fault {
 
 const FIRST_MS = 60_000;
 const MOST_MS = 30 * 60_000;
+/** One look at a file tells whether they are still so: every tick can take it. */
+const TOLD_AT_ONCE: ReadonlySet<HoldBecause> = new Set([
+  'git_missing',
+  'program_missing',
+  'repo_missing',
+  'worktrees_root_missing',
+]);
 
 export function isHoldBecause(word: unknown): word is HoldBecause {
   return typeof word === 'string' && Object.hasOwn(HOLD_TODO, word);
@@ -92,7 +99,8 @@ export function foundAgain(hold: Hold, { because, says }: Fault, config: string,
 }
 
 function after(hold: Omit<Hold, 'looked_at_ms' | 'next_at_ms'>, now_ms: number): Hold {
-  const wait_ms = Math.min(FIRST_MS * 2 ** Math.min(hold.tries, 10), MOST_MS);
+  const backOff_ms = Math.min(FIRST_MS * 2 ** Math.min(hold.tries, 10), MOST_MS);
+  const wait_ms = TOLD_AT_ONCE.has(hold.because) ? 0 : backOff_ms;
   return { ...hold, tries: hold.tries + 1, looked_at_ms: now_ms, next_at_ms: now_ms + wait_ms };
 }
 

@@ -132,7 +132,7 @@ export const SENTENCES = {
   killswitch: [ENDS.killswitch.words, 'the killswitch is on: {reason}'],
   held: [
     'what it needs is held: see mc-pickup status',
-    'it is held, with all of {scope}: {says}; {todo}; it is looked at again at {next_at_ms}',
+    'it is held, with all of {scope}: {says}; {todo}; the first tick after {next_at_ms} looks again',
     'it is held, with all of {scope}: {says}',
   ],
   servers_lost: [

@@ -116,6 +116,7 @@ it('says the same in JSON, and shows no line that anybody has written as more th
     'words',
     'next',
     'leftovers',
+    'in_vain',
   ]);
   expect(told.told).toMatchObject([
     { kind: 'created' },

@@ -39,16 +39,6 @@ interface Holds {
 }
 const file = () => join(rig.box.state, 'holds.json');
 const holds = () => (existsSync(file()) ? (JSON.parse(readFileSync(file(), 'utf8')) as Holds).holds : []);
-/** The next look is due: as it is after its wait. */
-function due(): void {
-  const all = JSON.parse(readFileSync(file(), 'utf8')) as Holds;
-  const holds = all.holds.map((one) => ({
-    ...one,
-    next_at_ms: Date.now(),
-    looked_at_ms: Date.now() - 60_000,
-  }));
-  writeFileSync(file(), JSON.stringify({ ...all, holds }));
-}
 /** What of trials is left in the repository and beside its worktrees. */
 const left = (): string[] => [
   ...git(rig.box.repo, 'for-each-ref', '--format=%(refname)', 'refs/heads/mc/trial-*')
@@ -126,7 +116,7 @@ describe('a checkout that every ticket of a project meets', () => {
     );
 
     // Looked at again in vain: the next look is later, and no ticket is touched.
-    due();
+    rig.holdsDue();
     expect(rig.tick()).toMatchObject({ dispatch: [] });
     expect(holds()).toMatchObject([{ tries: 2 }]);
 
@@ -175,10 +165,10 @@ it('an after_create that fails holds its ticket, and one that fails alike for an
 
   expect(launched()).toMatchObject({ result: 'failed' });
   expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'hook_fails' }]);
-  due();
+  rig.holdsDue();
   expect(rig.tick().dispatch).toEqual([]);
   writeFileSync(tool, '#!/bin/sh\n', { mode: 0o755 });
-  due();
+  rig.holdsDue();
   const { dispatch } = rig.tick();
   expect(dispatch.map(({ result }) => result)).toContain('launched');
   expect([holds(), left()]).toEqual([[], []]);
@@ -198,7 +188,7 @@ it('a base that can not be fetched is a warning in one tick, and holds the proje
   expect(launched()).toMatchObject({ result: 'failed' });
   expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'fetch_fails' }]);
   git(rig.box.repo, 'remote', 'set-url', 'origin', remote);
-  due();
+  rig.holdsDue();
   expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
   expect(holds()).toEqual([]);
 
@@ -229,7 +219,7 @@ it('a client that is not there holds its profile alone', () => {
   expect(rig.tick()).toMatchObject({ code: 0, dispatch: [] });
   expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
   writeFileSync(robot, '#!/bin/sh\nsleep 60\n', { mode: 0o755 });
-  due();
+  rig.holdsDue();
   expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
 });
 
@@ -264,7 +254,7 @@ it.each(['own', 'bin'])(
       expect(holds()).toMatchObject([
         { scope: 'host', because: 'no_permission', says: expect.stringContaining(dir) },
       ]);
-      due();
+      rig.holdsDue();
       expect(tick()).toMatchObject({ reconcile: [], dispatch: [] });
       expect(holds()).toMatchObject([{ tries: 2 }]);
       for (const id of ids)
@@ -273,7 +263,7 @@ it.each(['own', 'bin'])(
     } finally {
       chmodSync(dir, 0o700);
     }
-    due();
+    rig.holdsDue();
     expect(tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
     expect(holds()).toEqual([]);
   },

@@ -112,11 +112,11 @@ describe('what the system tells', () => {
     check(
       text.filter((title) => !title.includes('\n')),
       (title) => {
-        const parsed = parsePane(`$1|%2|3|0|||run-1|MC-1|1700000000|9|${title}`);
+        const parsed = parsePane(`$1|%2|3|0|||1700000000|9||||run-1|MC-1|${title}`);
         expect(parsed?.pane).toMatchObject({ pane: '%2', pid: 3, run: 'run-1', ticket: 'MC-1', dead: false });
       },
     );
-    check(fc.array(text, { maxLength: 14 }), (fields) => {
+    check(fc.array(text, { maxLength: 16 }), (fields) => {
       const parsed = parsePane(fields.join('|'));
       if (parsed !== null) expect(parsed.pane.pane).toMatch(/^%\d+$/);
     });

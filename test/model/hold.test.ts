@@ -18,6 +18,14 @@ it('is looked at after a minute, then after twice as long each time, at most hal
   expect(hold).toMatchObject({ since_at_ms: 0, tries: 8 });
 });
 
+it.each(['git_missing', 'program_missing', 'repo_missing', 'worktrees_root_missing'] as const)(
+  'is looked at by every tick where one look at a file tells: %s',
+  (because) => {
+    const hold = foundAgain(begun({ ...FAULT, because }, 'c', 0), { ...FAULT, because }, 'c', 10);
+    expect(isDue(hold, 'c', 11)).toBe(true);
+  },
+);
+
 it.each([
   ['before its time', 59_999, 'c', false],
   ['at its time', MINUTE, 'c', true],

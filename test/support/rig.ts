@@ -214,6 +214,14 @@ ${more}`);
     expect(await until(() => (this.ticket(id).not_before_at_ms ?? 0) <= Date.now())).toBe(true);
   }
 
+  /** The next look at all that is held is due, as it is after its wait. */
+  holdsDue(): void {
+    const file = join(this.box.state, 'holds.json');
+    const all = JSON.parse(readFileSync(file, 'utf8')) as { readonly holds: readonly object[] };
+    const times = { next_at_ms: Date.now(), looked_at_ms: Date.now() - 60_000 };
+    writeFileSync(file, JSON.stringify({ ...all, holds: all.holds.map((one) => ({ ...one, ...times })) }));
+  }
+
   async kill(pid: number): Promise<void> {
     process.kill(pid, 'SIGKILL');
     await this.gone(pid);

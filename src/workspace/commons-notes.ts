@@ -4,7 +4,7 @@ import { asObject, numberOf, readObject, textOf } from '../machine/files.ts';
 import { bytesOf, inMadeDir, namesAt, removeFileAt, writeIn } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import { type Commons, lookAtCommons } from './commons.ts';
-import { COMPARED, noteOf } from './noted.ts';
+import { COMPARED, notedRuns, noteOf } from './noted.ts';
 import { commonDir } from './own.ts';
 import { type Change, same } from './settings.ts';
 
@@ -22,7 +22,10 @@ const SETTINGS = /^settings-[0-9a-f]+\.json$/;
 export function noteCommons(notes: string, run: string, worktree: string): void {
   try {
     const common = commonDir(worktree);
-    if (common !== null) writeCommons(notes, run, lookAtCommons(common, Date.now()));
+    if (common === null) return;
+    // What begins now has nothing to be compared with yet.
+    if (notedRuns(notes).length === 0) noteCompared(notes);
+    writeCommons(notes, run, lookAtCommons(common, Date.now()));
   } catch {
     // A disk that is full is told by what comes next.
   }

@@ -1,6 +1,6 @@
 /** Whatever was done in a worktree: `clean --yes` loses no commit and no byte of unsaved work. */
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Dirent, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { draws, fc } from '../support/draws.ts';
@@ -29,8 +29,11 @@ const OPS: Readonly<Record<string, Op>> = {
     git(world, tree, 'add', '-A');
   },
   untracked: (_world, tree, n) => write(tree, `deep/new-${n}`, `new ${n}\n`),
-  ignored: (_world, tree, n) => write(tree, `${n}.log`, `log ${n}\n`),
-  modules: (_world, tree, n) => write(tree, `node_modules/m/${n}.js`, `module ${n}\n`),
+  ignored: (_world, tree, n) => write(tree, `own-${n}/.env`, `SECRET=${n}\n`),
+  modules: (_world, tree, n) => {
+    write(tree, `node_modules/m/${n}.js`, `module ${n}\n`);
+    write(tree, `${n}.log`, `log ${n}\n`);
+  },
   stash: (world, tree) => git(world, tree, 'stash', '-q', '-u'),
   hide: (world, tree) => git(world, tree, 'update-index', '--assume-unchanged', 'base.txt'),
   away: (world, tree) => git(world, tree, 'branch', '-q', '-D', tree.branch),
@@ -48,11 +51,16 @@ function objects(world: World, ...from: string[]): Set<string> {
   return new Set(all.split('\n'));
 }
 
+/** What tools leave: `clean` takes it (`src/workspace/ignored.ts`). */
+function isMadeAnew({ name, parentPath }: Dirent): boolean {
+  return parentPath.includes('node_modules') || name.endsWith('.log');
+}
+
 /** The blob of every file in the worktrees that no tool makes anew. */
 function files(world: World): Map<string, string> {
   return new Map(
     readdirSync(world.root, { recursive: true, withFileTypes: true })
-      .filter((one) => one.isFile() && one.name !== '.git' && !one.parentPath.includes('node_modules'))
+      .filter((one) => one.isFile() && one.name !== '.git' && !isMadeAnew(one))
       .map((one) => {
         const bytes = readFileSync(join(one.parentPath, one.name));
         const blob = createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');

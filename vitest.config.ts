@@ -11,8 +11,8 @@ export default defineConfig({
     testTimeout: 900_000,
     hookTimeout: 900_000,
     pool: 'forks',
-    // One more than processors: a third of the time of a worker goes into waiting.
-    maxWorkers: availableParallelism() + 1,
+    // Two more than processors: nearly half of the time of a worker goes into waiting.
+    maxWorkers: availableParallelism() + 2,
     sequence: { sequencer: WaitingFirst },
     // A worker goes on with its modules: what a file changes of its process it puts back.
     isolate: false,

@@ -298,7 +298,7 @@ describe('the architecture', () => {
     expect(UNIT).toEqual(
       expect.arrayContaining(['test/architecture.test.ts', 'test/decide/reconcile.test.ts']),
     );
-    expect(WHOLE).toEqual(expect.arrayContaining(['test/e2e/tick.test.ts', 'test/page/browser.test.ts']));
+    expect(WHOLE).toEqual(expect.arrayContaining(['test/e2e/tick.test.ts', 'test/workspace/moved.test.ts']));
     const rigs = (paths: readonly string[]) =>
       paths.filter((path) =>
         /support\/(rig|sandbox)\.ts'/.test(readFileSync(resolve(SRC, '..', path), 'utf8')),

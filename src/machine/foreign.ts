@@ -262,6 +262,7 @@ export class NotPermitted extends Error {
 
 /** Throws where this user may not use a directory; what is not there is another matter. */
 export function mustBePermitted(path: string): void {
+  if (lookAtName(path)?.isDirectory() !== true) return;
   try {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {

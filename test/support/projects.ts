@@ -22,6 +22,10 @@ export const SLOW: Readonly<Record<string, string>> = {
   'test/example/worked.test.ts': 'fifty tickets from a list to pull requests',
   'test/e2e/foreign-files.test.ts': 'every file that an agent can write, as everything that it can be',
   'test/http/crash.test.ts': 'crash cells over HTTP',
+  'test/http/faults.test.ts': 'every fault of a server, at every request',
+  'test/e2e/crash.test.ts': 'ticks that are killed at points of their own',
+  'test/clean/crash.test.ts': 'a clean that is killed at every point',
+  'test/page/browser.test.ts': 'looks at pages in a real browser',
 };
 
 /** Every test file of `npm test`, by its path from the root of the checkout. */

@@ -74,6 +74,10 @@ ${HOLD('go')}
 ${then}
 `;
 
+/** The process group that has the terminal of a process. */
+const front = (pid: number): number =>
+  Number(/\) \S (?:-?\d+ ){4}(-?\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
+
 describe('nothing is typed at', () => {
   async function refused(id: string, what: RegExp): Promise<void> {
     for (const words of [
@@ -124,9 +128,7 @@ describe('nothing is typed at', () => {
   it('a shell that the agent has started in the foreground of its terminal', async () => {
     const id = profile(ASKING('bash --norc -i'));
     const pid = await asking(id, true);
-    const front = () =>
-      Number(/\) \S (?:-?\d+ ){4}(-?\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]);
-    expect(await until(() => front() > 0 && front() !== pid)).toBe(true);
+    expect(await until(() => front(pid) > 0 && front(pid) !== pid)).toBe(true);
     await refused(id, /"bash" \(pid \d+\) has its terminal/);
   });
 
@@ -147,6 +149,8 @@ describe('nothing is typed at', () => {
     const inner = pidIn('inner');
     process.kill(inner, 'SIGSTOP');
     expect(await until(() => state(inner) === 'T')).toBe(true);
+    const { pid } = rig.run(id);
+    expect(await until(() => front(pid) === pid), 'the wrapper has the terminal again').toBe(true);
     await refused(id, new RegExp(`process ${inner} of its client is stopped`));
     process.kill(inner, 'SIGCONT');
   });

@@ -33,6 +33,8 @@ async function busyBoard(): Promise<void> {
   await rig.settle(asks, 'needs_input');
   await rig.gone(rig.run(dies).pid);
   rig.tick();
+  // The agent asks before its turn ends.
+  expect(await until(() => /alive +idle/.test(rig.box.run(['status']).out))).toBe(true);
   rig.add('hold', '--depends-on', held ?? '');
 }
 

@@ -32,9 +32,12 @@ async function busyBoard(): Promise<void> {
   rig.tick();
   await rig.settle(asks, 'needs_input');
   await rig.gone(rig.run(dies).pid);
-  rig.tick();
-  // The agent asks before its turn ends.
-  expect(await until(() => /alive +idle/.test(rig.box.run(['status']).out))).toBe(true);
+  // The agent asks before its turn ends, and only a tick sees that it has.
+  const idle = () => {
+    rig.tick();
+    return /alive +idle/.test(rig.box.run(['status']).out);
+  };
+  expect(await until(idle)).toBe(true);
   rig.add('hold', '--depends-on', held ?? '');
 }
 

@@ -201,17 +201,3 @@ export function baseRefs({ remote, base }: Upstream): [string, string] {
 export function fetchesTo(upstream: Upstream): string {
   return `+refs/heads/${upstream.base}:${baseRefs(upstream)[0]}`;
 }
-
-/** What a worktree holds: commits since the base, unsaved changes, the last commit's subject. A base that does not
- *  exist counts no commits. */
-export async function branchFacts(
-  worktree: string,
-  base: string,
-): Promise<{ commits: number; dirty: boolean; last: string }> {
-  const [log, status] = await Promise.all([
-    git(worktree, ['log', '-z', '--format=%s', '--end-of-options', `${base}..HEAD`, '--']),
-    git(worktree, ['status', '--porcelain', '-z']),
-  ]);
-  const subjects = log.ok && log.stdout !== '' ? log.stdout.replace(/\0$/, '').split('\0') : [];
-  return { commits: subjects.length, dirty: status.stdout !== '', last: subjects[0] ?? '' };
-}

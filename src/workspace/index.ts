@@ -4,7 +4,6 @@ export { asLeft } from './as-left.ts';
 export { noteCommons } from './commons-notes.ts';
 export { type Filled, type Filling, fillSlot } from './fill.ts';
 export { startIn } from './folder.ts';
-export { branchFacts } from './git.ts';
 export { hookLeft } from './hook-left.ts';
 export { hookDone, hookPending, runHook } from './hooks.ts';
 export { leftAtWork } from './left.ts';

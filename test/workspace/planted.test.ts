@@ -15,7 +15,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keepByRef } from '../../src/workspace/aside.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
-import { branchFacts } from '../../src/workspace/git.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { whereElse } from '../../src/workspace/merged.ts';
@@ -124,7 +123,6 @@ it('looks start nothing at all, nor do refs, a fetch and a push', async () => {
 
   expect(await branchDiff({ project, worktree, branch })).toMatchObject({ ok: true });
   expect(await asLeft({ worktree, branch, created: false }, project)).toMatchObject({ onBranch: true });
-  expect(await branchFacts(worktree, 'main')).toMatchObject({ commits: 1, dirty: true });
   expect(hasCommits(worktree, branch)).toBe(true);
   const judged = await judgeWorktree({ dir: worktree, registered: worktree, project, key: 'MC-1@1' });
   expect(judged).toMatchObject({ ok: false, because: 'unsaved' });

@@ -12,6 +12,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Commons, type Compared, compareCommons, lookAtCommons } from '../../src/workspace/commons.ts';
+import { noteCommons } from '../../src/workspace/commons-notes.ts';
+import { comparedAt, notedRuns } from '../../src/workspace/noted.ts';
 import { configChanges, putBack, settingsIn } from '../../src/workspace/settings.ts';
 
 let dir = '';
@@ -116,4 +118,15 @@ test('how the repository is stored is told, and never put back: what is on disk 
   expect(says.join('\n')).toMatch(/extensions\.partialclone is origin/);
   expect(says).toHaveLength(6);
   expect(config.map(({ key }) => key)).toEqual(['remote.origin.pushurl']);
+});
+
+test('a run that begins where none was noted is no reason to compare, one beside others puts it off no further', () => {
+  const notes = join(dir, 'begun');
+  noteCommons(notes, 'one', tree);
+  const at_ms = comparedAt(notes);
+  expect(at_ms).toBeGreaterThan(0);
+  execFileSync('touch', ['-d', '1 hour ago', join(notes, 'compared')]);
+  noteCommons(notes, 'two', tree);
+  expect(comparedAt(notes)).toBeLessThan(at_ms);
+  expect(notedRuns(notes).sort()).toEqual(['one', 'two']);
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Places } from '../machine/paths.ts';
-import { HANDED_ON } from '../model/environment.ts';
+import { HANDED_ON, networkOf } from '../model/environment.ts';
 import type { AgentProfile, Policy, Project } from '../model/policy.ts';
 import { tmuxDir } from '../tmux/dir.ts';
 import { runDir } from './dirs.ts';
@@ -35,6 +35,7 @@ export function agentEnvironment(
     if (value !== undefined && ENV_NAME.test(name)) made[name] = value;
   };
   for (const name of HANDED_ON) take(name);
+  Object.assign(made, networkOf(env));
   for (const name of profile.pass_env) take(name);
   made.TERM = 'screen-256color';
   for (const [name, value] of Object.entries(profile.env)) if (ENV_NAME.test(name)) made[name] = value;

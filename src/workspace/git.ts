@@ -2,7 +2,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunResult, run } from '../machine/spawn.ts';
 import { asUser } from '../machine/umask.ts';
-import { HANDED_ON } from '../model/environment.ts';
+import { gitSettingsOf, HANDED_ON, IDENTITY, networkOf } from '../model/environment.ts';
 import { gated, letThrough } from './gate.ts';
 
 export interface GitResult {
@@ -126,28 +126,21 @@ export function isSilence(error: string): boolean {
   return error.includes(NO_ANSWER);
 }
 
-/** How another machine is reached, and who we are there: for a push and a fetch alone. */
-const REMOTE = [
-  ...['SSH_AUTH_SOCK', 'SSH_AGENT_PID', 'GIT_SSH', 'GIT_SSH_COMMAND', 'GIT_SSH_VARIANT', 'KRB5CCNAME'],
-  ...['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'],
-  ...['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY', 'NO_PROXY'],
-  ...['SSL_CERT_FILE', 'SSL_CERT_DIR', 'CURL_CA_BUNDLE', 'GIT_SSL_CAINFO', 'GIT_SSL_CAPATH'],
-  ...['DBUS_SESSION_BUS_ADDRESS', 'GNUPGHOME'],
-];
-
-/** The environment of git, and of whatever it starts. GIT_DIR and its kin would point every call at another repository, and a filter
- *  or a hook that an agent has planted would read our tokens; nothing may ask at a terminal. */
+/** The environment of git, and of whatever it starts: a filter or a hook that an agent has planted would read our tokens, GIT_DIR and its
+ *  kin would point every call at another repository, and nothing may ask at a terminal. How other machines are reached is the user's. */
 export function gitEnvironment({
   remote = false,
   hooks = false,
 }: Pick<Asking, 'remote' | 'hooks'> = {}): Record<string, string> {
   const env: Record<string, string> = {};
-  for (const name of ['PATH', ...HANDED_ON, ...(remote ? REMOTE : [])]) {
+  for (const name of ['PATH', ...HANDED_ON, ...(remote ? IDENTITY : [])]) {
     const value = process.env[name];
     if (value !== undefined) env[name] = value;
   }
   return {
     ...env,
+    ...networkOf(process.env),
+    ...gitSettingsOf(process.env),
     ...(remote || hooks ? {} : { GIT_ALLOW_PROTOCOL: 'none', GIT_NO_LAZY_FETCH: '1' }),
     GIT_TERMINAL_PROMPT: '0',
     GIT_OPTIONAL_LOCKS: '0',

@@ -47,6 +47,7 @@ function stage(prompt: string, exit: number, knows = true) {
     PATH: '/usr/bin:/bin',
     TOKEN: 't',
     SECRET: 's',
+    HTTPS_PROXY: 'http://proxy:1',
   });
   const script = 'printf %s "$1" >prompt; env >env; echo $$ >pid';
   const adapter = { ...command, launchArgv: () => ['sh', '-c', script, 'sh', PROMPT] };
@@ -90,7 +91,11 @@ test('the agent gets the exact prompt and exactly its environment, under the reg
   );
   for (const name of ['PWD', 'SHLVL', '_']) delete got[name];
   expect(Object.keys(got).sort()).toEqual(Object.keys(env).sort());
-  expect(got.MINE).toBe("it's");
+  expect(got).toMatchObject({
+    MINE: "it's",
+    HTTPS_PROXY: 'http://proxy:1',
+    NO_PROXY: 'localhost,127.0.0.1,::1',
+  });
   const args = readFileSync(join(dir, 'args'), 'utf8').trim();
   expect(args).toMatch(/^\/s,1,0 %1 .*register r-1 \d+$/);
   expect(args.split(' ').at(-1)).toBe(readFileSync(join(dir, 'pid'), 'utf8').trim());

@@ -165,6 +165,7 @@ const SAID: readonly Table<Said | string>[] = [
         'what the names of new branches begin with: `mc/MC-1-...`; older ones keep theirs, and are found all the same',
       fetch: 'whether to fetch before a worktree is made',
       fetch_timeout_seconds: 'bound of that fetch',
+      checkout_timeout_seconds: 'bound of the checkout of a new worktree, and of each of its submodules',
       submodules: {
         says: 'whether a new worktree has its submodules, or theirs as well (`"recursive"`); from `.git/modules` of `repo` where they are there',
         otherwise: 'where the base has a `.gitmodules`',

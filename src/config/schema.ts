@@ -106,6 +106,7 @@ export const PROJECT = v.object(
     remote: v.optional(ref, 'origin'),
     fetch: v.optional(v.boolean('must be true or false'), true),
     fetch_timeout_seconds: v.optional(positive(3600), 30),
+    checkout_timeout_seconds: v.optional(positive(86_400), 300),
     base_max_age_days: v.optional(positive(36_500), 14),
     submodules: v.optional(
       v.union([v.boolean(), v.literal('recursive')], 'must be true, false or "recursive"'),

@@ -1,3 +1,4 @@
+import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
@@ -5,12 +6,12 @@ import { userName } from '../machine/user.ts';
 import { installedPath, steering } from '../schedule/index.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
-import { TRIAL_MS } from './trial.ts';
+import { trialMs } from './trial.ts';
 
 /** What cron gives where its table says nothing else. */
 const CRON_PATH = '/usr/bin:/bin';
-/** That of the longest look, and what a start takes. */
-const TIMEOUT_MS = TRIAL_MS + 30_000;
+/** What a start takes, beside the longest look. */
+const START_MS = 30_000;
 const CRONTAB_MS = 3000;
 
 /** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a
@@ -84,12 +85,12 @@ function literally(text: string): string {
 
 /** The findings of the program in that environment; one finding where it could not be had. */
 async function examineBare(
-  { node, bin }: Context,
+  { node, bin, places }: Context,
   env: NodeJS.ProcessEnv,
 ): Promise<TopicFinding[] | Finding> {
   // Every program that is run so leads a session of its own: it has no terminal.
   const done = await run(node, [bin, 'doctor', '--json'], {
-    timeoutMs: TIMEOUT_MS,
+    timeoutMs: trialMs(loadPolicy(places.config, env).policy.projects.values()) + START_MS,
     env,
     cwd: env.HOME ?? '/',
   });

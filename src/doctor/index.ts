@@ -15,7 +15,7 @@ import { serverFindings } from './server.ts';
 import { settingFindings } from './settings.ts';
 import { stateFindings } from './state.ts';
 import { tickFindings } from './ticks.ts';
-import { TRIAL_MS, trialFindings } from './trial.ts';
+import { trialFindings, trialMs } from './trial.ts';
 
 /** Looks at everything that a tick and its agents need. Leaves nothing behind, never throws, and waits for nothing for long:
  *  what starts programs runs side by side. `begins` hears what is being looked at. */
@@ -32,8 +32,9 @@ export async function examine(
   begins('agents, projects, tmux');
   const group = async (topic: Topic, check: string, look: Look, bound_ms?: number): Promise<TopicFinding[]> =>
     (await looked(check, look, bound_ms)).map((one) => ({ topic, ...one }));
+  const trial_ms = trialMs(policy.projects.values());
   const agents = group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms));
-  const trials = group('projects', 'trials', () => trialFindings(context, policy), TRIAL_MS);
+  const trials = group('projects', 'trials', () => trialFindings(context, policy), trial_ms);
   const held = async () => holdFindings(places, now_ms, [...(await agents), ...(await trials)]);
   const all = await Promise.all([
     group('programs', 'programs', () => asked),
@@ -44,7 +45,7 @@ export async function examine(
     agents,
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),
     trials,
-    group('ticks', 'held', held, TRIAL_MS),
+    group('ticks', 'held', held, trial_ms),
     group('projects', 'settings', () => settingFindings(places, now_ms)),
     group('ticks', 'ticks', () => tickFindings(context, policy, board, now_ms)),
     group('ticks', 'notifications', () => notifyFindings(places, policy, now_ms)),

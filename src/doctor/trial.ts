@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
+import { projectScope, todoOf } from '../model/hold.ts';
 import type { Policy, Project } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 import { git } from '../workspace/git.ts';
@@ -8,11 +9,8 @@ import { type Refusal, type Refused, tryOut } from '../workspace/index.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 
 const SAYS = 400;
-/** A checkout may be large. */
-const ADD_MS = 120_000;
-/** The rest of a trial: to fetch, to ask for a push, to take it all away. */
+/** What of a trial is neither fetch nor checkout: to ask for a push, to take it all away. */
 const AROUND_MS = 60_000;
-export const TRIAL_MS = ADD_MS + AROUND_MS;
 
 /** Of these the other findings on a project tell already. */
 const TOLD: ReadonlySet<Refusal> = new Set([
@@ -24,12 +22,22 @@ const TOLD: ReadonlySet<Refusal> = new Set([
   'worktrees_root_missing',
 ]);
 
+/** How long trials may take. They go side by side. */
+export function trialMs(projects: Iterable<Project>): number {
+  const each = [...projects].map((one) => one.checkout_timeout_seconds + one.fetch_timeout_seconds);
+  return Math.max(0, ...each) * 1000 + AROUND_MS;
+}
+
 /** What the first launch of each project would meet: all of it done for real on a scratch name, and taken away again. */
 export async function trialFindings({ places }: Context, { projects }: Policy): Promise<Finding[]> {
   // Where nothing was set up yet, nothing is made.
   if (!existsSync(places.state)) return [];
   const each = [...projects.values()].map((project) =>
-    looked(`trial ${project.name}`, () => trial(project, join(places.worktrees, project.name)), TRIAL_MS),
+    looked(
+      `trial ${project.name}`,
+      () => trial(project, join(places.worktrees, project.name)),
+      trialMs([project]),
+    ),
   );
   return (await Promise.all(each)).flat();
 }
@@ -38,7 +46,7 @@ async function trial(project: Project, root: string): Promise<Finding[]> {
   const { name, review, fetch } = project;
   const check = `trial ${name}`;
   const tried = await tryOut({
-    ...{ project, root, fetch, timeout_ms: ADD_MS },
+    ...{ project, root, fetch },
     inside: (worktree) => otherIdentity(project, worktree),
     ...(review?.push === true ? { push: review.remote } : {}),
   });
@@ -108,5 +116,7 @@ function refused(check: string, { because, error }: Refused, { name, remote, bas
       says,
       `mend ${remote}, or set fetch = false in project.${name} to begin at what is here`,
     );
-  return fail(check, says, 'mend what git complains of: until then no ticket of this project is launched');
+  const scope = projectScope(name);
+  const fix = because === 'checkout_slow' ? todoOf({ scope, because }) : 'mend what git complains of';
+  return fail(check, says, `${fix}: until then no ticket of this project is launched`);
 }

@@ -2,8 +2,8 @@ import type { Policy, Project } from './policy.ts';
 
 /** After so many intervals without one, ticks have stopped. */
 export const STOPPED_AFTER = 3;
-/** `git worktree add` and what stands around the hooks of a launch. */
-const LAUNCH_SECONDS = 330;
+/** What stands around the fetch, the checkout and the hooks of a launch. */
+const LAUNCH_SECONDS = 30;
 /** What a tick is given beside its launches: a board that is brought forward, hundreds of heals, a server that answers slowly. */
 const REST_MS = 10 * 60_000;
 /** The bound of a tick before its configuration has told of a longer one. */
@@ -33,7 +33,8 @@ export function poolBoundMs({ projects }: Policy): number {
   return Math.max(TICK_BOUND_MS, all * 1000 + REST_MS);
 }
 
-function launchSeconds({ fetch_timeout_seconds, after_create, before_run }: Project): number {
+function launchSeconds(project: Project): number {
+  const { fetch_timeout_seconds, checkout_timeout_seconds, after_create, before_run } = project;
   const hooks = (after_create?.timeout_seconds ?? 0) + (before_run?.timeout_seconds ?? 0);
-  return LAUNCH_SECONDS + fetch_timeout_seconds + hooks;
+  return LAUNCH_SECONDS + fetch_timeout_seconds + checkout_timeout_seconds + hooks;
 }

@@ -16,6 +16,8 @@ export const HOLD_TODO = {
   branch_collision: 'rename that branch, or set project.NAME.branch_prefix to another word',
   worktrees_root_missing: 'mount its disk, make it, or mend project.NAME.worktrees',
   git_silent: 'look at what git waits for there',
+  checkout_slow:
+    'look at what slows it down (a filter, a network disk), or raise project.NAME.checkout_timeout_seconds',
   repo_odd: 'move away what it names',
   checkout_fails: 'mend what git complains of: every new worktree of this project meets it',
   submodules_missing:

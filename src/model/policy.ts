@@ -137,6 +137,8 @@ export interface Project {
   readonly remote: string;
   readonly fetch: boolean;
   readonly fetch_timeout_seconds: number;
+  /** So long a new worktree may take to be checked out. */
+  readonly checkout_timeout_seconds: number;
   readonly base_max_age_days: number;
   /** null = where the base has a `.gitmodules`. */
   readonly submodules: boolean | 'recursive' | null;

@@ -117,10 +117,14 @@ function searchPath(node: string, found: readonly string[], env: NodeJS.ProcessE
     .join(delimiter);
 }
 
+/** Is in what every tick is given. */
+const USUAL_CHECKOUT_SECONDS = 300;
+
 function longestTick({ limits, projects }: Policy): number {
   const launch = [...projects.values()].map(
     (one) =>
       one.fetch_timeout_seconds +
+      Math.max(0, one.checkout_timeout_seconds - USUAL_CHECKOUT_SECONDS) +
       (one.after_create?.timeout_seconds ?? 0) +
       (one.before_run?.timeout_seconds ?? 0),
   );

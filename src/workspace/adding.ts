@@ -3,13 +3,21 @@ import { join } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
 import { isPlainDir, lookAtName, removeFileAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
+import type { Project } from '../model/policy.ts';
 import { type GitResult, git, isSilence } from './git.ts';
 import { ownDir, textOf } from './own.ts';
 import { writeNote } from './rights.ts';
 import { inTheWay, openTree } from './tree.ts';
 
-/** A checkout may be large. */
-export const ADD_MS = 300_000;
+/** To delete a worktree may take long. */
+const REMOVE_MS = 300_000;
+/** What a note was good for before it said so. */
+const NOTED_MS = 300_000;
+
+/** So long a checkout may take. */
+export function checkoutMs({ checkout_timeout_seconds }: Pick<Project, 'checkout_timeout_seconds'>): number {
+  return checkout_timeout_seconds * 1000;
+}
 
 /** What came of `git worktree add`. */
 export interface Added extends Pick<GitResult, 'ok' | 'error'> {
@@ -20,16 +28,17 @@ export interface Added extends Pick<GitResult, 'ok' | 'error'> {
 /** `git worktree add` at this place, noted by this id while it runs (`beingMade`). It stands in the checkout that the project names, since
  *  git gives the new worktree what it is there: sparse, for example. */
 export async function addWorktree(
-  { common, repo }: { readonly common: string; readonly repo: string },
+  { common, project }: { readonly common: string; readonly project: Project },
   id: string,
-  { target, args, timeout_ms = ADD_MS }: { target: string; args: readonly string[]; timeout_ms?: number },
+  { target, args }: { readonly target: string; readonly args: readonly string[] },
 ): Promise<Added> {
   const note = noteOf(common, id);
+  const timeout_ms = checkoutMs(project);
   failpoint('prepare-worktree-before');
   try {
-    const started = (pid: number): void => writeNote(note, `${pid}`);
+    const started = (pid: number): void => writeNote(note, `${pid} ${timeout_ms}`);
     const all = ['worktree', 'add', '-q', ...args];
-    const { ok, error } = await git(repo, all, { timeout_ms, hooks: true, started });
+    const { ok, error } = await git(project.repo, all, { timeout_ms, hooks: true, started });
     const whole = ok || (!isSilence(error) && (await isWhole(common, target)));
     return { ok: whole, error, complaint: ok || !whole ? '' : error };
   } finally {
@@ -51,10 +60,10 @@ async function isWhole(common: string, target: string): Promise<boolean> {
  *  the next of us. An old note says nothing, its number may be another's by now. */
 export function beingMade(common: string, id: string): boolean {
   const note = noteOf(common, id);
-  const group = Number(textOf(note));
+  const [group = 0, bound_ms = NOTED_MS] = textOf(note).split(' ').map(Number);
   // In whole milliseconds, as the clock tells them: a note of this very moment is none of the future.
   const age_ms = Date.now() - Math.floor(lookAtName(note)?.mtimeMs ?? 0);
-  if (!Number.isInteger(group) || group <= 1 || age_ms < 0 || age_ms > 2 * ADD_MS) return false;
+  if (!Number.isInteger(group) || group <= 1 || age_ms < 0 || !(age_ms <= 2 * bound_ms)) return false;
   return exists(-group);
 }
 
@@ -66,7 +75,7 @@ export async function removeWorktree(common: string, target: string): Promise<Gi
     return { ok: false, stdout: '', error: `${target} can't be removed: ${why}`, missing: false };
   // Twice: it may be locked.
   const args = ['worktree', 'remove', '--force', '--force', '--', target];
-  return git(common, args, { timeout_ms: ADD_MS });
+  return git(common, args, { timeout_ms: REMOVE_MS });
 }
 
 /** Forgets that it runs: once it is over, whoever had started it. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { removeFileAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { HookSpec, Project } from '../model/policy.ts';
-import { ADD_MS, addWorktree, beingMade, removeWorktree } from './adding.ts';
+import { addWorktree, beingMade, checkoutMs, removeWorktree } from './adding.ts';
 import { startIn } from './folder.ts';
 import { askCommonDir, baseRefs, commitOf, git } from './git.ts';
 import { hookLeft, type Processes } from './hook-left.ts';
@@ -105,7 +105,10 @@ async function makeReady(
     const left = await hookLeft(slot, processes).catch(String);
     if (left !== null) return left;
     if (sha !== null && (await isUntouched(slot, common, sha))) {
-      const moved = await git(slot, ['reset', '-q', '--hard', tip], { timeout_ms: ADD_MS, hooks: true });
+      const moved = await git(slot, ['reset', '-q', '--hard', tip], {
+        timeout_ms: checkoutMs(project),
+        hooks: true,
+      });
       if (!moved.ok) return moved.error;
     } else {
       const error = await takeAway(slot, common);
@@ -116,7 +119,7 @@ async function makeReady(
     if (!gone.ok) return gone.error;
   }
   if (!existsSync(slot)) {
-    const added = await addWorktree({ common, repo: filling.project.repo }, making, {
+    const added = await addWorktree({ common, project }, making, {
       ...{ target: slot, args: ['--detach', '--', slot, tip] },
     });
     if (!added.ok) return added.error;

@@ -13,7 +13,7 @@ import { saysOf, whoseLock } from './lock.ts';
 import { type Near, near } from './near.ts';
 import { ownDir, registered } from './own.ts';
 import { given, takeSlot } from './pool.ts';
-import { failed, failing, no, type Prepared, type Refused, type Site } from './prepared.ts';
+import { failed, failing, no, notAdded, type Prepared, type Refused, type Site } from './prepared.ts';
 import { halfMade, markReady, markStart } from './ready.ts';
 import type { Turn } from './site.ts';
 import { checkOutSubmodules } from './submodules.ts';
@@ -73,15 +73,15 @@ export async function make(
   const pooled = isNew && (await takeSlot({ project, common, target, base: start.ref, branch }));
   if (!pooled) {
     const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];
-    const added = await addWorktree({ common, repo: project.repo }, ticket.id, { target, args });
-    if (!added.ok) return failed(added.error);
+    const added = await addWorktree({ common, project }, ticket.id, { target, args });
+    if (!added.ok) return notAdded(added.error, project);
     complaint = added.complaint;
   }
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
   // What follows is of this worktree alone.
   if (!pooled) next();
   const lacks = pooled ? null : await checkOutSubmodules(project, common, target);
-  if (lacks !== null) return no('submodules_missing', lacks);
+  if (lacks !== null) return notAdded(lacks, project, no('submodules_missing', lacks));
   markReady(site);
   if (pooled) given(common, target);
   if (gone !== null) noteMade(site, gone);

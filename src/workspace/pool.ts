@@ -8,7 +8,7 @@ import { existsSync, lstatSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeFileAt } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
-import { removeWorktree } from './adding.ts';
+import { checkoutMs, removeWorktree } from './adding.ts';
 import { commitOf, git, ON_DISK } from './git.ts';
 import { gitDir, ownDir, READY } from './own.ts';
 import { claimSlot, isFresh, moveSlot, readSlot, slotDir } from './slots.ts';
@@ -16,7 +16,6 @@ import { checkOutSubmodules, hasSubmodules, moveSubmodules } from './submodules.
 
 /** In a worktree's own git dir: it was made as a slot. */
 export const SLOT = 'mc-pickup-slot';
-const CHECKOUT = { hooks: true };
 /** Files that say what has to be installed: where one of them has changed, what is installed in a slot is of yesterday. */
 const MANIFEST =
   /(^|\/)(package(-lock)?\.json|npm-shrinkwrap\.json|yarn\.lock|pnpm-(lock|workspace)\.yaml|bun\.lockb?|deno\.(json|lock)|pyproject\.toml|setup\.(py|cfg)|requirements[^/]*\.txt|(poetry|uv|pdm|Pipfile|Cargo|Gemfile|composer|mix|flake)\.lock|Pipfile|Cargo\.toml|go\.(mod|sum)|Gemfile|composer\.json|mix\.exs|pom\.xml|build\.gradle(\.kts)?|\.gitmodules|\.tool-versions|\.nvmrc)$/;
@@ -79,6 +78,7 @@ async function turnInto(
     branch,
   }: { project: Project; common: string; target: string; base: string; branch: string },
 ): Promise<boolean> {
+  const checkout = { hooks: true, timeout_ms: checkoutMs(project) };
   if (!(await isUntouched(slot, common, sha))) return false;
   const tip = await commitOf(common, base);
   if (tip === null) return false;
@@ -86,12 +86,12 @@ async function turnInto(
     const ahead = await git(common, ['merge-base', '--is-ancestor', sha, tip]);
     const names = await git(common, ['diff', '--name-only', '-z', '--no-renames', sha, tip, '--']);
     if (!ahead.ok || !names.ok || names.stdout.split('\0').some((name) => MANIFEST.test(name))) return false;
-    if (!(await git(slot, ['reset', '-q', '--hard', tip], CHECKOUT)).ok) return false;
+    if (!(await git(slot, ['reset', '-q', '--hard', tip], checkout)).ok) return false;
     if ((await checkOutSubmodules(project, common, slot)) !== null) return false;
   }
   if (existsSync(target)) rmdirSync(target);
   if (!(await moveTo(common, slot, target))) return false;
-  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], CHECKOUT)).ok) return true;
+  if ((await git(target, ['switch', '-q', '--no-track', '-c', branch], checkout)).ok) return true;
   await removeWorktree(common, target);
   return false;
 }

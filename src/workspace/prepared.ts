@@ -23,6 +23,7 @@ export type Refusal =
   | 'git_failed'
   | 'submodules_missing'
   | 'git_silent'
+  | 'checkout_slow'
   | 'repo_odd'
   | 'being_made'
   | 'branch_elsewhere'
@@ -86,6 +87,17 @@ export function systemRefusal(says: string): Refusal | null {
 /** Git, or the system, could not do it: which of the two, as far as it is told. */
 export function failed(error: string, code = ''): Refused {
   return no(systemRefusal(code) ?? systemRefusal(error) ?? 'git_failed', error);
+}
+
+/** A new worktree, or what belongs to it, could not be checked out. */
+export function notAdded(
+  error: string,
+  { name, checkout_timeout_seconds }: Project,
+  refused = failed(error),
+): Refused {
+  if (!isSilence(error)) return refused;
+  const bound = `project.${name}.checkout_timeout_seconds = ${checkout_timeout_seconds}`;
+  return no('checkout_slow', `${error}, which is ${bound}: the checkout was not through`);
 }
 
 /** The git dir that all worktrees of a repository share. */

@@ -5,7 +5,7 @@ import { branchKeys, isBranchOf, keyOf, prefixOf, shortName } from './branches.t
 import { type GitResult, git, isSilence } from './git.ts';
 import { branchesOf, nameOf } from './make.ts';
 import { ownGitDir, READY, textOf } from './own.ts';
-import { askedFor, no, type Prepared, type Site } from './prepared.ts';
+import { askedFor, no, notAdded, type Prepared, type Site } from './prepared.ts';
 import { markReady } from './ready.ts';
 import { checkOutSubmodules } from './submodules.ts';
 import type { Shared } from './turn.ts';
@@ -46,7 +46,7 @@ export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
   if (typeof name !== 'string') return name;
   // Nobody was given it yet: it may lack what could not be had then.
   const lacks = isReady(target) ? null : await checkOutSubmodules(project, common, target);
-  if (lacks !== null) return no('submodules_missing', lacks);
+  if (lacks !== null) return notAdded(lacks, project, no('submodules_missing', lacks));
   markReady(site);
   const warnings = mine ? [] : [`${target} is on ${on}, not on ${name}: it is gone on with as it is`];
   return { ok: true, worktree: target, branch: name, created: false, warnings };

@@ -29,7 +29,7 @@ export interface Turn {
 }
 
 /** Repositories in which git did not answer in time, in this process: whoever waits for it again would hold up all the others. */
-const silent = new Set<string>();
+const silent = new Map<string, Refused>();
 
 /** Those in whose repository was looked for what would hold up git. */
 const looked = new WeakSet<Shared>();
@@ -48,15 +48,13 @@ export async function atSite<T extends { readonly ok: true }>(
     return await inTurn(repo, async (ofQueue, next) => {
       const shared = wanted.asked?.get(repo) ?? ofQueue;
       wanted.asked?.set(repo, shared);
-      if (silent.has(repo))
-        return no(
-          'git_silent',
-          `git did not answer in ${repo} a moment ago: look at what it waits for there`,
-        );
+      const before = silent.get(repo);
+      if (before !== undefined) return before;
       const done = await open(wanted, { shared, next }, work);
       if (done.ok || !isSilence(done.error)) return done;
-      silent.add(repo);
-      return no('git_silent', done.error);
+      const refused = done.because === 'checkout_slow' ? done : no('git_silent', done.error);
+      silent.set(repo, refused);
+      return refused;
     });
   } catch (error) {
     return failed(messageOf(error), codeOf(error));

@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { lookAtName } from '../machine/foreign.ts';
 import type { Project } from '../model/policy.ts';
-import { ADD_MS } from './adding.ts';
+import { checkoutMs } from './adding.ts';
 import { type GitResult, git } from './git.ts';
 import { gitDir } from './own.ts';
 
@@ -26,19 +26,29 @@ interface Place {
   readonly stores: readonly string[];
   readonly remote: string;
   readonly deep: boolean;
+  /** So long each of them may take. */
+  readonly bound_ms: number;
   /** Its configuration is that of all worktrees. */
   readonly shared: boolean;
 }
 
 /** Checks out the submodules of a worktree as its project says; null = it has them all, else what can't be had. */
 export function checkOutSubmodules(
-  { repo, remote, submodules }: Pick<Project, 'repo' | 'remote' | 'submodules'>,
+  project: Pick<Project, 'repo' | 'remote' | 'submodules' | 'checkout_timeout_seconds'>,
   common: string,
   worktree: string,
 ): Promise<string | null> {
+  const { repo, remote, submodules } = project;
   if (submodules === false || !hasSubmodules(worktree)) return Promise.resolve(null);
   const stores = [gitDir(repo) ?? common, common].map((dir) => join(dir, 'modules'));
-  return checkOut({ worktree, stores, remote, deep: submodules === 'recursive', shared: true });
+  return checkOut({
+    worktree,
+    stores,
+    remote,
+    deep: submodules === 'recursive',
+    shared: true,
+    bound_ms: checkoutMs(project),
+  });
 }
 
 /** Whether a checkout names any. */
@@ -47,13 +57,13 @@ export function hasSubmodules(worktree: string): boolean {
 }
 
 async function checkOut(place: Place): Promise<string | null> {
-  const { worktree, stores, deep } = place;
+  const { worktree, stores, deep, bound_ms } = place;
   const all = await submodulesOf(worktree, place.remote);
   if (typeof all === 'string') return all;
   for (const one of all) {
     const wrong = await checkOutOne(one, place);
     if (wrong !== null) return `its submodule ${one.path} can't be had: ${wrong}`;
-    const below = { worktree: join(worktree, one.path), remote: 'origin', deep, shared: false };
+    const below = { worktree: join(worktree, one.path), remote: 'origin', deep, bound_ms, shared: false };
     const nested = stores.map((dir) => join(dir, one.name, 'modules'));
     const missing =
       deep && hasSubmodules(below.worktree) ? await checkOut({ ...below, stores: nested }) : null;
@@ -127,7 +137,7 @@ function resolved(url: string, from: string): string {
 }
 
 async function checkOutOne({ name, path, oid, url }: Submodule, place: Place): Promise<string | null> {
-  const { worktree, shared } = place;
+  const { worktree, shared, bound_ms } = place;
   const inside = join(worktree, path);
   const store = place.stores.map((dir) => join(dir, name)).find((dir) => existsSync(join(dir, 'HEAD')));
   const isNew = gitDir(inside) === null;
@@ -136,14 +146,14 @@ async function checkOutOne({ name, path, oid, url }: Submodule, place: Place): P
   if (store !== undefined) {
     const there = await git(store, ['config', '--get', 'remote.origin.url']);
     if (there.ok) from = there.stdout;
-    done = await update(worktree, { name, path }, store, true);
+    done = await update(worktree, { path, name, bound_ms }, store, true);
     if (isNew && gitDir(inside) !== null) {
       const adopted = await asOfItsRemote(inside, store, from);
       if (!adopted.ok) return adopted.error;
     }
   }
   if (done?.ok !== true && from === '') return done?.error ?? 'no address of it is known';
-  if (done?.ok !== true) done = await update(worktree, { name, path }, from, false);
+  if (done?.ok !== true) done = await update(worktree, { path, name, bound_ms }, from, false);
   if (!done.ok) return done.error;
   const kept = await git(inside, ['update-ref', START_REF, oid]);
   // So that git itself takes it for one that is wanted.
@@ -158,7 +168,7 @@ const START_REF = `${KEPT_REFS}/start`;
 /** A path is a remote here only where it is one that we have found ourselves, never because a repository asks. */
 function update(
   worktree: string,
-  { name, path }: Pick<Submodule, 'name' | 'path'>,
+  { name, path, bound_ms }: Pick<Submodule, 'name' | 'path'> & Pick<Place, 'bound_ms'>,
   url: string,
   isHere: boolean,
 ): Promise<GitResult> {
@@ -172,7 +182,7 @@ function update(
     GIT_LITERAL_PATHSPECS: '1',
   };
   const args = ['submodule', '--quiet', 'update', '--init', '--checkout', '--', path];
-  return git(worktree, args, { timeout_ms: ADD_MS, env, ...(isHere ? { hooks: true } : { remote: true }) });
+  return git(worktree, args, { timeout_ms: bound_ms, env, ...(isHere ? { hooks: true } : { remote: true }) });
 }
 
 /** One that was cloned from the git dir here is as if it had been cloned from its remote: what is a branch there would otherwise be what

@@ -13,7 +13,7 @@ import { prefixesOf } from './branches.ts';
 import { collision } from './collision.ts';
 import { folderFault } from './folder.ts';
 import { baseRefs, commitOf, git } from './git.ts';
-import { failed, no, type Refused, type Site } from './prepared.ts';
+import { no, notAdded, type Refused, type Site } from './prepared.ts';
 import { dryPush } from './push.ts';
 import { dropRoot, missingOf, rootOf } from './root.ts';
 import { atSite } from './site.ts';
@@ -29,7 +29,6 @@ export interface Trial {
   readonly push?: string;
   /** Runs in the scratch worktree; a text = what is wrong. */
   readonly inside?: (worktree: string) => Promise<string | null>;
-  readonly timeout_ms?: number;
 }
 
 export interface Tried {
@@ -102,15 +101,14 @@ async function checkedOut(
     readonly start: string;
     readonly stale: Refused | null;
   },
-  { inside, push, timeout_ms }: Trial,
+  { inside, push }: Trial,
 ): Promise<Tried | Refused> {
   const { name, branch, start, stale } = scratch;
   const args = ['--no-track', '-b', branch, '--', target, start];
-  const bound = timeout_ms === undefined ? {} : { timeout_ms };
-  const added = await addWorktree({ common, repo: project.repo }, name, { target, args, ...bound });
-  if (!added.ok) return failed(added.error);
+  const added = await addWorktree({ common, project }, name, { target, args });
+  if (!added.ok) return notAdded(added.error, project);
   const lacks = await checkOutSubmodules(project, common, target);
-  if (lacks !== null) return no('submodules_missing', lacks);
+  if (lacks !== null) return notAdded(lacks, project, no('submodules_missing', lacks));
   return {
     ok: true,
     stale,

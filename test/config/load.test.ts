@@ -42,6 +42,7 @@ test('a small configuration with its defaults', () => {
     remote: 'origin',
     fetch: true,
     fetch_timeout_seconds: 30,
+    checkout_timeout_seconds: 300,
     base_max_age_days: 14,
     submodules: null,
     max_agents: null,

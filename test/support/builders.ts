@@ -293,6 +293,7 @@ export function aProject(over: Partial<Project> = {}): Project {
     remote: 'origin',
     fetch: false,
     fetch_timeout_seconds: 30,
+    checkout_timeout_seconds: 300,
     base_max_age_days: 7,
     submodules: null,
     max_agents: null,

@@ -176,6 +176,18 @@ test.each([
   await waitFor(async () => (await tried()).ok && left().length === 0, 'the next takes it away');
 });
 
+test('a checkout that takes longer than its project gives it is told with the key that gives it more, and leaves nothing', async () => {
+  filter(`sh -c "while [ ! -e ${dir}/on ]; do sleep 0.02; done; cat" #`);
+  const slow = project({ checkout_timeout_seconds: 0.5 });
+  const ticket = { id: 'MC-1', title: 't', created_at_ms: 1 };
+  for (const met of [await tried({ project: slow }), await prepareWorkspace({ project: slow, ticket, root })])
+    expect(met).toMatchObject({
+      because: 'checkout_slow',
+      error: expect.stringContaining('within 0.5 s, which is project.p.checkout_timeout_seconds'),
+    });
+  expect(left()).toEqual([]);
+});
+
 test('git that is out of time is asked to end first, so that it takes its own locks and its half-made worktree away', async () => {
   filter('sh -c "touch there; sleep 600" #');
   const done = await runGit(repo, ['worktree', 'add', '-q', '--detach', root, 'main'], { timeout_ms: 1000 });

@@ -40,6 +40,7 @@ const project = (more: object = {}) => ({
   remote: 'origin',
   fetch: true,
   fetch_timeout_seconds: 5,
+  checkout_timeout_seconds: 300,
   base_max_age_days: 14,
   submodules: null,
   max_agents: null,

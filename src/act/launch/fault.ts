@@ -31,6 +31,7 @@ const WHOSE: Readonly<Record<Refusal, Whose>> = {
   no_permission: untold('no_permission'),
   disk_full: untold('disk_full'),
   git_silent: project('git_silent'),
+  checkout_slow: project('checkout_slow'),
   repo_missing: project('repo_missing'),
   repo_odd: project('repo_odd'),
   base_missing: project('base_missing'),

@@ -112,7 +112,11 @@ async function tell(
     return EXIT.unavailable;
   }
   if (sent.outcome === 'busy' && sent.why.includes('dialog'))
-    throw new RuntimeBusyError(ticket.id, row, `${sent.why} (a permission: answer --allow or --deny)`);
+    throw new RuntimeBusyError(
+      ticket.id,
+      row,
+      `${sent.why} (a permission: answer --allow or --deny; any other: mc-pickup attach ${ticket.id})`,
+    );
   return said(context, ticket, row, sent);
 }
 

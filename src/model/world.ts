@@ -48,7 +48,7 @@ export interface ActivityView {
   readonly client_session: string | null;
   /** What the second signal says now; null = nothing. */
   readonly level: Activity | null;
-  /** Observed time for which it has said so, without an event. */
+  /** Observed time for which it has said so, or nothing, without an event. */
   readonly level_ms: number;
   readonly limited_until_ms: number | null;
   /** Why this client cannot work at all, with what a person has to do. */

@@ -70,7 +70,7 @@ export function combine(
   delta_ms: number,
 ): ActivityView {
   const said = level === null || level.activity === 'unknown' ? null : level.activity;
-  const same = said !== null && said === before.level && folded.fresh === 0;
+  const same = said === before.level && folded.fresh === 0;
   const level_ms = same ? before.level_ms + delta_ms : 0;
   const activity = said === null ? folded.activity : believed(folded, said, level_ms >= STANDS_MS);
   const question = activity === 'waiting' ? (folded.question ?? level?.question ?? null) : null;

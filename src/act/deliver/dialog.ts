@@ -71,8 +71,14 @@ export async function answerDialog(hands: Deliverer, one: DialogAnswer): Promise
   if (pressed !== 'pressed') {
     await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     const why =
-      pressed === 'refused' ? `the pane of ${ticket.id} does not show that dialog any more` : pressed.error;
-    return { ok: false, exit: EXIT.busy, why: `${why}: nothing was pressed` };
+      pressed === 'refused'
+        ? `the pane of ${ticket.id} shows no dialog that asks for a permission`
+        : pressed.error;
+    return {
+      ok: false,
+      exit: EXIT.busy,
+      why: `${why}: nothing was pressed; look with mc-pickup attach ${ticket.id}`,
+    };
   }
   const closed = closing(hands, one, { pane, shows: permission.shows }, before);
   let sign: Awaited<ReturnType<typeof closed>> = null;

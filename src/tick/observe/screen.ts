@@ -1,6 +1,7 @@
 import type { Adapter } from '../../agents/index.ts';
 import type { Judgement } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
+import { clean, lastLines } from '../../model/text.ts';
 import type { ActivityView, Pane } from '../../model/world.ts';
 import { UNANNOUNCED_MS } from '../../runs/events.ts';
 import { capturePane } from '../../tmux/pane.ts';
@@ -8,6 +9,11 @@ import type { Eyes } from './eyes.ts';
 
 /** How long a client may be without any sign of life before its screen is asked. */
 const SILENT_START_MS = 30_000;
+/** How long one may live before its first turn, with nothing from either signal, before that is a dialog which nobody knows. */
+const UNKNOWN_DIALOG_MS = 120_000;
+/** Of its screen so much is told. */
+const MOST_LINES = 30;
+const MOST_TEXT = 2000;
 
 interface Shown {
   readonly row: Runtime;
@@ -22,17 +28,35 @@ export function byScreen(seen: ActivityView, at: Shown): ActivityView | Promise<
   return seen.turn > 0 ? limitShown(seen, at) : firstSigns(seen, at);
 }
 
-/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. */
+/** A client that has never begun a turn, and does not say why, may show it: a dialog of its first run, a login. The list of those that are
+ *  known cannot be complete. One that waits is asked of a person already. */
 function firstSigns(seen: ActivityView, at: Shown): ActivityView | Promise<ActivityView> {
   const { row, judgement, pane, adapter, eyes } = at;
   const { notReady } = adapter;
   if (notReady === undefined || pane === null || seen.not_ready !== null) return seen;
-  const dead = judgement?.verdict === 'dead';
-  if (!dead && (judgement?.verdict !== 'alive' || seen.fresh > 0 || row.silent_ms < SILENT_START_MS))
-    return seen;
-  return capturePane(eyes.tmux, pane.pane, 60).then((screen) =>
-    screen === null ? seen : { ...seen, not_ready: notReady(screen) },
-  );
+  if (judgement?.verdict !== 'dead') {
+    if (judgement?.verdict !== 'alive' || seen.fresh > 0) return seen;
+    if (seen.activity === 'waiting' && seen.level === null) return seen;
+    if (row.silent_ms < SILENT_START_MS && !isLost(seen, at)) return seen;
+  }
+  return capturePane(eyes.tmux, pane.pane, 60).then((screen) => {
+    if (screen === null) return seen;
+    const not_ready = notReady(screen);
+    if (not_ready !== null || judgement?.verdict === 'dead' || !isLost(seen, at))
+      return { ...seen, not_ready };
+    return { ...seen, activity: 'waiting', question: questionIn(screen, row.ticket_id ?? '') };
+  });
+}
+
+function isLost({ activity, level, level_ms }: ActivityView, { row, adapter }: Shown): boolean {
+  if (adapter.level === undefined || row.headless) return false;
+  return activity === 'unknown' && level === null && level_ms >= UNKNOWN_DIALOG_MS;
+}
+
+/** What a person is asked of a dialog that only they can answer: nothing is known that could be typed for it. */
+function questionIn(screen: string, ticket: string): string {
+  const shown = lastLines(clean(screen), MOST_LINES, MOST_TEXT);
+  return `The client has not begun, and shows what may be a dialog. Nothing is typed for it: mc-pickup attach ${ticket}, and answer it there.\n${shown}`;
 }
 
 /** How long a client that works may be without any output before its screen is asked: one that works shows that. */

@@ -42,6 +42,8 @@ export type Started =
   | { readonly ok: true; readonly pid: number }
   /** `untouched`: certainly nothing was started; otherwise it may have been all the same. */
   | { readonly ok: false; readonly untouched?: true; readonly error: string }
+  /** Nothing was started, and nothing else can be on this host. */
+  | { readonly ok: false; readonly fault: Fault }
   /** The 409 of a server that starts the runtimes: nothing was started, since this one lives. */
   | { readonly ok: false; readonly busy: Sighting };
 

@@ -12,7 +12,7 @@ export function holdFindings(
 ): Finding[] {
   const { holds, unreadable } = readHolds(places);
   const check = 'held';
-  if (unreadable !== null)
+  if (unreadable !== null && holds.length === 0)
     return [
       warn(
         check,

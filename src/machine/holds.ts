@@ -19,11 +19,16 @@ const SCOPE = /^(host|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
 /** Of faults that came once: more tell nothing more. */
 const MOST_STRIKES = 200;
 
-/** What is held now. A file that can't be read holds nothing: the next launch meets again what is wrong. */
+/** What is held now. A file that tells nothing holds nothing: the next launch meets again what is wrong, and writes it anew. What stands in
+ *  its place holds the host: nothing could be noted, and every tick would claim a ticket in vain. */
 export function readHolds({ holds: file }: Pick<Places, 'holds'>): Holding {
   const text = textAt(file);
   const none = { holds: [], strikes: [] };
-  if (text === null) return { ...none, unreadable: lookAtName(file) === null ? null : 'not a file of ours' };
+  if (text === null) {
+    const there = lookAtName(file);
+    if (there === null) return { ...none, unreadable: null };
+    return { ...none, holds: [inItsPlace(file, there.ctimeMs)], unreadable: NOT_OURS };
+  }
   try {
     const all = asObject(JSON.parse(text));
     if (all === null) return { ...none, unreadable: 'not a JSON object' };
@@ -43,6 +48,8 @@ export function changeHolds(
   change: (now: Holding) => Partial<Pick<Holding, 'holds' | 'strikes'>>,
 ): void {
   const now = readHolds(places);
+  // A person's, may be: it is not written over.
+  if (now.unreadable === NOT_OURS) return;
   const { holds = now.holds, strikes = now.strikes } = change(now);
   if (holds === now.holds && strikes === now.strikes) return;
   try {
@@ -82,6 +89,16 @@ export function forgive(
     const left = strikes.filter((one) => one.scope !== scope || one.because !== because);
     return left.length === strikes.length ? {} : { strikes: left };
   });
+}
+
+const NOT_OURS = 'it is no file that this user can read';
+
+function inItsPlace(file: string, since: number): Hold {
+  const at_ms = Math.floor(since);
+  return {
+    ...{ scope: 'host', because: 'holds_unreadable', says: `${file} can't be read: ${NOT_OURS}` },
+    ...{ since_at_ms: at_ms, tries: 1, looked_at_ms: at_ms, next_at_ms: at_ms, config: '' },
+  };
 }
 
 function listOf(value: unknown): readonly unknown[] {

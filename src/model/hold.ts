@@ -27,8 +27,10 @@ export const HOLD_TODO = {
   fetch_fails:
     'mend the remote, or what git names here; or set fetch = false in project.NAME to begin at what is here',
   no_permission: 'look at the owner and the permissions of what it names',
-  disk_full: 'make room on that disk',
+  disk_full: 'make room on that disk (or raise the quota, or the limit of file sizes)',
   too_many_files: 'raise the limit of open files, or end what has them open',
+  tmux_fails: 'mend what tmux names: it is installed, and its socket is in the state dir',
+  holds_unreadable: 'move it away: what is held is noted there, in a file that the next tick makes',
   program_missing: 'install it, or name its full path in agent.NAME.argv',
 } as const satisfies Readonly<Record<string, string>>;
 

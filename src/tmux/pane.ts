@@ -3,7 +3,7 @@ import { failpoint } from '../machine/failpoint.ts';
 import { inPrivate } from '../machine/umask.ts';
 import type { Screen } from '../model/screen.ts';
 import { heal, recordedServer, recordServer, startInScope } from './server.ts';
-import { command, failureOf, guarded, NAME, NOT_INSTALLED, PANE, type Tmux } from './tmux.ts';
+import { command, failureOf, guarded, NAME, PANE, refusalOf, type Tmux } from './tmux.ts';
 import { TITLE } from './view.ts';
 
 export interface PaneStart {
@@ -25,8 +25,10 @@ export type StartedPane =
   | {
       readonly ok: false;
       readonly error: string;
-      /** tmux was never asked: nothing can have been started. */
+      /** Nothing can have been started. */
       readonly untouched?: true;
+      /** Nor can anything else be here: tmux does not start. */
+      readonly refused?: true;
     };
 
 /** What a pane's output is copied to. Once its process has ended, tmux closes the terminal of a pane without a pipe at once,
@@ -53,8 +55,9 @@ export async function startPane(tmux: Tmux, start: PaneStart): Promise<StartedPa
   }
   failpoint('launch-pane-before');
   const answer = await inPrivate(() => command(tmux, wordsToStart(start)));
+  const refusal = refusalOf(answer);
+  if (refusal !== null) return { ok: false, error: refusal, untouched: true, refused: true };
   const failure = failureOf(answer);
-  if (failure === NOT_INSTALLED) return { ok: false, error: failure, untouched: true };
   if (failure !== null) return { ok: false, error: failure };
   const match = /^(\$\d+)\|(%\d+)\|(\d+)\|(\d+)$/.exec(answer.stdout.trim());
   const [, session, pane, pid, server_pid] = match ?? [];

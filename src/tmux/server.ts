@@ -7,7 +7,7 @@ import { lookAt, lookAtSelf } from '../machine/process.ts';
 import { run } from '../machine/spawn.ts';
 import { inPrivate } from '../machine/umask.ts';
 import { identify, identityIn, judge, type ObserverIdentity } from '../model/identity.ts';
-import { cleanEnv, TIMEOUT_MS, type Tmux } from './tmux.ts';
+import { cleanEnv, command, refusalOf, TIMEOUT_MS, type Tmux } from './tmux.ts';
 
 const HEAL_MS = 2000;
 
@@ -67,6 +67,11 @@ function namesSocket(argv: readonly string[] | null, socket: string): boolean {
   if (argv === null) return process.platform !== 'linux';
   const place = (path: string): string => join(realOf(dirname(path)), basename(path));
   return argv.some((word, n) => argv[n - 1] === '-S' && (word === socket || place(word) === place(socket)));
+}
+
+/** What keeps tmux from starting here; null = nothing. A server that lives is left as it is, and one that has nothing to run ends at once. */
+export async function whyNoServer(tmux: Tmux): Promise<string | null> {
+  return refusalOf(await inPrivate(() => command(tmux, ['start-server'])));
 }
 
 /** Puts a new server outside the scheduler's cgroup, where systemd offers that; else the caller starts it. */

@@ -1,5 +1,5 @@
 import type { RunResult } from '../machine/spawn.ts';
-import { run } from '../machine/spawn.ts';
+import { run, TOO_LONG } from '../machine/spawn.ts';
 
 /** Our own tmux server: never the user's. */
 export interface Tmux {
@@ -39,11 +39,23 @@ export function cleanEnv(): NodeJS.ProcessEnv {
 
 /** What went wrong in one invocation, in words; null = nothing. */
 export function failureOf(answer: RunResult): string | null {
-  if (answer.error === 'ENOENT' || answer.code === 127) return NOT_INSTALLED;
+  // What a loader says whose library is missing is told below.
+  if (answer.error === 'ENOENT' || (answer.code === 127 && answer.stderr === '')) return NOT_INSTALLED;
   if (answer.error === 'timeout') return `tmux did not answer within ${TIMEOUT_MS / 1000} s`;
   if (answer.error !== null) return `tmux: ${answer.error}`;
   if (answer.code === 0) return null;
   return `tmux: ${answer.stderr.trim().slice(0, 500) || `exit ${answer.code ?? answer.signal}`}`;
+}
+
+/** What keeps tmux from starting a server or reaching one, so that nothing it was asked for has begun; null = nothing, or it can't be told.
+ *  Where the server that it has started can't make its socket, tmux itself ends with 0. */
+export function refusalOf(answer: RunResult): string | null {
+  const failure = failureOf(answer);
+  // It could not even be run.
+  const unrun = [126, 127].includes(answer.code ?? 0) || ![null, 'timeout', TOO_LONG].includes(answer.error);
+  if (unrun) return failure;
+  const said = answer.stdout === '' ? /^error (creating|connecting to) .*\)$/m.exec(answer.stderr) : null;
+  return said === null ? null : `tmux: ${said[0]}`;
 }
 
 /** Runs `then` in ONE tmux command if the format holds for the pane. For this folder only. */

@@ -74,14 +74,14 @@ export async function make(
   if (!pooled) {
     const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];
     const added = await addWorktree({ common, project }, ticket.id, { target, args });
-    if (!added.ok) return notAdded(added.error, project);
+    if (!added.ok) return notAdded(added.error, site);
     complaint = added.complaint;
   }
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));
   // What follows is of this worktree alone.
   if (!pooled) next();
   const lacks = pooled ? null : await checkOutSubmodules(project, common, target);
-  if (lacks !== null) return notAdded(lacks, project, no('submodules_missing', lacks));
+  if (lacks !== null) return notAdded(lacks, site, no('submodules_missing', lacks));
   markReady(site);
   if (pooled) given(common, target);
   if (gone !== null) noteMade(site, gone);

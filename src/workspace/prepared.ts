@@ -1,4 +1,5 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Project } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { askCommonDir, type GitResult, isSilence } from './git.ts';
@@ -74,7 +75,11 @@ export function no(because: Refusal, error: string): Refused {
 }
 
 const SYSTEM: readonly (readonly [Refusal, RegExp])[] = [
-  ['disk_full', /^(ENOSPC|EDQUOT)$|No space left on device|Disk quota exceeded/],
+  // Of a write that fails in a checkout, or to a ref, git does not tell the reason: there is none but the disk's.
+  [
+    'disk_full',
+    /^(ENOSPC|EDQUOT)$|No space left on device|Disk quota exceeded|unable to write file |couldn't write '/,
+  ],
   ['too_many_files', /^(EMFILE|ENFILE)$|Too many open files/],
   ['no_permission', /^(EACCES|EPERM|EROFS)$|Permission denied|Read-only file system/],
 ];
@@ -92,12 +97,21 @@ export function failed(error: string, code = ''): Refused {
 /** A new worktree, or what belongs to it, could not be checked out. */
 export function notAdded(
   error: string,
-  { name, checkout_timeout_seconds }: Project,
-  refused = failed(error),
+  { project: { name, checkout_timeout_seconds }, target }: Pick<Site, 'project' | 'target'>,
+  otherwise = no('git_failed', error),
 ): Refused {
+  const refused = systemRefusal(error) === null ? otherwise : failed(error);
+  if (refused.because === 'disk_full')
+    return no('disk_full', `${refused.error} (${roomAt(dirname(target))})`);
   if (!isSilence(error)) return refused;
   const bound = `project.${name}.checkout_timeout_seconds = ${checkout_timeout_seconds}`;
   return no('checkout_slow', `${error}, which is ${bound}: the checkout was not through`);
+}
+
+/** Git has taken its half-made worktree away again: the room is as it was before. */
+function roomAt(dir: string): string {
+  const { bavail, bsize, ffree } = statfsSync(dir);
+  return `${Math.floor((bavail * bsize) / 1e6)} MB and ${ffree} files are free in ${dir}`;
 }
 
 /** The git dir that all worktrees of a repository share. */

@@ -46,7 +46,7 @@ export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
   if (typeof name !== 'string') return name;
   // Nobody was given it yet: it may lack what could not be had then.
   const lacks = isReady(target) ? null : await checkOutSubmodules(project, common, target);
-  if (lacks !== null) return notAdded(lacks, project, no('submodules_missing', lacks));
+  if (lacks !== null) return notAdded(lacks, site, no('submodules_missing', lacks));
   markReady(site);
   const warnings = mine ? [] : [`${target} is on ${on}, not on ${name}: it is gone on with as it is`];
   return { ok: true, worktree: target, branch: name, created: false, warnings };

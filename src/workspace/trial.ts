@@ -94,7 +94,7 @@ const LOCKED = /\.lock': File exists|cannot lock ref|could not lock/i;
 const TRIES = 3;
 
 async function checkedOut(
-  { common, target, project }: Site,
+  site: Site,
   scratch: {
     readonly name: string;
     readonly branch: string;
@@ -103,12 +103,13 @@ async function checkedOut(
   },
   { inside, push }: Trial,
 ): Promise<Tried | Refused> {
+  const { common, target, project } = site;
   const { name, branch, start, stale } = scratch;
   const args = ['--no-track', '-b', branch, '--', target, start];
   const added = await addWorktree({ common, project }, name, { target, args });
-  if (!added.ok) return notAdded(added.error, project);
+  if (!added.ok) return notAdded(added.error, site);
   const lacks = await checkOutSubmodules(project, common, target);
-  if (lacks !== null) return notAdded(lacks, project, no('submodules_missing', lacks));
+  if (lacks !== null) return notAdded(lacks, site, no('submodules_missing', lacks));
   return {
     ok: true,
     stale,

@@ -1,6 +1,15 @@
 /** A fault that is no ticket's: met once, it holds its project, and lets go by itself. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { putTicket } from '../support/put.ts';
@@ -232,8 +241,60 @@ it('a configuration that is broken meanwhile lets nothing go, since it names no 
   expect(readFileSync(file(), 'utf8')).toBe(before);
 });
 
+it.each([
+  ['its socket can not be made', /tmux: error connecting to .*tmux.sock \(Is a directory\)/],
+  ['its program is broken', /tmux: .*cannot open shared object file/],
+])('a tmux that does not start holds the host, and costs no ticket a back-off: %s', (what, says) => {
+  const { state, env } = rig.box;
+  const bin = join(rig.box.dir, 'tools');
+  const broken = join(bin, 'broken');
+  mkdirSync(bin);
+  const real = execFileSync('/bin/sh', ['-c', 'command -v tmux'], { encoding: 'utf8' }).trim();
+  const loader = 'echo "tmux: libevent.so.7: cannot open shared object file" >&2; exit 127';
+  writeFileSync(join(bin, 'tmux'), `#!/bin/sh\n[ ! -e ${broken} ] || { ${loader}; }\nexec ${real} "$@"\n`, {
+    mode: 0o755,
+  });
+  env.PATH = `${bin}:${env.PATH}`;
+  const bad = what.startsWith('its socket') ? join(state, 'tmux.sock') : broken;
+  rig.configure({ project: `after_create = ["mkdir", "-p", ${JSON.stringify(bad)}]` });
+  const ids = [rig.add('hold'), rig.add('hold')];
+  rig.tick();
+  expect(holds()).toMatchObject([
+    { scope: 'host', because: 'tmux_fails', says: expect.stringMatching(says), tries: 1 },
+  ]);
+  rig.holdsDue();
+  rig.box.run(['dispatch']);
+  for (const id of ids)
+    expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, not_before_at_ms: null });
+  rmdirSync(bad);
+  rig.configure();
+  rig.holdsDue();
+  expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
+  expect(holds()).toEqual([]);
+});
+
 /** A user who is no root: permissions are his too. */
 const WEAK = process.getuid?.() === 0 ? ['setpriv', '--bounding-set', '-all', '--inh-caps', '-all'] : ['env'];
+
+it.each<[string, () => void]>([
+  ['a directory', () => mkdirSync(file())],
+  ['a file that may not be read', () => writeFileSync(file(), '{}', { mode: 0o000 })],
+])('%s where what is held is noted holds the host: nothing is claimed in vain', (_, spoil) => {
+  breakFilter(rig.box.repo);
+  const id = rig.add('hold');
+  spoil();
+  const [program = '', ...words] = [...WEAK, process.execPath, BIN, 'dispatch', '--json'];
+  const tick = (): Report =>
+    JSON.parse(spawnSync(program, words, { env: rig.box.env, encoding: 'utf8' }).stdout);
+  expect(tick()).toMatchObject({
+    ...{ dispatch: [], skipped: [{ ticket: id, because: 'held' }] },
+    holds: [{ scope: 'host', because: 'holds_unreadable', says: expect.stringContaining(file()) }],
+  });
+  expect(rig.box.sql('SELECT COUNT(*) AS n FROM runtime_sessions')).toEqual([{ n: 0 }]);
+  rmSync(file(), { recursive: true });
+  expect(tick().dispatch).toMatchObject([{ result: 'failed' }]);
+  expect(holds()).toMatchObject([{ because: 'checkout_fails' }]);
+});
 
 it.each(['own', 'bin'])(
   'a directory of the state dir that may not be entered holds the host, and is named: %s',

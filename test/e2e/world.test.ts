@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -158,6 +159,17 @@ describe('a full disk', () => {
     expect(report.code).toBe(3);
     expect(report.dispatch).toMatchObject([{ ticket: id, result: 'failed' }]);
     expect(rig.started(id)).toBe(0);
+    const held = (): unknown => JSON.parse(readFileSync(join(rig.box.state, 'holds.json'), 'utf8')).holds;
+    const full = { scope: 'project:demo', because: 'disk_full' };
+    expect(held()).toMatchObject([full]);
+    // Room for some of it: git says which file it could not write, and not why.
+    truncateSync(filler, statSync(filler).size - 128 * 1024);
+    rig.holdsDue();
+    expect(rig.tick().dispatch).toEqual([]);
+    const says = expect.stringMatching(
+      /unable to write file big.bin.*0 MB and \d+ files are free in .*worktrees/,
+    );
+    expect(held()).toMatchObject([{ ...full, says }]);
     rmSync(filler);
     rig.holdsDue();
     await rig.ticksUntilStarted(id, 1);

@@ -59,6 +59,11 @@ export function faultOfTrial({ because, error }: Pick<Refused, 'because' | 'erro
   return { scope, because: fault.because, says: oneLine(error, SAYS) };
 }
 
+/** Without tmux no agent is started on this host. */
+export function faultOfTmux(error: string): Fault {
+  return { scope: 'host', because: 'tmux_fails', says: oneLine(error, SAYS) };
+}
+
 /** Of what only this program writes, the state dir: a full disk there, or a directory that it may not use, is of every launch.
  *  null = no fault of the machine. */
 export function faultOfHost(error: unknown): Fault | null {

@@ -1,13 +1,15 @@
 import { join } from 'node:path';
 import { tryWriting } from '../../machine/files.ts';
 import { mustBePermitted } from '../../machine/foreign.ts';
+import { readHolds } from '../../machine/holds.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
 import { type Fault, type Hold, nameOf, projectScope } from '../../model/hold.ts';
 import type { Project } from '../../model/policy.ts';
 import { hookEnvironment } from '../../runs/environment.ts';
+import { whyNoServer } from '../../tmux/server.ts';
 import type { Here } from '../here.ts';
-import { faultOfHost, faultOfTrial } from './fault.ts';
+import { faultOfHost, faultOfTmux, faultOfTrial } from './fault.ts';
 import { noGit, noProgram } from './unlaunchable.ts';
 
 /** Looks whether what holds a scope is still so, by the same thing done for real, as far as the fault went; null = it is gone. */
@@ -16,7 +18,9 @@ export async function probe(
   hands: Here,
 ): Promise<Fault | null> {
   const { policy, env } = hands;
-  if (scope === 'host') return noGit(env) ?? noRoom(hands);
+  const [unnoted] = because === 'holds_unreadable' ? readHolds(hands.places).holds : [];
+  if (unnoted?.because === because) return unnoted;
+  if (scope === 'host') return noGit(env) ?? noRoom(hands) ?? (await noTmux(because, hands));
   const name = nameOf(scope);
   const profile = policy.agents.get(name);
   if (scope.startsWith('agent:')) return profile === undefined ? null : noProgram(profile, env);
@@ -66,11 +70,18 @@ async function createdIn(
   return ran.ok ? null : `hook after_create: ${ran.error ?? 'failed'} (output in ${logFile})`;
 }
 
+async function noTmux(because: Fault['because'], { tmux }: Here): Promise<Fault | null> {
+  if (because !== 'tmux_fails') return null;
+  const why = await whyNoServer(tmux);
+  return why === null ? null : faultOfTmux(why);
+}
+
 /** As much as the files of some launches take, and as many as they have open. */
 const BYTES = 256 * 1024;
 const FILES = 64;
 
-function noRoom({ places }: Here): Fault | null {
+/** What keeps the state dir from taking the files of a launch. */
+export function noRoom({ places }: Here): Fault | null {
   try {
     tryWriting(join(places.state, 'room'), BYTES, FILES);
     for (const dir of [places.runs, places.bin, join(places.state, 'own')]) mustBePermitted(dir);

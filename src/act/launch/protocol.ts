@@ -123,6 +123,8 @@ async function lookAndStart(
     // The server calls busy what the kernel here calls dead: by the next tick it will know too.
     return believe(named ?? { do: 'release', because: 'busy_and_dead' }, claimed, hands);
   }
+  if (!pane.ok && 'fault' in pane)
+    return refused({ ok: false, because: 'held', fault: pane.fault }, claimed, hands);
   if (!pane.ok && pane.untouched) return release(claimed, hands, 'environment', pane.error);
   if (!pane.ok) {
     // tmux may have started it all the same (a timeout): only the launcher's own registration tells.

@@ -8,6 +8,7 @@ import { sightRow } from '../../runs/sighting.ts';
 import { startPane } from '../../tmux/pane.ts';
 import type { Here } from '../here.ts';
 import type { Place, Started } from '../outside.ts';
+import { faultOfHost, faultOfTmux } from './fault.ts';
 import type { Registrar } from './registrar.ts';
 
 /** Starts the launcher in a pane of its own. The tick's end of its pipe is open before, because a launcher that finds no tick there takes
@@ -23,13 +24,16 @@ export async function startHere(
     await registrar.open(run);
   } catch (error) {
     registrar.close(run);
-    return { ok: false, untouched: true, error: messageOf(error) };
+    const fault = faultOfHost(error);
+    return fault === null ? { ok: false, untouched: true, error: messageOf(error) } : { ok: false, fault };
   }
   try {
     const started = await startPane(tmux, { name: run, run, ticket, cwd: where.worktree, argv });
     if (started.ok) registrar.started(run, started);
     else registrar.close(run);
-    return started;
+    return started.ok || started.refused !== true
+      ? started
+      : { ok: false, fault: faultOfTmux(started.error) };
   } catch (error) {
     registrar.close(run);
     throw error;

@@ -13,6 +13,7 @@ import type { Shared } from '../../workspace/turn.ts';
 import type { Here } from '../here.ts';
 import type { Claimed, PreparedLaunch } from '../outside.ts';
 import { faultOfTrial, whoseIs } from './fault.ts';
+import { noRoom } from './probe.ts';
 
 const MOST_RUNS = 50;
 const MOST_NAMED = 5;
@@ -50,6 +51,9 @@ export async function workspaceFor(
   }
   const whose = whoseIs(made, name);
   if (typeof whose === 'object') return { ok: false, because: 'held', fault: whose };
+  // Where not even the state dir has room, it is no project's: a checkout that does not fit may be large.
+  const fault = made.because === 'disk_full' ? noRoom(hands) : null;
+  if (fault !== null) return { ok: false, because: 'held', fault };
   if (whose === 'untold') {
     const scratch = await trial(claimed.project);
     if (!scratch.ok) return { ok: false, because: 'held', fault: faultOfTrial(scratch, name) };

@@ -168,19 +168,24 @@ function openCache(dir, name) {
   return { depth: -1, save, drop };
 }
 
-/** A checkout brings its own Node (a development dependency): the one on PATH may stay as old as it is. */
+/** A checkout brings its own Node (a development dependency), and the launcher of a state dir knows where to look for one: the one on PATH
+ *  may stay as old as it is. */
 function startWithOwnNode() {
   const { spawnSync } = require('node:child_process');
   const { existsSync } = require('node:fs');
   const { constants } = require('node:os');
+  const { MC_PICKUP_REEXEC, MC_PICKUP_SEARCH, MC_PICKUP_STATE_DIR } = process.env;
   const own = `${__dirname}/../node_modules/node/bin/node`;
-  if (existsSync(own) && !process.env.MC_PICKUP_REEXEC) {
-    const child = spawnSync(own, [__filename, ...process.argv.slice(2)], {
-      stdio: 'inherit',
-      env: { ...process.env, MC_PICKUP_REEXEC: '1' },
-    });
+  const launcher = `${MC_PICKUP_STATE_DIR}/bin/mc-pickup`;
+  const words = process.argv.slice(2);
+  const start = (file, args, env) => {
+    const child = spawnSync(file, args, { stdio: 'inherit', env: { ...process.env, ...env } });
     process.exitCode = child.status ?? 128 + (constants.signals[child.signal] ?? 0);
-  } else {
+  };
+  if (existsSync(own) && !MC_PICKUP_REEXEC) start(own, [__filename, ...words], { MC_PICKUP_REEXEC: '1' });
+  else if (MC_PICKUP_STATE_DIR && !MC_PICKUP_SEARCH && existsSync(launcher))
+    start('/bin/sh', [launcher, ...words], { MC_PICKUP_SEARCH: '1' });
+  else {
     process.stderr.write(
       `mc-pickup: found Node ${process.versions.node} at ${process.execPath}, but needs Node 22.13 or newer\n`,
     );

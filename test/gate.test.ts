@@ -64,3 +64,18 @@ it('an old Node without a checkout of its own is told which version was found, w
   expect(done.status).toBe(78);
   expect(done.stderr).toMatch(/^mc-pickup: found Node 20\.11\.1 at \S+, but needs Node 22\.13 or newer\n$/);
 });
+
+it('an old Node in the place of the one that the launcher names has the launcher look for another, once', () => {
+  mkdirSync(join(dir, 'bin'));
+  copyFileSync('bin/mc-pickup.js', join(dir, 'bin', 'mc-pickup.cjs'));
+  writeFileSync(join(dir, 'bin', 'mc-pickup'), 'echo "$MC_PICKUP_SEARCH" "$@"; exit 3');
+  const old = join(dir, 'old.mjs');
+  writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '20.11.1' });");
+  const start = (search: string) =>
+    spawnSync(process.execPath, ['--import', old, join(dir, 'bin', 'mc-pickup.cjs'), 'status', 'a b'], {
+      env: { PATH: process.env.PATH, MC_PICKUP_STATE_DIR: dir, MC_PICKUP_SEARCH: search },
+      encoding: 'utf8',
+    });
+  expect(start('')).toMatchObject({ status: 3, stdout: '1 status a b\n' });
+  expect(start('1')).toMatchObject({ status: 78, stdout: '' });
+});

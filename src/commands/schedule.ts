@@ -3,6 +3,7 @@ import { noteUmask } from '../machine/files.ts';
 import { makeStateDir } from '../machine/state.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { agreed } from '../report/ask.ts';
+import { ensureTools } from '../runs/tools.ts';
 import { changeLines } from '../schedule/change.ts';
 import { carryOut, chosen, isEmpty, isThere, lookAtAll, type Seen, schedulersOf } from '../schedule/index.ts';
 import type { Scheduler, With } from '../schedule/scheduler.ts';
@@ -29,6 +30,7 @@ export async function install(context: Context, o: Options): Promise<ExitCode> {
   if (o.dryRun !== true) {
     makeStateDir(places.state); // the log is there
     noteUmask(places); // the scheduler's may be another
+    ensureTools(places, context.node, context.bin); // what the entries start
   }
   const kept = write ? await carryOut(scheduler, change) : [];
   if (context.json)

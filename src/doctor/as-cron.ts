@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
@@ -17,10 +18,11 @@ const CRONTAB_MS = 3000;
 /** The same examination by the same program, started as a scheduler starts it: hardly any environment, no terminal, a
  *  session of its own. What is wrong only there comes first in its topic, and says so. */
 export async function asCron(context: Context, begins: (what: string) => void): Promise<TopicFinding[]> {
-  const path = (await installedPath(context)) ?? (await pathOfCrontab(context)) ?? CRON_PATH;
+  const installed = await installedPath(context);
+  const path = installed ?? (await pathOfCrontab(context)) ?? CRON_PATH;
   const env = bareEnvironment(context, path);
   begins('here, and as cron would');
-  const [here, there] = await Promise.all([examine(context), examineBare(context, env)]);
+  const [here, there] = await Promise.all([examine(context), examineBare(context, installed !== null, env)]);
   if (!Array.isArray(there)) return [environment(env), { ...there, topic: 'ticks' as const }];
   const usual = new Set(here.map(keyOf));
   const marked = there
@@ -86,10 +88,13 @@ function literally(text: string): string {
 /** The findings of the program in that environment; one finding where it could not be had. */
 async function examineBare(
   { node, bin, places }: Context,
+  installed: boolean,
   env: NodeJS.ProcessEnv,
 ): Promise<TopicFinding[] | Finding> {
+  // What is installed starts the launcher, wherever that leads.
+  const [file, ...words] = installed ? ['/bin/sh', join(places.bin, 'mc-pickup')] : ([node, bin] as const);
   // Every program that is run so leads a session of its own: it has no terminal.
-  const done = await run(node, [bin, 'doctor', '--json'], {
+  const done = await run(file, [...words, 'doctor', '--json'], {
     timeoutMs: trialMs(loadPolicy(places.config, env).policy.projects.values()) + START_MS,
     env,
     cwd: env.HOME ?? '/',
@@ -98,7 +103,11 @@ async function examineBare(
     return JSON.parse(done.stdout) as TopicFinding[];
   } catch {
     const why = done.error ?? (done.stderr.trim() || `exit ${done.code ?? done.signal}`);
-    return fail('as cron', `${node} ${bin} does not work there: ${why}`, 'run it by hand, under env -i');
+    return fail(
+      'as cron',
+      `${[file, ...words].join(' ')} does not work there: ${why}`,
+      'run it by hand, under env -i',
+    );
   }
 }
 

@@ -1,10 +1,10 @@
 import { existsSync, lstatSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { shellQuote } from '../machine/files.ts';
-import { BY_DESCRIPTOR, textAt } from '../machine/foreign.ts';
+import { BY_DESCRIPTOR } from '../machine/foreign.ts';
 import { switchFile } from '../machine/killswitch.ts';
 import type { Places } from '../machine/paths.ts';
 import { colonIn, stateFault } from '../machine/state.ts';
+import { ledBy } from '../runs/tools.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** The state dir, and what in it nobody else may read or change. */
@@ -77,20 +77,30 @@ function files(places: Places, env: NodeJS.ProcessEnv): Finding {
   return refused === undefined ? warn(check, says, fix) : fail(check, says, fix);
 }
 
-/** What living agents report with: it names the Node and the script that last launched one. */
-function tools({ bin }: Places): Finding[] {
-  const file = join(bin, 'mc-pickup');
-  if (!existsSync(file)) return [];
-  const named = [...(textAt(file) ?? '').matchAll(/'((?:[^']|'\\'')*)'/g)].map(([, word = '']) =>
-    word.replaceAll("'\\''", "'"),
-  );
-  const gone = named.find((path) => !existsSync(path));
-  if (gone === undefined) return [ok('tools', `${file} leads to ${named.at(-1) ?? 'nothing'}`)];
+/** What schedulers start, and living agents report with: it names the Node and the program that last launched one. */
+function tools(places: Places): Finding[] {
+  const check = 'tools';
+  const led = ledBy(places);
+  if (led === null) {
+    if (!existsSync(places.board)) return [];
+    const says = `there is no launcher ${places.bin}/mc-pickup: neither the lines of schedule install nor an agent can start mc-pickup`;
+    return [warn(check, says, 'mc-pickup init')];
+  }
+  const { file, gone, program, looks } = led;
+  const anew = 'mc-pickup init writes it anew, for the program where it is now';
+  if (gone === null)
+    return [
+      looks
+        ? ok(check, `${file} leads to ${program}`)
+        : warn(check, `${file} is of 0.1, and ends with Node or the program where they are now`, anew),
+    ];
+  if (program === null)
+    return [warn(check, `${file} leads to ${gone}, which is gone: a living agent can't report`, anew)];
   return [
     warn(
-      'tools',
-      `${file} leads to ${gone}, which is gone: a living agent can't report`,
-      'mc-pickup init writes it anew, for the program where it is now',
+      check,
+      `${file} leads to ${gone}, which is gone; it has found ${program}, and starts that`,
+      'mc-pickup schedule install, which names what there is now',
     ),
   ];
 }

@@ -17,7 +17,8 @@ export function cronBlock(wish: Wish): string {
     `MC_PICKUP_STATE_DIR=${wish.state}`,
     `MC_PICKUP_CONFIG=${wish.config}`,
   ];
-  const words = ['/usr/bin/env', ...variables, wish.node, wish.bin];
+  // By name, so that no path with a "=" is one more variable to env(1).
+  const words = ['/usr/bin/env', ...variables, '/bin/sh', wish.launcher];
   const log = cronWord(wish.log);
   const command = (verb: string): string => `${[...words, verb].map(cronWord).join(' ')} >> ${log} 2>&1`;
   const backslash = [...words, wish.log].find((word) => word.includes('\\'));

@@ -24,7 +24,7 @@ export function plistOf(wish: Wish): string {
   <key>Label</key>${text(labelOf(wish))}
   <key>ProgramArguments</key>
   <array>
-    ${[wish.node, wish.bin, 'dispatch'].map(text).join('\n    ')}
+    ${['/bin/sh', wish.launcher, 'dispatch'].map(text).join('\n    ')}
   </array>
   <key>EnvironmentVariables</key>
   <dict>

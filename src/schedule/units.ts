@@ -14,7 +14,7 @@ export function unitsOf(wish: Wish): Units {
   const head = `# mc-pickup of the state dir ${JSON.stringify(wish.state)}.
 # By "mc-pickup schedule install"; "mc-pickup schedule remove" takes it out.
 `;
-  const exec = ['/usr/bin/env', wish.node, wish.bin, 'dispatch'].map(execWord).join(' ');
+  const exec = ['/bin/sh', wish.launcher, 'dispatch'].map(execWord).join(' ');
   const service = `${head}
 [Unit]
 Description=mc-pickup: one tick (${wish.id})

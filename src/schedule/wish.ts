@@ -13,8 +13,10 @@ import { oneLine } from '../model/text.ts';
 export interface Wish {
   /** Names the lines or units of this state dir, whatever else is scheduled on the machine. */
   readonly id: string;
+  /** The Node of now: what else was installed with it is found beside it. */
   readonly node: string;
-  readonly bin: string;
+  /** What is started: the launcher of the state dir, which is there whatever becomes of this Node and this program. */
+  readonly launcher: string;
   readonly state: string;
   readonly config: string;
   readonly home: string;
@@ -30,18 +32,17 @@ export interface Here {
   readonly places: Pick<Places, 'state' | 'config'>;
   readonly env: NodeJS.ProcessEnv;
   readonly node: string;
-  readonly bin: string;
 }
 
 /** What would be scheduled from here, now, and what a person should know of it. Exit 78 for a path that no scheduler's
  *  file can name. */
-export function wishOf({ places, env, node, bin }: Here): { wish: Wish; notes: readonly string[] } {
+export function wishOf({ places, env, node }: Here): { wish: Wish; notes: readonly string[] } {
   const { policy } = loadPolicy(places.config, env);
   const programs = programsOf(policy, env);
   const wish: Wish = {
     id: scheduleId(places.state),
     node: resolve(node),
-    bin: real(resolve(bin)),
+    launcher: join(places.state, 'bin', 'mc-pickup'),
     state: places.state,
     config: places.config,
     home: resolve(env.HOME || homedir()),
@@ -51,9 +52,6 @@ export function wishOf({ places, env, node, bin }: Here): { wish: Wish; notes: r
     longest_tick_seconds: longestTick(policy),
   };
   for (const [what, path] of Object.entries(wish)) if (typeof path === 'string') refuseUnwritable(what, path);
-  // env(1) would take it for one more variable.
-  if (wish.node.includes('='))
-    throw new UserError(EXIT.config, `a scheduler can't start ${wish.node}: move Node to a path without "="`);
   return { wish, notes: [...programs.notes, ...environmentNotes(policy, env)] };
 }
 
@@ -132,7 +130,7 @@ function longestTick({ limits, projects }: Policy): number {
   return Math.min(86_400, Math.ceil((600 + launches + limits.register_wait_seconds) / 60) * 60);
 }
 
-const OF_OURS = ['MC_PICKUP_STATE_DIR', 'MC_PICKUP_CONFIG', 'MC_PICKUP_DEBUG', 'MC_PICKUP_REEXEC'];
+const OF_OURS = ['STATE_DIR', 'CONFIG', 'DEBUG', 'REEXEC', 'SEARCH'].map((name) => `MC_PICKUP_${name}`);
 
 /** Variables that steer this program from the shell alone. */
 export function steering(env: NodeJS.ProcessEnv): string[] {

@@ -155,7 +155,9 @@ function isOld(at_ms: number, after_ms: number): boolean {
 
 async function retain({ context, policy, worked }: EndedTick, signal: AbortSignal): Promise<void> {
   if (worked === null) return;
-  const { places, env, tmux } = context;
+  const { places, env, tmux, node, bin } = context;
+  const { mendTools } = await import('../runs/tools.ts');
+  mendTools(places, node, bin);
   const { sweep } = await import('../clean/retention.ts');
   await sweep(policy.retention, { ...worked.opened, places, env, tmux, policy, now_ms: Date.now() }, signal);
 }

@@ -18,7 +18,7 @@ const HOSTILE = `/x y/%h%%/$HOME/\${A}/"q"/it's/\\b;#/é<&>]]>\\`;
 const hostile: Wish = {
   ...wish,
   node: `${HOSTILE}/node`,
-  bin: `${HOSTILE}/bin`,
+  launcher: `${HOSTILE}/bin/mc-pickup`,
   state: HOSTILE,
   config: `${HOSTILE}/c`,
   home: HOSTILE,
@@ -86,7 +86,7 @@ describeWith('the property list for launchd', ['python3'], () => {
     expect(done.stderr).toBe('');
     expect(JSON.parse(done.stdout)).toEqual({
       Label: 'mc-pickup.1a2b3c4d',
-      ProgramArguments: [one.node, one.bin, 'dispatch'],
+      ProgramArguments: ['/bin/sh', one.launcher, 'dispatch'],
       EnvironmentVariables: {
         HOME: one.home,
         PATH: one.path,

@@ -3,7 +3,7 @@ import type { Wish } from '../../src/schedule/wish.ts';
 export const wish: Wish = {
   id: '1a2b3c4d',
   node: '/usr/bin/node',
-  bin: '/opt/mc-pickup/bin/mc-pickup.js',
+  launcher: '/home/ann/.local/state/mc-pickup/bin/mc-pickup',
   state: '/home/ann/.local/state/mc-pickup',
   config: '/home/ann/.config/mc-pickup/config.toml',
   home: '/home/ann',

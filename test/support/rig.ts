@@ -132,10 +132,16 @@ ${more}`);
     return this.runs(id).find(({ ended_at_ms }) => ended_at_ms === null);
   }
 
-  /** Ticks until this many agents were ever started for a ticket. */
+  /** Ticks until this many agents were ever started for a ticket. None while one that was launched has not begun yet: a quick agent would have
+   *  ended by then, and its run with it. */
   async ticksUntilStarted(id: string, count: number): Promise<void> {
+    let awaited = 0;
     const reached = await until(() => {
-      this.tick();
+      const before = this.started(id);
+      if (before < awaited) return false;
+      if (awaited > 0 && before >= count) return true;
+      const { dispatch } = this.tick();
+      if (dispatch.some(({ ticket, result }) => ticket === id && result === 'launched')) awaited = before + 1;
       return this.started(id) >= count;
     });
     expect(reached, `${this.started(id)} agents were started for ${id}, not ${count}`).toBe(true);

@@ -118,7 +118,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'doctor/disk.ts': 'readFileSync',
     'doctor/server.ts': 'readdirSync',
     'machine/proc.ts': 'readFileSync readdirSync',
-    'runs/program.ts': 'openSync',
+    'runs/wrapper.ts': 'openSync',
     'machine/spawn.ts': 'openSync unlinkSync',
   },
   "whole worktrees by name (renamed, an empty one removed, looked through by `clean`), and a repository's configuration by its lock":

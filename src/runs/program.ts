@@ -3,7 +3,6 @@
  * whose place a shell has taken is still the process that registered; and a client that goes on in another process of its
  * run is still the client. Both are told by the program: the executable and, for an interpreter, the script.
  */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import { asObject, realOf, textOf } from '../machine/files.ts';
 import { argvOf, fileId, lacksProc, PROC, type Proc, procId, procLink, shownAt } from '../machine/proc.ts';
@@ -11,6 +10,7 @@ import { findProgram } from '../machine/programs.ts';
 import { fnv1a } from '../model/hash.ts';
 import type { AgentKind, AgentProfile } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { INTERPRETER, SHELL, startedBy } from './wrapper.ts';
 
 export interface Program {
   readonly exe: string;
@@ -33,9 +33,6 @@ export interface Client {
   readonly path: string | undefined;
 }
 
-const INTERPRETER =
-  /^(node|nodejs|bun|deno|tsx|python[\d.]*|pypy[\d.]*|perl[\d.]*|ruby[\d.]*|php[\d.]*|lua[\d.]*|tclsh[\d.]*|sh|r?bash|dash|ash|zsh[\d.-]*|[mp]?d?ksh[\d]*|fish|busybox)$/;
-const SHELL = /^(sh|r?bash|dash|ash|zsh[\d.-]*|[mp]?d?ksh[\d]*|fish|busybox)$/;
 /** Options that take the next word; of the others a value is a word of its own only where it would be taken for the script. */
 const TAKES_A_WORD =
   /^(-r|--require|--import|--loader|--experimental-loader|-C|--conditions|--env-file|-W|-X|-I|[-+]o|[-+]O|--rcfile|--init-file)$/;
@@ -127,15 +124,9 @@ export function whoseProgram(program: Program, client: Client): 'own' | 'wrapped
     return 'own';
   const { argv, path } = client;
   if (argv.some((word) => program.script === inlineCode(word))) return 'own';
-  const words = argv.flatMap((word) => (/\s/.test(word) ? shellWords(word) : [word]));
-  if (words.some((word) => names(word, program, path))) return 'own';
-  const texts = argv.map((word) => wrapperText(word, path));
-  // What these start has nothing to read: its terminal would not tell that it was started in front.
-  const fed = texts.flatMap((text) => text.replaceAll('\\\n', ' ').match(/\b(xargs|parallel)\b.*/g) ?? []);
-  if (fed.some((line) => shellWords(line).some((word) => names(word, program, undefined)))) return 'own';
-  return texts.some((text) => shellWords(text).some((word) => names(word, program, undefined)))
-    ? 'wrapped'
-    : 'other';
+  const { own, named } = startedBy(argv, path);
+  if (own.some((word) => names(word, program, path))) return 'own';
+  return named.some((word) => names(word, program, undefined)) ? 'wrapped' : 'other';
 }
 
 /** For people. */
@@ -183,30 +174,6 @@ function names(word: string, program: Program, path: string | undefined): boolea
 /** Without its extension: clients are called with and without one. */
 function withoutEnd(name: string): string {
   return name.replace(/\.(exe|[cm]?[jt]s|py|sh|rb|pl)$/, '');
-}
-
-function shellWords(code: string): string[] {
-  return code.split(/[\s;&|()<>"'`$={}]+/).filter(Boolean);
-}
-
-const MOST_TEXT = 64 * 1024;
-
-/** The text of a script that a profile starts; '' = it is none. */
-function wrapperText(word: string, path: string | undefined): string {
-  const file = word.includes('/') ? word : findProgram(word, path);
-  if (file === null || !isAbsolute(file)) return '';
-  let fd: number | null = null;
-  try {
-    if (!statSync(file).isFile()) return '';
-    fd = openSync(file, 'r');
-    const text = Buffer.alloc(MOST_TEXT);
-    const read = text.toString('utf8', 0, readSync(fd, text, 0, MOST_TEXT, 0));
-    return read.startsWith('#!') ? read : '';
-  } catch {
-    return '';
-  } finally {
-    if (fd !== null) closeSync(fd);
-  }
 }
 
 function inlineCode(code: string): string {

@@ -1,9 +1,10 @@
-import { isEnd, isHidden, isTerminal, PROC, type Proc, procLink, shownAt } from '../machine/proc.ts';
+import { argvOf, isEnd, isHidden, isTerminal, PROC, type Proc, procLink, shownAt } from '../machine/proc.ts';
 import { type Standing, standingOf } from '../machine/process.ts';
 import type { Judgement, ObserverIdentity, ProcessIdentity } from '../model/identity.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { lookAtAll, membersOf, type Seen } from './members.ts';
-import { type Client, lookAtProgram, whoseProgram } from './program.ts';
+import { type Client, lookAtProgram, type Program, readsCommands, whoseProgram } from './program.ts';
+import { isPlain } from './shell-text.ts';
 
 export interface Survived {
   readonly judgement: Judgement;
@@ -50,7 +51,8 @@ function survivorOf(
     if (program === null) unknown ||= isHidden(`${shownAt(one.pid, proc)}/exe`, proc);
     else {
       const whose = whoseProgram(program, client);
-      if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc))) found.push(one);
+      if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc)) || isTold(one, row, program, proc))
+        found.push(one);
     }
   }
   const first = found.sort((a, b) => rank(a, row, proc) - rank(b, row, proc) || since(a) - since(b))[0];
@@ -77,4 +79,14 @@ function since({ start }: Standing): number {
 function isInFront({ pid }: Standing, proc: Proc): boolean {
   const isSilent = procLink(`${shownAt(pid, proc)}/fd/0`, proc) === '/dev/null';
   return !isSilent && (isTerminal(pid, 0, proc) || isTerminal(pid, 1, proc));
+}
+
+/** Whether it was given the prompt of the run: by its file, as an argument or to read. A tool is not. */
+function isTold({ pid }: Standing, { mark }: Runtime, program: Program, proc: Proc): boolean {
+  if (mark === '' || isPlain([program.exe]) || readsCommands(program)) return false;
+  const file = `/runs/${mark}/prompt.md`;
+  return (
+    procLink(`${shownAt(pid, proc)}/fd/0`, proc)?.endsWith(file) === true ||
+    argvOf(pid, proc)?.some((word) => !/\s/.test(word) && word.endsWith(file)) === true
+  );
 }

@@ -171,13 +171,17 @@ describe('whose program it is', () => {
     ['own', ['MINE', '--x']],
     ['own', ['nice', '-n', '5', 'mine']],
     ['own', ['sh', '-c', 'cd /x && MINE "$1"; echo ended']],
-    ['wrapped', ['WRAPPER']],
+    ['own', ['WRAPPER']],
+    ['wrapped', ['NAMES']],
     ['other', ['/x/other']],
     ['other', []],
   ] as const)('%s: a program beside argv %j', (whose, words) => {
     const mine = file('bin/mine');
     const wrapper = file('wrapper.sh', `#!/bin/sh\n${mine} "$@"\n`);
-    const argv = words.map((word) => word.replace('MINE', mine).replace('WRAPPER', wrapper));
+    const names = file('names.sh', `#!/bin/sh\nclient --server ${mine} "$@"\n`);
+    const argv = words.map((word) =>
+      word.replace('MINE', mine).replace('WRAPPER', wrapper).replace('NAMES', names),
+    );
     const program = look({ exe: mine, argv: ['mine'] });
     expect(program === null ? null : whoseProgram(program, client({ argv }))).toBe(whose);
   });
@@ -257,8 +261,8 @@ describe('a client whose recorded process is dead', () => {
     expect(survived()).toEqual({ judgement: JUDGED.dead, survivor: null });
   });
 
-  it('is nothing that only the wrapper script names, unless it was started in front, at the terminal', () => {
-    const argv = [file('wrapper.sh', `#!/bin/sh\n${file('bin/mine')}\n`)];
+  it('is nothing that the wrapper script only names, unless it was started in front, at the terminal', () => {
+    const argv = [file('wrapper.sh', `#!/bin/sh\nclient --server ${file('bin/mine')}\n`)];
     for (const [over, pid] of [
       [{}, null],
       [{ stdin: '/dev/pts/3' }, 601],
@@ -281,6 +285,18 @@ describe('a client whose recorded process is dead', () => {
       expect(survived(JUDGED.dead, { ...SELF, argv }).survivor?.pid).toBe(601);
     },
   );
+
+  it.each([
+    [{ argv: ['any', `/s/runs/${row.mark}/prompt.md`] }, 601],
+    [{ argv: ['any', `--prompt=/s/runs/${row.mark}/prompt.md`] }, 601],
+    [{ stdin: `/s/runs/${row.mark}/prompt.md` }, 601],
+    [{ argv: ['any', '/s/runs/r-other/prompt.md'] }, null],
+    [{ exe: 'bin/tail', argv: ['tail', '-f', `/s/runs/${row.mark}/prompt.md`] }, null],
+  ] as const)('is whatever was given the prompt of the run, but no plain tool: %j', (one, pid) => {
+    const exe = 'exe' in one ? one.exe : undefined;
+    process_(601, { ...mine(), argv: ['any'], ...one, exe: file(exe ?? 'bin/any') });
+    expect(survived(JUDGED.dead, { ...SELF, argv: ['/x/wrapper'] }).survivor?.pid ?? null).toBe(pid);
+  });
 
   it('is not known where a member of its session cannot be read; whom else cannot be is nobody’s', () => {
     process_(601, { ...mine(), run: null, session: 4 });

@@ -23,6 +23,7 @@ export const SLOW: Readonly<Record<string, string>> = {
   'test/e2e/foreign-files.test.ts': 'every file that an agent can write, as everything that it can be',
   'test/http/crash.test.ts': 'crash cells over HTTP',
   'test/http/faults.test.ts': 'every fault of a server, at every request',
+  'test/e2e/wrappers.test.ts': 'some thirty wrappers, each with a client and its tools, all killed at once',
   'test/e2e/crash.test.ts': 'ticks that are killed at points of their own',
   'test/clean/crash.test.ts': 'a clean that is killed at every point',
   'test/page/browser.test.ts': 'looks at pages in a real browser',

@@ -258,6 +258,7 @@ describe('the architecture', () => {
       'busy',
       'nudge',
       'hold',
+      'said',
       'launch/dispatch',
       'launch/protocol',
     ];

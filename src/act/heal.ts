@@ -5,6 +5,7 @@ import { sentence, trippedText } from '../model/sentences.ts';
 import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
 import { cas, type Hands, outcome } from './outcome.ts';
+import { takeIn } from './said.ts';
 
 /** One step of the reconcile pass: one guarded write, and what follows it outside of the board. */
 export async function heal(step: Step, world: World, hands: Hands): Promise<Outcome> {
@@ -35,6 +36,8 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
     }
     case 'submit':
       return cas(step, step.runtime.run, 'in_review', await board.submit(step, by));
+    case 'report':
+      return report(step, world, hands);
     case 'end': {
       const won = await board.end(step, by);
       if (won === 'won') await forget(step.ticket, step.runtime.run, world, hands);
@@ -73,6 +76,17 @@ async function adopt(step: StepOf<'adopt'>, { board, outside }: Hands, by: By): 
   if (won === 'lost') return cas(step, null, null, won);
   await outside.mark(step.ticket, sighting);
   return outcome(step, sighting.run, 'adopted', 'in_progress', null);
+}
+
+async function report(step: StepOf<'report'>, { runtimes }: World, hands: Hands): Promise<Outcome> {
+  const { run } = step.runtime;
+  const row = runtimes.find((one) => one.row.id === run)?.row;
+  if (row === undefined) return cas(step, run, null, 'lost');
+  const { board, outside, tick_id, clock } = hands;
+  const told = await takeIn(step.said, row, {
+    ...{ board, said: outside.said, actor: `tick:${tick_id}`, now_ms: clock() },
+  });
+  return cas(step, run, told.to, told.won);
 }
 
 async function follow(

@@ -6,6 +6,7 @@ import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Sighting, World } from '../model/world.ts';
 import type { Delivered } from './deliver/ledger.ts';
+import type { SaidOutside } from './said.ts';
 
 /** A ticket that this tick has taken: nothing runs for it yet. */
 export interface Claimed {
@@ -89,6 +90,8 @@ export interface Outside {
   registered(run: string, pid: number): Promise<boolean>;
   /** Delivers one continuation prompt. */
   nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered>;
+  /** What reports that were kept come to. */
+  readonly said: SaidOutside;
   /** Leaves the second witness of a living agent, beside its row. */
   mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
   /** Removes the mark of a dead agent, which is evidence of nothing any more. */

@@ -13,6 +13,7 @@ import { closeDeadPane } from '../tmux/pane.ts';
 import type { Here } from './here.ts';
 import type { LaunchOutside } from './launch/outside.ts';
 import type { Outside } from './outside.ts';
+import { saidHere } from './said-here.ts';
 import { bearWitness } from './witnesses.ts';
 
 /** The files, the processes, the tmux server and the repositories of this machine. What only a launch needs is loaded by
@@ -46,6 +47,7 @@ export function realOutside(here: Here): Outside {
       const text = nudgeText(because, row.nudges, programWord(places));
       return deliver(here, { kind: 'nudge', ticket, row, adapter, client, text });
     },
+    said: saidHere({ ...here, policyOf: () => here.policy }),
     mark: async (ticket, agent) => bearWitness(ticket, agent, places),
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
     closePane: (run, pane, pid) => closePane(run, pane, pid, here),

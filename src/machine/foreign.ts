@@ -16,6 +16,7 @@ import {
   constants,
   fchmodSync,
   fstatSync,
+  fsyncSync,
   lstatSync,
   mkdirSync,
   opendirSync,
@@ -38,6 +39,7 @@ const READ = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 /** The same through links, for files of the user's own that may be kept elsewhere. */
 const READ_THROUGH = O_RDONLY | O_NONBLOCK | O_NOCTTY;
 const APPEND = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+const FILL = O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 const LOOK_INTO = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
 
 /** A whole file that is larger is not read. */
@@ -329,6 +331,40 @@ export function writeIn(dir: Dir, name: string, text: string | Uint8Array, mode 
   } catch (error) {
     removeIn(dir, temp);
     throw error;
+  }
+}
+
+/** Writes into the very bytes of a file of ours that has the length of the text, so that no room is needed for it. */
+export function fillIn(dir: Dir, name: string, text: string): void {
+  const fd = openSync(at(dir, name), FILL);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || !ours(stat) || stat.nlink !== 1 || stat.size !== Buffer.byteLength(text))
+      throw new Error(`${dir.path}/${name} is not as it was made`);
+    writeFileSync(fd, text);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Sees to it that a file and its name outlive a loss of power; what can't be synced is left to the system. */
+export function syncIn(dir: Dir, name: string): void {
+  withForeign(at(dir, name), ({ fd }) => fsyncSync(fd));
+  try {
+    fsyncSync(dir.fd);
+  } catch {
+    // A file system that syncs no directory.
+  }
+}
+
+/** Whether names can be taken away from a directory, so that what is in it can be dealt with once and for all. */
+export function mayWriteIn(dir: Dir): boolean {
+  try {
+    accessSync(BY_DESCRIPTOR ? `/proc/self/fd/${dir.fd}` : dir.path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -12,6 +12,7 @@ import type {
 } from './evidence.ts';
 import type { HoldBecause, HoldScope } from './hold.ts';
 import type { IdentityReason, ProcessIdentity } from './identity.ts';
+import type { ReportedTo, Said } from './said.ts';
 import type { TicketStatus } from './ticket.ts';
 import type { ActivityView, Sighting } from './world.ts';
 
@@ -67,6 +68,16 @@ export type Step =
   // Its work goes to review.
   | OfRun<'submit', 'idle_without_report', AtWork>
   | OfRun<'submit', 'finished_without_report', Through>
+  // What its agent has reported, and the board could not be told then.
+  | (OfRun<
+      'report',
+      'report_kept',
+      { readonly run: string; readonly to: ReportedTo; readonly said_at_ms: number }
+    > & {
+      readonly said: Said;
+      /** Where the ticket goes by it. */
+      readonly to: ReportedTo;
+    })
   // The row goes with its client into another process.
   | (OfRun<
       'follow',

@@ -84,6 +84,10 @@ export const SENTENCES = {
   agent_finished: exits(ENDS.finished.words),
   rebooted: [ENDS.rebooted.words],
   tmux_server_lost: [ENDS.tmux_server_lost.words],
+  report_kept: [
+    'its agent has reported, and the board could not be told then',
+    'its agent reported {to} at {said_at_ms}, and the board could not be told then',
+  ],
   launch_failed: exits(ENDS.launch_failed.words),
   launch_deadline: [ENDS.launch_deadline.words],
   tick_died: [ENDS.tick_died.words],

@@ -3,6 +3,7 @@ import type { Hold } from './hold.ts';
 import type { Judgement, ProcessIdentity } from './identity.ts';
 import type { AgentKind } from './policy.ts';
 import type { Activity, Runtime } from './runtime.ts';
+import type { Said } from './said.ts';
 import type { TicketFacts } from './ticket.ts';
 
 /** One row of `tmux list-panes -a` on our own server. */
@@ -56,6 +57,8 @@ export interface ActivityView {
   /** Events that were new in this pass. */
   readonly fresh: number;
   readonly cursor: string | null;
+  /** Reports that were kept by file, in the order in which they were said; absent = none. */
+  readonly said?: readonly Said[];
 }
 
 export interface ObservedRuntime {

@@ -127,6 +127,8 @@ function plannedAfter(step: Step): TicketStatus | null {
       return 'needs_input';
     case 'submit':
       return 'in_review';
+    case 'report':
+      return step.to;
     case 'retry':
       return step.to.status;
     case 'nudge':

@@ -1,9 +1,21 @@
 import type { Adapter, Limited } from '../agents/adapter.ts';
 import { sessionId } from '../agents/session.ts';
 import { asObject } from '../machine/files.ts';
-import { at, type Dir, inDir, lookAtName, namesAt, namesIn, removeIn, textAt } from '../machine/foreign.ts';
+import {
+  at,
+  type Dir,
+  inDir,
+  lookAtName,
+  mayWriteIn,
+  namesAt,
+  namesIn,
+  removeIn,
+  textAt,
+} from '../machine/foreign.ts';
 import type { Runtime } from '../model/runtime.ts';
+import type { Said } from '../model/said.ts';
 import type { ActivityView } from '../model/world.ts';
+import { REPORT_EVENT, saidIn } from './said.ts';
 
 const MAX_EVENTS = 10_000;
 const MAX_BYTES = 1024 * 1024;
@@ -12,6 +24,8 @@ const MAX_ALL_BYTES = 32 * MAX_BYTES;
 /** Digests that are kept of events which are still there: of more, one that was never deleted may count twice. */
 const MAX_CURSOR = 40_000;
 const MAX_QUESTION = 4000;
+/** Reports that one look takes in; the rest is for the next one. */
+const MAX_SAID = 16;
 /** After how long a limit whose end nobody announced is tried again. */
 export const UNANNOUNCED_MS = 15 * 60_000;
 const EVENT_NAME = /^([A-Za-z][A-Za-z0-9_-]*)\.[A-Za-z0-9_.-]+$/;
@@ -69,9 +83,11 @@ interface Read {
   readonly fresh: readonly EventFile[];
   readonly still: readonly string[];
   readonly payloads: readonly Readonly<Record<string, unknown>>[];
+  /** Reports, which no cursor covers: each is there until the board was told of it. */
+  readonly said: readonly (Omit<Said, 'turn'> & { readonly file: EventFile })[];
 }
 
-const NOTHING_NEW: Read = { fresh: [], still: [], payloads: [] };
+const NOTHING_NEW: Read = { fresh: [], still: [], payloads: [], said: [] };
 
 function readFresh(dir: Dir, cursor: string | null): Read {
   const seen = parseCursor(cursor);
@@ -88,27 +104,49 @@ function readFresh(dir: Dir, cursor: string | null): Read {
       if (file !== null) files.push(file);
     }
   }
-  files.sort((a, b) => (a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.name < b.name ? -1 : 1));
+  files.sort(inOrder);
+  // Before any cap: however many events there are, a run that has reported is not taken for one that failed.
+  const said = files
+    .filter(({ kind }) => kind === REPORT_EVENT && mayWriteIn(dir))
+    .slice(0, MAX_SAID)
+    .flatMap((file) => {
+      const one = saidIn(dir, file);
+      return one === null ? [] : [{ ...one, file }];
+    });
+  const reports = new Set(said.map(({ file }) => file));
   const fresh: EventFile[] = [];
   const payloads: Readonly<Record<string, unknown>>[] = [];
   let bytes = 0;
-  for (const file of files.slice(0, MAX_EVENTS)) {
+  for (const file of files.filter((one) => !reports.has(one)).slice(0, MAX_EVENTS)) {
     if (file.size <= MAX_BYTES) bytes += file.size;
     if (bytes > MAX_ALL_BYTES) break;
     fresh.push(file);
     payloads.push(payloadOf(dir, file));
   }
   // Of a directory that was not read to its end nobody knows which of the seen ones are gone.
-  return { fresh, payloads, still: (cut ? [...seen] : still).slice(-MAX_CURSOR) };
+  return { fresh, payloads, still: (cut ? [...seen] : still).slice(-MAX_CURSOR), said };
+}
+
+/** As they were written. */
+function inOrder(a: EventFile, b: EventFile): number {
+  return a.mtimeNs < b.mtimeNs ? -1 : a.mtimeNs > b.mtimeNs ? 1 : a.name < b.name ? -1 : 1;
 }
 
 function fold(
-  { fresh, still, payloads }: Read,
+  { fresh, still, payloads, said: reports }: Read,
   row: FoldedRow,
   adapter: Pick<Adapter, 'kind' | 'mapEvent'>,
 ): Folded {
   let { activity, question, turn, client_session, limited_until_ms, not_ready } = row;
+  const said: Said[] = [];
+  const saidBefore = (file: EventFile | undefined): void => {
+    for (const { file: own, ...one } of reports.slice(said.length)) {
+      if (file !== undefined && inOrder(own, file) > 0) return;
+      said.push({ ...one, turn });
+    }
+  };
   for (const [n, file] of fresh.entries()) {
+    saidBefore(file);
     const meaning = adapter.mapEvent(file.kind, payloads[n] ?? {});
     if (meaning === null) continue;
     if (meaning.turn === true) {
@@ -125,12 +163,14 @@ function fold(
     else if (!keep) question = meaning.question?.slice(0, MAX_QUESTION) ?? null;
     activity = meaning.activity;
   }
+  saidBefore(undefined);
   const cursor =
     fresh.length === 0 ? row.events_cursor : [...still, ...fresh.map(({ key }) => key)].join(',');
   return {
     ...{ activity, question, turn, client_session, limited_until_ms, not_ready },
     fresh: fresh.length,
     cursor,
+    ...(said.length === 0 ? {} : { said }),
   };
 }
 

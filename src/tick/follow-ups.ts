@@ -137,7 +137,7 @@ function changesDue({ context: { places }, worked }: EndedTick): boolean {
 }
 
 /** Steps after which a run may have ended. */
-const ENDING: ReadonlySet<string> = new Set(['end', 'retry', 'ask', 'submit']);
+const ENDING: ReadonlySet<string> = new Set(['end', 'retry', 'ask', 'submit', 'report']);
 
 /** How often a tick takes old things away. */
 const RETENTION_MS = 10 * MINUTE_MS;

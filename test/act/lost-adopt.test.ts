@@ -20,7 +20,7 @@ it('a claim whose adoption is lost is given back at once, at no attempt', async 
     VALUES ('other', '${busy.id}', 'running', '${HOST}', 'b-1', 77, 's77')`);
   const me = { host_id: HOST, boot_id: 'b-1', pid_ns: null, time_ns: null, self_readable: true };
   const look = {
-    ...{ boot: 1, readable: true, marks: {}, registered: {}, activity: {} },
+    ...{ boot: 1, readable: true, marks: {}, registered: {}, activity: {}, kept: {} },
     processes: [{ pid: 77, start: 's77', run: '', client: true, zombie: false }],
   };
   const seen = sighting(`${asked.id}-e9-0`, 77, { pid: 77, start: 's77', boot: 1 }, me, look, {}, null);

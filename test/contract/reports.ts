@@ -75,6 +75,24 @@ export function reports({ add, get, row, claim, adoptReq, working, kinds, loses,
       expect(await say('done', 'r2')).toBe('won');
     });
 
+    it('that is told again, with the same words and time, is won and changes nothing, also when a person has answered since', async () => {
+      const { t } = await working();
+      expect(await say('needs_input')).toBe('won');
+      const { version } = await get(t.id);
+      const by = { actor: 'ann', now_ms: NOW };
+      await b.move({ ticket: t.id, version, to: 'in_progress', why: 'x', trusted: false }, by);
+      const before = [await get(t.id), await kinds(t.id)];
+      expect(await say('needs_input')).toBe('won');
+      expect([await get(t.id), await kinds(t.id)]).toEqual(before);
+      expect(await b.report({ run: 'r1', to: 'done', message: 'words', turn: 4 }, { now_ms: NOW + 1 })).toBe(
+        'won',
+      );
+      expect(await b.report({ run: 'r1', to: 'done', message: 'words', turn: 4 }, { now_ms: NOW + 1 })).toBe(
+        'won',
+      );
+      await loses(() => say('done'));
+    });
+
     it('finds an adopted row by the mark', async () => {
       const t = await add();
       await b.adopt(adoptReq(t), { actor: 'x', now_ms: NOW });

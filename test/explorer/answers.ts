@@ -33,6 +33,10 @@ export function answerOf({ name, args }: Op, machine: Machine, blind: Blind = {}
       const { [first]: mark, ...rest } = machine.marks;
       return { value: null, machine: mark?.run === second ? { ...machine, marks: rest } : machine };
     }
+    case 'drop': {
+      const { [first]: _, ...kept } = machine.kept;
+      return { value: null, machine: { ...machine, kept } };
+    }
     case 'closePane':
       return { value: null, machine: { ...machine, dead: machine.dead.filter(({ run }) => run !== first) } };
     default:
@@ -100,8 +104,8 @@ export function lookOf(m: Machine, readable: boolean): Look {
     ...{ pid, start, run, client: as === 'agent' },
     zombie: leaderEnded === true,
   }));
-  const { boot, marks, registered, activity } = m;
-  return { boot, readable, processes, marks, registered, activity };
+  const { boot, marks, registered, activity, kept } = m;
+  return { boot, readable, processes, marks, registered, activity, kept };
 }
 
 /** What a launcher registers with. */

@@ -44,7 +44,7 @@ export interface Scene {
 /** Kinds of events. Those of the second line happen only where a scene names them. */
 export type Happening =
   | ('ends' | 'reports' | 'dialog' | 'turn' | 'person' | 'server' | 'reboot' | 'reuse' | 'outsider')
-  | ('limit' | 'outsiders' | 'lives-on' | 'leader-ends');
+  | ('limit' | 'outsiders' | 'lives-on' | 'leader-ends' | 'kept');
 
 const EVERYWHERE: readonly Happening[] = [
   ...(['ends', 'reports', 'dialog', 'turn', 'person', 'server', 'reboot', 'reuse', 'outsider'] as const),
@@ -383,6 +383,12 @@ export class Explorer {
         const { board } = await this.#boards.apply(state.board, 'report', [request, { now_ms: NOW }]);
         if (board !== state.board) on(`agent ${run} reports ${to}`, { board });
       }
+      for (const to of may.has('kept') && machine.kept[run] === undefined
+        ? (['needs_input', 'in_review'] as const)
+        : []) {
+        const kept = { ...machine.kept, [run]: { to, turn: told.turn } };
+        world(`agent ${run} reports ${to}, which is kept`, { ...machine, kept });
+      }
       if (told.activity === 'busy') {
         if (may.has('dialog')) world(`agent ${run} opens a dialog`, acts({ activity: 'waiting' }));
         if (may.has('turn')) world(`agent ${run} ends its turn`, acts({ activity: 'idle' }));
@@ -574,6 +580,8 @@ export class Explorer {
           old.runtimes.some(({ id, ended_at_ms }) => id === row.id && ended_at_ms === null),
       );
       if (was === undefined || ended === undefined || ticket.attempts <= was.attempts) continue;
+      if (this.#machine(before.machine).kept[ended.mark] !== undefined)
+        return `${ended.id} had reported, and that cost an attempt`;
       if (ended.end_reason === 'rate_limited') return `${ended.id} met a limit, and that cost an attempt`;
     }
     return forbidden(

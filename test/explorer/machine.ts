@@ -30,6 +30,11 @@ export interface Told {
   readonly nudges?: number;
 }
 
+export interface Kept {
+  readonly to: 'needs_input' | 'in_review';
+  readonly turn: number;
+}
+
 /** An agent that has just begun. */
 export const FRESH: Told = { activity: 'busy', turn: 1 };
 
@@ -50,6 +55,8 @@ export interface Machine {
   readonly registered: Readonly<Record<string, Identity>>;
   /** What the events of the runs say. */
   readonly activity: Readonly<Record<string, Told>>;
+  /** Reports that runs have kept by file, while the board could not be told. */
+  readonly kept: Readonly<Record<string, Kept>>;
   readonly next_pid: number;
 }
 
@@ -62,6 +69,7 @@ export const FIRST: Machine = {
   marks: {},
   registered: {},
   activity: {},
+  kept: {},
   next_pid: 1001,
 };
 

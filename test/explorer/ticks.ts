@@ -63,6 +63,7 @@ export interface Look {
   readonly marks: Machine['marks'];
   readonly registered: Machine['registered'];
   readonly activity: Machine['activity'];
+  readonly kept: Machine['kept'];
 }
 
 /** Rules that are taken out of what a tick sees. */
@@ -81,6 +82,8 @@ export interface Blind {
   readonly clientsNotSought?: boolean;
   /** A zombie is dead, whatever its threads do. */
   readonly zombieIsDead?: boolean;
+  /** Reports that were kept by file are not looked for. */
+  readonly keptNotRead?: boolean;
   /** What has been silent for too long is dead. */
   readonly silentIsDead?: boolean;
 }
@@ -257,6 +260,11 @@ function outsideOf(ask: Ask): Outside {
     start: (...args) => ask('start', args) as never,
     registered: (...args) => ask('registered', args) as never,
     nudge: (_, __, row) => ask('nudge', [row.mark]) as never,
+    said: {
+      doneAs: async () => ({ to: 'in_review' }),
+      isProfile: (_, owner) => owner === AGENT,
+      drop: ({ mark }) => ask('drop', [mark]) as never,
+    },
     mark: (ticket, { run, pid, pid_start }) => ask('mark', [ticket, run, pid, pid_start]) as never,
     forget: (...args) => ask('forget', args) as never,
     closePane: (...args) => ask('closePane', args) as never,
@@ -300,7 +308,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
           ? { ...judgement, verdict: 'dead' }
           : judgement,
       pane: panesPane(row, panes),
-      seen: seenOf(row, look),
+      seen: seenOf(row, look, blind),
       server_lost: serverLost(row, tmux),
       has_commits: false,
       survivor,
@@ -361,10 +369,15 @@ function lookAt(pid: number, start: string, look: Look, blind: Blind): ProcessLo
   return { kind: 'present', state, start: blind.startIgnored ? start : found.start, ppid: 1 };
 }
 
-function seenOf(row: Runtime, look: Look): ActivityView {
+function seenOf(row: Runtime, look: Look, blind: Blind): ActivityView {
   const told = look.activity[row.mark];
   const { activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready } = row;
-  const before = { activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready };
+  const kept = blind.keptNotRead ? undefined : look.kept[row.mark];
+  const said = kept && [{ name: 'kept', message: 'm', at_ms: NOW, ...kept }];
+  const before = {
+    ...{ activity, question, turn, client_session, level, level_ms, limited_until_ms, not_ready },
+    ...(said === undefined ? {} : { said }),
+  };
   if (told === undefined) return { ...before, fresh: 0, cursor: null };
   const until_ms = { on: NOW + 3_600_000, over: NOW - 1, none: null }[told.limit ?? 'none'];
   const fresh = told.turn > turn || told.activity !== activity || until_ms !== limited_until_ms ? 1 : 0;

@@ -18,6 +18,7 @@ const LIMITED_QUEUE: Scene = { tickets: 2, policy: { max_agents: 1 }, happens: [
 const PARKS: Scene = { policy: { ttl_minutes: 1 }, happens: ['ends', 'turn', 'dialog', 'person'] };
 const KILLED: Scene = { killedOnly: true };
 const LIVES_ON: Scene = { happens: ['lives-on', 'leader-ends', 'ends', 'server', 'person'] };
+const KEPT: Scene = { happens: ['kept', 'reports', 'ends', 'person'] };
 const OUTSIDERS: Scene = { happens: ['outsiders', 'ends', 'server'] };
 
 /** Each is walked to its end, so that within its bounds the answer is a proof. */
@@ -46,6 +47,7 @@ export const WALKS: readonly Walk[] = [
   { ticks: 2, overlap: 2, crashes: 2, events: 2, states: ALL, scene: NUDGES, with: 'nudges' },
   { ticks: 2, overlap: 2, crashes: 2, events: 2, states: ALL, scene: LIMITS, with: 'limits' },
   { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL, scene: PARKS, with: 'parks' },
+  { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL, scene: KEPT, with: 'kept reports' },
   { ticks: 1, overlap: 1, crashes: 1, events: 3, states: ALL },
 ];
 
@@ -138,6 +140,11 @@ export const ABLATIONS: readonly (readonly [string, Ablation, Bounds])[] = [
     'the claim of a tick that has died ends with the next one',
     { blind: { launchersNotSought: true } },
     { ticks: 1, overlap: 1, crashes: 1, events: 0, states: ALL, scene: KILLED },
+  ],
+  [
+    'who has reported, if only by file, has finished',
+    { blind: { keptNotRead: true } },
+    { ticks: 2, overlap: 1, crashes: 0, events: 2, states: ALL, scene: KEPT },
   ],
   [
     'a client that lives on is the run',

@@ -432,6 +432,22 @@ function applyStep(world: World, step: Step): World {
       return account(world, step.agent, { not_ready: step.fix });
     case 'ready':
       return account(world, step.agent, { not_ready: null });
+    case 'report': {
+      const { said } = step;
+      const asked = step.to === 'needs_input' ? { reason_turn: said.turn } : {};
+      const after = ticket(world, step.ticket, {
+        ...{ status: step.to, reason: step.to === 'needs_input' ? 'asked' : 'reported' },
+        ...{ reason_run: step.runtime.run, ...asked },
+      });
+      return {
+        ...after,
+        runtimes: after.runtimes.map((one) => {
+          const { said: kept = [], ...seen } = one.seen;
+          const left = one.row.id === step.runtime.run ? kept.filter(({ name }) => name !== said.name) : kept;
+          return { ...one, seen: left.length === 0 ? seen : { ...seen, said: left } };
+        }),
+      };
+    }
     case 'submit':
       return ticket(world, step.ticket, { status: 'in_review' });
     case 'end':

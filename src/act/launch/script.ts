@@ -9,6 +9,7 @@ import type { AgentProfile } from '../../model/policy.ts';
 import { makeRunDirs, ownDir, runDir, writeForAgent, writeOwn } from '../../runs/dirs.ts';
 import { ENV_NAME } from '../../runs/environment.ts';
 import type { RunFile } from '../../runs/run-file.ts';
+import { RESERVE, RESERVED_BYTES } from '../../runs/said.ts';
 import { makeTmuxDir } from '../../tmux/dir.ts';
 
 /** Above this a prompt goes by a pointer: one argument may hold 128 KiB on Linux. */
@@ -90,6 +91,7 @@ export function stageRun(stage: StageRun): StagedRun {
     env: Object.fromEntries(Object.entries(env).filter(([name]) => PLACES_OF_CLIENTS.test(name))),
   };
   writeForAgent(dir, 'prompt.md', stage.prompt);
+  writeForAgent(dir, RESERVE, ' '.repeat(RESERVED_BYTES));
   failpoint('prepare-prompt-written');
   writeOwn(dir, 'run.json', `${JSON.stringify(record, null, 2)}\n`);
   failpoint('prepare-run-file-written');

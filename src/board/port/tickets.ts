@@ -70,6 +70,7 @@ export interface Tickets {
   move(request: MoveRequest, by: By): Promise<Cas>;
   edit(request: EditRequest, by: By): Promise<Cas>;
   /** The agent's own word. `lost` = superseded, or the ticket is in a state that no run may change
-   *  (`done`, `cancelled`, `blocked`), or its owner changed. Idempotent for `in_review`. */
+   *  (`done`, `cancelled`, `blocked`), or its owner changed. Idempotent for `in_review`; told again with the same words and
+   *  the same time it is won, and changes nothing. */
   report(request: ReportRequest, at: At): Promise<Cas>;
 }

@@ -204,9 +204,15 @@ const FENCE = `FROM runtime_sessions AS r
   WHERE r.id = @run AND r.ended_at_ms IS NULL AND tickets.id = r.ticket_id AND tickets.claim_epoch = r.claim_epoch
     AND (${inSameHands('tickets', 'r')} OR tickets.owner IS NULL OR tickets.owner = @owner)`;
 
+/** A report of that run, of that moment and in these words. */
+const TOLD = `SELECT 1 FROM runtime_sessions AS r JOIN activity AS a ON a.ticket_id = r.ticket_id AND a.run_id = r.id
+  WHERE (r.mark = @run OR r.id = @run) AND a.kind = 'report' AND a.at_ms = @now_ms AND a.because = @to AND a.text = @text`;
+
 function report(store: Store, request: ReportRequest, { now_ms }: At): Cas {
   const { to, message: text, turn, nothing_to_do = false, owner = null } = request;
   return store.swap(() => {
+    // Kept by file, it may be told a second time by whoever could not see that the first one came through.
+    if (store.get(TOLD, { run: request.run, to, text, now_ms }) !== null) return;
     const row = reporter(store, request.run);
     if (row === null) return store.lose();
     const { id: run, ticket_id } = row;

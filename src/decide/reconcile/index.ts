@@ -21,6 +21,7 @@ import { launching } from './launching.ts';
 import { besideDead, withoutRow } from './lost.ts';
 import { type Held, heldByLosses, type Loss } from './lost-servers.ts';
 import { type Death, massDeaths } from './mass-death.ts';
+import { reportedFirst } from './reported.ts';
 import { accountWait, ticketWait } from './waits.ts';
 
 export interface Reconciled {
@@ -52,13 +53,21 @@ const unknown: Decides = ({ seen: { row, judgement }, view }) =>
 type Column = 'launching' | Verdict;
 
 const ALWAYS = { launching, unknown, not_mine: notMine } as const;
-const CLOSED = { ...ALWAYS, alive: aliveThoughSettled, dead: finished } as const;
+const CLOSED = {
+  ...ALWAYS,
+  alive: reportedFirst(aliveThoughSettled),
+  dead: reportedFirst(finished),
+} as const;
 
 /** What is done about a live row of this host, by the status of its ticket and what is known of its process. */
 const TABLE: Readonly<Record<TicketStatus, Readonly<Record<Column, Decides>>>> = {
-  todo: { ...ALWAYS, alive: living(aliveInTodo), dead: died },
-  needs_input: { ...ALWAYS, alive: living(aliveInNeedsInput), dead: finished },
-  in_progress: { ...ALWAYS, alive: living(aliveAtWork), dead: diedAtWork },
+  todo: { ...ALWAYS, alive: reportedFirst(living(aliveInTodo)), dead: reportedFirst(died) },
+  needs_input: {
+    ...ALWAYS,
+    alive: reportedFirst(living(aliveInNeedsInput)),
+    dead: reportedFirst(finished),
+  },
+  in_progress: { ...ALWAYS, alive: reportedFirst(living(aliveAtWork)), dead: reportedFirst(diedAtWork) },
   in_review: CLOSED,
   done: CLOSED,
   cancelled: CLOSED,

@@ -322,6 +322,9 @@ export const PRINTED: readonly Printed[] = [
       branch: text('of the ticket, or the one that its agent has left the work on; HEAD = a detached one'),
       worktree: orNull(text('null = it is gone')),
       merged: yes('the base has it all'),
+      dropped: whole(
+        'commits that the work began with, and that its base has no more; they are not among them',
+      ),
       commits: COMMITS,
       files: list(CHANGE, 'what is committed'),
       uncommitted: list(CHANGE, 'what is in the worktree alone'),

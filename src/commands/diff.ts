@@ -30,12 +30,24 @@ export async function diff(
       EXIT.unavailable,
       `${ticket.id}: ${looked.error}${looked.because === 'no_repo' ? ` (look at project.${ticket.project}.repo in ${context.places.config})` : ''}`,
     );
-  const { base, branch, commits, files, uncommitted, merged, worktree, elsewhere, stashed, submodules } =
-    looked.diff;
+  const {
+    base,
+    dropped,
+    branch,
+    commits,
+    files,
+    uncommitted,
+    merged,
+    worktree,
+    elsewhere,
+    stashed,
+    submodules,
+  } = looked.diff;
   if (context.json) {
     context.out.json({
       ticket: ticket.id,
       base,
+      dropped,
       branch,
       worktree,
       merged,

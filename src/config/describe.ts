@@ -154,7 +154,7 @@ const SAID: readonly Table<Said | string>[] = [
         says: 'the git repository: an absolute path, or one that begins with `~/`',
         example: '~/src/shop',
       },
-      base: 'branch that work starts from',
+      base: 'branch that work starts from; a tag or a commit is none',
       remote: 'where `base` is fetched from, into `refs/remotes/REMOTE/BASE`',
       path: {
         says: 'a folder of the repository, of a monorepo say: agents and hooks start in it; what is shown, reviewed and pushed is the whole branch',
@@ -280,7 +280,7 @@ const SAID: readonly Table<Said | string>[] = [
         'a turn that ended without a report: `auto` (to review when the branch has commits, else a nudge, then a person is asked), `review`, `nudge`, `needs_input` or `leave`',
       max_nudges: { says: 'continuation prompts of one run', otherwise: '2; 0 for `command`', example: 2 },
       fallback: {
-        says: "the profile that takes over while this one's account is limited or not ready",
+        says: "the profile that takes over while this one's account is limited or not ready, or its program is not there",
         example: 'codex',
       },
       max_agents: { says: 'living agents of this profile', otherwise: NO_LIMIT, example: 2 },

@@ -2,17 +2,20 @@ import { existsSync } from 'node:fs';
 import type { Policy, Project } from '../model/policy.ts';
 import { folderFault } from '../workspace/folder.ts';
 import { baseRefs, commitOf } from '../workspace/git.ts';
+import { noBranch } from '../workspace/no-branch.ts';
 import { hostedOn, pushAddresses } from '../workspace/remotes.ts';
 import type { Complaint } from './load.ts';
 import { locator } from './locate.ts';
 
-/** What a configuration says of its repositories and they do not: a folder that the base has not, a remote that is not there, another owner
+/** What a configuration says of its repositories and they do not: a base that is no branch, a folder that the base has not, a remote that is not there, another owner
  *  of a fork. A tick does not ask it, and a repository that is not there is no matter of the configuration alone. */
 export async function repositoryComplaints(policy: Policy, text: string): Promise<Complaint[]> {
   const projects = [...policy.projects.values()].filter(({ repo }) => existsSync(repo));
   const found = await Promise.all(
     projects.map(async (project) =>
-      [await folderComplaint(project), await reviewComplaint(project)].filter((one) => one !== null),
+      [await baseComplaint(project), await folderComplaint(project), await reviewComplaint(project)].filter(
+        (one) => one !== null,
+      ),
     ),
   );
   const placeOf = locator(text);
@@ -22,6 +25,11 @@ export async function repositoryComplaints(policy: Policy, text: string): Promis
 interface Told {
   readonly path: readonly string[];
   readonly says: string;
+}
+
+async function baseComplaint(project: Project): Promise<Told | null> {
+  const says = await noBranch(project.repo, project);
+  return says === null ? null : { path: ['project', project.name, 'base'], says };
 }
 
 async function folderComplaint(project: Project): Promise<Told | null> {

@@ -1,5 +1,5 @@
 import type { NoFacts } from '../model/evidence.ts';
-import { holdOn, todoOf } from '../model/hold.ts';
+import { agentScope, holdOn, todoOf } from '../model/hold.ts';
 import type { Verdict } from '../model/identity.ts';
 import type { DecideOptions, Skip, Step, WhyNot } from '../model/plan.ts';
 import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
@@ -27,7 +27,12 @@ export function decideDispatch(
     const pass = (why: WhyNot): unknown => skipped.push({ ticket: ticket.id, run: null, ...why });
     const shut = closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options);
     // Of hundreds that wait most are shut, and need no route.
-    const route = shut ?? routeOf(ticket, policy, (name) => unable(name, world, reconciled));
+    const route =
+      shut ??
+      routeOf(ticket, policy, {
+        unable: (name) => unable(name, world, reconciled),
+        held: (name) => world.holds.some(({ scope }) => scope === agentScope(name)),
+      });
     if ('because' in route) {
       pass(route);
       continue;
@@ -124,9 +129,15 @@ interface To {
   readonly profile: AgentProfile;
 }
 
-/** The owner's profile, else the ticket's own, the first route that fits, the project's, the configuration's. Where its
- *  account is limited or not ready, the profile that it names as its fallback, unless the ticket is a profile's own. */
-function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => Unable | null): To | WhyNot {
+/** What keeps a profile from work. */
+interface OfProfile {
+  readonly unable: (name: string) => Unable | null;
+  readonly held: (name: string) => boolean;
+}
+
+/** The owner's profile, else the ticket's own, the first route that fits, the project's, the configuration's. Where its account is limited or
+ *  not ready, or it is held, the profile that it names as its fallback, unless the ticket is a profile's own. */
+function routeOf(ticket: TicketFacts, policy: Policy, { unable, held }: OfProfile): To | WhyNot {
   const project = policy.projects.get(ticket.project);
   if (project === undefined) return { because: 'unknown_project', evidence: { project: ticket.project } };
   const routed = policy.routes.find((route) => fits(route, ticket))?.agent;
@@ -136,12 +147,14 @@ function routeOf(ticket: TicketFacts, policy: Policy, unable: (name: string) => 
   if (first === undefined) return { because: 'unknown_agent', evidence: { agent: name } };
   const tried: AgentProfile[] = [];
   for (let profile: AgentProfile | undefined = first; profile !== undefined && !tried.includes(profile); ) {
-    if (unable(profile.name) === null) return { project, profile };
+    if (unable(profile.name) === null && !held(profile.name)) return { project, profile };
     tried.push(profile);
     if (ticket.owner !== null || profile.fallback === null) break;
     profile = policy.agents.get(profile.fallback);
   }
-  return bare(unable(name) ?? 'account_limited');
+  const why = unable(name);
+  // What holds it is told as a hold.
+  return why === null ? { project, profile: first } : bare(why);
 }
 
 function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: TicketFacts): boolean {

@@ -4,6 +4,7 @@ import { many } from '../model/text.ts';
 import { collision } from '../workspace/collision.ts';
 import { folderFault } from '../workspace/folder.ts';
 import { baseRefs, fetchesTo, git } from '../workspace/git.ts';
+import { noBranch } from '../workspace/no-branch.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 import { mirror } from './mirror.ts';
 import { sshFinding } from './ssh.ts';
@@ -32,6 +33,8 @@ export async function repository(
   const known = new Map(listed.stdout.split('\n').map((line) => line.split('\0') as [string, string]));
   const start = refs.find((ref) => known.has(ref));
   if (listed.missing) return [fail(check, listed.error, 'install git, or put it on PATH')];
+  const odd = listed.ok && start === undefined ? await noBranch(repo, project) : null;
+  if (odd !== null) return [fail(check, odd, 'set the two keys as that line says')];
   if (!listed.ok || start === undefined)
     return [
       fail(

@@ -11,7 +11,7 @@ export type HoldScope = 'host' | `project:${string}` | `agent:${string}`;
 export const HOLD_TODO = {
   git_missing: 'install git, for example apt-get install git, or put it on PATH',
   repo_missing: 'put the repository back, or mend project.NAME.repo',
-  base_missing: 'mend project.NAME.base',
+  base_missing: 'mend project.NAME.base: it is the name of a branch',
   path_missing: 'mend project.NAME.path, or commit that folder to the base',
   branch_collision: 'rename that branch, or set project.NAME.branch_prefix to another word',
   worktrees_root_missing: 'mount its disk, make it, or mend project.NAME.worktrees',

@@ -198,7 +198,7 @@ export interface AgentProfile {
   readonly max_nudges: number;
   /** `headless`: the client's mode for machines where nobody attaches. */
   readonly mode: 'interactive' | 'headless';
-  /** The profile that takes over while this one's account is limited or not ready. */
+  /** The profile that takes over while this one's account is limited or not ready, or it is held. */
   readonly fallback: string | null;
 }
 

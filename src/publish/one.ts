@@ -8,7 +8,7 @@ import type { Limits } from '../model/policy.ts';
 import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
-import { type BranchDiff, branchDiff, type Looked } from '../workspace/diff.ts';
+import { type BranchDiff, branchDiff, droppedWords, type Looked } from '../workspace/diff.ts';
 import { isOurBranch, pushBranch } from '../workspace/push.ts';
 import { headOwner } from '../workspace/remotes.ts';
 import { stashWords } from '../workspace/stashes.ts';
@@ -205,6 +205,12 @@ class Way {
         'warning',
         'uncommitted',
         `${uncommitted.length} files of its worktree are not committed: they are not in what was pushed`,
+      );
+    if (diff.dropped > 0)
+      await this.#log(
+        'warning',
+        'base_rewritten',
+        `pushed with what its base has no more: ${droppedWords(diff)}`,
       );
     if (diff.stashed.length > 0)
       await this.#log(

@@ -5,7 +5,7 @@ import { EXIT, UserError } from '../model/errors.ts';
 import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago } from '../model/times.ts';
-import type { BranchDiff } from '../workspace/diff.ts';
+import { type BranchDiff, droppedWords } from '../workspace/diff.ts';
 import type { Change, Commit } from '../workspace/patch.ts';
 import { stashWords } from '../workspace/stashes.ts';
 import type { SubmoduleDiff } from '../workspace/submodule-diff.ts';
@@ -32,6 +32,8 @@ export function printSummary({ out, env }: Where, { id, title }: Ticket, found: 
   line([{ text: id, tone: 'head' }, { text: title }], 1);
   line([{ text: `${on} against ${base.name} (${base.sha.slice(0, 12)})${merged ? ', merged' : ''}` }], 0);
   if (worktree === null) line([{ text: 'its worktree is gone: only what was committed is shown' }], 0);
+  const rewritten = droppedWords(found);
+  if (rewritten !== '') line([{ text: rewritten, tone: 'ask' }], 0);
   for (const one of elsewhere) line([{ text: `not in this: ${lineWords(one)}`, tone: 'ask' }], 0);
   for (const one of found.stashed) line([{ text: `not in this: ${stashWords(one)}`, tone: 'ask' }], 0);
   const now_ms = Date.now();

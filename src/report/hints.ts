@@ -78,13 +78,8 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
         [`mc-pickup attach ${id}`, 'its agent'],
         [`mc-pickup stop ${id}`, 'end it'],
       ];
+    // Which command lets it go is named with what is in the way.
     case 'branch_elsewhere':
-      return [
-        [
-          'git switch --detach',
-          'there, unless another command is named for it, or switch it to another branch: the next tick takes the ticket',
-        ],
-      ];
     // The next ticks see to it.
     case 'still_being_made':
     case 'launch_limit':

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { textAt } from '../machine/foreign.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Project } from '../model/policy.ts';
+import { many } from '../model/text.ts';
 import { baseRefs, commitOf, git, isShallow } from './git.ts';
 import { START } from './head.ts';
 import { ownGitDir } from './own.ts';
@@ -21,6 +22,8 @@ export interface BranchDiff {
   readonly branch: string;
   readonly base: { readonly sha: string; readonly name: string };
   readonly tip: string;
+  /** Commits that the work began with, and that the base has no more: it was rewritten. They are none of these. */
+  readonly dropped: number;
   /** The base holds it all already. */
   readonly merged: boolean;
   readonly commits: readonly Commit[];
@@ -114,7 +117,7 @@ export async function branchDiff(where: {
   if (error !== null) return no('git_failed', error);
   const diff = {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
-    ...{ merged: base.merged, commits: log.commits, files: files.changes },
+    ...{ dropped: base.dropped, merged: base.merged, commits: log.commits, files: files.changes },
     ...{ uncommitted: [...uncommitted.changes, ...below.uncommitted], submodules: below.submodules },
     ...{ elsewhere, stashed, undecided, head, quiet },
   };
@@ -128,7 +131,12 @@ async function baseOf(
   tip: string,
   project: Pick<Project, 'base' | 'remote'>,
   start: string | null,
-): Promise<{ readonly sha: string; readonly name: string; readonly merged: boolean } | null> {
+): Promise<{
+  readonly sha: string;
+  readonly name: string;
+  readonly merged: boolean;
+  readonly dropped: number;
+} | null> {
   const made = start === null ? null : await commitOf(cwd, start);
   let best: { sha: string; name: string; ahead: number } | null = null;
   for (const ref of baseRefs(project)) {
@@ -139,9 +147,30 @@ async function baseOf(
     const ahead = Number((await git(cwd, ['rev-list', '--count', `${common.stdout}..${tip}`, '--'])).stdout);
     if (best === null || ahead < best.ahead) best = { sha: common.stdout, name, ahead };
   }
-  if (best !== null && (best.ahead > 0 || made === null || made === tip))
-    return { sha: best.sha, name: best.name, merged: best.ahead === 0 && made !== tip };
-  return made === null ? null : { sha: made, name: best?.name ?? 'its start', merged: best !== null };
+  const dropped =
+    best === null || best.ahead === 0 || made === null ? 0 : await between(cwd, best.sha, made, tip);
+  if (best !== null && dropped === 0 && (best.ahead > 0 || made === null || made === tip))
+    return { sha: best.sha, name: best.name, merged: best.ahead === 0 && made !== tip, dropped };
+  const merged = best !== null && dropped === 0;
+  return made === null ? null : { sha: made, name: best?.name ?? 'its start', merged, dropped };
+}
+
+/** How many commits lie between a merge base and where the work was begun, on the way to its tip: the base had them then. */
+async function between(cwd: string, base: string, made: string, tip: string): Promise<number> {
+  if (base === made) return 0;
+  for (const [one, other] of [
+    [base, made],
+    [made, tip],
+  ] as const)
+    if (!(await git(cwd, ['merge-base', '--is-ancestor', one, other])).ok) return 0;
+  return Number((await git(cwd, ['rev-list', '--count', `${base}..${made}`, '--'])).stdout);
+}
+
+/** That the base was rewritten, in words; '' = it was not. */
+export function droppedWords({ dropped, base }: Pick<BranchDiff, 'dropped' | 'base'>): string {
+  if (dropped === 0) return '';
+  const sha = base.sha.slice(0, 12);
+  return `${base.name} was rewritten: ${many(dropped, 'commit')} that this began with, up to ${sha}, ${dropped === 1 ? 'is' : 'are'} no longer in it (git rebase --onto ${base.name} ${sha} leaves ${dropped === 1 ? 'it' : 'them'} behind)`;
 }
 
 function isDir(path: string): boolean {

@@ -25,7 +25,9 @@ export function elsewhere(
       `${name} is checked out in ${where}, the ticket's own worktree, which was moved, or made before its place was set to another: mkdir -p ${shellQuote(dirname(target))} && git -C ${shellQuote(common)} worktree move --force --force ${shellQuote(where)} ${shellQuote(target)}`,
     );
   const gone = existsSync(where)
-    ? ''
+    ? kept.worktree === ''
+      ? ''
+      : `: git -C ${shellQuote(where)} switch --detach, or another branch there, lets it go`
     : ', which is missing: if it is gone for good, run git worktree unlock and git worktree prune';
   return no('branch_elsewhere', `${name} is checked out in ${where}${gone}`);
 }

@@ -11,6 +11,7 @@ import { baseRefs, git } from './git.ts';
 import { type Gone, lastOf, noteMade } from './gone.ts';
 import { saysOf, whoseLock } from './lock.ts';
 import { type Near, near } from './near.ts';
+import { baseMissing } from './no-branch.ts';
 import { ownDir, registered } from './own.ts';
 import { given, takeSlot } from './pool.ts';
 import { failed, failing, no, notAdded, type Prepared, type Refused, type Site } from './prepared.ts';
@@ -60,11 +61,7 @@ export async function make(
   if (gone !== null && 'ok' in gone) return gone;
   const branch = kept === undefined ? nameOf(site, branches) : shortName(kept.ref);
   const start = kept ?? base;
-  if (start === undefined)
-    return no(
-      'base_missing',
-      `neither ${project.remote}/${project.base} nor ${project.base} exists: mend project.${project.name}.base`,
-    );
+  if (start === undefined) return no('base_missing', await baseMissing(common, project));
   const isNew = kept === undefined;
   if (isNew && stale !== null && !tolerates(stale)) return stale;
   let complaint = '';

@@ -13,6 +13,7 @@ import { prefixesOf } from './branches.ts';
 import { collision } from './collision.ts';
 import { folderFault } from './folder.ts';
 import { baseRefs, commitOf, git } from './git.ts';
+import { baseMissing, noBranch } from './no-branch.ts';
 import { no, notAdded, type Refused, type Site } from './prepared.ts';
 import { dryPush } from './push.ts';
 import { dropRoot, missingOf, rootOf } from './root.ts';
@@ -71,10 +72,10 @@ async function tryAt(site: Site, trial: Trial): Promise<Tried | Refused> {
   const shut = await collision(common, project, { asks: true });
   if (shut !== null) return no('branch_collision', shut.says);
   const start = await baseOf(site);
-  if (start === null)
-    return (
-      stale ?? no('base_missing', `neither ${project.remote}/${project.base} nor ${project.base} exists`)
-    );
+  // A tag is none of the remote's branches.
+  const wrong = start === null ? await noBranch(common, project) : null;
+  if (wrong !== null) return no('base_missing', wrong);
+  if (start === null) return stale ?? no('base_missing', await baseMissing(common, project));
   const lacking = await folderFault(common, { commit: start, called: project.base }, project);
   if (lacking !== null) return stale ?? no('path_missing', lacking);
   const name = basename(target).slice(1);

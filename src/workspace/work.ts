@@ -123,8 +123,8 @@ async function refsOf({ cwd, base, shared = new Map() }: Asked): Promise<Readonl
   return new Map(lines.map((line) => [line.slice(line.indexOf(' ') + 1), line.slice(0, line.indexOf(' '))]));
 }
 
-/** What counts as the base: not a base that this very worktree has committed to. Then, as where there is none, it is the commit that
- *  the work began at. */
+/** What counts as the base: not a base that this very worktree has committed to. And the commit that the work began at, which a base has no
+ *  more that was rewritten. */
 async function basesOf(
   { cwd, own, base }: Asked,
   refs: ReadonlyMap<string, string>,
@@ -132,9 +132,8 @@ async function basesOf(
 ): Promise<readonly string[]> {
   const tips = baseRefs(base).flatMap((ref) => refs.get(ref) ?? []);
   const found = tips.filter((tip) => made?.has(tip) !== true);
-  if (found.length > 0 || own === null) return found;
-  const start = await commitOf(cwd, textOf(join(own, START)));
-  return start === null ? [] : [start];
+  const start = own === null ? null : await commitOf(cwd, textOf(join(own, START)));
+  return start === null ? found : [...found, start];
 }
 
 /** What commits hold beyond the base. */

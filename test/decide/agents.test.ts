@@ -1,6 +1,7 @@
 /** What real clients tell: idle without a report, limits, clients that are not ready, headless ends, routes, budgets. */
 import { describe, expect, it } from 'vitest';
 import { decide } from '../../src/decide/index.ts';
+import { agentScope, begun, type Hold } from '../../src/model/hold.ts';
 import type { AgentProfile, Route } from '../../src/model/policy.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import type { ObservedRuntime, World } from '../../src/model/world.ts';
@@ -192,8 +193,19 @@ describe('which profile', () => {
     not_ready: 'x',
     not_ready_stamp: null,
   };
-  const get = (ticket: Partial<Ticket>, routes: Route[] = [], accounts: World['accounts'] = []) => {
-    const made = decide(aWorld({ tickets: [aView(ticket)], accounts }), aPolicy({ agents, routes }), OPTIONS);
+  const missing = (name: string): Hold =>
+    begun({ scope: agentScope(name), because: 'program_missing', says: 'x' }, '', NOW);
+  const get = (
+    ticket: Partial<Ticket>,
+    routes: Route[] = [],
+    accounts: World['accounts'] = [],
+    holds: World['holds'] = [],
+  ) => {
+    const made = decide(
+      aWorld({ tickets: [aView(ticket)], accounts, holds }),
+      aPolicy({ agents, routes }),
+      OPTIONS,
+    );
     const [step] = made.dispatch;
     return step?.kind === 'launch' ? step.agent : (made.skipped[0]?.because ?? null);
   };
@@ -212,6 +224,14 @@ describe('which profile', () => {
     ['none while nobody can', {}, [], [limited, { ...limited, name: 'spare' }], 'account_limited'],
   ])('%s', (_name, ticket, routes, accounts, expected) => {
     expect(get(ticket, routes, accounts)).toBe(expected);
+  });
+  it('the fallback while the program is missing, also where its account is what the fallback waits for; an owner has none', () => {
+    const gone = [missing('robot')];
+    expect(get({}, [], [], gone)).toBe('spare');
+    expect(get({ owner: 'robot' }, [], [], gone)).toBe('held');
+    expect(get({}, [], [{ ...limited, name: 'spare' }], gone)).toBe('held');
+    expect(get({}, [], [limited], [missing('spare')])).toBe('account_limited');
+    expect(get({ agent: 'writer' }, [], [], [missing('writer')])).toBe('held');
   });
 });
 

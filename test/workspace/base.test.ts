@@ -7,11 +7,12 @@ import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { repositoryComplaints } from '../../src/config/repositories.ts';
 import { repository } from '../../src/doctor/repository.ts';
 import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
-import { branchDiff } from '../../src/workspace/diff.ts';
-import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
+import { branchDiff, droppedWords } from '../../src/workspace/diff.ts';
+import { fillSlot, prepareWorkspace, tryOut } from '../../src/workspace/index.ts';
 import { whereElse } from '../../src/workspace/merged.ts';
 import { readSlot } from '../../src/workspace/slots.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
@@ -166,4 +167,57 @@ it('a mirror is told, as is how the branches of agents survive its next fetch', 
   git(repo, 'fetch', '-q', '--prune', 'origin');
   expect(git(repo, 'for-each-ref', '--format=%(refname)', 'refs/heads/mc')).toBe('refs/heads/mc/MC-1-t');
   expect(await prepare(repo, 'MC-2')).toMatchObject({ warnings: [] });
+});
+
+it('a base that was rewritten or pushed backwards leaves its dropped commits no work of the ticket, and that is said', async () => {
+  const repo = clone();
+  const before = git(origin, 'rev-parse', 'main');
+  newer();
+  const began = newer();
+  const [made, idle] = [await prepare(repo, 'MC-1'), await prepare(repo, 'MC-2')];
+  git(made.worktree, 'commit', '-q', '--allow-empty', '-m', 'work');
+  git(origin, 'reset', '-q', '--hard', before);
+  const dropped = async () => {
+    git(repo, 'fetch', '-q');
+    const looked = await branchDiff({ project: project(repo), worktree: made.worktree, branch: made.branch });
+    if (!looked.ok) throw new Error(looked.error);
+    return looked.diff;
+  };
+  const back = { base: { sha: began, name: 'origin/main' }, commits: [{ subject: 'work' }], dropped: 2 };
+  expect(await dropped()).toMatchObject({ ...back, merged: false });
+  // Of one that has nothing of its own nothing is pushed.
+  expect(
+    await branchDiff({ project: project(repo), worktree: idle.worktree, branch: idle.branch }),
+  ).toMatchObject({ diff: { commits: [], merged: false, dropped: 2 } });
+  const rewritten = newer();
+  const diff = await dropped();
+  expect(diff).toMatchObject(back);
+  const words = droppedWords(diff);
+  expect(words).toMatch(/^origin\/main was rewritten: 2 commits/);
+  git(made.worktree, ...(/\(git (rebase .*) leaves/.exec(words)?.[1] ?? '').split(' '));
+  expect(await dropped()).toMatchObject({
+    ...{ base: { sha: rewritten }, commits: [{ subject: 'work' }], dropped: 0 },
+  });
+});
+
+it('a base that is a tag or a commit is refused with the lines that make a branch of it', async () => {
+  const repo = clone();
+  git(repo, 'tag', '-a', '-m', 'x', 'v1', 'main');
+  const ticket = { id: 'MC-1', title: 't', created_at_ms: 1 };
+  for (const base of ['v1', git(repo, 'rev-parse', '--short', 'main')]) {
+    const odd = project(repo, { base });
+    const refused = await prepareWorkspace({ project: odd, ticket, root: rootOf(repo) });
+    if (refused.ok) throw new Error('it was made');
+    expect(refused.because).toBe('base_missing');
+    expect(await tryOut({ project: odd, root: rootOf(repo), fetch: true })).toEqual(refused);
+    const complaints = await repositoryComplaints(aPolicy({ projects: [odd] }), '');
+    expect(complaints.map(({ key, says }) => [key, says])).toEqual([['project.p.base', refused.error]]);
+    expect((await repository(odd, aPolicy(), {}))[0]).toMatchObject({ result: 'fail', says: refused.error });
+    const [, command = '', name = ''] =
+      /branch: (git .*), then project.p.base = "(.*)" and/.exec(refused.error) ?? [];
+    execFileSync('sh', ['-c', command]);
+    expect(await prepare(repo, `MC-${++count}`, { base: name, fetch: false })).toMatchObject({
+      warnings: [],
+    });
+  }
 });

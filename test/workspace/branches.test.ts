@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { repository } from '../../src/doctor/repository.ts';
+import { hintsOf } from '../../src/report/hints.ts';
 import { leftAtWork, prepareWorkspace } from '../../src/workspace/index.ts';
 import { isOurBranch, pushBranch } from '../../src/workspace/push.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
@@ -177,7 +178,7 @@ it("a branch that is checked out in the person's own checkout waits for that, un
     leftAtWork({ project: project(), ticket: ticket(of), root: root() }, here(dir), false);
   expect(await look()).toEqual({
     because: 'branch_elsewhere',
-    what: `${first.branch} is checked out in ${repo}`,
+    what: `${first.branch} is checked out in ${repo}: git -C '${repo}' switch --detach, or another branch there, lets it go`,
   });
   expect(await look({ id: 'MC-2' })).toBeNull();
   git(repo, 'switch', '-q', 'main');
@@ -214,6 +215,8 @@ it("a ticket's own worktree that was moved, or made where its project had them b
     because: 'branch_elsewhere',
     what: refused.error,
   });
+  // No other command is named beside that one.
+  expect([refused.error.includes('switch'), hintsOf('branch_elsewhere', 'MC-1', [])]).toEqual([false, []]);
   const command = refused.error.slice(refused.error.indexOf('mkdir -p'));
   execFileSync('sh', ['-c', command], { stdio: 'pipe' });
   expect(await leftAtWork(asked, here(dir), false)).toBeNull();

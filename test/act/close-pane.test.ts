@@ -7,7 +7,6 @@ import { act } from '../../src/act/index.ts';
 import { claim } from '../../src/act/launch/index.ts';
 import type { Hands } from '../../src/act/outcome.ts';
 import { realOutside } from '../../src/act/real.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { lookAtSelf } from '../../src/machine/process.ts';
 import type { LaunchStep, Step } from '../../src/model/plan.ts';
@@ -15,6 +14,7 @@ import { writeRegistered } from '../../src/runs/marks.ts';
 import { startPane } from '../../src/tmux/pane.ts';
 import type { Tmux } from '../../src/tmux/tmux.ts';
 import { viewServer } from '../../src/tmux/view.ts';
+import { boardAt } from '../support/boards.ts';
 import { aPolicy, aWorld, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -31,7 +31,7 @@ afterEach(() => {
 
 it('a dead pane is not closed while the row of its run lives, whatever the plan believed; then it is, and its screen kept', async () => {
   const places = placesOf({ stateDir: dir, config: join(dir, 'config.toml') }, {});
-  const board = openBoard(places.board);
+  const board = boardAt(places.board);
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };
   const { id, status, owner, claim_epoch, version } = await board.addTicket(

@@ -10,9 +10,9 @@ import { claim } from '../../src/act/launch/index.ts';
 import type { Hands } from '../../src/act/outcome.ts';
 import { realOutside } from '../../src/act/real.ts';
 import type { Board } from '../../src/board/port/index.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { writeRegistered } from '../../src/runs/marks.ts';
+import { boardAt } from '../support/boards.ts';
 import { aPolicy, aWorld, HOST, NOW } from '../support/builders.ts';
 
 let dir: string;
@@ -24,7 +24,7 @@ let launcher: ChildProcess;
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'mc-act-'));
   places = placesOf({ stateDir: dir, config: join(dir, 'config.toml') }, {});
-  board = openBoard(places.board);
+  board = boardAt(places.board);
   const tmux = { socket: places.socket, serverFile: places.server, binary: 'tmux' };
   const policy = aPolicy({ limits: { register_wait_seconds: 0.5 } });
   const known = { board, policy, tick_id: 't-1', clock: () => NOW };

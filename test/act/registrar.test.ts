@@ -21,12 +21,12 @@ import { Registrar } from '../../src/act/launch/registrar.ts';
 import { askedFile, stageRun } from '../../src/act/launch/script.ts';
 import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port/index.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import * as clock from '../../src/machine/clock.ts';
 import { textOfFile } from '../../src/machine/files.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId, lookAt } from '../../src/machine/process.ts';
 import { readMarks, readRegistered } from '../../src/runs/marks.ts';
+import { boardAt } from '../support/boards.ts';
 import { aProfile, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -42,7 +42,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), "mc-re'g-"));
   places = placesOf({ stateDir: join(dir, 'state'), config: join(dir, 'config.toml') }, {});
   ensureHostId(places.state);
-  board = openBoard(places.board);
+  board = boardAt(places.board);
   registrar = new Registrar(places, board, () => NOW);
   const ticket = { title: 't', body: '', status: 'todo', priority: 2, project: 'house', labels: [] } as const;
   const from = { agent: null, owner: null, author: 'ann', trusted: true, depends_on: [] };

@@ -11,10 +11,10 @@ import type { Hands } from '../../src/act/outcome.ts';
 import { realOutside } from '../../src/act/real.ts';
 import { command } from '../../src/agents/command.ts';
 import type { Board } from '../../src/board/port/index.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import * as clock from '../../src/machine/clock.ts';
 import { type Places, placesOf } from '../../src/machine/paths.ts';
 import { ensureHostId, hostId } from '../../src/machine/process.ts';
+import { boardAt } from '../support/boards.ts';
 import { aPolicy, aProfile, aProject, aWorld, NOW } from '../support/builders.ts';
 import { BOUND_MS } from '../support/sandbox.ts';
 
@@ -27,7 +27,7 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'mc-tb-'));
   places = placesOf({ stateDir: join(dir, 's'), config: join(dir, 'c.toml') }, {});
   ensureHostId(places.state);
-  board = openBoard(places.board);
+  board = boardAt(places.board);
 });
 afterEach(async () => {
   vi.restoreAllMocks();

@@ -8,6 +8,7 @@ import { OLD_TABLES } from '../../src/board/port/upkeep.ts';
 import { boardHealth, countOld, sweepOld, takeOld } from '../../src/board/sqlite/care.ts';
 import { openBoard } from '../../src/board/sqlite/index.ts';
 import { exercise, oneByOne } from '../contract/index.ts';
+import { boardAt } from '../support/boards.ts';
 import { NOW } from '../support/builders.ts';
 
 const prepared = new Set<string>();
@@ -23,7 +24,7 @@ afterAll(() => {
 exercise('sqlite, its statements listened to', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'mc-plans-'));
   const path = join(dir, 'board.sqlite');
-  const boards = [openBoard(path)] as const;
+  const boards = [boardAt(path)] as const;
   const others: ReturnType<typeof openBoard>[] = [];
   return {
     board: boards[0],

@@ -13,6 +13,7 @@ import { tryTickLock } from '../../src/machine/lock.ts';
 import { EXIT } from '../../src/model/errors.ts';
 import { exercise, type Opened, oneByOne } from '../contract/index.ts';
 import { memoryBoard } from '../explorer/board.ts';
+import { boardAt } from '../support/boards.ts';
 import { NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 import { Writers } from '../support/writers.ts';
@@ -70,7 +71,7 @@ const writers = new Writers();
 afterAll(() => writers.end());
 
 exercise('sqlite', async (): Promise<Opened> => {
-  const open: Board[] = [openBoard(path)];
+  const open: Board[] = [boardAt(path)];
   const [board] = open;
   if (board === undefined) throw new Error('unreachable');
   return {

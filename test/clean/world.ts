@@ -16,7 +16,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileBoard } from '../../src/board/open.ts';
 import type { Board } from '../../src/board/port/index.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Here } from '../../src/clean/here.ts';
 import { carryOut, propose } from '../../src/clean/index.ts';
 import { placesOf } from '../../src/machine/paths.ts';
@@ -24,6 +23,7 @@ import type { Acted, Found, Group, Item, Proposal } from '../../src/model/clean.
 import { NO_POLICY, type Project } from '../../src/model/policy.ts';
 import type { TicketStatus } from '../../src/model/ticket.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
+import { boardAt } from '../support/boards.ts';
 import { aProject } from '../support/builders.ts';
 
 export interface Tree {
@@ -55,7 +55,7 @@ export class World {
     this.git(this.repo, 'init', '-q', '-b', 'main');
     writeFileSync(join(this.repo, '.gitignore'), 'node_modules\n.env\n*.log\n');
     this.commit(this.repo, 'base');
-    this.board = openBoard(join(this.state, 'board.sqlite'));
+    this.board = boardAt(join(this.state, 'board.sqlite'));
   }
 
   get project(): Project {

@@ -2,12 +2,12 @@
  * The board of the explorer: the product's own SQL, over SQLite in memory. A state of the board is its rows; an
  * operation on a state is done once, for real, and remembered.
  */
-import Database from 'better-sqlite3';
+import type Database from 'better-sqlite3';
 import type { Board } from '../../src/board/port/index.ts';
 import { sqliteBoard } from '../../src/board/sqlite/board.ts';
-import { migrate } from '../../src/board/sqlite/migrations.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
+import { memoryDatabase } from '../support/boards.ts';
 
 type Row = Readonly<Record<string, string | number | null>>;
 
@@ -40,8 +40,7 @@ export interface Result {
 
 /** An empty board in memory with the product's schema: the same SQL as in a file. */
 export function memoryBoard({ rewrite, drop = [] }: Without = {}): { db: Database.Database; board: Board } {
-  const db = new Database(':memory:');
-  migrate(db, ':memory:');
+  const db = memoryDatabase();
   for (const what of drop) db.exec(`DROP ${what}`);
   const seen =
     rewrite === undefined

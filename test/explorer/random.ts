@@ -9,9 +9,9 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import type { Board } from '../../src/board/port/index.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import type { Runtime } from '../../src/model/runtime.ts';
 import type { TicketStatus } from '../../src/model/ticket.ts';
+import { boardAt } from '../support/boards.ts';
 import { NOW } from '../support/builders.ts';
 import { fc } from '../support/draws.ts';
 import { BOUND_MS } from '../support/wait.ts';
@@ -68,7 +68,7 @@ class World {
   static async open(): Promise<World> {
     const dir = mkdtempSync(join(tmpdir(), 'mc-random-'));
     const path = join(dir, 'board.sqlite');
-    const board = openBoard(path);
+    const board = boardAt(path);
     for (const title of TICKETS)
       await board.addTicket(
         {

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port/index.ts';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import { cli } from '../../src/cli/index.ts';
 import type { Portable } from '../../src/import/index.ts';
 import { wrongName } from '../../src/model/name.ts';
 import { clean, oneLine } from '../../src/model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../../src/model/ticket.ts';
+import { boardAt } from '../support/boards.ts';
 import { draws, fc } from '../support/draws.ts';
 
 const numRuns = draws(150);
@@ -174,7 +174,7 @@ it.each(['jsonl', 'csv'])(
       fc.asyncProperty(fc.array(made, { maxLength: 5 }), async (all) => {
         n += 1;
         const [first, second, file] = [join(dir, `a${n}`), join(dir, `b${n}`), join(dir, `${n}.${format}`)];
-        const board = openBoard(join(first, 'board.sqlite'));
+        const board = boardAt(join(first, 'board.sqlite'));
         await fill(board, all);
         await board.close();
         const before = bySource(await run(first, 'ticket', 'export', '--json'));
@@ -194,7 +194,7 @@ it.each(['jsonl', 'csv'])(
 
 it('an export of a board whose tickets were made there is known to it, and new to another one', async () => {
   const state = join(dir, 'native');
-  const board = openBoard(join(state, 'board.sqlite'));
+  const board = boardAt(join(state, 'board.sqlite'));
   const ticket: NewTicket = {
     ...{
       title: 'A',

@@ -1,11 +1,10 @@
 /** Tickets on a board in a file without a start of the program, which costs twenty times as much: hundreds of tests begin with one. */
-import { existsSync } from 'node:fs';
-import { openBoard } from '../../src/board/sqlite/index.ts';
 import { add } from '../../src/board/sqlite/people.ts';
 import { Store } from '../../src/board/sqlite/store.ts';
 import { ensureHostId } from '../../src/machine/process.ts';
 import { openDatabase } from '../../src/machine/sqlite/native.ts';
 import { userName } from '../../src/machine/user.ts';
+import { putBoard } from './boards.ts';
 import type { Sandbox } from './sandbox.ts';
 import { BOUND_MS } from './wait.ts';
 
@@ -19,7 +18,7 @@ export function putTicket(
     readonly agent: string | null;
   },
 ): string {
-  if (!existsSync(boardFile)) void openBoard(boardFile).close();
+  putBoard(boardFile);
   ensureHostId(state);
   const db = openDatabase(boardFile, { timeout: BOUND_MS });
   try {

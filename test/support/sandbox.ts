@@ -92,6 +92,7 @@ export function makeSandbox(
   const repo = join(dir, layout.repo);
   const config = join(dir, layout.config);
   const home = join(dir, 'home');
+  const before = new Set(pids());
   for (const one of [home, repo, dirname(config)]) mkdirSync(one, { recursive: true });
   const env: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
@@ -164,7 +165,7 @@ export function makeSandbox(
       });
       return { code: done.status, out: done.stdout, err: done.stderr };
     },
-    processes: () => leftover(state),
+    processes: () => leftover(state, before),
     async destroy() {
       // A board whose making was refused half-way is a file without tables.
       const rows =
@@ -172,12 +173,15 @@ export function makeSandbox(
         sandbox.sql("SELECT 1 FROM sqlite_master WHERE name = 'runtime_sessions'").length > 0
           ? sandbox.sql<{ pid: number }>('SELECT pid FROM runtime_sessions WHERE pid IS NOT NULL')
           : [];
-      sandbox.tmux('kill-server');
+      if (existsSync(sandbox.socket)) sandbox.tmux('kill-server');
       // The agents end by the server's hang-up; their process ids are ours alone, known from the board.
       await until(() => rows.every(({ pid }) => !lives(pid, state)));
       // Whatever ignores the hang-up, or is known to no row any more: told by this very state dir in its environment.
-      for (const pid of leftover(state)) end(pid);
-      await until(() => leftover(state).length === 0);
+      await until(() => {
+        const left = sandbox.processes();
+        for (const pid of left) end(pid);
+        return left.length === 0;
+      });
       rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     },
   };
@@ -239,12 +243,18 @@ function lives(pid: number, state: string): boolean {
   }
 }
 
-/** Every process of this sandbox that still runs; nothing where there is no /proc. */
-function leftover(state: string): number[] {
+/** Every process of this sandbox that still runs. None was there before the sandbox was: to read the environment of every process of the
+ *  machine costs more than the rest of a sandbox. */
+function leftover(state: string, before: ReadonlySet<number>): number[] {
+  return pids().filter((pid) => !before.has(pid) && lives(pid, state));
+}
+
+/** The processes of this machine; none where there is no /proc. */
+function pids(): number[] {
   if (!existsSync('/proc/self/environ')) return [];
   return readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 1 && pid !== process.pid && lives(pid, state));
+    .filter((pid) => pid > 1 && pid !== process.pid);
 }
 
 /** Kills a process that may be gone meanwhile. */

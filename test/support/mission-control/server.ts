@@ -10,10 +10,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { AskRequest, Board, Cas, Snapshot, SnapshotRequest } from '../../../src/board/port/index.ts';
-import { openBoard } from '../../../src/board/sqlite/index.ts';
 import { isDeath } from '../../../src/model/ends.ts';
 import { UserError } from '../../../src/model/errors.ts';
 import type { Runtime } from '../../../src/model/runtime.ts';
+import { boardAt } from '../boards.ts';
 import { startOf } from '../start.ts';
 import { type Asked, theContract } from './contract.ts';
 
@@ -147,7 +147,7 @@ export async function missionControl(
   }: Options = {},
 ): Promise<MissionControl> {
   const contract = theContract();
-  const board = openBoard(path);
+  const board = boardAt(path);
   const broken: string[] = [];
   const requests: { operation: string; status: number }[] = [];
   const faults: (Fault & { left: number })[] = [];

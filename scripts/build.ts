@@ -109,6 +109,8 @@ const BESIDE: Readonly<Record<string, string>> = {
   page: 'src/page/index.ts',
   // What reads and writes other tools' tickets: parsers, and the client of a forge.
   import: 'src/import/index.ts',
+  // What asks by a proxy, or by certificates of the machine.
+  proxied: 'src/machine/proxied.ts',
   // What Prometheus reads.
   metrics: 'src/metrics/index.ts',
   // What takes old things away, every ten minutes.

@@ -109,6 +109,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'doctor/agents.ts': 'openSync',
     'doctor/projects.ts': 'readdirSync',
     'doctor/ssh.ts': 'readdirSync',
+    'machine/proxied.ts': 'readFileSync',
     'notify/channels.ts': 'readFileSync',
     'agents/trust.ts': 'renameSync rmSync writeFileSync',
     'schedule/scheduler.ts': 'mkdirSync readFileSync rmSync',
@@ -276,6 +277,10 @@ describe('the architecture', () => {
     const own = (name: string) => name.startsWith('node:') || name.startsWith('model/');
     expect(sources.map(({ path }) => path)).toContain('machine/killswitch.ts');
     expect(offences('machine/killswitch.ts', own)).toEqual([]);
+  });
+
+  it('asks other machines in one place, which knows the way out', () => {
+    expect(lines(/\bfetch\((?!\))/, (path) => path === 'machine/outgoing.ts')).toEqual([]);
   });
 
   it('prints nowhere but in the report', () => {

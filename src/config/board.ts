@@ -8,6 +8,7 @@ import { EXIT, UserError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { type Complaint, complaintLine } from './load.ts';
 import { locator } from './locate.ts';
+import { configureNetwork } from './network.ts';
 import { BOARD } from './schema.ts';
 
 /** Where a board is that is no file of this machine. */
@@ -60,7 +61,9 @@ function server(dir: string, text: string, env: NodeJS.ProcessEnv): ServerAddres
   };
   let table: unknown;
   try {
-    table = (parse(text, { maxDepth: 50 }) as { readonly board?: unknown }).board;
+    const raw = parse(text, { maxDepth: 50 });
+    table = raw.board;
+    configureNetwork(raw.network, dir, env);
   } catch (error) {
     throw wrong(null, `which board is meant cannot be told: ${oneLine(String(error), 200)}`);
   }

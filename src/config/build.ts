@@ -18,6 +18,7 @@ import {
   HOOKS,
   LIMITS,
   METRICS,
+  NETWORK,
   NOTIFY,
   PAGE,
   PING,
@@ -59,6 +60,7 @@ export function build(raw: Table, around: Around): Policy {
   const ping = section('ping', PING);
   if (ping !== null) checkAddress(ping.url, ['ping', 'url'], complain);
   const metrics = metricsFile(section('metrics', METRICS), complain);
+  const network = Object.entries(section('network', NETWORK) ?? {}).filter(([, value]) => value !== null);
   const retention = check(RETENTION, raw.retention ?? {}, ['retention'], complain);
   const projects = named(raw.project, 'project', complain, (table, name) => projectOf(table, name, around));
   const agents = named(raw.agent, 'agent', complain, (table, name) => agentOf(table, name, board, around));
@@ -90,6 +92,7 @@ export function build(raw: Table, around: Around): Policy {
       return one && channel && { on: one.on, channel, project: one.project, label: one.label };
     }),
     ping,
+    network: network.map(([key]) => (key === 'ca_file' ? 'NODE_EXTRA_CA_CERTS' : key.toUpperCase())),
     metrics: metrics === null ? null : { file: expand(metrics, home) },
     retention: retention ?? NO_POLICY.retention,
     broken: [],

@@ -10,6 +10,7 @@ import {
   LIMITS,
   MASS_DEATH,
   METRICS,
+  NETWORK,
   NOTIFY,
   NOTIFY_COMMAND,
   NOTIFY_WEBHOOK,
@@ -364,6 +365,25 @@ const SAID: readonly Table<Said | string>[] = [
         example: '/var/lib/prometheus/node-exporter',
       },
       file: { says: 'or a file by its whole name', example: '~/mc_pickup.prom', remark: true },
+    },
+  },
+  {
+    ...{ name: 'network', schema: NETWORK, header: '[network]', sample: '[network]' },
+    says: 'How other machines are reached, for this program, git, hooks and agents, where the environment does not say it (a scheduler has no such variables)',
+    keys: {
+      https_proxy: {
+        says: 'proxy for https, as `HTTPS_PROXY`; a name and a password in it are never printed',
+        example: 'http://proxy.example:3128',
+      },
+      http_proxy: { says: 'proxy for http, as `HTTP_PROXY`', example: 'http://proxy.example:3128' },
+      no_proxy: {
+        says: 'who is asked directly, as `NO_PROXY`: names with all below them, addresses, ranges; this machine always is',
+        example: 'intranet.example, 10.0.0.0/8',
+      },
+      ca_file: {
+        says: 'certificates (PEM) that are trusted beside those of the machine, as `NODE_EXTRA_CA_CERTS`; relative to the configuration',
+        example: '~/corporate-ca.pem',
+      },
     },
   },
   {

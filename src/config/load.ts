@@ -7,6 +7,7 @@ import { messageOf } from '../model/errors.ts';
 import { DEFAULT_LIMITS, type Limits, NO_POLICY, type Policy } from '../model/policy.ts';
 import { build } from './build.ts';
 import { locator } from './locate.ts';
+import { configureNetwork } from './network.ts';
 import { readText, type Text } from './read.ts';
 import { LIMITS } from './schema.ts';
 
@@ -54,7 +55,9 @@ function policyOf(
   // Made when the first complaint needs it: most ticks have none.
   let placeOf: ReturnType<typeof locator> | undefined;
   try {
-    return build(parse(text, { maxDepth: 50 }), {
+    const raw = parse(text, { maxDepth: 50 });
+    configureNetwork(raw.network, dirname(o.file), o.env);
+    return build(raw, {
       ...{ dir: dirname(o.file), home: o.env.HOME || homedir() },
       complain: (path, says) => {
         placeOf ??= locator(text);

@@ -239,6 +239,21 @@ export const PING = v.object(
 
 export const METRICS = v.object({ file: v.optional(path), textfile_dir: v.optional(path) }, TABLE);
 
+const proxy = text(
+  'must be an address, such as "http://proxy.example:3128"',
+  /^(https?|socks5h?):\/\/[^\s/]+\/?$/i,
+);
+
+export const NETWORK = v.object(
+  {
+    https_proxy: v.optional(proxy),
+    http_proxy: v.optional(proxy),
+    no_proxy: v.optional(text('must be names, such as "intranet.example, 10.0.0.0/8"', SOME)),
+    ca_file: v.optional(text('must be a path', SOME)),
+  },
+  TABLE,
+);
+
 const days = whole(0, 36_500);
 
 export const RETENTION = v.object(
@@ -260,6 +275,7 @@ export const TOP = v.object({
   notify: v.optional(v.array(v.unknown(), 'must be tables, such as [[notify]]')),
   ping: v.optional(v.unknown()),
   metrics: v.optional(v.unknown()),
+  network: v.optional(v.unknown()),
   retention: v.optional(v.unknown()),
   project: v.optional(v.unknown()),
   agent: v.optional(v.unknown()),

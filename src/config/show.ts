@@ -140,7 +140,10 @@ function shown(key: string, value: TomlValue, file: string, table: string): Toml
       ]),
     );
   if (typeof value === 'string' && /^[a-z]+:\/\//i.test(value)) return withoutUser(value);
-  if ((key === 'prompt_file' || key === 'token_file' || key === 'secret_file') && typeof value === 'string')
+  if (
+    (key === 'prompt_file' || key === 'ca_file' || key === 'token_file' || key === 'secret_file') &&
+    typeof value === 'string'
+  )
     return value.startsWith('~/') ? value : resolve(dirname(file), value);
   return value;
 }

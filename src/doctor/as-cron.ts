@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
 import { userName } from '../machine/user.ts';
+import { ofThisShell } from '../model/environment.ts';
 import { installedPath, steering } from '../schedule/index.ts';
 import { type Finding, fail, ok, type Topic, type TopicFinding, warn } from './finding.ts';
 import { examine } from './index.ts';
@@ -34,7 +35,7 @@ export async function asCron(context: Context, begins: (what: string) => void): 
   const first = marked.filter((one) => one.only_as_cron === true);
   return [
     environment(env),
-    ...variables(context.env),
+    ...variables(context),
     ...first,
     ...marked.filter((one) => !first.includes(one)),
     ...here.filter(({ check }) => check === SCHEDULE),
@@ -120,12 +121,16 @@ function environment(env: NodeJS.ProcessEnv): TopicFinding {
   };
 }
 
-function variables(env: NodeJS.ProcessEnv): TopicFinding[] {
-  const names = steering(env);
+function variables({ places, env }: Context): TopicFinding[] {
+  const { network } = loadPolicy(places.config, env).policy;
+  const names = [
+    ...steering(env),
+    ...ofThisShell(env).filter((name) => !network.includes(name.toUpperCase())),
+  ];
   if (names.length === 0) return [];
   const says = `${names.join(', ')}: set here, and no tick of a scheduler sees it`;
   const topic: Topic = 'ticks';
   const fix =
-    'say it in the configuration; what is added to the entries of schedule install is taken out by the next one';
+    'say it in the configuration ([network] has proxies and certificates); what is added to the entries of schedule install is taken out by the next one';
   return [{ topic, ...warn('variables', says, fix), only_as_cron: true }];
 }

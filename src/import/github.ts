@@ -1,5 +1,6 @@
 import { bodyWithin, reasonOf } from '../machine/fetched.ts';
 import { octokitOf, readAnswer } from '../machine/octokit.ts';
+import { fetchOut } from '../machine/outgoing.ts';
 import { wrongName } from '../model/name.ts';
 import { oneLine } from '../model/text.ts';
 import { Fault, type Found, type Raw } from './row.ts';
@@ -124,7 +125,7 @@ function fetchWithin({ api, owner, repo }: Forge): typeof fetch {
     const url = new URL(input instanceof Request ? input.url : input);
     if (url.origin !== origin) throw new Fault(69, `${api} leads to ${url.origin}, which is not followed`);
     const signal = AbortSignal.timeout(ANSWER_MS);
-    const answer = await fetch(url, { ...init, redirect: 'manual', signal });
+    const answer = await fetchOut(url, { ...init, redirect: 'manual', signal });
     if (answer.status >= 300 && answer.status < 400)
       throw new Fault(2, `${owner}/${repo} has moved: name it as it is called now`);
     const body = await bodyWithin(answer, MAX_BYTES);

@@ -16,3 +16,16 @@ export function reasonOf(error: unknown): string {
   if (error.cause instanceof Error) return reasonOf(error.cause);
   return error.message || ((error as NodeJS.ErrnoException).code ?? 'no reason was told');
 }
+
+/** The way to the other machine is at fault. Its words hold neither the address that was asked nor what the proxy was told. */
+export class NoWay extends Error {
+  override readonly name = 'NoWay';
+}
+
+/** Whether nobody who is trusted has signed the certificate. */
+export function isMistrust(error: unknown): boolean {
+  const code = error instanceof Error ? (error.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
+  return /^(UNABLE_TO_(VERIFY_LEAF_SIGNATURE|GET_ISSUER_CERT(_LOCALLY)?)|(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT))$/.test(
+    code ?? '',
+  );
+}

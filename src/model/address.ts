@@ -5,6 +5,10 @@ export function addressFault(address: string, { query }: { readonly query: boole
   if (url === null || !/^https?:$/.test(url.protocol)) return 'not an http address';
   if (url.username !== '' || url.password !== '' || (!query && (url.search !== '' || url.hash !== '')))
     return `must be an origin and a path, without a name${query ? ' or a password' : ', a password or a query'}`;
-  const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || loopback ? null : 'http is for this machine alone: use https';
+  return url.protocol === 'https:' || isHere(url) ? null : 'http is for this machine alone: use https';
+}
+
+/** Whether it is of this machine, by what can be told without asking anybody. */
+export function isHere({ hostname }: URL): boolean {
+  return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }

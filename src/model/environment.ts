@@ -69,10 +69,8 @@ export function gitSettingsOf(env: Environment): Record<string, string> {
 /** Those that are set here and that say how other machines are reached: a scheduler does not have them. Names alone, in their order: a
  *  value may be secret. */
 export function ofThisShell(env: Environment): string[] {
-  const git = Object.keys(gitSettingsOf(env)).filter((name) =>
-    /^GIT_(SSH|SSL|HTTP|PROXY|CONFIG|EXEC)/.test(name),
-  );
-  const known = [...BOTH_CASES, ...CERTIFICATES, ...IDENTITY].filter((name) => env[name]);
+  const git = Object.keys(gitSettingsOf(env)).filter((name) => /^GIT_(SSH|SSL|HTTP|PROXY)/.test(name));
+  const known = [...BOTH_CASES, ...CERTIFICATES].filter((name) => env[name]);
   return [...new Set([...known, ...git])].sort();
 }
 

@@ -19,6 +19,8 @@ export interface Policy {
   readonly notify: readonly NotifySpec[];
   /** The address that is told of the start and the end of each tick; null = none. */
   readonly ping: PingSpec | null;
+  /** Variables of the network that the configuration sets, in capitals: what they are is in the environment. */
+  readonly network: readonly string[];
   /** The file of metrics that each tick writes; null = none. */
   readonly metrics: MetricsSpec | null;
   readonly retention: Retention;
@@ -235,6 +237,7 @@ export const NO_POLICY: Policy = {
   page: null,
   notify: [],
   ping: null,
+  network: [],
   metrics: null,
   // A configuration that can't be read may have wanted to keep everything.
   retention: { ticks_days: 0, history_days: 0, runs_days: 0 },

@@ -5,6 +5,7 @@ import { basename, delimiter, dirname, isAbsolute, join, resolve } from 'node:pa
 import { loadPolicy } from '../config/load.ts';
 import type { Places } from '../machine/paths.ts';
 import { findProgram } from '../machine/programs.ts';
+import { ofThisShell } from '../model/environment.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
@@ -138,10 +139,15 @@ export function steering(env: NodeJS.ProcessEnv): string[] {
 }
 
 /** A scheduler's environment is bare. What this one has and that one has not is told, never copied: it may be secret. */
-function environmentNotes({ agents, broken }: Policy, env: NodeJS.ProcessEnv): string[] {
+function environmentNotes({ agents, broken, network: told }: Policy, env: NodeJS.ProcessEnv): string[] {
   const notes = broken.slice(0, 1).map((one) => `ticks launch nothing yet: ${oneLine(one, 300)}`);
   for (const name of steering(env).sort())
     notes.push(`${name} is set here; a scheduled tick does not have it`);
+  const network = ofThisShell(env).filter((name) => !told.includes(name.toUpperCase()));
+  if (network.length > 0)
+    notes.push(
+      `${network.join(', ')}: set here, and a scheduled tick does not have it; [network] of the configuration names proxies and certificates for ticks, git and agents`,
+    );
   const basic = ['HOME', 'PATH', 'USER', 'LOGNAME', 'SHELL'];
   for (const { name, pass_env } of agents.values()) {
     const lacks = pass_env.filter((one) => !basic.includes(one) && !one.startsWith('MC_PICKUP_'));

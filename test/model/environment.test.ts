@@ -32,7 +32,7 @@ test('a scheduler is said to lack what reaches other machines, by name and never
     GIT_DIR: '/d',
   };
   expect(ofThisShell({ ...env, GIT_SSH_COMMAND: 'ssh -i k', GIT_EDITOR: 'vi', NO_PROXY: '' })).toEqual([
-    ...['GIT_SSH_COMMAND', 'SSH_AUTH_SOCK', 'SSL_CERT_FILE', 'https_proxy'],
+    ...['GIT_SSH_COMMAND', 'SSL_CERT_FILE', 'https_proxy'],
   ]);
 });
 

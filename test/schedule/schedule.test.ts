@@ -180,6 +180,11 @@ pass_env = ["ANTHROPIC_API_KEY", "HOME"]
       'MC_PICKUP_KILLSWITCH is set here; a scheduled tick does not have it',
       expect.stringMatching(/^agent one hands on ANTHROPIC_API_KEY \(pass_env\)/),
     ]);
+    const network = { HTTPS_PROXY: 'http://ann:secret@p:1', no_proxy: '.corp', SSL_CERT_FILE: '/ca' };
+    const says = expect.stringMatching(/^HTTPS_PROXY, SSL_CERT_FILE, no_proxy: set here, .*\[network\]/);
+    expect(wishOf(here(network)).notes).toContainEqual(says);
+    box.configure('[network]\nhttps_proxy = "http://p:1"\nno_proxy = ".corp"\nca_file = "ca.pem"\n');
+    expect(wishOf(here({ ...network, SSL_CERT_FILE: '' })).notes.join()).not.toContain('set here');
     expect(JSON.stringify(wishOf(here({ ANTHROPIC_API_KEY: 'secret' })))).not.toContain('secret');
   });
 

@@ -344,6 +344,7 @@ export function aPolicy(
     page: null,
     notify: [],
     ping: null,
+    network: [],
     metrics: null,
     retention: NO_POLICY.retention,
     broken: [],

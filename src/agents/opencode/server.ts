@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { numberOf, readObject, textOf } from '../../machine/files.ts';
 import { textAt } from '../../machine/foreign.ts';
+import { fetchOut } from '../../machine/outgoing.ts';
 import { procLink, procNames, procText } from '../../machine/proc.ts';
 import { lookAt } from '../../machine/process.ts';
 import type { AgentLook } from '../adapter.ts';
@@ -39,7 +40,7 @@ export function passwordOf(session: string): string {
 
 async function ask(url: string, password: string, signal: AbortSignal): Promise<unknown> {
   const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
-  const answer = await fetch(url, { signal, redirect: 'error', headers: { authorization } });
+  const answer = await fetchOut(url, { signal, redirect: 'error', headers: { authorization } });
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   if (Number(answer.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('too long an answer');
   return answer.json();

@@ -7,6 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import * as v from 'valibot';
 import { monotonicMs } from '../../machine/clock.ts';
 import { bodyWithin, reasonOf } from '../../machine/fetched.ts';
+import { fetchOut } from '../../machine/outgoing.ts';
 import { EXIT, UserError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
 
@@ -110,7 +111,7 @@ async function once(server: Server, call: Call, key: string | null, end: number)
     setTimeout(() => stop.abort(new Error('the answer did not end in time')), left),
   ];
   try {
-    const answer = await fetch(urlOf(server, call), {
+    const answer = await fetchOut(urlOf(server, call), {
       method: call.method,
       headers: headersOf(server, call, key),
       body: call.body === undefined ? null : JSON.stringify(call.body),

@@ -1,5 +1,6 @@
 import { bodyWithin, reasonOf } from '../../machine/fetched.ts';
 import { octokitOf, readAnswer } from '../../machine/octokit.ts';
+import { fetchOut } from '../../machine/outgoing.ts';
 import { type Forge, ForgeError, type PullRequest, type Wanted, webAddress } from './forge.ts';
 
 const CALL_MS = 15_000;
@@ -64,7 +65,11 @@ export function gitHub(o: Options): Forge {
 /** No redirect, a bound in time and one in size: what answers is not trusted to be GitHub. */
 function bounded(call_ms: number): typeof fetch {
   return async (input, init) => {
-    const answer = await fetch(input, { ...init, redirect: 'error', signal: AbortSignal.timeout(call_ms) });
+    const answer = await fetchOut(new URL(input instanceof Request ? input.url : input), {
+      ...init,
+      redirect: 'error',
+      signal: AbortSignal.timeout(call_ms),
+    });
     const body = await bodyWithin(answer, MAX_BYTES);
     if (body === null) throw new Error(`the answer is larger than ${MAX_BYTES} bytes`);
     return readAnswer(answer, body);

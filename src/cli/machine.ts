@@ -14,6 +14,7 @@ export function defineMachine(program: Command, run: Run): void {
         '--fix',
         'first take over the worktrees of a state dir that is gone, and put settings of repositories back that changed during a run',
       )
+      .option('--meant', 'first take settings of repositories that changed during a run for meant')
       .action((o) => run(async (c) => (await import('../commands/doctor.ts')).doctor(c, o))),
     ['mc-pickup doctor', 'before the first tick, and whenever nothing is launched'],
     ['mc-pickup doctor --as-cron', 'what cron finds, with its short PATH and without your variables'],

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts';
 import { asCron } from '../doctor/as-cron.ts';
 import { examine } from '../doctor/index.ts';
 import { takeOver } from '../doctor/locks.ts';
-import { restoreSettings } from '../doctor/settings.ts';
+import { restoreSettings, settleSettings } from '../doctor/settings.ts';
 import { show } from '../doctor/show.ts';
 import { lookAtOnce } from '../machine/holds.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
@@ -14,9 +14,11 @@ import { isTerminal } from '../report/terminal.ts';
  *  wrong and what to do. What is held is looked at again by the next tick: whoever asks may have mended it. Exit 78 where something has to be mended before agents can be launched. */
 export async function doctor(
   context: Context,
-  o: { readonly asCron?: boolean; readonly fix?: boolean } = {},
+  o: { readonly asCron?: boolean; readonly fix?: boolean; readonly meant?: boolean } = {},
 ): Promise<ExitCode> {
   const { out, places } = context;
+  // Before anything is put back.
+  if (o.meant === true) for (const line of await settleSettings(places, Date.now())) out.warn(line);
   if (o.fix === true) for (const line of await mended(context)) out.warn(line);
   const look = o.asCron === true ? asCron : examine;
   const findings = await showing(context, 'looking', (say) => look(context, say));

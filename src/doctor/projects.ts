@@ -9,6 +9,7 @@ import { standing } from './disk.ts';
 import { type Finding, fail, looked, ok, warn } from './finding.ts';
 import { lockFindings } from './locks.ts';
 import { repository } from './repository.ts';
+import { worktreeFindings } from './worktrees.ts';
 
 /** Every project: its repository and base, what its agents commit as, its hooks, its worktrees, and who trusts it. */
 export async function projectFindings(
@@ -27,6 +28,7 @@ export async function projectFindings(
         ...hooks(project, context),
         ...worktrees(project, context, closed),
         ...lockFindings(project, context.places.state),
+        ...worktreeFindings(project, context.places, closed),
       ];
     }),
   );

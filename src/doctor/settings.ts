@@ -3,7 +3,7 @@ import type { Places } from '../machine/paths.ts';
 import { many } from '../model/text.ts';
 import { age } from '../model/times.ts';
 import { stampOf } from '../workspace/aside.ts';
-import { keepConfig, type Left, lefts } from '../workspace/commons-notes.ts';
+import { forgetLeft, keepConfig, type Left, lefts } from '../workspace/commons-notes.ts';
 import { type Change, putBack, same, settingsIn, wordsOf } from '../workspace/settings.ts';
 import { type Finding, warn } from './finding.ts';
 
@@ -25,11 +25,27 @@ export async function settingFindings(
       warn(
         'settings',
         `${join(left.common, 'config')} was changed ${when}: ${says}`,
-        'if nobody meant it, mc-pickup doctor --fix puts it back, and keeps a copy',
+        'if nobody meant it, mc-pickup doctor --fix puts it back, and keeps a copy; if it is meant, mc-pickup doctor --meant says so once',
       ),
     );
   }
   return found;
+}
+
+/** They are meant: from now on they are as it was, and no `--fix` puts them back. A line for each. */
+export async function settleSettings(
+  { commons }: Pick<Places, 'commons'>,
+  now_ms: number,
+): Promise<string[]> {
+  const lines: string[] = [];
+  for (const left of lefts(commons)) {
+    const still = await stillChanged(left, now_ms);
+    lines.push(
+      ...still.map((one) => `${join(left.common, 'config')}: ${wordsOf(one)}: it is meant, and stays`),
+    );
+    forgetLeft(commons, left.common);
+  }
+  return lines;
 }
 
 /** Puts them back, each file kept as it is before. What was done, a line for each. */

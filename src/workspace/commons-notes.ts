@@ -65,7 +65,16 @@ export function noteLeft(notes: string, left: Left): void {
   }));
   const others = known.filter(({ key }) => !changes.some((one) => one.key === key));
   const all = [...others, ...changes].filter(({ before, after }) => !same(before, after));
-  write(notes, `settings-${fnv1a(left.common)}.json`, { ...left, changes: all });
+  write(notes, leftOf(left.common), { ...left, changes: all });
+}
+
+/** What was changed there is meant: nothing is to be said of it any more. */
+export function forgetLeft(notes: string, common: string): void {
+  removeFileAt(join(notes, leftOf(common)));
+}
+
+function leftOf(common: string): string {
+  return `settings-${fnv1a(common)}.json`;
 }
 
 /** What runs have left changed, a repository each. */

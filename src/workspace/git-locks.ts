@@ -39,19 +39,7 @@ const SHARED = ['packed-refs.lock', 'config.lock', 'shallow.lock', 'refs/stash.l
 
 /** Looks for locks before somebody works there. */
 export async function locksLeft(site: Site, witness: Witness | undefined): Promise<LockLeft> {
-  const { common, target, project } = site;
-  const own = ownDir(common, target);
-  const mine = [...(own === null ? [] : locksBelow(own, DEPTH)), ...ofBranches(site)].slice(0, MOST);
-  const [, on = 'HEAD'] = /^ref: (refs\/.+)$/.exec(own === null ? '' : textOf(join(own, 'HEAD'))) ?? [];
-  const shared = [
-    ...SHARED,
-    `${on}.lock`,
-    `refs/heads/${project.base}.lock`,
-    `refs/remotes/${project.remote}/${project.base}.lock`,
-  ];
-  const others = [...new Set(shared)]
-    .map((name) => join(common, name))
-    .filter((path) => !mine.includes(path) && ageOf(path) > LONG_MS);
+  const { mine, others } = locksAt(site);
   if (mine.length + others.length === 0) return NONE;
   const gone: string[] = [];
   const left: string[] = [];
@@ -67,6 +55,39 @@ export async function locksLeft(site: Site, witness: Witness | undefined): Promi
       `git is locked by ${path} for ${Math.round(ageOf(path) / 60_000)} min, for all of the repository: if no git works there, remove it`,
     );
   return { warnings: [...gone, ...left], tells: left };
+}
+
+/** The locks of a worktree and its branches, and those of what all share that have stood for long. */
+function locksAt(site: Site): { readonly mine: readonly string[]; readonly others: readonly string[] } {
+  const { common, target, project } = site;
+  const own = ownDir(common, target);
+  const mine = [...(own === null ? [] : locksBelow(own, DEPTH)), ...ofBranches(site)].slice(0, MOST);
+  const [, on = 'HEAD'] = /^ref: (refs\/.+)$/.exec(own === null ? '' : textOf(join(own, 'HEAD'))) ?? [];
+  const shared = [
+    ...SHARED,
+    `${on}.lock`,
+    `refs/heads/${project.base}.lock`,
+    `refs/remotes/${project.remote}/${project.base}.lock`,
+  ];
+  const others = [...new Set(shared)]
+    .map((name) => join(common, name))
+    .filter((path) => !mine.includes(path) && ageOf(path) > LONG_MS);
+  return { mine, others };
+}
+
+/** A lock that has stood for longer than git takes for anything. `ours`: of the worktree, or of a branch of its ticket. */
+export interface OldLock {
+  readonly path: string;
+  readonly minutes: number;
+  readonly ours: boolean;
+}
+
+/** Those that the next launch in a worktree will meet. Touches nothing. */
+export function oldLocks(site: Site): OldLock[] {
+  const { mine, others } = locksAt(site);
+  return [...mine, ...others]
+    .filter((path) => ageOf(path) > LONG_MS)
+    .map((path) => ({ path, minutes: Math.round(ageOf(path) / 60_000), ours: mine.includes(path) }));
 }
 
 /** Why a lock may have an owner; null = it had one that is dead, and is gone. */

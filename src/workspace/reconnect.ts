@@ -31,8 +31,9 @@ export async function reconnect(site: Site, shared: Shared): Promise<string | nu
     return mended;
   }
   await dropTrial(site);
-  const there = gitDirFor(site);
-  if (there === 'foreign') return null;
+  const apart = whereApart(site);
+  if (apart === null) return null;
+  const { there } = apart;
   if (there !== null) {
     const whose = whoseLock(there, site.me);
     if (whose.kind === 'other') return no('other_board', saysOf(target, whose));
@@ -42,7 +43,19 @@ export async function reconnect(site: Site, shared: Shared): Promise<string | nu
     await stageNothing(target, there);
     return `${target} and ${common} had lost each other: joined again by git worktree repair`;
   }
-  return lookAtName(join(target, '.git')) === null ? null : registerAnew(site, shared);
+  return registerAnew(site, shared);
+}
+
+/** Whether they have lost each other, and the git dir that it had; null = it is gone. Touches nothing. */
+export function whereApart(site: Site): { readonly there: string | null } | null {
+  const { target } = site;
+  if (isPlainDir(join(target, '.git'))) return null;
+  const own = ownGitDir(target);
+  if (own !== null)
+    return ['HEAD', 'commondir'].some((name) => isBlank(join(own, name))) ? { there: own } : null;
+  const there = gitDirFor(site);
+  if (there === 'foreign') return null;
+  return there === null && lookAtName(join(target, '.git')) === null ? null : { there };
 }
 
 /** A disk that lost its power leaves empty files: without HEAD, or the way to the repository, git knows no worktree there. The log of HEAD

@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { worktreeFindings } from '../../src/doctor/worktrees.ts';
 import { lookAtProcesses, type Processes } from '../../src/machine/processes.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
@@ -52,7 +53,7 @@ interface Over {
 async function go({ to_ms = Date.now() + 1000, processes = () => lookAtProcesses(dir) }: Over = {}) {
   const made = await prepareWorkspace({
     ...{ project: aProject({ name: 'p', repo }), ticket: { id: 'MC-1', title: 'Mend it', created_at_ms: 7 } },
-    ...{ root: join(dir, 'trees'), witness: { worked: async () => [{ from_ms, to_ms }], processes } },
+    ...{ root: join(dir, 'p'), witness: { worked: async () => [{ from_ms, to_ms }], processes } },
   });
   if (!made.ok) throw new Error(made.error);
   return made;
@@ -148,6 +149,20 @@ it('the locks of what all share are named after a minute, and never removed', as
   const paths = shared.map((name) => join(repo, '.git', name));
   for (const path of paths) writeFileSync(path, '');
   expect((await go()).tells).toBeUndefined();
+  const old = join(own, 'index.lock');
+  writeFileSync(old, '');
+  const told = (closed: string[] = []) =>
+    worktreeFindings(aProject({ name: 'p', repo }), { worktrees: dir }, new Set(closed));
+  expect(told()).toEqual([]);
+  // What has stood for long is named by doctor beforehand.
+  for (const path of [old, ...paths]) utimesSync(path, 1, 1);
+  expect(
+    told()
+      .map(({ fix }) => fix?.split(' ').at(-1) ?? '')
+      .sort(),
+  ).toEqual([old, ...paths].sort());
+  expect(told(['MC-1'])).toEqual([]);
+  rmSync(old);
   const past = Date.now() / 1000 - 120;
   for (const path of paths) utimesSync(path, past, past);
   from_ms = 0;

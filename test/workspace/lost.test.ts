@@ -13,6 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { worktreeFindings } from '../../src/doctor/worktrees.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
@@ -184,6 +185,9 @@ describe('a worktree is gone on with, and no file of it is touched, where', () =
       key: 'MC-1@7',
     });
     expect(judged).toMatchObject({ ok: false });
+    // Said beforehand as well, without a touch.
+    const told = () => worktreeFindings(project(), { worktrees: join(state, 'worktrees') }, new Set());
+    expect(told()).toMatchObject([{ result: 'warn', says: expect.stringContaining(worktree) }]);
     expect(await go()).toMatchObject({ ok: true, worktree, branch, created: false });
     expect(filesOf(worktree)).toEqual(files);
     expect(git(worktree, 'log', '--format=%s')).toBe('committed\nbegun');
@@ -199,6 +203,7 @@ describe('a worktree is gone on with, and no file of it is touched, where', () =
       new RegExp(`worktree ${worktree}\\n[^\\n]*\\nbranch refs/heads/${branch}\\nlocked .*mc-pickup MC-1 of`),
     );
     expect(await go()).toMatchObject({ ok: true, created: false, warnings: [] });
+    expect(told()).toEqual([]);
     expect(readdirSync(join(worktree, '..'))).toEqual(['MC-1']);
   });
 });

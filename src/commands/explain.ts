@@ -8,7 +8,9 @@ import type { Ticket } from '../model/ticket.ts';
 import { explainedLines } from '../report/explain.ts';
 import { historyOf } from '../report/history.ts';
 import { runJson } from '../report/run.ts';
+import { runDir } from '../runs/dirs.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
+import { outputOf } from '../runs/output.ts';
 import { notComing } from '../status/in-vain.ts';
 import { nextOf } from '../tick/next.ts';
 
@@ -50,7 +52,8 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       });
       return EXIT.ok;
     }
-    const all = { ticket, ...past, sent, steps, skips, live, leftovers, in_vain };
+    const printed = newest === undefined ? null : outputOf(runDir(context.places.runs, newest.mark));
+    const all = { ticket, ...past, sent, steps, skips, live, leftovers, in_vain, printed };
     for (const line of explainedLines(all, context, Date.now())) context.out.painted(line);
     return EXIT.ok;
   });

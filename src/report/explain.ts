@@ -35,6 +35,8 @@ export interface Explained {
   readonly leftovers: readonly LeftoverFacts[];
   /** Tickets that it waits for in vain. */
   readonly in_vain: readonly NotComing[];
+  /** What is kept of the output of its newest run, if that is headless. */
+  readonly printed: { readonly path: string; readonly left_out_bytes: number } | null;
 }
 
 /** What happened to a ticket in order, what it waits for, and what a person may type. */
@@ -49,6 +51,7 @@ export function explainedLines(
     ...it.words.slice(-MOST_WORDS).map((one) => ['said', saidWords(one, now_ms)] as const),
     ...(review === undefined ? [] : [['review', reviewWords(review, now_ms)] as const]),
     ...nowWords(it, now_ms),
+    ...outputWords(it),
     ...it.in_vain.map((one) => ['now', `${notComingWords(one)}: it waits for that in vain`] as const),
     ...it.leftovers.map(
       (one) => ['left', `${leftoverWords(one)}, by run ${one.run}, which has ended`] as const,
@@ -137,6 +140,13 @@ function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: numbe
   }
   if (steps.length + skips.length === 0) words.push(['now', `nothing to do while it is ${ticket.status}`]);
   return words;
+}
+
+/** Said only where not all of it is kept. */
+function outputWords({ printed }: Explained): [string, string][] {
+  if (printed === null || printed.left_out_bytes === 0) return [];
+  const mb = Math.round(printed.left_out_bytes / 1024 / 1024);
+  return [['output', `its beginning and its end are kept, ${mb} MB between are left out (${printed.path})`]];
 }
 
 function hintsFor({ ticket, skips, live, runs: [newest], leftovers, in_vain }: Explained): readonly Hint[] {

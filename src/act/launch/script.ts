@@ -8,6 +8,7 @@ import { octal, userUmask } from '../../machine/umask.ts';
 import type { AgentProfile } from '../../model/policy.ts';
 import { makeRunDirs, ownDir, runDir, writeForAgent, writeOwn } from '../../runs/dirs.ts';
 import { ENV_NAME } from '../../runs/environment.ts';
+import { outputLines } from '../../runs/output.ts';
 import type { RunFile } from '../../runs/run-file.ts';
 import { RESERVE, RESERVED_BYTES } from '../../runs/said.ts';
 import { makeTmuxDir } from '../../tmux/dir.ts';
@@ -123,7 +124,6 @@ function launchScript(
   const dir = runDir(places.runs, stage.run);
   const asked = shellQuote(askedFile(dir));
   const umask = userUmask();
-  const log = shellQuote(join(ownDir(dir), 'output.log'));
   const pointed = Buffer.byteLength(stage.prompt) > MAX_ARGV_PROMPT;
   const pointer = `Read the file ${promptFile} and do the ticket in it.`;
   const words = argv.map((word) => {
@@ -153,12 +153,12 @@ function launchScript(
       : []),
     // With them a plain `tmux kill-server` of the agent would end the server of all agents. `register` needs them, so that they go only now.
     'unset TMUX TMUX_PANE',
-    ...(stage.headless ? [`: >>${log}`] : []),
+    ...(stage.headless ? outputLines(dir) : []),
     // What the agent makes is the user's; all that is made before is private.
     ...(umask === null ? [] : [`umask ${octal(umask)}`]),
-    // Of a headless agent the output goes to a file. tmux hangs a pane up once nobody holds its terminal open; a client may take its standard
+    // Of a headless agent the output is written down. tmux hangs a pane up once nobody holds its terminal open; a client may take its standard
     // input for its prompt, and close it, so that descriptor 9 holds the terminal. (A client that replaces its own process may close that one.)
-    `exec ${words.join(' ')}${stage.headless ? ` 9<&0 >>${log} 2>&1` : ''}`,
+    `exec ${words.join(' ')}${stage.headless ? ' 9<&0 >&8 2>&1 8>&-' : ''}`,
   ].join('\n')}\n`;
 }
 

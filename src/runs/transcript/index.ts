@@ -11,9 +11,10 @@ import type { Tmux } from '../../tmux/tmux.ts';
 import { agentLook } from '../activity.ts';
 import { placeOfRun } from '../dirs.ts';
 import { foldEvents } from '../events.ts';
+import { outputText } from '../output.ts';
 import { readRunFile } from '../run-file.ts';
 import { claudeTurns, codexTurns, geminiTurns, opencodeLines, opencodeTurns } from './clients.ts';
-import { type Turn, textIn } from './turn.ts';
+import { MAX_BYTES, type Turn, textIn } from './turn.ts';
 
 export type { Turn } from './turn.ts';
 
@@ -63,7 +64,7 @@ async function ofClient(kind: AgentKind, look: AgentLook, looked: string[]): Pro
 /** Its database is its own; while it lives its server tells, and without a terminal its output does. */
 async function ofOpencode(look: AgentLook, looked: string[]): Promise<Found | null> {
   const log = logOf(look.runDir);
-  const text = textIn(log);
+  const text = outputText(look.runDir, MAX_BYTES);
   const lines = text === null ? [] : opencodeLines(text);
   if (lines.length > 0) return { from: log, turns: lines };
   const exported = look.session === null ? '' : `: opencode export ${look.session} prints it`;
@@ -82,7 +83,7 @@ async function ofTerminal(row: Runtime, dir: string, tmux: Tmux, looked: string[
   const log = logOf(dir);
   const screen = placeOfRun(dir, 'screen.txt');
   looked.push(log);
-  const logged = textIn(log);
+  const logged = outputText(dir, MAX_BYTES);
   if (logged !== null && logged.trim() !== '') return { from: log, turns: lines(logged) };
   if (row.ended_at_ms === null && row.tmux_pane !== null) {
     looked.push(`its pane ${row.tmux_pane}`);

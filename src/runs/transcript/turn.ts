@@ -13,7 +13,7 @@ export interface Turn {
 export type Entry = Record<string, unknown>;
 
 /** Beyond this only the end of a record is read. */
-const MAX_BYTES = 64 * 1024 * 1024;
+export const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_CALL = 300;
 
 /** The text of a plain file, or its end; null = there is none that can be read. A pipe in its place holds nobody up. */

@@ -3,12 +3,15 @@
 // Node instead of refusing it), and runs the bundle from V8's code cache. Nothing else. CommonJS, since
 // importing `node:fs` into an ES module alone costs as much as the killswitch gate: every export is read, and with
 // them the streams.
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const { napi } = process.versions;
+
+/** The Node-API that the native SQLite module is built for: Node 22.14 and 23.6 have it, and 22.13 ends in a segmentation fault. */
+const NODE_API = 10;
 
 /** The code of an error that says what is wrong with this installation. */
 const NOT_WHOLE = 'MC_PICKUP_NOT_WHOLE';
 
-if (major > 22 || (major === 22 && minor >= 13)) start(`${__dirname}/../dist`);
+if (Number(napi) >= NODE_API) start(`${__dirname}/../dist`);
 else startWithOwnNode();
 
 async function start(dist) {
@@ -187,7 +190,7 @@ function startWithOwnNode() {
     start('/bin/sh', [launcher, ...words], { MC_PICKUP_SEARCH: '1' });
   else {
     process.stderr.write(
-      `mc-pickup: found Node ${process.versions.node} at ${process.execPath}, but needs Node 22.13 or newer\n`,
+      `mc-pickup: found Node ${process.versions.node} at ${process.execPath}, but needs Node 22.14 or newer\n`,
     );
     process.exitCode = 78;
   }

@@ -75,7 +75,7 @@ const COMMON = {
   bundle: true,
   platform: 'node',
   format: 'cjs',
-  target: 'node22.13',
+  target: 'node22.14',
   minify: true,
   legalComments: 'none', // the licences are in a file of their own
   metafile: true,

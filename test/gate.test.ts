@@ -53,16 +53,20 @@ it('a tick that nothing is to follow loads two bundles, and one that something f
   expect(tick()).toEqual(['main', 'tick']);
 });
 
+/** Node 22.13 as it says of itself: recent, and its Node-API one older than the native SQLite module needs. */
+const OLD = `for (const [name, value] of [['node', '22.13.0'], ['napi', '9']])
+  Object.defineProperty(process.versions, name, { value });`;
+
 it('an old Node without a checkout of its own is told which version was found, where, and what is needed: exit 78', () => {
   mkdirSync(join(dir, 'bin'));
   copyFileSync('bin/mc-pickup.js', join(dir, 'bin', 'mc-pickup.cjs'));
   const old = join(dir, 'old.mjs');
-  writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '20.11.1' });");
+  writeFileSync(old, OLD);
   const done = spawnSync(process.execPath, ['--import', old, join(dir, 'bin', 'mc-pickup.cjs'), 'status'], {
     encoding: 'utf8',
   });
   expect(done.status).toBe(78);
-  expect(done.stderr).toMatch(/^mc-pickup: found Node 20\.11\.1 at \S+, but needs Node 22\.13 or newer\n$/);
+  expect(done.stderr).toMatch(/^mc-pickup: found Node 22\.13\.0 at \S+, but needs Node 22\.14 or newer\n$/);
 });
 
 it('an old Node in the place of the one that the launcher names has the launcher look for another, once', () => {
@@ -70,7 +74,7 @@ it('an old Node in the place of the one that the launcher names has the launcher
   copyFileSync('bin/mc-pickup.js', join(dir, 'bin', 'mc-pickup.cjs'));
   writeFileSync(join(dir, 'bin', 'mc-pickup'), 'echo "$MC_PICKUP_SEARCH" "$@"; exit 3');
   const old = join(dir, 'old.mjs');
-  writeFileSync(old, "Object.defineProperty(process.versions, 'node', { value: '20.11.1' });");
+  writeFileSync(old, OLD);
   const start = (search: string) =>
     spawnSync(process.execPath, ['--import', old, join(dir, 'bin', 'mc-pickup.cjs'), 'status', 'a b'], {
       env: { PATH: process.env.PATH, MC_PICKUP_STATE_DIR: dir, MC_PICKUP_SEARCH: search },

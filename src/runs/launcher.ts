@@ -8,7 +8,7 @@ import type { Places } from '../machine/paths.ts';
  */
 
 /** The oldest Node that will do: that of "engines" in package.json. */
-const NEEDS = { major: 22, minor: 13 };
+const NEEDS = { major: 22, minor: 14 };
 
 /** By its second line the script is known as ours, wherever it is met. */
 const MARK = '# The launcher of mc-pickup';

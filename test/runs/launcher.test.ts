@@ -61,12 +61,12 @@ function start(
 const MODULE = 'lib/node_modules/mc-pickup/bin/mc-pickup.js';
 
 it('as a rule it becomes Node at once, in the very same process, and takes words as they are', () => {
-  const [is, bin] = [node(join(dir, 'n', 'node'), '22.13.0'), program(join(dir, 'p', 'mc-pickup.js'))];
+  const [is, bin] = [node(join(dir, 'n', 'node'), '22.14.0'), program(join(dir, 'p', 'mc-pickup.js'))];
   ensureTools(places(), is, bin);
   const { code, err, lines, pid } = start({}, 'report', '--message', 'a "b" $c\\n%');
   expect({ code, err }).toEqual({ code: 0, err: '' });
   expect(lines).toEqual([
-    ...['22.13.0', bin, 'report', '--message', 'a "b" $c\\n%', places().state],
+    ...['22.14.0', bin, 'report', '--message', 'a "b" $c\\n%', places().state],
     ...['/usr/bin:/bin', String(pid)],
   ]);
   expect(namedIn(readFileSync(launcher(), 'utf8'))).toEqual({ node: is, program: bin });
@@ -158,8 +158,8 @@ it('says what it found once, and never to an agent; what it found is gone too: i
   expect(start().err).toContain('v24.2.0');
   expect(start()).toMatchObject({ code: 0, err: '' });
   // What it names is there again.
-  ensureTools(places(), node(join(dir, 'n', 'node'), '22.13.0'), bin);
-  expect(start()).toMatchObject({ code: 0, err: '', lines: expect.arrayContaining(['22.13.0']) });
+  ensureTools(places(), node(join(dir, 'n', 'node'), '22.14.0'), bin);
+  expect(start()).toMatchObject({ code: 0, err: '', lines: expect.arrayContaining(['22.14.0']) });
 });
 
 it('asked to search, it does not take what it names at its word: that one has become too old', () => {
@@ -171,17 +171,17 @@ it('asked to search, it does not take what it names at its word: that one has be
 
 it('with nothing to be found it says what, and what to do: exit 78', () => {
   const bin = program(join(dir, 'p', 'mc-pickup.js'));
-  const old = node(join(home, '.nvm/versions/node/v22.12.9/bin/node'), '22.12.9');
+  const old = node(join(home, '.nvm/versions/node/v22.13.1/bin/node'), '22.13.1');
   // The one on PATH may be any: none of it is there.
   const bare = { PATH: '/nowhere' };
-  ensureTools(places(), old.replace('22.12', '22.13'), bin);
+  ensureTools(places(), old.replace('22.13', '22.14'), bin);
   if (
     spawnSync('sh', ['-c', '/usr/bin/node -v || /usr/local/bin/node -v'], { encoding: 'utf8' }).stdout < 'v22'
   )
     expect(start(bare)).toMatchObject({
       code: 78,
       out: '',
-      err: expect.stringMatching(/no Node 22\.13 or newer/),
+      err: expect.stringMatching(/no Node 22\.14 or newer/),
     });
   ensureTools(places(), node(join(dir, 'n', 'node'), '24.1.0'), `${bin}.gone`);
   const none = start(bare);
@@ -191,7 +191,7 @@ it('with nothing to be found it says what, and what to do: exit 78', () => {
 });
 
 it('the oldest Node that will do is the one that the package asks for', () => {
-  const [, major, minor] = /^>=(\d+)\.(\d+)$/.exec(pkg.engines.node) ?? [];
+  const [, major, minor] = /^>=(\d+)\.(\d+)/.exec(pkg.engines.node) ?? [];
   const bin = program(join(dir, 'p', 'mc-pickup.js'));
   ensureTools(places(), join(dir, 'gone', 'node'), bin);
   const at = (patch: string) => join(home, '.nvm/versions/node', `v${patch}`, 'bin/node');

@@ -47,6 +47,12 @@ export const ENDS = {
   tmux_server_lost: end('stopped', 'machine', true, 'the tmux server was lost'),
   rate_limited: end('stopped', 'account', true, 'its account is limited'),
   agent_not_ready: end('stopped', 'account', false, 'the client cannot work before a person has set it up'),
+  session_lost: end(
+    'stopped',
+    'machine',
+    false,
+    'its client no longer has the session that it was to go on with; no attempt is counted',
+  ),
   stopped: end('stopped', 'person', true, 'a person has stopped it'),
   released: end('stopped', 'person', false, 'a person has vouched that it is gone'),
   killswitch: end('stopped', 'person', false, 'the killswitch is on'),

@@ -94,7 +94,12 @@ export type Step =
   // The ticket is given back.
   | (Act<
       'retry',
-      CauseOfDeath | FailedLaunch | 'rate_limited' | 'agent_not_ready' | 'ended_without_release',
+      | CauseOfDeath
+      | FailedLaunch
+      | 'rate_limited'
+      | 'agent_not_ready'
+      | 'session_lost'
+      | 'ended_without_release',
       GivenBack
     > & {
       readonly guard: TicketGuard;

@@ -96,6 +96,7 @@ export const SENTENCES = {
   limit_over: ['the limit that stopped it is over'],
   rate_limited: [ENDS.rate_limited.words, 'its account is limited until {until_ms}'],
   agent_not_ready: [ENDS.agent_not_ready.words],
+  session_lost: exits(ENDS.session_lost.words),
   agent_works: ['the client works again'],
   pane_of_ended_run: ['its run has ended'],
   next_in_order: ['it is next in order'],

@@ -5,6 +5,7 @@ import type { Plan } from '../../src/model/plan.ts';
 import type { Limits } from '../../src/model/policy.ts';
 import type { World } from '../../src/model/world.ts';
 import {
+  aPane,
   aPolicy,
   aProfile,
   aProject,
@@ -24,6 +25,7 @@ interface Died {
   readonly project?: string;
   readonly not_ready?: string;
   readonly limited?: number;
+  readonly lost_session?: boolean;
 }
 
 /** Agents of MC-1, MC-2 ... that this tick finds dead, ten seconds after their start; MC-90 waits for `robot` in `house`. */
@@ -39,17 +41,22 @@ function plan(deaths: readonly Died[], over: Partial<World> = {}, limits: Partia
       ...(over.tickets ?? []),
     ],
     runtimes: [
-      ...deaths.map(({ agent = 'robot', project = 'house', not_ready = null, limited = null }, n) =>
-        observed(
-          aRuntime({
-            id: `r-${n}`,
-            ticket_id: `MC-${n + 1}`,
-            agent,
-            project,
-            registered_at_ms: NOW - 10_000,
-          }),
-          { judgement: JUDGED.dead, seen: { not_ready, limited_until_ms: limited } },
-        ),
+      ...deaths.map(
+        ({ agent = 'robot', project = 'house', not_ready = null, limited = null, lost_session = false }, n) =>
+          observed(
+            aRuntime({
+              id: `r-${n}`,
+              ticket_id: `MC-${n + 1}`,
+              agent,
+              project,
+              registered_at_ms: NOW - 10_000,
+              ...(lost_session ? { resumed: 's-1', turn: 0 } : {}),
+            }),
+            {
+              ...{ judgement: JUDGED.dead, seen: { not_ready, limited_until_ms: limited } },
+              ...(lost_session ? { pane: aPane({ dead: true, exit_code: 1 }) } : {}),
+            },
+          ),
       ),
       ...(over.runtimes ?? []),
     ],
@@ -101,6 +108,7 @@ it('a death that only the tick after the next one could see counts as early, whe
 describe('a death that does not count', () => {
   it.each<[string, Plan]>([
     ['was a login', plan([{}, {}, { not_ready: 'log in' }])],
+    ['was a session that its client had lost', plan([{}, {}, { lost_session: true }])],
     ['was a limit', plan([{}, {}, { limited: NOW + MINUTE }])],
     ['was a login of a tick before', plan([{}, {}], died({ end_reason: 'agent_not_ready' }))],
     ['was no death', plan([{}, {}], died({ end_reason: 'tmux_server_lost' }))],

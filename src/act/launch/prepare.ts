@@ -69,7 +69,7 @@ async function stage(
   const env = agentEnvironment(profile, places, { run, ticket: ticket.id }, hands.env);
   const previous = await lastAttempt(ticket, run, hands);
   const resume =
-    previous === null ? null : sessionToContinue(previous.row, { ...claimed, start }, adapter, env, hands);
+    previous === null ? null : sessionToContinue(previous, { ...claimed, start }, adapter, env, hands);
   const client_session = resume ?? randomUUID();
   failpoint('prepare-previous-read');
   const words = (await hands.board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);

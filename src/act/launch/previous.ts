@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Adapter } from '../../agents/index.ts';
 import { sessionId } from '../../agents/session.ts';
-import { wasCutOff } from '../../model/ends.ts';
+import { type EndReason, wasCutOff } from '../../model/ends.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import { lastLines } from '../../model/text.ts';
 import type { Ticket } from '../../model/ticket.ts';
@@ -16,7 +16,11 @@ export interface Past {
   readonly branch: string | null;
   readonly reason: string;
   readonly words: string;
+  /** Sessions that its client has been found not to have any more. */
+  readonly lost: ReadonlySet<string>;
 }
+
+const LOST = 'session_lost' satisfies EndReason;
 
 /** The last run that an agent came of is looked for among so many. */
 const RUNS_SEEN = 50;
@@ -27,23 +31,25 @@ export async function lastAttempt(
   run: string,
   { board, places }: Here,
 ): Promise<Past | null> {
-  // A launch that no agent came of was no attempt.
-  const row = (await board.runtimesOf({ ticket: ticket.id, limit: RUNS_SEEN })).find(
-    ({ id, ended_at_ms, registered_at_ms }) =>
-      id !== run && ended_at_ms !== null && registered_at_ms !== null,
+  const runs = await board.runtimesOf({ ticket: ticket.id, limit: RUNS_SEEN });
+  // A launch that no agent came of was no attempt, nor was one whose client had lost the session.
+  const row = runs.find(
+    ({ id, ended_at_ms, registered_at_ms, end_reason }) =>
+      id !== run && ended_at_ms !== null && registered_at_ms !== null && end_reason !== LOST,
   );
   if (row === undefined) return null;
+  const lost = new Set(runs.flatMap((one) => (one.end_reason === LOST ? (one.resumed ?? []) : [])));
   // Where nothing was kept, the prompt says how it ended, no more.
   const words = lastLines(textOfRun(join(places.runs, row.mark), 'screen.txt') ?? '', 20, 2000);
   const exit =
     row.exit_signal !== null ? `signal ${row.exit_signal}` : `exit code ${row.exit_code ?? 'unknown'}`;
-  return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words };
+  return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words, lost };
 }
 
 /** The client's own session of the run before, where the same client can continue it in the same place. A run that was
  *  itself a continuation and never began a turn has shown that it can't be continued. */
 export function sessionToContinue(
-  past: Runtime,
+  { row: past, lost }: Pick<Past, 'row' | 'lost'>,
   { profile, ticket, start }: Claimed & { readonly start: string },
   adapter: Adapter,
   env: Readonly<Record<string, string>>,
@@ -51,7 +57,8 @@ export function sessionToContinue(
 ): string | null {
   const began = readRunFile(places.runs, past.mark)?.start ?? past.worktree;
   const session = sessionId(profile.kind, past.client_session);
-  if (session === null || past.kind !== profile.kind || past.agent !== profile.name) return null;
+  if (session === null || lost.has(session) || past.kind !== profile.kind || past.agent !== profile.name)
+    return null;
   if (past.turn === 0 || past.ticket_id !== ticket.id || !wasCutOff(past.end_reason)) return null;
   // A client keeps its sessions by where it was started.
   if (began !== start) return null;

@@ -145,6 +145,8 @@ function backTo(
   // Its account can't be used: that is no attempt, and until when it waits is known, or up to a person.
   if (because === 'rate_limited') return { ...free, not_before_at_ms: seen?.seen.limited_until_ms ?? null };
   if (because === 'agent_not_ready') return free;
+  // It began no turn, and its session is tried no more: the next one begins anew.
+  if (because === 'session_lost') return free;
   // What the machine did is no attempt, however often: launches are held where the server is lost again and again.
   if (because === 'rebooted' || because === 'tmux_server_lost') return free;
   // Nor is a launch whose tick has died, or the run of a ticket that was given to another profile.

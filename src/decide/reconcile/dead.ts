@@ -55,7 +55,9 @@ export const diedAtWork: Decides = (pair, scene) => {
     ? 'rate_limited'
     : seen.seen.not_ready !== null
       ? 'agent_not_ready'
-      : null;
+      : hasLostSession(seen)
+        ? 'session_lost'
+        : null;
   const because = unable ?? cause;
   return together(
     loss,
@@ -64,6 +66,12 @@ export const diedAtWork: Decides = (pair, scene) => {
     retry(seen.row, ticket, because, { end_reason: because, ...exitOf(seen) }, seen, scene),
   );
 };
+
+/** Whether a run that was to go on with a session of its client's has ended by itself before it began a turn: the client does not know that
+ *  session any more. Whatever else it was, a fresh start will show it again, and pay for it. */
+function hasLostSession({ row, seen, pane }: ObservedRuntime): boolean {
+  return row.resumed !== null && seen.turn === 0 && pane?.dead === true && pane.exit_code !== null;
+}
 
 function causeOfDeath({ judgement, pane, server_lost }: ObservedRuntime) {
   if (judgement?.because === 'rebooted') return 'rebooted';

@@ -3,7 +3,7 @@ import { clientVersion } from '../act/versions.ts';
 import { adapterOf } from '../agents/index.ts';
 import { loginNames, loginOf } from '../agents/login.ts';
 import type { Context } from '../context.ts';
-import { findProgram } from '../machine/programs.ts';
+import { findProgram, lookedIn } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import type { AccountView } from '../model/world.ts';
@@ -38,18 +38,19 @@ async function client(
   const check = `agent ${profile.name}`;
   const [word = profile.kind] = profile.argv;
   const path = profile.env.PATH ?? env.PATH;
+  const of = profile.env.PATH === undefined ? 'PATH' : `agent.${profile.name}.env.PATH`;
   const file = findProgram(word, path);
   if (file === null)
     return fail(
       check,
-      `the program "${word}" was not found (PATH ${path ?? 'is not set'})`,
+      `the program "${word}" was not found (${lookedIn(word, path, of)})`,
       'install it, or name its full path in argv (a scheduler has a short PATH)',
     );
   const needs = interpreter(file);
   if (needs !== null && findProgram(needs, path) === null)
     return fail(
       check,
-      `${file} is run by "${needs}", which was not found (PATH ${path ?? 'is not set'})`,
+      `${file} is run by "${needs}", which was not found (${lookedIn(needs, path, of)})`,
       `give the profile a PATH that has it: env = { PATH = "..." } in [agent.${profile.name}]`,
     );
   const adapter = adapterOf(profile.kind);

@@ -1,4 +1,4 @@
-import { findProgram } from '../machine/programs.ts';
+import { findProgram, lookedIn } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -29,11 +29,7 @@ async function program(
   const file = findProgram(name, env.PATH);
   if (file === null) {
     const how = process.platform === 'darwin' ? 'brew install' : 'apt-get install';
-    return fail(
-      name,
-      `not on PATH (${env.PATH ?? 'which is not set'})`,
-      `install it, for example ${how} ${name}`,
-    );
+    return fail(name, lookedIn(name, env.PATH), `install it, for example ${how} ${name}`);
   }
   const asked = await run(file, argv, { timeoutMs: TIMEOUT_MS, env });
   if (asked.code !== 0) {

@@ -12,6 +12,13 @@ export function findProgram(word: string, path: string | undefined): string | nu
   return null;
 }
 
+/** Where it was looked for in vain, in few words; a PATH of thirty directories tells nobody more. `of`: whose PATH that is. */
+export function lookedIn(word: string, path: string | undefined, of = 'PATH'): string {
+  if (word.includes('/')) return 'not there, or not executable';
+  const dirs = (path ?? '').split(delimiter).filter(Boolean).length;
+  return dirs === 0 ? `${of} is not set` : `in no directory of ${of}, which has ${dirs}`;
+}
+
 function executable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);

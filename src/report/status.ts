@@ -115,7 +115,12 @@ function launchLines({ launches: { released_at_ms, held }, switches }: StatusFac
   const since_ms = released_at_ms === null ? Number.POSITIVE_INFINITY : now_ms - released_at_ms;
   if (switches.length === 0 && since_ms < RELEASED_MS)
     lines.push(
-      ...labelled('launches', `released ${age(since_ms)} ago: deaths before that do not count`, shown, 'dim'),
+      ...labelled(
+        'launches',
+        `switched on again ${age(since_ms)} ago: agents that died early before that no longer count for mass_death`,
+        shown,
+        'dim',
+      ),
     );
   return lines;
 }

@@ -221,7 +221,11 @@ it('a client that is not there holds its profile alone', () => {
   const free = rig.add('hold');
   const first = rig.tick();
   expect(first.dispatch).toMatchObject([
-    { ticket: ids[0], result: 'failed', error: expect.stringMatching(/not found.*; install it, or name/) },
+    {
+      ticket: ids[0],
+      result: 'failed',
+      error: expect.stringMatching(/not found \(not there, or not executable\); install it, or name/),
+    },
     { ticket: ids[1], result: 'declined' },
     { ticket: free, result: 'launched' },
   ]);

@@ -159,7 +159,7 @@ describe('mass death', () => {
     );
     expect(told.map(({ because }) => because)).toEqual(['mass_death', 'released']);
     expect(told[0]?.text).toContain('mc-pickup killswitch off --scope agent:scripted');
-    expect(rig.box.run(['status']).out).toContain('deaths before that do not count');
+    expect(rig.box.run(['status']).out).toContain('no longer count for mass_death');
   });
 
   it('does not come again by one death after the release, together with those before it', async () => {

@@ -1,5 +1,5 @@
 import { adapterOf } from '../../agents/index.ts';
-import { findProgram } from '../../machine/programs.ts';
+import { findProgram, lookedIn } from '../../machine/programs.ts';
 import { agentScope, type Fault } from '../../model/hold.ts';
 import type { AgentProfile } from '../../model/policy.ts';
 import type { Here } from '../here.ts';
@@ -19,7 +19,7 @@ export async function unlaunchable(name: string, hands: Here): Promise<Fault | s
 /** Without git nothing is launched on this host. */
 export function noGit({ PATH }: NodeJS.ProcessEnv): Fault | null {
   if (findProgram('git', PATH) !== null) return null;
-  return { scope: 'host', because: 'git_missing', says: `git was not found (PATH ${PATH ?? 'is empty'})` };
+  return { scope: 'host', because: 'git_missing', says: `git was not found (${lookedIn('git', PATH)})` };
 }
 
 /** A profile's own program. */
@@ -27,6 +27,7 @@ export function noProgram(profile: AgentProfile, env: NodeJS.ProcessEnv): Fault 
   const [word = profile.kind] = profile.argv;
   const path = profile.env.PATH ?? env.PATH;
   if (findProgram(word, path) !== null) return null;
-  const says = `the program "${word}" of agent ${profile.name} was not found (PATH ${path ?? 'is empty'})`;
+  const of = profile.env.PATH === undefined ? 'PATH' : `agent.${profile.name}.env.PATH`;
+  const says = `the program "${word}" of agent ${profile.name} was not found (${lookedIn(word, path, of)})`;
   return { scope: agentScope(profile.name), because: 'program_missing', says };
 }

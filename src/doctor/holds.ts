@@ -1,16 +1,19 @@
 import { readHolds } from '../machine/holds.ts';
 import type { Places } from '../machine/paths.ts';
-import { type Hold, nameOf, todoOf } from '../model/hold.ts';
+import { type Hold, nameOf, stillNamed, todoOf } from '../model/hold.ts';
+import type { Policy } from '../model/policy.ts';
 import { age } from '../model/times.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** What holds launches on this host. `tried`: what doctor has just found of profiles and projects themselves. */
 export function holdFindings(
   places: Pick<Places, 'holds'>,
+  policy: Policy,
   now_ms: number,
   tried: readonly Finding[] = [],
 ): Finding[] {
-  const { holds, unreadable } = readHolds(places);
+  const { holds: all, unreadable } = readHolds(places);
+  const holds = stillNamed(all, policy);
   const check = 'held';
   if (unreadable !== null && holds.length === 0)
     return [

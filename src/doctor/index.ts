@@ -35,7 +35,7 @@ export async function examine(
   const trial_ms = trialMs(policy.projects.values());
   const agents = group('agents', 'agents', () => agentFindings(context, policy, board.accounts, now_ms));
   const trials = group('projects', 'trials', () => trialFindings(context, policy), trial_ms);
-  const held = async () => holdFindings(places, now_ms, [...(await agents), ...(await trials)]);
+  const held = async () => holdFindings(places, policy, now_ms, [...(await agents), ...(await trials)]);
   const all = await Promise.all([
     group('programs', 'programs', () => asked),
     group('state', 'configuration', () => configuration(policy, exists, places.config)),

@@ -34,7 +34,7 @@ export async function repository(
   const start = refs.find((ref) => known.has(ref));
   if (listed.missing) return [fail(check, listed.error, 'install git, or put it on PATH')];
   const odd = listed.ok && start === undefined ? await noBranch(repo, project) : null;
-  if (odd !== null) return [fail(check, odd, 'set the two keys as that line says')];
+  if (odd !== null) return [fail(check, odd, 'set it as that line says')];
   if (!listed.ok || start === undefined)
     return [
       fail(

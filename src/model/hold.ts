@@ -17,7 +17,7 @@ export const HOLD_TODO = {
   worktrees_root_missing: 'mount its disk, make it, or mend project.NAME.worktrees',
   git_silent: 'look at what git waits for there',
   checkout_slow:
-    'look at what slows it down (a filter, a network disk), or raise project.NAME.checkout_timeout_seconds',
+    'look at what slows it down (a filter, a hook, a network disk), or raise project.NAME.checkout_timeout_seconds',
   repo_odd: 'move away what it names',
   checkout_fails: 'mend what git complains of: every new worktree of this project meets it',
   submodules_missing:
@@ -128,6 +128,14 @@ export function configOf(
   const name = nameOf(scope);
   const found = scope.startsWith('project:') ? projects.get(name) : agents.get(name);
   return found === undefined ? null : fnv1a(JSON.stringify(found));
+}
+
+/** Those of what the configuration still names: the next tick that launches forgets the others. While it is broken, it names nothing. */
+export function stillNamed<H extends Fault>(
+  holds: readonly H[],
+  policy: Pick<Policy, 'projects' | 'agents' | 'broken'>,
+): readonly H[] {
+  return policy.broken.length > 0 ? holds : holds.filter(({ scope }) => configOf(scope, policy) !== null);
 }
 
 /** A hold as people and programs are told of it. */

@@ -7,7 +7,7 @@ import { readHolds } from '../machine/holds.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
-import { holdFacts } from '../model/hold.ts';
+import { holdFacts, stillNamed } from '../model/hold.ts';
 import type { PageSpec } from '../model/policy.ts';
 import { ticksNow } from '../status/coming.ts';
 import { slotsNow } from '../status/facts.ts';
@@ -50,7 +50,7 @@ async function factsOf(
     every_minutes,
     limits: policy.limits,
     slots_used: (await slotsNow(board, host, policy)).used,
-    holds: readHolds(places).holds.map(holdFacts),
+    holds: stillNamed(readHolds(places).holds, policy).map(holdFacts),
     switches: readSwitches(places, env, now_ms),
     broken: policy.broken,
     ticksOf: (finished_at_ms) => ticksNow(places, policy, finished_at_ms, now_ms),

@@ -8,7 +8,7 @@ import { asObject, numberOf, textOf } from '../machine/files.ts';
 import { readHolds } from '../machine/holds.ts';
 import { readSwitches, releasesIn } from '../machine/killswitch.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
-import { holdFacts } from '../model/hold.ts';
+import { holdFacts, stillNamed } from '../model/hold.ts';
 import { leftoverFacts } from '../model/leftover.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -68,7 +68,7 @@ export async function statusFactsOf(
       const limited_until_ms = until !== null && until > now_ms ? until : null;
       return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
     }),
-    holds: readHolds(places).holds.map(holdFacts),
+    holds: stillNamed(readHolds(places).holds, policy).map(holdFacts),
     switches: readSwitches(places, env, now_ms),
     launches: {
       released_at_ms: lastOf(releasesIn(places, now_ms)),

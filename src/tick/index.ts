@@ -16,6 +16,7 @@ import { failpoint } from '../machine/failpoint.ts';
 import { tickBoundMs } from '../model/bounds.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { uniqueName } from '../model/hash.ts';
+import { stillNamed } from '../model/hold.ts';
 import type { Policy } from '../model/policy.ts';
 import { explainError } from '../report/errors.ts';
 import { type Say, showing } from '../report/showing.ts';
@@ -141,7 +142,8 @@ async function pass(
     ...{ now_ms: Date.now(), mono_ms: begun_ms, repair: hands !== null },
   });
   failpoint('observe-done');
-  const now = hands === null || !dispatch ? seen : { ...seen, holds: await lookAgain(seen, hands) };
+  const held = hands === null || !dispatch ? stillNamed(seen.holds, policy) : await lookAgain(seen, hands);
+  const now = { ...seen, holds: held };
   const met = hands === null && dispatch ? (await import('./rehearsed.ts')).rehearsed(now, policy, env) : now;
   const { world, plan } = await decided(met, policy, options, beingMade);
   failpoint('tick-decided');

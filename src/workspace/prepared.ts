@@ -130,5 +130,10 @@ export async function failing(repo: string, { error }: GitResult): Promise<Refus
 export async function askedFor(repo: string): Promise<string | Refused> {
   const found = await askCommonDir(repo);
   if (found.missing) return no('git_missing', found.error);
-  return found.ok ? realpathSync(found.stdout) : no('repo_missing', `${repo}: ${found.error}`);
+  if (found.ok) return realpathSync(found.stdout);
+  // It is there, and not this user's.
+  const because = /dubious ownership/.test(found.error)
+    ? 'no_permission'
+    : (systemRefusal(found.error) ?? 'repo_missing');
+  return no(because, `${repo}: ${found.error}`);
 }

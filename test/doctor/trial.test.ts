@@ -12,7 +12,7 @@ import { changeHolds } from '../../src/machine/holds.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { begun } from '../../src/model/hold.ts';
 import type { Project } from '../../src/model/policy.ts';
-import { aPolicy, aProject } from '../support/builders.ts';
+import { aPolicy, aProfile, aProject } from '../support/builders.ts';
 import '../support/scratch.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'mc-doctor-trial-'));
@@ -86,10 +86,11 @@ it('says what a launch, a fetch and a push would meet, each with what to do', as
 });
 
 it('says what is held, and that a file which can not be read holds nothing', () => {
-  expect(holdFindings(places, 0)).toMatchObject([{ result: 'ok' }]);
+  const policy = aPolicy({ agents: [aProfile({ name: 'robot' })], projects: [aProject({ name: 'demo' })] });
+  expect(holdFindings(places, policy, 0)).toMatchObject([{ result: 'ok' }]);
   const fault = { scope: 'agent:robot', because: 'program_missing', says: 'no robot' } as const;
   changeHolds(places, () => ({ holds: [begun(fault, '', 0)] }));
-  expect(holdFindings(places, 90_000)).toMatchObject([
+  expect(holdFindings(places, policy, 90_000)).toMatchObject([
     {
       check: 'held agent:robot',
       result: 'fail',
@@ -97,18 +98,22 @@ it('says what is held, and that a file which can not be read holds nothing', () 
       fix: expect.stringContaining('agent.robot.argv'),
     },
   ]);
+  const none = aPolicy({ agents: [] });
+  // Of one that the configuration names no more nothing is to be mended; a broken one names nothing.
+  expect(holdFindings(places, none, 90_000)).toMatchObject([{ result: 'ok' }]);
+  expect(holdFindings(places, { ...none, broken: ['x'] }, 90_000)).toMatchObject([{ result: 'fail' }]);
   // Mended, or well only in this environment: "install it" beside "ok" would contradict itself.
   const well = [ok('agent robot', 'robot 1.0')];
-  expect(holdFindings(places, 90_000, well)).toMatchObject([
+  expect(holdFindings(places, policy, 90_000, well)).toMatchObject([
     { result: 'warn', fix: expect.stringContaining('--as-cron') },
   ]);
   const hook = { scope: 'project:demo', because: 'hook_fails', says: 'no make' } as const;
   changeHolds(places, () => ({ holds: [begun(hook, '', 0)] }));
-  expect(holdFindings(places, 90_000, [ok('trial demo', 'a worktree was made')])).toMatchObject([
+  expect(holdFindings(places, policy, 90_000, [ok('trial demo', 'a worktree was made')])).toMatchObject([
     { result: 'fail' },
   ]);
   writeFileSync(places.holds, 'nothing of ours');
-  expect(holdFindings(places, 0)).toMatchObject([
+  expect(holdFindings(places, policy, 0)).toMatchObject([
     { result: 'warn', fix: expect.stringContaining('holds.json') },
   ]);
 });

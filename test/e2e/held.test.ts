@@ -231,6 +231,15 @@ it('a client that is not there holds its profile alone', () => {
   ]);
   expect(rig.tick()).toMatchObject({ code: 0, dispatch: [] });
   expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
+  // What the configuration names no more is held for nobody.
+  rig.configure();
+  expect(rig.box.run(['status']).out).not.toMatch(/^held/m);
+  expect(rig.tick('dispatch', '--dry-run')).not.toHaveProperty('holds');
+  rig.tick();
+  expect(holds()).toEqual([]);
+  rig.configure({ more: `[agent.robot]\nkind = "command"\nargv = [${JSON.stringify(robot)}]\n` });
+  rig.tick();
+  expect(holds()).toMatchObject([{ scope: 'agent:robot' }]);
   writeFileSync(robot, '#!/bin/sh\nsleep 60\n', { mode: 0o755 });
   rig.holdsDue();
   expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);

@@ -204,6 +204,12 @@ it('a base that is a tag or a commit is refused with the lines that make a branc
   const repo = clone();
   git(repo, 'tag', '-a', '-m', 'x', 'v1', 'main');
   const ticket = { id: 'MC-1', title: 't', created_at_ms: 1 };
+  const full = await tryOut({
+    project: project(repo, { base: 'origin/main' }),
+    root: rootOf(repo),
+    fetch: true,
+  });
+  expect(full).toMatchObject({ because: 'base_missing', error: expect.stringMatching(/p\.base = "main"$/) });
   for (const base of ['v1', git(repo, 'rev-parse', '--short', 'main')]) {
     const odd = project(repo, { base });
     const refused = await prepareWorkspace({ project: odd, ticket, root: rootOf(repo) });

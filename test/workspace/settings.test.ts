@@ -188,7 +188,8 @@ describe.skipIf(process.geteuid?.() !== 0)("another user's repository (needs roo
     const repo = clone(...args);
     execFileSync('chown', ['-R', `${OWNER}:${OWNER}`, repo]);
     expect(await prepare(repo)).toMatchObject({
-      because: 'repo_missing',
+      // It is there: nobody is told to put it back.
+      because: 'no_permission',
       error: expect.stringMatching(/dubious ownership[\s\S]*safe\.directory/),
     });
     configure(`[safe]\n\tdirectory = ${repo}\n`);

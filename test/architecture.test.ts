@@ -88,6 +88,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'machine/caller.ts': 'writeFileSync',
     'machine/killswitch.ts': 'mkdirSync openSync readFileSync renameSync rmSync rmdirSync writeFileSync',
     'notify/ping.ts': 'rmSync',
+    'report/brief.ts': 'rmSync',
     'machine/files.ts': 'renameSync rmSync writeFileSync',
     'machine/process.ts': 'linkSync mkdirSync readFileSync rmSync writeFileSync',
     'machine/holder.ts': 'openSync readFileSync rmSync writeFileSync',

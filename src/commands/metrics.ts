@@ -19,7 +19,7 @@ export async function metrics(
     throw new UserError(EXIT.usage, 'name a file, or a directory, to write to');
   const named = o.textfileDir === undefined ? o.out : `${o.textfileDir}/mc_pickup.prom`;
   if (named === undefined || named === '-') {
-    context.out.line((await metricsNow(context, false)).trimEnd());
+    context.out.line((await metricsNow(context)).trimEnd());
     return EXIT.ok;
   }
   context.out.line(await writeMetrics(context, resolve(named)));

@@ -1,12 +1,14 @@
+import { statSync } from 'node:fs';
 import type { TickTime } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { numberOf, readObject, textOfFile } from '../machine/files.ts';
 import { halted, readSwitches } from '../machine/killswitch.ts';
-import { faultNote } from '../machine/paths.ts';
+import { faultNote, type Places } from '../machine/paths.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
 import type { Policy } from '../model/policy.ts';
 import { many } from '../model/text.ts';
 import { age } from '../model/times.ts';
+import { notedMetrics } from '../report/brief.ts';
 import { installedSchedules } from '../schedule/index.ts';
 import type { BoardLook } from './board.ts';
 import { type Finding, ok, warn } from './finding.ts';
@@ -17,11 +19,12 @@ const RECENT = 10;
 /** The killswitch, whether ticks come, how they ended, and where they did not come. */
 export async function tickFindings(
   context: Context,
-  { limits, page }: Policy,
+  policy: Policy,
   board: BoardLook,
   now_ms: number,
 ): Promise<Finding[]> {
   const { places, env } = context;
+  const { limits, page } = policy;
   const switches = readSwitches(places, env, now_ms);
   const found = switches.map(({ level, scope, reason, author }) =>
     warn(
@@ -35,6 +38,7 @@ export async function tickFindings(
   const halts = haltedSince(places.gate, now_ms);
   if (halts !== null && stop !== null) found.push(ok('halted', halts));
   if (page !== null) found.push(...pageFault(faultNote(places, 'page')));
+  found.push(...metricsFile(places, policy, now_ms));
   if (!board.readable) return [...found, ...(await scheduled(context, false))];
   const last = lastTick(board, stop !== null ? places.gate : null, interval_ms, now_ms);
   found.push(...(await scheduled(context, last.result === 'ok')));
@@ -46,6 +50,24 @@ export async function tickFindings(
 function pageFault(file: string): Finding[] {
   const why = textOfFile(file);
   return why === null ? [] : [warn('page', `was not written: ${why}`, 'mend that; the next tick writes it')];
+}
+
+/** Every tick writes it, a halted one too: one that is older tells of no tick, and raises no alarm. */
+function metricsFile(places: Places, { metrics, broken, limits }: Policy, now_ms: number): Finding[] {
+  const check = 'metrics';
+  const file = metrics?.file ?? (broken.length > 0 ? notedMetrics(places)?.file : undefined);
+  if (file === undefined) return [];
+  const why = textOfFile(faultNote(places, 'metrics'));
+  if (why !== null) return [warn(check, `were not written: ${why}`, 'mend that; the next tick writes them')];
+  const stat = statSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return [warn(check, `${file} is not there: no tick has written it yet`, FIX)];
+  const since = now_ms - stat.mtimeMs;
+  const says = `${file}, written ${age(since)} ago`;
+  return [
+    since > STOPPED_AFTER * limits.interval_seconds * 1000
+      ? warn(check, `${says}: no tick has written it since`, FIX)
+      : ok(check, says),
+  ];
 }
 
 /** What starts the ticks. Lines that somebody wrote by hand are as good, as long as ticks come. */

@@ -55,13 +55,18 @@ export function refuseFile(file: string, { marks, what, example }: OwnFile = PAG
 }
 
 /** Puts a text in its place in one step, so that nobody ever reads half of it. A file that was there keeps its mode; a new
- *  one gets `mode`, whatever the umask. Where the name is a link, what it leads to is replaced. Returns the file. */
-export function replaceFile(file: string, text: string, mode = 0o600): string {
+ *  one gets `mode`, whatever the umask. Where the name is a link, what it leads to is replaced. Returns the file. Without `flush`
+ *  a power cut may leave an empty one. */
+export function replaceFile(
+  file: string,
+  text: string,
+  { mode = 0o600, flush = true }: { readonly mode?: number; readonly flush?: boolean } = {},
+): string {
   const known = of(file, () => statSync(file, { throwIfNoEntry: false }));
   const target = known === undefined ? file : of(file, () => realpathSync(file));
   const temp = `${target}.tmp${process.pid}-${process.hrtime.bigint()}`;
   try {
-    writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush: true });
+    writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush });
     chmodSync(temp, known === undefined ? mode : known.mode & 0o777);
     // One that has come meanwhile is somebody else's.
     if (known === undefined) linkSync(temp, target);

@@ -1,6 +1,7 @@
 import type { Board, HistoryRun, HistoryTick, UsageRow } from '../board/port/index.ts';
 import type { StatusFacts } from '../model/status.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
+import type { TickFacts } from '../report/brief.ts';
 
 const DAY_MS = 86_400_000;
 /** Runs and ticks of the last day that are read, each: a day of ticks is 1440. */
@@ -29,6 +30,8 @@ export interface Known {
   }[];
   /** The figures go into a file, which somebody reads later: what only holds at this moment is left out. */
   readonly kept: boolean;
+  /** The tick that ends now, where it could not work; null = the last one is that of the board. */
+  readonly over: TickFacts['last'];
 }
 
 export interface MetricsData extends Known {

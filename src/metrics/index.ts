@@ -6,10 +6,12 @@ import { Gauge, Registry } from 'prom-client';
 import { cameOut } from '../model/ends.ts';
 import { oneLine } from '../model/text.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
+import { type TickFacts, tickFigures } from '../report/brief.ts';
 import type { MetricsData } from './data.ts';
 
 export { gather } from './data.ts';
 
+/** Of ticks that the board has. */
 const OUTCOMES = ['ok', 'partial', 'unavailable'];
 /** Values of one label; the others are summed up under one name. */
 const MOST_VALUES = 50;
@@ -25,7 +27,17 @@ export async function metricsText(data: MetricsData): Promise<string> {
   aboutAgents(sheet, data);
   aboutTicks(sheet, data);
   aboutUse(sheet, data);
-  return sheet.text();
+  const { interval_ms, status } = data;
+  const facts = { interval_seconds: interval_ms / 1000, switches: status.switches, last: lastOf(data) };
+  return `${tickFigures(facts)}${await sheet.text()}`;
+}
+
+/** A halted tick leaves no row on the board, and one that could not work none either. */
+function lastOf({ status: { last_tick, ticks }, over }: MetricsData): TickFacts['last'] {
+  if (over !== null) return over;
+  const at_ms = ticks.last_at_ms;
+  if (at_ms === null) return null;
+  return { at_ms, outcome: last_tick !== null && last_tick.at_ms >= at_ms ? last_tick.outcome : 'halted' };
 }
 
 class Sheet {
@@ -73,18 +85,12 @@ class Bound {
   }
 }
 
-function aboutProgram(sheet: Sheet, { version, schema, status, channels, interval_ms }: MetricsData): void {
+function aboutProgram(sheet: Sheet, { version, schema, status, channels }: MetricsData): void {
   sheet.gauge('build_info', 'The version of mc-pickup, and of the Node that runs it', [
     [{ version, node: process.version }, 1],
   ]);
   if (schema !== null) sheet.one('board_schema', 'The number of the schema of the board', schema);
   sheet.one('config_errors', 'What is wrong with the configuration', status.config_errors.length);
-  sheet.one('tick_interval_seconds', 'How often a tick is due', interval_ms / 1000);
-  const levels = ['dispatch', 'all'].map((level): Sample => {
-    const on = status.switches.some((one) => one.level === level && one.scope === '*');
-    return [{ level }, on ? 1 : 0];
-  });
-  sheet.gauge('killswitch_on', 'Whether a switch for everything is on', levels);
   const scoped = status.switches.filter(({ scope }) => scope !== '*').length;
   sheet.one('killswitch_scoped', 'Switches that are on for one project or one profile', scoped);
   const held = (is: (scope: string) => boolean) => status.holds.filter(({ scope }) => is(scope)).length;
@@ -178,23 +184,15 @@ function aboutTicks(sheet: Sheet, { status, ticks, now_ms, kept }: MetricsData):
     'Ticks of this host within the last 24 hours; halted ones are not counted',
     outcomes((outcome) => ticks.filter((one) => one.outcome === outcome).length),
   );
-  const { last_tick } = status;
-  if (last_tick === null) return;
-  sheet.one('last_tick_timestamp_seconds', 'When the last tick of this host ended', last_tick.at_ms / 1000);
-  sheet.gauge(
-    'last_tick_outcome',
-    'How it ended: 1 for the outcome that it had',
-    outcomes((outcome) => (last_tick.outcome === outcome ? 1 : 0)),
-  );
   const last = ticks.at(-1);
   if (last !== undefined)
     sheet.one(
       'last_tick_duration_seconds',
-      'How long it took',
+      'How long the last one took that worked',
       Math.max(0, last.finished_at_ms - last.started_at_ms) / 1000,
     );
-  if (kept) return;
-  const age = Math.max(0, now_ms - last_tick.at_ms) / 1000;
+  if (kept || status.ticks.last_at_ms === null) return;
+  const age = Math.max(0, now_ms - status.ticks.last_at_ms) / 1000;
   sheet.one('last_tick_age_seconds', 'How long ago it ended; not in a file, which grows old itself', age);
   sheet.one('ticks_coming', 'Whether ticks come, halted ones included', status.ticks.coming ? 1 : 0);
 }

@@ -1,10 +1,13 @@
-import { knownBoard, withReader } from '../board/open.ts';
+import { knownBoard, withBoard, withReader } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
 import { METRICS_FILE, refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
+import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
+import { notedMetrics, noteMetrics, outcomeOf, type TickFacts, writeBrief } from '../report/brief.ts';
 import { statusFactsOf } from '../status/facts.ts';
 
 /** Set by the build; absent where the source runs unbundled. */
@@ -14,20 +17,30 @@ declare const MC_PICKUP_VERSION: string | undefined;
 export async function writeMetrics(
   context: Context,
   file: string,
-  open: typeof withReader = withReader,
+  {
+    open = withReader,
+    over = null,
+  }: { readonly open?: typeof withReader; readonly over?: TickFacts['last'] } = {},
 ): Promise<string> {
   refuseFile(file, METRICS_FILE); // before the work
-  return replaceFile(file, await metricsNow(context, true, open), 0o644);
+  return replaceFile(file, await metricsNow(context, { kept: true, open, over }), { mode: 0o644 });
 }
 
-/** The figures of this moment as text. `kept`: they go into a file, which is read later. */
-export async function metricsNow(context: Context, kept: boolean, open = withReader): Promise<string> {
+/** The figures of this moment as text. `kept`: they go into a file, which is read later. `over`: a tick that ends now, and could not work. */
+export async function metricsNow(
+  context: Context,
+  {
+    kept = false,
+    open = withReader,
+    over = null,
+  }: { readonly kept?: boolean; readonly open?: typeof withReader; readonly over?: TickFacts['last'] } = {},
+): Promise<string> {
   const { gather, metricsText } = await import('./index.ts');
   const { places, env } = context;
   const now_ms = Date.now();
   const { policy } = loadPolicy(places.config, env);
   const known = {
-    ...{ now_ms, kept, host_id: hostId(places.state) ?? '' },
+    ...{ now_ms, kept, over, host_id: hostId(places.state) ?? '' },
     version: typeof MC_PICKUP_VERSION === 'undefined' ? 'source' : MC_PICKUP_VERSION,
     schema: (await (await knownBoard(context)).upkeep?.schema()) ?? null,
     interval_ms: policy.limits.interval_seconds * 1000,
@@ -52,4 +65,25 @@ function channelsOf(file: string, { notify }: Policy) {
       waiting: state === undefined ? 0 : waitingOf(state),
     };
   });
+}
+
+/** What follows a tick: the file that the configuration names, or named before it broke. A tick that could not work says at least that. */
+export async function metricsOfTick(
+  context: Context,
+  { metrics, broken, limits }: Policy,
+  tick: { readonly worked: boolean; readonly code: ExitCode },
+): Promise<void> {
+  const { places, env } = context;
+  if (tick.code === EXIT.usage) return; // that of a person who has mistyped it
+  const file = metrics?.file ?? (broken.length > 0 ? notedMetrics(places)?.file : undefined);
+  if (file === undefined) return noteMetrics(places, null);
+  const over = tick.worked ? null : ({ at_ms: Date.now(), outcome: outcomeOf(tick.code) } as const);
+  if (metrics !== null) noteMetrics(places, { file, interval_seconds: limits.interval_seconds });
+  try {
+    // Where the tick has worked on it, the board need not be copied to be read without a trace.
+    await writeMetrics(context, file, { open: tick.worked ? withBoard : withReader, over });
+  } catch (error) {
+    if (over === null || !writeBrief(places, { switches: readSwitches(places, env, over.at_ms), last: over }))
+      throw error;
+  }
 }

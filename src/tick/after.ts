@@ -2,10 +2,12 @@ import { rmSync, statSync } from 'node:fs';
 import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { numberOf, readObject, textOfFile, writeAtomic } from '../machine/files.ts';
+import { readSwitches } from '../machine/killswitch.ts';
 import { faultNote } from '../machine/paths.ts';
-import { type ExitCode, messageOf } from '../model/errors.ts';
+import { EXIT, type ExitCode, messageOf } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
+import { outcomeOf, writeBrief } from '../report/brief.ts';
 import { type EndedTick, FOLLOW_UPS, type FollowUp, type Worked } from './follow-ups.ts';
 import type { Wish } from './words.ts';
 
@@ -45,10 +47,21 @@ export function after(context: Context, wish: Wish, table: readonly FollowUp[] =
     },
     end: async (code) => {
       if (over === null) await look(null, code);
+      if (begun === null && code !== EXIT.ok && wish.dryRun !== true) toldBriefly(context, code);
       await run(due);
       return cut;
     },
   };
+}
+
+/** A tick that has failed before it knew its configuration (a state dir that can't be written, a lock that can't be opened): the figures
+ *  tell that one came. */
+function toldBriefly({ places, env }: Context, code: ExitCode): void {
+  const at_ms = Date.now();
+  writeBrief(places, {
+    switches: readSwitches(places, env, at_ms),
+    last: { at_ms, outcome: outcomeOf(code) },
+  });
 }
 
 /** Most configurations ask for none of this, and pay nothing. */

@@ -4,13 +4,14 @@
  * not need is loaded by what runs, never by the look.
  */
 import { statSync } from 'node:fs';
-import { type OpenedBoard, withBoard, withReader } from '../board/open.ts';
+import type { OpenedBoard } from '../board/open.ts';
 import type { Context } from '../context.ts';
 import { numberOf, readObject } from '../machine/files.ts';
 import type { ExitCode } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Ping } from '../notify/ping.ts';
 import type { TickNow } from '../notify/stopped.ts';
+import { notedMetrics } from '../report/brief.ts';
 import { comparedAt, notedRuns } from '../workspace/noted.ts';
 import { dueReviews, publishInTurn, reviewOptions } from './publish.ts';
 import type { TickResult } from './save.ts';
@@ -83,7 +84,7 @@ export const FOLLOW_UPS: readonly FollowUp[] = [
     failed: 'the metrics were not written',
     always: true,
     bound_ms: () => MINUTE_MS,
-    due: ({ policy }) => policy.metrics !== null,
+    due: ({ policy, context }) => policy.metrics !== null || notedMetrics(context.places) !== null,
     run: writeMetrics,
   },
   {
@@ -168,11 +169,9 @@ async function notify({ context, policy, began, worked }: EndedTick): Promise<vo
   await tell(context, policy, worked === null ? { kind: 'failed' } : { kind: 'tick', tick });
 }
 
-async function writeMetrics({ context, policy: { metrics }, worked }: EndedTick): Promise<void> {
-  if (metrics === null) return;
-  const { writeMetrics } = await import('./following.ts');
-  // Where the tick has worked on it, the board need not be copied to be read without a trace.
-  await writeMetrics(context, metrics.file, worked === null ? withReader : withBoard);
+async function writeMetrics({ context, policy, worked, code }: EndedTick): Promise<void> {
+  const { metricsOfTick } = await import('./following.ts');
+  await metricsOfTick(context, policy, { worked: worked !== null, code });
 }
 
 /** How long one ticket may take, beside the programs of the configuration. */

@@ -8,6 +8,7 @@ import { stateFault } from '../machine/state.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import type { Switch } from '../model/world.ts';
+import { writeBrief } from '../report/brief.ts';
 import { jsonLine, lostOutput, writeNow } from '../report/now.ts';
 import { isTerminal } from '../report/terminal.ts';
 import { unbegun } from '../report/unbegun.ts';
@@ -18,17 +19,23 @@ export interface Halt {
   readonly fault: string | null;
 }
 
-/** What halts a tick now; null = the gate is open. One small file tells of the halt; a dry run leaves none. */
+/** What halts a tick now; null = the gate is open. One small file tells of the halt, and the figures, where ticks write them; a dry run
+ *  leaves none. */
 export function halt(
   places: Pick<Places, 'killswitch' | 'gate' | 'state'>,
   env: NodeJS.ProcessEnv,
   { dry }: { readonly dry: boolean },
 ): Halt | null {
   const now_ms = Date.now();
-  const stop = halted(readSwitches(places, env, now_ms));
+  const switches = readSwitches(places, env, now_ms);
+  const stop = halted(switches);
   if (stop === null) return null;
-  if (!dry) recordHalt(places.gate, stop, now_ms);
-  return { stop, fault: stateFault(places.state) ?? unreadable(places, env) };
+  const fault = stateFault(places.state) ?? unreadable(places, env);
+  if (!dry) {
+    recordHalt(places.gate, stop, now_ms);
+    writeBrief(places, { switches, last: { at_ms: now_ms, outcome: fault === null ? 'halted' : 'refused' } });
+  }
+  return { stop, fault };
 }
 
 /** Tells a person who asked or sits at a terminal that the tick was halted. A scheduler would be quiet for ever where the switch can't

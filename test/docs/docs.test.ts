@@ -9,7 +9,7 @@ import { makeWorld } from './world.ts';
 describe('the documents', () => {
   it('say of each block what it is: sh, toml, json or text', () => {
     const unsaid = BLOCKS.filter(
-      ({ language }) => !['sh', 'toml', 'json', 'text', 'sql', 'ini'].includes(language),
+      ({ language }) => !['sh', 'toml', 'json', 'text', 'sql', 'ini', 'yaml'].includes(language),
     );
     expect(named(unsaid).map(({ where }) => where)).toEqual([]);
   });

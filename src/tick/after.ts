@@ -121,7 +121,8 @@ async function follow(one: FollowUp, over: EndedTick): Promise<boolean> {
 /** A scheduler mails what a tick says: the same once an hour is enough. */
 function isNews(note: string, why: string): boolean {
   try {
-    const age_ms = Date.now() - (statSync(note, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    // A file's time has fractions of a millisecond, which the clock has not.
+    const age_ms = Date.now() - Math.floor(statSync(note, { throwIfNoEntry: false })?.mtimeMs ?? 0);
     if (age_ms >= 0 && age_ms < 3_600_000 && textOfFile(note) === why) return false;
     writeAtomic(note, why);
   } catch {

@@ -14,22 +14,22 @@ beforeEach(() => {
 afterEach(async () => {
   await rig.box.destroy();
 });
-const clean = (...args: string[]) => rig.box.run(['clean', ...args]);
+const clean = async (...args: string[]) => await rig.box.here(['clean', ...args]);
 const worktree = (id: string) => join(rig.box.state, 'worktrees', 'demo', id);
 
 /** A ticket that went its whole way, merged and done. */
 async function merged(): Promise<string> {
   const id = rig.add('review');
-  rig.tick();
+  await rig.tickHere();
   await rig.settle(id, 'in_review');
   await rig.gone(rig.runs(id)[0]?.pid ?? 0);
-  rig.tick();
+  await rig.tickHere();
   const branch = rig.box.sql<{ branch: string }>(
     'SELECT branch FROM runtime_sessions WHERE ticket_id = ?',
     id,
   )[0];
   git(rig.box, 'merge', '-q', '--no-ff', '-m', `merge ${id}`, branch?.branch ?? '');
-  rig.box.run(['ticket', 'move', id, 'done']);
+  await rig.box.here(['ticket', 'move', id, 'done']);
   return id;
 }
 
@@ -50,12 +50,12 @@ function all(dir: string): string[] {
 it('without --yes writes nothing at all, says what may go and why, and what to type', async () => {
   const id = await merged();
   const before = all(rig.box.dir);
-  const done = clean();
+  const done = await clean();
   expect(done).toMatchObject({ code: 0, err: '' });
   expect(done.out).toContain(`${worktree(id)}  `);
   expect(done.out).toContain('done, clean, merged into main');
   expect(done.out).toContain('nothing was done yet: mc-pickup clean --yes');
-  expect(clean('--only', 'worktrees', '--older-than', '2d').out).toContain(
+  expect((await clean('--only', 'worktrees', '--older-than', '2d')).out).toContain(
     'mc-pickup clean --yes --older-than 2d --only worktrees',
   );
   expect(all(rig.box.dir)).toEqual(before);
@@ -63,25 +63,25 @@ it('without --yes writes nothing at all, says what may go and why, and what to t
 
 it('with --yes does it, tells it to the log, and has nothing to do the next time', async () => {
   const id = await merged();
-  const done = clean('--yes');
+  const done = await clean('--yes');
   expect(done).toMatchObject({ code: 0, err: '' });
   expect(done.out).toMatch(
     /back by: git -C \S+ worktree add \S+ refs\/mc-pickup\/cleaned\/MC-1\/\d{8}T\d{9}Z/,
   );
   expect(existsSync(worktree(id))).toBe(false);
-  expect(rig.box.run(['log', '--ticket', id, '--kind', 'cleaned']).out).toContain(
+  expect((await rig.box.here(['log', '--ticket', id, '--kind', 'cleaned'])).out).toContain(
     'refs/mc-pickup/cleaned/MC-1/',
   );
-  expect(clean('--yes').out).toContain('nothing may go');
+  expect((await clean('--yes')).out).toContain('nothing may go');
 });
 
 it('names the agents of closed tickets, and ends none', async () => {
   const id = rig.add('stay');
-  rig.tick();
+  await rig.tickHere();
   await rig.settle(id, 'in_review');
-  rig.box.run(['ticket', 'move', id, 'done']);
+  await rig.box.here(['ticket', 'move', id, 'done']);
   const { pid } = rig.run(id);
-  const told = JSON.parse(clean('--yes', '--json').out) as { advice: unknown; left: unknown };
+  const told = JSON.parse((await clean('--yes', '--json')).out) as { advice: unknown; left: unknown };
   expect(told).toMatchObject({
     advice: [{ command: `mc-pickup stop ${id}`, ticket: id }],
     left: [{ name: worktree(id), because: 'runtime_alive' }],
@@ -93,36 +93,42 @@ it('waits for the tick that runs, and gives up after a while with exit 75', asyn
   await merged();
   const lock = tryTickLock(join(rig.box.state, 'tick-lock.sqlite'));
   try {
-    expect(clean('--yes')).toMatchObject({ code: 75, err: expect.stringContaining('a tick is running') });
+    expect(await clean('--yes')).toMatchObject({
+      code: 75,
+      err: expect.stringContaining('a tick is running'),
+    });
   } finally {
     lock?.release();
   }
-  expect(clean('--yes')).toMatchObject({ code: 0 });
+  expect(await clean('--yes')).toMatchObject({ code: 0 });
 });
 
 it('exits 3 when something failed, and the rest is done all the same', async () => {
   const [first, second] = [await merged(), await merged()];
   git(rig.box, 'update-ref', `refs/mc-pickup/cleaned/${first}`, 'HEAD');
-  const done = clean('--yes');
+  const done = await clean('--yes');
   expect(done.code).toBe(3);
   expect(done.out).toContain('failed: ');
   expect([existsSync(worktree(first)), existsSync(worktree(second))]).toEqual([true, false]);
 });
 
-it('refuses what it cannot understand, and a configuration that is broken', () => {
-  rig.box.run(['init']);
-  expect(clean('--only', 'worktree')).toMatchObject({
+it('refuses what it cannot understand, and a configuration that is broken', async () => {
+  await rig.box.here(['init']);
+  expect(await clean('--only', 'worktree')).toMatchObject({
     code: 2,
     err: expect.stringContaining('did you mean "worktrees"'),
   });
   for (const bad of ['5', '1m', 'soon', '-1d'])
-    expect([bad, clean('--older-than', bad).code]).toEqual([bad, 2]);
+    expect([bad, (await clean('--older-than', bad)).code]).toEqual([bad, 2]);
   writeFileSync(join(rig.box.dir, 'config.toml'), '[project.demo]\nrepo = 1\n');
-  expect(clean('--yes')).toMatchObject({ code: 78, err: expect.stringContaining('broken configuration') });
+  expect(await clean('--yes')).toMatchObject({
+    code: 78,
+    err: expect.stringContaining('broken configuration'),
+  });
 });
 
-it('of a state dir without a board makes none', () => {
+it('of a state dir without a board makes none', async () => {
   mkdirSync(rig.box.state, { mode: 0o700 });
-  expect(clean('--yes')).toMatchObject({ code: 0, err: '' });
+  expect(await clean('--yes')).toMatchObject({ code: 0, err: '' });
   expect(readdirSync(rig.box.state)).toEqual([]);
 });

@@ -13,8 +13,8 @@ afterEach(async () => {
   await box.destroy();
 });
 
-function ticketWithComments(count: number): void {
-  expect(box.run(['ticket', 'add', '--title', 'One']).code).toBe(0);
+async function ticketWithComments(count: number): Promise<void> {
+  expect((await box.here(['ticket', 'add', '--title', 'One'])).code).toBe(0);
   for (let n = 1; n <= count; n++)
     box.sql(
       "INSERT INTO activity (ticket_id, actor, kind, text) VALUES ('MC-1', 'ann', 'comment', ?)",
@@ -23,40 +23,40 @@ function ticketWithComments(count: number): void {
 }
 const words = (out: string): string[] => out.match(/word \d+/g) ?? [];
 
-it('a limit keeps the newest, in the order of time', () => {
-  ticketWithComments(60);
-  expect(words(box.run(['log', '--limit', '2']).out)).toEqual(['word 59', 'word 60']);
-  expect(words(box.run(['log', '--limit', '2', '--ticket', 'mc-1', '--json']).out)).toEqual([
+it('a limit keeps the newest, in the order of time', async () => {
+  await ticketWithComments(60);
+  expect(words((await box.here(['log', '--limit', '2'])).out)).toEqual(['word 59', 'word 60']);
+  expect(words((await box.here(['log', '--limit', '2', '--ticket', 'mc-1', '--json'])).out)).toEqual([
     'word 59',
     'word 60',
   ]);
-  expect(box.run(['log', '--limit', '0'])).toMatchObject({
+  expect(await box.here(['log', '--limit', '0'])).toMatchObject({
     code: 2,
     out: '',
     err: expect.stringContaining('--follow'),
   });
-  expect(box.run(['log', '--run', 'foo'])).toMatchObject({
+  expect(await box.here(['log', '--run', 'foo'])).toMatchObject({
     code: 2,
     err: expect.stringContaining('no run "foo" on the board'),
   });
-  const shown = JSON.parse(box.run(['ticket', 'show', 'MC-1', '--json']).out) as {
+  const shown = JSON.parse((await box.here(['ticket', 'show', 'MC-1', '--json'])).out) as {
     activity: { text: string }[];
   };
   expect(shown.activity).toHaveLength(50);
   expect(shown.activity.at(-1)?.text).toBe('word 60');
-  expect(box.run(['ticket', 'comment', 'MC-1', 'mind', 'the gap']).out).toMatch(
+  expect((await box.here(['ticket', 'comment', 'MC-1', 'mind', 'the gap'])).out).toMatch(
     /^MC-1: noted for \S+: "mind the gap" \(mc-pickup log/,
   );
 });
 
-it('explain tells the newest of a long history', () => {
-  ticketWithComments(230);
-  const told = words(box.run(['explain', 'MC-1']).out);
+it('explain tells the newest of a long history', async () => {
+  await ticketWithComments(230);
+  const told = words((await box.here(['explain', 'MC-1'])).out);
   expect([told.length, told[0], told.at(-1)]).toEqual([200, 'word 31', 'word 230']);
 });
 
 it('follow goes on after the newest', async () => {
-  ticketWithComments(5);
+  await ticketWithComments(5);
   const child = spawn(process.execPath, [BIN, 'log', '--follow', '--limit', '1'], { env: box.env });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -64,8 +64,8 @@ it('follow goes on after the newest', async () => {
   });
   const closed = new Promise((done) => child.once('close', done));
   expect(await until(() => words(out).length > 0)).toBe(true);
-  box.run(['ticket', 'comment', 'MC-1', 'word', '6']);
-  box.run(['ticket', 'comment', 'MC-1', 'word', '7']);
+  await box.here(['ticket', 'comment', 'MC-1', 'word', '6']);
+  await box.here(['ticket', 'comment', 'MC-1', 'word', '7']);
   expect(await until(() => words(out).length >= 3)).toBe(true);
   child.kill();
   await closed;
@@ -73,7 +73,7 @@ it('follow goes on after the newest', async () => {
 });
 
 it('follow ends when nobody reads any more', async () => {
-  ticketWithComments(1);
+  await ticketWithComments(1);
   const child = spawn(process.execPath, [BIN, 'log', '--follow'], { env: box.env });
   const closed = new Promise((done) => child.once('close', done));
   let err = '';
@@ -82,18 +82,18 @@ it('follow ends when nobody reads any more', async () => {
   });
   await new Promise((done) => child.stdout.once('data', done));
   child.stdout.destroy();
-  box.run(['ticket', 'comment', 'MC-1', 'more']);
+  await box.here(['ticket', 'comment', 'MC-1', 'more']);
   expect(await closed).toBe(0);
   expect(err).toBe('');
 });
 
-it('an unknown ticket is a usage error, as in explain', () => {
-  ticketWithComments(1);
+it('an unknown ticket is a usage error, as in explain', async () => {
+  await ticketWithComments(1);
   for (const args of [
     ['log', '--ticket', 'MC-77'],
     ['explain', 'MC-77'],
   ]) {
-    const done = box.run(args);
+    const done = await box.here(args);
     expect(done).toMatchObject({ code: 2, out: '' });
     expect(done.err).toMatch(/^mc-pickup: no ticket "MC-77" on the board .*\n$/);
   }
@@ -109,8 +109,8 @@ const insert = (
     ...[over.because ?? null, over.text ?? null],
   );
 
-it('filters by kind, reason, actor, run and time; all that is named must fit', () => {
-  ticketWithComments(1);
+it('filters by kind, reason, actor, run and time; all that is named must fit', async () => {
+  await ticketWithComments(1);
   insert('retry', { actor: 'tick:t-1', because: 'agent_dead', run: 'r-1', text: 'word 11' });
   insert('retry', {
     actor: 'tick:t-2',
@@ -126,41 +126,46 @@ it('filters by kind, reason, actor, run and time; all that is named must fit', (
     text: 'word 13',
     at: '2026-11-02T01:00:00Z',
   });
-  const log = (...more: string[]) => words(box.run(['log', ...more]).out);
-  expect(log('--kind', 'retry')).toEqual(['word 11', 'word 12']);
-  expect(log('--kind', 'retry', '--kind', 'heal')).toEqual(['word 11', 'word 12', 'word 13']);
-  expect(log('--actor', 'tick')).toEqual(['word 11', 'word 12', 'word 13']);
-  expect(log('--actor', 'tick:t-2')).toEqual(['word 12', 'word 13']);
-  expect(log('--actor', 'ann')).toEqual(['word 1']);
-  expect(log('--run', 'r-2', '--kind', 'heal')).toEqual(['word 13']);
-  expect(log('--because', 'agent_dead')).toEqual(['word 11']);
-  expect(log('--until', '2026-11-01')).toEqual(['word 11']);
-  expect(log('--since', '2026-11-02T00:30', '--until', '2026-11-02T01:00Z')).toEqual(['word 13']);
-  expect(log('--since', '2026-11-02T01:00:00+00:00', '--kind', 'heal')).toEqual(['word 13']);
-  expect(log('--kind', 'heal', '--ticket', 'mc-1', '--limit', '1')).toEqual(['word 13']);
-  expect(log('--kind', 'parked')).toEqual([]);
+  const log = async (...more: string[]) => words((await box.here(['log', ...more])).out);
+  expect(await log('--kind', 'retry')).toEqual(['word 11', 'word 12']);
+  expect(await log('--kind', 'retry', '--kind', 'heal')).toEqual(['word 11', 'word 12', 'word 13']);
+  expect(await log('--actor', 'tick')).toEqual(['word 11', 'word 12', 'word 13']);
+  expect(await log('--actor', 'tick:t-2')).toEqual(['word 12', 'word 13']);
+  expect(await log('--actor', 'ann')).toEqual(['word 1']);
+  expect(await log('--run', 'r-2', '--kind', 'heal')).toEqual(['word 13']);
+  expect(await log('--because', 'agent_dead')).toEqual(['word 11']);
+  expect(await log('--until', '2026-11-01')).toEqual(['word 11']);
+  expect(await log('--since', '2026-11-02T00:30', '--until', '2026-11-02T01:00Z')).toEqual(['word 13']);
+  expect(await log('--since', '2026-11-02T01:00:00+00:00', '--kind', 'heal')).toEqual(['word 13']);
+  expect(await log('--kind', 'heal', '--ticket', 'mc-1', '--limit', '1')).toEqual(['word 13']);
+  expect(await log('--kind', 'parked')).toEqual([]);
 });
 
-it('a limit counts the lines that fit, however far back they are', () => {
-  ticketWithComments(1);
+it('a limit counts the lines that fit, however far back they are', async () => {
+  await ticketWithComments(1);
   for (const n of [21, 22, 23]) insert('heal', { text: `word ${n}` });
   box.sql(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 7000)
     INSERT INTO activity (ticket_id, actor, kind) SELECT 'MC-' || (2 + i % 9), 'ann', 'edited' FROM n`);
-  expect(words(box.run(['log', '--kind', 'heal', '--limit', '2']).out)).toEqual(['word 22', 'word 23']);
-  expect(words(box.run(['log', '--kind', 'heal', '--ticket', 'MC-1']).out)).toEqual([
+  expect(words((await box.here(['log', '--kind', 'heal', '--limit', '2'])).out)).toEqual([
+    'word 22',
+    'word 23',
+  ]);
+  expect(words((await box.here(['log', '--kind', 'heal', '--ticket', 'MC-1'])).out)).toEqual([
     'word 21',
     'word 22',
     'word 23',
   ]);
-  expect(box.run(['log', '--kind', 'heal', '--limit', '0']).out).toBe('');
-  const many = box.run(['log', '--kind', 'edited', '--limit', '6500', '--json']).out.trim().split('\n');
+  expect((await box.here(['log', '--kind', 'heal', '--limit', '0'])).out).toBe('');
+  const many = (await box.here(['log', '--kind', 'edited', '--limit', '6500', '--json'])).out
+    .trim()
+    .split('\n');
   const ids = many.map((line) => (JSON.parse(line) as { id: number }).id);
   expect(ids).toHaveLength(6500);
   expect(ids).toEqual([...new Set(ids)].sort((a, b) => a - b));
 });
 
 it('follow goes on with what fits', async () => {
-  ticketWithComments(1);
+  await ticketWithComments(1);
   const child = spawn(process.execPath, [BIN, 'log', '--follow', '--kind', 'comment'], { env: box.env });
   let out = '';
   child.stdout.on('data', (chunk: Buffer) => {
@@ -168,8 +173,8 @@ it('follow goes on with what fits', async () => {
   });
   const closed = new Promise((done) => child.once('close', done));
   expect(await until(() => words(out).length > 0)).toBe(true);
-  box.run(['ticket', 'edit', 'MC-1', '--title', 'word 5']);
-  box.run(['ticket', 'comment', 'MC-1', 'word', '6']);
+  await box.here(['ticket', 'edit', 'MC-1', '--title', 'word 5']);
+  await box.here(['ticket', 'comment', 'MC-1', 'word', '6']);
   expect(await until(() => words(out).length >= 2)).toBe(true);
   child.kill();
   await closed;
@@ -182,8 +187,8 @@ it.each([
   [['--since', '2026-13-40'], /--since "2026-13-40" is no time/],
   [['--until', '1'], /--until "1" is no time/],
   [['--since', '1h', '--until', '2h'], /--since is after --until/],
-])('%j is a usage error that says what would do', (args, says) => {
-  const done = box.run(['log', ...args]);
+])('%j is a usage error that says what would do', async (args, says) => {
+  const done = await box.here(['log', ...args]);
   expect(done).toMatchObject({ code: 2, out: '' });
   expect(done.err).toMatch(says);
 });
@@ -194,15 +199,15 @@ it('knows every kind that the board writes by itself', () => {
       expect(ACTIVITY_KINDS).toContain(kind);
 });
 
-it('stays within the columns that it has', () => {
-  ticketWithComments(0);
+it('stays within the columns that it has', async () => {
+  await ticketWithComments(0);
   insert('comment', {
     actor: 'tick:t-mwxi6bnf-j37-dybrt97f',
     text: `日本 ${'word '.repeat(40)}`,
     because: 'agent_dead',
   });
-  const done = box.run(['log'], '', { COLUMNS: '80' });
+  const done = await box.here(['log'], '', { COLUMNS: '80' });
   expect(done.code).toBe(0);
   for (const line of done.out.split('\n')) expect(width(line), line).toBeLessThanOrEqual(80);
-  expect(box.run(['log']).out).toContain('tick:t-mwxi6bnf-j37-dybrt97f');
+  expect((await box.here(['log'])).out).toContain('tick:t-mwxi6bnf-j37-dybrt97f');
 });

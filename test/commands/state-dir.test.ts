@@ -52,11 +52,11 @@ function oneClearLine(done: Ran, what: RegExp): void {
 }
 
 describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
-  it('says that the state dir is a file: exit 78', () => {
+  it('says that the state dir is a file: exit 78', async () => {
     const state = join(box.dir, 'a-file');
     writeFileSync(state, 'mine');
-    oneClearLine(box.run(args, '', { MC_PICKUP_STATE_DIR: state }), /a-file is not a directory/);
-    oneClearLine(box.run(args, '', { MC_PICKUP_STATE_DIR: join(state, 'below') }), /not a directory/);
+    oneClearLine(await box.here(args, '', { MC_PICKUP_STATE_DIR: state }), /a-file is not a directory/);
+    oneClearLine(await box.here(args, '', { MC_PICKUP_STATE_DIR: join(state, 'below') }), /not a directory/);
     expect(readFileSync(state, 'utf8')).toBe('mine');
   });
 
@@ -75,15 +75,15 @@ describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
   });
 });
 
-it('a new state dir whose path cuts the PATH of agents in two is refused; one that is there is told of', () => {
+it('a new state dir whose path cuts the PATH of agents in two is refused; one that is there is told of', async () => {
   const state = join(box.dir, 'a:b');
   const env = { MC_PICKUP_STATE_DIR: state };
   for (const args of [['init'], ['ticket', 'add', '--title', 'x'], ['dispatch'], ['killswitch', 'on']])
-    oneClearLine(box.run(args, '', env), /has a colon/);
+    oneClearLine(await box.here(args, '', env), /has a colon/);
   expect(existsSync(state)).toBe(false);
   mkdirSync(state, { mode: 0o700 });
-  expect(box.run(['init'], '', env)).toMatchObject({ code: 0, err: '' });
-  expect(box.run(['doctor'], '', env).out).toContain('has a colon');
+  expect(await box.here(['init'], '', env)).toMatchObject({ code: 0, err: '' });
+  expect((await box.here(['doctor'], '', env)).out).toContain('has a colon');
 });
 
 it('a path that is not UTF-8 is refused, and nothing is made under another name', () => {
@@ -108,54 +108,54 @@ it('a path that is not UTF-8 is refused, and nothing is made under another name'
   expect(readFileSync(box.env.MC_PICKUP_CONFIG ?? '', 'utf8')).not.toContain('\ufffd');
 });
 
-it('a state dir in which nothing was ever made is told as one by what shows the board: exit 78; init makes it', () => {
+it('a state dir in which nothing was ever made is told as one by what shows the board: exit 78; init makes it', async () => {
   const state = join(box.dir, 'mistyped');
   const at = { MC_PICKUP_STATE_DIR: state };
   for (const args of [['status'], ['ticket', 'list'], ['log'], ['explain', 'MC-1']])
     oneClearLine(
-      box.run(args, '', at),
+      await box.here(args, '', at),
       /no board in \S+mistyped: mc-pickup init makes one there; --state-dir/,
     );
   expect(existsSync(state)).toBe(false);
-  expect(box.run(['init'], '', at).code).toBe(0);
-  expect(box.run(['status'], '', at)).toMatchObject({ code: 0, err: '' });
+  expect((await box.here(['init'], '', at)).code).toBe(0);
+  expect(await box.here(['status'], '', at)).toMatchObject({ code: 0, err: '' });
 });
 
-it('a host id that can not be read is no bug of ours: exit 78', () => {
+it('a host id that can not be read is no bug of ours: exit 78', async () => {
   mkdirSync(join(box.state, 'host-id'), { recursive: true });
-  oneClearLine(box.run(['dispatch']), /host-id can't be read or made/);
+  oneClearLine(await box.here(['dispatch']), /host-id can't be read or made/);
 });
 
-it('a switch file with broken content stays on: exit 0, quiet on a pipe, and recorded', () => {
+it('a switch file with broken content stays on: exit 0, quiet on a pipe, and recorded', async () => {
   mkdirSync(box.state, { recursive: true });
   writeFileSync(join(box.state, 'killswitch.json'), '{"level":"perhaps"}');
-  expect(box.run(['dispatch'])).toEqual({ code: 0, out: '', err: '' });
+  expect(await box.here(['dispatch'])).toEqual({ code: 0, out: '', err: '' });
   expect(JSON.parse(readFileSync(join(box.state, 'gate.json'), 'utf8'))).toMatchObject({ ticks: 1 });
 });
 
-it('a switch file that can not be read at all is on, recorded, and said: exit 78', () => {
+it('a switch file that can not be read at all is on, recorded, and said: exit 78', async () => {
   mkdirSync(join(box.state, 'killswitch.json', 'full'), { recursive: true });
   oneClearLine(
-    box.run(['dispatch']),
+    await box.here(['dispatch']),
     /killswitch\.json can't be read \(not a regular file\), which counts as on/,
   );
   expect(existsSync(join(box.state, 'gate.json'))).toBe(true);
   expect(existsSync(join(box.state, 'board.sqlite'))).toBe(false);
-  const json = box.run(['dispatch', '--json']);
+  const json = await box.here(['dispatch', '--json']);
   expect(json.code).toBe(78);
   expect(JSON.parse(json.out)).toMatchObject({ outcome: 'halted' });
   for (const args of [
     ['killswitch', 'on'],
     ['killswitch', 'off'],
   ])
-    oneClearLine(box.run(args), /was NOT changed/);
+    oneClearLine(await box.here(args), /was NOT changed/);
 });
 
 describe('a dry run behind a closed gate', () => {
-  it.each(['dispatch', 'reconcile'])('%s says that it is halted, and why', (command) => {
-    box.run(['ticket', 'add', '--title', 'One']);
-    box.run(['killswitch', 'on', '--level', 'all', '--reason', 'release day']);
-    const done = box.run([command, '--dry-run']);
+  it.each(['dispatch', 'reconcile'])('%s says that it is halted, and why', async (command) => {
+    await box.here(['ticket', 'add', '--title', 'One']);
+    await box.here(['killswitch', 'on', '--level', 'all', '--reason', 'release day']);
+    const done = await box.here([command, '--dry-run']);
     expect(done).toMatchObject({ code: 0, err: '' });
     expect(done.out).toMatch(/^halted by the killswitch.*release day\n$/);
     expect(existsSync(join(box.state, 'gate.json'))).toBe(false);

@@ -10,8 +10,8 @@ afterEach(async () => {
   await rig.box.destroy();
 });
 
-const explain = (id: string, columns = '') => {
-  const done = rig.box.run(['explain', id], '', columns === '' ? {} : { COLUMNS: columns });
+const explain = async (id: string, columns = '') => {
+  const done = await rig.box.here(['explain', id], '', columns === '' ? {} : { COLUMNS: columns });
   expect(done).toMatchObject({ code: 0, err: '' });
   return done.out;
 };
@@ -28,28 +28,28 @@ it('tells in order what happened: launch, death with its evidence, skips as one 
   rig.configure({ limits: '[limits]\nmax_agents = 1\nretry_base_seconds = 600\n' });
   const [holds = ''] = await rig.held(1);
   const id = rig.add('die');
-  for (let n = 0; n < 3; n++) rig.tick();
+  for (let n = 0; n < 3; n++) await rig.tickHere();
   inOrder(
-    explain(id),
+    await explain(id),
     /created by /,
     /3 ticks until \S+ skipped: every slot is taken \[no_slot\] \(used 1, max agents 1\)/,
   );
   inOrder(
-    explain(id),
+    await explain(id),
     /^now: nothing, because every slot is taken \[no_slot\]/m,
     /^you can: +mc-pickup status /m,
   );
   rig.box.signal(`${holds}.go`);
   await rig.settle(holds, 'in_review');
   await rig.gone(rig.run(holds).pid);
-  rig.tick();
+  await rig.tickHere();
   await rig.working(id);
   await rig.gone(rig.run(id).pid);
-  for (let n = 0; n < 3; n++) rig.tick();
-  const out = explain(id, '80');
+  for (let n = 0; n < 3; n++) await rig.tickHere();
+  const out = await explain(id, '80');
   for (const line of out.split('\n')) expect(width(line), line).toBeLessThanOrEqual(80);
   inOrder(
-    explain(id),
+    await explain(id),
     /3 ticks until .*\[no_slot\]/,
     /claimed for attempt 1 with agent scripted \(run id \S+, branch mc\/MC-2-do-die/,
     /agent started: pid \d+/,
@@ -64,9 +64,9 @@ it('tells a heal with what it was found by', async () => {
   const [id = ''] = await rig.held(1);
   const { pid } = rig.run(id);
   rig.box.sql("UPDATE tickets SET status = 'todo' WHERE id = ?", id);
-  rig.tick();
+  await rig.tickHere();
   inOrder(
-    explain(id),
+    await explain(id),
     new RegExp(`healed by a tick.*\\[agent_alive\\] \\(.*pid ${pid}`),
     new RegExp(`^now: its agent is alive.*pid ${pid}`, 'm'),
     /^now: the last text for it: prompt, started /m,
@@ -80,19 +80,19 @@ it('says what a person can type, by what waits for them', async () => {
   const waits = rig.add('hold', '--depends-on', asks);
   const foreign = rig.add('hold', '--author', 'stranger');
   const owned = rig.add('hold', '--owner', 'ann');
-  rig.tick();
+  await rig.tickHere();
   await rig.settle(asks, 'needs_input');
-  expect(explain(asks)).toMatch(/^you can: +mc-pickup answer MC-1 "\.\.\." +to its agent$/m);
-  expect(explain(waits)).toMatch(
+  expect(await explain(asks)).toMatch(/^you can: +mc-pickup answer MC-1 "\.\.\." +to its agent$/m);
+  expect(await explain(waits)).toMatch(
     /\[dependencies_unmet\] \(waits for MC-1\)\nyou can: +mc-pickup explain MC-1 /,
   );
-  expect(explain(foreign)).toMatch(
+  expect(await explain(foreign)).toMatch(
     /\[untrusted\] \(author stranger\)\nyou can: +mc-pickup ticket move MC-3 todo /,
   );
-  expect(explain(owned)).toMatch(/\(owner ann\)\nyou can: +mc-pickup ticket edit MC-4 --owner ""/);
-  rig.box.run(['killswitch', 'on', '--reason', 'release day']);
+  expect(await explain(owned)).toMatch(/\(owner ann\)\nyou can: +mc-pickup ticket edit MC-4 --owner ""/);
+  await rig.box.here(['killswitch', 'on', '--reason', 'release day']);
   const free = rig.add('hold');
-  expect(explain(free)).toMatch(
+  expect(await explain(free)).toMatch(
     /\[killswitch\] \(scope \*, reason release day, .*\n(.*\n)*you can: +mc-pickup killswitch off/,
   );
 });
@@ -104,9 +104,9 @@ it('says the same in JSON, and shows no line that anybody has written as more th
     id,
     'a\nnow: nothing',
   );
-  expect(explain(id)).not.toMatch(/^now: nothing\b(?!,)/m);
-  rig.tick();
-  const told = JSON.parse(rig.box.run(['explain', id, '--json']).out) as Record<string, unknown>;
+  expect(await explain(id)).not.toMatch(/^now: nothing\b(?!,)/m);
+  await rig.tickHere();
+  const told = JSON.parse((await rig.box.here(['explain', id, '--json'])).out) as Record<string, unknown>;
   expect(Object.keys(told)).toEqual([
     'ticket',
     'history',

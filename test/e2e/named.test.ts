@@ -23,7 +23,7 @@ it('8 real ticks race for 200 tickets under a cap of 5: exactly the cap is won, 
     limits: LIMITS.replace('max_agents = 8', `max_agents = ${CAP}`),
     project: HOLDING_HOOK,
   });
-  box.run(['init']);
+  await box.here(['init']);
   const addMany = (count: number, priority: number) =>
     box.sql(
       `INSERT INTO tickets (title, body, project, agent, trusted, priority)
@@ -91,9 +91,15 @@ it('a tick that finds another inside exits 0 at once as an overlap, prints nothi
   const before = ticks();
   const row = rig.ticket(other);
 
-  expect(box.run(['dispatch'])).toEqual({ code: 0, out: '', err: '' });
-  expect(box.run(['reconcile'])).toEqual({ code: 0, out: '', err: '' });
-  expect(rig.tick()).toMatchObject({ code: 0, outcome: 'overlap', reconcile: [], dispatch: [], skipped: [] });
+  expect(await box.here(['dispatch'])).toEqual({ code: 0, out: '', err: '' });
+  expect(await box.here(['reconcile'])).toEqual({ code: 0, out: '', err: '' });
+  expect(await rig.tickHere()).toMatchObject({
+    code: 0,
+    outcome: 'overlap',
+    reconcile: [],
+    dispatch: [],
+    skipped: [],
+  });
 
   expect(rig.ticket(other)).toEqual(row);
   expect(rig.runs(other)).toEqual([]);
@@ -101,7 +107,7 @@ it('a tick that finds another inside exits 0 at once as an overlap, prints nothi
   expect(ticks()).toBe(before);
   rig.letGo(held);
   expect(await rig.report(running)).toMatchObject({ code: 0, outcome: 'ok', dispatch: [{ ticket: held }] });
-  expect(rig.tick().dispatch).toMatchObject([{ ticket: other, result: 'launched' }]);
+  expect((await rig.tickHere()).dispatch).toMatchObject([{ ticket: other, result: 'launched' }]);
   expect(rig.started(held)).toBe(1);
 });
 
@@ -113,7 +119,7 @@ it.each([
   async (_name, argv) => {
     const { box } = rig;
     const id = rig.add('hold');
-    rig.tick();
+    await rig.tickHere();
     await rig.working(id);
     const dead = rig.run(id);
     await rig.kill(dead.pid);
@@ -126,7 +132,7 @@ it.each([
 
     const kinds: string[] = [];
     for (let n = 1; n <= 3; n++) {
-      const { reconcile, dispatch } = rig.tick();
+      const { reconcile, dispatch } = await rig.tickHere();
       kinds.push(...[...reconcile, ...dispatch].map(({ kind, result }) => `${kind}:${result}`));
       expect(rig.ticket(id).worker_pid).not.toBe(pid);
       expect(rig.live(id)?.pid ?? null).not.toBe(pid);
@@ -151,7 +157,7 @@ it.each([
 it('no pass touches a chat row of this very host: alive, dead, launching or with a dead pane', async () => {
   const { box } = rig;
   const id = rig.add('hold');
-  rig.tick();
+  await rig.tickHere();
   await rig.working(id);
   const alive = rig.run(id);
   const insert = (name: string, phase: string, pid: string, start: string) =>
@@ -178,7 +184,7 @@ it('no pass touches a chat row of this very host: alive, dead, launching or with
   expect(before).toHaveLength(4);
 
   for (const words of [['reconcile'], ['dispatch'], ['dispatch', '--dry-run'], ['reconcile'], ['dispatch']]) {
-    const { reconcile, skipped } = rig.tick(words[0], ...words.slice(1));
+    const { reconcile, skipped } = await rig.tickHere(words[0], ...words.slice(1));
     expect(reconcile).toEqual([]);
     expect(skipped).toEqual([]);
   }
@@ -205,12 +211,12 @@ it("a file that names another's process as the agent of a ticket makes nothing o
   try {
     for (const pid of [stranger.pid ?? 0, rig.run(busy).pid]) {
       noted(pid);
-      const { reconcile, dispatch } = rig.tick();
+      const { reconcile, dispatch } = await rig.tickHere();
       expect([...reconcile, ...dispatch].map(({ kind }) => kind)).not.toContain('adopt');
     }
     await rig.holding(id);
     expect([rig.started(id), rig.started(busy)]).toEqual([1, 1]);
-    expect(box.run(['stop', id]).code).toBe(0);
+    expect((await box.here(['stop', id])).code).toBe(0);
     expect(stranger.exitCode).toBeNull();
   } finally {
     stranger.kill();

@@ -29,13 +29,13 @@ async function busyBoard(): Promise<void> {
     '--title',
     'Behebe 日本語のタイトル 🎉 mit einem sehr langen Titel, der nie auf eine Zeile passt',
   );
-  rig.tick();
+  await rig.tickHere();
   await rig.settle(asks, 'needs_input');
   await rig.gone(rig.run(dies).pid);
   // The agent asks before its turn ends, and only a tick sees that it has.
-  const idle = () => {
-    rig.tick();
-    return /alive +idle/.test(rig.box.run(['status']).out);
+  const idle = async () => {
+    await rig.tickHere();
+    return /alive +idle/.test((await rig.box.here(['status'])).out);
   };
   expect(await until(idle)).toBe(true);
   rig.add('hold', '--depends-on', held ?? '');
@@ -44,7 +44,7 @@ async function busyBoard(): Promise<void> {
 describe('status', () => {
   it('tells all seven statuses, the slots, who asks, what is tried again and when, in 80 columns', async () => {
     await busyBoard();
-    const { out, err, code } = rig.box.run(['status'], '', { COLUMNS: '80' });
+    const { out, err, code } = await rig.box.here(['status'], '', { COLUMNS: '80' });
     expect({ err, code }).toEqual({ err: '', code: 0 });
     for (const line of out.split('\n')) expect(width(line), line).toBeLessThanOrEqual(80);
     expect(out.replace(/\n +/g, '  ')).toMatch(
@@ -64,10 +64,10 @@ describe('status', () => {
 
   it('calls an agent that is gone after its report ended, and one that is gone without a report dead', async () => {
     const [reports, dies] = [rig.add('review'), rig.add('die')];
-    rig.tick();
+    await rig.tickHere();
     await rig.settle(reports, 'in_review');
     for (const id of [reports, dies]) await rig.gone(rig.run(id).pid);
-    const { out } = rig.box.run(['status']);
+    const { out } = await rig.box.here(['status']);
     expect(out).toMatch(/MC-1 +- ended +in_review /);
     expect(out).toMatch(/MC-2 +x dead /);
     expect(out.indexOf('MC-2')).toBeLessThan(out.indexOf('MC-1'));
@@ -75,11 +75,11 @@ describe('status', () => {
 
   it('cuts nothing on a pipe, and says the same in JSON', async () => {
     await busyBoard();
-    const { out } = rig.box.run(['status']);
+    const { out } = await rig.box.here(['status']);
     expect(out).not.toContain('…');
     expect(out).toContain('der nie auf eine Zeile passt');
     expect(out).toContain(join(rig.box.state, 'worktrees', 'demo', 'MC-1'));
-    expect(JSON.parse(rig.box.run(['status', '--json']).out)).toMatchObject({
+    expect(JSON.parse((await rig.box.here(['status', '--json'])).out)).toMatchObject({
       counts: { todo: 2, needs_input: 1, in_progress: 1, in_review: 0, done: 0, cancelled: 0, blocked: 0 },
       live: expect.arrayContaining([
         expect.objectContaining({
@@ -110,13 +110,22 @@ describe('status', () => {
   });
 
   it('shows limited and unready profiles, a switch, and a question that nobody is there to hear', async () => {
-    rig.tick('reconcile');
+    await rig.tickHere('reconcile');
     const asks = rig.add('ask');
     rig.box.sql("UPDATE tickets SET status = 'needs_input', reason_text = 'Which one?' WHERE id = ?", asks);
     rig.box.sql("INSERT INTO accounts (name, not_before_at_ms) VALUES ('a', ?)", Date.now() + 3_600_000);
     rig.box.sql("INSERT INTO accounts (name, not_ready) VALUES ('b', 'log in first')");
-    rig.box.run(['killswitch', 'on', '--scope', 'project:demo', '--reason', 'release day', '--for', '2h']);
-    const { out } = rig.box.run(['status']);
+    await rig.box.here([
+      'killswitch',
+      'on',
+      '--scope',
+      'project:demo',
+      '--reason',
+      'release day',
+      '--for',
+      '2h',
+    ]);
+    const { out } = await rig.box.here(['status']);
     expect(out).toMatch(/^account +a is limited, next launch in \d+[mh] /m);
     expect(out).toMatch(/^account +b is NOT READY: log in first \(then: mc-pickup agents ready b\)$/m);
     expect(out).toMatch(/^killswitch ON for project:demo: no launches, ends in \dh .*: release day$/m);
@@ -125,8 +134,8 @@ describe('status', () => {
 });
 
 describe('status --check', () => {
-  const check = (...more: string[]) => rig.box.run(['status', '--check', ...more]);
-  const asJson = () => JSON.parse(check('--json').out) as Record<string, unknown>;
+  const check = async (...more: string[]) => await rig.box.here(['status', '--check', ...more]);
+  const asJson = async () => JSON.parse((await check('--json')).out) as Record<string, unknown>;
   const aged = (ms: number) =>
     rig.box.sql(
       'UPDATE ticks SET started_at_ms = started_at_ms - ?, finished_at_ms = finished_at_ms - ?',
@@ -134,75 +143,82 @@ describe('status --check', () => {
       ms,
     );
 
-  it('is 69 before the first tick, 0 after it, and 69 once three intervals are over; one line each time', () => {
+  it('is 69 before the first tick, 0 after it, and 69 once three intervals are over; one line each time', async () => {
     rig.add('hold');
-    expect(check()).toMatchObject({
+    expect(await check()).toMatchObject({
       code: 69,
       out: expect.stringMatching(/^mc-pickup: NO TICK HAS EVER COME: .*\n$/),
     });
-    rig.tick('reconcile');
-    expect(check()).toMatchObject({ code: 0, out: expect.stringMatching(/^mc-pickup: ticks come: .*\n$/) });
+    await rig.tickHere('reconcile');
+    expect(await check()).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^mc-pickup: ticks come: .*\n$/),
+    });
     aged(90_000);
-    const { intervals, ...late } = asJson();
+    const { intervals, ...late } = await asJson();
     expect(late).toMatchObject({ ok: true, because: 'ticks_come' });
     expect(intervals).toBeGreaterThanOrEqual(1.5);
     aged(600_000);
-    expect(check()).toMatchObject({ code: 69, err: '' });
-    expect(check().out).toMatch(
+    expect(await check()).toMatchObject({ code: 69, err: '' });
+    expect((await check()).out).toMatch(
       /^mc-pickup: TICKS HAVE STOPPED: the last one was 1\dm ago, more than 3 intervals.*\n$/,
     );
-    expect(asJson()).toMatchObject({ ok: false, because: 'stopped', age_ms: expect.any(Number) });
-    expect(rig.box.run(['status']).out).toMatch(/^last tick +1\dm ago, ok; TICKS HAVE STOPPED/m);
+    expect(await asJson()).toMatchObject({ ok: false, because: 'stopped', age_ms: expect.any(Number) });
+    expect((await rig.box.here(['status'])).out).toMatch(/^last tick +1\dm ago, ok; TICKS HAVE STOPPED/m);
   });
 
-  it('knows a tick that the killswitch halts from none', () => {
-    rig.tick('reconcile');
+  it('knows a tick that the killswitch halts from none', async () => {
+    await rig.tickHere('reconcile');
     aged(3_600_000);
-    rig.box.run(['killswitch', 'on', '--level', 'all', '--reason', 'release day']);
-    expect(check().code).toBe(69);
-    expect(rig.box.run(['dispatch']).code).toBe(0);
-    expect(check()).toMatchObject({
+    await rig.box.here(['killswitch', 'on', '--level', 'all', '--reason', 'release day']);
+    expect((await check()).code).toBe(69);
+    expect((await rig.box.here(['dispatch'])).code).toBe(0);
+    expect(await check()).toMatchObject({
       code: 0,
       out: expect.stringMatching(/the killswitch halts them: .*release day/),
     });
-    expect(asJson()).toMatchObject({ ok: true, because: 'halted' });
+    expect(await asJson()).toMatchObject({ ok: true, because: 'halted' });
     const gate = join(rig.box.state, 'gate.json');
     const old = JSON.parse(readFileSync(gate, 'utf8')) as { last_halted_at_ms: number };
     writeFileSync(gate, JSON.stringify({ ...old, last_halted_at_ms: old.last_halted_at_ms - 3_600_000 }));
-    expect(check().code).toBe(69);
+    expect((await check()).code).toBe(69);
   });
 
   it('takes a long tick for what it is, and a clock that was set back for nothing', async () => {
     rig.configure({ project: HOLDING_HOOK });
     const id = rig.add('hold');
-    rig.tick('reconcile');
+    await rig.tickHere('reconcile');
     aged(3_600_000);
     const tick = await rig.heldTick(id);
-    if (existsSync('/proc/locks')) expect(asJson()).toMatchObject({ ok: true, because: 'running' });
+    if (existsSync('/proc/locks')) expect(await asJson()).toMatchObject({ ok: true, because: 'running' });
     // Looking has not been in its way.
     rig.letGo(id);
     expect((await rig.report(tick)).dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
     aged(-86_400_000);
-    expect(asJson()).toMatchObject({ ok: false, because: 'in_the_future' });
+    expect(await asJson()).toMatchObject({ ok: false, because: 'in_the_future' });
   });
 
-  it('is 69 and one line where the board cannot be read, and writes nothing', () => {
-    expect(check().code).toBe(69);
+  it('is 69 and one line where the board cannot be read, and writes nothing', async () => {
+    expect((await check()).code).toBe(69);
     expect(existsSync(rig.box.state)).toBe(false);
-    rig.tick('reconcile');
+    await rig.tickHere('reconcile');
     renameSync(rig.box.boardFile, `${rig.box.boardFile}.kept`);
     writeFileSync(rig.box.boardFile, 'this is no board, but long enough to be taken for one'.repeat(20));
-    const done = check();
+    const done = await check();
     expect(done).toMatchObject({ code: 69, err: '' });
     expect(done.out).toMatch(/^mc-pickup: the board cannot be read: .*\n$/);
-    expect(asJson()).toMatchObject({ ok: false, because: 'board_unreadable', error: expect.any(String) });
+    expect(await asJson()).toMatchObject({
+      ok: false,
+      because: 'board_unreadable',
+      error: expect.any(String),
+    });
     renameSync(`${rig.box.boardFile}.kept`, rig.box.boardFile);
-    expect(check().code).toBe(0);
+    expect((await check()).code).toBe(0);
   });
 
-  it('refuses what it cannot be asked together with: exit 2', () => {
-    for (const more of [['--watch'], ['--interval', '3']]) expect(check(...more).code).toBe(2);
-    expect(rig.box.run(['status', '--watch', '--interval', '0']).code).toBe(2);
+  it('refuses what it cannot be asked together with: exit 2', async () => {
+    for (const more of [['--watch'], ['--interval', '3']]) expect((await check(...more)).code).toBe(2);
+    expect((await rig.box.here(['status', '--watch', '--interval', '0'])).code).toBe(2);
   });
 });
 
@@ -227,7 +243,7 @@ describe('status --watch', () => {
   });
 
   it('looks again by itself, and goes when it is told to', async () => {
-    rig.tick('reconcile');
+    await rig.tickHere('reconcile');
     terminal = new Terminal(rig.box.env, 80, 24);
     terminal.type(`${STATUS} --watch --interval 1; echo ended with $?`);
     await terminal.shows(/none yet/);

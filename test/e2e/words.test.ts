@@ -41,8 +41,8 @@ function add(...script: string[]): string {
 /** Delivers an answer to the living agent as soon as it is idle. */
 async function answer(id: string, text: string): Promise<string> {
   let done: Ran = { code: null, out: '', err: '' };
-  await until(() => {
-    done = rig.box.run(['answer', id, text, '--json']);
+  await until(async () => {
+    done = await rig.box.here(['answer', id, text, '--json']);
     return done.code !== 75;
   });
   expect(done, done.err).toMatchObject({ code: 0 });
@@ -70,15 +70,15 @@ it('an answer that the agent has, and dies before its turn ends, is in the next 
   await rig.ticksUntilStarted(id, 1);
   expect(await answer(id, 'Blue, please.')).toBe('delivered');
   expect(await working()).toBe(true);
-  rig.tick();
+  await rig.tickHere();
   expect(await nextPrompt(id)).toMatch(/<<<answer \w+\nBlue, please\.\n/);
-  rig.tick();
+  await rig.tickHere();
   const third = await nextPrompt(id);
   expect(third).toContain('Blue, please.');
   expect(third).not.toContain('may have reached');
   await rig.settle(id, 'in_review');
   expect(owed()).toEqual([]);
-  const explained = JSON.parse(rig.box.run(['explain', id, '--json']).out) as {
+  const explained = JSON.parse((await rig.box.here(['explain', id, '--json'])).out) as {
     words: { honoured_by: string; had: { run_id: string; outcome: string }[] }[];
   };
   const runs = rig.runs(id).map((one) => one.id);
@@ -92,10 +92,10 @@ it('an answer that the agent has, and dies before its turn ends, is in the next 
       ],
     },
   ]);
-  expect(rig.box.run(['explain', id]).out).toContain(`honoured by ${runs[2]}`);
+  expect((await rig.box.here(['explain', id])).out).toContain(`honoured by ${runs[2]}`);
   await rig.gone(rig.runs(id)[2]?.pid ?? 0);
-  rig.tick();
-  expect(rig.box.run(['ticket', 'rework', id, '--message', 'A test is missing.']).code).toBe(0);
+  await rig.tickHere();
+  expect((await rig.box.here(['ticket', 'rework', id, '--message', 'A test is missing.'])).code).toBe(0);
   await rig.ticksUntilStarted(id, 4);
   const mark = rig.runs(id)[3]?.mark ?? '';
   const last = readFileSync(join(rig.box.state, 'runs', mark, 'prompt.md'), 'utf8');
@@ -107,14 +107,14 @@ it('a turn that ends with the words honours them', async () => {
   const id = add('ends', 'reads');
   await rig.ticksUntilStarted(id, 1);
   expect(await answer(id, 'Blue, please.')).toBe('delivered');
-  const honoured = await until(() => {
-    rig.tick();
+  const honoured = await until(async () => {
+    await rig.tickHere();
     return owed().length === 0;
   });
   expect(honoured).toBe(true);
   // Its turn has ended without a report: the work waits for a person, who wants another attempt.
-  expect(rig.box.run(['stop', id, '--grace', '0']).code).toBe(0);
-  expect(rig.box.run(['ticket', 'move', id, 'todo']).code).toBe(0);
+  expect((await rig.box.here(['stop', id, '--grace', '0'])).code).toBe(0);
+  expect((await rig.box.here(['ticket', 'move', id, 'todo'])).code).toBe(0);
   await rig.ticksUntilStarted(id, 2);
   const mark = rig.runs(id)[1]?.mark ?? '';
   expect(readFileSync(join(rig.box.state, 'runs', mark, 'prompt.md'), 'utf8')).not.toContain('<<<answer');
@@ -128,7 +128,7 @@ it('words that may have arrived are in the next prompt, and marked', async () =>
   expect(await nextPrompt(id)).toMatch(
     /may have reached an earlier attempt\.\)\n<<<answer \w+\nBlue, please/,
   );
-  rig.tick();
+  await rig.tickHere();
   // It is certain now.
   expect(owed()).toEqual(['Blue, please.']);
 });
@@ -138,8 +138,8 @@ it('comments on work that nobody was there to hear outlive the attempt that was 
   await rig.ticksUntilStarted(id, 1);
   await rig.settle(id, 'in_review');
   await rig.gone(rig.runs(id)[0]?.pid ?? 0);
-  rig.tick();
-  expect(rig.box.run(['ticket', 'rework', id, '--message', 'A test is missing.']).code).toBe(0);
+  await rig.tickHere();
+  expect((await rig.box.here(['ticket', 'rework', id, '--message', 'A test is missing.'])).code).toBe(0);
   await rig.ticksUntilStarted(id, 2);
   expect(await working()).toBe(true);
   expect(await nextPrompt(id)).toContain('A test is missing.');
@@ -149,11 +149,11 @@ it('comments on work that nobody was there to hear outlive the attempt that was 
 
 it('an answer that the agent has obeyed before it gave any other sign is honoured: its report is the acknowledgement', async () => {
   const id = add('obeys');
-  rig.tick();
+  await rig.tickHere();
   await rig.working(id);
   expect(await answer(id, 'blue')).toBe('delivered');
   expect(rig.ticket(id)).toMatchObject({ status: 'in_review' });
-  const told = JSON.parse(rig.box.run(['explain', id, '--json']).out) as {
+  const told = JSON.parse((await rig.box.here(['explain', id, '--json'])).out) as {
     words: { honoured_by: string | null }[];
   };
   expect(told.words).toMatchObject([{ text: 'blue', honoured_by: rig.run(id).id }]);

@@ -20,8 +20,8 @@ const file = (name: string, text: string): string => {
   writeFileSync(path, text);
   return path;
 };
-const bring = (path: string, ...more: string[]): Ran =>
-  box.run(['ticket', 'import', path, '--project', 'demo', ...more]);
+const bring = async (path: string, ...more: string[]): Promise<Ran> =>
+  await box.here(['ticket', 'import', path, '--project', 'demo', ...more]);
 const table = (): Record<string, unknown>[] =>
   box.sql(
     'SELECT id, title, body, status, priority, labels, author, trusted, depends_on, source FROM tickets ORDER BY seq',
@@ -32,18 +32,18 @@ const good = (done: Ran): Ran => {
 };
 
 describe('an import', () => {
-  it('adds each source once, untrusted, and a second time nothing', () => {
+  it('adds each source once, untrusted, and a second time nothing', async () => {
     const path = file('plan.csv', 'id,title,depends_on,author\n2,Then,1,ann\n1,First,,\n');
-    good(bring(path));
+    good(await bring(path));
     const all = table();
     expect(all).toMatchObject([
       { title: 'First', trusted: 0, author: expect.stringMatching(/^import:/), source: 'csv:plan.csv:1' },
       { title: 'Then', trusted: 0, author: 'file:ann', depends_on: '["MC-1"]' },
     ]);
-    expect(good(bring(path)).out).toBe('0 added, 2 there already\n');
+    expect(good(await bring(path)).out).toBe('0 added, 2 there already\n');
     expect(table()).toEqual(all);
     file('plan.csv', 'id,title,depends_on,author\n2,Then,1,ann\n3,Last,2,\n1,Changed,,\n');
-    expect(good(bring(path)).out).toContain('1 added, 2 there already');
+    expect(good(await bring(path)).out).toContain('1 added, 2 there already');
     expect(table().map(({ title }) => title)).toEqual(['First', 'Then', 'Last']);
   });
 
@@ -51,28 +51,28 @@ describe('an import', () => {
     box.configure(
       `trusted_authors = ["file:ann", "ann"]\n${LIMITS}\n[project.demo]\nrepo = ${JSON.stringify(box.repo)}\nfetch = false\n[agent.scripted]\nkind = "command"\nargv = [${JSON.stringify(join(import.meta.dirname, '../support/agent.sh'))}]\n`,
     );
-    good(bring(file('a.csv', 'id,title,author\n1,Of nobody,\n2,Of bob,bob\n3,Of ann,ann\n')));
-    const skipped = (): Record<string, string> => {
-      const report = JSON.parse(good(box.run(['dispatch', '--dry-run', '--json'])).out) as {
+    good(await bring(file('a.csv', 'id,title,author\n1,Of nobody,\n2,Of bob,bob\n3,Of ann,ann\n')));
+    const skipped = async (): Promise<Record<string, string>> => {
+      const report = JSON.parse(good(await box.here(['dispatch', '--dry-run', '--json'])).out) as {
         skipped: { ticket: string; because: string }[];
       };
       return Object.fromEntries(report.skipped.map(({ ticket, because }) => [ticket, because]));
     };
-    expect(skipped()).toMatchObject({ 'MC-1': 'untrusted', 'MC-2': 'untrusted' });
-    expect(skipped()['MC-3']).not.toBe('untrusted');
-    good(box.run(['ticket', 'move', 'MC-1', 'todo']));
-    expect(skipped()['MC-1']).not.toBe('untrusted');
+    expect(await skipped()).toMatchObject({ 'MC-1': 'untrusted', 'MC-2': 'untrusted' });
+    expect((await skipped())['MC-3']).not.toBe('untrusted');
+    good(await box.here(['ticket', 'move', 'MC-1', 'todo']));
+    expect((await skipped())['MC-1']).not.toBe('untrusted');
   });
 
-  it('writes nothing in a dry run, and says what it would do', () => {
-    good(box.run(['init']));
+  it('writes nothing in a dry run, and says what it would do', async () => {
+    good(await box.here(['init']));
     const path = file('plan.md', '- [ ] A\n- [x] B\n');
     const picture = (): unknown =>
       readdirSync(box.state).map((name) => [name, statSync(join(box.state, name)).mtimeMs]);
     const before = picture();
-    const { out } = good(bring(path, '--dry-run'));
+    const { out } = good(await bring(path, '--dry-run'));
     expect(out).toMatch(/^add {6}- {8}A {10,}plan\.md:1\n1 to add, 1 done \(nothing was written\)\n/);
-    expect(JSON.parse(good(bring(path, '--dry-run', '--json')).out)).toMatchObject({
+    expect(JSON.parse(good(await bring(path, '--dry-run', '--json')).out)).toMatchObject({
       dry_run: true,
       added: [{ id: null, title: 'A' }],
     });
@@ -80,36 +80,36 @@ describe('an import', () => {
     expect(table()).toEqual([]);
   });
 
-  it('of a file with bad rows names all of them and brings nothing, or the others with --skip-bad', () => {
+  it('of a file with bad rows names all of them and brings nothing, or the others with --skip-bad', async () => {
     const path = file('t.csv', 'id,title,priority,depends_on\n1,A,9,\n2,,,\n3,C,,1\n4,D,,\n');
-    const done = bring(path);
+    const done = await bring(path);
     expect(done).toMatchObject({ code: 2, out: '' });
     expect(done.err).toContain('t.csv:2: priority 9');
     expect(done.err).toContain('t.csv:3: has no title');
     expect(done.err).toContain('t.csv:4: depends on 1');
     expect(existsSync(box.boardFile) ? table() : []).toEqual([]);
-    expect(good(bring(path, '--skip-bad')).out).toContain('1 added, 3 bad');
+    expect(good(await bring(path, '--skip-bad')).out).toContain('1 added, 3 bad');
     expect(table().map(({ title }) => title)).toEqual(['D']);
   });
 
-  it('changes with --update only what no run has touched and its own author wrote, and trusts it no more', () => {
+  it('changes with --update only what no run has touched and its own author wrote, and trusts it no more', async () => {
     const path = file('t.csv', 'id,title,author\n1,A,\n2,B,\n3,C,\n4,D,ann\n5,E,\n');
-    good(bring(path));
-    good(box.run(['ticket', 'move', 'MC-1', 'todo']));
+    good(await bring(path));
+    good(await box.here(['ticket', 'move', 'MC-1', 'todo']));
     box.sql("UPDATE tickets SET claim_epoch = 1 WHERE id = 'MC-2'");
-    good(box.run(['ticket', 'move', 'MC-3', 'in_review']));
+    good(await box.here(['ticket', 'move', 'MC-3', 'in_review']));
     file(
       't.csv',
       'id,title,author,labels,priority,body\n1,A2,,x,1,more\n2,B2,,,,\n3,C2,,,,\n4,D2,bob,,,\n5,E,,,,\n',
     );
-    expect(good(bring(path)).out).toBe('0 added, 5 there already\n');
-    const dry = JSON.parse(good(bring(path, '--update', '--dry-run', '--json')).out) as object;
+    expect(good(await bring(path)).out).toBe('0 added, 5 there already\n');
+    const dry = JSON.parse(good(await bring(path, '--update', '--dry-run', '--json')).out) as object;
     expect(dry).toMatchObject({
       updated: [{ id: 'MC-1', changed: ['title', 'body', 'priority', 'labels'] }],
       there: 1,
     });
     expect(table()[0]?.title).toBe('A');
-    const { updated, left } = JSON.parse(good(bring(path, '--update', '--json')).out) as {
+    const { updated, left } = JSON.parse(good(await bring(path, '--update', '--json')).out) as {
       updated: { id: string }[];
       left: { id: string; because: string }[];
     };
@@ -123,18 +123,20 @@ describe('an import', () => {
     expect(table().map(({ title }) => title)).toEqual(['A2', 'B', 'C', 'D', 'E']);
   });
 
-  it('is trusted by a person alone, and by no agent', () => {
+  it('is trusted by a person alone, and by no agent', async () => {
     const path = file('t.csv', 'id,title,trusted\n1,A,\n2,B,false\n');
-    const agent = box.run(['ticket', 'import', path, '--trust', '--project', 'demo'], '', { MC_RUN_ID: 'r' });
+    const agent = await box.here(['ticket', 'import', path, '--trust', '--project', 'demo'], '', {
+      MC_RUN_ID: 'r',
+    });
     expect(agent).toMatchObject({ code: 77 });
-    good(bring(path, '--trust'));
+    good(await bring(path, '--trust'));
     expect(table().map(({ trusted }) => trusted)).toEqual([1, 0]);
   });
 
   it('that is killed between two batches is completed by the next one', async () => {
     const rows = Array.from({ length: 1500 }, (_, n) => `${n},T${n},${n === 0 ? '' : n - 1}`);
     const path = file('many.csv', ['id,title,depends_on', ...rows].join('\n'));
-    good(box.run(['init']));
+    good(await box.here(['init']));
     const running = box.begin(['ticket', 'import', path, '--project', 'demo']);
     const count = (): number => box.sql<{ n: number }>('SELECT count(*) AS n FROM tickets')[0]?.n ?? 0;
     await until(() => count() > 0);
@@ -147,7 +149,7 @@ describe('an import', () => {
       box.sql(`SELECT t.id FROM tickets AS t, json_each(t.depends_on) AS d
         WHERE NOT EXISTS (SELECT 1 FROM tickets AS x WHERE x.id = d.value)`),
     ).toEqual([]);
-    good(bring(path));
+    good(await bring(path));
     expect(count()).toBe(1500);
     expect(box.sql('SELECT source FROM tickets GROUP BY source HAVING count(*) > 1')).toEqual([]);
   });
@@ -155,7 +157,7 @@ describe('an import', () => {
   it('by two at once brings each source once', async () => {
     const rows = Array.from({ length: 300 }, (_, n) => `${n},T${n}`);
     const path = file('many.csv', ['id,title', ...rows].join('\n'));
-    good(box.run(['init']));
+    good(await box.here(['init']));
     const both = [0, 1].map(() => box.start(['ticket', 'import', path, '--project', 'demo']));
     for (const done of await Promise.all(both)) good(done);
     expect(table()).toHaveLength(300);
@@ -174,26 +176,26 @@ describe('an import', () => {
     [['--repo', 'a/b', '--api-url', 'https://u:p@example.test'], 2, 'without a name'],
     [['x.md', '--label', 'a\u202e'], 2, 'cannot be seen'],
     [['x.md', '--from', 'yaml'], 2, 'Allowed choices'],
-  ])('%j is a mistake that is said', (words, code, says) => {
+  ])('%j is a mistake that is said', async (words, code, says) => {
     file('x.md', '- [ ] A\n');
     writeFileSync(join(box.dir, 'x.bin'), Buffer.from([0xff, 0xfe, 0x41, 0]));
     const path = words.map((one) => (/^x\./.test(one) ? join(box.dir, one) : one));
-    const done = box.run(['ticket', 'import', ...path]);
+    const done = await box.here(['ticket', 'import', ...path]);
     expect(done.err).toContain(says);
     expect(done).toMatchObject({ code, out: '' });
   });
 
-  it('asks for a project where none is told, before anything is written', () => {
+  it('asks for a project where none is told, before anything is written', async () => {
     box.configure('');
-    const done = box.run(['ticket', 'import', file('x.md', '- [ ] A\n')]);
+    const done = await box.here(['ticket', 'import', file('x.md', '- [ ] A\n')]);
     expect(done).toMatchObject({ code: 2 });
     expect(done.err).toContain('--project');
     expect(table()).toEqual([]);
   });
 
-  it('shows what hostile titles say, and does nothing of it', () => {
+  it('shows what hostile titles say, and does nothing of it', async () => {
     const hostile = '\u001b[2J\u202e#(id) $(id); `id`';
-    const done = good(bring(file('x.jsonl', `${JSON.stringify({ title: hostile, id: 1 })}\n`)));
+    const done = good(await bring(file('x.jsonl', `${JSON.stringify({ title: hostile, id: 1 })}\n`)));
     expect(done.out).toContain('[2J#(id) $(id); `id`');
     expect(`${done.out}${done.err}`).not.toMatch(/[\u001b\u202e]/);
   });
@@ -202,33 +204,35 @@ describe('an import', () => {
 describe('an export', () => {
   const elsewhere = (): NodeJS.ProcessEnv => ({ MC_PICKUP_STATE_DIR: join(box.dir, 'other') });
 
-  it('is known to the board that it comes from, whatever was imported there', () => {
-    good(bring(file('t.csv', 'id,title\n1,A\n')));
-    good(box.run(['ticket', 'add', '--title', 'B', '--project', 'demo', '--depends-on', 'MC-1']));
+  it('is known to the board that it comes from, whatever was imported there', async () => {
+    good(await bring(file('t.csv', 'id,title\n1,A\n')));
+    good(await box.here(['ticket', 'add', '--title', 'B', '--project', 'demo', '--depends-on', 'MC-1']));
     const path = join(box.dir, 'all.jsonl');
-    expect(good(box.run(['ticket', 'export', path])).out).toContain('(2 tickets)');
-    expect(good(bring(path)).out).toBe('0 added, 2 there already\n');
+    expect(good(await box.here(['ticket', 'export', path])).out).toContain('(2 tickets)');
+    expect(good(await bring(path)).out).toBe('0 added, 2 there already\n');
     const more = `{"title":"C","id":"c","depends_on":["${(JSON.parse(readFileSync(path, 'utf8').split('\n')[1] ?? '') as { source: string }).source}"]}\n`;
-    good(bring(file('more.jsonl', more)));
+    good(await bring(file('more.jsonl', more)));
     expect(table()[2]?.depends_on).toBe('["MC-2"]');
   });
 
-  it('carries comments, and says what it leaves out of a part of the board', () => {
+  it('carries comments, and says what it leaves out of a part of the board', async () => {
     for (const title of ['A', 'B', 'C'])
-      good(box.run(['ticket', 'add', '--title', title, '--project', 'demo']));
-    good(box.run(['ticket', 'edit', 'MC-3', '--depends-on', 'MC-1', '--depends-on', 'MC-2']));
-    good(box.run(['ticket', 'move', 'MC-1', 'done']));
-    good(box.run(['ticket', 'move', 'MC-2', 'blocked']));
-    good(box.run(['ticket', 'comment', 'MC-3', 'Mind the cat.']));
-    const part = good(box.run(['ticket', 'export', '--status', 'todo']));
+      good(await box.here(['ticket', 'add', '--title', title, '--project', 'demo']));
+    good(await box.here(['ticket', 'edit', 'MC-3', '--depends-on', 'MC-1', '--depends-on', 'MC-2']));
+    good(await box.here(['ticket', 'move', 'MC-1', 'done']));
+    good(await box.here(['ticket', 'move', 'MC-2', 'blocked']));
+    good(await box.here(['ticket', 'comment', 'MC-3', 'Mind the cat.']));
+    const part = good(await box.here(['ticket', 'export', '--status', 'todo']));
     expect(part.err).toContain('1 tickets that are done');
     const path = file('part.jsonl', part.out);
-    const lost = box.run(['ticket', 'import', path], '', elsewhere());
+    const lost = await box.here(['ticket', 'import', path], '', elsewhere());
     expect(lost).toMatchObject({ code: 2 });
     expect(lost.err).toMatch(/depends on mc-pickup:\w+:MC-2/);
-    const whole = file('all.jsonl', good(box.run(['ticket', 'export'])).out);
-    good(box.run(['ticket', 'import', whole], '', elsewhere()));
-    const show = JSON.parse(good(box.run(['ticket', 'show', 'MC-3', '--json'], '', elsewhere())).out) as {
+    const whole = file('all.jsonl', good(await box.here(['ticket', 'export'])).out);
+    good(await box.here(['ticket', 'import', whole], '', elsewhere()));
+    const show = JSON.parse(
+      good(await box.here(['ticket', 'show', 'MC-3', '--json'], '', elsewhere())).out,
+    ) as {
       depends_on: string[];
       activity: { kind: string; actor: string; text: string }[];
     };
@@ -236,27 +240,37 @@ describe('an export', () => {
     expect(show.activity).toContainEqual(expect.objectContaining({ kind: 'comment', text: 'Mind the cat.' }));
   });
 
-  it('takes the place of an export alone, and never of another file', () => {
-    good(box.run(['ticket', 'add', '--title', 'A', '--project', 'demo']));
+  it('takes the place of an export alone, and never of another file', async () => {
+    good(await box.here(['ticket', 'add', '--title', 'A', '--project', 'demo']));
     const other = file('notes.txt', 'mine\n');
-    expect(box.run(['ticket', 'export', other])).toMatchObject({ code: 2 });
+    expect(await box.here(['ticket', 'export', other])).toMatchObject({ code: 2 });
     expect(readFileSync(other, 'utf8')).toBe('mine\n');
     for (const format of ['jsonl', 'csv', 'markdown']) {
       const path = join(box.dir, `all.${format}`);
-      for (let n = 0; n < 2; n++) good(box.run(['ticket', 'export', path, '--format', format]));
+      for (let n = 0; n < 2; n++) good(await box.here(['ticket', 'export', path, '--format', format]));
       expect(statSync(path).mode & 0o777).toBe(0o600);
     }
-    expect(box.run(['ticket', 'export', '--format', 'csv', '--json'])).toMatchObject({ code: 2, out: '' });
-    expect(box.run(['ticket', 'export', '--format', 'csv', '--quiet'])).toMatchObject({ code: 2, out: '' });
+    expect(await box.here(['ticket', 'export', '--format', 'csv', '--json'])).toMatchObject({
+      code: 2,
+      out: '',
+    });
+    expect(await box.here(['ticket', 'export', '--format', 'csv', '--quiet'])).toMatchObject({
+      code: 2,
+      out: '',
+    });
   });
 
-  it('as Markdown is a task list that can be read again', () => {
-    good(box.run(['ticket', 'add', '--title', 'A <!-- b', '--body', 'one\n\ntwo', '--project', 'demo']));
-    good(box.run(['ticket', 'add', '--title', 'Done', '--project', 'demo']));
-    good(box.run(['ticket', 'move', 'MC-2', 'done']));
-    const path = file('plan.md', good(box.run(['ticket', 'export', '--format', 'markdown'])).out);
-    good(box.run(['ticket', 'import', path, '--project', 'demo'], '', elsewhere()));
-    const all = JSON.parse(good(box.run(['ticket', 'list', '--json'], '', elsewhere())).out) as object[];
+  it('as Markdown is a task list that can be read again', async () => {
+    good(
+      await box.here(['ticket', 'add', '--title', 'A <!-- b', '--body', 'one\n\ntwo', '--project', 'demo']),
+    );
+    good(await box.here(['ticket', 'add', '--title', 'Done', '--project', 'demo']));
+    good(await box.here(['ticket', 'move', 'MC-2', 'done']));
+    const path = file('plan.md', good(await box.here(['ticket', 'export', '--format', 'markdown'])).out);
+    good(await box.here(['ticket', 'import', path, '--project', 'demo'], '', elsewhere()));
+    const all = JSON.parse(
+      good(await box.here(['ticket', 'list', '--json'], '', elsewhere())).out,
+    ) as object[];
     expect(all).toMatchObject([{ body: 'one\n\ntwo', source: 'md:plan.md:MC-1' }]);
   });
 });
@@ -274,11 +288,11 @@ describe('over HTTP', () => {
     try {
       on(server.url, server.token);
       const path = file('t.csv', 'id,title,depends_on\n2,Then,1\n1,First,\n');
-      good(bring(path));
-      expect(good(bring(path)).out).toBe('0 added, 2 there already\n');
-      good(box.run(['ticket', 'add', '--title', 'Here', '--project', 'demo']));
-      const all = file('all.jsonl', good(box.run(['ticket', 'export'])).out);
-      expect(good(bring(all)).out).toBe('0 added, 3 there already\n');
+      good(await bring(path));
+      expect(good(await bring(path)).out).toBe('0 added, 2 there already\n');
+      good(await box.here(['ticket', 'add', '--title', 'Here', '--project', 'demo']));
+      const all = file('all.jsonl', good(await box.here(['ticket', 'export'])).out);
+      expect(good(await bring(all)).out).toBe('0 added, 3 there already\n');
     } finally {
       expect(await server.destroy()).toEqual([]);
     }

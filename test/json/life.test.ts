@@ -26,7 +26,11 @@ const NO_JSON = new Set(['attach', 'completion', 'complete', 'register', 'metric
 const ELSEWHERE = new Set(['config edit']);
 
 /** Runs a command with `--json`; what it prints must fit. `code`: null = any. */
-function json(args: readonly string[], env: NodeJS.ProcessEnv = {}, code: number | null = 0): unknown {
+async function json(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  code: number | null = 0,
+): Promise<unknown> {
   // `status --check` is named by its option too.
   const named = PRINTED.flatMap(({ commands }) => commands).filter((command) => {
     const [words = '', option] = command.split(' --');
@@ -35,24 +39,24 @@ function json(args: readonly string[], env: NodeJS.ProcessEnv = {}, code: number
     );
   });
   const name = named.sort((one, other) => other.length - one.length)[0];
-  const done = rig.box.run([...args, '--json'], '', env);
+  const done = await rig.box.here([...args, '--json'], '', env);
   if (code !== null) expect(done.code, `${args.join(' ')}: ${done.err}`).toBe(code);
   expect(check.faults(name ?? args.join(' '), done.out)).toEqual([]);
   return done.out.includes('\n{') ? done.out : JSON.parse(done.out === '' ? 'null' : done.out);
 }
 
 /** What a person looks at, whatever there is; `ids`: the tickets of which something new is to be told. */
-function lookAround(ids: readonly string[], broken = false): void {
-  json(['status']);
-  json(['log', '--limit', '500']);
-  json(['agents']);
-  json(['ticket', 'list']);
-  json(['killswitch', 'status']);
-  json(['doctor'], {}, null);
-  json(['dispatch', '--dry-run'], {}, broken ? 78 : 0);
+async function lookAround(ids: readonly string[], broken = false): Promise<void> {
+  await json(['status']);
+  await json(['log', '--limit', '500']);
+  await json(['agents']);
+  await json(['ticket', 'list']);
+  await json(['killswitch', 'status']);
+  await json(['doctor'], {}, null);
+  await json(['dispatch', '--dry-run'], {}, broken ? 78 : 0);
   for (const id of ids) {
-    json(['explain', id]);
-    json(['ticket', 'show', id]);
+    await json(['explain', id]);
+    await json(['ticket', 'show', id]);
   }
 }
 
@@ -67,29 +71,29 @@ define(program, async () => undefined);
 const COMMANDS = leaves(program);
 
 describe('what is printed with --json is what its schema says', () => {
-  it('from the first setting up to an empty board', () => {
+  it('from the first setting up to an empty board', async () => {
     rmSync(join(rig.box.dir, 'config.toml'));
-    json(['config', 'path']);
-    json(['config', 'check'], {}, 78);
-    json(['init']);
-    json(['config', 'path']);
-    json(['config', 'check']);
-    json(['config', 'show']);
-    json(['config', 'show', '--defaults'], { MC_PICKUP_MAX_AGENTS: '2' });
+    await json(['config', 'path']);
+    await json(['config', 'check'], {}, 78);
+    await json(['init']);
+    await json(['config', 'path']);
+    await json(['config', 'check']);
+    await json(['config', 'show']);
+    await json(['config', 'show', '--defaults'], { MC_PICKUP_MAX_AGENTS: '2' });
     const here = process.cwd();
     process.chdir(rig.box.repo);
     try {
-      json(['init', '--project', '--trust'], {}, null);
+      await json(['init', '--project', '--trust'], {}, null);
     } finally {
       process.chdir(here);
     }
-    json(['dispatch']);
-    json(['reconcile']);
-    json(['status', '--check']);
-    json(['page', '--out', join(rig.box.dir, 'page.html')]);
-    lookAround([]);
+    await json(['dispatch']);
+    await json(['reconcile']);
+    await json(['status', '--check']);
+    await json(['page', '--out', join(rig.box.dir, 'page.html')]);
+    await lookAround([]);
     rig.configure({ more: '[[notify]]\ncommand = { argv = ["true"] }\n' });
-    json(['notify', 'test']);
+    await json(['notify', 'test']);
   });
 
   it('through claims, questions, answers, reviews, failures, retries and blocks', async () => {
@@ -112,121 +116,121 @@ describe('what is printed with --json is what its schema says', () => {
       '--depends-on',
       asks,
     ];
-    const { id: later } = json(first) as { id: string };
-    const { id: foreign } = json(['ticket', 'add', '--title', 'Foreign', '--author', 'ann']) as {
+    const { id: later } = (await json(first)) as { id: string };
+    const { id: foreign } = (await json(['ticket', 'add', '--title', 'Foreign', '--author', 'ann'])) as {
       id: string;
     };
-    json(['ticket', 'edit', later, '--priority', '1', '--owner', 'ann']);
-    json(['ticket', 'comment', later, 'Mind the gap.']);
-    lookAround([asks, later, foreign]);
-    json(['dispatch']);
+    await json(['ticket', 'edit', later, '--priority', '1', '--owner', 'ann']);
+    await json(['ticket', 'comment', later, 'Mind the gap.']);
+    await lookAround([asks, later, foreign]);
+    await json(['dispatch']);
     await rig.holding(holds);
     await rig.settle(asks, 'needs_input');
     await rig.settle(reviews, 'in_review');
-    lookAround([asks, holds, reviews]);
-    const blocked = () => {
-      json(['dispatch']);
+    await lookAround([asks, holds, reviews]);
+    const blocked = async () => {
+      await json(['dispatch']);
       return rig.ticket(dies).status === 'blocked';
     };
     expect(await until(blocked)).toBe(true);
-    lookAround([dies]);
-    json(['ticket', 'move', dies, 'todo', '--why', 'once more']);
-    json(['answer', asks, 'Blue, please.']);
+    await lookAround([dies]);
+    await json(['ticket', 'move', dies, 'todo', '--why', 'once more']);
+    await json(['answer', asks, 'Blue, please.']);
     await rig.settle(asks, 'in_review');
-    json(['report', 'needs-input', '--message', 'Which?'], { MC_RUN_ID: rig.run(holds).id });
-    json(['explain', holds]);
-    json(['reconcile']);
-    json(['stop', holds]);
-    json(['stop', holds, '--leftovers']);
-    json(['answer', holds, 'That one.']); // its agent is gone: kept
-    json(['ticket', 'move', holds, 'cancelled']);
-    json(['dispatch', '--max', '0']);
-    lookAround([asks, holds]);
+    await json(['report', 'needs-input', '--message', 'Which?'], { MC_RUN_ID: rig.run(holds).id });
+    await json(['explain', holds]);
+    await json(['reconcile']);
+    await json(['stop', holds]);
+    await json(['stop', holds, '--leftovers']);
+    await json(['answer', holds, 'That one.']); // its agent is gone: kept
+    await json(['ticket', 'move', holds, 'cancelled']);
+    await json(['dispatch', '--max', '0']);
+    await lookAround([asks, holds]);
     const tasks = join(rig.box.dir, 'plan.csv');
     writeFileSync(tasks, 'id,title,status,body\n1,First,,\n2,Second,done,\n3,,,\n');
-    json(['ticket', 'import', tasks, '--skip-bad', '--project', 'demo', '--dry-run']);
-    json(['ticket', 'import', tasks, '--skip-bad', '--project', 'demo']);
+    await json(['ticket', 'import', tasks, '--skip-bad', '--project', 'demo', '--dry-run']);
+    await json(['ticket', 'import', tasks, '--skip-bad', '--project', 'demo']);
     writeFileSync(tasks, 'id,title,body\n1,First,More.\n');
-    json(['ticket', 'import', tasks, '--project', 'demo', '--update']);
-    json(['ticket', 'export']);
-    json(['ticket', 'export', join(rig.box.dir, 'tickets.csv'), '--format', 'csv']);
-    const { file } = json(['backup']) as { file: string };
-    json(['restore', file]);
-    json(['agents', 'ready', 'scripted']);
-    json(['log', '--ticket', asks]);
+    await json(['ticket', 'import', tasks, '--project', 'demo', '--update']);
+    await json(['ticket', 'export']);
+    await json(['ticket', 'export', join(rig.box.dir, 'tickets.csv'), '--format', 'csv']);
+    const { file } = (await json(['backup'])) as { file: string };
+    await json(['restore', file]);
+    await json(['agents', 'ready', 'scripted']);
+    await json(['log', '--ticket', asks]);
     rig.configure({ project: '[project.demo.review]\npush = true\nreviewer = "scripted"\n' });
-    json(['dispatch', '--dry-run']);
-    json(['ticket', 'publish', reviews], {}, 69); // there is no remote
-    lookAround([reviews]);
-    json(['ticket', 'rework', reviews, '--message', 'Once more.']);
-    json(['ticket', 'approve', asks, '--message', 'Fine.']);
-    json(['diff', asks]);
-    json(['transcript', dies]);
-    json(['page', '--out', join(rig.box.dir, 'page.html')]);
-    json(['clean']);
+    await json(['dispatch', '--dry-run']);
+    await json(['ticket', 'publish', reviews], {}, 69); // there is no remote
+    await lookAround([reviews]);
+    await json(['ticket', 'rework', reviews, '--message', 'Once more.']);
+    await json(['ticket', 'approve', asks, '--message', 'Fine.']);
+    await json(['diff', asks]);
+    await json(['transcript', dies]);
+    await json(['page', '--out', join(rig.box.dir, 'page.html')]);
+    await json(['clean']);
     rig.box.sql("UPDATE tickets SET status = 'done', updated_at_ms = 1");
-    json(['clean', '--only', 'branches', '--only', 'worktrees']);
-    json(['clean', '--yes']);
+    await json(['clean', '--only', 'branches', '--only', 'worktrees']);
+    await json(['clean', '--yes']);
   });
 
   it('of a text that is sent, of a split brain, of a killed agent, and of a lost server', async () => {
     const asks = rig.add('ask');
-    json(['dispatch']);
+    await json(['dispatch']);
     await rig.settle(asks, 'needs_input');
-    json(['send', asks, 'Green.']);
+    await json(['send', asks, 'Green.']);
     const id = rig.add('hold');
-    json(['dispatch']);
+    await json(['dispatch']);
     await rig.holding(id);
     rig.box.sql("UPDATE tickets SET status = 'todo' WHERE id = ?", id);
-    json(['explain', id]);
-    json(['reconcile', '--dry-run']);
-    json(['reconcile']);
+    await json(['explain', id]);
+    await json(['reconcile', '--dry-run']);
+    await json(['reconcile']);
     rig.lose(id);
-    json(['explain', id]);
-    json(['dispatch']);
+    await json(['explain', id]);
+    await json(['dispatch']);
     await rig.kill(rig.run(id).pid);
-    json(['explain', id]);
-    json(['dispatch', '--max', '0']);
-    json(['explain', id]);
+    await json(['explain', id]);
+    await json(['dispatch', '--max', '0']);
+    await json(['explain', id]);
     await rig.endAll();
-    json(['status']);
-    json(['dispatch']);
-    lookAround([id, asks]);
+    await json(['status']);
+    await json(['dispatch']);
+    await lookAround([id, asks]);
   });
 
-  it('of a scheduler', () => {
+  it('of a scheduler', async () => {
     const { HOME, ...rest } = rig.box.env;
     const env = { HOME, PATH: `${fileCrontab(join(rig.box.dir, 'bin'))}:${rest.PATH}` };
-    json(['init'], env);
-    json(['schedule', 'show', '--with', 'cron'], env);
-    json(['schedule', 'install', '--with', 'cron', '--dry-run'], env);
-    json(['schedule', 'install', '--with', 'cron', '--yes'], env);
-    json(['schedule', 'install', '--with', 'cron', '--yes'], env);
-    json(['schedule', 'show', '--with', 'cron'], env);
-    json(['schedule', 'remove', '--with', 'cron', '--yes'], env);
-    json(['doctor', '--as-cron'], env, null);
+    await json(['init'], env);
+    await json(['schedule', 'show', '--with', 'cron'], env);
+    await json(['schedule', 'install', '--with', 'cron', '--dry-run'], env);
+    await json(['schedule', 'install', '--with', 'cron', '--yes'], env);
+    await json(['schedule', 'install', '--with', 'cron', '--yes'], env);
+    await json(['schedule', 'show', '--with', 'cron'], env);
+    await json(['schedule', 'remove', '--with', 'cron', '--yes'], env);
+    await json(['doctor', '--as-cron'], env, null);
   });
 
   it('with the killswitch on, halted at the gate, beside another tick, and with a launch under way', async () => {
     const id = rig.add('hold');
-    json(['killswitch', 'on', '--reason', 'release', '--for', '2h']);
-    json(['dispatch']);
-    lookAround([id]);
-    json(['killswitch', 'on', '--level', 'all', '--scope', 'project:demo']);
-    json(['killswitch', 'on', '--level', 'all']);
-    json(['dispatch']);
-    json(['dispatch', '--dry-run']);
-    json(['status']);
-    json(['killswitch', 'off']);
+    await json(['killswitch', 'on', '--reason', 'release', '--for', '2h']);
+    await json(['dispatch']);
+    await lookAround([id]);
+    await json(['killswitch', 'on', '--level', 'all', '--scope', 'project:demo']);
+    await json(['killswitch', 'on', '--level', 'all']);
+    await json(['dispatch']);
+    await json(['dispatch', '--dry-run']);
+    await json(['status']);
+    await json(['killswitch', 'off']);
     writeFileSync(join(rig.box.state, 'killswitch.json'), 'rubbish');
-    json(['killswitch', 'status']);
-    json(['dispatch']);
-    json(['killswitch', 'off']);
+    await json(['killswitch', 'status']);
+    await json(['dispatch']);
+    await json(['killswitch', 'off']);
     rig.configure({ project: HOLDING_HOOK });
     const running = await rig.heldTick(id);
-    json(['dispatch']); // overlap
-    json(['explain', id]);
-    json(['status']);
+    await json(['dispatch']); // overlap
+    await json(['explain', id]);
+    await json(['status']);
     rig.letGo(id);
     const done = await running.done;
     expect(check.faults('dispatch', done.out)).toEqual([]);
@@ -234,21 +238,21 @@ describe('what is printed with --json is what its schema says', () => {
 
   it('with a configuration that is broken, and a tmux that does not answer', async () => {
     const id = rig.add('hold');
-    json(['dispatch']);
+    await json(['dispatch']);
     await rig.holding(id);
     writeFileSync(join(rig.box.dir, 'config.toml'), '[limits]\nmax_agnets = 1\n');
-    json(['config', 'check'], { MC_PICKUP_MAX_AGENTS: 'x' }, 78);
-    json(['dispatch'], {}, 78);
-    json(['reconcile']);
-    lookAround([id], true);
+    await json(['config', 'check'], { MC_PICKUP_MAX_AGENTS: 'x' }, 78);
+    await json(['dispatch'], {}, 78);
+    await json(['reconcile']);
+    await lookAround([id], true);
     rig.configure({});
     const bin = join(rig.box.dir, 'bin');
     mkdirSync(bin);
     writeFileSync(join(bin, 'tmux'), '#!/bin/sh\nexit 9\n', { mode: 0o700 });
-    json(['dispatch'], { PATH: `${bin}:${rig.box.env.PATH}` }, 69);
-    json(['dispatch', '--dry-run'], { PATH: `${bin}:${rig.box.env.PATH}` }, 69);
-    json(['explain', id], { PATH: `${bin}:${rig.box.env.PATH}` });
-    json(['doctor'], { PATH: `${bin}:${rig.box.env.PATH}` }, 78);
+    await json(['dispatch'], { PATH: `${bin}:${rig.box.env.PATH}` }, 69);
+    await json(['dispatch', '--dry-run'], { PATH: `${bin}:${rig.box.env.PATH}` }, 69);
+    await json(['explain', id], { PATH: `${bin}:${rig.box.env.PATH}` });
+    await json(['doctor'], { PATH: `${bin}:${rig.box.env.PATH}` }, 78);
   });
 });
 

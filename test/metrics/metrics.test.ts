@@ -21,7 +21,7 @@ afterEach(async () => {
   await rig.box.destroy();
 });
 
-const metrics = (...args: string[]): Ran => rig.box.run(['metrics', ...args]);
+const metrics = async (...args: string[]): Promise<Ran> => await rig.box.here(['metrics', ...args]);
 const value = (
   text: string,
   name: string,
@@ -33,11 +33,11 @@ const value = (
 
 async function lived(): Promise<string> {
   const [hold, ask] = [rig.add('hold'), rig.add('ask')];
-  rig.tick();
+  await rig.tickHere();
   await rig.holding(hold);
   await rig.settle(ask, 'needs_input');
-  rig.tick();
-  return metrics().out;
+  await rig.tickHere();
+  return (await metrics()).out;
 }
 
 describe('the figures', () => {
@@ -67,21 +67,21 @@ describe('the figures', () => {
     expect(text).not.toMatch(/MC-\d/);
   });
 
-  it('are there for a board on which nothing ever happened', () => {
-    const { code, out, err } = metrics();
+  it('are there for a board on which nothing ever happened', async () => {
+    const { code, out, err } = await metrics();
     expect({ code, err }).toEqual({ code: 0, err: '' });
     expect(value(out, 'tickets', { status: 'todo' })).toBe(0);
     expect(value(out, 'last_tick_timestamp_seconds')).toBeUndefined();
   });
 
-  it('stay few, and stay a text of that format, whatever anybody wrote on the board', () => {
-    rig.tick();
+  it('stay few, and stay a text of that format, whatever anybody wrote on the board', async () => {
+    await rig.tickHere();
     for (let n = 0; n < 80; n++)
       rig.box.sql(
         'INSERT INTO tickets (title, project, status) VALUES (?, ?, ?)',
         ...['x', `p${n}"\n} 7\n# TYPE evil counter\nevil{a="\\`, 'todo'],
       );
-    const { code, out } = metrics();
+    const { code, out } = await metrics();
     expect(code).toBe(0);
     const projects = samplesOf(out).filter(({ name }) => name === 'mc_pickup_project_tickets');
     expect(projects).toHaveLength(51);
@@ -89,8 +89,8 @@ describe('the figures', () => {
     expect(samplesOf(out).some(({ name }) => !name.startsWith('mc_pickup_'))).toBe(false);
   });
 
-  it('print no JSON, and say where it is', () => {
-    const done = metrics('--json');
+  it('print no JSON, and say where it is', async () => {
+    const done = await metrics('--json');
     expect(done).toMatchObject({ code: 2, out: '' });
     expect(done.err).toContain('mc-pickup status --json');
   });
@@ -101,28 +101,28 @@ describe('in a file', () => {
     await lived();
     const dir = join(rig.box.dir, 'textfile');
     mkdirSync(dir);
-    expect(metrics('--textfile-dir', dir)).toMatchObject({ code: 0, err: '' });
+    expect(await metrics('--textfile-dir', dir)).toMatchObject({ code: 0, err: '' });
     const file = join(dir, 'mc_pickup.prom');
     expect(statSync(file).mode & 0o777).toBe(0o644);
     const text = readFileSync(file, 'utf8');
     expect(value(text, 'slots_used')).toBe(1);
     expect(value(text, 'last_tick_age_seconds')).toBeUndefined();
-    expect(metrics('--textfile-dir', dir).code).toBe(0);
+    expect((await metrics('--textfile-dir', dir)).code).toBe(0);
     expect(readdirSync(dir)).toEqual(['mc_pickup.prom']);
   });
 
-  it('by each tick where the configuration asks for it, without touching the tick where it fails', () => {
+  it('by each tick where the configuration asks for it, without touching the tick where it fails', async () => {
     const dir = join(rig.box.dir, 'textfile');
     mkdirSync(dir);
     rig.configure({ more: `[metrics]\ntextfile_dir = "${dir}"\n` });
-    expect(rig.tick().outcome).toBe('ok');
+    expect((await rig.tickHere()).outcome).toBe('ok');
     const first =
       value(readFileSync(join(dir, 'mc_pickup.prom'), 'utf8'), 'last_tick_timestamp_seconds') ?? 0;
-    rig.tick();
+    await rig.tickHere();
     const next = value(readFileSync(join(dir, 'mc_pickup.prom'), 'utf8'), 'last_tick_timestamp_seconds') ?? 0;
     expect(next).toBeGreaterThan(first);
     writeFileSync(join(dir, 'mc_pickup.prom'), 'something else\n');
-    const done = rig.box.run(['dispatch', '--json']);
+    const done = await rig.box.here(['dispatch', '--json']);
     expect(done.code).toBe(0);
     expect(JSON.parse(done.out)).toMatchObject({ outcome: 'ok' });
     expect(done.err).toContain('the metrics were not written');
@@ -133,18 +133,18 @@ describe('in a file', () => {
     ['a directory that is not there', ['--textfile-dir', '/nowhere/at/all'], 'there is no directory'],
     ['two places at once', ['--out', 'x', '--textfile-dir', 'y'], 'not both'],
     ['nothing', ['--out', ''], 'name a file'],
-  ])('%s is refused', (_, args, words) => {
-    const done = metrics(...args);
+  ])('%s is refused', async (_, args, words) => {
+    const done = await metrics(...args);
     expect(done.code).toBe(2);
     expect(done.err).toContain(words);
   });
 
-  it('one that may not be written says so', ({ skip }) => {
+  it('one that may not be written says so', async ({ skip }) => {
     if (process.getuid?.() === 0) skip('the superuser may write everywhere');
     const dir = join(rig.box.dir, 'closed');
     mkdirSync(dir);
     chmodSync(dir, 0o500);
-    expect(metrics('--textfile-dir', dir).code).toBe(69);
+    expect((await metrics('--textfile-dir', dir)).code).toBe(69);
   });
 });
 
@@ -163,8 +163,8 @@ describe.skipIf(!HAVE)(NAME, () => {
       const done = spawnSync(PROMTOOL, ['check', 'metrics'], { input, encoding: 'utf8' });
       return { code: done.status, said: `${done.stdout}${done.stderr}` };
     };
-    expect(checked(metrics().out)).toEqual({ code: 0, said: '' });
-    rig.tick();
+    expect(checked((await metrics()).out)).toEqual({ code: 0, said: '' });
+    await rig.tickHere();
     const board = openBoard(rig.box.boardFile);
     try {
       const host_id = readFileSync(join(rig.box.state, 'host-id'), 'utf8').trim();
@@ -172,7 +172,7 @@ describe.skipIf(!HAVE)(NAME, () => {
     } finally {
       await board.close();
     }
-    const full = metrics().out;
+    const full = (await metrics()).out;
     expect(samplesOf(full).length).toBeGreaterThan(60);
     expect(checked(full)).toEqual({ code: 0, said: '' });
     // It does look.

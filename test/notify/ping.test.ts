@@ -21,26 +21,26 @@ const paths = (): string[] => receiver.got.map(({ path }) => path);
 
 it('a tick that goes well calls at its start and at its end', async () => {
   ping();
-  expect(await rig.box.start(['dispatch'])).toMatchObject({ code: 0, err: '', out: '' });
+  expect(await rig.box.here(['dispatch'])).toMatchObject({ code: 0, err: '', out: '' });
   expect(paths()).toEqual(['/secret-uuid/start?x=1', '/secret-uuid?x=1']);
   expect(receiver.got[1]?.body).toBe('ok, exit 0\n');
 });
 
 it('no start is told where none is asked for, and a dry run calls nobody', async () => {
   ping('start = false\ntimeout_seconds = 15\n');
-  await rig.box.start(['dispatch', '--dry-run']);
+  await rig.box.here(['dispatch', '--dry-run']);
   expect(paths()).toEqual([]);
-  await rig.box.start(['reconcile']);
+  await rig.box.here(['reconcile']);
   expect(paths()).toEqual(['/secret-uuid?x=1']);
 });
 
 it('a tick that can do nothing calls with /fail', async () => {
   ping();
-  await rig.box.start(['dispatch']);
+  await rig.box.here(['dispatch']);
   receiver.got.length = 0;
   const [{ user_version = 0 } = {}] = rig.box.sql<{ user_version: number }>('PRAGMA user_version');
   rig.box.sql('PRAGMA user_version = 999');
-  expect((await rig.box.start(['dispatch'])).code).toBe(78);
+  expect((await rig.box.here(['dispatch'])).code).toBe(78);
   rig.box.sql(`PRAGMA user_version = ${user_version}`);
   expect(paths()).toEqual(['/secret-uuid/start?x=1', '/secret-uuid/fail?x=1']);
   expect(receiver.got[1]?.body).toBe('unavailable, exit 78\n');
@@ -48,8 +48,8 @@ it('a tick that can do nothing calls with /fail', async () => {
 
 it('a halted tick, and one that another is in the way of, call nobody', async () => {
   ping();
-  rig.box.run(['killswitch', 'on', '--level', 'all']);
-  await rig.box.start(['dispatch']);
+  await rig.box.here(['killswitch', 'on', '--level', 'all']);
+  await rig.box.here(['dispatch']);
   expect(paths()).toEqual([]);
 });
 
@@ -66,11 +66,11 @@ it.each([
   expect(done).toMatchObject({ code: 0, err: '' });
   expect(JSON.parse(done.out)).toMatchObject({ outcome: 'ok' });
   expect(done.out).not.toContain('secret-uuid');
-  const doctor = rig.box.run(['doctor']).out;
+  const doctor = (await rig.box.here(['doctor'])).out;
   expect(doctor).toContain(words);
   expect(doctor).not.toContain('secret-uuid');
   receiver.manner = 200;
-  await rig.box.start(['dispatch']);
+  await rig.box.here(['dispatch']);
   expect(existsSync(join(rig.box.state, 'ping.json'))).toBe(false);
 });
 
@@ -84,7 +84,7 @@ it('a server that does not answer keeps the next tick from nothing', async () =>
   await waitFor(
     () => existsSync(join(rig.box.state, 'board.sqlite')) && rig.box.sql('SELECT 1 FROM ticks').length === 1,
   );
-  const second = await rig.box.start(['dispatch', '--json'], {
+  const second = await rig.box.here(['dispatch', '--json'], '', {
     MC_PICKUP_CONFIG: plain(),
   });
   expect(JSON.parse(second.out)).toMatchObject({ outcome: 'ok' });

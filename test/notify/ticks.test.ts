@@ -92,7 +92,7 @@ describe('by a webhook', () => {
     await rig.settle(blocks, 'blocked');
     await rig.settle(reviews, 'in_review');
     await rig.holding(mine);
-    rig.box.run(['ticket', 'move', mine, 'blocked', '--why', 'mine']);
+    await rig.box.here(['ticket', 'move', mine, 'blocked', '--why', 'mine']);
     await waitFor(async () => {
       expect((await tick()).code).toBe(0);
       return rig.ticket(dies).status === 'blocked';
@@ -116,7 +116,7 @@ describe('by a webhook', () => {
     const id = rig.add('ask');
     await tick();
     await rig.settle(id, 'needs_input');
-    expect(rig.box.run(['answer', id, 'Blue.']).code).toBe(0);
+    expect((await rig.box.here(['answer', id, 'Blue.'])).code).toBe(0);
     await rig.settle(id, 'in_review');
     await tick();
     expect(kinds(receiver.messages)).toEqual([`${id} in_review`]);
@@ -142,7 +142,7 @@ describe('by a webhook', () => {
     expect(said.join('')).not.toContain('/hook');
     const ids = new Set(receiver.got.map(({ headers }) => headers['x-mc-event-id']));
     expect(ids.size).toBe(1);
-    const doctor = rig.box.run(['doctor']);
+    const doctor = await rig.box.here(['doctor']);
     expect(doctor.out).toContain('it answered 503');
     receiver.got.length = 0;
     receiver.manner = 204;
@@ -215,7 +215,7 @@ describe('by a webhook', () => {
     await tick();
     expect((await rig.box.start(['killswitch', 'on'])).code).toBe(0); // for the restore; told as well
     await rig.settle(first, 'blocked');
-    const { file } = JSON.parse(rig.box.run(['backup', '--json']).out) as { file: string };
+    const { file } = JSON.parse((await rig.box.here(['backup', '--json'])).out) as { file: string };
     await tick();
     rig.box.sql(
       `WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 80)
@@ -224,7 +224,7 @@ describe('by a webhook', () => {
     );
     await tick();
     expect(kinds(receiver.messages).filter((one) => one.endsWith('blocked'))).toEqual([`${first} blocked`]);
-    expect(rig.box.run(['restore', file]).code).toBe(0);
+    expect((await rig.box.here(['restore', file])).code).toBe(0);
     await rig.box.start(['killswitch', 'off']);
     receiver.got.length = 0;
     const second = rig.add('blocked');
@@ -281,7 +281,9 @@ describe('by a command', () => {
     configured(file);
     const title = `x"; touch ${rig.box.dir}/pwned; \u001b[201~ <!channel> @here $(id)`;
     const words = ['--project', 'demo', '--agent', 'scripted', '--title', title, '--body', 'behave: blocked'];
-    const { id } = JSON.parse(rig.box.run(['ticket', 'add', ...words, '--json']).out) as { id: string };
+    const { id } = JSON.parse((await rig.box.here(['ticket', 'add', ...words, '--json'])).out) as {
+      id: string;
+    };
     await tick();
     await rig.settle(id, 'blocked');
     expect(await tick()).toMatchObject({ code: 0, err: '' });
@@ -387,7 +389,7 @@ describe('by a command', () => {
     await tick();
     await rig.settle(hot, 'blocked');
     await tick();
-    rig.box.run(['killswitch', 'on', '--reason', 'release']);
+    await rig.box.here(['killswitch', 'on', '--reason', 'release']);
     expect(kinds(gotBy(mine))).toEqual([`${plain} blocked`, `${hot} blocked`, '- killswitch']);
     expect(kinds(gotBy(theirs))).toEqual(['- killswitch']);
     expect(kinds(gotBy(urgent))).toEqual([`${hot} blocked`, '- killswitch']);
@@ -517,9 +519,9 @@ describe('of ticks that stopped', () => {
     const file = program('tell');
     rig.configure({ more: `[[notify]]\ncommand = { argv = ["${file}"] }\n` });
     await tick();
-    expect(rig.box.run(['status', '--check', '--notify']).code).toBe(0);
+    expect((await rig.box.here(['status', '--check', '--notify'])).code).toBe(0);
     rig.box.sql('UPDATE ticks SET finished_at_ms = finished_at_ms - 3600000');
-    for (let n = 0; n < 3; n++) expect(rig.box.run(['status', '--check', '--notify']).code).toBe(69);
+    for (let n = 0; n < 3; n++) expect((await rig.box.here(['status', '--check', '--notify'])).code).toBe(69);
     const told = gotBy(file).flatMap(({ events }) => events);
     expect(told).toMatchObject([{ kind: 'ticks_stopped', because: 'stopped' }]);
   });
@@ -545,7 +547,9 @@ describe('on the desktop', () => {
       '--body',
       'behave: blocked',
     ];
-    const { id } = JSON.parse(rig.box.run(['ticket', 'add', ...words, '--json']).out) as { id: string };
+    const { id } = JSON.parse((await rig.box.here(['ticket', 'add', ...words, '--json'])).out) as {
+      id: string;
+    };
     await tick();
     await rig.settle(id, 'blocked');
     const PATH = `${bin}:${rig.box.env.PATH}`;
@@ -563,7 +567,7 @@ describe('on the desktop', () => {
 describe('notify test', () => {
   it('sends one message through each channel, and says what came of it', async () => {
     const file = program('tell');
-    const none = rig.box.run(['notify', 'test']);
+    const none = await rig.box.here(['notify', 'test']);
     expect(none).toMatchObject({ code: 78 });
     expect(none.err).toContain('has no [[notify]]');
     rig.configure({

@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import type { StepReport } from '../../src/report/tick.ts';
 import type { Served } from './mission-control/served.ts';
 import { putTicket } from './put.ts';
-import { AGENT, LIMITS, makeSandbox, type Running, type Sandbox, until } from './sandbox.ts';
+import { AGENT, LIMITS, makeSandbox, type Ran, type Running, type Sandbox, until } from './sandbox.ts';
 import './scratch.ts';
 
 export interface TicketRow {
@@ -196,9 +196,12 @@ ${more}`);
   }
 
   tick(command = 'dispatch', ...more: string[]): Report {
-    const done = this.box.run([command, '--json', ...more]);
-    if (done.out === '') throw new Error(`${command}: exit ${done.code}: ${done.err}`);
-    return { ...(JSON.parse(done.out) as Report), code: done.code };
+    return reportOf(this.box.run([command, '--json', ...more]));
+  }
+
+  /** The same without a start of Node, where the tick itself is not what is tested. */
+  async tickHere(command = 'dispatch', ...more: string[]): Promise<Report> {
+    return reportOf(await this.box.here([command, '--json', ...more]));
   }
 
   async settle(id: string, status: string): Promise<void> {
@@ -259,9 +262,7 @@ ${more}`);
   }
 
   async report(running: Running): Promise<Report> {
-    const done = await running.done;
-    if (done.out === '') throw new Error(`exit ${done.code}: ${done.err}`);
-    return { ...(JSON.parse(done.out) as Report), code: done.code };
+    return reportOf(await running.done);
   }
 
   /**
@@ -308,6 +309,11 @@ ${more}`);
     const own = join(this.box.state, 'own', run, name);
     return readFileSync(existsSync(own) ? own : join(this.box.state, 'runs', run, name), 'utf8');
   }
+}
+
+function reportOf({ code, out, err }: Ran): Report {
+  if (out === '') throw new Error(`exit ${code}: ${err}`);
+  return { ...(JSON.parse(out) as Report), code };
 }
 
 /** The kernel's state letter of a process; null = gone. */

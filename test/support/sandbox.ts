@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
+import { runHere } from './here.ts';
 import { BOUND_MS, until } from './wait.ts';
 
 export { BOUND_MS, until };
@@ -50,7 +51,9 @@ export interface Sandbox {
   readonly env: NodeJS.ProcessEnv;
   /** Runs the real program to its end. */
   run(args: readonly string[], input?: string, env?: NodeJS.ProcessEnv): Ran;
-  /** The same, without waiting for it in between. */
+  /** The same without a start of Node, for commands whose work is what is tested: see `here.ts`. */
+  here(args: readonly string[], input?: string, env?: NodeJS.ProcessEnv): Promise<Ran>;
+  /** The same as `run`, without waiting for it in between. */
   start(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ran>;
   /** The same, with its pid; `bin` is another script in place of the program's own. */
   begin(args: readonly string[], env?: NodeJS.ProcessEnv, bin?: string): Running;
@@ -123,6 +126,7 @@ export function makeSandbox(
       });
       return { code: done.status, out: done.stdout, err: done.stderr };
     },
+    here: (args, input = '', extra = {}) => runHere(BIN, args, { ...env, ...extra }, input),
     start: async (args, extra = {}) => sandbox.begin(args, extra).done,
     begin(args, extra = {}, bin = BIN) {
       const child = spawn(process.execPath, [bin, ...args], {

@@ -8,7 +8,7 @@ const CHEAP_MS = 25;
 const MOST_MS = 500;
 
 /** Waits for a condition with a bound; false = the bound was reached. */
-export async function until(probe: () => boolean, bound_ms = BOUND_MS): Promise<boolean> {
+export async function until(probe: () => boolean | Promise<boolean>, bound_ms = BOUND_MS): Promise<boolean> {
   return (await looked(probe, bound_ms)) === true;
 }
 

@@ -117,6 +117,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   'the kernel: /proc, /dev/shm, /etc': {
     'machine/processes.ts': 'readdirSync',
+    'machine/room.ts': 'readFileSync',
     'doctor/disk.ts': 'readFileSync',
     'doctor/server.ts': 'readdirSync',
     'machine/proc.ts': 'readFileSync readdirSync',

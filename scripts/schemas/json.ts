@@ -225,6 +225,11 @@ export const PRINTED: readonly Printed[] = [
             tickets: list(text('a ticket'), 'tickets whose runs lived each time'),
           }),
         ),
+        lacks: orNull(
+          text(
+            'what the machine had too little of at the last tick; null = nothing, or nothing was to be launched',
+          ),
+        ),
       }),
       last_tick: orNull(
         object('the last tick of this host', { id: text('its id'), at_ms: at('its end'), outcome }),
@@ -687,7 +692,9 @@ export const PRINTED: readonly Printed[] = [
     schema: object('what an agent has reported', {
       run: runId,
       ticket: orNull(ticketId),
-      status: status('of the ticket now'),
+      status: status('of the ticket now, or once a kept report has been told'),
+      kept: maybe(yes('the board could not be told: the next tick tells it')),
+      because: maybe(text('why it could not; with kept')),
     }),
   },
   {

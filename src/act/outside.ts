@@ -72,7 +72,9 @@ export interface Outside {
   lookAgain(hold: Hold): Promise<Fault | null>;
   /** Lets it go (null), or puts the next look off. */
   lookedAgain(hold: Hold, found: Fault | null): void;
-  /** What keeps every launch of this profile from coming to anything, known before anything is claimed; null = nothing. A text: of its
+  /** What the machine has too little of for one more agent, right now, in words; null = nothing. */
+  lacks(world: World): string | null;
+  /** What keeps every launch of this profile or of this project from coming to anything, known before anything is claimed; null = nothing. A text: of its
    *  account, which the board holds. */
   unlaunchable(step: LaunchStep): Promise<Fault | string | null>;
   /** Worktree, hooks, prompt and launcher: all that a launch needs, and no process that outlives it. `placed` is called as soon as it has

@@ -1,10 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { adapterOf } from '../agents/index.ts';
+import { lacking } from '../decide/room.ts';
 import { changeHolds, forgive, readHolds } from '../machine/holds.ts';
 import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine/killswitch.ts';
+import { lookAtRoom } from '../machine/room.ts';
 import { begun, configOf, type Fault, foundAgain, type Hold, holdOn } from '../model/hold.ts';
-import { blocks } from '../model/world.ts';
+import { sentence } from '../model/sentences.ts';
+import { blocks, starterOf } from '../model/world.ts';
 import { keepLastScreen } from '../runs/last-screen.ts';
 import { readRegistered, removeMark } from '../runs/marks.ts';
 import { kindOf } from '../runs/run-file.ts';
@@ -33,6 +36,10 @@ export function realOutside(here: Here): Outside {
     hold: (fault) => hold(fault, here),
     lookAgain: async (one) => (await launches()).lookAgain(one),
     lookedAgain: (one, found) => lookedAgain(one, found, here),
+    lacks: ({ tmux }) => {
+      const why = lacking(lookAtRoom(starterOf(tmux), here.policy.limits), here.policy.limits);
+      return why === null ? null : sentence(why);
+    },
     unlaunchable: async (step) => (await launches()).unlaunchable(step),
     prepare: async (...launch) => (await launches()).prepare(...launch),
     neighbours: async (...launch) => (await launches()).neighbours(...launch),

@@ -99,6 +99,19 @@ const SAID: readonly Table<Said | string>[] = [
       retry_max_seconds: 'largest back-off',
       mass_death:
         'agents of so many tickets that die within a minute of their start, in so many minutes, switch off what they share',
+      min_free_memory_mb:
+        'nothing is launched while less is available, on the machine or in the control group of the agents; 0 = whatever is',
+      min_free_disk_mb: {
+        says: 'nothing is launched while less is free on the disk of the state dir or of the worktrees; 0 = whatever is',
+        otherwise: '500, or a twentieth of a small disk',
+        example: 2000,
+      },
+      max_memory_pressure: {
+        says: 'nothing is launched while in more percent of the last minute something waited for memory (`some avg60` of `/proc/pressure`)',
+        example: 10,
+      },
+      max_cpu_pressure: { says: 'the same for processors', example: 60 },
+      max_io_pressure: { says: 'the same for disks', example: 40 },
       max_usd_per_day: {
         says: "money of a day by the clients' own records; used up, nothing more is launched (a running agent goes on)",
         example: 20,

@@ -8,6 +8,7 @@ import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type World } from '../model/world.ts';
 import { guardOf, type Unable } from './reconcile/cell.ts';
 import type { Reconciled } from './reconcile/index.ts';
+import { lacking } from './room.ts';
 
 /** Decides what is launched, on the world as the reconcile pass will leave it. Pure. Every ticket in `todo`
  *  that is passed over gets a literal reason. */
@@ -43,7 +44,8 @@ export function decideDispatch(
       heldUp(world, route) ??
       lostServers(reconciled) ??
       full(slots, policy, route, steps.length, limit) ??
-      (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? bare('ramping_up') : null);
+      (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? bare('ramping_up') : null) ??
+      (world.room === undefined ? null : lacking(world.room, policy.limits));
     if (why !== null) {
       pass(why);
       continue;

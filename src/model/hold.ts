@@ -28,6 +28,7 @@ export const HOLD_TODO = {
     'mend the remote, or what git names here; or set fetch = false in project.NAME to begin at what is here',
   no_permission: 'look at the owner and the permissions of what it names',
   disk_full: 'make room on that disk (or raise the quota, or the limit of file sizes)',
+  disk_low: 'make room on that disk, or set min_free_disk_mb of [limits] to what is enough',
   too_many_files: 'raise the limit of open files, or end what has them open',
   tmux_fails: 'mend what tmux names: it is installed, and its socket is in the state dir',
   holds_unreadable: 'move it away: what is held is noted there, in a file that the next tick makes',
@@ -67,6 +68,7 @@ const TOLD_AT_ONCE: ReadonlySet<HoldBecause> = new Set([
   'program_missing',
   'repo_missing',
   'worktrees_root_missing',
+  'disk_low',
 ]);
 
 export function isHoldBecause(word: unknown): word is HoldBecause {

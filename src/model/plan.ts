@@ -12,6 +12,7 @@ import type {
 } from './evidence.ts';
 import type { HoldBecause, HoldScope } from './hold.ts';
 import type { IdentityReason, ProcessIdentity } from './identity.ts';
+import type { Lacking } from './room.ts';
 import type { ReportedTo, Said } from './said.ts';
 import type { TicketStatus } from './ticket.ts';
 import type { ActivityView, Sighting } from './world.ts';
@@ -181,6 +182,7 @@ export type WhyNot =
   | Why<'no_slot_project', Taken & { readonly project: string }>
   | Why<'no_slot_agent', Taken & { readonly agent: string }>
   | Why<'launch_limit' | 'ramping_up'>
+  | Lacking
   // Everything is held.
   | Why<'killswitch', { readonly reason: string; readonly scope?: string; readonly author?: string }>
   | Why<'killswitch', Sighted & { readonly reason: string }>

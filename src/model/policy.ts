@@ -40,6 +40,15 @@ export interface Limits {
   readonly retry_base_seconds: number;
   readonly retry_max_seconds: number;
   readonly mass_death: MassDeath;
+  /** Nothing is launched where less is available; 0 = whatever is. */
+  readonly min_free_memory_mb: number;
+  /** Nothing is launched where less room is on the disk of the state dir or of the worktrees; null = 500, or a twentieth of a small disk; 0 =
+   *  whatever there is. */
+  readonly min_free_disk_mb: number | null;
+  /** Nothing is launched where more of the last minute was waited for it, in percent of /proc/pressure; null = whatever was. */
+  readonly max_memory_pressure: number | null;
+  readonly max_cpu_pressure: number | null;
+  readonly max_io_pressure: number | null;
   /** Budgets, by the clients' own records; null = none. A client that tells no money counts by its tokens alone. */
   readonly max_usd_per_day: number | null;
   readonly max_usd_per_ticket: number | null;
@@ -219,6 +228,11 @@ export const DEFAULT_LIMITS: Limits = {
   retry_base_seconds: 60,
   retry_max_seconds: 1800,
   mass_death: { count: 3, minutes: 10 },
+  min_free_memory_mb: 512,
+  min_free_disk_mb: null,
+  max_memory_pressure: null,
+  max_cpu_pressure: null,
+  max_io_pressure: null,
   max_usd_per_day: null,
   max_usd_per_ticket: null,
   max_tokens_per_day: null,

@@ -134,6 +134,14 @@ export const SENTENCES = {
   no_slot_agent: ['every slot of its agent profile is taken'],
   launch_limit: ['this tick has launched as many as it may'],
   ramping_up: ['after a halt launches begin anew by ones, twos and fours: a later tick takes it'],
+  low_memory: [
+    'too little memory is free',
+    'only {available_mb} MB of memory are free in the {of}, and min_free_memory_mb is {min_free_memory_mb}',
+  ],
+  under_pressure: [
+    'too much waits for memory, processors or disks',
+    'in {percent} percent of the last minute something waited for {resource}, and max_{resource}_pressure is {most}',
+  ],
   killswitch: [ENDS.killswitch.words, 'the killswitch is on: {reason}'],
   held: [
     'what it needs is held: see mc-pickup status',

@@ -73,6 +73,8 @@ export interface StatusFacts {
       readonly until_ms: number;
       readonly tickets: readonly string[];
     } | null;
+    /** What the machine had too little of at the last tick, in words. */
+    readonly lacks: string | null;
   };
   readonly last_tick: { readonly id: string; readonly at_ms: number; readonly outcome: string } | null;
   readonly ticks: Ticks;

@@ -2,6 +2,7 @@ import type { RecentRun } from './breaker.ts';
 import type { Hold } from './hold.ts';
 import type { Judgement, ProcessIdentity } from './identity.ts';
 import type { AgentKind } from './policy.ts';
+import type { Room } from './room.ts';
 import type { Activity, Runtime } from './runtime.ts';
 import type { Said } from './said.ts';
 import type { TicketFacts } from './ticket.ts';
@@ -39,6 +40,11 @@ export type TmuxView =
 /** The panes that it showed; none where it showed nothing. */
 export function panesOf(tmux: TmuxView): readonly Pane[] {
   return tmux.kind === 'server' ? tmux.panes : [];
+}
+
+/** The process that starts agents, and whose control group they are in; null = there is none yet. */
+export function starterOf(tmux: TmuxView): number | null {
+  return tmux.kind === 'server' ? tmux.server_pid : null;
 }
 
 /** What the events of one runtime, folded over its row, say now. */
@@ -193,6 +199,8 @@ export interface World {
   readonly failed_launches: Readonly<Record<string, number>>;
   /** Tickets whose workspace can't be had just now, and why. */
   readonly being_made: Readonly<Record<string, HeldUp>>;
+  /** What the machine has left; absent = it was not looked at, since nothing is to be launched. */
+  readonly room?: Room;
   /** Of this UTC day and of the tickets that may be launched; null = no budget is configured. */
   readonly spent: { readonly day: Spent; readonly tickets: Readonly<Record<string, Spent>> } | null;
 }

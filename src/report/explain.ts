@@ -104,6 +104,8 @@ const THEN: Partial<Record<SkipBecause, string>> = {
   no_slot: ': a tick launches it when an agent has ended; max_agents of [limits] says how many there may be',
   no_slot_project: ': a tick launches it when an agent of that project has ended',
   no_slot_agent: ': a tick launches it when an agent of that profile has ended',
+  low_memory: ': a tick launches it when there is more',
+  under_pressure: ': a tick launches it when there is less of it',
   launch_limit: ': the next ones take it (max_launches_per_tick)',
   account_limited: ': a tick launches it when the limit is over',
 };

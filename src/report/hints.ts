@@ -52,6 +52,9 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
     case 'no_slot_project':
     case 'no_slot_agent':
       return [['mc-pickup status', 'who has the slots']];
+    case 'low_memory':
+    case 'under_pressure':
+      return [['mc-pickup status', 'which agents live; what else takes it is yours to see']];
     case 'servers_lost':
       return [['mc-pickup status', 'until when, and whose runs lived each time the server was lost']];
     case 'held':

@@ -101,7 +101,10 @@ function slotLines({ slots }: StatusFacts, shown: Shown): string[] {
 /** A release is told for a day. */
 const RELEASED_MS = 86_400_000;
 
-function launchLines({ launches: { released_at_ms, held }, switches }: StatusFacts, shown: Shown): string[] {
+function launchLines(
+  { launches: { released_at_ms, held, lacks }, switches }: StatusFacts,
+  shown: Shown,
+): string[] {
   const { now_ms } = shown;
   const lines: string[] = [];
   if (held !== null) {
@@ -112,6 +115,7 @@ function launchLines({ launches: { released_at_ms, held }, switches }: StatusFac
     const says = `held: the tmux server was lost ${held.losses} times in half an hour, ${each}; they go on ${ago(held.until_ms, now_ms)} (${utc(held.until_ms)})`;
     lines.push(...labelled('launches', says, shown, 'bad'));
   }
+  if (lacks !== null) lines.push(...labelled('launches', `they wait: ${lacks}`, shown, 'bad'));
   const since_ms = released_at_ms === null ? Number.POSITIVE_INFINITY : now_ms - released_at_ms;
   if (switches.length === 0 && since_ms < RELEASED_MS)
     lines.push(

@@ -8,11 +8,13 @@ import { asObject, numberOf, textOf } from '../machine/files.ts';
 import { readHolds } from '../machine/holds.ts';
 import { readSwitches, releasesIn } from '../machine/killswitch.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
+import type { Evidence } from '../model/evidence.ts';
 import { holdFacts, stillNamed } from '../model/hold.ts';
 import { leftoverFacts } from '../model/leftover.ts';
+import type { SkipBecause } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { reasonWords } from '../model/sentences.ts';
+import { reasonWords, sentence } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Used } from '../model/status.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
@@ -73,6 +75,7 @@ export async function statusFactsOf(
     launches: {
       released_at_ms: lastOf(releasesIn(places, now_ms)),
       held: heldIn(last?.report ?? '{}', now_ms),
+      lacks: lacksIn(last?.report ?? '{}'),
     },
     last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
     ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
@@ -80,10 +83,22 @@ export async function statusFactsOf(
   };
 }
 
+/** What the last tick says that this machine has too little of. */
+function lacksIn(report: string): string | null {
+  const one = skipsIn(report).find((each) => ROOM.has(textOf(each, 'because') ?? '')) ?? null;
+  const [because, evidence] = [textOf(one, 'because'), asObject(one?.evidence)];
+  return because === null ? null : sentence({ because, evidence: (evidence ?? {}) as Evidence });
+}
+
+const ROOM: ReadonlySet<string> = new Set<SkipBecause>(['low_memory', 'under_pressure']);
+
+function skipsIn(report: string): (Readonly<Record<string, unknown>> | null)[] {
+  return ((asObject(JSON.parse(report))?.skipped ?? []) as readonly unknown[]).map(asObject);
+}
+
 /** What the last tick says of losses of the tmux server, as long as it holds. */
 function heldIn(report: string, now_ms: number): StatusFacts['launches']['held'] {
-  const skipped = (asObject(JSON.parse(report))?.skipped ?? []) as readonly unknown[];
-  const one = skipped.map(asObject).find((each) => textOf(each, 'because') === 'servers_lost') ?? null;
+  const one = skipsIn(report).find((each) => textOf(each, 'because') === 'servers_lost') ?? null;
   const evidence = asObject(one?.evidence);
   const [losses, until_ms] = [numberOf(evidence, 'losses'), numberOf(evidence, 'until_ms')];
   if (losses === null || until_ms === null || until_ms <= now_ms) return null;

@@ -1,7 +1,9 @@
 import { decide } from '../decide/index.ts';
+import { lacking } from '../decide/room.ts';
+import { lookAtRoom } from '../machine/room.ts';
 import type { DecideOptions, LaunchStep, Plan } from '../model/plan.ts';
 import type { Policy } from '../model/policy.ts';
-import type { World } from '../model/world.ts';
+import { starterOf, type World } from '../model/world.ts';
 
 /** Of these launches those whose workspace can't be had just now, by ticket, and why. */
 export type BeingMade = (
@@ -10,7 +12,8 @@ export type BeingMade = (
 ) => Promise<World['being_made']>;
 
 /** The plan for a world. Only the tickets that it would launch are looked at for what keeps their workspace; where there is
- *  something, it is decided anew without them, and each that comes in their place is looked at as well. */
+ *  something, it is decided anew without them, and each that comes in their place is looked at as well. What the machine has left is looked
+ *  at only where something would be launched. */
 export async function decided(
   seen: World,
   policy: Policy,
@@ -23,6 +26,11 @@ export async function decided(
     const launches = plan.dispatch.filter(
       (step): step is LaunchStep => step.kind === 'launch' && !looked.has(step.ticket),
     );
+    if (launches.length > 0 && world.room === undefined) {
+      const room = lookAtRoom(starterOf(world.tmux), policy.limits);
+      world = { ...world, room };
+      if (lacking(room, policy.limits) !== null) continue;
+    }
     const found = launches.length === 0 ? {} : await beingMade(launches, world.tickets);
     if (Object.keys(found).length === 0) return { world, plan };
     for (const { ticket } of launches) looked.add(ticket);

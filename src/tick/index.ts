@@ -144,7 +144,8 @@ async function pass(
   failpoint('observe-done');
   const held = hands === null || !dispatch ? stillNamed(seen.holds, policy) : await lookAgain(seen, hands);
   const now = { ...seen, holds: held };
-  const met = hands === null && dispatch ? (await import('./rehearsed.ts')).rehearsed(now, policy, env) : now;
+  const met =
+    hands === null && dispatch ? (await import('./rehearsed.ts')).rehearsed(now, policy, context) : now;
   const { world, plan } = await decided(met, policy, options, beingMade);
   failpoint('tick-decided');
   const outcomes = hands === null ? null : await act(plan, world, hands);

@@ -29,7 +29,7 @@ export async function nextOf(context: Context, board: Board, ticket: string): Pr
     mono_ms: monotonicMs(),
   });
   const options = { dispatch: true, max: null, project: null };
-  const { world, plan } = await decided(rehearsed(seen, policy, env), policy, options, beingMade);
+  const { world, plan } = await decided(rehearsed(seen, policy, context), policy, options, beingMade);
   const steps = [...plan.reconcile, ...plan.dispatch].filter((step) => step.ticket === ticket);
   const live = world.runtimes.find(({ row }) => row.ticket_id === ticket) ?? null;
   const since = live === null ? {} : { since: new Date(live.row.claimed_at_ms).toISOString() };

@@ -1,6 +1,7 @@
 import { realpathSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Project } from '../model/policy.ts';
+import { roomWords } from '../model/room.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { askCommonDir, type GitResult, isSilence } from './git.ts';
 import type { Owner } from './lock.ts';
@@ -110,8 +111,7 @@ export function notAdded(
 
 /** Git has taken its half-made worktree away again: the room is as it was before. */
 function roomAt(dir: string): string {
-  const { bavail, bsize, ffree } = statfsSync(dir);
-  return `${Math.floor((bavail * bsize) / 1e6)} MB and ${ffree} files are free in ${dir}`;
+  return roomWords(statfsSync(dir), dir);
 }
 
 /** The git dir that all worktrees of a repository share. */

@@ -168,6 +168,38 @@ describe('what is switched off', () => {
   });
 });
 
+describe('room on the machine', () => {
+  const memory = (available_mb: number) =>
+    ({ memory: { available_mb, of: 'machine' }, pressure: {} }) as const;
+  it.each<[string, World['room'], Policy, string[]]>([
+    ['enough', memory(512), aPolicy(), GO],
+    ['too little memory', memory(511), aPolicy(), ['MC-1 low_memory']],
+    ['none, and nobody asks', memory(0), aPolicy({ limits: { min_free_memory_mb: 0 } }), GO],
+    ['not told', { memory: null, pressure: {} }, aPolicy(), GO],
+    [
+      'too much waits',
+      { memory: null, pressure: { io: 41 } },
+      aPolicy({ limits: { max_io_pressure: 40 } }),
+      ['MC-1 under_pressure'],
+    ],
+    [
+      'as much as may',
+      { memory: null, pressure: { io: 40 } },
+      aPolicy({ limits: { max_io_pressure: 40 } }),
+      GO,
+    ],
+  ])('%s', (_name, room, policy, expected) => {
+    expect(told({ ...todo({ id: 'MC-1' }), ...(room === undefined ? {} : { room }) }, policy)).toEqual(
+      expected,
+    );
+  });
+
+  it('is what the one waits for that would be launched: who waits for something else says that', () => {
+    const world = todo({ id: 'MC-1' }, { id: 'MC-2', owner: 'ann' });
+    expect(told({ ...world, room: memory(1) })).toEqual(['MC-1 low_memory', 'MC-2 owned_by_person']);
+  });
+});
+
 describe('slots', () => {
   const two = todo({ id: 'MC-1' }, { id: 'MC-2' });
   it.each<[string, Policy, Partial<DecideOptions>, string]>([

@@ -244,6 +244,7 @@ function outsideOf(ask: Ask): Outside {
     hold: () => true,
     lookAgain: async () => null,
     lookedAgain: () => {},
+    lacks: () => null,
     unlaunchable: async () => null,
     prepare: async ({ ticket }, placed) => {
       const refused = (await ask('prepare', [])) as never;

@@ -48,6 +48,9 @@ async function taken(step: LaunchStep, world: World, hands: Hands): Promise<Clai
   if (typeof fault === 'string') return outcome(step, null, 'failed', null, fault);
   if (fault !== null) await begin(fault, null, hands);
   const hold = outside.held(step.project, step.agent);
+  // What was launched a moment ago may have taken it.
+  const lacks = hold === null && fault === null ? outside.lacks(world) : null;
+  if (lacks !== null) return outcome(step, null, 'declined', null, lacks);
   if (hold === null && fault === null) return claim(step, world, hands);
   // Told by whoever has met it; the others only wait for it.
   const says = fault === null ? (hold?.says ?? null) : withTodo(fault);

@@ -12,7 +12,7 @@ import { prepare } from './prepare.ts';
 import { probe } from './probe.ts';
 import { Registrar } from './registrar.ts';
 import { startByServer, startHere } from './start.ts';
-import { unlaunchable } from './unlaunchable.ts';
+import { noSpace, unlaunchable } from './unlaunchable.ts';
 import { waitUntilRegistered } from './wait.ts';
 
 /** What of the outside only launches need: those of one tick. */
@@ -35,7 +35,10 @@ export function launchOutside(here: Here): LaunchOutside {
     return tryOut({ project, root: join(places.worktrees, name) });
   });
   return {
-    unlaunchable: ({ agent }) => ready(agent),
+    async unlaunchable({ agent, project: name }) {
+      const project = here.policy.projects.get(name);
+      return (await ready(agent)) ?? (project === undefined ? null : noSpace(project, here));
+    },
     lookAgain: (hold) => probe(hold, here),
     async prepare(one, placed = () => undefined) {
       claimed.set(one.run, monotonicMs());

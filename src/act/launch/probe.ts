@@ -10,7 +10,7 @@ import { hookEnvironment } from '../../runs/environment.ts';
 import { whyNoServer } from '../../tmux/server.ts';
 import type { Here } from '../here.ts';
 import { faultOfHost, faultOfTmux, faultOfTrial } from './fault.ts';
-import { noGit, noProgram } from './unlaunchable.ts';
+import { noGit, noProgram, noSpace, noSpaceHere } from './unlaunchable.ts';
 
 /** Looks whether what holds a scope is still so, by the same thing done for real, as far as the fault went; null = it is gone. */
 export async function probe(
@@ -20,6 +20,7 @@ export async function probe(
   const { policy, env } = hands;
   const [unnoted] = because === 'holds_unreadable' ? readHolds(hands.places).holds : [];
   if (unnoted?.because === because) return unnoted;
+  if (scope === 'host' && because === 'disk_low') return noSpaceHere(hands);
   if (scope === 'host') return noGit(env) ?? noRoom(hands) ?? (await noTmux(because, hands));
   const name = nameOf(scope);
   const profile = policy.agents.get(name);
@@ -32,6 +33,7 @@ export async function probe(
 const FETCHED: ReadonlySet<string> = new Set(['fetch_fails', 'base_gone', 'base_missing', 'path_missing']);
 
 async function probeProject(project: Project, because: Fault['because'], hands: Here): Promise<Fault | null> {
+  if (because === 'disk_low') return noSpace(project, hands);
   const { tryOut } = await import('../../workspace/index.ts');
   const { name } = project;
   const tried = await tryOut({

@@ -1,7 +1,11 @@
+import { join } from 'node:path';
 import { adapterOf } from '../../agents/index.ts';
 import { findProgram, lookedIn } from '../../machine/programs.ts';
-import { agentScope, type Fault } from '../../model/hold.ts';
-import type { AgentProfile } from '../../model/policy.ts';
+import { spaceAt } from '../../machine/room.ts';
+import { agentScope, type Fault, type HoldScope, projectScope } from '../../model/hold.ts';
+import type { AgentProfile, Policy, Project } from '../../model/policy.ts';
+import { isShort, roomWords } from '../../model/room.ts';
+import { checkoutFiles } from '../../workspace/index-file.ts';
 import type { Here } from '../here.ts';
 
 /** What keeps every launch of a profile from coming to anything, known before anything is claimed: a fault that holds it, or, told by a
@@ -14,6 +18,28 @@ export async function unlaunchable(name: string, hands: Here): Promise<Fault | s
   const fault = noGit(env) ?? noProgram(profile, env);
   if (fault !== null || adapter.minVersion === undefined) return fault;
   return (await import('../versions.ts')).tooOld(profile, adapter, hands);
+}
+
+/** Too little room for one more worktree of a project: on the disk of the state dir, or on that of the project's worktrees. */
+export function noSpace(
+  { name, repo, worktrees }: Pick<Project, 'name' | 'repo' | 'worktrees'>,
+  at: Pick<Here, 'places' | 'policy'>,
+): Fault | null {
+  const root = worktrees ?? join(at.places.worktrees, name);
+  return noSpaceHere(at) ?? shortAt(root, projectScope(name), at.policy, checkoutFiles(repo));
+}
+
+/** The same for the state dir alone, whose disk every launch needs. */
+export function noSpaceHere({ places, policy }: Pick<Here, 'places' | 'policy'>): Fault | null {
+  return shortAt(places.state, 'host', policy, 0);
+}
+
+/** What is all gone is told as what it is. */
+function shortAt(path: string, scope: HoldScope, { limits }: Policy, files: number): Fault | null {
+  const space = spaceAt(path);
+  if (space === null || !isShort(space, limits.min_free_disk_mb, files)) return null;
+  const gone = space.bavail === 0 || (space.files > 0 && space.ffree === 0);
+  return { scope, because: gone ? 'disk_full' : 'disk_low', says: roomWords(space, path) };
 }
 
 /** Without git nothing is launched on this host. */

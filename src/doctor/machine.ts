@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { limitsIn } from '../machine/limits.ts';
 import type { Places } from '../machine/paths.ts';
 import { procText } from '../machine/proc.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
@@ -81,7 +82,7 @@ function limits(): Finding[] {
   const text = procText('self/limits');
   if (text === null) return []; // not Linux
   const check = 'limits';
-  const [processes, files] = ['Max processes', 'Max open files'].map((name) => softLimit(text, name));
+  const [processes, files] = ['Max processes', 'Max open files'].map((name) => limitsIn(text, name)[0]);
   const says = `${processes ?? 'no limit of'} processes, ${files ?? 'no limit of'} open files`;
   const few = (processes ?? LEAST_PROCESSES) < LEAST_PROCESSES || (files ?? LEAST_FILES) < LEAST_FILES;
   return [
@@ -89,13 +90,6 @@ function limits(): Finding[] {
       ? warn(check, `only ${says}`, 'raise them: ulimit -u, ulimit -n, or /etc/security/limits.conf')
       : ok(check, says),
   ];
-}
-
-/** The soft limit of that name in /proc/self/limits; null = none. */
-export function softLimit(text: string, name: string): number | null {
-  const line = text.split('\n').find((one) => one.startsWith(name)) ?? '';
-  const soft = /^\d+/.exec(line.slice(name.length).trim())?.[0];
-  return soft === undefined ? null : Number(soft);
 }
 
 function keychain(): Finding[] {

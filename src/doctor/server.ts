@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Context } from '../context.ts';
+import { isLess, limitWords, type OpenFiles, openFilesOf } from '../machine/limits.ts';
 import { procText } from '../machine/proc.ts';
 import { run } from '../machine/spawn.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -18,6 +19,7 @@ export async function serverFindings({ tmux, env }: Context, live: readonly Runt
   const group = view.kind === 'server' ? unitIn(procText(`${view.server_pid}/cgroup`) ?? '') : null;
   return [
     server(view, live),
+    ...(view.kind === 'server' ? openFiles(openFilesOf(view.server_pid), openFilesOf('self')) : []),
     ...(group === null ? [] : [await outlives(group, env)]),
     ...linger(env, { inManager: group?.user === true }),
   ];
@@ -57,6 +59,25 @@ function server(view: TmuxView, live: readonly Runtime[]): Finding {
           : 'until it answers no tick does anything: look whether that process hangs (ps, top)',
       );
   }
+}
+
+/** A server keeps the limits of whatever started it, and hands them on to each agent: a file watcher alone may need thousands. Node
+ *  raises its own to the hard limit, and so those of the server that a tick starts. */
+export function openFiles(agents: OpenFiles | null, here: OpenFiles | null): Finding[] {
+  if (agents === null || here === null) return [];
+  const check = 'agents limits';
+  const says = `${limitWords(agents.soft)} open files at a time`;
+  if (!isLess(agents.soft, agents.hard) && !isLess(agents.hard, here.hard)) return [ok(check, says)];
+  const more = isLess(agents.hard, here.hard)
+    ? `, and this shell ${limitWords(here.hard)}`
+    : ` of ${limitWords(agents.hard)}`;
+  return [
+    warn(
+      check,
+      `agents may have ${says}${more}`,
+      'raise it where ticks are started (/etc/security/limits.conf; LimitNOFILE= of a unit); the next tmux server has it, once these agents have ended',
+    ),
+  ];
 }
 
 /** Where systemd counts a process: its unit, and whether a user's own manager runs it. */

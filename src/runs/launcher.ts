@@ -1,5 +1,7 @@
 import { shellQuote } from '../machine/files.ts';
 import type { Places } from '../machine/paths.ts';
+import { REPORTS } from '../model/said.ts';
+import { REPORT_EVENT } from './said.ts';
 
 /*
  * `mc-pickup` of a state dir: what schedulers and agents start. What is written down in a crontab or in the environment of an agent is the
@@ -141,10 +143,38 @@ if [ -n "$mc_found" ] && [ -f "$mc_program" ]; then
   mc_go "$mc_found" "$mc_program" "$@"
 fi
 if [ -z "$mc_found" ]; then
-  echo "mc-pickup: $mc_node is gone or too old, and no Node ${NEEDS.major}.${NEEDS.minor} or newer was found: install one, then run mc-pickup init with it" >&2
+  mc_why="$mc_node is gone or too old, and no Node ${NEEDS.major}.${NEEDS.minor} or newer was found: install one, then run mc-pickup init with it"
 else
-  echo "mc-pickup: the program $mc_named is gone, and was found neither with $mc_found nor on PATH: where it is now, run mc-pickup init" >&2
+  mc_why="the program $mc_named is gone, and was found neither with $mc_found nor on PATH: where it is now, run mc-pickup init"
 fi
+mc_keep() { # WORDS: an agent's report goes by file, and the next tick tells the board of it
+  mc_is= mc_to= mc_said= mc_option=
+  for mc_one; do
+    case $mc_option:$mc_one in
+      message:*) mc_said=$mc_one mc_option= ;;
+      other:*) mc_option= ;;
+      :--message) mc_option=message ;;
+      :--message=*) mc_said=\${mc_one#*=} ;;
+      :--state-dir | :--config) mc_option=other ;;
+      :report) mc_is=report ;;
+      ${Object.keys(REPORTS)
+        .map((one) => `:${one}`)
+        .join(' | ')}) mc_to=$mc_one ;;
+    esac
+  done
+  [ -n "$mc_is" ] && [ -n "$mc_to" ] && [ -d "$MC_RUN_DIR/events" ] || return 1
+  # Control characters go, as they would by the program; a quote and a line break are those of JSON.
+  mc_said=$(printf '%s' "$mc_said" | tr '\\t\\r' '  ' | tr -d '\\001-\\010\\013-\\037' | sed 's/["\\\\]/\\\\&/g' |
+    awk 'NR > 1 { printf "\\\\n" } { printf "%s", $0 }')
+  mc_name=$(date +%s)-$$
+  (
+    umask 077 && set -C && printf '{"report":"%s","message":"%s"}' "$mc_to" "$mc_said" >"$MC_RUN_DIR/events/.tmp.$mc_name" &&
+      mv -f "$MC_RUN_DIR/events/.tmp.$mc_name" "$MC_RUN_DIR/events/${REPORT_EVENT}.$mc_name"
+  ) || return 1
+  echo "kept: $MC_TICKET_ID -> $mc_to; the board can't be told now ($mc_why), the next tick tells it: nothing more is to be done"
+}
+[ -z "$MC_RUN_ID" ] || ! mc_keep "$@" || exit 0
+echo "mc-pickup: $mc_why" >&2
 exit 78
 `;
 }

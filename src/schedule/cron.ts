@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeAtomic } from '../machine/files.ts';
+import { isLess, limitWords, openFilesOf } from '../machine/limits.ts';
 import { allPids, procText } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
 import { userName } from '../machine/user.ts';
@@ -21,7 +22,7 @@ export function cron(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     log: wish.log,
     look: () => look(wish, name, env),
     write: (document) => write(document, wish, env),
-    notes: () => [cronTimes(wish.interval_seconds).note, daemonNote()].filter((one) => one !== null),
+    notes: () => [cronTimes(wish.interval_seconds).note, ...daemonNotes()].filter((one) => one !== null),
     texts: () => [{ name, text: cronBlock(wish) }],
   };
 }
@@ -107,11 +108,25 @@ function keep(before: string | null, { state }: Wish): string | null {
   return file;
 }
 
-/** In a container there often is a crontab and nobody who reads it. Told only where processes can be looked at. */
-function daemonNote(): string | null {
+/** In a container there often is a crontab and nobody who reads it; and what a daemon may, its ticks may. Told only where processes
+ *  can be looked at. */
+function daemonNotes(): string[] {
   const pids = process.platform === 'linux' ? allPids() : [];
-  const names = pids.map((pid) => procText(`${pid}/comm`)?.trim() ?? '');
-  return names.length === 0 || names.some((name) => /^(cron|crond|fcron|busybox)$/.test(name))
-    ? null
-    : 'no cron daemon is running: start it, for example with service cron start';
+  const all = pids.map((pid) => ({ pid, name: procText(`${pid}/comm`)?.trim() ?? '' }));
+  const daemon = all.find(({ name }) => /^(cron|crond|fcron|busybox)$/.test(name));
+  if (all.length > 0 && daemon === undefined)
+    return ['no cron daemon is running: start it, for example with service cron start'];
+  return daemon === undefined ? [] : filesNote(daemon.name, openFilesOf(daemon.pid)?.hard);
+}
+
+/** What a scheduler gives to its ticks, and they to their agents. `hard`: undefined = it is not told. */
+export function filesNote(
+  who: string,
+  hard: number | null | undefined,
+  here = openFilesOf('self')?.hard,
+): string[] {
+  if (hard === undefined || here === undefined || !isLess(hard, here)) return [];
+  return [
+    `${who} may have ${limitWords(hard)} files open at a time and this shell ${limitWords(here)} (ulimit -Hn): agents that its ticks start have no more than it, but for what /etc/security/limits.conf gives you`,
+  ];
 }

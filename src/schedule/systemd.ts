@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from '../machine/programs.ts';
+import { filesNote } from './cron.ts';
 import {
   ask,
   type Change,
@@ -40,7 +41,10 @@ export function systemd(wish: Wish, env: NodeJS.ProcessEnv): Scheduler {
     log: `journalctl --user -u ${units.service.name}`,
     look: () => look(units, dir, manager, fault),
     write: (document) => writeFile(document, wish.state),
-    notes: () => [lingerNote(manager)].filter((one) => one !== null),
+    notes: () => [
+      ...[lingerNote(manager)].filter((one) => one !== null),
+      ...filesNote('systemd', filesLimit(manager)),
+    ],
     texts: () => [units.service, units.timer].map(({ name, text }) => ({ name: join(dir, name), text })),
   };
 }
@@ -124,4 +128,10 @@ function lingerNote(env: NodeJS.ProcessEnv): string | null {
   return lingers
     ? null
     : `ticks stop when ${user} logs out, and begin at the next login: loginctl enable-linger ${user}`;
+}
+
+/** How many files a unit of this manager may have open; undefined = it does not tell. */
+function filesLimit(env: NodeJS.ProcessEnv): number | undefined {
+  const ran = ask(['systemctl', '--user', 'show', '--property=DefaultLimitNOFILE', '--value'], env);
+  return ran.code === 0 && /^\d+$/.test(ran.out.trim()) ? Number(ran.out.trim()) : undefined;
 }

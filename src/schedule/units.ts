@@ -28,6 +28,8 @@ Environment=${unitWord(`MC_PICKUP_STATE_DIR=${wish.state}`)}
 Environment=${unitWord(`MC_PICKUP_CONFIG=${wish.config}`)}
 # The tmux server and its agents outlive the tick that started them.
 KillMode=process
+# And what one of them has used up the memory for is no reason to end the others.
+OOMPolicy=continue
 # Every wait in a tick is bounded; this is above their sum.
 TimeoutStartSec=${wish.longest_tick_seconds}s
 # Some steps failed, or busy now: the next tick tries again.

@@ -80,7 +80,17 @@ export async function startInScope(tmux: Tmux): Promise<void> {
   if (!existsSync(join(runtimeDir, 'bus'))) return;
   const dirs = (process.env.PATH ?? '').split(delimiter);
   if (!dirs.some((dir) => dir !== '' && existsSync(join(dir, 'systemd-run')))) return;
-  const scope = ['systemd-run', '--user', '--scope', '--quiet', '--collect', '--', tmux.binary];
+  // systemd ends a scope that has lost one process for want of memory, and all agents with it, unless it is told otherwise. Before
+  // version 253 no scope takes that setting, and none is ended so.
+  const scope = (...more: string[]) => [
+    '--user',
+    '--scope',
+    '--quiet',
+    '--collect',
+    ...more,
+    '--',
+    tmux.binary,
+  ];
   const server = [
     '-S',
     tmux.socket,
@@ -93,8 +103,10 @@ export async function startInScope(tmux: Tmux): Promise<void> {
     'exit-empty',
     'off',
   ];
-  const [file = '', ...words] = [...scope, ...server];
   const env = { ...cleanEnv(), XDG_RUNTIME_DIR: runtimeDir };
-  // A server keeps the umask of the program that starts it, and hands it on to its panes.
-  await inPrivate(() => run(file, words, { timeoutMs: TIMEOUT_MS, env }));
+  for (const words of [scope('--property=OOMPolicy=continue'), scope()]) {
+    // A server keeps the umask of the program that starts it, and hands it on to its panes.
+    const start = () => run('systemd-run', [...words, ...server], { timeoutMs: TIMEOUT_MS, env });
+    if ((await inPrivate(start)).code === 0) return;
+  }
 }

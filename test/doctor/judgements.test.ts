@@ -6,12 +6,12 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { pathIn } from '../../src/doctor/as-cron.ts';
 import { fileSystemOf, judgeSpace } from '../../src/doctor/disk.ts';
 import type { TopicFinding } from '../../src/doctor/finding.ts';
-import { softLimit } from '../../src/doctor/machine.ts';
 import { node } from '../../src/doctor/programs.ts';
-import { linger, unitIn } from '../../src/doctor/server.ts';
+import { linger, openFiles, unitIn } from '../../src/doctor/server.ts';
 import { show, summary } from '../../src/doctor/show.ts';
 import { overSsh } from '../../src/doctor/ssh.ts';
 import { longestGap } from '../../src/doctor/ticks.ts';
+import { limitsIn } from '../../src/machine/limits.ts';
 
 describe('the unit of a process, by /proc/PID/cgroup', () => {
   it.each([
@@ -179,9 +179,9 @@ describe('the longest gap between ticks', () => {
 it('the soft limit of a process is read, and "unlimited" is none', () => {
   const text =
     'Limit                     Soft Limit           Hard Limit           Units     \nMax processes             96365                96365                processes \nMax open files            unlimited            unlimited            files     \n';
-  expect(softLimit(text, 'Max processes')).toBe(96_365);
-  expect(softLimit(text, 'Max open files')).toBeNull();
-  expect(softLimit(text, 'Max pigs')).toBeNull();
+  expect(limitsIn(text, 'Max processes')[0]).toBe(96_365);
+  expect(limitsIn(text, 'Max open files')[0]).toBeNull();
+  expect(limitsIn(text, 'Max pigs')[0]).toBeNull();
 });
 
 it('a Node of a version manager is fine, and said to be one', () => {
@@ -239,4 +239,28 @@ describe('what people see', () => {
   });
 
   it('sums up', () => expect(summary([])).toBe('0 to mend, 0 warnings, 0 fine'));
+});
+
+describe('how many files agents may have open', () => {
+  const at = (soft: number | null, hard: number | null) => ({ soft, hard });
+  it.each([
+    ['as many as this shell', at(20_000, 20_000), at(20_000, 20_000), 'ok', '20000 open'],
+    ['more', at(null, null), at(20_000, 20_000), 'ok', 'any number of'],
+    [
+      'fewer than they could have',
+      at(1024, 20_000),
+      at(20_000, 20_000),
+      'warn',
+      '1024 open files at a time of 20000',
+    ],
+    ['fewer than this shell', at(4096, 4096), at(20_000, null), 'warn', 'and this shell any number of'],
+  ])('%s', (_, agents, here, result, says) => {
+    expect(openFiles(agents, here)).toMatchObject([
+      { check: 'agents limits', result, says: expect.stringContaining(says) },
+    ]);
+  });
+
+  it('is not told where the system does not', () => {
+    expect(openFiles(null, at(1, 1))).toEqual([]);
+  });
 });

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -13,8 +14,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import pkg from '../../package.json' with { type: 'json' };
+import { inDir } from '../../src/machine/foreign.ts';
 import { placesOf } from '../../src/machine/paths.ts';
 import { foundFile, namedIn } from '../../src/runs/launcher.ts';
+import { saidIn } from '../../src/runs/said.ts';
 import { ensureTools } from '../../src/runs/tools.ts';
 import type { Ran } from '../support/sandbox.ts';
 
@@ -188,6 +191,36 @@ it('with nothing to be found it says what, and what to do: exit 78', () => {
   expect(none).toMatchObject({ code: 78, out: '' });
   expect(none.err).toContain(`${bin}.gone is gone`);
   expect(none.err).toContain('mc-pickup init');
+});
+
+it.each([
+  [
+    ['report', 'review', '--message', 'Done: "a" \\ b\n\twith\u0007 it\'s é'],
+    'in_review',
+    'Done: "a" \\ b\n with it\'s é',
+  ],
+  [['--json', 'report', 'needs-input', '--message=Which --message?'], 'needs_input', 'Which --message?'],
+  [['report', 'blocked'], 'blocked', ''],
+])('with nothing to be found an agent can report all the same: %j is kept', (words, to, message) => {
+  ensureTools(places(), node(join(dir, 'n', 'node'), '24.1.0'), join(dir, 'gone.js'));
+  const run = 'MC-1-e1-x';
+  const events = join(places().runs, run, 'events');
+  mkdirSync(events, { recursive: true });
+  const env = { MC_RUN_ID: run, MC_TICKET_ID: 'MC-1', MC_RUN_DIR: join(places().runs, run) };
+  expect(start(env, ...words)).toMatchObject({
+    code: 0,
+    err: '',
+    out: expect.stringMatching(/^kept: MC-1 -> .*next tick/),
+  });
+  const [name = '', ...more] = readdirSync(events);
+  expect(more).toEqual([]);
+  const told = inDir(dirname(events), 'events', (at) => saidIn(at, { name, mtimeNs: 7_000_000n }));
+  expect(told).toEqual({ name, to, message, at_ms: 7 });
+  // Whoever is no agent, or says something else, is told what is wrong.
+  expect(start({ ...env, MC_RUN_ID: '' }, ...words).code).toBe(78);
+  expect(start(env, 'dispatch').code).toBe(78);
+  expect(start(env, 'report', 'done?').code).toBe(78);
+  expect(readdirSync(events)).toEqual([name]);
 });
 
 it('the oldest Node that will do is the one that the package asks for', () => {

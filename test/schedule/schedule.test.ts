@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, wr
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findProgram } from '../../src/machine/programs.ts';
+import { filesNote } from '../../src/schedule/cron.ts';
 import { installedSchedules, scheduleId } from '../../src/schedule/index.ts';
 import { type Here, wishOf } from '../../src/schedule/wish.ts';
 import { makeSandbox, type Ran, type Sandbox } from '../support/sandbox.ts';
@@ -186,6 +187,16 @@ pass_env = ["ANTHROPIC_API_KEY", "HOME"]
     box.configure('[network]\nhttps_proxy = "http://p:1"\nno_proxy = ".corp"\nca_file = "ca.pem"\n');
     expect(wishOf(here({ ...network, SSL_CERT_FILE: '' })).notes.join()).not.toContain('set here');
     expect(JSON.stringify(wishOf(here({ ANTHROPIC_API_KEY: 'secret' })))).not.toContain('secret');
+  });
+
+  it.each([
+    ['the daemon may have fewer files open', 1024, 20_000, [/^cron may have 1024 files .* this shell 20000/]],
+    ['this shell is without a limit', 1024, null, [/any number of/]],
+    ['the daemon may have as many', 20_000, 20_000, []],
+    ['the daemon is without a limit', null, 20_000, []],
+    ['nobody tells', undefined, 20_000, []],
+  ])('of open files: %s', (_, there, here, notes) => {
+    expect(filesNote('cron', there, here)).toEqual(notes.map((one) => expect.stringMatching(one)));
   });
 
   it('is refused where a path could begin a line of its own', () => {

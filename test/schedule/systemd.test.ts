@@ -81,6 +81,13 @@ describeWith('a real systemd user manager', ['unshare', 'nsenter', 'systemctl', 
       expect(readFileSync(`/proc/${rig.tmuxPid()}/cgroup`, 'utf8')).toContain(scoped ? '.scope' : unit);
       expect(rig.agents(id)).toEqual([agent]);
       expect(agent).toBeGreaterThan(0);
+      // One that uses up the memory takes nobody along: neither by its unit nor, where there is a bus, by the scope of all.
+      expect(inside('systemctl', '--user', 'show', '--property=OOMPolicy', unit).out).toBe(
+        'OOMPolicy=continue\n',
+      );
+      const group = readFileSync(`/proc/${agent}/cgroup`, 'utf8');
+      if (scoped) expect(group).toContain(`/mc-pickup-${rig.runs(id).at(-1)?.mark}.scope`);
+      else expect(group).toContain(unit);
 
       expect(schedule('install', '--yes').out).toContain('already up to date');
       expect(schedule('show').out).toContain('systemd  up to date: the timer');

@@ -50,7 +50,13 @@ describe('the units for systemd', () => {
   it('let the tmux server and the agents outlive a tick, and bound the tick', () => {
     const { service, timer } = unitsOf(wish);
     const lines = service.text.split('\n');
-    for (const line of ['Type=oneshot', 'KillMode=process', 'TimeoutStartSec=660s', 'UMask=0077'])
+    for (const line of [
+      'Type=oneshot',
+      'KillMode=process',
+      'OOMPolicy=continue',
+      'TimeoutStartSec=660s',
+      'UMask=0077',
+    ])
       expect(lines).toContain(line);
     expect(timer.text.split('\n')).toEqual(
       expect.arrayContaining([

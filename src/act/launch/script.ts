@@ -12,6 +12,7 @@ import { outputLines } from '../../runs/output.ts';
 import type { RunFile } from '../../runs/run-file.ts';
 import { RESERVE, RESERVED_BYTES } from '../../runs/said.ts';
 import { makeTmuxDir } from '../../tmux/dir.ts';
+import { scopeLines } from './scope.ts';
 
 /** Above this a prompt goes by a pointer: one argument may hold 128 KiB on Linux. */
 const MAX_ARGV_PROMPT = 100 * 1024;
@@ -140,6 +141,7 @@ function launchScript(
     'fi',
     `cd ${shellQuote(stage.start ?? stage.worktree)} || exit 74`,
     'unset OLDPWD',
+    ...scopeLines(stage.run),
     ...names.map((name) => `export ${name}=${shellQuote(env[name] ?? '')}`),
     `mc_register() { ${shellQuote(stage.node)} "$@" ${shellQuote(stage.bin)} ${register.join(' ')} $$; }`,
     // A Node that does not know the option says so by 9.

@@ -49,6 +49,7 @@ async function read(
   filter: tasks.Filter,
 ): Promise<tasks.Reading> {
   const forge = o.from === 'github' || o.repo !== undefined;
+  if (forge) loadPolicy(context.places.config, context.env); // it knows the way out
   const tried = forge
     ? await showing(context, `asking for the issues of ${o.repo ?? ''}`, () =>
         late.readForge(forgeOf(context.env, file, o, filter.only), filter),

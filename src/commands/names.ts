@@ -1,7 +1,7 @@
 import type { TicketEdit } from '../board/port/index.ts';
 import { EXIT, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
-import { wrongName } from '../model/name.ts';
+import { asSeen, wrongName } from '../model/name.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 
 const MAX_LABELS = 50;
@@ -10,7 +10,7 @@ const MAX_LABELS = 50;
  *  name that was changed on the way in matches nothing, and nobody would know why. */
 export function nameOf(option: string, text: string): string {
   const wrong = wrongName(text);
-  if (wrong === null) return text;
+  if (wrong === null) return asSeen(text);
   throw new UserError(EXIT.usage, `${option} ${wrong}: give a plain name`);
 }
 

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { addressFault } from '../model/address.ts';
 import { hint } from '../model/hint.ts';
+import { formsOf } from '../model/name.ts';
 import {
   type AgentProfile,
   DEFAULT_LIMITS,
@@ -76,7 +77,7 @@ export function build(raw: Table, around: Around): Policy {
     ...{ limits: limits ?? DEFAULT_LIMITS, projects, agents },
     default_agent: top?.default_agent ?? only(agents),
     default_project: top?.default_project ?? only(projects),
-    trusted_authors: top?.trusted_authors ?? [],
+    trusted_authors: (top?.trusted_authors ?? []).flatMap(formsOf),
     umask: top?.umask ?? null,
     routes: listed(top?.route, 'route', (table, path) => {
       const one = check(ROUTE, table, path, complain);

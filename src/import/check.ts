@@ -1,5 +1,5 @@
 import { fnv1a } from '../model/hash.ts';
-import { wrongName } from '../model/name.ts';
+import { asSeen, wrongName } from '../model/name.ts';
 import { clean, oneLine } from '../model/text.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
 import { asWord, type Bad, type Fields, type Raw, type Row, type Skipped } from './row.ts';
@@ -55,17 +55,17 @@ export function checked(
     }
     try {
       const title = titleOf(raw.fields.title);
-      const nth = (titles.get(title) ?? 0) + 1;
-      titles.set(title, nth);
+      const nth = (titles.get(asSeen(title)) ?? 0) + 1;
+      titles.set(asSeen(title), nth);
       const source = sourceOf(raw, title, nth, place);
       const status = statusOf(raw.fields.status, raw.own);
       if (!raw.own && (status === 'done' || status === 'cancelled')) {
         skipped.push({ where: raw.where, id: raw.id, number, title, because: 'done' });
         continue;
       }
-      const before = sources.get(source);
+      const before = sources.get(asSeen(source));
       if (before !== undefined) throw new Wrong(`has the id of ${before}`);
-      sources.set(source, raw.where);
+      sources.set(asSeen(source), raw.where);
       rows.push(rowOf(raw, { title, source, status, number }, place));
     } catch (error) {
       if (!(error instanceof Wrong)) throw error;
@@ -117,7 +117,7 @@ function titleOf(value: unknown): string {
 function sourceOf(raw: Raw, title: string, nth: number, { space }: Place): string {
   if (raw.source === null && space === null)
     throw new Wrong('would not be known again, since stdin has no name: give one with --source NAME');
-  const hash = `~${fnv1a(title)}${nth === 1 ? '' : `-${nth}`}`;
+  const hash = `~${fnv1a(asSeen(title))}${nth === 1 ? '' : `-${nth}`}`;
   const source = raw.source ?? `${space}:${raw.id ?? hash}`;
   if (source.length > MAX_SOURCE) throw new Wrong(`its id is longer than ${MAX_SOURCE} characters`);
   if (source === '' || /[\p{C}\p{Zl}\p{Zp}]/u.test(source))
@@ -148,7 +148,8 @@ function name(value: unknown, what: string): string {
 }
 
 function labelsOf(value: unknown): string[] {
-  const all = [...new Set(words(value, 'labels').map((one) => name(one, 'label')))];
+  const named = words(value, 'labels').map((one) => name(one, 'label'));
+  const all = [...new Map(named.map((one) => [asSeen(one), one])).values()];
   if (all.length > MAX_LABELS) throw new Wrong(`has more than ${MAX_LABELS} labels`);
   return all;
 }

@@ -3,6 +3,7 @@
  * than the rest of the program: nothing here throws an error class of ours or knows the board.
  */
 import { basename, extname } from 'node:path';
+import { asSeen } from '../model/name.ts';
 import { checked, type Place } from './check.ts';
 import { beadsLike, formatOf } from './detect.ts';
 import { Fault, type Format, type Found, type Reading, type Row } from './row.ts';
@@ -96,7 +97,8 @@ function reading(format: Format, { raws, warnings }: Found, place: Place, { only
         : `more than ${MAX_ROWS} tasks: import them in parts, each with a --source of its own`,
     );
   const { rows, bad, skipped } = checked(raws, place);
-  const wanted = ({ ticket }: Row): boolean => only.every((one) => ticket.labels.includes(one));
+  const wanted = ({ ticket }: Row): boolean =>
+    only.every((one) => ticket.labels.map(asSeen).includes(asSeen(one)));
   const kept = rows.filter(wanted).map((row) => ({
     ...row,
     ticket: { ...row.ticket, labels: [...new Set([...row.ticket.labels, ...labels])] },

@@ -3,6 +3,7 @@
  * knows no board.
  */
 import type { Board, ForeignTicket } from '../board/port/index.ts';
+import { asSeen } from '../model/name.ts';
 import type * as bundle from './index.ts';
 import type { Placed } from './order.ts';
 import type { Bad, Reading } from './row.ts';
@@ -37,11 +38,15 @@ export interface Plan {
 export async function planOf(board: Board, late: Bundle, reading: Reading, o: ImportWish): Promise<Plan> {
   const own = await board.boardId();
   const known = await board.bySource(late.asked(reading, reading.space));
-  const there = new Map(known.map((ticket) => [late.sourceOf(ticket, own), ticket]));
+  const there = new Map(known.map((ticket) => [asSeen(late.sourceOf(ticket, own)), ticket]));
+  const stored = (source: string): string => {
+    const ticket = there.get(asSeen(source));
+    return ticket === undefined ? source : late.sourceOf(ticket, own);
+  };
   const { rows, bad } = late.placed(reading, reading.space, new Set(there.keys()));
-  const fresh = rows.filter(({ ticket }) => !there.has(ticket.source));
+  const fresh = rows.filter(({ ticket }) => !there.has(asSeen(ticket.source)));
   const old = rows.flatMap((row) => {
-    const ticket = there.get(row.ticket.source);
+    const ticket = there.get(asSeen(row.ticket.source));
     return ticket === undefined ? [] : [{ row, ticket }];
   });
   const changes = o.update ? old.map(({ row, ticket }) => changeOf(row, ticket)) : [];
@@ -50,7 +55,7 @@ export async function planOf(board: Board, late: Bundle, reading: Reading, o: Im
   // Asked for only where a task names none.
   const project = fresh.every((row) => row.project !== null) ? '' : o.project();
   return {
-    add: fresh.map((row) => ({ ...newTicket(row, project, o), where: row.where })),
+    add: fresh.map((row) => ({ ...newTicket(row, project, o, stored), where: row.where })),
     change: change_,
     left,
     there: old.length - change_.length - left.length,
@@ -58,7 +63,12 @@ export async function planOf(board: Board, late: Bundle, reading: Reading, o: Im
   };
 }
 
-function newTicket(row: Placed, project: string, { trust, actor }: ImportWish): ForeignTicket {
+function newTicket(
+  row: Placed,
+  project: string,
+  { trust, actor }: ImportWish,
+  stored: (source: string) => string,
+): ForeignTicket {
   const now_ms = Date.now();
   return {
     ...row.ticket,
@@ -66,7 +76,7 @@ function newTicket(row: Placed, project: string, { trust, actor }: ImportWish): 
     author: row.author ?? `import:${actor}`,
     // A file can say that it is to be trusted: that is for the person to say who brings it.
     trusted: trust && (row.trusted ?? true),
-    depends_on: row.depends_on,
+    depends_on: row.depends_on.map(stored),
     created_at_ms: row.created_at_ms ?? now_ms,
     updated_at_ms: row.updated_at_ms ?? row.created_at_ms ?? now_ms,
   };

@@ -1,3 +1,4 @@
+import { asSeen, formsOf } from '../model/name.ts';
 import { oneLine } from '../model/text.ts';
 import type { Bad, Reading, Row } from './row.ts';
 
@@ -8,11 +9,12 @@ export interface Placed extends Row {
 
 /** Every source that the board must be asked for: of the rows, and of what they may depend on elsewhere. */
 export function asked({ rows }: Pick<Reading, 'rows'>, space: string | null): string[] {
-  return [
-    ...new Set(
-      rows.flatMap(({ ticket, needs }) => [ticket.source, ...needs.flatMap((one) => elsewhere(one, space))]),
-    ),
-  ];
+  const all = rows.flatMap(({ ticket, needs }) => [
+    ticket.source,
+    ...needs.flatMap((one) => elsewhere(one, space)),
+  ]);
+  // On the board it has the form that its file had.
+  return [...new Set(all.flatMap(formsOf))];
 }
 
 /**
@@ -29,16 +31,18 @@ export function placed(
   for (;;) {
     const known = namesOf(left);
     const done = new Set(
-      skipped.flatMap(({ id, number, because }) => (because === 'done' ? [id, `#${number}`] : [])),
+      skipped.flatMap(({ id, number, because }) =>
+        because === 'done' ? [id === null ? null : asSeen(id), `#${number}`] : [],
+      ),
     );
     const before = wrong.length;
     const bound = left.flatMap((row): Placed[] => {
       const lost: string[] = [];
       const depends_on = row.needs.flatMap((need) => {
-        const own = known.get(need);
+        const own = known.get(asSeen(need));
         if (own !== undefined) return [own];
-        if (done.has(need)) return [];
-        const other = elsewhere(need, space).find((source) => there.has(source));
+        if (done.has(asSeen(need))) return [];
+        const other = elsewhere(need, space).find((source) => there.has(asSeen(source)));
         if (other === undefined) lost.push(need);
         return other ?? [];
       });
@@ -62,12 +66,12 @@ export function placed(
   }
 }
 
-/** What a row may be called by another one of its file. An id of the file comes before a number in it. */
+/** What a row may be called by another one of its file, in one form of its letters. An id of the file comes before a number in it. */
 function namesOf(rows: readonly Row[]): ReadonlyMap<string, string> {
   return new Map([
     ...rows.map(({ number, ticket }) => [`#${number}`, ticket.source] as const),
-    ...rows.map(({ ticket }) => [ticket.source, ticket.source] as const),
-    ...rows.flatMap(({ id, ticket }) => (id === null ? [] : [[id, ticket.source] as const])),
+    ...rows.map(({ ticket }) => [asSeen(ticket.source), ticket.source] as const),
+    ...rows.flatMap(({ id, ticket }) => (id === null ? [] : [[asSeen(id), ticket.source] as const])),
   ]);
 }
 

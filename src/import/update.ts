@@ -1,4 +1,5 @@
 import type { TicketEdit } from '../board/port/index.ts';
+import { asSeen } from '../model/name.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Placed } from './order.ts';
 
@@ -21,8 +22,8 @@ export interface Left {
  */
 export function changeOf({ ticket: row, author }: Placed, ticket: Ticket): Change | Left | null {
   const change: TicketEdit = {
-    ...(row.title === ticket.title ? {} : { title: row.title }),
-    ...(row.body === ticket.body ? {} : { body: row.body }),
+    ...(asSeen(row.title) === asSeen(ticket.title) ? {} : { title: row.title }),
+    ...(asSeen(row.body) === asSeen(ticket.body) ? {} : { body: row.body }),
     ...(row.priority === ticket.priority ? {} : { priority: row.priority }),
     ...(same(row.labels, ticket.labels) ? {} : { labels: row.labels }),
   };
@@ -30,11 +31,12 @@ export function changeOf({ ticket: row, author }: Placed, ticket: Ticket): Chang
   const open = ticket.status === 'todo' || ticket.status === 'blocked';
   if (!open || ticket.claim_epoch > 0) return { ticket, because: 'touched' };
   // A rule may trust the author, so nobody else's words may stand under that name.
-  const its = author === null ? ticket.author.startsWith('import:') : author === ticket.author;
+  const its =
+    author === null ? ticket.author.startsWith('import:') : asSeen(author) === asSeen(ticket.author);
   if (!its) return { ticket, because: 'other_author' };
   return { ticket, change: { ...change, trusted: false } };
 }
 
 function same(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((word, n) => word === other[n]);
+  return one.length === other.length && one.every((word, n) => asSeen(word) === asSeen(other[n] ?? ''));
 }

@@ -1,3 +1,4 @@
+import { asSeen, formsOf } from '../model/name.ts';
 import type { Project } from '../model/policy.ts';
 import { git } from './git.ts';
 import { ancestors } from './near.ts';
@@ -29,10 +30,11 @@ export async function collision(
   const spaces = spacesOf(project);
   const ways = ancestors(prefix);
   const [top = ''] = ways;
+  // Where names are not told apart by what they look like, a listing has the form in which one was made.
   const exactly = spaces.flatMap((space) => ways.map((way) => `${space}/\\${way}`));
   const listed = await git(repo, [
     ...['for-each-ref', '--ignore-case', '--format=%(refname)', '--'],
-    ...[...exactly, `${HEADS}/\\${top}/**`],
+    ...[...exactly, ...formsOf(top).flatMap((one) => [`${HEADS}/\\${one}`, `${HEADS}/\\${one}/**`])],
   ]);
   const refs = listed.stdout.split('\n');
   const or = `set project.${name}.branch_prefix to another word (it is "${prefix}")`;
@@ -57,11 +59,12 @@ export async function collision(
   return null;
 }
 
-/** Whether a branch is, or lies in, one of these directories by another case. */
+/** Whether a branch is, or lies in, one of these directories by another case, or another form of the same letters. */
 function differsByCase(branch: string, ways: readonly string[]): boolean {
-  const lower = branch.toLowerCase();
+  const lower = asSeen(branch).toLowerCase();
   return ways.some((way) => {
-    const same = lower === way.toLowerCase() || lower.startsWith(`${way.toLowerCase()}/`);
+    const seen = asSeen(way).toLowerCase();
+    const same = lower === seen || lower.startsWith(`${seen}/`);
     return same && branch !== way && !branch.startsWith(`${way}/`);
   });
 }

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { isPlainDir, lookAtName, namesAt, textAt } from '../machine/foreign.ts';
+import { asSeen, formsOf } from '../model/name.ts';
 import { hasPlainRefs, MOST_REFS } from './own.ts';
 
 export interface Near {
@@ -15,7 +16,8 @@ export interface Near {
 
 /** True wherever the files can't tell. `prefixes`: of new branches first, then others that branches may have. `spaces`: where the
  *  directory of new branches is needed, such as `refs/heads`. The loose refs come first: git packs a ref before it takes the loose one
- *  away. Case tells nothing apart: not every file system does. */
+ *  away. Neither case nor the form of a letter tells anything
+ *  apart: not every file system does. */
 export function near(
   common: string,
   o: { readonly id: string; readonly prefixes: readonly string[]; readonly spaces: readonly string[] },
@@ -56,7 +58,7 @@ function looseBranch(dir: string, id: string): boolean {
 function looseOdd(common: string, space: string, prefix: string): boolean {
   let dir = join(common, space);
   for (const part of prefix.split('/')) {
-    const alike = namesAt(dir).filter((name) => name.toLowerCase() === part.toLowerCase());
+    const alike = namesAt(dir).filter((name) => asSeen(name).toLowerCase() === asSeen(part).toLowerCase());
     if (alike.some((name) => name !== part)) return true;
     dir = join(dir, part);
     if (alike.length === 0 || !isPlainDir(dir)) return alike.length > 0;
@@ -67,7 +69,7 @@ function looseOdd(common: string, space: string, prefix: string): boolean {
 type Packed = (pattern: string, unless?: string) => boolean;
 
 function packedOdd(packed: Packed, space: string, prefix: string): boolean {
-  const all = ancestors(prefix).map((one) => `${space}/${one}`);
+  const all = ancestors(prefix).flatMap((one) => formsOf(`${space}/${one}`));
   const below = all.map((one) => `${escaped(one)}/`).join('|');
   return packed(`(?:${all.map(escaped).join('|')})$`) || packed(below, `${space}/${prefix}/`);
 }

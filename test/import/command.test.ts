@@ -47,6 +47,33 @@ describe('an import', () => {
     expect(table().map(({ title }) => title)).toEqual(['First', 'Then', 'Last']);
   });
 
+  it('knows a task again that looks the same: a Mac writes its letters, and the name of its file, in another form', async () => {
+    const as = (form: 'NFC' | 'NFD', text: string) => text.normalize(form);
+    const tasks = 'id,title,labels,depends_on\né1,Zürich öffnen,küche,\né2,Café,küche,é1\n';
+    good(await bring(file(as('NFD', 'plän.csv'), as('NFD', tasks))));
+    // As 0.1 kept it.
+    box.sql('UPDATE tickets SET source = ? WHERE id = ?', as('NFD', 'csv:plän.csv:é1'), 'MC-1');
+    const again = await bring(
+      file(as('NFC', 'plän.csv'), as('NFC', tasks)),
+      '--update',
+      '--only',
+      as('NFC', 'küche'),
+    );
+    expect(good(again).out).toBe('0 added, 2 there already\n');
+    good(await bring(file(as('NFC', 'plän.csv'), as('NFC', 'id,title,depends_on\né3,Then,é1\n'))));
+    expect(table()[2]).toMatchObject({ title: 'Then', depends_on: '["MC-1"]' });
+    // Told by their titles alone.
+    good(await bring(file('a.md', as('NFC', '- [ ] Café\n'))));
+    expect(good(await bring(file('a.md', as('NFD', '- [ ] Café\n')))).out).toBe('0 added, 1 there already\n');
+    const twice = await bring(file('b.csv', `id,title\n${as('NFC', 'é')},One\n${as('NFD', 'é')},Two\n`));
+    expect(twice).toMatchObject({ code: 2, err: expect.stringContaining('has the id of b.csv:2') });
+    const words = ['ticket', 'add', '--project', 'demo', '--title', 'x', '--json'];
+    const labels = ['NFC', 'NFD'].flatMap((form) => ['--label', 'é'.normalize(form)]);
+    expect(JSON.parse(good(await box.here([...words, ...labels])).out)).toMatchObject({
+      labels: [as('NFC', 'é')],
+    });
+  });
+
   it('is launched by no tick until a person moves a ticket to todo, or a rule trusts its author', async () => {
     box.configure(
       `trusted_authors = ["file:ann", "ann"]\n${LIMITS}\n[project.demo]\nrepo = ${JSON.stringify(box.repo)}\nfetch = false\n[agent.scripted]\nkind = "command"\nargv = [${JSON.stringify(join(import.meta.dirname, '../support/agent.sh'))}]\n`,

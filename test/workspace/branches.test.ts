@@ -89,6 +89,15 @@ describe('a name of the repository that shuts out ours', () => {
     }
   });
 
+  it('so does one of the same letters in another form, as a Mac writes them', async () => {
+    git(repo, 'branch', 'mä'.normalize('NFD'));
+    const prefix = { branch_prefix: 'mä'.normalize('NFC') };
+    git(repo, 'config', 'core.ignorecase', 'true');
+    expect(await go(prefix)).toMatchObject({ because: 'branch_collision' });
+    git(repo, 'config', 'core.ignorecase', 'false');
+    expect(await go(prefix)).toMatchObject({ ok: true });
+  });
+
   it('the remote has a branch "mc": nothing of ours could be pushed, and once it is gone there it is in nobody\'s way', async () => {
     const remote = join(dir, `remote-${count}`);
     git(dir, 'clone', '-q', '--bare', repo, remote);

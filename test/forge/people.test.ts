@@ -214,7 +214,7 @@ mc-pickup report done --message "A person can take it."
   it('is asked once, though the tick that asks is killed or another asks beside it', async () => {
     f.review('reviewer = "reader"', 'push = true', READER);
     await f.inReview(2);
-    await Promise.all([f.tick('--max', '0'), f.tick('--max', '0'), f.tick('--max', '0')]);
+    await Promise.all([f.beside('--max', '0'), f.beside('--max', '0'), f.beside('--max', '0')]);
     await f.tick('--max', '0');
     expect(f.rig.box.sql("SELECT id FROM tickets WHERE author = 'mc-pickup'")).toHaveLength(2);
   });

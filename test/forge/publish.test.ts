@@ -88,7 +88,7 @@ describe('work in review', () => {
     await f.tick();
     expect(f.forge.branches()).toEqual(['main']);
     writeFileSync(join(inside, 'file'), 'more\n');
-    const { out } = await f.run('diff', id);
+    const { out } = await f.rig.box.start(['diff', id], f.env);
     expect(out).toMatch(/Not committed in lib:\n[\s\S]*--- a\/lib\/file\n\+\+\+ b\/lib\/file\n[\s\S]*\+more/);
     const [, command = ''] = /push it there: (git .*)$/.exec(f.row(id).error ?? '') ?? [];
     expect(spawnSync('sh', ['-c', command], { env: f.rig.box.env }).status).toBe(0);
@@ -362,7 +362,7 @@ describe('a tick that is killed', () => {
 
   it('two at a time publish a ticket once', async () => {
     const ids = await f.inReview(3);
-    await Promise.all([f.tick(), f.tick(), f.tick()]);
+    await Promise.all([f.beside(), f.beside(), f.beside()]);
     await f.tick();
     expect(f.forge.pulls).toHaveLength(ids.length);
     expect(f.opened()).toHaveLength(ids.length);

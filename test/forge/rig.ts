@@ -45,14 +45,19 @@ check_minutes = 0.0001`;
 
   /** A whole tick that leaves this process free to answer it. */
   async tick(...more: string[]): Promise<Published> {
-    const done = await this.rig.box.start(['dispatch', '--json', ...more], this.env);
+    const done = await this.run('dispatch', '--json', ...more);
     if (done.out === '') throw new Error(`exit ${done.code}: ${done.err}`);
     return { ...(JSON.parse(done.out) as Published), code: done.code, err: done.err };
   }
 
   /** Any command, likewise. */
   run(...args: string[]) {
-    return this.rig.box.start(args, this.env);
+    return this.rig.box.here(args, '', this.env);
+  }
+
+  /** A tick beside others: a process of its own. */
+  beside(...more: string[]) {
+    return this.rig.box.start(['dispatch', '--json', ...more], this.env);
   }
 
   /** New tickets whose work is in review, without an agent. Nothing is published yet. */

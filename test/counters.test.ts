@@ -13,6 +13,7 @@ import { ensureHostId } from '../src/machine/process.ts';
 import { tick as tickNow } from '../src/tick/index.ts';
 import { Strace } from './bench/trace.ts';
 import { BIN, git, makeSandbox, type Sandbox } from './support/sandbox.ts';
+import { waitFor } from './support/wait.ts';
 
 let box: Sandbox;
 beforeEach(() => {
@@ -136,7 +137,9 @@ describe('what the board is asked in one tick', () => {
   it('with ten agents: one statement more for each, and the same for a hundred times the history', async () => {
     wait(10);
     expect(box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
-    await workOf();
+    // The first look after an agent's exec notes its program.
+    const unseen = 'SELECT id FROM runtime_sessions WHERE program IS NULL';
+    await waitFor(async () => (await tick()) === 0 && box.sql(unseen).length === 0);
     const work = await workOf();
     expect(work.prepared).toBeLessThanOrEqual(13);
     expect(work.runs).toBeLessThanOrEqual(23);

@@ -54,13 +54,19 @@ const tick = (...args: string[]): Promise<Ran> => rig.box.start(['dispatch', ...
 const kinds = (messages: readonly Message[]): string[] =>
   messages.flatMap(({ events }) => events.map(({ kind, ticket }) => `${ticket ?? '-'} ${kind}`));
 
+/** A ticket whose agent has said this once its tick was over: that one does not tell it any more. */
+async function onceSaid(behave: 'ask' | 'blocked', title = `Do ${behave}`): Promise<string> {
+  const id = rig.add(`${behave}, when told`, '--title', title);
+  expect(await tick()).toMatchObject({ code: 0, err: '' });
+  rig.box.signal(`${id}.told`);
+  await rig.settle(id, behave === 'ask' ? 'needs_input' : 'blocked');
+  return id;
+}
+
 describe('by a webhook', () => {
   it('what was asked between two ticks is told by the next one, once, and signed', async () => {
     hook();
-    const id = rig.add('ask, when told', '--title', 'Do ask'); // not while the tick still looks for what to tell
-    expect(await tick()).toMatchObject({ code: 0, err: '' });
-    rig.box.signal(`${id}.told`);
-    await rig.settle(id, 'needs_input');
+    const id = await onceSaid('ask');
     expect(receiver.got).toEqual([]);
     for (let n = 0; n < 3; n++) expect(await tick()).toMatchObject({ code: 0, err: '' });
     expect(receiver.got).toHaveLength(1);
@@ -113,9 +119,7 @@ describe('by a webhook', () => {
 
   it('a question that was answered before anybody could be told is not told', async () => {
     hook();
-    const id = rig.add('ask');
-    await tick();
-    await rig.settle(id, 'needs_input');
+    const id = await onceSaid('ask');
     expect((await rig.box.here(['answer', id, 'Blue.'])).code).toBe(0);
     await rig.settle(id, 'in_review');
     await tick();
@@ -124,9 +128,7 @@ describe('by a webhook', () => {
 
   it('a receiver that is down for three ticks hears of each thing once when it is up again', async () => {
     hook('on = ["blocked"]', '/hook', QUICK);
-    const first = rig.add('blocked');
-    await tick();
-    await rig.settle(first, 'blocked');
+    const first = await onceSaid('blocked');
     receiver.manner = 503;
     const said = [(await tick()).err];
     const second = rig.add('blocked');
@@ -163,10 +165,7 @@ describe('by a webhook', () => {
     ['refuses it', 403, 'it answered 403'],
   ] as const)('a receiver that %s hurts no tick', async (_, manner, words) => {
     hook(ALL, '/hook', LIMITS, manner === 'hang' ? 2 : LONGEST_S);
-    const id = rig.add('blocked, when told');
-    await tick();
-    rig.box.signal(`${id}.told`);
-    await rig.settle(id, 'blocked');
+    await onceSaid('blocked');
     receiver.manner = manner;
     const done = await tick('--json');
     expect(done.code).toBe(0);
@@ -178,9 +177,7 @@ describe('by a webhook', () => {
   it('a secret that others may read signs nothing', async () => {
     hook();
     chmodSync(join(rig.box.dir, 'secret'), 0o644);
-    const id = rig.add('blocked');
-    await tick();
-    await rig.settle(id, 'blocked');
+    await onceSaid('blocked');
     expect((await tick()).err).toContain('may be read by others: chmod 600');
     expect(receiver.got).toEqual([]);
   });
@@ -269,23 +266,11 @@ describe('by a command', () => {
       limits,
       more: `[[notify]]\n${ALL}\ncommand = { argv = ["${file}", "fixed"], timeout_seconds = ${seconds} }\n${more}`,
     });
-  const blockOne = async (): Promise<string> => {
-    const id = rig.add('blocked');
-    await tick();
-    await rig.settle(id, 'blocked');
-    return id;
-  };
-
   it('the words of a ticket reach it by its standard input alone', async () => {
     const file = program('tell', `tr '\\0' '\\n' </proc/$$/cmdline >"$0.argv"; env >"$0.env"`);
     configured(file);
     const title = `x"; touch ${rig.box.dir}/pwned; \u001b[201~ <!channel> @here $(id)`;
-    const words = ['--project', 'demo', '--agent', 'scripted', '--title', title, '--body', 'behave: blocked'];
-    const { id } = JSON.parse((await rig.box.here(['ticket', 'add', ...words, '--json'])).out) as {
-      id: string;
-    };
-    await tick();
-    await rig.settle(id, 'blocked');
+    await onceSaid('blocked', title);
     expect(await tick()).toMatchObject({ code: 0, err: '' });
     const [message] = gotBy(file);
     expect(message?.events[0]?.title).toContain('touch');
@@ -302,7 +287,7 @@ describe('by a command', () => {
     const quick = program('quick');
     const beside = `[[notify]]\n${ALL}\ncommand = { argv = ["${quick}"], timeout_seconds = ${LONGEST_S} }\n`;
     configured(slow, beside, LIMITS, 3);
-    const id = await blockOne();
+    const id = await onceSaid('blocked');
     const running = rig.box.begin(['dispatch']);
     await waitFor(() => gotBy(quick).length === 1 && existsSync(`${slow}.self`));
     const done = await running.done;
@@ -318,7 +303,7 @@ describe('by a command', () => {
   it('two ticks that end at once tell each thing once', async () => {
     const file = program('tell', 'sleep 0.5');
     configured(file);
-    const id = await blockOne();
+    const id = await onceSaid('blocked');
     const first = rig.box.begin(['dispatch']);
     await waitFor(() => gotBy(file).length === 1); // it is telling, and its tick is over
     expect(await tick()).toMatchObject({ code: 0, err: '' });
@@ -348,7 +333,7 @@ describe('by a command', () => {
   it('one that fails says why, and one that is not there is said', async () => {
     const file = program('tell', 'echo "no such room" >&2; exit 9');
     configured(file, `[[notify]]\n${ALL}\ncommand = { argv = ["/nowhere/tell"] }\n`);
-    await blockOne();
+    await onceSaid('blocked');
     const done = await tick();
     expect(done.code).toBe(0);
     expect(done.err).toContain('failed: exit 9: no such room');
@@ -359,7 +344,7 @@ describe('by a command', () => {
     const file = join(rig.box.dir, 'deaf');
     writeFileSync(file, `#!/bin/sh\nsleep 30 &\necho $! >"$0.child"\nexit 0\n`, { mode: 0o755 });
     configured(file);
-    await blockOne();
+    await onceSaid('blocked');
     expect(await tick()).toMatchObject({ code: 0, err: '' });
     process.kill(Number(readFileSync(`${file}.child`, 'utf8')), 'SIGKILL');
   });
@@ -367,7 +352,7 @@ describe('by a command', () => {
   it('a tick that is killed between sending and noting it sends the same message once more, with the same id', async () => {
     const file = program('tell', `[ -e "$0.once" ] || { : >"$0.once"; kill -9 $PPID; }`);
     configured(file);
-    await blockOne();
+    await onceSaid('blocked');
     expect((await tick()).code).toBe(null);
     expect(gotBy(file)).toHaveLength(1);
     for (let n = 0; n < 3; n++) expect(await tick()).toMatchObject({ code: 0, err: '' });
@@ -384,7 +369,7 @@ describe('by a command', () => {
 [[notify]]\nproject = "other"\ncommand = { argv = ["${theirs}"] }
 [[notify]]\nlabel = "urgent"\ncommand = { argv = ["${urgent}"] }\n`,
     });
-    const plain = await blockOne();
+    const plain = await onceSaid('blocked');
     const hot = rig.add('blocked', '--label', 'urgent');
     await tick();
     await rig.settle(hot, 'blocked');
@@ -398,7 +383,7 @@ describe('by a command', () => {
   it('a record that nothing can be made of begins anew, is said once, and floods nobody', async () => {
     const file = program('tell');
     configured(file);
-    await blockOne();
+    await onceSaid('blocked');
     const notified = join(rig.box.state, 'notified.json');
     expect(statSync(notified).mode & 0o777).toBe(0o600);
     writeFileSync(notified, '{"half');
@@ -410,7 +395,7 @@ describe('by a command', () => {
   it('where nothing can be noted nothing is sent, and the tick is as it was', async () => {
     const file = program('tell');
     configured(file);
-    await blockOne();
+    await onceSaid('blocked');
     // The tick that has launched it may have seen its report already.
     const before = gotBy(file);
     const notified = join(rig.box.state, 'notified.json');

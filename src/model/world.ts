@@ -81,6 +81,9 @@ export interface ObservedRuntime {
   readonly program: string | null;
   /** Whether its branch holds commits that its base does not; null = not looked at, or it cannot be told. */
   readonly has_commits: boolean | null;
+  /** A person has answered what it asked, and it has died without having honoured that: it was at work again. Absent = not so, or not
+   *  looked for. */
+  readonly answered?: boolean;
   /** Of a row in phase `launching`: the tick that claimed it has ended, and neither a pane nor a launcher nor a process of the
    *  run is left, so that no agent can come of it. */
   readonly abandoned: boolean;

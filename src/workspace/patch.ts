@@ -1,5 +1,8 @@
 /* What has changed, as git tells it, without starting anything that the repository or the agent has configured. */
+import { join } from 'node:path';
+import { isPlainFile } from '../machine/foreign.ts';
 import { AS_READ, git } from './git.ts';
+import { gitDir } from './own.ts';
 
 export interface Change {
   readonly path: string;
@@ -23,9 +26,10 @@ const MOST_COMMITS = 1000;
  *  diff: neither hooks nor the filters of its own configuration; those of the user's stay. */
 export async function quietOptions(cwd: string): Promise<readonly string[]> {
   const names = new Set<string>();
-  for (const scope of ['--local', '--worktree']) {
+  for (const scope of [['--local'], ownSettings(cwd)]) {
+    if (scope === null) continue;
     // A file that it includes is its own as well.
-    const words = ['config', scope, '--includes', '--name-only', '-z', '--get-regexp'];
+    const words = ['config', ...scope, '--includes', '--name-only', '-z', '--get-regexp'];
     const found = await git(cwd, [...words, '^filter\\.']);
     for (const key of found.stdout.split('\0')) {
       const [, name] = /^filter\.(.+)\.[a-z]+$/s.exec(key) ?? [];
@@ -39,6 +43,15 @@ export async function quietOptions(cwd: string): Promise<readonly string[]> {
     ['clean=', 'smudge=', 'process=', 'required=false'].flatMap((one) => ['-c', `filter.${name}.${one}`]),
   );
   return [...AS_READ, ...off];
+}
+
+/** How git is asked for the settings that are a worktree's alone; null = it has none. By `--worktree` git looks at all other worktrees first, and
+ *  waits for ever for a pipe that the agent of one has put there. */
+function ownSettings(cwd: string): readonly string[] | null {
+  const own = gitDir(cwd);
+  if (own === null) return ['--worktree'];
+  const file = join(own, 'config.worktree');
+  return isPlainFile(file) ? ['--file', file] : null;
 }
 
 /** After it. */

@@ -105,6 +105,27 @@ b'"; do tmux -S "$MC_PICKUP_STATE_DIR/tmux.sock" set-option -p -t "$pane" $optio
     echo "$?" >>"$out/$MC_TICKET_ID.reports"
     exit 0
     ;;
+  ask) # a person answers; what has come of the answer is in the prompt of the next attempt, if this one does not get it
+    answer=$(grep -o 'chaos answer [0-9]*' "$MC_PROMPT_FILE" | head -n 1)
+    if [ -z "$answer" ]; then
+      mc-pickup report needs-input --message "Which one?" >/dev/null
+      mc-event idle </dev/null
+      IFS= read -r answer || continue
+      mc-event busy </dev/null
+    fi
+    echo "$answer" >>"$out/$MC_TICKET_ID.answered"
+    work && mc-pickup report review --message "Answered." >/dev/null
+    exit 0
+    ;;
+  held) while [ ! -e "$out/go" ]; do sleep 0.05; done ;;
+  limit)
+    echo '{"error":"rate_limit","last_assistant_message":"You have hit your limit"}' | mc-event StopFailure
+    exit 1
+    ;;
+  login)
+    echo '{"error":"authentication_failed","last_assistant_message":"Please run /login"}' | mc-event StopFailure
+    exit 1
+    ;;
   die) exit 7 ;;
   kill) kill -KILL $$ ;;
   stay) forever ;;

@@ -5,7 +5,15 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -46,6 +54,11 @@ const DEEDS = [
   ...['fifo-git', 'fifo-worktree', 'device', 'huge', 'flood', 'forge', 'unreadable', 'note', 'plant', 'pane'],
   ...['link-own', 'fifo-own', 'link-marks', 'kill-server', 'commands', 'left', 'noise', 'dirty', 'fork'],
 ];
+/** When the tmux server is ended under a tick, or under the send of an answer. */
+const MOMENTS = ['before:list-panes', 'after:list-panes', 'before:new-session', 'after:new-session'];
+const SENDING = ['before:load-buffer', 'after:load-buffer', 'before:if-shell', 'after:if-shell'];
+/** One more loss would hold launches. */
+const MOST_LOSSES = 2;
 const ENDS = ['die', 'stay', 'kill', 'shell', 'sleep', 'thread', 'stop-self'];
 
 /** Mulberry32 (Ettinger): enough for a campaign, and the same everywhere. */
@@ -74,10 +87,13 @@ class Round {
   readonly #good: string[] = [];
   readonly #bad: { readonly id: string; readonly words: string }[] = [];
   readonly #hashes = new Map<string, string>();
+  readonly #asks: string[] = [];
+  readonly #told = new Set<string>();
+  #path: { readonly PATH?: string } = {};
   killed = 0;
   ticks = 0;
 
-  constructor(seed: number, thread: string) {
+  constructor(seed: number, thread: string, breaker: number) {
     this.#draw = random(seed);
     this.#box = makeSandbox();
     this.#out = join(this.#box.dir, 'out');
@@ -93,12 +109,17 @@ retry_base_seconds = 0.2
 retry_max_seconds = 1
 launch_deadline_seconds = 3
 max_attempts = 2
-mass_death = { count = 0, minutes = 10 }
+mass_death = { count = ${breaker}, minutes = 10 }
 
 [project.demo]
 repo = ${JSON.stringify(this.#box.repo)}
 base = "main"
 fetch = false
+
+[agent.client]
+kind = "claude"
+argv = [${JSON.stringify(join(HERE, 'agent.sh'))}]
+env = { CHAOS_OUT = ${JSON.stringify(this.#out)} }
 
 [agent.chaos]
 kind = "command"
@@ -114,15 +135,15 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
 
   #run(args: readonly string[]): Ran {
     const done = spawnSync(process.execPath, [PROGRAM, ...args], {
-      env: { ...this.#box.env, CHAOS_SECRET: SECRET },
+      env: { ...this.#box.env, CHAOS_SECRET: SECRET, ...this.#path },
       encoding: 'utf8',
       timeout: TICK_BOUND_MS,
     });
     return { code: done.status, out: done.stdout, err: done.stderr };
   }
 
-  #add(words: string): string {
-    const line = ['--project', 'demo', '--agent', 'chaos', '--title', 'Chaos', '--body', `chaos: ${words}`];
+  #add(words: string, agent = 'chaos'): string {
+    const line = ['--project', 'demo', '--agent', agent, '--title', 'Chaos', '--body', `chaos: ${words}`];
     const done = this.#run(['ticket', 'add', ...line, '--json']);
     if (done.code !== 0) throw new Error(done.err);
     return (JSON.parse(done.out) as { id: string }).id;
@@ -132,6 +153,8 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
     const draw = this.#draw;
     const pick = <T>(values: readonly T[]): T => values[draw(values.length)] as T;
     for (let n = 0; n < 4; n++) this.#good.push(this.#add('good'));
+    for (let n = 0; n < 2; n++) this.#asks.push(this.#add('ask'));
+    this.#putTmux();
     for (let n = 0; n < 5; n++) {
       // One deed alone is seen before each of the first ends.
       const last = ONLY === null ? pick(ENDS) : (ENDS[n] as string);
@@ -143,22 +166,120 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
     for (let n = 0; n < TICKS; n++) {
       const clean = draw(3) > 0 || n >= TICKS - 4;
       const kill_ms = draw(600);
-      await this.#tick(clean ? null : kill_ms);
+      const moment = draw(3) === 0 && n < TICKS - 4 ? pick(MOMENTS) : null;
+      await this.#tick(clean ? null : kill_ms, moment);
+      this.#answer(draw(2) === 0 ? pick(SENDING) : null);
       await pause(300);
       this.#check();
       this.#release();
     }
     const done = await until(() => {
-      if (this.#good.every((id) => this.#status(id) === 'in_review')) return true;
+      if ([...this.#good, ...this.#asks].every((id) => this.#status(id) === 'in_review')) return true;
       this.#run(['dispatch']);
+      this.#answer(null);
       return false;
     }, 60_000);
     if (!done)
       throw new Broken(
-        `a well-behaved ticket did not get through: ${this.#good.map((id) => `${id} ${this.#status(id)}`).join(', ')}`,
+        `${this.#toldOf()}a well-behaved ticket did not get through: ${[...this.#good, ...this.#asks].map((id) => `${id} ${this.#status(id)}`).join(', ')}`,
       );
     for (const id of this.#good) this.#counted(id);
+    for (const id of this.#asks) this.#answered(id);
     this.#check();
+  }
+
+  /**
+   * The breaker: agents that end at one moment, each by a death, a login or a limit. It trips for three deaths and no fewer, whatever ends beside
+   * them, and once released not for what was before.
+   */
+  async breaker(): Promise<void> {
+    const draw = this.#draw;
+    for (let n = 0; n < 6; n++) {
+      const end = ['die', 'login', 'limit'][draw(3)] ?? 'die';
+      this.#bad.push({ id: this.#add(`held ${end}`, 'client'), words: end });
+    }
+    this.#remember();
+    const begun = (): boolean => this.#bad.every(({ id }) => existsSync(join(this.#out, `${id}.started`)));
+    while (!begun()) {
+      await this.#tick(draw(3) === 0 ? draw(600) : null, null);
+      await pause(200);
+    }
+    await this.#tick(null, null);
+    const pids = this.#living().map(({ pid }) => pid);
+    writeFileSync(join(this.#out, 'go'), '');
+    await until(() => !this.#living().some(({ pid }) => pids.includes(pid)));
+    const deaths = this.#bad.filter(({ words }) => words === 'die').length;
+    const isKilled = draw(2) === 0;
+    if (isKilled) await this.#tick(draw(600), null);
+    await this.#tick(null, null);
+    const trips = (): boolean => existsSync(join(this.#box.state, 'killswitch.json'));
+    if (trips() !== deaths >= 3)
+      throw new Broken(`the breaker ${trips() ? 'tripped' : 'did not trip'} at ${deaths} deaths`);
+    this.#check();
+    if (!trips()) return;
+    this.#run(['killswitch', 'off']);
+    // Everybody else waits for a person or a limit.
+    for (const { id, words } of this.#bad)
+      if (words === 'die') this.#run(['ticket', 'move', id, 'cancelled']);
+    this.#bad.push({ id: this.#add('die', 'client'), words: 'die' });
+    for (let n = 0; n < 4; n++) {
+      await this.#tick(null, null);
+      await pause(200);
+      if (trips()) throw new Broken('the breaker tripped again by what was before its release');
+    }
+  }
+
+  /** What the program says of those that did not get through. */
+  #toldOf(): string {
+    return [...this.#good, ...this.#asks]
+      .filter((id) => this.#status(id) !== 'in_review')
+      .map((id) => `${this.#run(['explain', id]).out}${this.#run(['log', '--ticket', id]).out}`)
+      .join('');
+  }
+
+  /** The answer of a person; the server may be ended under it. */
+  #answer(moment: string | null): void {
+    for (const id of this.#asks) {
+      const [row] = this.#box.sql<{ status: string; reason: string | null }>(
+        'SELECT status, reason FROM tickets WHERE id = ?',
+        id,
+      );
+      if (row?.status !== 'needs_input' || row.reason !== 'asked' || this.#told.has(id)) continue;
+      this.#plan(moment);
+      const done = this.#run(['answer', id, `chaos answer ${id.slice(3)}`]);
+      this.#plan(null);
+      if (/^\s+at .*:\d+:\d+\)?$/m.test(done.err)) throw new Broken(`an answer printed a stack: ${done.err}`);
+      if (done.code === 0 || done.code === 4) this.#told.add(id);
+    }
+  }
+
+  /** What a person has said came to the ticket, once, whatever died in between. */
+  #answered(id: string): void {
+    const text = readOr('', () => readFileSync(join(this.#out, `${id}.answered`), 'utf8'));
+    const lines = text.split('\n').filter(Boolean);
+    if (lines.length === 0 || lines.some((line) => !line.includes(`chaos answer ${id.slice(3)}`)))
+      throw new Broken(`the answer to ${id} came as ${JSON.stringify(lines)}`);
+  }
+
+  /** The tmux of ticks and sends, which can end its server. */
+  #putTmux(): void {
+    const shim = join(this.#out, 'shim');
+    mkdirSync(shim);
+    copyFileSync(join(HERE, 'tmux.sh'), join(shim, 'tmux'));
+    const real = spawnSync('/bin/sh', ['-c', 'command -v tmux'], { env: this.#box.env, encoding: 'utf8' });
+    writeFileSync(join(shim, 'real'), real.stdout);
+    this.#path = { PATH: `${shim}:${this.#box.env.PATH}` };
+  }
+
+  #plan(moment: string | null): void {
+    const plan = join(this.#out, 'shim', 'plan');
+    rmSync(plan, { force: true });
+    if (moment !== null && this.#losses() < MOST_LOSSES) writeFileSync(plan, moment);
+  }
+
+  #losses(): number {
+    const done = readOr('', () => readFileSync(join(this.#out, 'shim', 'done'), 'utf8'));
+    return done.split('\n').filter(Boolean).length;
   }
 
   /** A person releases the breaker: builds of before cannot leave it off. */
@@ -166,8 +287,10 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
     if (existsSync(join(this.#box.state, 'killswitch.json'))) this.#run(['killswitch', 'off']);
   }
 
-  async #tick(kill_ms: number | null): Promise<void> {
-    const running = this.#box.begin(['dispatch', '--json'], { CHAOS_SECRET: SECRET }, PROGRAM);
+  async #tick(kill_ms: number | null, moment: string | null): Promise<void> {
+    if (moment !== null) this.#plan(moment);
+    const env = { CHAOS_SECRET: SECRET, ...this.#path };
+    const running = this.#box.begin(['dispatch', '--json'], env, PROGRAM);
     if (kill_ms !== null) {
       await pause(kill_ms);
       running.kill();
@@ -179,10 +302,17 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
     const late = pause(TICK_BOUND_MS, 'late' as const, { ref: false });
     const done = await Promise.race([running.done, late]);
     if (done === 'late') {
+      const tree = spawnSync('ps', ['-eo', 'pid,ppid,stat,etimes,wchan:20,args', '--forest'], {
+        encoding: 'utf8',
+      });
+      const own = tree.stdout
+        .split('\n')
+        .filter((line) => line.includes(this.#box.dir) || line.includes(`${running.pid} `));
       running.kill();
+      process.stdout.write(`${own.join('\n')}\n`);
       throw new Broken(`a tick did not end within ${TICK_BOUND_MS / 1000} s`);
     }
-    if (done.code !== 0 && done.code !== 3)
+    if (done.code !== 0 && done.code !== 3 && !(done.code === 69 && moment !== null))
       throw new Broken(`a tick ended with ${done.code}: ${done.err.slice(0, 400)}`);
     if (/^\s+at .*:\d+:\d+\)?$/m.test(done.err))
       throw new Broken(`a tick printed a stack: ${done.err.slice(0, 400)}`);
@@ -272,10 +402,12 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
 
   /** A well-behaved agent committed and reported once, whatever the others did: unless its server was killed under it. */
   #counted(id: string): void {
-    const lines = readFileSync(join(this.#out, `${id}.reports`), 'utf8')
+    const lines = readOr('', () => readFileSync(join(this.#out, `${id}.reports`), 'utf8'))
       .trim()
       .split('\n');
-    if (lines.filter((line) => line === '0').length !== 1)
+    // One that dies with its server may have reported, and not have noted it.
+    const reported = lines.filter((line) => line === '0').length;
+    if (reported > 1 || (reported === 0 && this.#losses() === 0))
       throw new Broken(`${id} was reported ${lines.join(' ')}`);
     const branch =
       this.#box.sql<{ branch: string }>(
@@ -284,6 +416,11 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
       )[0]?.branch ?? '';
     if (git(this.#box, 'log', '--oneline', `main..${branch}`).trim() === '')
       throw new Broken(`${id} has no commit`);
+  }
+
+  /** How often the server was ended. */
+  get losses(): number {
+    return this.#losses();
   }
 
   describe(): string {
@@ -319,25 +456,30 @@ const thread = join(scratch.dir, 'thread');
 const built = spawnSync('cc', ['-o', thread, join(HERE, 'thread.c'), '-lpthread'], { encoding: 'utf8' });
 if (built.status !== 0) throw new Error(`cc: ${built.stderr ?? built.error}`);
 let broken = 0;
-let [ticks, killed] = [0, 0];
-for (let n = 0; n < ROUNDS; n++) {
-  const seed = (SEED + n) % 2 ** 31;
-  const round = new Round(seed, thread);
+let [ticks, killed, lost] = [0, 0, 0];
+for (let n = 0; n < 2 * ROUNDS; n++) {
+  const seed = (SEED + Math.floor(n / 2)) % 2 ** 31;
+  const isBreaker = n % 2 === 1;
+  if (isBreaker && ONLY !== null) continue;
+  const round = new Round(seed, thread, isBreaker ? 3 : 0);
   try {
-    await round.play();
-    process.stdout.write(`seed ${seed}: kept\n`);
+    await (isBreaker ? round.breaker() : round.play());
+    process.stdout.write(`seed ${seed}${isBreaker ? ', the breaker' : ''}: kept\n`);
   } catch (error) {
     if (!(error instanceof Broken)) throw error;
     broken += 1;
-    process.stdout.write(`seed ${seed}: BROKEN: ${error.message}\n  ${round.describe()}\n`);
+    process.stdout.write(
+      `seed ${seed}${isBreaker ? ', the breaker' : ''}: BROKEN: ${error.message}\n  ${round.describe()}\n`,
+    );
   } finally {
     ticks += round.ticks;
     killed += round.killed;
+    lost += round.losses;
     await round.end();
   }
 }
 await scratch.destroy();
 process.stdout.write(
-  `${ROUNDS} rounds, ${ticks} ticks, ${killed} more killed: ${broken === 0 ? 'every promise kept' : `${broken} broken`}\n`,
+  `${ROUNDS} rounds, ${ticks} ticks, ${killed} more killed, ${lost} tmux servers ended under a tick or a send: ${broken === 0 ? 'every promise kept' : `${broken} broken`}\n`,
 );
 process.exitCode = broken === 0 ? 0 : 1;

@@ -11,10 +11,14 @@ notes=$MC_PICKUP_STATE_DIR/notes; mkdir -p $notes
 echo "$MC_RUN_ID $$" >>$notes/$MC_TICKET_ID.started
 n=$(grep -c . $notes/$MC_TICKET_ID.started)
 hear() { IFS= read -r line; echo "$line" >>$notes/heard; }
+ask() { mc-pickup report needs-input --message "Which colour?"; mc-event idle </dev/null; }
 case $(sed -n "$n"p $notes/script) in
 hears) mc-event idle </dev/null; hear; mc-event busy </dev/null; : >$notes/working; exec sleep 600 ;;
 ends) mc-event idle </dev/null; hear; mc-event busy </dev/null; mc-event idle </dev/null; : >$notes/working; exec sleep 600 ;;
 deaf) mc-event idle </dev/null; hear; : >$notes/working; exec sleep 600 ;;
+asked) ask; hear; : >$notes/working; exec sleep 600 ;;
+taken) ask; hear; mc-event busy </dev/null; : >$notes/working; exec sleep 600 ;;
+twice) ask; hear; mc-pickup report needs-input --message "And which shape?"; exit 0 ;;
 reads) mc-event busy </dev/null; : >$notes/working; exec sleep 600 ;;
 obeys) mc-event idle </dev/null; hear; mc-pickup report review --message "Done." && exec sleep 600 ;;
 asks) mc-pickup report needs-input --message "Which colour?" && exit 0 ;;
@@ -131,6 +135,33 @@ it('words that may have arrived are in the next prompt, and marked', async () =>
   await rig.tickHere();
   // It is certain now.
   expect(owed()).toEqual(['Blue, please.']);
+});
+
+it.each([
+  ['asked', 'indeterminate'],
+  ['taken', 'delivered'],
+])(
+  'an answer to a question (%s), and its agent dies before any tick looks: the next attempt has it',
+  async (how, outcome) => {
+    const id = add(how, 'reads');
+    rig.tick();
+    await rig.settle(id, 'needs_input');
+    expect(await answer(id, 'Blue, please.')).toBe(outcome);
+    expect(await working()).toBe(true);
+    expect(rig.ticket(id).status).toBe('needs_input');
+    expect(await nextPrompt(id)).toContain('<<<answer');
+  },
+);
+
+it('a question after the answer stands, whoever has asked it is gone', async () => {
+  const id = add('twice', 'reads');
+  rig.tick();
+  await rig.settle(id, 'needs_input');
+  await answer(id, 'Blue, please.');
+  expect(await until(() => rig.ticket(id).reason_text === 'And which shape?')).toBe(true);
+  await rig.gone(rig.run(id).pid);
+  for (let n = 0; n < 2; n++) expect(rig.tick().dispatch).toEqual([]);
+  expect(rig.ticket(id)).toMatchObject({ status: 'needs_input', reason_text: 'And which shape?' });
 });
 
 it('comments on work that nobody was there to hear outlive the attempt that was given them', async () => {

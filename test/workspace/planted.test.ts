@@ -18,6 +18,7 @@ import { branchDiff } from '../../src/workspace/diff.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { whereElse } from '../../src/workspace/merged.ts';
+import { quietOptions } from '../../src/workspace/patch.ts';
 import { pushBranch } from '../../src/workspace/push.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { fetchOnce } from '../../src/workspace/turn.ts';
@@ -140,4 +141,15 @@ it('looks start nothing at all, nor do refs, a fetch and a push', async () => {
   expect(await pushBranch(repo, { remote: 'origin', branch, head })).toMatchObject({ ok: false });
   expect(started()).toEqual(['ssh']);
   expect(seen().includes('secret')).toBe(false); // not the whole of it in a report
+});
+
+it('a filter of the worktree alone is left out too, and no pipe in the git dir of another worktree is waited for', async () => {
+  git(repo, 'worktree', 'add', '-q', '-b', 'mine', join(dir, 'mine'));
+  git(repo, 'worktree', 'add', '-q', '-b', 'other', join(dir, 'other'));
+  git(repo, 'config', 'extensions.worktreeConfig', 'true');
+  git(join(dir, 'mine'), 'config', '--worktree', 'filter.planted.clean', 'touch planted');
+  const head = join(repo, '.git/worktrees/other/HEAD');
+  rmSync(head);
+  execFileSync('mkfifo', [head]); // and nobody writes to it
+  expect(await quietOptions(join(dir, 'mine'))).toContain('filter.planted.clean=');
 });

@@ -30,6 +30,10 @@ export const finished: Decides = ({ seen, view: { ticket } }, scene) =>
     end(seen.row, ticket, 'agent_finished', { end_reason: 'finished', ...exitOf(seen) }),
   );
 
+/** A dead agent whose ticket waits for a person: it has finished by its question, unless a person has answered that. Then it was at work. */
+export const diedAsking: Decides = (pair, scene) =>
+  pair.seen.answered === true ? diedAtWork(pair, scene) : finished(pair, scene);
+
 /** A dead agent that is not this claim's: its row ends, and the ticket stays where it is. */
 export const died: Decides = ({ seen, view: { ticket } }, scene) => {
   const cause = causeOfDeath(seen);

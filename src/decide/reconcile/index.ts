@@ -16,7 +16,7 @@ import type { TicketFacts, TicketStatus } from '../../model/ticket.ts';
 import { type ObservedRuntime, panesOf, type TicketView, type World } from '../../model/world.ts';
 import { aliveAtWork, aliveInNeedsInput, aliveInTodo, aliveThoughSettled, living } from './alive.ts';
 import { type Cell, type Decides, NOTHING, type Scene, skip, stopOf, type Unable } from './cell.ts';
-import { died, diedAtWork, finished } from './dead.ts';
+import { died, diedAsking, diedAtWork, finished } from './dead.ts';
 import { launching } from './launching.ts';
 import { besideDead, withoutRow } from './lost.ts';
 import { type Held, heldByLosses, type Loss } from './lost-servers.ts';
@@ -65,7 +65,7 @@ const TABLE: Readonly<Record<TicketStatus, Readonly<Record<Column, Decides>>>> =
   needs_input: {
     ...ALWAYS,
     alive: reportedFirst(living(aliveInNeedsInput)),
-    dead: reportedFirst(finished),
+    dead: reportedFirst(diedAsking),
   },
   in_progress: { ...ALWAYS, alive: reportedFirst(living(aliveAtWork)), dead: reportedFirst(diedAtWork) },
   in_review: CLOSED,

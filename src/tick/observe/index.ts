@@ -59,6 +59,8 @@ export async function observe(eyes: Eyes): Promise<World> {
   const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, paneFor, host_id, eyes });
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   const once: At['once'] = {};
+  const waiting = snapshot.tickets.filter(({ ticket }) => ticket.status === 'needs_input');
+  const asking = new Set(waiting.map(({ ticket }) => ticket.id));
   return {
     now_ms: eyes.now_ms,
     delta_ms,
@@ -69,7 +71,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     tickets: snapshot.tickets,
     runtimes: await Promise.all(
       judged.map((one) =>
-        observeRuntime(one, { me, tmux, pane: paneFor(one.row), delta_ms, eyes, abandoned, once }),
+        observeRuntime(one, { me, tmux, pane: paneFor(one.row), delta_ms, eyes, abandoned, asking, once }),
       ),
     ),
     sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),

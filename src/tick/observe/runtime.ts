@@ -17,6 +17,8 @@ export interface At {
   readonly delta_ms: number;
   readonly eyes: Eyes;
   readonly abandoned: ReadonlySet<string>;
+  /** Tickets that wait for a person. */
+  readonly asking: ReadonlySet<string>;
   /** What is looked for at most once in a tick, and mostly not at all. */
   readonly once: { survivors?: Promise<ReturnType<typeof Survivors>> };
 }
@@ -34,7 +36,8 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
       : lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
   // Most are told at once, and a fleet of hundreds then waits for nothing.
   const seen = looked instanceof Promise ? await looked : looked;
-  const quiet = mine && (seen.activity === 'idle' || judgement?.verdict === 'dead');
+  const isDead = mine && judgement?.verdict === 'dead';
+  const quiet = isDead || (mine && seen.activity === 'idle');
   const told = programOf(row, recorded, mine);
   const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
   return {
@@ -47,7 +50,19 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree, row.branch) : null,
     abandoned: abandoned.has(row.id),
+    ...(isDead && at.asking.has(row.ticket_id ?? '') ? { answered: await wasAnswered(row, eyes) } : {}),
   };
+}
+
+/** Whether a person has answered the run since the ticket was last changed, which was its question; nobody looks for that but where one has died. */
+async function wasAnswered({ id, ticket_id }: Runtime, { board }: Eyes): Promise<boolean> {
+  const ticket = ticket_id === null ? null : await board.ticket(ticket_id);
+  const words = ticket === null ? [] : await board.words(ticket.id);
+  return words.some(
+    ({ honoured_by, had }) =>
+      honoured_by === null &&
+      had.some((one) => one.run_id === id && one.at_ms >= (ticket?.updated_at_ms ?? one.at_ms)),
+  );
 }
 
 interface Lives {

@@ -560,7 +560,10 @@ describe('what is not ours', () => {
 
   it('gives a ticket back whose question was answered before its agent died; a person who took it keeps it', () => {
     const dead = observed(aRuntime(), { judgement: JUDGED.dead, answered: true });
-    expect(told(plan(pair({ status: 'needs_input' }, dead)))).toEqual(['retry agent_dead']);
+    expect(told(plan(pair({ status: 'needs_input' }, dead)))).toEqual([
+      'retry agent_dead',
+      'skip not_before',
+    ]);
     expect(told(plan(pair({ status: 'needs_input', owner: 'ann' }, dead)))).toEqual(['end agent_dead']);
   });
 

@@ -13,9 +13,13 @@ import {
   renameSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { placesOf } from '../../src/machine/paths.ts';
+import { ensureTools } from '../../src/runs/tools.ts';
+import { scheduleId } from '../../src/schedule/index.ts';
 import { fileCrontab } from '../support/crontab.ts';
 import { Rig } from '../support/rig.ts';
 import { BIN, type Ran, until } from '../support/sandbox.ts';
@@ -111,4 +115,58 @@ it('Node is upgraded, and what was installed with the old one is gone: ticks com
   const again = JSON.parse(typed('v24.0.2', 'doctor', '--json').out) as typeof found;
   expect(again.find(({ check }) => check === 'tools')).toMatchObject({ result: 'ok' });
   expect(again.find(({ check }) => check === 'schedule')?.says).toContain('in the crontab');
+});
+
+it('neither Node nor the program can be found: what an agent reports is kept, and the next tick tells the board', async () => {
+  const { box } = rig;
+  const id = rig.add('hold');
+  rig.tick();
+  await rig.holding(id);
+  const places = placesOf({ stateDir: box.state, config: join(box.dir, 'config.toml') }, box.env);
+  ensureTools(places, '/gone/node', '/gone/mc-pickup.js');
+  box.signal(`${id}.go`);
+  expect(await until(() => box.note(`${id}.reports`) === 'report: exit 0\n')).toBe(true);
+  expect(rig.ticket(id).status).toBe('in_progress');
+  rig.tick();
+  expect(rig.ticket(id)).toMatchObject({
+    status: 'in_review',
+    reason_text: 'Ready for review.',
+    attempts: 0,
+  });
+});
+
+it('lines of 0.1, which name Node itself, go on working; the tick mends the launcher, and doctor offers new lines', () => {
+  const { box } = rig;
+  const log = join(box.state, 'tick.log');
+  const table = join(box.env.HOME ?? '', 'crontab');
+  const PATH = `${fileCrontab(join(box.dir, 'bin'))}:${box.env.PATH}`;
+  const run = (...words: string[]) => box.run(words, '', { PATH });
+  box.configure(''); // no project, which doctor would try
+  expect(run('init').code).toBe(0);
+  const launcher = join(box.state, 'bin', 'mc-pickup');
+  writeFileSync(launcher, `#!/bin/sh\nexec '/gone/node' '/gone/mc-pickup.js' "$@"\n`);
+  const variables = `HOME=${box.env.HOME} PATH=${dirname(process.execPath)}:/usr/bin:/bin MC_PICKUP_STATE_DIR=${box.state} MC_PICKUP_CONFIG=${join(box.dir, 'config.toml')}`;
+  const line = `/usr/bin/env ${variables} ${process.execPath} ${BIN} dispatch >> ${log} 2>&1`;
+  const block = `# >>> mc-pickup ${scheduleId(box.state)}: ${box.state}\n* * * * * ${line}\n# <<< mc-pickup ${scheduleId(box.state)}\n`;
+  writeFileSync(table, block);
+  const findings = () => {
+    const all = JSON.parse(run('doctor', '--json').out) as {
+      check: string;
+      result: string;
+      says: string;
+      fix?: string;
+    }[];
+    return Object.fromEntries(all.map((one) => [one.check, one]));
+  };
+  expect(findings().tools).toMatchObject({ result: 'warn', fix: expect.stringContaining('mc-pickup init') });
+  expect(cronStarts(/^\* \* \* \* \* /)).toEqual([0]);
+  expect(readFileSync(log, 'utf8')).toBe('');
+  expect(spawnSync(launcher, ['--version'], { env: { PATH: '/usr/bin:/bin' } }).status).toBe(0);
+  const { tools, schedule } = findings();
+  expect(tools).toMatchObject({ result: 'ok' });
+  expect(schedule).toMatchObject({ result: 'warn', fix: expect.stringContaining('schedule install') });
+  expect(run('schedule', 'install', '--yes')).toMatchObject({ code: 0, err: '' });
+  expect(readFileSync(table, 'utf8').match(/^# >>>/gm)).toHaveLength(1);
+  expect(readFileSync(table, 'utf8')).toContain(`/bin/sh ${launcher} dispatch`);
+  expect(cronStarts(/^(\* \* \* \* \*|@reboot) /)).toEqual([0, 0]);
 });

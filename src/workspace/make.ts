@@ -18,6 +18,7 @@ import { failed, failing, no, notAdded, type Prepared, type Refused, type Site }
 import { halfMade, markReady, markStart } from './ready.ts';
 import type { Turn } from './site.ts';
 import { checkOutSubmodules } from './submodules.ts';
+import { sweepTrials } from './trial.ts';
 import { fetchOnce, once, type Shared } from './turn.ts';
 
 const DAY_MS = 86_400_000;
@@ -50,6 +51,7 @@ export async function make(
   tolerates: (stale: Refused) => boolean,
 ): Promise<Prepared> {
   const { project, ticket, common, target } = site;
+  await sweepTrials(site);
   const fetched = project.fetch ? await fetchOnce(common, project) : null;
   const stale = typeof fetched === 'string' ? null : fetched;
   const branches = await branchesOf(site, shared);

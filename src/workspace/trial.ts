@@ -128,7 +128,19 @@ async function baseOf({ common, project }: Site): Promise<string | null> {
   return null;
 }
 
-/** Scratch names of triers that are gone. One whose `git worktree add` still works is left to the next trial. */
+/** What trials that were killed have left beside the worktrees goes, where a launch sees it: one read of a directory. */
+export async function sweepTrials(site: Site): Promise<void> {
+  if (namesAt(dirname(site.target)).some((name) => name.startsWith('.') && isLeft(name.slice(1))))
+    await sweep(site);
+}
+
+/** Whether it is the scratch name of a trier that is gone. */
+function isLeft(name: string): boolean {
+  const [, pid] = SCRATCH.exec(name) ?? [];
+  return pid !== undefined && !exists(Number(pid));
+}
+
+/** One whose `git worktree add` still works is left to the next trial. */
 async function sweep(site: Site): Promise<void> {
   const { common, target, project } = site;
   const ours = prefixesOf(project).map((prefix) => `refs/heads/${prefix}/trial-*`);
@@ -136,8 +148,7 @@ async function sweep(site: Site): Promise<void> {
   const branches = new Map(listed.stdout.split('\n').map((one) => [basename(one), one] as const));
   const hidden = namesAt(dirname(target)).filter((one) => one.startsWith('.'));
   for (const name of new Set([...branches.keys(), ...hidden.map((one) => one.slice(1))])) {
-    const [, pid] = SCRATCH.exec(name) ?? [];
-    if (pid === undefined || exists(Number(pid)) || beingMade(common, name)) continue;
+    if (!isLeft(name) || beingMade(common, name)) continue;
     await takeAway(site, name, branches.get(name) ?? null);
   }
 }

@@ -139,6 +139,9 @@ describe('a full disk', () => {
       { ticket: id, result: 'failed', error: expect.stringMatching(/ENOSPC/) },
     ]);
     expect(rig.started(id)).toBe(0);
+    // The look is at that disk as well: no claim is made in vain.
+    rig.holdsDue();
+    expect(rig.tick().dispatch).toEqual([]);
     rmSync(filler);
     rig.holdsDue();
     await rig.ticksUntilStarted(id, 1);

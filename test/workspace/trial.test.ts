@@ -157,10 +157,14 @@ test('a remote that is away, one without the base, and one that takes nothing ar
   expect(git(remote, 'for-each-ref')).toBe('');
 });
 
-test.each([
-  ['in its worktree', null],
-  ['in its checkout', 'touch "$OUT/there"; while [ ! -e "$OUT/on" ]; do sleep 0.02; done'],
-])('a trial that is killed %s leaves nothing after the next one', async (_, blocks) => {
+const launch = (id = 'MC-1') =>
+  prepareWorkspace({ project: project(), ticket: { id, title: 't', created_at_ms: 1 }, root });
+
+test.each<[string, string | null, () => Promise<unknown>]>([
+  ['in its worktree', null, tried],
+  ['in its worktree before a launch', null, launch],
+  ['in its checkout', 'touch "$OUT/there"; while [ ! -e "$OUT/on" ]; do sleep 0.02; done', tried],
+])('a trial that is killed %s leaves nothing after the next one', async (_, blocks, next) => {
   const there = join(dir, 'there');
   if (blocks !== null) hook(blocks.replaceAll('$OUT', dir));
   const child = spawn(
@@ -173,7 +177,8 @@ test.each([
   await new Promise((done) => child.once('exit', done));
   expect(left()).not.toEqual([]);
   writeFileSync(join(dir, 'on'), '');
-  await waitFor(async () => (await tried()).ok && left().length === 0, 'the next takes it away');
+  const trials = () => left().filter((one) => /trial-\d+-[0-9a-f]{8}/.test(one));
+  await waitFor(async () => (await next()) !== null && trials().length === 0, 'the next takes it away');
 });
 
 test('a checkout that takes longer than its project gives it is told with the key that gives it more, and leaves nothing', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { tryWriting } from '../../machine/files.ts';
-import { mustBePermitted } from '../../machine/foreign.ts';
+import { lookAtName, mustBePermitted } from '../../machine/foreign.ts';
 import { readHolds } from '../../machine/holds.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
@@ -85,8 +85,16 @@ const FILES = 64;
 /** What keeps the state dir from taking the files of a launch. */
 export function noRoom({ places }: Here): Fault | null {
   try {
-    tryWriting(join(places.state, 'room'), BYTES, FILES);
-    for (const dir of [places.runs, places.bin, join(places.state, 'own')]) mustBePermitted(dir);
+    const dirs = [places.runs, places.bin, join(places.state, 'own')];
+    for (const dir of dirs) mustBePermitted(dir);
+    // One of them may be a disk of its own.
+    const disks = new Map(
+      [...dirs, places.state].flatMap((dir) => {
+        const dev = lookAtName(dir)?.dev;
+        return dev === undefined ? [] : [[dev, dir] as const];
+      }),
+    );
+    for (const dir of disks.values()) tryWriting(join(dir, 'room'), BYTES, FILES);
     return null;
   } catch (error) {
     return faultOfHost(error);

@@ -22,7 +22,7 @@ export async function doctor(
   if (o.fix === true) for (const line of await mended(context)) out.warn(line);
   const look = o.asCron === true ? asCron : examine;
   const findings = await showing(context, 'looking', (say) => look(context, say));
-  lookAtOnce(places, Date.now());
+  lookAtOnce(places);
   const width = isTerminal(1) ? (process.stdout.columns ?? 80) : null;
   if (context.json) out.json(findings);
   else for (const line of show(findings, { color: out.color, width })) out.painted(line);

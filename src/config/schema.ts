@@ -144,9 +144,9 @@ export const REVIEW = v.object(
     remote: v.optional(ref),
     pull_request: v.optional(v.picklist(PULL_REQUESTS, `must be one of ${PULL_REQUESTS.join(', ')}`), 'none'),
     repo: v.optional(
-      text('must be owner/name', /^[A-Za-z0-9][A-Za-z0-9-]{0,63}\/[A-Za-z0-9_.-]{1,100}$/, /\/\.{1,2}$/),
+      text('must be owner/name', /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\/[A-Za-z0-9_.-]{1,100}$/, /\/\.{1,2}$/),
     ),
-    head: v.optional(text('must be the name of an owner, such as "ann"', /^[A-Za-z0-9][A-Za-z0-9-]{0,63}$/)),
+    head: v.optional(text('must be the name of an owner, such as "ann"', /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)),
     api_url: v.optional(text('must be an address', SOME), 'https://api.github.com'),
     token_env: v.optional(variable),
     token_file: v.optional(text('must be a path', SOME)),

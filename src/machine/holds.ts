@@ -60,10 +60,10 @@ export function changeHolds(
   }
 }
 
-/** Has the next tick look at all that is held, however long the wait is still. */
-export function lookAtOnce(places: Pick<Places, 'holds'>, now_ms: number): void {
+/** Has the next tick look at all that is held, however long the wait is still, and whatever the clock says now. */
+export function lookAtOnce(places: Pick<Places, 'holds'>): void {
   changeHolds(places, ({ holds }) =>
-    holds.length === 0 ? {} : { holds: holds.map((one) => ({ ...one, next_at_ms: now_ms })) },
+    holds.length === 0 ? {} : { holds: holds.map((one) => ({ ...one, next_at_ms: one.looked_at_ms })) },
   );
 }
 

@@ -97,6 +97,7 @@ export async function make(
     ...(pooled ? {} : { proven: true }),
     ...(complaint === '' ? {} : { complaint }),
     ...(isNew && stale !== null ? { stale } : {}),
+    ...(project.fetch && fetched === null ? { fetched: true } : {}),
   };
 }
 

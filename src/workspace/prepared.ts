@@ -53,6 +53,8 @@ export interface Ready {
   readonly complaint?: string;
   /** Why the base could not be fetched. */
   readonly stale?: Refused;
+  /** The base is as its remote has it now. */
+  readonly fetched?: true;
 }
 
 export type Prepared = Ready | Refused;

@@ -8,7 +8,7 @@ export interface Hosted {
   readonly name: string;
 }
 
-const NAMES = /^\/?([A-Za-z0-9][A-Za-z0-9-]{0,63})\/([A-Za-z0-9_.-]{1,100}?)(?:\.git)?\/?$/;
+const NAMES = /^\/?([A-Za-z0-9][A-Za-z0-9_-]{0,63})\/([A-Za-z0-9_.-]{1,100}?)(?:\.git)?\/?$/;
 
 /** What an address names: `https://host/owner/name.git`, `ssh://git@host/owner/name`, `git@host:owner/name.git`. null = a path, or a
  *  repository that no forge has so. */

@@ -3,10 +3,12 @@
  * project's or one ticket's, whether it is gone, and, asked by `doctor`, whether the first launch will come through.
  */
 import { randomBytes } from 'node:crypto';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { inMadeDir, lookAtName, namesAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
+import { lookAtSelf } from '../machine/process.ts';
 import { removeTreeIn } from '../machine/remove-tree.ts';
+import { fnv1a } from '../model/hash.ts';
 import type { Project } from '../model/policy.ts';
 import { addWorktree, beingMade, forgetAdding, removeWorktree } from './adding.ts';
 import { prefixesOf } from './branches.ts';
@@ -44,7 +46,9 @@ export interface Tried {
   readonly complaint: string;
 }
 
-const SCRATCH = /^trial-(\d+)-[0-9a-f]{8}$/;
+/** Its trier's process, and where that is one: another container, or the machine before it was started anew, counts its own. */
+const SCRATCH = /^trial-(\d+)-([0-9a-f]{4})[0-9a-f]{4}$/;
+const LONG_MS = 86_400_000;
 
 /** Tries it, leaving nothing behind: what a trial that was killed has left goes first. Never throws. */
 export async function tryOut(trial: Trial): Promise<Tried | Refused> {
@@ -60,7 +64,7 @@ export async function tryOut(trial: Trial): Promise<Tried | Refused> {
 }
 
 function freshName(): string {
-  return `trial-${process.pid}-${randomBytes(4).toString('hex')}`;
+  return `trial-${process.pid}-${countedHere()}${randomBytes(2).toString('hex')}`;
 }
 
 async function tryAt(site: Site, trial: Trial): Promise<Tried | Refused> {
@@ -130,14 +134,22 @@ async function baseOf({ common, project }: Site): Promise<string | null> {
 
 /** What trials that were killed have left beside the worktrees goes, where a launch sees it: one read of a directory. */
 export async function sweepTrials(site: Site): Promise<void> {
-  if (namesAt(dirname(site.target)).some((name) => name.startsWith('.') && isLeft(name.slice(1))))
-    await sweep(site);
+  const root = dirname(site.target);
+  if (namesAt(root).some((name) => name.startsWith('.') && isLeft(name.slice(1), root))) await sweep(site);
+}
+
+function countedHere(): string {
+  const { boot_id, pid_ns } = lookAtSelf('');
+  return fnv1a(`${boot_id} ${pid_ns}`).slice(0, 4);
 }
 
 /** Whether it is the scratch name of a trier that is gone. */
-function isLeft(name: string): boolean {
-  const [, pid] = SCRATCH.exec(name) ?? [];
-  return pid !== undefined && !exists(Number(pid));
+function isLeft(name: string, root: string): boolean {
+  const [, pid, counted] = SCRATCH.exec(name) ?? [];
+  if (pid === undefined) return false;
+  if (counted === countedHere()) return !exists(Number(pid));
+  const made_ms = lookAtName(join(root, `.${name}`))?.mtimeMs;
+  return made_ms !== undefined && Date.now() - made_ms > LONG_MS;
 }
 
 /** One whose `git worktree add` still works is left to the next trial. */
@@ -148,7 +160,7 @@ async function sweep(site: Site): Promise<void> {
   const branches = new Map(listed.stdout.split('\n').map((one) => [basename(one), one] as const));
   const hidden = namesAt(dirname(target)).filter((one) => one.startsWith('.'));
   for (const name of new Set([...branches.keys(), ...hidden.map((one) => one.slice(1))])) {
-    if (!isLeft(name) || beingMade(common, name)) continue;
+    if (!isLeft(name, dirname(target)) || beingMade(common, name)) continue;
     await takeAway(site, name, branches.get(name) ?? null);
   }
 }

@@ -19,6 +19,8 @@ describe('whose repository an address names', () => {
     ['work:ann/shop.git', 'work ann shop'],
     ['GitHub.com:Ann/shop', 'github.com Ann shop'],
     ['git+ssh://github.com/ann/shop', 'github.com ann shop'],
+    // As GitHub names those whom a company manages.
+    ['git@github.com:ann_corp/shop.git', 'github.com ann_corp shop'],
     ['/srv/git/ann/shop.git', null],
     ['../ann/shop.git', null],
     ['file:///srv/ann/shop.git', null],

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { changeHolds, forgive, readHolds, strike } from '../../src/machine/holds.ts';
-import { begun, type Fault } from '../../src/model/hold.ts';
+import { changeHolds, forgive, lookAtOnce, readHolds, strike } from '../../src/machine/holds.ts';
+import { begun, type Fault, isDue } from '../../src/model/hold.ts';
 import '../support/scratch.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'mc-holds-'));
@@ -53,4 +53,17 @@ it('tells a fault that came twice from one that another meets as well', () => {
   ]);
   forgive(places, FAULT);
   expect(by('MC-2')).toBe('first');
+});
+
+it('is looked at no later than its wait is long, and at once where somebody asks, whatever the clock does', () => {
+  const [HOUR, NOW] = [3_600_000, 1e12];
+  const due = (noted_ms: number, now_ms: number): boolean => isDue(begun(FAULT, '', noted_ms), '', now_ms);
+  // A minute is its wait; the clock goes on as it should, jumps ahead, and back to before it was noted.
+  expect([due(NOW, NOW + 1000), due(NOW, NOW + 60_000), due(NOW, NOW + HOUR)]).toEqual([false, true, true]);
+  expect(due(NOW + HOUR, NOW)).toBe(true);
+  // Asked for while the clock is ahead.
+  const places = { holds: fresh() };
+  changeHolds(places, () => ({ holds: [begun(FAULT, '', NOW)] }));
+  lookAtOnce(places);
+  expect(readHolds(places).holds.map((one) => isDue(one, '', NOW + 1000))).toEqual([true]);
 });

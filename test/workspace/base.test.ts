@@ -129,7 +129,7 @@ it('a worktree that is kept ready in a bare clone is of today as well', async ()
   });
   expect(filled).toEqual({ kind: 'made', n: 1 });
   expect(readSlot(rootOf(repo), 1)).toMatchObject({ sha: tip });
-  expect(await prepare(repo, 'MC-1', pool)).toMatchObject({ head: tip, warnings: [] });
+  expect(await prepare(repo, 'MC-1', pool)).toMatchObject({ head: tip, warnings: [], fetched: true });
   expect(existsSync(join(rootOf(repo), '.pool-1'))).toBe(false);
 });
 

@@ -8,6 +8,7 @@ import {
   readdirSync,
   realpathSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -190,6 +191,16 @@ test('a checkout that takes longer than its project gives it is told with the ke
       because: 'checkout_slow',
       error: expect.stringContaining('within 0.5 s, which is project.p.checkout_timeout_seconds'),
     });
+  expect(left()).toEqual([]);
+});
+
+test('the trial of another container, which counts its processes for itself, is left alone for a day', async () => {
+  const scratch = join(root, `.trial-${2 ** 30}-00000000`);
+  git(repo, 'worktree', 'add', '-q', '-b', `mc/${scratch.slice(root.length + 2)}`, scratch, 'main');
+  expect(await tried()).toEqual(FINE);
+  expect(left()).toHaveLength(3);
+  utimesSync(scratch, 1, 1);
+  expect(await tried()).toEqual(FINE);
   expect(left()).toEqual([]);
 });
 

@@ -112,7 +112,7 @@ async function tell(claimed: Claimed, made: Ready, hands: Here): Promise<void> {
   const { project } = claimed;
   for (const warning of made.warnings) await warn(claimed, warning, hands);
   if (made.stale !== undefined) await warn(claimed, `the base may be old, ${made.stale.error}`, hands);
-  else if (made.proven === true && project.fetch) forgive(hands.places, staleFault(project));
+  else if (made.fetched === true) forgive(hands.places, staleFault(project));
   const { complaint } = made;
   if (complaint === undefined) return;
   // Each launch would say it.

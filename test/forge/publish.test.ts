@@ -183,9 +183,22 @@ describe('work in review', () => {
 
   it('is only pushed where no pull request is wanted', async () => {
     f.review('', 'push = true');
-    const id = await f.one();
+    const { repo } = f.rig.box;
+    const as = ['-c', 'user.name=t', '-c', 'user.email=t@t'];
+    const tree = git(repo, 'rev-parse', 'main^{tree}');
+    const dropped = git(repo, ...as, 'commit-tree', '-p', 'main', '-m', 'dropped later', tree);
+    git(repo, 'push', '-q', 'origin', `${dropped}:main`);
+    const id = await f.byAgent();
+    // Its base is pushed backwards meanwhile: what that has dropped goes out with it, and is told.
+    git(repo, 'push', '-qf', 'origin', 'main:main');
     await f.tick();
     expect(f.forge.tip(f.branch(id))).not.toBe('');
+    expect(f.log(id, 'warning')).toMatchObject([
+      {
+        because: 'base_rewritten',
+        text: expect.stringContaining(`--onto origin/main ${dropped.slice(0, 12)}`),
+      },
+    ]);
     expect(f.row(id)).toMatchObject({ stage: 'pushed', next_at_ms: null, url: null });
     expect(f.forge.requests).toEqual([]);
   });

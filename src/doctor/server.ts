@@ -1,13 +1,15 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Context } from '../context.ts';
 import { isLess, limitWords, type OpenFiles, openFilesOf } from '../machine/limits.ts';
 import { procText } from '../machine/proc.ts';
 import { run } from '../machine/spawn.ts';
+import { todoOf } from '../model/hold.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { many } from '../model/text.ts';
 import type { TmuxView } from '../model/world.ts';
+import { whyNoServerBeside } from '../tmux/server.ts';
 import { viewServer } from '../tmux/view.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -17,8 +19,12 @@ const TIMEOUT_MS = 3000;
 export async function serverFindings({ tmux, env }: Context, live: readonly Runtime[]): Promise<Finding[]> {
   const view = await viewServer(tmux, { repair: false });
   const group = view.kind === 'server' ? unitIn(procText(`${view.server_pid}/cgroup`) ?? '') : null;
+  // The first launch would meet it.
+  const why = view.kind === 'none' && existsSync(dirname(tmux.socket)) ? await whyNoServerBeside(tmux) : null;
   return [
-    server(view, live),
+    why === null
+      ? server(view, live)
+      : fail('tmux server', why, todoOf({ scope: 'host', because: 'tmux_fails' })),
     ...(view.kind === 'server' ? openFiles(openFilesOf(view.server_pid), openFilesOf('self')) : []),
     ...(group === null ? [] : [await outlives(group, env)]),
     ...linger(env, { inManager: group?.user === true }),

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readObject, realOf, textOfFile, writeAtomic } from '../machine/files.ts';
@@ -72,6 +72,14 @@ function namesSocket(argv: readonly string[] | null, socket: string): boolean {
 /** What keeps tmux from starting here; null = nothing. A server that lives is left as it is, and one that has nothing to run ends at once. */
 export async function whyNoServer(tmux: Tmux): Promise<string | null> {
   return refusalOf(await inPrivate(() => command(tmux, ['start-server'])));
+}
+
+/** The same at a name beside our socket, which is taken away again. */
+export async function whyNoServerBeside(tmux: Tmux): Promise<string | null> {
+  const socket = `${tmux.socket.replace(/\.sock$/, '')}.try`;
+  const why = await whyNoServer({ ...tmux, socket });
+  rmSync(socket, { force: true });
+  return why;
 }
 
 /** Puts a new server outside the scheduler's cgroup, where systemd offers that; else the caller starts it. */

@@ -1,12 +1,13 @@
 /** doctor does what the first launch of a project will do, and says what that would meet. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Context } from '../../src/context.ts';
 import { ok } from '../../src/doctor/finding.ts';
 import { holdFindings } from '../../src/doctor/holds.ts';
+import { serverFindings } from '../../src/doctor/server.ts';
 import { trialFindings } from '../../src/doctor/trial.ts';
 import { changeHolds } from '../../src/machine/holds.ts';
 import { placesOf } from '../../src/machine/paths.ts';
@@ -116,4 +117,23 @@ it('says what is held, and that a file which can not be read holds nothing', () 
   expect(holdFindings(places, policy, 0)).toMatchObject([
     { result: 'warn', fix: expect.stringContaining('holds.json') },
   ]);
+});
+
+it('a tmux that can not make its socket is told before the first launch; where it can, nothing is left of the try', async () => {
+  const look = async (state: string) =>
+    serverFindings(
+      {
+        tmux: { socket: join(state, 'tmux.sock'), serverFile: join(dir, 'none'), binary: 'tmux' },
+        env: {},
+      } as Context,
+      [],
+    );
+  const fine = mkdtempSync(join(dir, 't-'));
+  expect((await look(fine))[0]).toMatchObject({ result: 'ok' });
+  expect(readdirSync(fine)).toEqual([]);
+  // No file can be made there, whoever asks.
+  expect((await look('/proc'))[0]).toMatchObject({
+    result: 'fail',
+    says: expect.stringMatching(/^tmux: error creating \/proc\/tmux\.try/),
+  });
 });

@@ -88,9 +88,10 @@ test('creates, then reuses with uncommitted work and another title', async () =>
     created: true,
     warnings: [],
     proven: true,
+    fetched: true,
   });
   writeFileSync(join(first.worktree, 'work'), 'unsaved');
-  const { proven: _, ...same } = first;
+  const { proven: _, fetched: __, ...same } = first;
   expect(await made('New title')).toEqual({ ...same, created: false });
   expect(readFileSync(join(first.worktree, 'work'), 'utf8')).toBe('unsaved');
   git(first.worktree, 'add', '.');

@@ -18,6 +18,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { uniqueName } from '../model/hash.ts';
 import { stillNamed } from '../model/hold.ts';
 import type { Policy } from '../model/policy.ts';
+import type { World } from '../model/world.ts';
 import { explainError } from '../report/errors.ts';
 import { type Say, showing } from '../report/showing.ts';
 import { tickReport } from '../report/tick.ts';
@@ -144,8 +145,7 @@ async function pass(
   failpoint('observe-done');
   const held = hands === null || !dispatch ? stillNamed(seen.holds, policy) : await lookAgain(seen, hands);
   const now = { ...seen, holds: held };
-  const met =
-    hands === null && dispatch ? (await import('./rehearsed.ts')).rehearsed(now, policy, context) : now;
+  const met = dispatch ? await faultsMet(now, policy, hands, context) : now;
   const { world, plan } = await decided(met, policy, options, beingMade);
   failpoint('tick-decided');
   const outcomes = hands === null ? null : await act(plan, world, hands);
@@ -191,4 +191,12 @@ function logEnded(board: Board, tick_id: string, text: string): Promise<void> {
 
 function newTickId(): string {
   return `t-${uniqueName()}`;
+}
+
+/** What is known to be wrong before anything is decided. */
+async function faultsMet(now: World, policy: Policy, hands: Hands | null, context: Context): Promise<World> {
+  if (hands === null) return (await import('./rehearsed.ts')).rehearsed(now, policy, context);
+  const waits = now.tickets.some(({ ticket }) => ticket.status === 'todo');
+  const stands = [...policy.agents.values()].some(({ fallback }) => fallback !== null);
+  return waits && stands ? (await import('./rehearsed.ts')).stoodIn(now, hands, context.env) : now;
 }

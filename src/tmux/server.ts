@@ -1,7 +1,8 @@
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readObject, realOf, textOfFile, writeAtomic } from '../machine/files.ts';
+import { removeFileAt } from '../machine/foreign.ts';
 import { argvOf } from '../machine/proc.ts';
 import { lookAt, lookAtSelf } from '../machine/process.ts';
 import { run } from '../machine/spawn.ts';
@@ -78,7 +79,7 @@ export async function whyNoServer(tmux: Tmux): Promise<string | null> {
 export async function whyNoServerBeside(tmux: Tmux): Promise<string | null> {
   const socket = `${tmux.socket.replace(/\.sock$/, '')}.try`;
   const why = await whyNoServer({ ...tmux, socket });
-  rmSync(socket, { force: true });
+  removeFileAt(socket);
   return why;
 }
 

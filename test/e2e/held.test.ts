@@ -245,6 +245,21 @@ it('a client that is not there holds its profile alone', () => {
   expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
 });
 
+it('a client that is not there has its fallback in its place, in the very tick that finds it missing, as a dry run says', () => {
+  const more = '[agent.robot]\nkind = "command"\nargv = ["/none/robot"]\nfallback = "scripted"\n';
+  rig.configure({ more });
+  const add = (...owner: string[]) => rig.add('hold', '--agent', 'robot', ...owner);
+  const [id, own] = [add(), add('--owner', 'robot')];
+  const planned = rig.tick('dispatch', '--dry-run').dispatch;
+  const done = rig.tick();
+  expect(done).toMatchObject({
+    dispatch: [{ ticket: id, result: 'launched', evidence: { agent: 'scripted' } }],
+    skipped: [{ ticket: own, because: 'held' }],
+  });
+  expect(planned).toMatchObject([{ ticket: id, evidence: { agent: 'scripted' } }]);
+  expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
+});
+
 it('a configuration that is broken meanwhile lets nothing go, since it names no project', () => {
   breakFilter(rig.box.repo);
   expect(launched()).toMatchObject({ result: 'failed' });

@@ -94,6 +94,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'machine/holder.ts': 'openSync readFileSync rmSync writeFileSync',
     'runs/marks.ts': 'readdirSync',
     'tick/after.ts': 'rmSync',
+    'tick/clock.ts': 'rmSync',
     'tmux/dir.ts': 'mkdirSync',
     'machine/state.ts': 'mkdirSync',
   },

@@ -250,6 +250,9 @@ export const PRINTED: readonly Printed[] = [
         ),
       }),
       config_errors,
+      clock: orNull(
+        text('what other machines say of the clock of this one; null = it is not wrong by hours'),
+      ),
       leftovers: LEFTOVERS,
     }),
   },

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
+import { CLOCK_TODO, wrongClock } from '../machine/heard.ts';
 import { limitsIn } from '../machine/limits.ts';
 import type { Places } from '../machine/paths.ts';
 import { procText } from '../machine/proc.ts';
@@ -11,7 +12,7 @@ const LEAST_FILES = 256;
 
 /** What the agents take from the machine and from the user: a home, a kernel that can be asked, room in its limits. */
 export function machineFindings(places: Places, env: NodeJS.ProcessEnv): Finding[] {
-  return [home(env), kernel(places.state), ...locale(env), ...limits(), ...keychain()];
+  return [home(env), kernel(places.state), ...locale(env), ...limits(), ...clock(places), ...keychain()];
 }
 
 function home(env: NodeJS.ProcessEnv): Finding {
@@ -41,6 +42,12 @@ function home(env: NodeJS.ProcessEnv): Finding {
       'nothing, if the lines that start ticks set HOME too; else set it there',
     );
   return ok(check, HOME);
+}
+
+/** What the answers to the last ticks have told. */
+function clock(places: Places): Finding[] {
+  const wrong = wrongClock(places, Date.now());
+  return wrong === null ? [] : [warn('clock', wrong, CLOCK_TODO)];
 }
 
 function homeOfUser(): string | null {

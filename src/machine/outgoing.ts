@@ -9,14 +9,14 @@ import { hearTime } from './heard.ts';
 type Init = Omit<RequestInit, 'dispatcher'>;
 
 /** fetch, as this machine reaches others. Throws as `fetch` does; where the way there was at fault, the cause is a `NoWay`. `of`: who it is
- *  for people, where the address itself may be a secret. */
+ *  for people, where the address itself may be a secret; null = it has the clock of this machine. */
 export async function fetchOut(
   url: string | URL,
   init: Init,
-  { env = process.env, of }: { readonly env?: NodeJS.ProcessEnv; readonly of?: string } = {},
+  { env = process.env, of }: { readonly env?: NodeJS.ProcessEnv; readonly of?: string | null } = {},
 ): Promise<Response> {
   const answer = await asked(new URL(url), init, env);
-  hearTime(answer.headers, of ?? new URL(url).host, Date.now());
+  if (of !== null) hearTime(answer.headers, of ?? new URL(url).host, Date.now());
   return answer;
 }
 

@@ -79,6 +79,8 @@ export interface StatusFacts {
   readonly last_tick: { readonly id: string; readonly at_ms: number; readonly outcome: string } | null;
   readonly ticks: Ticks;
   readonly config_errors: readonly string[];
+  /** What other machines say of the clock of this one, where it is wrong by hours. */
+  readonly clock: string | null;
   /** Processes that runs which have ended left behind. */
   readonly leftovers: readonly LeftoverFacts[];
 }

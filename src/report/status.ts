@@ -45,6 +45,7 @@ function statusLines(facts: StatusFacts, shown: Shown): string[] {
     ]),
     ...launchLines(facts, shown),
     ...configLines(facts, shown),
+    ...(facts.clock === null ? [] : labelled('clock', facts.clock, shown, 'bad')),
     ...facts.accounts.flatMap((one) => labelled('account', accountText(one, shown.now_ms), shown, 'ask')),
     ...tickLines(facts, shown),
     ...section('agents', liveLines(facts.live, shown), shown),

@@ -5,6 +5,7 @@ import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { takesSlot } from '../decide/dispatch.ts';
 import { asObject, numberOf, textOf } from '../machine/files.ts';
+import { wrongClock } from '../machine/heard.ts';
 import { readHolds } from '../machine/holds.ts';
 import { readSwitches, releasesIn } from '../machine/killswitch.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
@@ -80,6 +81,7 @@ export async function statusFactsOf(
     last_tick: last === null ? null : { id: last.id, at_ms: last.finished_at_ms, outcome: last.outcome },
     ticks: ticksNow(places, policy, last?.finished_at_ms ?? null, now_ms),
     config_errors: policy.broken,
+    clock: wrongClock(places, now_ms),
   };
 }
 

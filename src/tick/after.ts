@@ -2,6 +2,7 @@ import { rmSync, statSync } from 'node:fs';
 import type { Context } from '../context.ts';
 import { monotonicMs } from '../machine/clock.ts';
 import { numberOf, readObject, textOfFile, writeAtomic } from '../machine/files.ts';
+import { hasHeard } from '../machine/heard.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { faultNote } from '../machine/paths.ts';
 import { EXIT, type ExitCode, messageOf } from '../model/errors.ts';
@@ -49,6 +50,7 @@ export function after(context: Context, wish: Wish, table: readonly FollowUp[] =
       if (over === null) await look(null, code);
       if (begun === null && code !== EXIT.ok && wish.dryRun !== true) toldBriefly(context, code);
       await run(due);
+      if (hasHeard() && wish.dryRun !== true) (await import('./clock.ts')).tellClock(context);
       return cut;
     },
   };

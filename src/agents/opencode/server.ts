@@ -40,7 +40,7 @@ export function passwordOf(session: string): string {
 
 async function ask(url: string, password: string, signal: AbortSignal): Promise<unknown> {
   const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
-  const answer = await fetchOut(url, { signal, redirect: 'error', headers: { authorization } });
+  const answer = await fetchOut(url, { signal, redirect: 'error', headers: { authorization } }, { of: null });
   if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
   if (Number(answer.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('too long an answer');
   return answer.json();

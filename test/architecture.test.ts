@@ -261,6 +261,7 @@ describe('the architecture', () => {
       'outcome',
       'busy',
       'nudge',
+      'quit',
       'hold',
       'said',
       'launch/dispatch',

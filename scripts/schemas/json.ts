@@ -203,6 +203,10 @@ export const PRINTED: readonly Printed[] = [
       slots: object('places for agents on this host', {
         used: whole('taken'),
         max: whole('limits.max_agents'),
+        living: object('all that live, whatever they do', {
+          used: whole('as far as is known'),
+          max: whole('limits.max_living, or twice max_agents'),
+        }),
         projects: record(used, 'by project'),
         agents: record(used, 'by profile'),
       }),

@@ -24,6 +24,8 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
     }
     case 'nudge':
       return (await import('./nudge.ts')).nudge(step, world, hands);
+    case 'quit':
+      return (await import('./quit.ts')).quit(step, world, hands);
     case 'limit': {
       const reason = sentence(step);
       const won = await board.limitAccount({ name: step.agent, until_ms: step.until_ms, reason }, by);

@@ -11,10 +11,14 @@ import { guarded, type Hands } from './outcome.ts';
 export async function act(plan: Plan, world: World, hands: Hands): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
   for (const step of plan.reconcile) {
+    if (step.kind === 'quit') continue;
     failpoint('heal-before');
     outcomes.push(await attempt(step, world, hands));
     failpoint('heal-done');
   }
+  // Side by side: each may have to wait for its client to end.
+  const quits = plan.reconcile.filter(({ kind }) => kind === 'quit');
+  outcomes.push(...(await Promise.all(quits.map((step) => attempt(step, world, hands)))));
   // Loaded only now: a tick without launches needs none of it.
   if (plan.dispatch.length > 0)
     outcomes.push(...(await (await import('./launch/index.ts')).dispatch(plan, world, hands)));

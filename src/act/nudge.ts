@@ -19,7 +19,7 @@ export async function nudge(step: NudgeStep, world: World, hands: Hands): Promis
 }
 
 /** The row as this tick saw it: the board has that only when the tick is over. */
-function asSeen(row: Runtime, { runtimes }: World): Runtime {
+export function asSeen(row: Runtime, { runtimes }: World): Runtime {
   const seen = runtimes.find((one) => one.row.id === row.id)?.seen;
   if (seen === undefined) return row;
   const { activity, question, turn, client_session, level, level_ms, cursor } = seen;

@@ -1,11 +1,12 @@
 import type { Fault, Hold } from '../model/hold.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
-import type { LaunchStep, NudgeStep } from '../model/plan.ts';
+import type { LaunchStep, NudgeStep, QuitStep } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Sighting, World } from '../model/world.ts';
 import type { Delivered } from './deliver/ledger.ts';
+import type { Quit } from './deliver/quit.ts';
 import type { SaidOutside } from './said.ts';
 
 /** A ticket that this tick has taken: nothing runs for it yet. */
@@ -94,6 +95,8 @@ export interface Outside {
   nudge(step: NudgeStep, ticket: Ticket, row: Runtime): Promise<Delivered>;
   /** What reports that were kept come to. */
   readonly said: SaidOutside;
+  /** Asks a client to quit by its own keys. */
+  quit(step: QuitStep, row: Runtime): Promise<Quit>;
   /** Leaves the second witness of a living agent, beside its row. */
   mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
   /** Removes the mark of a dead agent, which is evidence of nothing any more. */

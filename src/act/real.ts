@@ -4,6 +4,7 @@ import { adapterOf } from '../agents/index.ts';
 import { lacking } from '../decide/room.ts';
 import { changeHolds, forgive, readHolds } from '../machine/holds.ts';
 import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine/killswitch.ts';
+import { lookAtSelf } from '../machine/process.ts';
 import { lookAtRoom } from '../machine/room.ts';
 import { begun, configOf, type Fault, foundAgain, type Hold, holdOn } from '../model/hold.ts';
 import { sentence } from '../model/sentences.ts';
@@ -11,6 +12,7 @@ import { blocks, starterOf } from '../model/world.ts';
 import { keepLastScreen } from '../runs/last-screen.ts';
 import { readRegistered, removeMark } from '../runs/marks.ts';
 import { kindOf } from '../runs/run-file.ts';
+import { judgeRow } from '../runs/sighting.ts';
 import { programWord } from '../runs/tools.ts';
 import { closeDeadPane } from '../tmux/pane.ts';
 import type { Here } from './here.ts';
@@ -55,6 +57,14 @@ export function realOutside(here: Here): Outside {
       return deliver(here, { kind: 'nudge', ticket, row, adapter, client, text });
     },
     said: saidHere({ ...here, policyOf: () => here.policy }),
+    async quit({ ticket }, row) {
+      const { quit } = await import('./deliver/quit.ts');
+      const { clientOf } = await import('../runs/program.ts');
+      const adapter = adapterOf(kindOf(row, places, here.policy));
+      const client = clientOf(row, here.policy.agents.get(row.agent), env);
+      const me = lookAtSelf(row.host_id);
+      return quit(here, { row, ticket, adapter, client }, () => judgeRow(row, me)?.verdict === 'dead');
+    },
     mark: async (ticket, agent) => bearWitness(ticket, agent, places),
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
     closePane: (run, pane, pid) => closePane(run, pane, pid, here),

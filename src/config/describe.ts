@@ -86,7 +86,15 @@ const SAID: readonly Table<Said | string>[] = [
     ...{ name: 'limits', schema: LIMITS, header: '[limits]', sample: '[limits]', there: true },
     says: 'How much at a time, how long, how often',
     keys: {
-      max_agents: 'living agents at a time, on this host',
+      max_agents:
+        'agents at work at a time, on this host; one that has asked a person, or whose ticket is settled, is none',
+      max_living: {
+        says: 'living agents at a time, whatever they do',
+        otherwise: 'twice `max_agents`',
+        example: 8,
+      },
+      settled:
+        '`end`: a client whose ticket is `in_review`, `done` or `cancelled` is asked to quit by its own keys when a launch needs its room, else after ten minutes without a sign of life; `keep`: it stays at its prompt',
       max_launches_per_tick: 'launches of one tick',
       ttl_minutes:
         'observed silence (no event, no output) after which a living agent is parked; nothing is killed',
@@ -186,7 +194,7 @@ const SAID: readonly Table<Said | string>[] = [
         example: 'recursive',
       },
       base_max_age_days: 'a base older than this gives a warning',
-      max_agents: { says: 'living agents of this project', otherwise: NO_LIMIT, example: 2 },
+      max_agents: { says: 'agents of this project at work', otherwise: NO_LIMIT, example: 2 },
       agents_may:
         '`["done"]`: `report done` of its agents makes a ticket `done`; else it waits in `in_review` for a person',
       worktrees: {
@@ -297,7 +305,12 @@ const SAID: readonly Table<Said | string>[] = [
         says: "the profile that takes over while this one's account is limited or not ready, or its program is not there",
         example: 'codex',
       },
-      max_agents: { says: 'living agents of this profile', otherwise: NO_LIMIT, example: 2 },
+      max_agents: { says: 'agents of this profile at work', otherwise: NO_LIMIT, example: 2 },
+      settled: {
+        says: 'the same as of `[limits]`, for this profile',
+        otherwise: 'that of `[limits]`',
+        example: 'keep',
+      },
     },
   },
   {

@@ -1,6 +1,14 @@
 import * as v from 'valibot';
 import { UMASK } from '../machine/umask.ts';
-import { AGENT_KINDS, AGENTS_MAY, DEFAULT_LIMITS, DEFAULT_PREFIX, ON_IDLE, TOLD } from '../model/policy.ts';
+import {
+  AGENT_KINDS,
+  AGENTS_MAY,
+  DEFAULT_LIMITS,
+  DEFAULT_PREFIX,
+  ON_IDLE,
+  TOLD,
+  WHEN_SETTLED,
+} from '../model/policy.ts';
 
 export const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
@@ -62,6 +70,7 @@ const argv = v.pipe(
   v.minLength(1, 'must not be empty'),
 );
 const variable = text('must be the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
+const settled = v.picklist(WHEN_SETTLED, `must be one of ${WHEN_SETTLED.join(', ')}`);
 const TABLE = 'must be a table';
 
 export const MASS_DEATH = v.object(
@@ -72,6 +81,8 @@ export const MASS_DEATH = v.object(
 export const LIMITS = v.object(
   {
     max_agents: v.optional(whole(0, 1000), DEFAULT_LIMITS.max_agents),
+    max_living: v.optional(whole(0, 10_000)),
+    settled: v.optional(settled, DEFAULT_LIMITS.settled),
     max_launches_per_tick: v.optional(whole(1, 1000), DEFAULT_LIMITS.max_launches_per_tick),
     ttl_minutes: v.optional(positive(43_200), DEFAULT_LIMITS.ttl_minutes),
     max_attempts: v.optional(whole(1, 100), DEFAULT_LIMITS.max_attempts),
@@ -172,6 +183,7 @@ export const AGENT = v.object(
     max_nudges: v.optional(whole(0, 100)),
     mode: v.optional(v.picklist(MODES, `must be one of ${MODES.join(', ')}`), 'interactive'),
     fallback: v.optional(name),
+    settled: v.optional(settled),
   },
   TABLE,
 );

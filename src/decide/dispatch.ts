@@ -2,7 +2,7 @@ import type { NoFacts } from '../model/evidence.ts';
 import { agentScope, holdOn, todoOf } from '../model/hold.ts';
 import type { Verdict } from '../model/identity.ts';
 import type { DecideOptions, Skip, Step, WhyNot } from '../model/plan.ts';
-import type { AgentProfile, Limits, Policy, Project } from '../model/policy.ts';
+import { type AgentProfile, type Limits, maxLiving, type Policy, type Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type World } from '../model/world.ts';
@@ -17,7 +17,7 @@ export function decideDispatch(
   policy: Policy,
   reconciled: Reconciled,
   options: DecideOptions,
-): { readonly steps: readonly Step[]; readonly skipped: readonly Skip[] } {
+): Dispatched {
   const steps: Step[] = [];
   const skipped: Skip[] = [];
   const slots = occupied(world, reconciled);
@@ -61,7 +61,15 @@ export function decideDispatch(
       ...{ guard: guardOf(ticket), agent: profile.name, project: project.name, attempt },
     });
   }
-  return { steps, skipped };
+  const roomless = skipped.filter(({ because }) => because === 'living_limit').length;
+  return { steps, skipped, wants_room: Math.min(roomless, policy.limits.max_agents - slots.all) };
+}
+
+export interface Dispatched {
+  readonly steps: readonly Step[];
+  readonly skipped: readonly Skip[];
+  /** Launches that wait for nothing but that fewer agents live. */
+  readonly wants_room: number;
 }
 
 /** How many launches the next tick may make. A switch for everything lets the work pile up; released, it begins anew by
@@ -207,11 +215,12 @@ function heldUp({ holds }: World, { project, profile }: To): WhyNot | null {
 
 function full(
   slots: Slots,
-  { limits: { max_agents } }: Policy,
+  { limits }: Policy,
   { project, profile }: To,
   launches: number,
   limit: number,
 ): WhyNot | null {
+  const { max_agents } = limits;
   if (slots.all >= max_agents) return { because: 'no_slot', evidence: { used: slots.all, max_agents } };
   const ofProject = {
     project: project.name,
@@ -223,27 +232,38 @@ function full(
   const ofAgent = { agent: profile.name, used: slots.agent(profile.name), max_agents: profile.max_agents };
   if (ofAgent.max_agents !== null && ofAgent.used >= ofAgent.max_agents)
     return { because: 'no_slot_agent', evidence: ofAgent };
-  return launches >= limit ? bare('launch_limit') : null;
+  if (launches >= limit) return bare('launch_limit');
+  const max_living = maxLiving(limits);
+  return slots.living >= max_living
+    ? { because: 'living_limit', evidence: { living: slots.living, max_living } }
+    : null;
 }
 
 interface Slots {
   readonly all: number;
+  /** Whatever they do. */
+  readonly living: number;
   project(name: string): number;
   agent(name: string): number;
   take(project: string, agent: string): void;
 }
 
+/** Whether a runtime of this host lives, as far as is known. */
+export function mayLive({ phase }: Pick<Runtime, 'phase'>, verdict: Verdict | null): boolean {
+  return phase === 'launching' || verdict === 'alive' || verdict === 'unknown';
+}
+
 /** Whether a runtime of this host, for a ticket of that status (undefined = it could not be read), takes a slot. */
 export function takesSlot(
-  { phase }: Pick<Runtime, 'phase'>,
+  row: Pick<Runtime, 'phase'>,
   verdict: Verdict | null,
   status: TicketStatus | undefined,
 ): boolean {
-  if (phase === 'launching') return true;
+  if (row.phase === 'launching') return true;
   // A ticket in `todo` whose runtime may live (unknown, flapping) has an agent all the same.
   // A ticket that could not be read frees nothing either.
   const works = status === undefined || status === 'in_progress' || status === 'todo';
-  return works && (verdict === 'alive' || verdict === 'unknown');
+  return works && mayLive(row, verdict);
 }
 
 /** Active workers are counted from what was observed, not from statuses: an `in_progress` ticket whose
@@ -252,14 +272,19 @@ function occupied(world: World, { after, freed }: Reconciled): Slots {
   const projects = new Map<string, number>();
   const agents = new Map<string, number>();
   let all = 0;
+  let living = 0;
   const slots: Slots = {
     get all() {
       return all;
+    },
+    get living() {
+      return living;
     },
     project: (name) => projects.get(name) ?? 0,
     agent: (name) => agents.get(name) ?? 0,
     take(project, agent) {
       all += 1;
+      living += 1;
       projects.set(project, (projects.get(project) ?? 0) + 1);
       agents.set(agent, (agents.get(agent) ?? 0) + 1);
     },
@@ -268,14 +293,16 @@ function occupied(world: World, { after, freed }: Reconciled): Slots {
   for (const { row, judgement } of world.runtimes) {
     if (row.ticket_id === null || row.host_id !== world.host_id || freed.has(row.ticket_id)) continue;
     const status = tickets.get(row.ticket_id)?.status;
-    if (takesSlot(row, judgement?.verdict ?? null, status)) slots.take(row.project, row.agent);
+    const verdict = judgement?.verdict ?? null;
+    if (takesSlot(row, verdict, status)) slots.take(row.project, row.agent);
+    else if (mayLive(row, verdict)) living += 1;
   }
   for (const { ticket, project, agent, judgement } of world.sightings) {
     const status = tickets.get(ticket)?.status;
     const bound = world.runtimes.some(({ row }) => row.ticket_id === ticket);
-    if (!bound && judgement.verdict !== 'dead' && (status === 'in_progress' || status === 'todo')) {
-      slots.take(project, agent);
-    }
+    if (bound || judgement.verdict === 'dead') continue;
+    if (status === 'in_progress' || status === 'todo') slots.take(project, agent);
+    else living += 1;
   }
   return slots;
 }

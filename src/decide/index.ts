@@ -3,6 +3,7 @@ import type { Policy } from '../model/policy.ts';
 import type { World } from '../model/world.ts';
 import { decideDispatch } from './dispatch.ts';
 import { decideReconcile } from './reconcile/index.ts';
+import { givingWay } from './reconcile/settled.ts';
 
 /** The whole decision of one tick. Pure: the same world and policy give the same plan, in a dry run too. */
 export function decide(world: World, policy: Policy, options: DecideOptions): Plan {
@@ -10,11 +11,13 @@ export function decide(world: World, policy: Policy, options: DecideOptions): Pl
   const reconciled = decideReconcile(world, policy);
   const dispatched = options.dispatch
     ? decideDispatch(world, policy, reconciled, options)
-    : { steps: [], skipped: [] };
+    : { steps: [], skipped: [], wants_room: 0 };
+  const giving = givingWay(reconciled.offers, reconciled.steps, dispatched.wants_room);
+  const gives = new Set(giving.map(({ ticket }) => ticket));
   return {
-    reconcile: reconciled.steps,
+    reconcile: [...reconciled.steps, ...giving],
     dispatch: dispatched.steps,
-    skipped: [...reconciled.skipped, ...dispatched.skipped],
+    skipped: [...reconciled.skipped.filter(({ ticket }) => !gives.has(ticket)), ...dispatched.skipped],
     refresh: reconciled.refresh,
   };
 }

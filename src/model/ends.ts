@@ -12,14 +12,15 @@ interface End {
   readonly out: Exclude<CameOut, 'ended'>;
   /** Who ended it: the agent itself, a launch that came to nothing, the machine, the account, a person, or another run in its place. */
   readonly by: 'agent' | 'launch' | 'machine' | 'account' | 'person' | 'other_run';
-  /** Its client's session was cut off in the middle of its work, and is worth going on with. */
-  readonly cut_off: boolean;
+  /** Its client's session is worth going on with: it was cut off in the middle of its work, or ended by us at its prompt. */
+  readonly goes_on: boolean;
   readonly words: string;
 }
 
-/** Each: how the run came out, who ended it, whether its session was cut off, in words. */
+/** Each: how the run came out, who ended it, whether its session is worth going on with, in words. */
 export const ENDS = {
   finished: end('finished', 'agent', false, 'the agent has ended after its report or its question'),
+  settled: end('finished', 'agent', true, 'its ticket is settled, and its client was asked to quit'),
   agent_dead: end('failed', 'agent', true, 'the agent process is gone'),
   agent_exited: end('failed', 'agent', true, 'the agent ended without a report'),
   agent_killed: end('failed', 'agent', true, 'the agent was killed'),
@@ -64,8 +65,8 @@ export const ENDS = {
 /** A word that this program ends runs with. */
 export type EndReason = keyof typeof ENDS;
 
-function end(out: End['out'], by: End['by'], cut_off: boolean, words: string): End {
-  return { out, by, cut_off, words };
+function end(out: End['out'], by: End['by'], goes_on: boolean, words: string): End {
+  return { out, by, goes_on, words };
 }
 
 export function isEndReason(word: string): word is EndReason {
@@ -93,9 +94,9 @@ export function isFailedLaunch(reason: string | null): boolean {
   return endOf(reason)?.by === 'launch';
 }
 
-/** Whether the session of a run with this end is worth going on with: it was cut off, and did not give up. */
-export function wasCutOff(reason: string | null): boolean {
-  return endOf(reason)?.cut_off ?? false;
+/** Whether the session of a run with this end is worth going on with. */
+export function goesOn(reason: string | null): boolean {
+  return endOf(reason)?.goes_on ?? false;
 }
 
 /** For people: `finished`, `failed: agent_exited`, `ended: reverted`. */

@@ -15,7 +15,7 @@ import type { IdentityReason, ProcessIdentity } from './identity.ts';
 import type { Lacking } from './room.ts';
 import type { ReportedTo, Said } from './said.ts';
 import type { TicketStatus } from './ticket.ts';
-import type { ActivityView, Sighting } from './world.ts';
+import type { ActivityView, Sighting, Stays } from './world.ts';
 
 /** What the guard of a step repeats: a ticket as it was observed. */
 export interface TicketGuard {
@@ -66,6 +66,8 @@ export type Step =
   | (OfRun<'park', 'silent_past_ttl', AtWork> & { readonly turn: number })
   // Its agent is told to go on.
   | (OfRun<'nudge', 'idle_without_report' | 'limit_over', AtWork> & { readonly turn: number })
+  // Its client is asked to quit: the ticket is settled.
+  | OfRun<'quit', 'settled_for_long' | 'launch_waits', AtWork>
   // Its work goes to review.
   | OfRun<'submit', 'idle_without_report', AtWork>
   | OfRun<'submit', 'finished_without_report', Through>
@@ -88,7 +90,7 @@ export type Step =
       readonly process: ProcessIdentity;
     })
   // The row ends, and the ticket stays.
-  | (Act<'end', CauseOfDeath | FailedLaunch | 'agent_finished', RowEnd> & {
+  | (Act<'end', CauseOfDeath | FailedLaunch | 'agent_finished' | 'settled', RowEnd> & {
       readonly runtime: RuntimeGuard;
       readonly end: RunEnd;
     })
@@ -157,6 +159,7 @@ type Wait = { readonly agent: string | null; readonly from_ms: number; readonly 
 
 export type LaunchStep = Extract<Step, { kind: 'launch' }>;
 export type NudgeStep = Extract<Step, { kind: 'nudge' }>;
+export type QuitStep = Extract<Step, { kind: 'quit' }>;
 
 export type Because = Step['because'];
 
@@ -181,6 +184,7 @@ export type WhyNot =
   | Why<'no_slot', Taken>
   | Why<'no_slot_project', Taken & { readonly project: string }>
   | Why<'no_slot_agent', Taken & { readonly agent: string }>
+  | Why<'living_limit', { readonly living: number; readonly max_living: number }>
   | Why<'launch_limit' | 'ramping_up'>
   | Lacking
   // Everything is held.
@@ -199,7 +203,7 @@ export type WhyNot =
   | Why<'launching', { readonly launching_ms: number; readonly since?: string }>
   | Why<'owner_changed', { readonly owner: string | null }>
   | Why<'flapping', { readonly heals: number }>
-  | Why<'alive_though_settled', { readonly status: TicketStatus }>
+  | Why<'alive_though_settled', { readonly status: TicketStatus; readonly stays?: Stays }>
   | Why<'taken_by_person' | 'run_lost', { readonly worker_pid: number | null }>
   | Why<BusyElsewhere | 'runtime_busy_elsewhere', Sighted>;
 

@@ -29,7 +29,12 @@ export interface Policy {
 }
 
 export interface Limits {
+  /** Of those that work. */
   readonly max_agents: number;
+  /** Of all that live: also of those that have asked, or whose ticket is settled. null = twice `max_agents`. */
+  readonly max_living: number | null;
+  /** What becomes of clients whose ticket is settled, where their profile does not say. */
+  readonly settled: WhenSettled;
   readonly max_launches_per_tick: number;
   readonly ttl_minutes: number;
   readonly max_attempts: number;
@@ -54,6 +59,15 @@ export interface Limits {
   readonly max_usd_per_ticket: number | null;
   readonly max_tokens_per_day: number | null;
   readonly max_tokens_per_ticket: number | null;
+}
+
+/** `end`: a client whose ticket is settled is asked to quit; `keep`: it stays at its prompt. */
+export const WHEN_SETTLED = ['end', 'keep'] as const;
+export type WhenSettled = (typeof WHEN_SETTLED)[number];
+
+/** How many agents may live at a time. */
+export function maxLiving({ max_living, max_agents }: Limits): number {
+  return max_living ?? 2 * max_agents;
 }
 
 /** How many early deaths of different tickets in how many minutes switch launches off; a count of 0 = none do. */
@@ -211,6 +225,8 @@ export interface AgentProfile {
   readonly mode: 'interactive' | 'headless';
   /** The profile that takes over while this one's account is limited or not ready, or it is held. */
   readonly fallback: string | null;
+  /** null = as `[limits]` says. */
+  readonly settled: WhenSettled | null;
 }
 
 export const ON_IDLE = ['auto', 'needs_input', 'review', 'nudge', 'leave'] as const;
@@ -219,6 +235,8 @@ export type OnIdle = (typeof ON_IDLE)[number];
 
 export const DEFAULT_LIMITS: Limits = {
   max_agents: 4,
+  max_living: null,
+  settled: 'end',
   max_launches_per_tick: 4,
   ttl_minutes: 90,
   max_attempts: 3,

@@ -55,6 +55,8 @@ export interface PromptData {
     readonly branch: string | null;
     readonly reason: string;
     readonly words: string;
+    /** It had ended its work, and nothing has cut it off. */
+    readonly through?: boolean;
   } | null;
   /** null = the worktree is new, or there is nothing to say of it. */
   readonly left: AsLeft | null;
@@ -168,6 +170,8 @@ function previousBlock({ previous, resumed, fence }: PromptData): string {
   if (previous === null) return '';
   const where =
     previous.branch === null ? '' : ` Its work, if any, is on the branch ${oneLine(previous.branch, 200)}.`;
+  if (resumed && previous.through === true)
+    return `You have worked on this in this very session, and had ended your work.${where} Go on from there.`;
   if (resumed)
     return `You have worked on this in this very session. It was cut off: ${oneLine(previous.reason, 200)}.${where} Go on where you were.`;
   const told = `An earlier attempt ended: ${oneLine(previous.reason, 200)}.${where} Look at what it left before you start.`;

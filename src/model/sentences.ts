@@ -82,6 +82,9 @@ export const SENTENCES = {
   agent_exited: exits(ENDS.agent_exited.words),
   agent_killed: exits(ENDS.agent_killed.words),
   agent_finished: exits(ENDS.finished.words),
+  settled: [ENDS.settled.words],
+  settled_for_long: ['its ticket is settled, and it has been silent for ten minutes: it is asked to quit'],
+  launch_waits: ['its ticket is settled, and a launch waits for its room: it is asked to quit'],
   rebooted: [ENDS.rebooted.words],
   tmux_server_lost: [ENDS.tmux_server_lost.words],
   report_kept: [
@@ -132,6 +135,10 @@ export const SENTENCES = {
   no_slot: ['every slot is taken'],
   no_slot_project: ['every slot of its project is taken'],
   no_slot_agent: ['every slot of its agent profile is taken'],
+  living_limit: [
+    'too many agents live',
+    'too many agents live ({living} of {max_living}): those that have asked, or whose tickets are settled, count as well',
+  ],
   launch_limit: ['this tick has launched as many as it may'],
   ramping_up: ['after a halt launches begin anew by ones, twos and fours: a later tick takes it'],
   low_memory: [
@@ -164,6 +171,7 @@ export const SENTENCES = {
   flapping: ['it was healed too often in half an hour: somebody else keeps resetting it'],
   alive_though_settled: [
     'its agent is alive though the ticket is settled',
+    'its agent is alive though the ticket is {status}, and not asked to quit ({stays})',
     'its agent is alive though the ticket is {status}',
   ],
   taken_by_person: ['a person works on it: no run belongs to it'],

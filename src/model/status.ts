@@ -52,7 +52,10 @@ export interface StatusFacts {
     readonly error: string | null;
     readonly next_at_ms: number | null;
   }[];
+  /** Agents at work. */
   readonly slots: Used & {
+    /** All that live, as far as is known, whatever they do. */
+    readonly living: Used;
     readonly projects: Readonly<Record<string, Used>>;
     readonly agents: Readonly<Record<string, Used>>;
   };

@@ -87,7 +87,26 @@ export interface ObservedRuntime {
   /** Of a row in phase `launching`: the tick that claimed it has ended, and neither a pane nor a launcher nor a process of the
    *  run is left, so that no agent can come of it. */
   readonly abandoned: boolean;
+  /** Whether a client whose ticket is settled may be asked to quit, or why not; null = not looked at. */
+  readonly may_quit: 'yes' | Stays | null;
+  /** Of a process that has ended: it had been asked to quit. */
+  readonly asked_to_quit: boolean;
 }
+
+/** Why a client whose ticket is settled is not asked to quit. */
+export type Stays =
+  /** Nothing can be typed at it from here: a server has started it, or tmux does not show its pane. */
+  | 'no_pane'
+  | 'attached'
+  /** A person has left its pane in a mode of tmux, such as scrolled back. */
+  | 'in_a_mode'
+  | 'text_in_composer'
+  /** Its screen does not show where it takes a text: a dialog may be open. */
+  | 'composer_unseen'
+  /** The tip of its branch is not out yet, or something else of its review is due. */
+  | 'not_published'
+  /** It was asked before, and lives. */
+  | 'did_not_quit';
 
 /** A living or dead process that carries a ticket's mark though the board has no live row for it. */
 export interface Sighting {

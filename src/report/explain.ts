@@ -106,6 +106,8 @@ const THEN: Partial<Record<SkipBecause, string>> = {
   no_slot_agent: ': a tick launches it when an agent of that profile has ended',
   low_memory: ': a tick launches it when there is more',
   under_pressure: ': a tick launches it when there is less of it',
+  living_limit:
+    ': a tick launches it when one of them has ended; max_living of [limits] says how many there may be, and questions that are answered make room',
   launch_limit: ': the next ones take it (max_launches_per_tick)',
   account_limited: ': a tick launches it when the limit is over',
 };

@@ -51,7 +51,8 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
     case 'no_slot':
     case 'no_slot_project':
     case 'no_slot_agent':
-      return [['mc-pickup status', 'who has the slots']];
+    case 'living_limit':
+      return [['mc-pickup status', 'who has the slots, and who lives']];
     case 'low_memory':
     case 'under_pressure':
       return [['mc-pickup status', 'which agents live; what else takes it is yours to see']];

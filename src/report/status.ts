@@ -95,7 +95,13 @@ function slotLines({ slots }: StatusFacts, shown: Shown): string[] {
     Object.entries(all)
       .filter(([, { used, max }]) => max !== null || used > 0)
       .map(([name, used]) => one(`${kind} ${name} `, used));
-  const words = [one('', slots), ...named('project', slots.projects), ...named('agent', slots.agents)];
+  const lives = slots.living.used > slots.used ? [one('living ', slots.living)] : [];
+  const words = [
+    one('', slots),
+    ...lives,
+    ...named('project', slots.projects),
+    ...named('agent', slots.agents),
+  ];
   return under('slots', flow(words, shown.columns - LABEL, '', shown.color), shown);
 }
 

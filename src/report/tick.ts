@@ -132,6 +132,7 @@ function plannedAfter(step: Step): TicketStatus | null {
     case 'retry':
       return step.to.status;
     case 'nudge':
+    case 'quit':
     case 'end':
     case 'limit':
     case 'unready':

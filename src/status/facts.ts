@@ -3,7 +3,7 @@ import { withMade } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
-import { takesSlot } from '../decide/dispatch.ts';
+import { mayLive, takesSlot } from '../decide/dispatch.ts';
 import { asObject, numberOf, textOf } from '../machine/files.ts';
 import { wrongClock } from '../machine/heard.ts';
 import { readHolds } from '../machine/holds.ts';
@@ -13,7 +13,7 @@ import type { Evidence } from '../model/evidence.ts';
 import { holdFacts, stillNamed } from '../model/hold.ts';
 import { leftoverFacts } from '../model/leftover.ts';
 import type { SkipBecause } from '../model/plan.ts';
-import type { Policy } from '../model/policy.ts';
+import { maxLiving, type Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { reasonWords, sentence } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Used } from '../model/status.ts';
@@ -172,12 +172,13 @@ function slotsOf(
   host: string,
   { limits, projects, agents }: Policy,
 ): StatusFacts['slots'] {
-  const taken = seen.filter(({ row, verdict, ticket }) => {
-    if (row.host_id !== host) return false;
+  const mine = seen.flatMap(({ row, verdict, ticket }) => {
+    if (row.host_id !== host || row.ticket_id === null) return [];
     const judged =
       verdict === 'alive' || verdict === 'unknown' || verdict === 'dead' || verdict === 'not_mine';
-    return row.ticket_id !== null && takesSlot(row, judged ? verdict : null, ticket?.status);
+    return [{ row, verdict: judged ? verdict : null, status: ticket?.status }];
   });
+  const taken = mine.filter(({ row, verdict, status }) => takesSlot(row, verdict, status));
   const each = (
     names: Iterable<{ readonly name: string; readonly max_agents: number | null }>,
     of: (row: Runtime) => string,
@@ -191,6 +192,7 @@ function slotsOf(
   return {
     used: taken.length,
     max: limits.max_agents,
+    living: { used: mine.filter(({ row, verdict }) => mayLive(row, verdict)).length, max: maxLiving(limits) },
     projects: each(projects.values(), ({ project }) => project),
     agents: each(agents.values(), ({ agent }) => agent),
   };

@@ -38,6 +38,19 @@ export function hasCommits(worktree: string, branch: string | null): boolean | n
   return found.length === 0 && made === null ? null : found.some((tip) => tip !== start);
 }
 
+/** Whether this commit is all that a worktree has come to, on the ticket's branch or wherever HEAD is. Read from git's files alone. */
+export function isAtTip(worktree: string, branch: string | null, commit: string): boolean {
+  const own = gitDir(worktree);
+  const head = own === null ? null : line(join(own, 'HEAD'));
+  if (own === null || head === null) return false;
+  const on = /^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null;
+  const at = on === null ? sha(head) : tipOf(own, on);
+  if (at === commit) return true;
+  // HEAD is elsewhere: on somebody's commits, or on some that were made since.
+  const mine = branch === null ? null : tipOf(own, `refs/heads/${branch}`);
+  return mine === commit && at !== null && madeIn(own)?.has(at) === false;
+}
+
 /** What HEAD of a git dir is on, in words: `main at 0123456789ab`; null = it cannot be told. */
 export function headOf(own: string): string | null {
   const head = line(join(own, 'HEAD'));

@@ -30,6 +30,7 @@ const profile: AgentProfile = {
   max_nudges: 0,
   mode: 'interactive',
   fallback: null,
+  settled: null,
 };
 /** `knows`: whether its Node has the option that launchers use. */
 function stage(prompt: string, exit: number, knows = true) {

@@ -324,6 +324,7 @@ function profile(change: Partial<AgentProfile> = {}): AgentProfile {
     max_nudges: 2,
     mode: 'interactive',
     fallback: null,
+    settled: null,
     ...change,
   };
 }

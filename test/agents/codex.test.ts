@@ -32,6 +32,7 @@ const profile: AgentProfile = {
   max_nudges: 2,
   mode: 'interactive',
   fallback: null,
+  settled: null,
 };
 const context = {
   runDir: '/state/runs/r1',

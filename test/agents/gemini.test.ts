@@ -52,6 +52,7 @@ describe('what Gemini CLI is started with', () => {
     max_nudges: 0,
     mode: 'interactive',
     fallback: null,
+    settled: null,
   };
 
   it('is a new session of our id, with the prompt as its last word', () => {

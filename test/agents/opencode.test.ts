@@ -41,6 +41,7 @@ const profile: AgentProfile = {
   max_nudges: 0,
   mode: 'interactive',
   fallback: null,
+  settled: null,
 };
 
 describe('the launch', () => {

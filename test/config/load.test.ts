@@ -56,6 +56,7 @@ test('a small configuration with its defaults', () => {
   });
   expect(policy.agents.get('s')).toEqual({
     name: 's',
+    settled: null,
     kind: 'command',
     argv: ['/bin/true'],
     env: {},

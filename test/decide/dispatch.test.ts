@@ -257,6 +257,7 @@ describe('slots', () => {
             seen: alive.seen,
             server_lost: false,
             ...{ has_commits: null, survivor: null, program: null, abandoned: false },
+            ...{ may_quit: null, asked_to_quit: false },
           },
         ],
       },

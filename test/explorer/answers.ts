@@ -3,7 +3,16 @@ import type { RegisterRequest } from '../../src/board/port/index.ts';
 import type { TmuxView } from '../../src/model/world.ts';
 import { witnesses } from '../../src/runs/sighting.ts';
 import { HOST } from '../support/builders.ts';
-import { type Machine, type Mark, type Process, paneOf, serverPid, startPane, ticketOf } from './machine.ts';
+import {
+  exit,
+  type Machine,
+  type Mark,
+  type Process,
+  paneOf,
+  serverPid,
+  startPane,
+  ticketOf,
+} from './machine.ts';
 import { type Blind, bootName, type Look, type Op, sighting } from './ticks.ts';
 
 export interface Answer {
@@ -24,6 +33,12 @@ export function answerOf({ name, args }: Op, machine: Machine, blind: Blind = {}
       return { value: null, machine };
     case 'start':
       return { value: { ok: true, pid: machine.next_pid }, machine: startPane(machine, first) };
+    case 'quit': {
+      const works = machine.activity[first]?.activity !== 'idle' && blind.settledNotLooked !== true;
+      const client = machine.processes.find(({ run, as }) => run === first && as === 'agent');
+      if (client === undefined || works) return { value: { outcome: 'stays', why: 'it works' }, machine };
+      return { value: { outcome: 'gone' }, machine: exit(machine, client) };
+    }
     case 'mark': {
       const [ticket, run, pid, start] = args as [string, string, number, string];
       const mark: Mark = { run, pid, start, boot: machine.boot };

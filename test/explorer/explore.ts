@@ -518,6 +518,11 @@ export class Explorer {
             : []),
         ];
       }
+      case 'quit': {
+        const { value, machine: after } = answerOf({ name, args }, machine, this.#ablation.blind ?? {});
+        const left = { outcome: 'did_not_quit', why: 'it lives' };
+        return [plain(value, after), ...(may ? [plain(left, machine, ' (it lives on)', true)] : [])];
+      }
       case 'registered': {
         const row = this.#boards.rows(state.board).runtimes.find(({ id }) => id === args[0]);
         return [plain(row !== undefined && row.registered_at_ms !== null)];
@@ -566,6 +571,13 @@ export class Explorer {
     if (op.name === 'nudge') {
       const { nudges = 0 } = this.#machine(after.machine).activity[String(op.args[0])] ?? FRESH;
       if (nudges > 1) return `${String(op.args[0])} is nudged ${nudges} times, and may be once`;
+    }
+    if (op.name === 'quit') {
+      const run = String(op.args[0]);
+      const { processes, activity } = this.#machine(before.machine);
+      const lived = processes.some((one) => one.run === run && one.as === 'agent');
+      const lives = this.#machine(after.machine).processes.some((one) => one.run === run);
+      if (lived && !lives && activity[run]?.activity !== 'idle') return `${run} is ended while it works`;
     }
     if (before.board === after.board) return null;
     const limited = old.accounts.some(({ not_before_at_ms }) => (not_before_at_ms ?? 0) > NOW);

@@ -86,6 +86,8 @@ export interface Blind {
   readonly keptNotRead?: boolean;
   /** What has been silent for too long is dead. */
   readonly silentIsDead?: boolean;
+  /** A client that was seen at its prompt is ended whatever it does by then. */
+  readonly settledNotLooked?: boolean;
 }
 
 export const AGENT = 'robot';
@@ -260,6 +262,7 @@ function outsideOf(ask: Ask): Outside {
     expect: async () => {},
     start: (...args) => ask('start', args) as never,
     registered: (...args) => ask('registered', args) as never,
+    quit: (_, row) => ask('quit', [row.mark]) as never,
     nudge: (_, __, row) => ask('nudge', [row.mark]) as never,
     said: {
       doneAs: async () => ({ to: 'in_review' }),
@@ -314,6 +317,7 @@ function worldOf(tmux: TmuxView, snapshot: Snapshot, look: Look, blind: Blind): 
       has_commits: false,
       survivor,
       program: null,
+      ...{ may_quit: 'yes', asked_to_quit: false },
       abandoned:
         blind.launchersNotSought !== true && panesPane(row, panes) === null && isAbandoned(row, look),
     };

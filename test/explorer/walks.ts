@@ -16,6 +16,11 @@ const NUDGES: Scene = {
 const LIMITS: Scene = { happens: ['limit', 'ends', 'turn', 'server'] };
 const LIMITED_QUEUE: Scene = { tickets: 2, policy: { max_agents: 1 }, happens: ['limit', 'ends'] };
 const PARKS: Scene = { policy: { ttl_minutes: 1 }, happens: ['ends', 'turn', 'dialog', 'person'] };
+const SETTLES: Scene = {
+  tickets: 2,
+  policy: { max_agents: 1, max_living: 1 },
+  happens: ['reports', 'turn'],
+};
 const KILLED: Scene = { killedOnly: true };
 const LIVES_ON: Scene = { happens: ['lives-on', 'leader-ends', 'ends', 'server', 'person'] };
 const KEPT: Scene = { happens: ['kept', 'reports', 'ends', 'person'] };
@@ -48,6 +53,7 @@ export const WALKS: readonly Walk[] = [
   { ticks: 2, overlap: 2, crashes: 2, events: 2, states: ALL, scene: LIMITS, with: 'limits' },
   { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL, scene: PARKS, with: 'parks' },
   { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL, scene: KEPT, with: 'kept reports' },
+  { ticks: 3, overlap: 1, crashes: 0, events: 3, states: ALL, scene: SETTLES, with: 'settled clients' },
   { ticks: 1, overlap: 1, crashes: 1, events: 3, states: ALL },
 ];
 
@@ -155,6 +161,11 @@ export const ABLATIONS: readonly (readonly [string, Ablation, Bounds])[] = [
     'a zombie of which another thread works lives',
     { blind: { zombieIsDead: true } },
     { ticks: 2, overlap: 1, crashes: 0, events: 1, states: ALL, scene: LIVES_ON },
+  ],
+  [
+    'a settled client that works again is not ended',
+    { blind: { settledNotLooked: true } },
+    { ticks: 3, overlap: 1, crashes: 0, events: 3, states: ALL, scene: SETTLES },
   ],
   [
     'the runtime is believed, also where two other programs work against each other',

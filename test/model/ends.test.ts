@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { cameOut, ENDS, endWords, isDeath, isFailedLaunch, wasCutOff } from '../../src/model/ends.ts';
+import { cameOut, ENDS, endWords, goesOn, isDeath, isFailedLaunch } from '../../src/model/ends.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const reasons = Object.keys(ENDS);
@@ -34,15 +34,16 @@ describe('the end reasons', () => {
     expect(['finished', 'agent_exited', 'reverted', null].map(endWords)).toEqual([
       ...['finished', 'failed: agent_exited', 'ended: reverted', 'ended: unknown'],
     ]);
-    for (const is of [isDeath, isFailedLaunch, wasCutOff])
+    for (const is of [isDeath, isFailedLaunch, goesOn])
       expect([is('reverted'), is(null)]).toEqual([false, false]);
   });
 
-  it('count as deaths, as failed launches and as cut off where they did before there was one list', () => {
+  it('count as deaths, as failed launches, and have a session that is gone on with, where they are meant to', () => {
     expect(reasons.filter(isDeath)).toEqual(['agent_dead', 'agent_exited', 'agent_killed']);
     expect(reasons.filter(isFailedLaunch)).toEqual(['launch_failed', 'launch_deadline', 'environment']);
-    expect(reasons.filter(wasCutOff)).toEqual([
+    expect(reasons.filter(goesOn)).toEqual([
       ...[
+        'settled',
         'agent_dead',
         'agent_exited',
         'agent_killed',

@@ -377,6 +377,28 @@ for (const kind of chosenClients()) {
       },
     );
 
+    scenario('settled: the client quits by its own keys, and a rework goes on with its session', async () => {
+      const one = await open('on_idle = "review"');
+      const id = await launched(one, `${MARK} [[say all done]]`);
+      await one.untilStatus(id, 'in_review', 60_000);
+      const first = live(one, id);
+      await one.ticking(() => {
+        one.box.sql('UPDATE hosts SET mono_ms = mono_ms - 120000'); // two minutes of observed time
+        return one.live(id) === undefined;
+      }, 'its client to quit');
+      expect(
+        one.box.sql('SELECT end_reason, exit_code FROM runtime_sessions WHERE id = ?', first.id),
+      ).toEqual([{ end_reason: 'settled', exit_code: 0 }]);
+      expect(one.processes(first.mark)).toEqual([]);
+      expect(one.ticket(id)).toMatchObject({ status: 'in_review', attempts: 0 });
+      expect(await one.run('ticket', 'rework', id, '--message', 'once-more-marker')).toMatchObject({
+        code: 0,
+      });
+      await one.ticking(() => one.live(id) !== undefined, 'the rework');
+      await began(one, id, 'once-more-marker', 1);
+      expect(live(one, id).resumed).toBe(first.client_session);
+    });
+
     scenario('stop ends all of it', async () => {
       const one = await open();
       const id = await launched(one, `${MARK} [[shell echo begun >begun; sleep 300]]`);

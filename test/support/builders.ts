@@ -228,6 +228,7 @@ export function observed(
     judgement: row.phase === 'launching' ? null : JUDGED.alive,
     pane: null,
     ...{ server_lost: false, has_commits: null, survivor: null, program: null, abandoned: false },
+    ...{ may_quit: null, asked_to_quit: false },
     ...rest,
     seen: {
       activity: row.activity,
@@ -322,6 +323,7 @@ export function aProfile(over: Partial<AgentProfile> = {}): AgentProfile {
     max_nudges: 2,
     mode: 'interactive',
     fallback: null,
+    settled: null,
     ...over,
   };
 }
@@ -495,6 +497,8 @@ function applyStep(world: World, step: Step): World {
       const wait = { not_before_at_ms: step.to_ms, wait_since_ms: world.now_ms };
       return step.agent === null ? ticket(world, step.ticket, wait) : account(world, step.agent, wait);
     }
+    // It ends, or not: the next look tells.
+    case 'quit':
     case 'launch':
       return world;
   }

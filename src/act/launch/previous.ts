@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Adapter } from '../../agents/index.ts';
 import { sessionId } from '../../agents/session.ts';
-import { type EndReason, wasCutOff } from '../../model/ends.ts';
+import { cameOut, type EndReason, goesOn } from '../../model/ends.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import { lastLines } from '../../model/text.ts';
 import type { Ticket } from '../../model/ticket.ts';
@@ -18,6 +18,8 @@ export interface Past {
   readonly words: string;
   /** Sessions that its client has been found not to have any more. */
   readonly lost: ReadonlySet<string>;
+  /** It had ended its work, and nothing has cut it off. */
+  readonly through: boolean;
 }
 
 const LOST = 'session_lost' satisfies EndReason;
@@ -43,7 +45,8 @@ export async function lastAttempt(
   const words = lastLines(textOfRun(join(places.runs, row.mark), 'screen.txt') ?? '', 20, 2000);
   const exit =
     row.exit_signal !== null ? `signal ${row.exit_signal}` : `exit code ${row.exit_code ?? 'unknown'}`;
-  return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words, lost };
+  const through = cameOut(row.end_reason) === 'finished';
+  return { row, branch: row.branch, reason: `${row.end_reason ?? 'ended'} (${exit})`, words, lost, through };
 }
 
 /** The client's own session of the run before, where the same client can continue it in the same place. A run that was
@@ -59,7 +62,7 @@ export function sessionToContinue(
   const session = sessionId(profile.kind, past.client_session);
   if (session === null || lost.has(session) || past.kind !== profile.kind || past.agent !== profile.name)
     return null;
-  if (past.turn === 0 || past.ticket_id !== ticket.id || !wasCutOff(past.end_reason)) return null;
+  if (past.turn === 0 || past.ticket_id !== ticket.id || !goesOn(past.end_reason)) return null;
   // A client keeps its sessions by where it was started.
   if (began !== start) return null;
   const look = { runDir: join(places.runs, past.mark), worktree: began, env, session };

@@ -16,10 +16,12 @@ import {
   type Pair,
   profileOf,
   type Scene,
+  silenceOf,
   skip,
   together,
 } from './cell.ts';
 import { refreshed } from './refresh.ts';
+import { settled } from './settled.ts';
 
 /** A cell of a living agent whose ticket waits or works: what is seen of it and of its account is kept, and a ticket that is in other
  *  hands by now is left alone. */
@@ -32,11 +34,8 @@ export function living(decides: Decides): Decides {
   });
 }
 
-/** A ticket that a person or a report has settled stays so: its agent is shown. */
-export const aliveThoughSettled: Decides = kept(({ seen, view }) => {
-  const { id, status } = view.ticket;
-  return skip(id, seen.row.id, { because: 'alive_though_settled', evidence: { status } });
-});
+/** A ticket that a person or a report has settled stays so: its agent is asked to quit in its time, and shown till then. */
+export const aliveThoughSettled: Decides = kept(settled);
 
 /** Beside what a cell decides, what was seen of the row and of its account is kept. Where the client lives on in another process
  *  nothing else is decided. */
@@ -44,7 +43,7 @@ function kept(decides: Decides): Decides {
   return (pair, scene) => {
     const { seen } = pair;
     if (seen.survivor !== null) return livesOn(pair, scene);
-    const now = { alive: true, silent_ms: silenceOf(seen, scene), launching_ms: seen.row.launching_ms };
+    const now = { alive: true, silent_ms: silenceOf(seen, scene.world), launching_ms: seen.row.launching_ms };
     return together(refreshed(seen, now, scene), accountOf(seen, scene), decides(pair, scene));
   };
 }
@@ -78,7 +77,7 @@ export function aliveInTodo(pair: Pair): Cell {
  *  `in_progress`. */
 export function aliveInNeedsInput(pair: Pair, scene: Scene): Cell {
   // A level, not the edge of a single tick: a tick that was cut off after it had stored the activity lost the edge.
-  const active = silenceOf(pair.seen, scene) < ttlOf(scene);
+  const active = silenceOf(pair.seen, scene.world) < ttlOf(scene);
   const because = whyBack(pair.seen, pair.view.ticket, active);
   return because === null ? NOTHING : normalize(pair, because);
 }
@@ -130,7 +129,7 @@ function normalize({ seen, view: { ticket, heals } }: Pair, because: Healed): Ce
 export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: Scene): Cell {
   const { row, seen } = observed;
   const { turn, activity } = seen;
-  const silent_ms = silenceOf(observed, scene);
+  const silent_ms = silenceOf(observed, scene.world);
   const base = {
     ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row) },
     evidence: { activity, pid: row.pid, silent_ms },
@@ -188,13 +187,6 @@ function afterTurn(
   if (seen.limited_until_ms !== null && may) return 'nudge'; // cut off by a limit that is over now
   if (on_idle === 'review' || (on_idle === 'auto' && has_commits === true)) return 'submit';
   return may && (on_idle === 'auto' || on_idle === 'nudge') ? 'nudge' : 'ask';
-}
-
-/** Observed time without any event or output. */
-function silenceOf({ row, pane, seen }: ObservedRuntime, { world }: Scene): number {
-  const output = pane?.output_at_s ?? null;
-  const stirred = seen.fresh > 0 || (output !== null && output !== row.output_at_s);
-  return stirred ? 0 : row.silent_ms + world.delta_ms;
 }
 
 function ttlOf({ policy }: Scene): number {

@@ -1,4 +1,5 @@
 import type {
+  QuitStep,
   Refresh,
   RetryTo,
   RunEnd,
@@ -38,6 +39,8 @@ export interface Cell {
   /** A profile that is found unable to take a ticket. */
   readonly closes?: { readonly agent: string; readonly why: Unable };
   /** What counts toward mass death, and toward a hold of launches. */
+  /** Where a launch needs its room, this follows. */
+  readonly offers?: QuitStep;
   readonly early?: Death;
   readonly loss?: Loss;
 }
@@ -206,6 +209,16 @@ export function sightingOf({ id }: TicketFacts, { world }: Scene): Sighting | nu
 /** The killswitch of level `all` that covers this ticket: nothing may be done with it; null = there is none. */
 export function stopOf({ project }: TicketFacts, agent: string, { stops }: Scene): Switch | null {
   return blocks(stops, project, agent);
+}
+
+/** Observed time without any event or output. */
+export function silenceOf(
+  { row, pane, seen }: Pick<ObservedRuntime, 'row' | 'pane' | 'seen'>,
+  { delta_ms }: Pick<World, 'delta_ms'>,
+): number {
+  const output = pane?.output_at_s ?? null;
+  const stirred = seen.fresh > 0 || (output !== null && output !== row.output_at_s);
+  return stirred ? 0 : row.silent_ms + delta_ms;
 }
 
 /** The ticket as it is after a step that moves it there. */

@@ -1,6 +1,6 @@
 import { EARLY_MS } from '../../model/breaker.ts';
 import { isDeath } from '../../model/ends.ts';
-import type { TicketFacts } from '../../model/ticket.ts';
+import { SETTLED, type TicketFacts } from '../../model/ticket.ts';
 import type { ObservedRuntime } from '../../model/world.ts';
 import { accountOf } from './accounts.ts';
 import {
@@ -23,12 +23,17 @@ import {
   together,
 } from './cell.ts';
 
-/** A dead agent whose ticket waits for a person, or is settled: it had reported or asked, and has finished. */
-export const finished: Decides = ({ seen, view: { ticket } }, scene) =>
-  together(
+/** A dead agent whose ticket waits for a person, or is settled: it had reported or asked, and has finished, or it was asked to quit. */
+export const finished: Decides = ({ seen, view: { ticket } }, scene) => {
+  const asked = seen.asked_to_quit && SETTLED.has(ticket.status);
+  const [because, end_reason] = asked
+    ? (['settled', 'settled'] as const)
+    : (['agent_finished', 'finished'] as const);
+  return together(
     lossOf(seen, ticket, scene),
-    end(seen.row, ticket, 'agent_finished', { end_reason: 'finished', ...exitOf(seen) }),
+    end(seen.row, ticket, because, { end_reason, ...exitOf(seen) }),
   );
+};
 
 /** A dead agent whose ticket waits for a person: it has finished by its question, unless a person has answered that. Then it was at work. */
 export const diedAsking: Decides = (pair, scene) =>

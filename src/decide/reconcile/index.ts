@@ -10,7 +10,7 @@
  * A cell returns what it decides; nothing is written on the way, and `put` puts the cells together.
  */
 import type { Verdict } from '../../model/identity.ts';
-import type { Refresh, Skip, Step } from '../../model/plan.ts';
+import type { QuitStep, Refresh, Skip, Step } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { TicketFacts, TicketStatus } from '../../model/ticket.ts';
 import { type ObservedRuntime, panesOf, type TicketView, type World } from '../../model/world.ts';
@@ -40,6 +40,8 @@ export interface Reconciled {
   readonly held: Held | null;
   /** Profiles that this pass found unable to take a ticket, and why. */
   readonly closed: ReadonlyMap<string, Unable>;
+  /** Clients that give way where a launch needs their room. */
+  readonly offers: readonly QuitStep[];
 }
 
 const notMine: Decides = ({ seen: { row, judgement }, view }) =>
@@ -137,13 +139,14 @@ function nothing() {
     after: new Map<string, TicketFacts>(),
     ...{ freed: new Set<string>(), spoken: new Set<string>() },
     closed: new Map<string, Unable>(),
+    offers: [] as QuitStep[],
   };
 }
 
 /** `ticket`: what the cell is about; '' = none. A tick has hundreds of cells, and most decide nothing. */
 function put(all: ReturnType<typeof nothing>, ticket: string, cell: Cell): void {
   if (cell === NOTHING) return;
-  const { steps, skip, refresh, after, frees, speaks, closes, early, loss } = cell;
+  const { steps, skip, refresh, after, frees, speaks, closes, offers, early, loss } = cell;
   if (steps !== undefined) all.steps.push(...steps);
   if (skip !== undefined) all.skipped.push(skip);
   if (refresh !== undefined) all.refresh.push(refresh);
@@ -151,6 +154,7 @@ function put(all: ReturnType<typeof nothing>, ticket: string, cell: Cell): void 
   if (frees === true) all.freed.add(ticket);
   if (speaks === true || skip !== undefined) all.spoken.add(ticket);
   if (closes !== undefined) all.closed.set(closes.agent, closes.why);
+  if (offers !== undefined) all.offers.push(offers);
   if (early !== undefined) all.early.push(early);
   if (loss !== undefined) all.losses.push(loss);
 }

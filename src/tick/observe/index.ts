@@ -1,4 +1,7 @@
 import { existsSync } from 'node:fs';
+import type { Snapshot } from '../../board/port/index.ts';
+import { mayLive } from '../../decide/dispatch.ts';
+import { quitDue } from '../../decide/reconcile/settled.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import { readHolds } from '../../machine/holds.ts';
 import { readSwitches, releasesIn } from '../../machine/killswitch.ts';
@@ -6,8 +9,17 @@ import { programStamp } from '../../machine/programs.ts';
 import { HEALS_MS, LOSSES_MS } from '../../model/breaker.ts';
 import { dayOf } from '../../model/day.ts';
 import type { ObserverIdentity } from '../../model/identity.ts';
+import { maxLiving } from '../../model/policy.ts';
 import type { Runtime } from '../../model/runtime.ts';
-import { type AccountView, type Pane, panesOf, type Sighting, type World } from '../../model/world.ts';
+import { SETTLED } from '../../model/ticket.ts';
+import {
+  type AccountView,
+  type ObservedRuntime,
+  type Pane,
+  panesOf,
+  type Sighting,
+  type World,
+} from '../../model/world.ts';
 import type { Mark } from '../../runs/marks.ts';
 import { judgeRow, sightMark, sightPane, unowned, unownedMarks, witnesses } from '../../runs/sighting.ts';
 import { beginLook, type Eyes } from './eyes.ts';
@@ -27,7 +39,7 @@ export const CANDIDATES = 500;
  * ends a row, and what a launcher of a killed tick does meanwhile is judged by its process, never by a missing pane.
  *
  * It writes neither to the board nor to what agents have. It reads: the board, our tmux server (panes, and a screen where a
- * client has been silent), `/proc`, the killswitch, and what runs and clients have written, through `foreign.ts`; a client that
+ * client has been silent or is to quit), `/proc`, the killswitch, and what runs and clients have written, through `foreign.ts`; a client that
  * serves its state (OpenCode) is asked on loopback. Only with `repair`, so never in a dry run, it changes anything: it has a living
  * tmux server restore its socket, and notes in the state dir which server that is and that all marks were owned. What it has seen is
  * stored by `save`, at the end of the tick.
@@ -61,6 +73,11 @@ export async function observe(eyes: Eyes): Promise<World> {
   const once: At['once'] = {};
   const waiting = snapshot.tickets.filter(({ ticket }) => ticket.status === 'needs_input');
   const asking = new Set(waiting.map(({ ticket }) => ticket.id));
+  const observed = await Promise.all(
+    judged.map((one) =>
+      observeRuntime(one, { me, tmux, pane: paneFor(one.row), delta_ms, eyes, abandoned, asking, once }),
+    ),
+  );
   return {
     now_ms: eyes.now_ms,
     delta_ms,
@@ -69,11 +86,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     time_ns: me.time_ns,
     tmux,
     tickets: snapshot.tickets,
-    runtimes: await Promise.all(
-      judged.map((one) =>
-        observeRuntime(one, { me, tmux, pane: paneFor(one.row), delta_ms, eyes, abandoned, asking, once }),
-      ),
-    ),
+    runtimes: await withQuits(observed, snapshot, { host_id, delta_ms, eyes }),
     sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
     spent: snapshot.spent,
@@ -87,6 +100,35 @@ export async function observe(eyes: Eyes): Promise<World> {
     failed_launches,
     being_made: {},
   };
+}
+
+/** Looks at the clients of settled tickets, but only where their time has come or a launch may need their room: an idle tick looks at none. */
+async function withQuits(
+  runtimes: readonly ObservedRuntime[],
+  { tickets }: Snapshot,
+  { host_id, delta_ms, eyes }: { readonly host_id: string; readonly delta_ms: number; readonly eyes: Eyes },
+): Promise<readonly ObservedRuntime[]> {
+  const { policy } = eyes;
+  const over = new Map(
+    tickets.flatMap(({ ticket }) => (SETTLED.has(ticket.status) ? [[ticket.id, ticket]] : [])),
+  );
+  if (over.size === 0) return runtimes;
+  const mine = runtimes.filter(({ row }) => row.ticket_id !== null && row.host_id === host_id);
+  const living = mine.filter(({ row, judgement }) => mayLive(row, judgement?.verdict ?? null)).length;
+  const short = living >= maxLiving(policy.limits) && tickets.some(({ ticket }) => ticket.status === 'todo');
+  const due = mine.flatMap((seen) => {
+    const ticket = over.get(seen.row.ticket_id ?? '');
+    const why = ticket === undefined ? null : quitDue(seen, ticket, { policy, delta_ms });
+    return ticket !== undefined && (why === 'settled_for_long' || (why !== null && short))
+      ? [{ seen, ticket }]
+      : [];
+  });
+  if (due.length === 0) return runtimes;
+  const found = await (await import('./settled.ts')).mayQuit(due, eyes);
+  return runtimes.map((seen) => {
+    const may_quit = found.get(seen.row.id);
+    return may_quit === undefined ? seen : { ...seen, may_quit };
+  });
 }
 
 /** What was found of one program says nothing about the one that has taken its place since. */

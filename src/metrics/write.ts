@@ -39,11 +39,13 @@ export async function metricsNow(
   const { places, env } = context;
   const now_ms = Date.now();
   const { policy } = loadPolicy(places.config, env);
+  const noted = policy.broken.length > 0 ? notedMetrics(places) : null;
   const known = {
     ...{ now_ms, kept, over, host_id: hostId(places.state) ?? '' },
     version: typeof MC_PICKUP_VERSION === 'undefined' ? 'source' : MC_PICKUP_VERSION,
     schema: (await (await knownBoard(context)).upkeep?.schema()) ?? null,
-    interval_ms: policy.limits.interval_seconds * 1000,
+    // One that is broken may not even say how often.
+    interval_ms: (noted ?? policy.limits).interval_seconds * 1000,
     agents: [...policy.agents.keys()],
     channels: channelsOf(places.notified, policy),
   };

@@ -46,7 +46,14 @@ ${MARK} of one state dir, for schedulers and agents. It is written by the progra
 [ -n "$MC_PICKUP_CONFIG" ] || export MC_PICKUP_CONFIG=${shellQuote(places.config)}
 mc_node=${shellQuote(node)}
 mc_program=${shellQuote(bin)}
-[ -z "$MC_PICKUP_SEARCH" ] && [ -x "$mc_node" ] && [ -f "$mc_program" ] && exec "$mc_node" "$mc_program" "$@"
+if [ -z "$MC_PICKUP_SEARCH" ] && [ -x "$mc_node" ] && [ -f "$mc_program" ]; then
+  # One that can't be executed any more (its C library is another one now) is as good as gone. bash goes on, other shells end.
+  [ -z "$BASH_VERSION" ] || shopt -s execfail
+  trap 'export MC_PICKUP_SEARCH=1; exec /bin/sh "$0" "$@"' EXIT
+  exec "$mc_node" "$mc_program" "$@"
+  trap - EXIT
+  export MC_PICKUP_SEARCH=1
+fi
 
 mc_note=${shellQuote(foundFile(places))}
 mc_was= mc_a= mc_b=

@@ -68,7 +68,7 @@ it.each([
   [
     'the configuration is broken',
     () => writeFileSync(join(rig.box.dir, 'config.toml'), 'no toml ['),
-    { config_errors: 1, 'tickets todo': 0 },
+    { config_errors: 1, 'tickets todo': 0, tick_interval_seconds: 300 },
   ],
   [
     'a newer program was at the board',
@@ -89,7 +89,8 @@ it.each([
     { 'last_tick_outcome refused': 1, halted: 1 },
   ],
 ])('a tick that cannot work, since %s, says that it came, and what of it', (_, wreck, says) => {
-  metrics();
+  const more = `[metrics]\nfile = ${JSON.stringify(file)}\n`;
+  rig.configure({ limits: '[limits]\ninterval_seconds = 300\n', more });
   rig.tick();
   const before = at();
   wreck();

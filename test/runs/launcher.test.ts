@@ -165,6 +165,19 @@ it('says what it found once, and never to an agent; what it found is gone too: i
   expect(start()).toMatchObject({ code: 0, err: '', lines: expect.arrayContaining(['22.14.0']) });
 });
 
+it.each(['/bin/sh', 'bash', 'dash'])(
+  'a Node that is there and can no longer be executed is as good as gone: %s',
+  (shell) => {
+    if (spawnSync(shell, ['-c', ':']).status !== 0) return;
+    const bin = program(join(dir, 'p', 'mc-pickup.js'));
+    ensureTools(places(), program(join(dir, 'n', 'node'), '#!/nowhere/its/loader\n'), bin);
+    node(join(home, '.nvm/versions/node/v24.1.0/bin/node'), '24.1.0');
+    const bare = { HOME: home, PATH: '/usr/bin:/bin' };
+    const done = spawnSync(shell, [launcher(), 'report', 'a b'], { env: bare, encoding: 'utf8' });
+    expect([done.status, done.stdout.split('\n').slice(0, 4)]).toEqual([0, ['24.1.0', bin, 'report', 'a b']]);
+  },
+);
+
 it('asked to search, it does not take what it names at its word: that one has become too old', () => {
   const bin = program(join(dir, 'p', 'mc-pickup.js'));
   ensureTools(places(), node(join(dir, 'n', 'node'), '20.1.0'), bin);

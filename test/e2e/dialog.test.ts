@@ -25,9 +25,9 @@ afterEach(async () => {
 });
 
 /** A tick after so much observed time. */
-function tickAfter(ms: number): ReturnType<typeof rig.tick> {
+async function tickAfter(ms: number): Promise<ReturnType<typeof rig.tick>> {
   rig.box.sql('UPDATE hosts SET mono_ms = mono_ms - ?', ms);
-  return rig.tick();
+  return await rig.tickHere();
 }
 
 it('a dialog that is not known: after two minutes a person is asked, with the screen, and nothing is typed ("New MCP server found")', async () => {
@@ -36,22 +36,22 @@ it('a dialog that is not known: after two minutes a person is asked, with the sc
   rig.configure({ more: `\n[agent.real]\nkind = "claude"\nargv = [${JSON.stringify(client)}]\n` });
   const id = rig.add('none', '--agent', 'real');
   rig.box.signal('here'); // makes the notes
-  expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+  expect((await rig.tickHere()).dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
   const shown = () => rig.box.tmux('capture-pane', '-p', '-t', rig.run(id).tmux_pane).out;
   expect(await until(() => shown().includes('2. Continue'))).toBe(true);
 
-  tickAfter(5000);
-  tickAfter(5000);
+  await tickAfter(5000);
+  await tickAfter(5000);
   expect(rig.ticket(id).status).toBe('in_progress');
-  expect(tickAfter(120_000).reconcile).toMatchObject([
+  expect((await tickAfter(120_000)).reconcile).toMatchObject([
     { kind: 'ask', ticket: id, because: 'agent_waiting', after: 'needs_input' },
   ]);
   const { reason_text: question } = rig.ticket(id);
   expect(question).toContain('New MCP server found in .mcp.json: docs');
   expect(question).toContain(`mc-pickup attach ${id}`);
-  expect(tickAfter(120_000).reconcile).toEqual([]); // it stands
+  expect((await tickAfter(120_000)).reconcile).toEqual([]); // it stands
   for (const words of [['Use it'], ['--allow']]) {
-    const answered = rig.box.run(['answer', id, ...words]);
+    const answered = await rig.box.here(['answer', id, ...words]);
     expect(answered.code).toBe(75);
     expect(answered.err).toContain(`mc-pickup attach ${id}`);
   }
@@ -60,8 +60,8 @@ it('a dialog that is not known: after two minutes a person is asked, with the sc
   expect(rig.box.tmux('send-keys', '-t', rig.run(id).tmux_pane, '1').code).toBe(0); // the person
   expect(await until(() => rig.box.note('typed') === '1')).toBe(true);
   expect(
-    await until(() => {
-      rig.tick();
+    await until(async () => {
+      await rig.tickHere();
       return rig.ticket(id).status === 'in_progress';
     }),
   ).toBe(true);

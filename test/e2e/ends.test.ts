@@ -26,8 +26,8 @@ const rig = new Rig();
 const told = join(rig.box.dir, 'told');
 let cases: readonly Case[] = [];
 const idOf = (reason: string): string => cases.find(([, one]) => one === reason)?.[0] ?? '';
-const run = (...args: string[]): string => {
-  const done = rig.box.run(args);
+const run = async (...args: string[]): Promise<string> => {
+  const done = await rig.box.here(args);
   expect(done, done.err).toMatchObject({ code: 0 });
   return done.out;
 };
@@ -59,14 +59,14 @@ command = { argv = [${JSON.stringify(teller)}] }
     string,
   ];
   const foreign = rig.add('hold');
-  rig.tick();
+  await rig.tickHere();
   for (const id of [killed, stopped, foreign]) await rig.holding(id);
   await rig.settle(well, 'in_review');
   await rig.settle(stays, 'in_review');
   await rig.settle(asks, 'needs_input');
   await rig.holding(stays);
-  run('stop', stopped);
-  run('stop', stays);
+  await run('stop', stopped);
+  await run('stop', stays);
   const { pid } = rig.run(limited);
   await rig.working(limited);
   expect(await until(() => rig.box.note(`${limited}.limited`) !== '')).toBe(true);
@@ -80,7 +80,7 @@ command = { argv = [${JSON.stringify(teller)}] }
     Date.now(),
     foreign,
   );
-  rig.tick();
+  await rig.tickHere();
   cases = [
     [well, 'finished', 'finished'],
     [asks, 'finished', 'finished'],
@@ -99,8 +99,8 @@ describe('the same run is called the same', () => {
     for (const [id, reason] of cases) expect(rig.runs(id), id).toMatchObject([{ end_reason: reason }]);
   });
 
-  it('on the page', () => {
-    const page = run('page', '--out', '-');
+  it('on the page', async () => {
+    const page = await run('page', '--out', '-');
     for (const [id, reason, out] of cases) {
       const row = page.split('<tr>').find((one) => one.includes(`<bdi>${id}</bdi>`) && one.includes('<code'));
       expect(row, id).toMatch(new RegExp(`>${out}[^<]*: <code title="[^"]+">${reason}</code>`));
@@ -112,22 +112,22 @@ describe('the same run is called the same', () => {
     expect(page).toMatch(/<dt>Runs failed<\/dt><dd><b>2<\/b>/);
   });
 
-  it('by explain, log, transcript and ticket show', () => {
+  it('by explain, log, transcript and ticket show', async () => {
     for (const [id, reason, out] of cases) {
-      const history = run('explain', id);
+      const history = await run('explain', id);
       if (reason !== 'reverted') {
         const failed = /failed/.test(history);
         expect(failed, history).toBe(out === 'failed');
         expect(history).toContain(`[${reason}]`);
-        expect(run('log', '--ticket', id)).toContain(`[${reason}]`);
+        expect(await run('log', '--ticket', id)).toContain(`[${reason}]`);
       }
-      expect(run('ticket', 'show', id)).toMatch(new RegExp(`^run .* ended \\(${out}[^)]*\\)`, 'm'));
+      expect(await run('ticket', 'show', id)).toMatch(new RegExp(`^run .* ended \\(${out}[^)]*\\)`, 'm'));
     }
-    expect(run('transcript', idOf('agent_exited'))).toMatch(/ended \S+ ago, failed: agent_exited/);
+    expect(await run('transcript', idOf('agent_exited'))).toMatch(/ended \S+ ago, failed: agent_exited/);
   });
 
-  it('by the metrics', () => {
-    const samples = samplesOf(run('metrics')).filter(
+  it('by the metrics', async () => {
+    const samples = samplesOf(await run('metrics')).filter(
       ({ name }) => name === 'mc_pickup_run_outcomes_last_day',
     );
     const count = (out: string): number =>
@@ -135,8 +135,8 @@ describe('the same run is called the same', () => {
     expect(['finished', 'failed', 'stopped', 'ended'].map(count)).toEqual([2, 2, 3, 1]);
   });
 
-  it('by status, in words and as JSON', () => {
-    const waits = JSON.parse(run('status', '--json')) as { retries: { id: string }[]; live: unknown[] };
+  it('by status, in words and as JSON', async () => {
+    const waits = JSON.parse(await run('status', '--json')) as { retries: { id: string }[]; live: unknown[] };
     expect(waits.live).toEqual([]);
     const again = cases.filter(([, , out]) => out === 'failed').map(([id]) => id);
     expect(
@@ -145,7 +145,7 @@ describe('the same run is called the same', () => {
         .filter((id) => again.includes(id))
         .sort(),
     ).toEqual(again.sort());
-    expect(run('status')).not.toMatch(/failed/);
+    expect(await run('status')).not.toMatch(/failed/);
   });
 
   it('by notifications', () => {
@@ -174,11 +174,13 @@ it('how many slots are taken is the same on the page, in status and in the metri
     for (const id of [works, dead, settled]) await other.holding(id);
     await other.settle(settled, 'in_review');
     await other.kill(other.run(dead).pid);
-    const out = (...args: string[]): string => other.box.run(args).out;
-    const { slots } = JSON.parse(out('status', '--json')) as { slots: { used: number } };
+    const out = async (...args: string[]): Promise<string> => (await other.box.here(args)).out;
+    const { slots } = JSON.parse(await out('status', '--json')) as { slots: { used: number } };
     expect(slots.used).toBe(1);
-    expect(out('page', '--out', '-')).toMatch(/<dt>Agents at work<\/dt><dd><b>1<\/b>/);
-    expect(samplesOf(out('metrics')).find(({ name }) => name === 'mc_pickup_slots_used')?.value).toBe(1);
+    expect(await out('page', '--out', '-')).toMatch(/<dt>Agents at work<\/dt><dd><b>1<\/b>/);
+    expect(samplesOf(await out('metrics')).find(({ name }) => name === 'mc_pickup_slots_used')?.value).toBe(
+      1,
+    );
   } finally {
     await other.box.destroy();
   }

@@ -46,11 +46,11 @@ it.each([
     chmodSync(join(fake, 'tmux'), 0o755);
     const before = rig.box.sql('SELECT id, status, version FROM tickets');
     for (let n = 0; n < 2; n++) {
-      rig.box.run(['dispatch'], '', { PATH: `${fake}:${rig.box.env.PATH}` });
+      await rig.box.here(['dispatch'], '', { PATH: `${fake}:${rig.box.env.PATH}` });
       expect(rig.box.sql('SELECT id, status, version FROM tickets')).toEqual(before);
     }
     for (const id of ids) expect([rig.agents(id), rig.started(id)]).toEqual([[rig.run(id).pid], 1]);
-    expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    expect(await rig.tickHere()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
   },
 );
 
@@ -64,11 +64,11 @@ it('healthy agents restarted every 3 minutes, because the name of the process is
     more: `[agent.versioned]\nkind = "command"\nargv = [${JSON.stringify(renaming)}]`,
   });
   const id = rig.add('hold', '--agent', 'versioned');
-  rig.tick();
+  await rig.tickHere();
   await rig.holding(id);
   const { pid } = rig.run(id);
   expect(readFileSync(`/proc/${pid}/comm`, 'utf8').trim()).toBe('2.1.330');
-  for (let n = 0; n < 5; n++) expect(rig.tick()).toMatchObject({ reconcile: [], dispatch: [] });
+  for (let n = 0; n < 5; n++) expect(await rig.tickHere()).toMatchObject({ reconcile: [], dispatch: [] });
   expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
 });
 
@@ -77,7 +77,8 @@ it('two misses within a second: an agent whose pane is not found twice in a row 
   const { pid, tmux_pane, mark } = rig.run(id);
   for (const name of ['@mc_run', '@mc_ticket'])
     expect(rig.box.tmux('set-option', '-p', '-u', '-t', tmux_pane, name).code).toBe(0);
-  for (let n = 0; n < 4; n++) expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+  for (let n = 0; n < 4; n++)
+    expect(await rig.tickHere()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
   expect(rig.run(id)).toMatchObject({ pid, mark, ended_at_ms: null });
   expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
 });
@@ -114,7 +115,7 @@ it('a lock descriptor inherited by the tmux server: no tick ever runs again', as
   const running = await rig.heldTick(id);
   running.kill();
   await running.done;
-  expect(rig.tick().outcome).toBe('ok');
+  expect((await rig.tickHere()).outcome).toBe('ok');
   rig.letGo(id);
 });
 
@@ -137,7 +138,7 @@ it("the scheduler's process group is killed, and the tmux server with it", async
   rig.letGo(slow);
   const { pid } = rig.run(id);
   expect(state(rig.tmuxPid())).not.toBeNull();
-  expect(rig.tick()).toMatchObject({ code: 0 });
+  expect(await rig.tickHere()).toMatchObject({ code: 0 });
   expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
 });
 
@@ -151,9 +152,9 @@ it.each(['done', 'cancelled', 'todo'])(
     git(rig.box, '-C', worktree, 'commit', '-qm', 'not merged');
     writeFileSync(join(worktree, 'dirty.txt'), 'never committed\n');
     await rig.kill(pid);
-    rig.tick();
-    expect(rig.box.run(['ticket', 'move', id, to, '--why', 'test']).code).toBe(0);
-    for (let n = 0; n < 3; n++) rig.tick();
+    await rig.tickHere();
+    expect((await rig.box.here(['ticket', 'move', id, to, '--why', 'test'])).code).toBe(0);
+    for (let n = 0; n < 3; n++) await rig.tickHere();
     expect(readFileSync(join(worktree, 'dirty.txt'), 'utf8')).toBe('never committed\n');
     expect(git(rig.box, 'log', '--all', '--format=%s')).toContain('not merged');
   },
@@ -167,7 +168,7 @@ it('`claimed` with no pid is invisible for hours: it is shown, and given back af
   await running.done;
   rig.letGo(id);
   expect(rig.run(id)).toMatchObject({ phase: 'launching', pid: null });
-  expect(rig.box.run(['status']).out).toMatch(new RegExp(`${id}\\b.*launch`));
+  expect((await rig.box.here(['status'])).out).toMatch(new RegExp(`${id}\\b.*launch`));
   await rig.ticksUntilStarted(id, 1);
   expect(rig.agents(id)).toHaveLength(1);
 });
@@ -176,12 +177,13 @@ it('37 agents are resumed at once after a pause: they come by one, two, four', a
   rig.configure({
     limits: LIMITS.replace('max_agents = 8', 'max_agents = 50').replace('per_tick = 8', 'per_tick = 50'),
   });
-  rig.box.run(['killswitch', 'on', '--reason', 'pause']);
+  await rig.box.here(['killswitch', 'on', '--reason', 'pause']);
   for (let n = 0; n < 37; n++) rig.add('review');
-  rig.box.run(['dispatch']);
-  rig.box.run(['killswitch', 'off']);
-  const launched = () => rig.tick().dispatch.filter(({ result }) => result === 'launched').length;
-  expect([launched(), launched(), launched()]).toEqual([1, 2, 4]);
+  await rig.box.here(['dispatch']);
+  await rig.box.here(['killswitch', 'off']);
+  const launched = async () =>
+    (await rig.tickHere()).dispatch.filter(({ result }) => result === 'launched').length;
+  expect([await launched(), await launched(), await launched()]).toEqual([1, 2, 4]);
 });
 
 it('a resend storm to a busy session: each is refused, and nothing of it ever arrives', async () => {

@@ -74,7 +74,7 @@ describe('a link that an agent made', () => {
     const { id, run } = await holding(rig);
     const dir = precious();
     writeFileSync(join(run, 'events', 'busy.seen'), '{}');
-    rig.tick();
+    await rig.tickHere();
     const before = hashes(dir);
     const at = place(run);
     renameSync(at, `${at}.away`);
@@ -88,11 +88,11 @@ describe('a link that an agent made', () => {
 
   it('in place of its events leads no tick to the state dir', async () => {
     const { id, run } = await holding(rig);
-    rig.box.run(['killswitch', 'on', '--level', 'dispatch', '--reason', 'mine']);
+    await rig.box.here(['killswitch', 'on', '--level', 'dispatch', '--reason', 'mine']);
     const kept = ['board.sqlite', 'killswitch.json', 'host-id', 'tmux-server.json'];
     rmSync(join(run, 'events'), { recursive: true });
     symlinkSync(rig.box.state, join(run, 'events'));
-    for (let n = 0; n < 3; n++) rig.tick();
+    for (let n = 0; n < 3; n++) await rig.tickHere();
     for (const name of kept) expect(existsSync(join(rig.box.state, name)), name).toBe(true);
     expect(rig.ticket(id).status).toBe('in_progress');
   });
@@ -105,7 +105,7 @@ describe('a link that an agent made', () => {
     renameSync(runs, `${runs}.away`);
     symlinkSync(dir, runs);
     const id = rig.add('review');
-    for (let n = 0; n < 2; n++) rig.tick();
+    for (let n = 0; n < 2; n++) await rig.tickHere();
     expect(rig.started(id)).toBe(0);
     expect(hashes(dir)).toEqual(before);
     expect(readdirSync(dir).sort()).toEqual(
@@ -144,7 +144,7 @@ describe('a link that an agent made', () => {
     // Its end has its last screen kept, and its worktree made ready anew.
     await rig.kill(rig.run(id).pid);
     for (let n = 0; n < 3; n++) {
-      rig.tick();
+      await rig.tickHere();
       await rig.due(id);
     }
     expect(existsSync(worktree)).toBe(true);
@@ -153,10 +153,10 @@ describe('a link that an agent made', () => {
 
   it('in place of a run directory stays as it is when runs are cleaned, and so does what it leads to', async () => {
     const id = rig.add('review');
-    rig.tick();
+    await rig.tickHere();
     await rig.settle(id, 'in_review');
-    rig.tick();
-    rig.box.run(['ticket', 'move', id, 'done']);
+    await rig.tickHere();
+    await rig.box.here(['ticket', 'move', id, 'done']);
     const { mark } = rig.runs(id)[0] ?? { mark: '' };
     const dir = precious();
     const before = hashes(dir);
@@ -193,7 +193,7 @@ it('a flood of events costs a tick no more than a bounded part of it, and goes i
   execFileSync(process.execPath, ['-e', script]);
   let left = 60_000;
   for (let n = 0; n < 8 && left > 0; n++) {
-    const { code } = rig.box.run(['dispatch']);
+    const { code } = await rig.box.here(['dispatch']);
     expect(code).toBe(0);
     left = readdirSync(events).length;
   }
@@ -213,7 +213,7 @@ it('a process that a file in a git dir names is not ended by a tick', async () =
   writeFileSync(join(gitDir, 'mc-pickup-hook.json'), note);
   await rig.kill(rig.run(id).pid);
   for (let n = 0; n < 3; n++) {
-    rig.tick();
+    await rig.tickHere();
     await rig.due(id);
   }
   expect(rig.agents(victim)).toEqual([pid]);
@@ -225,12 +225,12 @@ it('what a run of 0.1 has left in its run directory is found there', async () =>
   rmSync(own, { recursive: true });
   // The board is restored from a backup of before the launch: the pane and its registration tell.
   rig.lose(id);
-  rig.tick();
+  await rig.tickHere();
   expect(rig.ticket(id).status).toBe('in_progress');
   rig.box.signal(`${id}.go`);
   await rig.settle(id, 'in_review');
   expect(await until(() => rig.agents(id).length === 0)).toBe(true);
-  rig.tick();
+  await rig.tickHere();
   expect(rig.started(id)).toBe(1);
   expect(lstatSync(run).isDirectory()).toBe(true);
 });

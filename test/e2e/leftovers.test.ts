@@ -33,24 +33,24 @@ interface Left {
   readonly rss_bytes: number;
 }
 
-function json<T>(...words: string[]): T {
-  return JSON.parse(rig.box.run([...words, '--json']).out) as T;
+async function json<T>(...words: string[]): Promise<T> {
+  return JSON.parse((await rig.box.here([...words, '--json'])).out) as T;
 }
 
-const left = () => json<{ leftovers: Left[] }>('status').leftovers;
+const left = async () => (await json<{ leftovers: Left[] }>('status')).leftovers;
 
 /** A ticket whose agent has died and left its tool; its pid. */
 async function leaves(): Promise<{ id: string; tool: number; run: string }> {
   const words = ['--project', 'demo', '--agent', 'leaves', '--title', 'Do', '--body', 'x'];
-  const { id } = json<{ id: string }>('ticket', 'add', ...words);
-  rig.tick();
+  const { id } = await json<{ id: string }>('ticket', 'add', ...words);
+  await rig.tickHere();
   expect(await until(() => rig.box.note(`${id}.tool`) !== '')).toBe(true);
   const tool = Number(rig.box.note(`${id}.tool`));
-  expect(left().map(({ pid }) => pid)).not.toContain(tool); // its agent lives
+  expect((await left()).map(({ pid }) => pid)).not.toContain(tool); // its agent lives
   const run = rig.run(id);
-  expect(rig.box.run(['ticket', 'move', id, 'blocked']).code).toBe(0);
+  expect((await rig.box.here(['ticket', 'move', id, 'blocked'])).code).toBe(0);
   await rig.kill(run.pid);
-  expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'end', ticket: id, result: 'done' });
+  expect((await rig.tickHere()).reconcile[0]).toMatchObject({ kind: 'end', ticket: id, result: 'done' });
   return { id, tool, run: run.id };
 }
 
@@ -59,45 +59,45 @@ it('status, explain and doctor show it with its age and memory; no tick ends it;
   const other = await leaves();
   const [living = ''] = await rig.held(1);
   const agent = rig.run(living).pid;
-  for (let n = 0; n < 3; n++) rig.tick();
-  const shown = left().find(({ pid }) => pid === one.tool);
+  for (let n = 0; n < 3; n++) await rig.tickHere();
+  const shown = (await left()).find(({ pid }) => pid === one.tool);
   expect(shown).toMatchObject({ run: one.run, ticket: one.id, program: 'sleep' });
   expect(shown?.age_ms).toBeGreaterThanOrEqual(0);
   expect(shown?.rss_bytes).toBeGreaterThan(0);
-  expect(rig.box.run(['status']).out).toMatch(
+  expect((await rig.box.here(['status'])).out).toMatch(
     new RegExp(
       `left by runs that have ended[^]*${one.id} +sleep \\(pid ${one.tool}, \\d+\\w old, [\\d.]+ \\wB\\)`,
     ),
   );
-  const explained = rig.box.run(['explain', one.id]).out;
+  const explained = (await rig.box.here(['explain', one.id])).out;
   expect(explained).toContain(`left: sleep (pid ${one.tool}`);
   expect(explained).toContain(`mc-pickup stop ${one.id} --leftovers`);
   expect(explained).not.toContain(`pid ${other.tool}`);
-  expect(json<{ leftovers: Left[] }>('explain', one.id).leftovers).toMatchObject([{ pid: one.tool }]);
-  expect(rig.box.run(['doctor']).out).toContain(`sleep (pid ${one.tool}`);
+  expect((await json<{ leftovers: Left[] }>('explain', one.id)).leftovers).toMatchObject([{ pid: one.tool }]);
+  expect((await rig.box.here(['doctor'])).out).toContain(`sleep (pid ${one.tool}`);
   expect([state(one.tool), state(other.tool)]).not.toContain(null);
 
-  const done = json<{ ended: Left[]; left: Left[] }>('stop', one.id, '--leftovers');
+  const done = await json<{ ended: Left[]; left: Left[] }>('stop', one.id, '--leftovers');
   expect(done).toMatchObject({ ticket: one.id, ended: [{ pid: one.tool }], left: [] });
   await rig.gone(one.tool);
   expect([state(other.tool), state(agent)]).not.toContain(null);
-  expect(json('stop', one.id, '--leftovers')).toMatchObject({ ended: [], left: [] });
-  expect(rig.box.run(['log', '--ticket', one.id]).out).toContain('sleep');
-  expect(json('stop', living, '--leftovers')).toMatchObject({ ended: [] });
+  expect(await json('stop', one.id, '--leftovers')).toMatchObject({ ended: [], left: [] });
+  expect((await rig.box.here(['log', '--ticket', one.id])).out).toContain('sleep');
+  expect(await json('stop', living, '--leftovers')).toMatchObject({ ended: [] });
   expect(state(agent)).not.toBeNull();
 });
 
 it('clean proposes it, and ends it with --yes', async () => {
   const { id, tool } = await leaves();
   const words = ['clean', '--only', 'runtimes'];
-  const items = json<{ items: { kind: string; name: string; ticket: string; result: string }[] }>(
-    ...words,
+  const items = (
+    await json<{ items: { kind: string; name: string; ticket: string; result: string }[] }>(...words)
   ).items;
   expect(items.filter(({ kind }) => kind === 'process')).toMatchObject([
     { name: `process ${tool}`, ticket: id, result: 'planned', because: 'leftover' },
   ]);
   expect(state(tool)).not.toBeNull();
-  expect(rig.box.run([...words, '--yes'])).toMatchObject({ code: 0 });
+  expect(await rig.box.here([...words, '--yes'])).toMatchObject({ code: 0 });
   await rig.gone(tool);
-  expect(left()).toEqual([]);
+  expect(await left()).toEqual([]);
 });

@@ -20,9 +20,9 @@ afterEach(async () => {
 /** A ticket whose agent holds, seen alive by a tick. */
 async function held(behave = 'hold'): Promise<string> {
   const id = rig.add(behave);
-  rig.tick();
+  await rig.tickHere();
   await rig.holding(id);
-  rig.tick();
+  await rig.tickHere();
   return id;
 }
 
@@ -40,30 +40,30 @@ describe('observed time', () => {
     rig.configure({ limits: `${LIMITS}interval_seconds = 3600\nttl_minutes = 180\n` });
     const id = await held();
     const silent = () => rig.run(id).silent_ms;
-    const gap = (ms: number, boot = 'boot_id') => {
+    const gap = async (ms: number, boot = 'boot_id') => {
       rig.box.sql('UPDATE runtime_sessions SET silent_ms = 0');
       rig.box.sql(`UPDATE hosts SET mono_ms = mono_ms - ?, boot_id = ${boot}`, ms);
-      const report = rig.tick();
+      const report = await rig.tickHere();
       return report.reconcile.map(({ kind }) => kind);
     };
-    gap(0); // whatever the agent showed last has been seen
-    expect(gap(HOUR)).toEqual([]);
+    await gap(0); // whatever the agent showed last has been seen
+    expect(await gap(HOUR)).toEqual([]);
     expect(silent()).toBeGreaterThanOrEqual(HOUR);
     expect(silent()).toBeLessThan(2 * HOUR);
-    expect(gap(72 * HOUR)).toEqual([]);
+    expect(await gap(72 * HOUR)).toEqual([]);
     expect(silent()).toBe(2 * HOUR);
-    expect(gap(-72 * HOUR)).toEqual([]);
+    expect(await gap(-72 * HOUR)).toEqual([]);
     expect(silent()).toBe(0);
-    expect(gap(72 * HOUR, "'another-boot'")).toEqual([]);
+    expect(await gap(72 * HOUR, "'another-boot'")).toEqual([]);
     expect(silent()).toBe(0);
-    expect(gap(72 * HOUR, 'NULL')).toEqual([]);
+    expect(await gap(72 * HOUR, 'NULL')).toEqual([]);
     expect(silent()).toBe(0);
     expect(rig.ticket(id).status).toBe('in_progress');
 
     // Silence that was observed does add up, and parks: nothing is killed, and activity takes it back.
     rig.box.sql('UPDATE runtime_sessions SET silent_ms = ?', 1.5 * HOUR);
     rig.box.sql('UPDATE hosts SET mono_ms = mono_ms - ?', 72 * HOUR);
-    expect(rig.tick().reconcile).toMatchObject([{ kind: 'park', because: 'silent_past_ttl' }]);
+    expect((await rig.tickHere()).reconcile).toMatchObject([{ kind: 'park', because: 'silent_past_ttl' }]);
     expect(rig.ticket(id)).toMatchObject({ status: 'needs_input', reason: 'parked' });
     expect(rig.run(id).phase).toBe('parked');
     expect(rig.agents(id)).toHaveLength(1);
@@ -79,7 +79,7 @@ describe('the mark of a registered agent', () => {
     rig.box.tmux('kill-server');
     expect(await until(() => rig.box.tmux('list-panes', '-a').code !== 0)).toBe(true);
     rig.lose(id);
-    const report = rig.tick();
+    const report = await rig.tickHere();
     expect(report.reconcile).toMatchObject([
       {
         kind: 'adopt',
@@ -92,7 +92,7 @@ describe('the mark of a registered agent', () => {
     expect(report.dispatch).toEqual([]);
     expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', worker_pid: pid });
     expect(rig.run(id)).toMatchObject({ phase: 'running', mark, pid, pid_start, tmux_pane: null });
-    expect(rig.tick()).toMatchObject({ reconcile: [], dispatch: [] });
+    expect(await rig.tickHere()).toMatchObject({ reconcile: [], dispatch: [] });
     expect(rig.started(id)).toBe(1);
     expect(rig.agents(id)).toEqual([pid]);
     await rig.kill(pid); // no hang-up will
@@ -104,11 +104,11 @@ it('an adoption by the pane leaves the mark anew: lost once more, and without it
   const { pid } = rig.run(id);
   rig.lose(id);
   rmSync(join(rig.box.state, 'marks', `${id}.json`));
-  expect(rig.tick().reconcile).toMatchObject([{ kind: 'adopt', ticket: id, result: 'adopted' }]);
+  expect((await rig.tickHere()).reconcile).toMatchObject([{ kind: 'adopt', ticket: id, result: 'adopted' }]);
   rig.box.tmux('kill-server');
   expect(await until(() => rig.box.tmux('list-panes', '-a').code !== 0)).toBe(true);
   rig.lose(id);
-  expect(rig.tick()).toMatchObject({
+  expect(await rig.tickHere()).toMatchObject({
     reconcile: [{ kind: 'adopt', evidence: { pid, pane: null } }],
     dispatch: [],
   });
@@ -127,7 +127,7 @@ describe('a lost tmux server', () => {
     await rig.gone(pid);
     expect(await until(() => rig.box.tmux('list-panes', '-a').code !== 0)).toBe(true);
     if (other.length > 0) expect(rig.box.tmux(...other).code).toBe(0);
-    const report = rig.tick();
+    const report = await rig.tickHere();
     expect(report.reconcile).toMatchObject([
       { kind: 'retry', ticket: id, because: 'tmux_server_lost', before: 'in_progress', after: 'todo' },
     ]);
@@ -140,7 +140,7 @@ describe('a lost tmux server', () => {
   it('an agent that dies while its server lives is an attempt: the difference is seen', async () => {
     const id = await held();
     await rig.kill(rig.run(id).pid);
-    expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', because: 'agent_killed' });
+    expect((await rig.tickHere()).reconcile[0]).toMatchObject({ kind: 'retry', because: 'agent_killed' });
     expect(rig.ticket(id).attempts).toBe(1);
   });
 });
@@ -155,7 +155,7 @@ describe('a recorded process', () => {
     await rig.kill(rig.run(id).pid);
     rig.box.sql('UPDATE runtime_sessions SET pid = ?, pid_start = ?', zombie, startOf(zombie));
     rig.box.sql('UPDATE tickets SET worker_pid = ?', zombie);
-    expect(rig.tick().reconcile[0]).toMatchObject({
+    expect((await rig.tickHere()).reconcile[0]).toMatchObject({
       kind: 'retry',
       ticket: id,
       because: 'agent_dead',
@@ -173,10 +173,12 @@ describe('a recorded process', () => {
     const start = startOf(pid);
     await rig.kill(rig.run(id).pid);
     rig.box.sql('UPDATE runtime_sessions SET pid = ?, pid_start = ?', pid, start);
-    expect(rig.tick('reconcile', '--dry-run').reconcile.filter(({ ticket }) => ticket === id)).toEqual([]); // alive, were it the one
+    expect(
+      (await rig.tickHere('reconcile', '--dry-run')).reconcile.filter(({ ticket }) => ticket === id),
+    ).toEqual([]); // alive, were it the one
     rig.box.sql('UPDATE runtime_sessions SET pid_start = ?', String(Number(start) - 1));
     rig.box.sql("UPDATE tickets SET status = 'todo'");
-    const { reconcile } = rig.tick('reconcile');
+    const { reconcile } = await rig.tickHere('reconcile');
     expect(reconcile.map(({ kind }) => kind)).not.toContain('normalize');
     expect(reconcile[0]).toMatchObject({ kind: 'end', ticket: id, because: 'agent_dead', evidence: { pid } });
     expect(rig.ticket(id).status).toBe('todo');
@@ -205,11 +207,11 @@ esac
 exec ${real} "$@"
 `;
     writeFileSync(join(fake, 'tmux'), `#!/bin/sh\n${real} "$@" | tee ${fake}/before\n`, { mode: 0o755 });
-    box.run(['dispatch'], '', { PATH: `${fake}:${box.env.PATH}` });
+    await box.here(['dispatch'], '', { PATH: `${fake}:${box.env.PATH}` });
     writeFileSync(join(fake, 'tmux'), script, { mode: 0o755 });
     await rig.kill(rig.run(id).pid);
 
-    const done = box.run(['dispatch', '--json'], '', { PATH: `${fake}:${box.env.PATH}` });
+    const done = await box.here(['dispatch', '--json'], '', { PATH: `${fake}:${box.env.PATH}` });
     const { reconcile } = JSON.parse(done.out) as Report;
     const evidence = { exit_signal: 9 };
     expect(reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, because: 'agent_killed', evidence });
@@ -239,19 +241,21 @@ exec sleep 1000
     writeFileSync(program, LIMITED.replace('HH:MM PM', clock), { mode: 0o755 });
     rig.configure({ more: `\n[agent.gem]\nkind = "gemini"\nargv = [${JSON.stringify(program)}]\n` });
     const id = rig.add('work', '--agent', 'gem');
-    rig.tick();
+    await rig.tickHere();
     const activity = () =>
       rig.box.sql<{ activity: string }>('SELECT activity FROM runtime_sessions')[0]?.activity;
     expect(
-      await until(() => {
-        rig.tick();
+      await until(async () => {
+        await rig.tickHere();
         return activity() === 'busy';
       }),
     ).toBe(true);
     rig.box.sql('UPDATE hosts SET mono_ms = mono_ms + 3600000'); // nothing counts as time gone by
-    expect(rig.tick().reconcile).toEqual([]); // it has shown something a moment ago
+    expect((await rig.tickHere()).reconcile).toEqual([]); // it has shown something a moment ago
     silence();
-    expect(rig.tick().reconcile).toMatchObject([{ kind: 'limit', ticket: id, because: 'rate_limited' }]);
+    expect((await rig.tickHere()).reconcile).toMatchObject([
+      { kind: 'limit', ticket: id, because: 'rate_limited' },
+    ]);
     const [{ until: reset }] = rig.box.sql<{ until: number }>(
       'SELECT not_before_at_ms AS until FROM accounts',
     ) as [{ until: number }];
@@ -260,7 +264,9 @@ exec sleep 1000
 
     silence();
     rig.box.sql('UPDATE runtime_sessions SET limited_until_ms = 1');
-    expect(rig.tick().reconcile).toMatchObject([{ kind: 'ask', ticket: id, because: 'agent_waiting' }]);
+    expect((await rig.tickHere()).reconcile).toMatchObject([
+      { kind: 'ask', ticket: id, because: 'agent_waiting' },
+    ]);
     expect(rig.ticket(id)).toMatchObject({
       status: 'needs_input',
       reason_text: 'Usage limit reached for gemini-3.8-flash.',

@@ -14,7 +14,7 @@ afterEach(() => rig.box.destroy());
 const GOOD = '0199a4c2-1111-4222-8333-444455556666';
 
 /** A client that says this of its session in its first attempt, leaves a record of it, and is killed. */
-function client(session: string): string {
+async function client(session: string): Promise<string> {
   const file = join(rig.box.dir, 'claude.sh');
   const record = `$HOME/.claude/projects/x/${session}.jsonl`;
   writeFileSync(
@@ -34,18 +34,18 @@ exec sleep 1000
   );
   rig.configure({ more: `[agent.odd]\nkind = "claude"\nargv = [${JSON.stringify(file)}]\n` });
   const add = ['ticket', 'add', '--project', 'demo', '--agent', 'odd', '--title', 'odd', '--json'];
-  return (JSON.parse(rig.box.run(add).out) as { id: string }).id;
+  return (JSON.parse((await rig.box.here(add)).out) as { id: string }).id;
 }
 
 async function secondArgv(session: string): Promise<string[]> {
-  const id = client(session);
-  rig.tick();
+  const id = await client(session);
+  await rig.tickHere();
   expect(await until(() => rig.box.note('argv0') !== '')).toBe(true);
-  rig.tick();
+  await rig.tickHere();
   await rig.kill(rig.run(id).pid);
   expect(
-    await until(() => {
-      rig.tick();
+    await until(async () => {
+      await rig.tickHere();
       return rig.box.note('argv1') !== '';
     }),
   ).toBe(true);

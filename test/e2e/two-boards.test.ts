@@ -10,8 +10,8 @@ beforeEach(() => {
 });
 afterEach(() => rig.box.destroy());
 
-const tickIn = (state: string) => {
-  const done = rig.box.run(['dispatch', '--json'], '', { MC_PICKUP_STATE_DIR: state });
+const tickIn = async (state: string) => {
+  const done = await rig.box.here(['dispatch', '--json'], '', { MC_PICKUP_STATE_DIR: state });
   return { code: done.code, err: done.err, said: done.out === '' ? null : (JSON.parse(done.out) as object) };
 };
 
@@ -22,7 +22,7 @@ it('a state dir that was moved takes its worktrees along, and its tickets are la
   const moved = `${rig.box.state}-moved`;
   renameSync(rig.box.state, moved);
   try {
-    const { code, said } = tickIn(moved);
+    const { code, said } = await tickIn(moved);
     expect([code, said]).toMatchObject([
       0,
       {
@@ -31,7 +31,7 @@ it('a state dir that was moved takes its worktrees along, and its tickets are la
       },
     ]);
   } finally {
-    rig.box.run(['stop', id], '', { MC_PICKUP_STATE_DIR: moved });
+    await rig.box.here(['stop', id], '', { MC_PICKUP_STATE_DIR: moved });
     await rig.endAll();
     renameSync(moved, rig.box.state);
   }
@@ -43,23 +43,23 @@ it('a state dir that was copied beside living agents starts none beside them, an
   const copy = join(rig.box.dir, 'copy');
   cpSync(rig.box.state, copy, { recursive: true, filter: (path) => !/\.(sock|pipe)$|\/asking/.test(path) });
   try {
-    expect(tickIn(copy)).toMatchObject({ code: 0, err: '', said: { reconcile: [], dispatch: [] } });
+    expect(await tickIn(copy)).toMatchObject({ code: 0, err: '', said: { reconcile: [], dispatch: [] } });
     expect(rig.started(id)).toBe(1);
     await rig.kill(rig.run(id).pid);
-    tickIn(copy);
+    await tickIn(copy);
     const { code, said } = await untilDue(copy, id);
     expect([code, said]).toMatchObject([3, { dispatch: [{ ticket: id, result: 'failed' }] }]);
     expect(JSON.stringify(said)).toContain('other_board');
     expect(rig.started(id)).toBe(1);
   } finally {
-    rig.box.run(['stop', id], '', { MC_PICKUP_STATE_DIR: copy });
+    await rig.box.here(['stop', id], '', { MC_PICKUP_STATE_DIR: copy });
     rmSync(copy, { recursive: true, force: true });
   }
 });
 
 async function untilDue(copy: string, id: string): Promise<ReturnType<typeof tickIn>> {
-  let last = tickIn(copy);
+  let last = await tickIn(copy);
   const asked = (): boolean => JSON.stringify(last.said).includes(`"kind":"launch","ticket":"${id}"`);
-  for (let n = 0; n < 50 && !asked(); n++) last = tickIn(copy);
+  for (let n = 0; n < 50 && !asked(); n++) last = await tickIn(copy);
   return last;
 }

@@ -39,22 +39,22 @@ describe('a ticket whose state cannot be read', () => {
 
   async function declined(column: string, value: string, sound: string): Promise<void> {
     const id = rig.add('hold');
-    rig.tick();
+    await rig.tickHere();
     await rig.holding(id);
-    rig.tick();
+    await rig.tickHere();
     const { pid, id: run } = rig.run(id);
     damage(id, column, value);
     const before = rig.ticket(id);
     const other = rig.add('hold');
     const touched = ({ reconcile, dispatch }: ReturnType<typeof rig.tick>) =>
       [...reconcile, ...dispatch].filter(({ ticket }) => ticket === id);
-    const first = rig.tick();
+    const first = await rig.tickHere();
     expect(first.code).toBe(0);
     expect(touched(first)).toEqual([]);
     expect(first.dispatch).toMatchObject([{ ticket: other, result: 'launched' }]);
     await rig.kill(pid);
     for (let n = 0; n < 2; n++) {
-      const next = rig.tick();
+      const next = await rig.tickHere();
       expect(touched(next)).toEqual([]);
       expect(next.skipped.map(({ ticket }) => ticket)).toContain(id); // and it is told why
     }
@@ -63,7 +63,7 @@ describe('a ticket whose state cannot be read', () => {
     expect(rig.started(id)).toBe(1);
 
     damage(id, column, sound);
-    expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, after: 'todo' });
+    expect((await rig.tickHere()).reconcile[0]).toMatchObject({ kind: 'retry', ticket: id, after: 'todo' });
   }
 });
 
@@ -73,14 +73,14 @@ describe('a program that is not there', () => {
     ['git', ['tmux']],
   ])(
     '%s: named in one line with how to get it; no attempt of the ticket, and launched once it is there',
-    (missing, there) => {
+    async (missing, there) => {
       const { box } = rig;
       const bin = join(box.dir, 'bin');
       mkdirSync(bin);
       for (const name of there) symlinkSync(findProgram(name, box.env.PATH) ?? '', join(bin, name));
       const id = rig.add('hold');
       const poor = { PATH: [bin, join(box.dir, 'nowhere')].join(delimiter) };
-      const done = box.run(['dispatch'], '', poor);
+      const done = await box.here(['dispatch'], '', poor);
       expect([3, 69]).toContain(done.code);
       const told = `${done.out}${done.err}`.split('\n').filter((line) => line.includes(missing));
       expect(told).toHaveLength(1);
@@ -89,7 +89,7 @@ describe('a program that is not there', () => {
       expect(rig.runs(id)).toEqual([]); // not even claimed
       expect(rig.started(id)).toBe(0);
       box.sql('UPDATE tickets SET not_before_at_ms = NULL');
-      expect(rig.tick().dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
+      expect((await rig.tickHere()).dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
     },
   );
 });

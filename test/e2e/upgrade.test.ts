@@ -38,14 +38,14 @@ it('agents of 0.1 live on under the new program, which notes what is missing and
   rig.lose(lost);
   await rig.kill(died.pid);
 
-  const first = rig.tick();
+  const first = await rig.tickHere();
   expect(first).toMatchObject({ code: 0, outcome: 'ok' });
   const healed = first.reconcile.filter(({ kind }) => kind !== 'close_pane');
   expect(Object.fromEntries(healed.map(({ kind, ticket }) => [kind, ticket]))).toEqual({
     ...{ adopt: lost, normalize: drifted, retry: gone },
   });
   expect(first.dispatch).toEqual([]);
-  rig.tick();
+  await rig.tickHere();
   for (const id of ids) {
     const was = before.get(id);
     expect(rig.ticket(id)).toMatchObject({ status: 'in_progress', attempts: 0, worker_pid: was?.pid });
@@ -67,23 +67,23 @@ it('agents of 0.1 live on under the new program, which notes what is missing and
     await rig.settle(id, 'in_review');
   }
   for (const id of ids) await rig.gone(before.get(id)?.pid ?? 0);
-  rig.tick();
+  await rig.tickHere();
   for (const id of ids) expect([rig.started(id), rig.live(id)]).toEqual([1, undefined]);
 });
 
 it('run files, marks and records of both versions are read side by side; a look changes none', async () => {
   const [old = '', young = ''] = await rig.held(2);
   asOf01(rig.box.state, [rig.run(old).mark]);
-  rig.tick();
+  await rig.tickHere();
   for (const id of [old, young]) rig.lose(id);
-  expect(rig.tick().reconcile).toMatchObject([
+  expect((await rig.tickHere()).reconcile).toMatchObject([
     { kind: 'adopt', ticket: old, result: 'adopted' },
     { kind: 'adopt', ticket: young, result: 'adopted' },
   ]);
   const files = () =>
     [old, young].map((id) => readFileSync(join(rig.box.state, 'marks', `${id}.json`), 'utf8'));
   const before = files();
-  expect(rig.box.run(['dispatch', '--dry-run'])).toMatchObject({ code: 0 });
+  expect(await rig.box.here(['dispatch', '--dry-run'])).toMatchObject({ code: 0 });
   expect(files()).toEqual(before);
   expect([rig.started(old), rig.started(young)]).toEqual([1, 1]);
 });

@@ -23,13 +23,13 @@ it('a question on a server is told once, and the figures are those of the server
   writeFileSync(file, `#!/bin/sh\ncat >>"${file}.got"\n`, { mode: 0o755 });
   rig.configure({ server, more: `[[notify]]\ncommand = { argv = ["${file}"] }\n` });
   const id = rig.add('ask');
-  rig.tick();
+  await rig.tickHere();
   await rig.settle(id, 'needs_input');
-  for (let n = 0; n < 3; n++) expect(rig.box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
+  for (let n = 0; n < 3; n++) expect(await rig.box.here(['dispatch'])).toMatchObject({ code: 0, err: '' });
   expect(existsSync(`${file}.got`)).toBe(true);
   const told = readFileSync(`${file}.got`, 'utf8').trim().split('\n');
   expect(told.map((line) => (JSON.parse(line) as Message).events.map((one) => one.ticket))).toEqual([[id]]);
-  const figures = samplesOf(rig.box.run(['metrics']).out);
+  const figures = samplesOf((await rig.box.here(['metrics'])).out);
   const asks = figures.find(
     ({ name, labels }) => name === 'mc_pickup_tickets' && labels.status === 'needs_input',
   );

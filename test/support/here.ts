@@ -13,6 +13,9 @@ import type { Ran } from './sandbox.ts';
 
 const DIST = join(import.meta.dirname, '../../dist');
 
+/** What a process reads of its environment before the program does. */
+const OF_A_PROCESS = ['NODE_OPTIONS', 'LD_PRELOAD', 'TZ', 'MC_PICKUP_DEBUG', 'MC_PICKUP_FAILPOINT'];
+
 type Wrapped = (
   exports: object,
   require: (name: string) => unknown,
@@ -34,6 +37,8 @@ export async function runHere(
   env: NodeJS.ProcessEnv,
   input = '',
 ): Promise<Ran> {
+  const missed = OF_A_PROCESS.filter((name) => env[name] !== undefined);
+  if (missed.length > 0) throw new Error(`${missed.join(', ')} would tell nothing here: use run`);
   const told = { out: '', err: '' };
   const umask = process.umask();
   const { own, leave } = aProcess([process.execPath, bin, ...args], env, told);

@@ -2,14 +2,15 @@ import { findProgram, lookedIn } from '../machine/programs.ts';
 import { run } from '../machine/spawn.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
-const OLDEST_TMUX = 3.2;
+/** `tmux 3.2` has the formats and `paste-buffer -r`; `git 2.39` is the oldest that the tests run on (2.36 brought `worktree list -z`). */
+const OLDEST = { tmux: [3, 2], git: [2, 39] } as const;
 const TIMEOUT_MS = 5000;
 /** Directories that only an interactive shell has on its PATH. */
 const MANAGERS = /[/.](nvm|fnm|asdf|volta|nodenv|mise|rtx)\//;
 
 /** Node, tmux and git: what every tick needs. */
 export async function programs(env: NodeJS.ProcessEnv): Promise<Finding[]> {
-  const asked = [program('tmux', ['-V'], env, tmuxIsOld), program('git', ['--version'], env, () => null)];
+  const asked = [program('tmux', ['-V'], env), program('git', ['--version'], env)];
   return [node(process.versions.node, process.execPath), ...(await Promise.all(asked))];
 }
 
@@ -21,10 +22,9 @@ export function node(version: string, path: string): Finding {
 }
 
 async function program(
-  name: string,
+  name: keyof typeof OLDEST,
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
-  older: (says: string) => string | null,
 ): Promise<Finding> {
   const file = findProgram(name, env.PATH);
   if (file === null) {
@@ -37,13 +37,15 @@ async function program(
     return fail(name, `${file} ${argv.join(' ')} failed: ${why}`, 'run it yourself to see why');
   }
   const says = `${asked.stdout.trim()} (${file})`;
-  const why = older(says);
+  const why = tooOld(name, says);
   return why === null ? ok(name, says) : warn(name, says, why);
 }
 
-function tmuxIsOld(says: string): string | null {
-  // A build from its master branch has no number, and is newer than any.
-  if (/tmux (master|next|openbsd)/.test(says)) return null;
-  const version = Number(/\d+\.\d+/.exec(says)?.[0] ?? Number.NaN);
-  return version >= OLDEST_TMUX ? null : `tmux ${OLDEST_TMUX} or newer is needed: update it`;
+/** What to do about a version that is too old; null where it is not, or has no number (a build of tmux's master is newer than any). */
+export function tooOld(name: keyof typeof OLDEST, says: string): string | null {
+  const [, major, minor] = /(\d+)\.(\d+)/.exec(says) ?? [];
+  const [least, than] = OLDEST[name];
+  const enough =
+    major === undefined || Number(major) > least || (Number(major) === least && Number(minor) >= than);
+  return enough ? null : `${name} ${least}.${than} or newer is needed: update it`;
 }

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { pathIn } from '../../src/doctor/as-cron.ts';
 import { fileSystemOf, judgeSpace } from '../../src/doctor/disk.ts';
 import type { TopicFinding } from '../../src/doctor/finding.ts';
-import { node } from '../../src/doctor/programs.ts';
+import { node, tooOld } from '../../src/doctor/programs.ts';
 import { linger, openFiles, unitIn } from '../../src/doctor/server.ts';
 import { show, summary } from '../../src/doctor/show.ts';
 import { overSsh } from '../../src/doctor/ssh.ts';
@@ -263,4 +263,19 @@ describe('how many files agents may have open', () => {
   it('is not told where the system does not', () => {
     expect(openFiles(null, at(1, 1))).toEqual([]);
   });
+});
+
+it.each([
+  ['tmux', 'tmux 3.1c', 'tmux 3.2 or newer is needed: update it'],
+  ['tmux', 'tmux 3.2', null],
+  ['tmux', 'tmux 3.10', null],
+  ['tmux', 'tmux next-3.8', null],
+  ['tmux', 'tmux openbsd-7.4', null],
+  ['tmux', 'tmux master', null],
+  ['git', 'git version 2.34.1', 'git 2.39 or newer is needed: update it'],
+  ['git', 'git version 2.39.5 (Apple Git-154)', null],
+  ['git', 'git version 2.100.0', null],
+  ['git', 'git version 3.0.0', null],
+] as const)('%s that calls itself "%s" is judged by its number', (name, says, why) => {
+  expect(tooOld(name, says)).toBe(why);
 });

@@ -77,7 +77,7 @@ export async function whyNoServer(tmux: Tmux): Promise<string | null> {
 
 /** The same at a name beside our socket, which is taken away again. */
 export async function whyNoServerBeside(tmux: Tmux): Promise<string | null> {
-  const socket = `${tmux.socket.replace(/\.sock$/, '')}.try`;
+  const socket = join(realOf(dirname(tmux.socket)), 'tmux.try');
   const why = await whyNoServer({ ...tmux, socket });
   removeFileAt(socket);
   return why;

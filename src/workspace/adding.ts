@@ -5,6 +5,7 @@ import { isPlainDir, lookAtName, removeFileAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
 import type { Project } from '../model/policy.ts';
 import { type GitResult, git, isSilence } from './git.ts';
+import { few } from './kept.ts';
 import { ownDir, textOf } from './own.ts';
 import { writeNote } from './rights.ts';
 import { inTheWay, openTree } from './tree.ts';
@@ -39,21 +40,25 @@ export async function addWorktree(
     const started = (pid: number): void => writeNote(note, `${pid} ${timeout_ms}`);
     const all = ['worktree', 'add', '-q', ...args];
     const { ok, error } = await git(project.repo, all, { timeout_ms, hooks: true, started });
-    const whole = ok || (!isSilence(error) && (await isWhole(common, target)));
-    return { ok: whole, error, complaint: ok || !whole ? '' : error };
+    const lacking = ok || isSilence(error) ? null : await lackingIn(common, target);
+    if (lacking === null) return { ok, error, complaint: '' };
+    if (lacking.length === 0) return { ok: true, error, complaint: error };
+    const gone = `the checkout was through, and a hook of the repository has taken files away: ${few(lacking)}`;
+    return { ok: false, error: `${error}; ${gone}`, complaint: '' };
   } finally {
     removeFileAt(note);
     failpoint('prepare-worktree-added');
   }
 }
 
-/** Whether a worktree is complete though `git worktree add` has failed: it ends with the code of the repository's own hook, which runs
- *  when the checkout is through. What git could not check out, a filter that failed, it has taken away again. */
-async function isWhole(common: string, target: string): Promise<boolean> {
+/** What a worktree lacks whose checkout was through though `git worktree add` has failed: it ends with the code of the repository's own hook,
+ *  which runs then. null = it was not: what git could not check out, a filter that failed, it has taken away again. */
+async function lackingIn(common: string, target: string): Promise<readonly string[] | null> {
   const own = ownDir(common, target);
-  if (own === null || !existsSync(join(own, 'index')) || existsSync(join(own, 'index.lock'))) return false;
+  if (own === null || !existsSync(join(own, 'index')) || existsSync(join(own, 'index.lock'))) return null;
   const status = await git(target, ['status', '--porcelain', '-z', '--untracked-files=no']);
-  return status.ok && status.stdout.split('\0').every((line) => !/^.?D/.test(line));
+  if (!status.ok) return null;
+  return status.stdout.split('\0').flatMap((line) => (/^.?D/.test(line) ? [line.slice(3)] : []));
 }
 
 /** `git worktree add` outlives us when we are killed, and clears its target away when it then fails: the note tells

@@ -73,7 +73,11 @@ export async function make(
   if (!pooled) {
     const args = isNew ? ['--no-track', '-b', branch, '--', target, start.oid] : ['--', target, branch];
     const added = await addWorktree({ common, project }, ticket.id, { target, args });
-    if (!added.ok) return notAdded(added.error, site);
+    if (!added.ok) {
+      // Nobody was given it.
+      if (ownDir(common, target) !== null) await removeWorktree(common, target);
+      return notAdded(added.error, site);
+    }
     complaint = added.complaint;
   }
   const unnoted = keys.get(branch) === keyOf(ticket) ? null : await noteKey(common, branch, keyOf(ticket));

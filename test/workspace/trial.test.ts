@@ -60,6 +60,9 @@ const filter = (smudge: string): void => {
   git(repo, 'config', 'filter.f.smudge', smudge);
 };
 
+const launch = (id = 'MC-1') =>
+  prepareWorkspace({ project: project(), ticket: { id, title: 't', created_at_ms: 1 }, root });
+
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-trial-')));
   repo = join(dir, 'repo');
@@ -143,6 +146,17 @@ test('what only a hook of the repository complains of is no fault: the worktree 
   });
 });
 
+test('a hook of the repository that fails and takes files away is told as what it is, and nobody is given what it has left', async () => {
+  hook('rm -f file; exit 3');
+  const says = { because: 'git_failed', error: expect.stringMatching(/ended with 3.*a hook .*: file$/) };
+  expect(await tried()).toMatchObject(says);
+  expect(await launch()).toMatchObject(says);
+  hook('exit 0');
+  const made = await launch();
+  expect(made).toMatchObject({ ok: true, created: true });
+  expect(existsSync(join(made.ok ? made.worktree : '', 'file'))).toBe(true);
+});
+
 test('a remote that is away, one without the base, and one that takes nothing are told apart', async () => {
   git(repo, 'remote', 'add', 'origin', join(dir, 'nowhere'));
   expect(await tried({ fetch: true, push: 'origin' })).toMatchObject({
@@ -157,9 +171,6 @@ test('a remote that is away, one without the base, and one that takes nothing ar
   });
   expect(git(remote, 'for-each-ref')).toBe('');
 });
-
-const launch = (id = 'MC-1') =>
-  prepareWorkspace({ project: project(), ticket: { id, title: 't', created_at_ms: 1 }, root });
 
 test.each<[string, string | null, () => Promise<unknown>]>([
   ['in its worktree', null, tried],

@@ -9,7 +9,8 @@ import type { Here } from './here.ts';
 const TIMEOUT_MS = 20_000;
 
 /** Says what is wrong with the version of a client, and marks its profile not ready; null = nothing, or it can't be told.
- *  A program is asked once: until its file changes, the answer is kept in the state dir. */
+ *  A program is asked once: until its file changes, the answer is kept in the state dir. One that was too old is asked again: what a
+ *  version manager has on PATH stays the same file when the client is updated. */
 export async function tooOld(profile: AgentProfile, adapter: Adapter, hands: Here): Promise<string | null> {
   const stamp = programStamp(profile, hands.env);
   const { fix } = await clientVersion(profile, adapter, hands);
@@ -34,7 +35,7 @@ export async function clientVersion(
   at: Where,
 ): Promise<{ readonly version: string | null; readonly fix: string | null }> {
   if (minVersion === undefined || versionArgv === undefined) return { version: null, fix: null };
-  const version = await versionOf(profile, versionArgv, programStamp(profile, at.env), at);
+  const version = await versionOf(profile, versionArgv, programStamp(profile, at.env), minVersion, at);
   if (version === null || !olderThan(version, minVersion)) return { version, fix: null };
   const [word = profile.kind] = profile.argv;
   return { version, fix: `${word} is version ${version}, and ${minVersion} or newer is needed: update it` };
@@ -44,12 +45,13 @@ async function versionOf(
   profile: AgentProfile,
   versionArgv: readonly string[],
   stamp: string,
+  minVersion: string,
   { places, env, traceless, timeoutMs = TIMEOUT_MS }: Where,
 ): Promise<string | null> {
   const file = join(places.state, 'clients.json');
   const known = readObject(file) ?? {};
   const kept = textOf(known, stamp);
-  if (kept !== null) return kept;
+  if (kept !== null && traceless !== true && !olderThan(kept, minVersion)) return kept;
   const [word = profile.kind, ...rest] = profile.argv;
   // Only a bare program is asked: what else stands in an argv may be a wrapper's own words.
   if (rest.length > 0) return null;
@@ -58,7 +60,7 @@ async function versionOf(
     env: { PATH: env.PATH, HOME: env.HOME, ...profile.env },
   });
   const [version = null] = /\d+\.\d+\.\d+/.exec(`${answer.stdout} ${answer.stderr}`) ?? [];
-  if (answer.error !== null || answer.code !== 0 || version === null) return null;
+  if (answer.error !== null || answer.code !== 0 || version === null) return kept;
   if (traceless === true) return version;
   try {
     writeAtomic(file, `${JSON.stringify({ ...known, [stamp]: version }, null, 2)}\n`);

@@ -92,17 +92,31 @@ export function clientOf(
 }
 
 /** The same executable and, for interpreters, the same script. By its path as well: a file that was replaced since is the
- *  next version of it. */
+ *  next version of it, and so is one in the place of another version. */
 export function sameProgram(a: Program, b: Program): boolean {
-  if (a.exe_id !== b.exe_id && a.exe !== b.exe) return false;
-  return a.script === b.script || (a.script_id !== null && a.script_id === b.script_id);
+  if (!sameExe(a, b)) return false;
+  return sameFile(a.script, b.script) || (a.script_id !== null && a.script_id === b.script_id);
+}
+
+function sameExe(a: Program, b: Program): boolean {
+  return a.exe_id === b.exe_id || sameFile(a.exe, b.exe);
+}
+
+/** Many a client puts each version of itself beside the others (`versions/2.1.331`, `tool-1.4.0/bin/tool`), and goes on in the new one. */
+function sameFile(a: string | null, b: string | null): boolean {
+  if (a === null || b === null || a === b) return a === b;
+  return isAbsolute(a) && withoutVersion(a) === withoutVersion(b);
+}
+
+function withoutVersion(path: string): string {
+  return path.replace(/(^|[/@_-])v?\d+(\.\d+)+([-+.][0-9A-Za-z.+-]*)?(?=\/|$)/g, '$1*');
 }
 
 /** Of one and the same process: it is still that program. It may have gone to another directory, and have overwritten its
  *  arguments by a title. */
 export function stillProgram(recorded: Program, now: Program): boolean {
   if (sameProgram(recorded, now)) return true;
-  if (recorded.exe_id !== now.exe_id && recorded.exe !== now.exe) return false;
+  if (!sameExe(recorded, now)) return false;
   if (recorded.script === null || now.script === null) return false;
   if (now.script.startsWith('title:')) return true;
   return now.script_id === null && basename(now.script) === basename(recorded.script);

@@ -1,5 +1,5 @@
 /** Which program the client of a run is: nothing else is typed at, and it is followed where it lives on in another process. */
-import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Rig, state } from '../support/rig.ts';
@@ -185,6 +185,26 @@ describe('a text reaches', () => {
     ['that becomes the client later', (client: string) => `#!/bin/sh\nsleep 0.2\nexec ${client}\n`],
   ])('the client of a wrapper %s', async (_, wrapper) => {
     await reaches(profile(wrapper(reader())));
+  });
+
+  it('a client that has put its next version beside itself, and goes on in that', async () => {
+    const version = (name: string): string => {
+      const dir = join(rig.box.dir, `tool-${name}`);
+      mkdirSync(dir);
+      copyFileSync('/bin/bash', join(dir, 'tool'));
+      return join(dir, 'tool');
+    };
+    const [old, next] = [version('1.9.0'), version('1.10.0')];
+    const before = program('before', `${NOTES}; echo $$ >$n/began\n${HOLD('go')}\nexec $(cat $n/next)\n`);
+    const id = profile('', 'command', () => [old, before]);
+    rig.tick();
+    await noted('began');
+    rig.tick();
+    expect(recorded(id)?.exe).toBe(old);
+    writeFileSync(join(rig.box.state, 'notes', 'next'), `${next} ${reader()}`);
+    rig.box.signal('go');
+    await reaches(id);
+    expect(readlinkSync(`/proc/${rig.run(id).pid}/exe`)).toBe(next);
   });
 
   it('the client of a wrapper that is a line of shell', async () => {

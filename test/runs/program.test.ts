@@ -161,6 +161,28 @@ describe('which program a process is', () => {
   });
 });
 
+describe('a client that has updated itself while it works', () => {
+  it.each([
+    ['share/tool/versions/1.9.0', 'share/tool/versions/1.10.0-rc.1', null],
+    ['opt/tool-1.9.0/bin/tool', 'opt/tool-1.10.0/bin/tool', null],
+    ['node/v22.13.0/bin/node', 'node/v24.1.0/bin/node', ['lib/tool@1.9.0/cli.js', 'lib/tool@2.0.0/cli.js']],
+  ] as const)('is known in %s as it was in %s', (before, after, scripts) => {
+    const at = (exe: string, script: string | undefined) =>
+      look({ exe: file(exe), argv: script === undefined ? ['tool'] : ['node', file(script)] });
+    const [old, now] = [at(before, scripts?.[0]), at(after, scripts?.[1])];
+    if (old === null || now === null) throw new Error('no look');
+    expect([sameProgram(old, now), stillProgram(old, now)]).toEqual([true, true]);
+    // The profile names the old one, which is there still.
+    const client = { recorded: old, kind: 'command', argv: [old.exe], path: undefined } as const;
+    expect(whoseProgram(now, client)).toBe('own');
+    const others = [
+      at('share/other/versions/1.10.0', undefined),
+      at('node/v24.1.0/bin/node', 'lib/server@2.0.0/cli.js'),
+    ];
+    for (const other of others) expect(other === null || sameProgram(old, other)).toBe(false);
+  });
+});
+
 describe('whose program it is', () => {
   const client = (over: Partial<Client>): Client => ({
     ...{ recorded: null, kind: 'command', argv: [], path: join(dir, 'root/bin') },

@@ -116,8 +116,9 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'agents/trust.ts': 'renameSync rmSync writeFileSync',
     'schedule/scheduler.ts': 'mkdirSync readFileSync rmSync',
   },
-  'the kernel: /proc, /dev/shm, /etc': {
+  'the kernel: /proc, /dev, /etc': {
     'machine/processes.ts': 'readdirSync',
+    'machine/random.ts': 'openSync',
     'machine/room.ts': 'readFileSync',
     'doctor/disk.ts': 'readFileSync',
     'doctor/server.ts': 'readdirSync',

@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { adapterOf } from '../agents/index.ts';
 import { lacking } from '../decide/room.ts';
 import { changeHolds, forgive, readHolds } from '../machine/holds.ts';
 import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine/killswitch.ts';
 import { lookAtSelf } from '../machine/process.ts';
+import { randomHex } from '../machine/random.ts';
 import { lookAtRoom } from '../machine/room.ts';
 import { begun, configOf, type Fault, foundAgain, type Hold, holdOn } from '../model/hold.ts';
 import { sentence } from '../model/sentences.ts';
@@ -31,7 +31,7 @@ export function realOutside(here: Here): Outside {
     return loading;
   };
   return {
-    token: () => randomBytes(4).toString('hex'),
+    token: () => randomHex(4),
     halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
     switchOff: (level, scope, reason) => switchOff(level, scope, reason, here),
     held: (project, agent) => holdOn(readHolds(places).holds, project, agent),

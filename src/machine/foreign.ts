@@ -66,16 +66,25 @@ export interface OpenFile {
 
 /** Opens a regular file of this user's, and nothing else; null = there is none that may be read. The caller closes it. */
 export function openForeign(path: string, through: 'links' | null = null): OpenFile | null {
-  let fd: number;
-  try {
-    fd = openSync(path, through === null ? READ : READ_THROUGH);
-  } catch {
-    return null;
-  }
+  const fd = opened(path, through === null ? READ : READ_THROUGH);
+  if (fd === null) return null;
   const stat = fstatSync(fd);
   if (stat.isFile() && ours(stat)) return { fd, size: stat.size, mtimeMs: stat.mtimeMs };
   closeSync(fd);
   return null;
+}
+
+/** null = it can't be opened, which is no error here. So no stack is taken: that takes ten times as long as the call. */
+function opened(path: string, flags: number): number | null {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return openSync(path, flags);
+  } catch {
+    return null;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** Opens it, closes it whatever happens; null = there is none that may be read, or reading it failed. */
@@ -141,7 +150,7 @@ export function lookAtName(path: string, precisely: true): BigIntStats | null;
 export function lookAtName(path: string): Stats | null;
 export function lookAtName(path: string, bigint = false): Stats | BigIntStats | null {
   try {
-    return lstatSync(path, { bigint });
+    return lstatSync(path, { bigint, throwIfNoEntry: false }) ?? null;
   } catch {
     return null;
   }
@@ -166,12 +175,8 @@ export interface Dir {
 
 /** Opens a directory whose last name is no link, and asks the kernel where it is; null = there is none. */
 function openDir(path: string): Dir | null {
-  let fd: number;
-  try {
-    fd = openSync(path, LOOK_INTO);
-  } catch {
-    return null;
-  }
+  const fd = opened(path, LOOK_INTO);
+  if (fd === null) return null;
   try {
     if (BY_DESCRIPTOR) return { fd, path: readlinkSync(`/proc/self/fd/${fd}`) };
     const dir = { fd, path: realpathSync.native(path) };
@@ -233,12 +238,26 @@ export function inDir<T>(root: string, below: string, use: (dir: Dir) => T): T |
 /** Makes a directory below a root (which is made where there is none), each part of it in the one before, and uses it. Throws where
  *  a part is something else than a directory of its own. */
 export function inMadeDir<T>(root: string, below: string, use: (dir: Dir) => T): T {
+  let used = false;
+  const once = (dir: Dir): T => {
+    used = true;
+    return use(dir);
+  };
+  const there = inDir(root, below, once);
+  if (used) return there as T;
+  makeDirs(root, below);
+  const made = inDir(root, below, once);
+  if (!used) throw notOurs(join(root, below));
+  return made as T;
+}
+
+function makeDirs(root: string, below: string): void {
   if (realPathOf(root) === null) mkdirSync(root, { recursive: true, mode: 0o700 });
   const parts = below.split('/').filter((one) => one !== '');
   for (const [n, name] of parts.entries()) {
     const made = inDir(root, parts.slice(0, n).join('/'), (dir) => {
       try {
-        mkdirSync(at(dir, name), { mode: 0o700 });
+        if (!isPlainDir(at(dir, name))) mkdirSync(at(dir, name), { mode: 0o700 });
       } catch (error) {
         if (codeOf(error) === 'EEXIST') return true;
         mustBePermitted(dir.path);
@@ -248,13 +267,6 @@ export function inMadeDir<T>(root: string, below: string, use: (dir: Dir) => T):
     });
     if (made === null) throw notOurs(join(root, ...parts.slice(0, n)));
   }
-  let used = false;
-  const result = inDir(root, below, (dir) => {
-    used = true;
-    return use(dir);
-  });
-  if (!used) throw notOurs(join(root, below));
-  return result as T;
 }
 
 /** This user may not enter a directory that has to be there, or may not write into it. */

@@ -57,10 +57,11 @@ export async function hookLeft(
   { me, lookAt, startedWith, notes }: Processes,
   acts = true,
 ): Promise<string | null> {
-  if (ownGitDir(worktree) === null)
+  const own = ownGitDir(worktree);
+  if (own === null)
     return `git can't tell its git dir of ${worktree}: whether a hook runs there is not known`;
   const note = readNote(join(notes, noteOf(worktree)), worktree);
-  if (note === null) return hookOfBefore(worktree, { me, lookAt });
+  if (note === null) return hookOfBefore(worktree, own, { me, lookAt });
   const { verdict, because } = judge(note, me, lookAt(note.pid));
   const late = Date.now() > note.until_ms;
   // A container that was started anew has another namespace, and took its hooks with it: no reason to wait for ever.
@@ -77,9 +78,12 @@ export async function hookLeft(
 
 /** 0.1 noted a hook in the worktree's git dir, where an agent can write: it may be waited for, within its own limit, and is never
  *  ended. */
-function hookOfBefore(worktree: string, { me, lookAt }: Pick<Processes, 'me' | 'lookAt'>): string | null {
-  const own = ownGitDir(worktree);
-  const note = own === null ? null : readNote(join(own, 'mc-pickup-hook.json'), null);
+function hookOfBefore(
+  worktree: string,
+  own: string,
+  { me, lookAt }: Pick<Processes, 'me' | 'lookAt'>,
+): string | null {
+  const note = readNote(join(own, 'mc-pickup-hook.json'), null);
   if (note === null || Date.now() > note.until_ms) return null;
   const { verdict, because } = judge(note, me, lookAt(note.pid));
   return verdict === 'dead' ? null : running(worktree, note.pid, verdict, because);

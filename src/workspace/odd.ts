@@ -41,19 +41,27 @@ const WRITTEN = [
 /** What in a repository's own git dir would hold up git, or lead what a launch writes there to another file: an agent can put it
  *  there, and git follows it. It is named, and left: unlike in a worktree's git dir it may be somebody's arrangement. */
 export function oddInRepository(common: string): string | null {
-  const paths = (names: readonly string[], dir = common): string[] => names.map((name) => join(dir, name));
-  const below = ['refs/heads/mc', 'logs/refs/heads/mc'].flatMap((dir) =>
-    paths(namesAt(join(common, dir)), join(common, dir)),
+  const of = (names: readonly string[]): string[] => names.map((name) => join(common, name));
+  const below = of(['refs/heads/mc', 'logs/refs/heads/mc']).flatMap((dir) =>
+    namesAt(dir).map((name) => join(dir, name)),
   );
-  const stuck = [...paths(READ_ALWAYS), ...below].find((path) => holdsUp(path, path.endsWith('packed-refs')));
-  if (stuck !== undefined)
-    return `${stuck} is no plain file: git would wait for it, so put a plain one in its place`;
-  const link = [...paths(['config', ...WRITTEN]), ...below].find(
-    (path) => lookAtName(path)?.isSymbolicLink() === true,
-  );
+  const stuck = of(READ_ALWAYS).find((path) => holdsUp(path, path.endsWith('packed-refs')));
+  let link = of(['config', ...WRITTEN]).find((path) => lookAtName(path)?.isSymbolicLink());
+  // There may be many: each is looked at but once.
+  for (const path of stuck === undefined ? below : []) {
+    const seen = lookAtName(path);
+    if (seen === null || seen.isDirectory() || (seen.isFile() && seen.size <= MOST_BYTES)) continue;
+    if (!seen.isSymbolicLink() || holdsUp(path, false)) return waitsFor(path);
+    link ??= path;
+  }
+  if (stuck !== undefined) return waitsFor(stuck);
   return link === undefined
     ? null
     : `${link} is a link: git would write to what it leads to, so put what it leads to in its place`;
+}
+
+function waitsFor(path: string): string {
+  return `${path} is no plain file: git would wait for it, so put a plain one in its place`;
 }
 
 const ODD = '.mc-pickup-odd';
@@ -62,9 +70,10 @@ const MOST_FILES = 500;
 /** Whether git would wait for it, or read it without end: no matter what leads there. */
 function holdsUp(path: string, large: boolean): boolean {
   try {
-    const stat = statSync(path);
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return false;
     return stat.isFile() ? !large && stat.size > MOST_BYTES : !stat.isDirectory();
   } catch {
-    return false; // A link to nothing, say: git finds nothing.
+    return false; // A link that leads in a circle, say: git finds nothing.
   }
 }

@@ -35,7 +35,10 @@ export function giveRights(common: string, own: string): void {
   const wanted = (umask === null ? 0 : READ_WRITE & ~umask) | shared;
   if (wanted === 0) return;
   inDirAt(own, (dir) => {
-    if (dir.path === own) give(dir, wanted, shared > 0);
+    if (dir.path !== own) return;
+    // Git gives all of it what the umask says, or nothing of it: where nobody shares it, the directory tells of the rest.
+    const given = shared === 0 && (fstatSync(dir.fd).mode & wanted) === wanted;
+    if (!given) give(dir, wanted, shared > 0);
   });
 }
 

@@ -41,6 +41,8 @@ export function launchOutside(here: Here): LaunchOutside {
     },
     lookAgain: (hold) => probe(hold, here),
     async prepare(one, placed = () => undefined) {
+      // Every run is staged with it, and it takes long to load: that is done while git makes the first worktree.
+      if (claimed.size === 0) setImmediate(() => process.getBuiltinModule('node:crypto'));
       claimed.set(one.run, monotonicMs());
       const proof = { placed, trial: ({ name }: Project) => tried(name), asked };
       return prepare(one, here, starter ? null : registrar.pipe(one.run), proof);

@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { adapterOf } from '../../agents/index.ts';
 import type { WordsRow } from '../../board/port/index.ts';
@@ -6,6 +6,7 @@ import { failpoint } from '../../machine/failpoint.ts';
 import { forgive, strike } from '../../machine/holds.ts';
 import { startedWith } from '../../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../../machine/process.ts';
+import { randomHex } from '../../machine/random.ts';
 import { type Fault, projectScope } from '../../model/hold.ts';
 import type { HookSpec } from '../../model/policy.ts';
 import { type AsLeft, renderPrompt } from '../../model/prompt.ts';
@@ -131,7 +132,7 @@ function promptOf(
     ...{ attempt: step.attempt, max_attempts: policy.limits.max_attempts },
     answers: words.map(({ text, had }) => ({ text, unsure: isUnsure(had) })),
     program: programWord(places),
-    fence: randomBytes(8).toString('hex'),
+    fence: randomHex(8),
   });
 }
 

@@ -33,6 +33,7 @@ export async function lastAttempt(
   run: string,
   { board, places }: Here,
 ): Promise<Past | null> {
+  if (ticket.claim_epoch <= 1) return null; // this is its first
   const runs = await board.runtimesOf({ ticket: ticket.id, limit: RUNS_SEEN });
   // A launch that no agent came of was no attempt, nor was one whose client had lost the session.
   const row = runs.find(

@@ -212,7 +212,7 @@ it('a base that can not be fetched is a warning in one tick, and holds the proje
   expect(holds()).toEqual([]);
 });
 
-it('a client that is not there holds its profile alone', () => {
+it('a client that is not there holds its profile alone', async () => {
   const robot = join(rig.box.dir, 'robot');
   rig.configure({ more: `[agent.robot]\nkind = "command"\nargv = [${JSON.stringify(robot)}]\n` });
   const ids = [1, 2].map(() =>
@@ -233,9 +233,9 @@ it('a client that is not there holds its profile alone', () => {
   expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
   // What the configuration names no more is held for nobody.
   rig.configure();
-  expect(rig.box.run(['status']).out).not.toMatch(/^held/m);
-  expect(rig.tick('dispatch', '--dry-run')).not.toHaveProperty('holds');
-  rig.tick();
+  expect((await rig.box.here(['status'])).out).not.toMatch(/^held/m);
+  expect(await rig.tickHere('dispatch', '--dry-run')).not.toHaveProperty('holds');
+  await rig.tickHere();
   expect(holds()).toEqual([]);
   rig.configure({ more: `[agent.robot]\nkind = "command"\nargv = [${JSON.stringify(robot)}]\n` });
   rig.tick();
@@ -245,12 +245,12 @@ it('a client that is not there holds its profile alone', () => {
   expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
 });
 
-it('a client that is not there has its fallback in its place, in the very tick that finds it missing, as a dry run says', () => {
+it('a client that is not there has its fallback in its place, in the very tick that finds it missing, as a dry run says', async () => {
   const more = '[agent.robot]\nkind = "command"\nargv = ["/none/robot"]\nfallback = "scripted"\n';
   rig.configure({ more });
   const add = (...owner: string[]) => rig.add('hold', '--agent', 'robot', ...owner);
   const [id, own] = [add(), add('--owner', 'robot')];
-  const planned = rig.tick('dispatch', '--dry-run').dispatch;
+  const planned = (await rig.tickHere('dispatch', '--dry-run')).dispatch;
   const done = rig.tick();
   expect(done).toMatchObject({
     dispatch: [{ ticket: id, result: 'launched', evidence: { agent: 'scripted' } }],
@@ -272,7 +272,7 @@ it('a configuration that is broken meanwhile lets nothing go, since it names no 
 it.each([
   ['its socket can not be made', /tmux: error connecting to .*tmux.sock \(Is a directory\)/],
   ['its program is broken', /tmux: .*cannot open shared object file/],
-])('a tmux that does not start holds the host, and costs no ticket a back-off: %s', (what, says) => {
+])('a tmux that does not start holds the host, and costs no ticket a back-off: %s', async (what, says) => {
   const { state, env } = rig.box;
   const bin = join(rig.box.dir, 'tools');
   const broken = join(bin, 'broken');
@@ -286,12 +286,12 @@ it.each([
   const bad = what.startsWith('its socket') ? join(state, 'tmux.sock') : broken;
   rig.configure({ project: `after_create = ["mkdir", "-p", ${JSON.stringify(bad)}]` });
   const ids = [rig.add('hold'), rig.add('hold')];
-  rig.tick();
+  await rig.tickHere();
   expect(holds()).toMatchObject([
     { scope: 'host', because: 'tmux_fails', says: expect.stringMatching(says), tries: 1 },
   ]);
   rig.holdsDue();
-  rig.box.run(['dispatch']);
+  await rig.box.here(['dispatch']);
   for (const id of ids)
     expect(rig.ticket(id)).toMatchObject({ status: 'todo', attempts: 0, not_before_at_ms: null });
   rmdirSync(bad);

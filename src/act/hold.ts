@@ -5,7 +5,7 @@ import type { Hands } from './outcome.ts';
 /** Holds the scope of a fault, and says so once. */
 export async function begin(fault: Fault, run: string | null, hands: Hands): Promise<void> {
   if (!hands.outside.hold(fault)) return;
-  await log(hands, run, fault, 'held', `${fault.scope} is held: ${withTodo(fault)}`);
+  await log(hands, run, fault, 'held', heldWords(fault));
 }
 
 /** What is wrong, and what a person can do about it. */
@@ -27,9 +27,27 @@ async function lookAt(hold: Hold, { now_ms, switches }: World, hands: Hands): Pr
   if (config !== null && (!isDue(hold, config, now_ms) || switchedOff(hold, switches))) return hold;
   const found = config === null ? null : await outside.lookAgain(hold);
   outside.lookedAgain(hold, found);
-  if (found !== null) return { ...hold, ...found };
+  if (found !== null) {
+    if (found.because === 'holds_unreadable') await tellOnce(found, hands);
+    return { ...hold, ...found };
+  }
   await log(hands, null, hold, 'let_go', `${hold.scope} is held no more; it was: ${hold.says}`);
   return null;
+}
+
+/** Lines of the log that are looked through. */
+const LOOKED = 500;
+
+/** What can't be noted is told all the same, and not in every tick. */
+async function tellOnce(fault: Fault, hands: Hands): Promise<void> {
+  const text = heldWords(fault);
+  const told = await hands.board.activity({ limit: LOOKED });
+  if (!told.some((one) => one.kind === 'held' && one.text === text))
+    await log(hands, null, fault, 'held', text);
+}
+
+function heldWords(fault: Fault): string {
+  return `${fault.scope} is held: ${withTodo(fault)}`;
 }
 
 /** Nothing of it may be launched anyway. */

@@ -318,7 +318,10 @@ it.each<[string, () => void]>([
     ...{ dispatch: [], skipped: [{ ticket: id, because: 'held' }] },
     holds: [{ scope: 'host', because: 'holds_unreadable', says: expect.stringContaining(file()) }],
   });
+  expect(tick().dispatch).toEqual([]);
   expect(rig.box.sql('SELECT COUNT(*) AS n FROM runtime_sessions')).toEqual([{ n: 0 }]);
+  // People hear of it once.
+  expect(rig.box.sql("SELECT COUNT(*) AS n FROM activity WHERE kind = 'held'")).toEqual([{ n: 1 }]);
   rmSync(file(), { recursive: true });
   expect(tick().dispatch).toMatchObject([{ result: 'failed' }]);
   expect(holds()).toMatchObject([{ because: 'checkout_fails' }]);

@@ -21,17 +21,32 @@ export function survivors(
   me: ObserverIdentity,
   proc: Proc = PROC,
 ): (row: Runtime, dead: Judgement, client: Client) => Survived {
-  let all: readonly Seen[] | undefined;
+  let look: Look | undefined;
   return (row, dead, client) => {
-    all ??= lookAtAll(proc);
-    return survivorOf({ row, dead, client }, me, all, proc);
+    look ??= lookOnce(proc);
+    return survivorOf({ row, dead, client }, me, look, proc);
   };
+}
+
+interface Look {
+  readonly all: readonly Seen[];
+  /** Those that name no run, and where they work. */
+  readonly unmarked: readonly { readonly standing: Standing; readonly cwd: string }[];
+}
+
+function lookOnce(proc: Proc): Look {
+  const all = lookAtAll(proc);
+  const unmarked = all.flatMap(({ standing, run }) => {
+    const cwd = run === null ? cwdOf(standing.pid, proc) : null;
+    return cwd === null ? [] : [{ standing, cwd }];
+  });
+  return { all, unmarked };
 }
 
 function survivorOf(
   { row, dead, client }: { readonly row: Runtime; readonly dead: Judgement; readonly client: Client },
   me: ObserverIdentity,
-  all: readonly Seen[],
+  { all, unmarked }: Look,
   proc: Proc,
 ): Survived {
   const none = { judgement: dead, survivor: null };
@@ -61,13 +76,35 @@ function survivorOf(
     const survivor = { ...{ host_id, boot_id, pid_ns, time_ns }, pid: first.pid, pid_start: first.start };
     return { judgement: { verdict: 'alive', because: 'client_lives_on' }, survivor };
   }
+  if (unmarked.some((one) => isUnmarked(one, row, client, proc)))
+    return { judgement: { verdict: 'unknown', because: 'client_unmarked' }, survivor: null };
   return unknown ? { judgement: { verdict: 'unknown', because: 'proc_unreadable' }, survivor: null } : none;
 }
 
 /** What works in the worktree comes first, and then what was started first. */
 function rank({ pid }: Standing, { worktree }: Runtime, proc: Proc): number {
-  const cwd = procLink(`${shownAt(pid, proc)}/cwd`, proc);
-  return worktree !== null && (cwd === worktree || cwd?.startsWith(`${worktree}/`) === true) ? 0 : 1;
+  return isBelow(cwdOf(pid, proc), worktree) ? 0 : 1;
+}
+
+function cwdOf(pid: number, proc: Proc): string | null {
+  return procLink(`${shownAt(pid, proc)}/cwd`, proc);
+}
+
+function isBelow(cwd: string | null, worktree: string | null): boolean {
+  return worktree !== null && (cwd === worktree || cwd?.startsWith(`${worktree}/`) === true);
+}
+
+/** The client's own program, begun since the run in its worktree, which nothing says to be of this run or of another: a wrapper may have started it
+ *  with an environment and a session of its own (`env -i setsid`, `systemd-run`), or a person has. Either way a second one beside it would be wrong. */
+function isUnmarked(
+  { standing, cwd }: Look['unmarked'][number],
+  row: Runtime,
+  client: Client,
+  proc: Proc,
+): boolean {
+  if (!isBelow(cwd, row.worktree) || since(standing) < Number(row.pid_start)) return false;
+  const program = lookAtProgram(standing.pid, proc);
+  return program !== null && whoseProgram(program, client) === 'own';
 }
 
 function since({ start }: Standing): number {

@@ -332,6 +332,27 @@ setInterval(() => {}, 1000);
       expect(state(Number(tool))).not.toBeNull();
   });
 
+  it('in its worktree, by no mark and no session of its run, has nobody put beside it', async () => {
+    const id = profile(
+      `#!/bin/sh\nenv -i PATH="$PATH" MC_PICKUP_STATE_DIR="$MC_PICKUP_STATE_DIR" setsid ${client()} &\nwait\n`,
+    );
+    rig.tick();
+    await noted('clients');
+    await rig.kill(rig.run(id).pid);
+    const [alive = 0] = clients();
+    for (let n = 0; n < 2; n++) {
+      const { reconcile, dispatch, skipped } = rig.tick();
+      expect([reconcile, dispatch]).toEqual([[], []]);
+      expect(skipped).toMatchObject([
+        { ticket: id, because: 'verdict_unknown', evidence: { because: 'client_unmarked' } },
+      ]);
+    }
+    expect(rig.box.run(['explain', id]).out).toContain('client_unmarked');
+    end(alive);
+    await rig.gone(alive);
+    expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', ticket: id });
+  });
+
   it('is ended by stop, also before a tick has followed it', async () => {
     const id = profile(`#!/bin/sh\n${client()}\necho ended\n`);
     rig.tick();

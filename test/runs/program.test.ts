@@ -329,6 +329,22 @@ describe('a client whose recorded process is dead', () => {
     expect(survived().survivor?.pid).toBe(603);
   });
 
+  it('is not known where it works in the worktree, and nothing says to be of which run', () => {
+    const unmarked = { ...mine(), run: '', session: 4, cwd: '/wt/sub' };
+    const unknown = { judgement: { verdict: 'unknown', because: 'client_unmarked' }, survivor: null };
+    process_(601, unmarked);
+    expect(survived()).toEqual(unknown);
+    for (const other of [
+      { ...unmarked, cwd: '/wt-2' },
+      { ...unmarked, start: 600 },
+      { ...unmarked, exe: file('bin/sleep') },
+      { ...unmarked, run: 'r-other' },
+    ]) {
+      process_(601, other);
+      expect(survived().judgement).toEqual(JUDGED.dead);
+    }
+  });
+
   it('did not outlive a reboot', () => {
     process_(601, mine());
     expect(survived(JUDGED.rebooted).survivor).toBeNull();

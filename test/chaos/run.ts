@@ -336,7 +336,9 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
       if (runs.size > 1) throw new Broken(`${ticket} has ${runs.size} agents: ${[...runs].join(', ')}`);
     const freed = living.find(({ run }) => ended.has(run));
     if (freed !== undefined)
-      throw new Broken(`process ${freed.pid} lives, and its run ${freed.run} was ended`);
+      throw new Broken(
+        `${this.#run(['log', '--ticket', freed.ticket]).out}process ${freed.pid} (${this.#of(freed.pid, 'cmdline').join(' ')}) lives, and its run ${freed.run} was ended`,
+      );
     const told = join(this.#out, 'planted.env');
     if (existsSync(told) && readFileSync(told, 'utf8').includes(SECRET))
       throw new Broken("a planted hook read the dispatcher's environment");
@@ -345,12 +347,16 @@ env = { CHAOS_OUT = ${JSON.stringify(this.#out)}, CHAOS_THREAD = ${JSON.stringif
   /** Agents by what the kernel says: a process that has a run in its environment and is the client's own program. */
   #living(): Living[] {
     const found: Living[] = [];
+    const rows = this.#box.sql<{ pid: number | null }>('SELECT pid FROM runtime_sessions');
+    const known = new Set(rows.map(({ pid }) => pid));
     for (const name of readdirSync('/proc')) {
       const pid = Number(name);
       if (!Number.isSafeInteger(pid) || pid <= 1) continue;
       const [env, command] = [this.#of(pid, 'environ'), this.#of(pid, 'cmdline')];
       if (!env.includes(`MC_PICKUP_STATE_DIR=${this.#box.state}`)) continue;
-      if (!command.some((word) => word === join(HERE, 'agent.sh') || word.endsWith('.thread'))) continue;
+      // What a process has become that no tick had ever known as its run is a tool that was left.
+      const became = command.some((word) => word.endsWith('.thread')) && known.has(pid);
+      if (!became && !command.includes(join(HERE, 'agent.sh'))) continue;
       const run = valueIn(env, 'MC_RUN_ID');
       const ticket = valueIn(env, 'MC_TICKET_ID');
       if (run !== null && ticket !== null) found.push({ pid, run, ticket });

@@ -3,8 +3,10 @@
  * of a tick: a few hundred rows in one transaction, a few directories. Nothing that a decision is made from goes, and nothing
  * of a ticket that is not settled (the rules are those of `clean`).
  */
+import { join } from 'node:path';
 import type { Swept } from '../board/port/index.ts';
 import { numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
+import { inDir, lookAtName, moveIn } from '../machine/foreign.ts';
 import type { Places } from '../machine/paths.ts';
 import type { Retention } from '../model/policy.ts';
 import type { Here } from './here.ts';
@@ -38,6 +40,7 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<void> {
   const { places, now_ms, upkeep } = here;
+  turnOver(places);
   const before = progressOf(places);
   const leapt = Math.abs(now_ms - before.at_ms) > LEAP_MS;
   const wait = leapt ? PATIENCE : Math.max(0, before.wait - 1);
@@ -56,6 +59,17 @@ export async function sweep(
   emptyTrash(here, TRASH, faults);
   note(places, { ...swept, run });
   if (faults.length > 0) throw faults[0];
+}
+
+/** What schedulers append what ticks print to. */
+const LOG = 'tick.log';
+const LOG_BYTES = 8 * 1024 * 1024;
+
+/** A log that has grown large makes way for a new one, which the next tick begins; the one before it goes. */
+function turnOver({ state }: Places): void {
+  const stat = lookAtName(join(state, LOG));
+  if (stat?.isFile() !== true || stat.size <= LOG_BYTES) return;
+  inDir(state, '', (dir) => moveIn(dir, LOG, dir, `${LOG}.1`));
 }
 
 /** Looks at the next directories of runs; the last one of them. */

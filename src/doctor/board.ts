@@ -1,10 +1,14 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { startedAtMs } from '../agents/codex/rollout.ts';
 import { knownBoard, type Met } from '../board/open.ts';
 import type { Board, BoardHealth, TickRow } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
-import { hostId } from '../machine/process.ts';
+import { readersOf } from '../machine/holder.ts';
+import { argvOf } from '../machine/proc.ts';
+import { hostId, lookAt } from '../machine/process.ts';
 import { EXIT, messageOf, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { many } from '../model/text.ts';
+import { many, oneLine } from '../model/text.ts';
 import { age } from '../model/times.ts';
 import type { AccountView } from '../model/world.ts';
 import { endedRow, type Leftover, leftoversOf } from '../runs/leftovers.ts';
@@ -56,7 +60,10 @@ export async function lookAtBoard(context: Context, now_ms: number): Promise<Boa
     }
     const of = { host_id: hostId(context.places.state) ?? '', since_ms: now_ms - DAY_MS };
     const health = (await upkeep?.health(of).catch((error: unknown) => asFailure(error))) ?? null;
-    const findings = health instanceof UserError ? [] : fileFindings(name, health, now_ms);
+    const findings =
+      health instanceof UserError
+        ? []
+        : [...fileFindings(name, health, now_ms), ...(await readerFindings(name, now_ms))];
     const healthy = health instanceof UserError ? null : health;
     if (findings.some(({ result }) => result === 'fail')) return { ...NOTHING, findings };
     if (healthy !== null && healthy.schema < healthy.schema_known && healthy.schema > 0)
@@ -108,6 +115,27 @@ function metFinding(name: string, { says: speaks, ahead_ms }: Met): Finding {
   if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);
   const clock = `${says}; its clock is ${age(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
   return warn(check, clock, 'set both clocks by NTP: back-offs and limits are told in time');
+}
+
+/** Long enough for whoever only looks something up. */
+const LOOKS_UP_MS = 1000;
+
+/** Who has read the board for a while and does not end: until then its write-ahead log grows with each tick. */
+async function readerFindings(path: string, now_ms: number): Promise<Finding[]> {
+  const others = (): readonly number[] => (readersOf(path) ?? []).filter((pid) => pid !== process.pid);
+  const before = others();
+  if (before.length === 0) return [];
+  await pause(LOOKS_UP_MS);
+  return others()
+    .filter((pid) => before.includes(pid))
+    .map((pid) => {
+      const words = oneLine((argvOf(pid) ?? []).join(' '), 100);
+      const look = lookAt(pid);
+      const since = look.kind === 'present' ? startedAtMs(look.start) : null;
+      const lives = since === null ? '' : `, which was started ${age(Math.max(0, now_ms - since))} ago`;
+      const says = `process ${pid} (${words})${lives}, reads the board without an end: its write-ahead log only grows`;
+      return warn('readers', says, `let it end what it reads, or end it: kill ${pid}`);
+    });
 }
 
 /** Every page of the board was read: what a tick never touches may be damaged too. */

@@ -17,6 +17,7 @@ import {
   fchmodSync,
   fstatSync,
   fsyncSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
   opendirSync,
@@ -407,11 +408,16 @@ export function removeFileAt(path: string): void {
   inDirAt(folder, (dir) => dir.path === folder && removeIn(dir, basename(path)));
 }
 
-/** Opens a log to add to: a file of its own, and nobody else's by another name. Throws where there is something else. */
-export function openLog(path: string): OpenFile {
+/** Opens a log to add to: a file of its own, and nobody else's by another name. Throws where there is something else. `fresh_above`: one
+ *  that is larger begins anew. */
+export function openLog(path: string, fresh_above = Number.POSITIVE_INFINITY): OpenFile {
   const fd = openSync(path, APPEND, 0o600);
   const stat = fstatSync(fd);
-  if (stat.isFile() && ours(stat) && stat.nlink === 1) return { fd, size: stat.size, mtimeMs: stat.mtimeMs };
+  if (stat.isFile() && ours(stat) && stat.nlink === 1) {
+    const fresh = stat.size > fresh_above;
+    if (fresh) ftruncateSync(fd);
+    return { fd, size: fresh ? 0 : stat.size, mtimeMs: stat.mtimeMs };
+  }
   closeSync(fd);
   throw new Error(`${path} is no file of its own: remove it`);
 }

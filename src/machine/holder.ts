@@ -102,15 +102,39 @@ export function heldBy(lock: string, host_id: string): HeldBy {
   };
 }
 
-/** Which processes have this lock, by the kernel's word (Linux); null = it does not say. Those that wait for it are marked by an
- *  arrow, and do not count. */
+/** Which processes have this lock, by the kernel's word (Linux); null = it does not say. */
 export function pidsWith(lock: string): readonly number[] | null {
+  return locksOn(lock)?.flatMap(({ kind, pid }) => (kind === 'WRITE' ? pid : [])) ?? null;
+}
+
+/** The bytes of a board's `-shm` by which SQLite knows who reads ("WAL Read Locks" in its file format). */
+const READS = { from: 123, to: 127 };
+
+/** Which processes are in the middle of reading this board, so that its write-ahead log can't be brought back into it; null = the kernel
+ *  does not say. */
+export function readersOf(board: string): readonly number[] | null {
+  const all = locksOn(`${board}-shm`)?.filter(({ from, to }) => from >= READS.from && to <= READS.to);
+  return all === undefined ? null : [...new Set(all.map(({ pid }) => pid))];
+}
+
+interface Locked {
+  readonly kind: string;
+  readonly pid: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Those that wait for a lock are marked by an arrow, and do not count. */
+function locksOn(file: string): readonly Locked[] | null {
   try {
-    const inode = statSync(lock).ino;
+    const inode = statSync(file).ino;
     const rows = readFileSync('/proc/locks', 'latin1').split('\n');
     return rows.flatMap((row) => {
-      const [, , , kind, pid = '', file = ''] = / -> /.test(row) ? [] : row.split(/\s+/);
-      return kind === 'WRITE' && /^[1-9]\d*$/.test(pid) && file.endsWith(`:${inode}`) ? Number(pid) : [];
+      const [, , , kind = '', pid = '', on = '', from = '', to = ''] = / -> /.test(row)
+        ? []
+        : row.split(/\s+/);
+      const its = /^[1-9]\d*$/.test(pid) && on.endsWith(`:${inode}`);
+      return its ? { kind, pid: Number(pid), from: Number(from), to: Number(to) } : [];
     });
   } catch {
     return null;

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { failpoint } from '../machine/failpoint.ts';
 import { inMadeDir, isPlainFile, type OpenFile, openLog } from '../machine/foreign.ts';
@@ -10,10 +10,10 @@ import { messageOf } from '../model/errors.ts';
 import type { HookSpec } from '../model/policy.ts';
 import { gated, letThrough } from './gate.ts';
 import { forgetHook, noteHook, type Processes } from './hook-left.ts';
+import { FRESH_ABOVE_BYTES, HookLog } from './hook-log.ts';
 import { ownGitDir } from './own.ts';
 import { writeNote } from './rights.ts';
 
-const MAX_LOG_BYTES = 1024 * 1024;
 /** What a shell means by them: the one that becomes the hook, or one inside it. */
 const EXITS: ReadonlyMap<number, string> = new Map([
   [126, ' (a program may not be executed)'],
@@ -22,7 +22,7 @@ const EXITS: ReadonlyMap<number, string> = new Map([
 /** Its presence in a worktree's own git dir says that `after_create` ran to its end. */
 export const MARKER = 'mc-pickup-after-create-done';
 
-/** Runs a hook by its argv, without a shell. Its output goes to a private log, up to 1 MiB; when the time is up its
+/** Runs a hook by its argv, without a shell. Its output goes to a private log, the beginning and the end of it, up to 1 MiB; when the time is up its
  *  whole process group is killed. Never throws. */
 export async function runHook(hook: {
   readonly spec: HookSpec;
@@ -41,7 +41,7 @@ export async function runHook(hook: {
   try {
     const folder = dirname(logFile);
     inMadeDir(dirname(folder), basename(folder), () => null);
-    log = openLog(logFile);
+    log = openLog(logFile, FRESH_ABOVE_BYTES);
   } catch (error) {
     return { ok: false, error: `can't write ${logFile}: ${String(error)}` };
   }
@@ -90,20 +90,16 @@ async function runLogged(
     }),
   );
   letThrough(child, o.started);
-  let room = MAX_LOG_BYTES - o.log.size;
+  const log = new HookLog(o.log);
+  let open = true;
   child.all.on('data', (part: Buffer) => {
-    if (room <= 0) return;
-    try {
-      room -= writeSync(o.log.fd, part.subarray(0, room));
-    } catch {
-      // A disk that is full is no fault of the hook, which may yet come through.
-      room = 0;
-    }
+    if (open) log.add(part);
   });
   if (child.pid === undefined) return { ok: false, error: (await child).shortMessage ?? 'failed to start' };
   const { code, signal, error } = await endOf(child.nodeChildProcess, o.timeout_ms);
-  room = 0; // the log is closed, whoever still prints
+  open = false; // whoever still prints
   child.all.destroy();
+  log.close();
   if (error === 'timeout') return { ok: false, error: `no end within ${o.timeout_ms / 1000} s, killed` };
   if (code === 0) return { ok: true, error: null };
   if (code !== null) return { ok: false, error: `exit code ${code}${EXITS.get(code) ?? ''}` };

@@ -1,5 +1,13 @@
 /** What ticks take away by themselves: a little at a time, and nothing that is still wanted. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -86,6 +94,17 @@ const tick = (id: string, at_ms: number, host_id = 'h', report = '{}') =>
     },
     refresh: [],
   });
+
+it('the log of a scheduler makes way for a new one when it is large, so that two of them are the most', async () => {
+  const [log, before] = ['tick.log', 'tick.log.1'].map((name) => join(world.state, name)) as [string, string];
+  writeFileSync(log, 'small\n');
+  await step(0);
+  expect(existsSync(before)).toBe(false);
+  truncateSync(log, 9 * 1024 * 1024);
+  writeFileSync(before, 'old\n');
+  await step(0.01);
+  expect([existsSync(log), statSync(before).size]).toEqual([false, 9 * 1024 * 1024]);
+});
 
 describe('the rows of the board', () => {
   it('go when they are old, but for those of open tickets and the newest tick of each host', async () => {

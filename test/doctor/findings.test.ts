@@ -1,6 +1,6 @@
 /** What doctor finds on real directories, real repositories, a real board and a real tmux server; and that it leaves no
  *  trace of having looked. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -60,6 +60,27 @@ function tree(dir: string): string[] {
       return [name, mode, ...(tried ? [] : [size, mtimeMs, ctimeMs]), ino].join(' ');
     });
 }
+
+it('names who reads the board without an end, and not who has only opened it', async () => {
+  const script = `const D = require('better-sqlite3'); const d = new D(process.argv[1]);
+    d.prepare('SELECT 1').get(); if (process.argv[2] === 'reads') { d.exec('BEGIN'); d.prepare('SELECT * FROM tickets').all(); }
+    console.log('there'); setInterval(() => d.open, 60_000)`;
+  const children = ['reads', 'rests'].map((what) =>
+    spawn(process.execPath, ['-e', script, rig.box.boardFile, what], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }),
+  );
+  try {
+    await Promise.all(children.map((child) => new Promise((on) => child.stdout?.once('data', on))));
+    const { of } = await doctor();
+    expect(of('readers')).toMatchObject([
+      { result: 'warn', fix: expect.stringContaining(`kill ${children[0]?.pid}`) },
+    ]);
+    expect(of('readers')[0]?.says).toContain(`process ${children[0]?.pid} (`);
+  } finally {
+    for (const child of children) child.kill('SIGKILL');
+  }
+});
 
 describe('doctor leaves no trace', () => {
   it('of a world in use, nor of one that is not there yet', async () => {

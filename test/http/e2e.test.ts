@@ -56,6 +56,24 @@ describe('the whole tick over HTTP', () => {
     expect([rig.agents(id), rig.started(id)]).toEqual([[pid], 1]);
   });
 
+  it('a report while the server is away is kept: the tick that finds it again tells it, and no attempt is spent', async () => {
+    const id = rig.add('hold');
+    rig.tick();
+    await rig.holding(id);
+    const { mark: run, pid } = rig.run(id);
+    await server.kill();
+    // Most of this test is the patience that a report has with a server.
+    const said = rig.box.run(['report', 'review', '--message', 'All is well.'], '', { MC_RUN_ID: run });
+    expect(said, said.err).toMatchObject({
+      code: 0,
+      out: expect.stringContaining(`kept: ${id} -> in_review`),
+    });
+    await rig.kill(pid);
+    await server.up();
+    expect(rig.tick().reconcile).toMatchObject([{ kind: 'report', because: 'report_kept', result: 'done' }]);
+    expect(rig.ticket(id)).toMatchObject({ status: 'in_review', attempts: 0, reason_text: 'All is well.' });
+  });
+
   it('a dead agent is retried, and its question is asked and answered', async () => {
     const [died, asks] = [rig.add('hold'), rig.add('ask')];
     await rig.tickHere();

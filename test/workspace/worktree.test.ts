@@ -247,8 +247,14 @@ test('hooks: exit codes, log, missing program, time limit, marker', async () => 
   expect(late.error).toContain('killed');
   const stat = `/proc/${readFileSync(join(root, 'child'), 'utf8').trim()}/stat`;
   expect(existsSync(stat) ? readFileSync(stat, 'utf8') : ') Z').toMatch(/\) [ZX]/);
-  expect((await run(['head', '-c', '2000000', '/dev/zero'])).ok).toBe(true);
+  expect((await run(['sh', '-c', 'head -c 2000000 /dev/zero; echo why it fails; exit 1'])).ok).toBe(false);
   expect(statSync(logFile).size).toBe(1024 * 1024);
+  expect(readFileSync(logFile, 'latin1')).toMatch(
+    /^(out|err)[\s\S]*\[ +\d+ bytes are left out here\][\s\S]*why it fails\n$/,
+  );
+  // A log that many hooks write to has room for the newest one.
+  expect((await run(['echo', 'the next one'])).ok).toBe(true);
+  expect(readFileSync(logFile, 'utf8')).toBe('the next one\n');
   // Where it could not be noted it is not started.
   const bare = join(dir, 'bare');
   mkdirSync(bare);

@@ -17,9 +17,12 @@ export function reasonOf(error: unknown): string {
   return error.message || ((error as NodeJS.ErrnoException).code ?? 'no reason was told');
 }
 
+/** What errors of that kind are known by. */
+export const NO_WAY = 'NoWay';
+
 /** The way to the other machine is at fault. Its words hold neither the address that was asked nor what the proxy was told. */
 export class NoWay extends Error {
-  override readonly name = 'NoWay';
+  override readonly name = NO_WAY;
 }
 
 /** Whether nobody who is trusted has signed the certificate. */

@@ -1,4 +1,4 @@
-import { NoWay } from '../machine/fetched.ts';
+import { NO_WAY } from '../machine/fetched.ts';
 import { fetchOut } from '../machine/outgoing.ts';
 
 /** fetch hides what happened in the cause of its error. The address is in neither: it may be a secret. */
@@ -7,7 +7,8 @@ export function whyNot(error: unknown): string {
   if (error.name === 'TimeoutError' || error.name === 'AbortError') return 'no answer in time';
   const { cause } = error;
   if (!(cause instanceof Error)) return 'it could not be reached';
-  if (cause instanceof NoWay) return `it could not be reached: ${cause.message}`;
+  // By its name: it comes from another bundle, which has a class of its own.
+  if (cause.name === NO_WAY) return `it could not be reached: ${cause.message}`;
   const code = (cause as NodeJS.ErrnoException).code;
   if (/redirect/.test(cause.message)) return 'it redirects, which is not followed: name where it leads to';
   return `it could not be reached${code === undefined ? '' : ` (${code})`}`;

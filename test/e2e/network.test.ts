@@ -69,3 +69,12 @@ argv = [${JSON.stringify(AGENT)}]
     `CONNECT board.${NAME}:443 Basic ${Buffer.from('ann:secret').toString('base64')}`,
   );
 });
+
+it('a ping that does not get out names the proxy, and neither its password nor the address', async () => {
+  const ping = `[ping]\nurl = "https://hc.${NAME}/secret"\nstart = false\n`;
+  box.configure(`${ping}[network]\nhttps_proxy = "http://ann:wrong@127.0.0.1:1"\n`);
+  await box.start(['dispatch']);
+  const { error } = JSON.parse(readFileSync(join(box.state, 'ping.json'), 'utf8')) as { error: string };
+  expect(error).toMatch(/^it could not be reached: by the proxy http:\/\/127\.0\.0\.1:1 \(https_proxy\): /);
+  expect(error).not.toMatch(/wrong|secret/);
+});

@@ -109,7 +109,7 @@ async function follow(
 async function closePane(step: StepOf<'close_pane'>, { board, outside }: Hands): Promise<Outcome> {
   const row = await board.runtimeByMark(step.run);
   if (row !== null && row.ended_at_ms === null) return outcome(step, step.run, 'lost_race', null, null);
-  await outside.closePane(step.run, step.pane, step.pid);
+  await outside.closePane(step.run, step, row?.tmux_pane ?? null);
   return outcome(step, step.run, 'done', null, null);
 }
 

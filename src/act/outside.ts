@@ -4,7 +4,7 @@ import type { LaunchStep, NudgeStep, QuitStep } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
-import type { Sighting, World } from '../model/world.ts';
+import type { Pane, Sighting, World } from '../model/world.ts';
 import type { Delivered } from './deliver/ledger.ts';
 import type { Quit } from './deliver/quit.ts';
 import type { SaidOutside } from './said.ts';
@@ -101,8 +101,8 @@ export interface Outside {
   mark(ticket: string, agent: ProcessIdentity & { readonly run: string }): Promise<void>;
   /** Removes the mark of a dead agent, which is evidence of nothing any more. */
   forget(ticket: string, mark: string): Promise<void>;
-  /** Keeps the last screen of a dead pane, whose process this was, and closes it. */
-  closePane(run: string, pane: string, pid: number): Promise<void>;
+  /** Keeps the last screen of a dead pane, where it is the run's own, and closes it. `recorded` is the pane that the board knows of the run. */
+  closePane(run: string, pane: Pick<Pane, 'pane' | 'pid'>, recorded: string | null): Promise<void>;
   /** Counts what the clients' own records say was used. */
   recordUsage(world: World): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { randomHex } from '../machine/random.ts';
 import { lookAtRoom } from '../machine/room.ts';
 import { begun, configOf, type Fault, foundAgain, type Hold, holdOn } from '../model/hold.ts';
 import { sentence } from '../model/sentences.ts';
-import { blocks, starterOf } from '../model/world.ts';
+import { blocks, type Pane, starterOf } from '../model/world.ts';
 import { keepLastScreen } from '../runs/last-screen.ts';
 import { readRegistered, removeMark } from '../runs/marks.ts';
 import { kindOf } from '../runs/run-file.ts';
@@ -67,7 +67,7 @@ export function realOutside(here: Here): Outside {
     },
     mark: async (ticket, agent) => bearWitness(ticket, agent, places),
     forget: async (ticket, mark) => void removeMark(places.marks, ticket, mark),
-    closePane: (run, pane, pid) => closePane(run, pane, pid, here),
+    closePane: (run, pane, recorded) => closePane(run, pane, recorded, here),
     recordUsage: async (world) => (await import('./usage.ts')).recordUsage(world, here),
   };
 }
@@ -99,10 +99,15 @@ function lookedAgain(one: Hold, found: Fault | null, { places, policy, clock }: 
   if (found === null) forgive(places, one);
 }
 
-async function closePane(run: string, pane: string, pid: number, { places, tmux }: Here): Promise<void> {
+async function closePane(
+  run: string,
+  { pane, pid }: Pick<Pane, 'pane' | 'pid'>,
+  recorded: string | null,
+  { places, tmux }: Here,
+): Promise<void> {
   const dir = join(places.runs, run);
   // Whoever is in a pane can give it any run's mark: only that run's own process has shown its last words.
   const registered = readRegistered(dir);
-  const isIts = registered === null || registered.pid === pid;
+  const isIts = registered === null || (pid === null ? recorded === pane : registered.pid === pid);
   if (!isIts || (await keepLastScreen(tmux, pane, dir))) await closeDeadPane(tmux, pane, run);
 }

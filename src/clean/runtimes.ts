@@ -4,7 +4,7 @@ import { type Advice, type Found, together } from '../model/clean.ts';
 import { judge } from '../model/identity.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { panesOf } from '../model/world.ts';
+import { isLiving, panesOf } from '../model/world.ts';
 import { endedRow, isStillLeft, type Leftover, leftoversOf } from '../runs/leftovers.ts';
 import { type Mark, readMarks } from '../runs/marks.ts';
 import { judgeRow } from '../runs/sighting.ts';
@@ -44,7 +44,7 @@ export async function runtimes(here: Here): Promise<Found> {
   // A living agent may bear any mark in its pane: it is known by its process.
   const shown = new Set([...left.map(({ pid }) => pid), ...live.flatMap(({ pid }) => pid ?? [])]);
   for (const pane of panesOf(view)) {
-    const row = pane.dead || pane.run === '' || shown.has(pane.pid) ? null : await ended(pane.run);
+    const row = !isLiving(pane) || pane.run === '' || shown.has(pane.pid) ? null : await ended(pane.run);
     if (row === null) continue;
     advice.push({
       command: `tmux -S ${word(places.socket)} kill-pane -t ${pane.pane}`,

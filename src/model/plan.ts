@@ -133,7 +133,7 @@ export type Step =
   | (Act<'close_pane', 'pane_of_ended_run', Exit & { readonly pane: string }> & {
       readonly run: string;
       readonly pane: string;
-      readonly pid: number;
+      readonly pid: number | null;
     })
   // Launches of a scope are switched off.
   | (Act<'trip', 'mass_death', { readonly tickets: string; readonly scope: string }> & {

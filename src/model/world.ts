@@ -11,7 +11,8 @@ import type { TicketFacts } from './ticket.ts';
 export interface Pane {
   readonly session: string;
   readonly pane: string;
-  readonly pid: number;
+  /** null = it is dead, and its tmux tells the process of a living one only (3.8). */
+  readonly pid: number | null;
   readonly dead: boolean;
   readonly exit_code: number | null;
   readonly exit_signal: number | null;
@@ -24,6 +25,14 @@ export interface Pane {
   readonly title: string;
   /** Its marks are none that we set, so it may be anybody's; `run` and `ticket` are empty then. */
   readonly odd?: true;
+}
+
+/** A pane whose process lives, as tmux tells. */
+export type LivingPane = Pane & { readonly pid: number };
+
+/** Whether the process of a pane lives, as tmux tells. */
+export function isLiving(pane: Pane): pane is LivingPane {
+  return !pane.dead && pane.pid !== null;
 }
 
 /** What our tmux server answered. `none`: no server, and the recorded one is dead too. */

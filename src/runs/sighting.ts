@@ -10,7 +10,7 @@ import {
   type ProcessIdentity,
 } from '../model/identity.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
-import type { Pane, Sighting } from '../model/world.ts';
+import { isLiving, type LivingPane, type Pane, type Sighting } from '../model/world.ts';
 import { type Mark, readRegistered, strayMarks } from './marks.ts';
 import { readRunFile } from './run-file.ts';
 
@@ -19,7 +19,7 @@ import { readRunFile } from './run-file.ts';
  * live in its place. So the process is compared with the one that registered as the pane's run; where none is known
  * to have registered, it can't be told, and nothing is done.
  */
-export function sightPane(pane: Pane, me: ObserverIdentity, runs: string): Sighting {
+export function sightPane(pane: LivingPane, me: ObserverIdentity, runs: string): Sighting {
   const registered = readRegistered(join(runs, pane.run));
   const identity = registered ?? {
     host_id: me.host_id,
@@ -95,8 +95,8 @@ export function witnesses<M extends Witness>(
   panes: Iterable<Pane>,
   marks: readonly M[],
   counts: (one: Witness) => boolean,
-): { readonly panes: readonly Pane[]; readonly marks: readonly M[] } {
-  const living = [...panes].filter((pane) => !pane.dead && pane.run !== '' && counts(pane));
+): { readonly panes: readonly LivingPane[]; readonly marks: readonly M[] } {
+  const living = [...panes].filter(isLiving).filter((pane) => pane.run !== '' && counts(pane));
   const shown = new Set(living.map(({ run }) => run));
   return { panes: living, marks: marks.filter((mark) => counts(mark) && !shown.has(mark.run)) };
 }

@@ -168,13 +168,13 @@ function isCutOff({ error, code, stdout, stderr }: RunResult): boolean {
 
 /** `COUNTED` and `CLEANED`, as tmux fills them in. One pattern: each has to be compiled anew in every tick. */
 const LINE =
-  /^(\$\d+)\|(%\d+)\|(\d+)\|([01]?)\|(\d*)\|([^|]*)\|(\d*)\|(\d+)\|(\d*)\|(\d*)\|(\d*)\|([\w!-]*)\|([\w!-]*)\|(.*)$/s;
+  /^(\$\d+)\|(%\d+)\|(\d*)\|([01]?)\|(\d*)\|([^|]*)\|(\d*)\|(\d+)\|(\d*)\|(\d*)\|(\d*)\|([\w!-]*)\|([\w!-]*)\|(.*)$/s;
 const CONTROL = new RegExp(`[${CONTROLS}]`);
 
 /** One line of `list-panes`, or null when it is not exactly what was asked for. A pane whose marks are not ours is one without any. */
 export function parsePane(line: string): { readonly pane: Pane; readonly server: number } | null {
   const found = LINE.exec(line);
-  if (found === null) return null;
+  if (found === null || (found[3] === '' && found[4] !== '1')) return null;
   // By their numbers: to walk through an array makes an object for each step, and there may be hundreds of panes.
   const { 1: session = '', 2: pane = '', 3: pid, 4: dead, 5: status, 6: signal = '', 7: activity } = found;
   const {
@@ -192,7 +192,7 @@ export function parsePane(line: string): { readonly pane: Pane; readonly server:
   if (exit_signal === undefined) return null;
   const odd = run.includes('!') || ticket.includes('!');
   const view: Pane = {
-    ...{ session, pane, pid: Number(pid), dead: dead === '1' },
+    ...{ session, pane, pid: pid === '' ? null : Number(pid), dead: dead === '1' },
     ...(odd ? ({ run: '', ticket: '', odd } as const) : { run, ticket }),
     exit_code: status === '' ? null : Number(status),
     exit_signal,

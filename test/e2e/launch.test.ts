@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 /** What happens between the claim and the agent: a busy runtime that appears, hooks, the switch, workspaces. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -310,6 +311,16 @@ describe('an attempt', () => {
     expect(prompt).toMatch(/An earlier attempt ended: agent_exited \(exit code 7\)/);
     expect(prompt).toContain('on the branch mc/MC-1-do-die-talking');
     expect(prompt).toMatch(/<<<ticket-data [0-9a-f]{16}\nthought (?:.*\n)*?out of words\n/);
+  });
+
+  it('is told all that by a tmux (3.8) that tells the process of a living pane only', async () => {
+    const bin = join(rig.box.dir, 'newer');
+    mkdirSync(bin);
+    const real = execFileSync('/bin/sh', ['-c', 'command -v tmux'], { encoding: 'utf8' }).trim();
+    const script = `#!/bin/bash\nexec ${real} "\${@//'#{pane_pid}'/'#{?pane_dead,,#{pane_pid}}'}"\n`;
+    writeFileSync(join(bin, 'tmux'), script, { mode: 0o755 });
+    rig.box.env.PATH = `${bin}:${rig.box.env.PATH}`;
+    expect(await secondPrompt('die-talking')).toMatch(/agent_exited \(exit code 7\)[\s\S]*out of words/);
   });
 
   it('is told the last words of one that said little: blank lines are no words', async () => {

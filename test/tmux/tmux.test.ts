@@ -165,6 +165,9 @@ test('a missing tmux is named; a malformed pane line is refused', async () => {
   expect(parsePane('$0|%0|12|1||KILL|5|9|1|3|3|r|T-1|a|b')?.pane.exit_signal).toBe(9);
   expect(parsePane('$0|%0|12|1|||5|9|1|3|5|r|T-1| a|b ')?.pane.title).toBe('a|b');
   expect(parsePane('$0|%0|12|1|||5|9|1|3|0|r|T-1')).toBeNull();
+  // tmux 3.8 tells the process of a living pane only.
+  expect(parsePane('$0|%0||1|7||5|9|1|3|1|r|T-1|a')?.pane).toMatchObject({ pid: null, dead: true });
+  expect(parsePane('$0|%0||0|||5|9|1|3|1|r|T-1|a')).toBeNull();
 });
 
 test('what a pane says of itself is told as it is, in one question, and passes for nothing else', async () => {

@@ -67,7 +67,7 @@ export async function observe(eyes: Eyes): Promise<World> {
   const taken = processesOf(judged, host_id);
   const byPid = Map.groupBy(panes, ({ pid }) => pid);
   const paneFor = (row: Runtime): Pane | null =>
-    paneOf(row, row.pid === null ? panes : (byPid.get(row.pid) ?? []), taken);
+    paneOf(row, row.pid === null ? panes : (byPid.get(row.pid) ?? byPid.get(null) ?? []), taken);
   const { abandoned, failed_launches } = await launchesLeft(snapshot, { tmux, paneFor, host_id, eyes });
   const delta_ms = observedDelta(snapshot.last_tick, me, eyes);
   const once: At['once'] = {};

@@ -15,7 +15,8 @@ export interface Judged {
 /**
  * The pane of a runtime. A pane's mark is no proof, since whoever is in a pane can set it.
  *
- * Of a run that has registered it is the pane of that very process, which shows the run's mark or is the one that was recorded. Of a
+ * Of a run that has registered it is the pane of that very process, which shows the run's mark or is the one that was recorded; where
+ * tmux does not tell the process of a dead pane, it is the dead one that was recorded. Of a
  * run that has not, it is the pane with its mark, unless another run's process is in there (`taken`). While a living pane shows no
  * mark that is ours, that one may be it.
  */
@@ -26,8 +27,12 @@ export function paneOf(
 ): Pane | null {
   const { pid, mark, tmux_pane } = row;
   if (pid !== null)
-    return panes.find((one) => one.pid === pid && (one.run === mark || one.pane === tmux_pane)) ?? null;
-  const free = panes.filter((one) => !taken.has(one.pid));
+    return (
+      panes.find((one) => one.pid === pid && (one.run === mark || one.pane === tmux_pane)) ??
+      panes.find((one) => one.pid === null && one.run === mark && one.pane === tmux_pane) ??
+      null
+    );
+  const free = panes.filter((one) => one.pid === null || !taken.has(one.pid));
   return free.find(({ run }) => run === mark) ?? free.find(({ odd, dead }) => odd && !dead) ?? null;
 }
 

@@ -56,7 +56,7 @@ const kinds = (messages: readonly Message[]): string[] =>
 
 /** A ticket whose agent has said this once its tick was over: that one does not tell it any more. */
 async function onceSaid(behave: 'ask' | 'blocked', title = `Do ${behave}`): Promise<string> {
-  const id = rig.add(`${behave}, when told`, '--title', title);
+  const id = rig.add(`${behave}, when told`, `--title=${title}`);
   expect(await tick()).toMatchObject({ code: 0, err: '' });
   rig.box.signal(`${id}.told`);
   await rig.settle(id, behave === 'ask' ? 'needs_input' : 'blocked');
@@ -523,20 +523,7 @@ describe('on the desktop', () => {
     );
     rig.configure({ more: '[[notify]]\ndesktop = true\n' });
     const title = '--icon=/etc/passwd <b>&amp; "q"';
-    const words = [
-      '--project',
-      'demo',
-      '--agent',
-      'scripted',
-      `--title=${title}`,
-      '--body',
-      'behave: blocked',
-    ];
-    const { id } = JSON.parse((await rig.box.here(['ticket', 'add', ...words, '--json'])).out) as {
-      id: string;
-    };
-    await tick();
-    await rig.settle(id, 'blocked');
+    const id = await onceSaid('blocked', title);
     const PATH = `${bin}:${rig.box.env.PATH}`;
     expect(await rig.box.start(['dispatch'], { PATH })).toMatchObject({ code: 0, err: '' });
     const argv = readFileSync(join(bin, 'argv'), 'utf8').split('\0').slice(0, -1);

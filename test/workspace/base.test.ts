@@ -16,17 +16,12 @@ import { fillSlot, prepareWorkspace, tryOut } from '../../src/workspace/index.ts
 import { whereElse } from '../../src/workspace/merged.ts';
 import { readSlot } from '../../src/workspace/slots.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 
 let dir = '';
 let origin = '';
 let count = 0;
 const { HOME } = process.env;
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const clone = (...args: string[]): string => {
   const repo = join(dir, `clone-${++count}`);
   git(dir, 'clone', '-q', ...args, `file://${origin}`, repo);

@@ -9,17 +9,12 @@ import { hintsOf } from '../../src/report/hints.ts';
 import { leftAtWork, prepareWorkspace } from '../../src/workspace/index.ts';
 import { isOurBranch, pushBranch } from '../../src/workspace/push.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 import { here } from '../support/processes.ts';
 
 let dir = '';
 let repo = '';
 let count = 0;
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const { HOME } = process.env;
 beforeAll(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-names-')));

@@ -16,16 +16,11 @@ import { repository } from '../../src/doctor/repository.ts';
 import { fillSlot, prepareWorkspace, startIn } from '../../src/workspace/index.ts';
 import { hookKey } from '../../src/workspace/slots.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 import { here } from '../support/processes.ts';
 
 let dir = '';
 let repo = '';
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const { HOME } = process.env;
 beforeAll(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-folder-')));

@@ -23,16 +23,11 @@ import { forget } from '../../src/workspace/aside.ts';
 import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 
 let dir: string;
 let repo: string;
 const home = process.env.HOME;
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc lock-')));
   process.env.HOME = dir;

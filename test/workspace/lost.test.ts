@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -19,18 +18,13 @@ import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 
 let dir = '';
 let repo = '';
 let state = '';
 let trees: string | null = null;
 const { HOME } = process.env;
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const commit = (cwd: string, file: string, text: string): void => {
   writeFileSync(join(cwd, file), `${text}\n`);
   git(cwd, 'add', file);

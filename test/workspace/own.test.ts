@@ -1,5 +1,5 @@
 /** What is read of git's files, and written to its configuration, without asking git. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -24,15 +24,10 @@ import { addToConfig } from '../../src/workspace/config-file.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { near } from '../../src/workspace/near.ts';
 import { commonDir, gitDir, ownDir, registered } from '../../src/workspace/own.ts';
+import { git } from '../support/git.ts';
 
 let dir: string;
 let repo: string;
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc own \n-')));
   repo = join(dir, 'repo');

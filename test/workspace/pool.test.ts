@@ -20,6 +20,7 @@ import { fnv1a } from '../../src/model/hash.ts';
 import { fillSlot, hookPending, prepareWorkspace } from '../../src/workspace/index.ts';
 import { claimSlot, readSlot, writeSlot } from '../../src/workspace/slots.ts';
 import { aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 import { Rig } from '../support/rig.ts';
 import { until } from '../support/sandbox.ts';
 
@@ -27,12 +28,6 @@ let dir = '';
 let repo = '';
 let root = '';
 const home = process.env.HOME;
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const commit = (name: string, text = 'x') => {
   writeFileSync(join(repo, name), text);
   git(repo, 'add', '-A');

@@ -1,5 +1,5 @@
 /** What every launch of a project does, done for real on a scratch name: it tells what is wrong, and leaves nothing. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -19,17 +19,12 @@ import { git as runGit } from '../../src/workspace/git.ts';
 import { prepareWorkspace, type Refused, type Tried, tryOut } from '../../src/workspace/index.ts';
 import type { Trial } from '../../src/workspace/trial.ts';
 import { aProject } from '../support/builders.ts';
+import { git } from '../support/git.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir = '';
 let repo = '';
 let root = '';
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const project = (more: object = {}) =>
   aProject({ name: 'p', repo, fetch: true, fetch_timeout_seconds: 20, ...more });
 const tried = (more: Partial<Trial> = {}): Promise<Tried | Refused> =>

@@ -20,17 +20,12 @@ import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { fnv1a } from '../../src/model/hash.ts';
 import { hookDone, hookLeft, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
+import { git } from '../support/git.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir = '';
 let repo = '';
 let root = '';
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
-    cwd,
-    encoding: 'utf8',
-    stdio: 'pipe',
-  }).trim();
 const project = (more: object = {}) => ({
   name: 'p',
   repo,

@@ -93,7 +93,6 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'machine/files.ts': 'renameSync rmSync writeFileSync',
     'machine/process.ts': 'linkSync mkdirSync readFileSync rmSync writeFileSync',
     'machine/holder.ts': 'openSync readFileSync rmSync writeFileSync',
-    'runs/marks.ts': 'readdirSync',
     'tick/after.ts': 'rmSync',
     'tick/clock.ts': 'rmSync',
     'tmux/dir.ts': 'mkdirSync',

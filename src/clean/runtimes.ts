@@ -6,7 +6,7 @@ import { leftoverWords } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { isLiving, panesOf } from '../model/world.ts';
 import { endedRow, isStillLeft, type Leftover, leftoversOf } from '../runs/leftovers.ts';
-import { type Mark, readMarks } from '../runs/marks.ts';
+import { type Mark, marksOf, readMarks } from '../runs/marks.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { endLeftovers } from '../runs/stop.ts';
 import { viewServer } from '../tmux/view.ts';
@@ -94,7 +94,7 @@ function markProposal({ ticket, pid, run }: Mark, here: Here): Found {
     { group: 'runtimes', kind: 'mark', name: path, ticket, because: 'process_dead', says },
     'mv, from trash/ in the state dir, for 7 days',
     async () => {
-      const now = readMarks(here.places.marks).find((one) => one.ticket === ticket);
+      const [now] = marksOf(here.places.marks, [ticket]);
       if (now?.run !== run || !(await isLeftover(now, here)))
         return stays('changed', 'it has changed meanwhile');
       step('mark-judged');

@@ -2,7 +2,7 @@ import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
 import type { Processes } from '../machine/processes.ts';
 import { judge } from '../model/identity.ts';
 import { panesOf } from '../model/world.ts';
-import { readMarks } from '../runs/marks.ts';
+import { marksOf } from '../runs/marks.ts';
 import { viewServer } from '../tmux/view.ts';
 import type { Here } from './here.ts';
 
@@ -40,8 +40,8 @@ export async function userOf(
   if (pane !== undefined)
     return { because: 'in_use', says: `pane ${pane.pane} works on it (process ${pane.pid})` };
   const me = lookAtSelf(hostId(places.state) ?? '');
-  const mark = readMarks(places.marks).find(
-    (one) => one.ticket === ticket && ['alive', 'unknown'].includes(judge(one, me, lookAt(one.pid)).verdict),
+  const mark = marksOf(places.marks, [ticket]).find((one) =>
+    ['alive', 'unknown'].includes(judge(one, me, lookAt(one.pid)).verdict),
   );
   if (mark !== undefined)
     return { because: 'in_use', says: `process ${mark.pid} registered for it, and may live` };

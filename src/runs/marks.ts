@@ -1,7 +1,7 @@
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { readObject, textOf, textOfFile, writeAtomic } from '../machine/files.ts';
-import { inDir, inMadeDir, removeIn, writeIn } from '../machine/foreign.ts';
+import { inDir, inDirAt, inMadeDir, namesIn, removeIn, writeIn } from '../machine/foreign.ts';
 import { identityFrom, identityIn, type ProcessIdentity } from '../model/identity.ts';
 import { TICKET_ID } from '../model/ticket.ts';
 import { objectOfRun, ownDir, writeOwn } from './dirs.ts';
@@ -13,6 +13,8 @@ export interface Mark extends ProcessIdentity {
 }
 
 const REGISTERED = 'registered.json';
+/** So many names are looked at: a fleet has hundreds, and no tick is to take longer for what somebody has put there. */
+const MOST_MARKS = 4000;
 
 /** Leaves the mark of a ticket's run; it replaces an older one. */
 export function writeMark(
@@ -54,13 +56,17 @@ export function registeredFile(runDir: string): string {
   return join(ownDir(runDir), REGISTERED);
 }
 
-/** All marks that can be read; broken files are passed over. */
+/** All marks that can be read, at most `MOST_MARKS`; broken files are passed over. */
 export function readMarks(marks: string): Mark[] {
-  return marksOf(marks, ticketsIn(marks));
+  return marksOf(marks, ticketsIn(marks)?.tickets ?? []);
 }
 
-function marksOf(marks: string, tickets: readonly string[] | null): Mark[] {
-  return (tickets ?? []).map((ticket) => readMark(marks, ticket)).filter((mark) => mark !== null);
+/** The marks of these tickets. */
+export function marksOf(marks: string, tickets: readonly string[]): Mark[] {
+  return tickets
+    .filter((ticket) => TICKET_ID.test(ticket))
+    .map((ticket) => readMark(marks, ticket))
+    .filter((mark) => mark !== null);
 }
 
 /** Which marks are looked for, and what the last look has found. */
@@ -68,6 +74,8 @@ export interface MarkSearch {
   /** The file that holds that. It is written only with `remember`. */
   readonly memory: string;
   readonly remember: boolean;
+  /** Tickets whose marks are looked for however many others there are. */
+  readonly named: readonly string[];
   /** Whether nobody owns this mark. */
   readonly stray: (mark: Mark) => boolean;
   /** All that `stray` depends on, as text: with other owners the memory does not count. */
@@ -79,15 +87,17 @@ const AT_REST_MS = 5000;
 
 /** The marks that nobody owns. In nearly every tick there is none; and that stays so until a mark is written or removed, which changes the
  *  time of the directory, or the owners change. So it is remembered, and hundreds of marks are not read every minute. */
-export function strayMarks(marks: string, { memory, remember, stray, owners }: MarkSearch): Mark[] {
+export function strayMarks(marks: string, { memory, remember, named, stray, owners }: MarkSearch): Mark[] {
   const dir = statSync(marks, { bigint: true, throwIfNoEntry: false });
   if (dir === undefined) return [];
   const state = `${dir.ino} ${dir.mtimeNs} ${dir.ctimeNs}\n${owners}`;
   if (textOfFile(memory) === state) return [];
-  const tickets = ticketsIn(marks);
-  const read = marksOf(marks, tickets);
+  const listed = ticketsIn(marks);
+  if (listed === null) return [];
+  if (listed.cut) return marksOf(marks, [...new Set([...named, ...listed.tickets])]).filter(stray);
+  const read = marksOf(marks, listed.tickets);
   const found = read.filter(stray);
-  const known = found.length === 0 && read.length === tickets?.length;
+  const known = found.length === 0 && read.length === listed.tickets.length;
   if (known && remember && Date.now() - Number(dir.mtimeMs) > AT_REST_MS) keep(memory, state);
   return found;
 }
@@ -100,19 +110,16 @@ function keep(memory: string, state: string): void {
   }
 }
 
-/** null = it can't be told. */
-function ticketsIn(marks: string): string[] | null {
-  let names: string[];
+/** The tickets of which there are marks, and whether there may be more. null = it can't be told. */
+function ticketsIn(marks: string): { readonly tickets: readonly string[]; readonly cut: boolean } | null {
   try {
-    names = readdirSync(marks);
+    const listed = inDirAt(marks, (dir) => namesIn(dir, MOST_MARKS));
+    if (listed === null) return null;
+    const tickets = listed.names.filter((name) => name.endsWith('.json')).map((name) => name.slice(0, -5));
+    return { tickets: tickets.filter((ticket) => TICKET_ID.test(ticket)).sort(), cut: listed.cut };
   } catch {
     return null;
   }
-  return names
-    .filter((name) => name.endsWith('.json'))
-    .map((name) => name.slice(0, -5))
-    .filter((ticket) => TICKET_ID.test(ticket))
-    .sort();
 }
 
 /** Removes the mark of a ticket if it is still this run's. */

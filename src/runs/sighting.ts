@@ -11,7 +11,7 @@ import {
 } from '../model/identity.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import { isLiving, type LivingPane, type Pane, type Sighting } from '../model/world.ts';
-import { type Mark, readRegistered, strayMarks } from './marks.ts';
+import { type Mark, type MarkSearch, readRegistered, strayMarks } from './marks.ts';
 import { readRunFile } from './run-file.ts';
 
 /**
@@ -83,10 +83,10 @@ export function unownedMarks(
   { marks, marksOwned: memory }: Pick<Places, 'marks' | 'marksOwned'>,
   rows: readonly Runtime[],
   host_id: string,
-  remember: boolean,
+  { remember, named }: Pick<MarkSearch, 'remember' | 'named'>,
 ): Mark[] {
   const owners = JSON.stringify(rows.map((row) => [row.mark, row.host_id === host_id ? row.pid : null]));
-  return strayMarks(marks, { memory, remember, stray: unowned(rows, host_id), owners });
+  return strayMarks(marks, { memory, remember, named, stray: unowned(rows, host_id), owners });
 }
 
 /** What tells of agents: the living panes of ours that `counts` accepts, and the marks of those agents that no such pane shows. (An

@@ -34,8 +34,8 @@ function rest(): void {
   const then = new Date(Date.now() - 60_000);
   utimesSync(places.marks, then, then);
 }
-function stray(rows = ROWS, remember = true): string[] {
-  return unownedMarks(places, rows, HOST, remember).map(({ run }) => run);
+function stray(rows = ROWS, remember = true, named: readonly string[] = []): string[] {
+  return unownedMarks(places, rows, HOST, { remember, named }).map(({ run }) => run);
 }
 function editInPlace(): void {
   const file = join(places.marks, 'MC-2.json');
@@ -104,8 +104,19 @@ it('is no worse off where there is nothing, and where nothing can be kept', () =
   mark('MC-9', 'MC-9-e1-x', 19);
   rest();
   const away = { ...places, marksOwned: join(dir, 'missing', 'file') };
-  expect(unownedMarks(away, [{ ...FIRST, pid: 19 }], HOST, true)).toEqual([]);
+  expect(unownedMarks(away, [{ ...FIRST, pid: 19 }], HOST, { remember: true, named: [] })).toEqual([]);
   expect(existsSync(away.marksOwned)).toBe(false);
+});
+
+it('of more marks than any fleet has only so many are read, and those of the tickets at hand in any case', () => {
+  const text = readFileSync(join(places.marks, 'MC-1.json'), 'utf8');
+  for (let n = 1; n <= 4500; n++)
+    writeFileSync(join(places.marks, `RUB-${n}.json`), text.replace('"MC-1"', `"RUB-${n}"`));
+  rest();
+  const found = stray([], true, ['MC-1', 'MC-2', 'no ticket']);
+  expect(found).toEqual(expect.arrayContaining([FIRST.mark, SECOND.mark]));
+  expect(found.length).toBeLessThanOrEqual(4002);
+  expect(existsSync(places.marksOwned)).toBe(false);
 });
 
 it('a mark is of a ticket, and goes with its own run alone', () => {

@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../machine/clock.ts';
 import { lookAtSelf } from '../../machine/process.ts';
 import { type Pane, panesOf } from '../../model/world.ts';
-import { type Mark, readMarks } from '../../runs/marks.ts';
+import { type Mark, marksOf, readMarks } from '../../runs/marks.ts';
 import { readRunFile } from '../../runs/run-file.ts';
 import { sightMark, sightPane, witnesses } from '../../runs/sighting.ts';
 import { viewServer } from '../../tmux/view.ts';
@@ -26,7 +26,12 @@ export function lastLook(here: Here, claimedAt: (run: string) => number | undefi
     const sight = await look(claimedAt(run));
     if (!sight.ok) return sight;
     const me = lookAtSelf(host_id);
-    const others = witnesses(sight.panes, sight.marks, (one) => one.run !== run);
+    // Its own is looked for however many others there are.
+    const marks = [
+      ...sight.marks.filter((one) => one.ticket !== ticket),
+      ...marksOf(here.places.marks, [ticket]),
+    ];
+    const others = witnesses(sight.panes, marks, (one) => one.run !== run);
     // Many are launched side by side, among hundreds that live: the processes of these alone are looked at.
     const near = (one: { readonly ticket: string; readonly run: string }): boolean =>
       one.ticket === ticket || worktreeOf(one.run) === worktree;

@@ -60,7 +60,9 @@ export async function observe(eyes: Eyes): Promise<World> {
   });
   failpoint('observe-snapshot-read');
   const judged = snapshot.runtimes.map((row) => ({ row, judgement: judgeRow(row, me) }));
-  const marks = unownedMarks(eyes.places, snapshot.runtimes, host_id, eyes.repair); // while tmux answers
+  // While tmux answers. An agent whose row is lost is found by its mark: also among any number of others where the tick may launch its ticket.
+  const named = snapshot.tickets.map(({ ticket }) => ticket.id);
+  const marks = unownedMarks(eyes.places, snapshot.runtimes, host_id, { remember: eyes.repair, named });
   const tmux = await withExits(await looking, judged, me, eyes);
   failpoint('observe-tmux-answered');
   const panes = panesOf(tmux);

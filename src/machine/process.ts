@@ -1,7 +1,7 @@
 /*
  * Who a process is, and whether it lives: rules 2 and 3 of "What holds" in README.md. What the kernel shows is read by `proc.ts`.
  */
-import { spawnSync } from 'node:child_process';
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, UserError } from '../model/errors.ts';
@@ -154,19 +154,27 @@ function linkOrWrite(temp: string, file: string, text: string): void {
   }
 }
 
+/** What `ps` is asked where there is no /proc. Each word has a `-o` of its own: to the `ps` of macOS and the BSDs all that follows the first `=`
+ *  is the heading of one column (`parsefmt` in FreeBSD's bin/ps/keyword.c). */
+export const PS_WORDS = ['-o', 'lstart=', '-o', 'stat=', '-o', 'ppid=', '-p'] as const;
+
 function lookByPs(pid: number): ProcessLook {
-  const ps = spawnSync('/bin/ps', ['-o', 'lstart=,stat=,ppid=', '-p', String(pid)], {
-    encoding: 'utf8',
-    env: PS_ENV,
-    timeout: 5000,
-  });
+  return lookFrom(
+    spawnSync('/bin/ps', [...PS_WORDS, String(pid)], { encoding: 'utf8', env: PS_ENV, timeout: 5000 }),
+  );
+}
+
+/** What an answer to `PS_WORDS` tells of the process. It ends with 1 and says nothing where there is none. */
+export function lookFrom(
+  ps: Pick<SpawnSyncReturns<string>, 'status' | 'stdout' | 'stderr' | 'error'>,
+): ProcessLook {
   if (ps.error) return { kind: 'unreadable', error: ps.error.message };
   const line = ps.stdout.trim();
   if (line === '' && ps.status === 1 && ps.stderr.trim() === '') return { kind: 'gone' };
-  const match = /^(.+\d{4})\s+([A-Za-z])\S*\s+(\d+)$/.exec(line);
+  const match = /^(\S.*\d{4})\s+([A-Za-z?])\S*\s+(\d+)$/.exec(line);
   const [, start, state, ppid] = match ?? [];
   if (start === undefined || state === undefined)
-    return { kind: 'unreadable', error: `ps: ${ps.stderr.trim()}` };
+    return { kind: 'unreadable', error: `ps: ${ps.stderr.trim() || line.slice(0, 100)}` };
   return { kind: 'present', state, start: start.trim(), ppid: Number(ppid) };
 }
 

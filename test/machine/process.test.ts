@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
+import { lookAt, lookAtSelf, lookFrom, PS_WORDS } from '../../src/machine/process.ts';
 import { lookAtProcesses } from '../../src/machine/processes.ts';
 import { judge, type ProcessIdentity } from '../../src/model/identity.ts';
 import { lookAtProgram } from '../../src/runs/program.ts';
@@ -322,4 +322,36 @@ describe('what the kernel does not show', () => {
     rmSync(join(dir, 'self/ns/pid'));
     expect(because()).toEqual({ verdict: 'unknown', because: 'other_namespace' });
   });
+});
+
+describe('where there is no /proc', () => {
+  const says = (stdout: string, status = 0, stderr = '') => lookFrom({ stdout, status, stderr });
+  const START = 'Mon Nov 30 15:11:32 2026';
+  it.each([
+    ['a process of macOS', says(`${START}     S+    501\n`), { state: 'S', start: START, ppid: 501 }],
+    ['a day of one digit', says('Tue Dec  1 09:00:00 2026     Ss      1\n'), { state: 'S', ppid: 1 }],
+    ['one that has ended', says(`${START}     Z     501\n`), { state: 'Z' }],
+    ['no such process', says('', 1), { kind: 'gone' }],
+    ['a refusal', says('', 1, 'ps: Operation not permitted'), { kind: 'unreadable' }],
+    // The answer of macOS to `-o lstart=,stat=,ppid=`: one column, and the rest is its heading.
+    ['a heading', says(`,stat=,ppid=\n${START}\n`), { kind: 'unreadable' }],
+    ['a start that is unknown', says('-     S+    501\n'), { kind: 'unreadable' }],
+  ])('ps tells of %s', (_, look, what) => {
+    expect(look).toMatchObject(what);
+  });
+
+  it.skipIf(!existsSync('/bin/ps'))(
+    'each word that ps is asked is a column of its own, without a heading',
+    () => {
+      const asked = spawnSync('/bin/ps', [...PS_WORDS, String(process.pid)], {
+        encoding: 'utf8',
+        env: { LC_ALL: 'C', TZ: 'UTC' },
+      });
+      expect(lookFrom(asked)).toMatchObject({ kind: 'present', ppid: process.ppid });
+      // As the BSDs read words: a `=` is the last of its word.
+      expect(PS_WORDS.every((word) => !word.includes('=') || word.indexOf('=') === word.length - 1)).toBe(
+        true,
+      );
+    },
+  );
 });

@@ -89,7 +89,7 @@ describe('a checkout that every ticket of a project meets', () => {
       agent: 'scripted',
     });
 
-    const first = rig.tick();
+    const first = await rig.tickHere();
     expect(first.dispatch.filter(({ result }) => result === 'launched').map(({ ticket }) => ticket)).toEqual([
       free,
     ]);
@@ -111,28 +111,30 @@ describe('a checkout that every ticket of a project meets', () => {
     expect(left()).toEqual([]);
 
     // While it stands nothing is claimed, nothing fails, and a dry run says what a tick says.
-    const second = rig.tick();
+    const second = await rig.tickHere();
     expect(second).toMatchObject({ code: 0, outcome: 'ok', dispatch: [] });
     expect(second.skipped.map(({ because }) => because)).toEqual(Array(5).fill('held'));
     const before = readFileSync(file(), 'utf8');
-    expect(rig.tick('dispatch', '--dry-run').skipped).toEqual(second.skipped);
+    expect((await rig.tickHere('dispatch', '--dry-run')).skipped).toEqual(second.skipped);
     expect(readFileSync(file(), 'utf8')).toBe(before);
     expect(second).toMatchObject({ holds: [{ scope: 'project:demo', todo: expect.any(String) }] });
-    const [head = ''] = rig.box.run(['status']).out.split('\n');
+    const [head = ''] = (await rig.box.here(['status'])).out.split('\n');
     expect(head).toMatch(/^held +project demo: .*mc-no-such-filter/);
-    expect(rig.box.run(['explain', five[0] ?? '']).out).toMatch(
+    expect((await rig.box.here(['explain', five[0] ?? ''])).out).toMatch(
       /now: nothing, because .*held.* project:demo: .*mc-no-such-filter/,
     );
 
     // Looked at again in vain: the next look is later, and no ticket is touched.
     rig.holdsDue();
-    expect(rig.tick()).toMatchObject({ dispatch: [] });
+    expect(await rig.tickHere()).toMatchObject({ dispatch: [] });
     expect(holds()).toMatchObject([{ tries: 2 }]);
 
     git(rig.box.repo, 'config', 'filter.away.smudge', 'cat');
     // Its wait is not over: who asks doctor has mended something.
-    expect(rig.box.run(['doctor']).out).toMatch(/^warn held project:demo +it goes well here and now/m);
-    const last = rig.tick();
+    expect((await rig.box.here(['doctor'])).out).toMatch(
+      /^warn held project:demo +it goes well here and now/m,
+    );
+    const last = await rig.tickHere();
     expect(last.dispatch.map(({ result }) => result)).toEqual(Array(5).fill('launched'));
     expect(holds()).toEqual([]);
     expect(left()).toEqual([]);
@@ -144,9 +146,9 @@ describe('a checkout that every ticket of a project meets', () => {
 });
 
 /** A tick with one ticket of these: what came of it, and its warnings. */
-function launched(): { result: string | undefined; said: string } {
+async function launched(): Promise<{ result: string | undefined; said: string }> {
   const id = rig.add('hold');
-  const { dispatch } = rig.tick();
+  const { dispatch } = await rig.tickHere();
   const said = rig.box.sql<{ text: string }>(
     "SELECT text FROM activity WHERE ticket_id = ? AND kind = 'warning'",
     id,
@@ -157,12 +159,12 @@ function launched(): { result: string | undefined; said: string } {
   };
 }
 
-it('an after_create that fails holds its ticket, and one that fails alike for another its project, until it comes through', () => {
+it('an after_create that fails holds its ticket, and one that fails alike for another its project, until it comes through', async () => {
   const tool = join(rig.box.dir, 'tool');
   rig.configure({ project: `after_create = ["/bin/sh", "-c", "exec ${tool}"]` });
   const [one, two] = [rig.add('hold'), rig.add('hold')];
   rig.box.sql('UPDATE tickets SET not_before_at_ms = ? WHERE id = ?', Date.now() + 3_600_000, two);
-  expect(rig.tick().dispatch).toMatchObject([
+  expect((await rig.tickHere()).dispatch).toMatchObject([
     { ticket: one, result: 'failed', error: expect.stringContaining('a program was not found') },
   ]);
   expect(rig.ticket(one)).toMatchObject({
@@ -172,43 +174,43 @@ it('an after_create that fails holds its ticket, and one that fails alike for an
   });
   expect(holds()).toEqual([]);
 
-  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(await launched()).toMatchObject({ result: 'failed' });
   expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'hook_fails' }]);
   rig.holdsDue();
-  expect(rig.tick().dispatch).toEqual([]);
+  expect((await rig.tickHere()).dispatch).toEqual([]);
   writeFileSync(tool, '#!/bin/sh\n', { mode: 0o755 });
   rig.holdsDue();
-  const { dispatch } = rig.tick();
+  const { dispatch } = await rig.tickHere();
   expect(dispatch.map(({ result }) => result)).toContain('launched');
   expect([holds(), left()]).toEqual([[], []]);
 });
 
-it('a base that can not be fetched is a warning in one tick, and holds the project in the next; one that the remote does not have holds it at once', () => {
+it('a base that can not be fetched is a warning in one tick, and holds the project in the next; one that the remote does not have holds it at once', async () => {
   const remote = join(rig.box.dir, 'remote');
   git(rig.box.dir, 'clone', '-q', '--bare', rig.box.repo, remote);
   git(rig.box.repo, 'remote', 'add', 'origin', join(rig.box.dir, 'away'));
   rig.box.configure(
     readFileSync(rig.box.env.MC_PICKUP_CONFIG ?? '', 'utf8').replace('fetch = false', 'fetch = true'),
   );
-  expect(launched()).toMatchObject({
+  expect(await launched()).toMatchObject({
     result: 'launched',
     said: expect.stringContaining('the base may be old'),
   });
-  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(await launched()).toMatchObject({ result: 'failed' });
   expect(holds()).toMatchObject([{ scope: 'project:demo', because: 'fetch_fails' }]);
   git(rig.box.repo, 'remote', 'set-url', 'origin', remote);
   rig.holdsDue();
-  expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
+  expect((await rig.tickHere()).dispatch).toMatchObject([{ result: 'launched' }]);
   expect(holds()).toEqual([]);
 
   git(remote, 'branch', '-m', 'main', 'trunk');
-  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(await launched()).toMatchObject({ result: 'failed' });
   expect(holds()).toMatchObject([{ because: 'base_gone' }]);
   // What the configuration says of it has changed: that is looked at at once.
   rig.box.configure(
     readFileSync(rig.box.env.MC_PICKUP_CONFIG ?? '', 'utf8').replace('base = "main"', 'base = "trunk"'),
   );
-  expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
+  expect((await rig.tickHere()).dispatch).toMatchObject([{ result: 'launched' }]);
   expect(holds()).toEqual([]);
 });
 
@@ -219,7 +221,7 @@ it('a client that is not there holds its profile alone', async () => {
     putTicket(rig.box, { title: 't', body: 'behave: hold', project: 'demo', agent: 'robot' }),
   );
   const free = rig.add('hold');
-  const first = rig.tick();
+  const first = await rig.tickHere();
   expect(first.dispatch).toMatchObject([
     {
       ticket: ids[0],
@@ -229,7 +231,7 @@ it('a client that is not there holds its profile alone', async () => {
     { ticket: ids[1], result: 'declined' },
     { ticket: free, result: 'launched' },
   ]);
-  expect(rig.tick()).toMatchObject({ code: 0, dispatch: [] });
+  expect(await rig.tickHere()).toMatchObject({ code: 0, dispatch: [] });
   expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
   // What the configuration names no more is held for nobody.
   rig.configure();
@@ -238,11 +240,11 @@ it('a client that is not there holds its profile alone', async () => {
   await rig.tickHere();
   expect(holds()).toEqual([]);
   rig.configure({ more: `[agent.robot]\nkind = "command"\nargv = [${JSON.stringify(robot)}]\n` });
-  rig.tick();
+  await rig.tickHere();
   expect(holds()).toMatchObject([{ scope: 'agent:robot' }]);
   writeFileSync(robot, '#!/bin/sh\nsleep 60\n', { mode: 0o755 });
   rig.holdsDue();
-  expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
+  expect((await rig.tickHere()).dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
 });
 
 it('a client that is not there has its fallback in its place, in the very tick that finds it missing, as a dry run says', async () => {
@@ -251,7 +253,7 @@ it('a client that is not there has its fallback in its place, in the very tick t
   const add = (...owner: string[]) => rig.add('hold', '--agent', 'robot', ...owner);
   const [id, own] = [add(), add('--owner', 'robot')];
   const planned = (await rig.tickHere('dispatch', '--dry-run')).dispatch;
-  const done = rig.tick();
+  const done = await rig.tickHere();
   expect(done).toMatchObject({
     dispatch: [{ ticket: id, result: 'launched', evidence: { agent: 'scripted' } }],
     skipped: [{ ticket: own, because: 'held' }],
@@ -260,12 +262,12 @@ it('a client that is not there has its fallback in its place, in the very tick t
   expect(holds()).toMatchObject([{ scope: 'agent:robot', because: 'program_missing' }]);
 });
 
-it('a configuration that is broken meanwhile lets nothing go, since it names no project', () => {
+it('a configuration that is broken meanwhile lets nothing go, since it names no project', async () => {
   breakFilter(rig.box.repo);
-  expect(launched()).toMatchObject({ result: 'failed' });
+  expect(await launched()).toMatchObject({ result: 'failed' });
   const before = readFileSync(file(), 'utf8');
   rig.box.configure('[limits]\nmax_agnets = 1\n');
-  rig.tick();
+  await rig.tickHere();
   expect(readFileSync(file(), 'utf8')).toBe(before);
 });
 
@@ -297,7 +299,7 @@ it.each([
   rmdirSync(bad);
   rig.configure();
   rig.holdsDue();
-  expect(rig.tick().dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
+  expect((await rig.tickHere()).dispatch.map(({ result }) => result)).toEqual(['launched', 'launched']);
   expect(holds()).toEqual([]);
 });
 

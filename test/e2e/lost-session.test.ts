@@ -36,16 +36,16 @@ exec sleep 1000
   );
   rig.configure({ more: `[agent.odd]\nkind = "claude"\nargv = [${JSON.stringify(file)}]\n` });
   const words = ['ticket', 'add', '--project', 'demo', '--agent', 'odd', '--title', 'The roof', '--json'];
-  const { id } = JSON.parse(rig.box.run(words).out) as { id: string };
+  const { id } = JSON.parse((await rig.box.here(words)).out) as { id: string };
   const runs = () => rig.box.note('runs').split('\n').filter(Boolean);
   const ticked = (count: number) =>
-    until(() => {
-      rig.tick();
+    until(async () => {
+      await rig.tickHere();
       return runs().length >= count;
     });
-  rig.tick();
+  await rig.tickHere();
   expect(await until(() => runs().length === 1)).toBe(true);
-  rig.tick();
+  await rig.tickHere();
   await rig.kill(rig.run(id).pid);
   expect(await ticked(3)).toBe(true);
   expect(runs()).toEqual(['fresh', 'resumed', 'fresh']);

@@ -33,7 +33,7 @@ async function ended(
   agent: string,
 ): Promise<{ readonly id: string; readonly own: string; readonly text: string }> {
   const id = rig.add('x', '--agent', agent);
-  expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
+  expect((await rig.tickHere()).dispatch).toMatchObject([{ result: 'launched' }]);
   const { id: run, pid } = rig.run(id);
   await rig.gone(pid);
   const own = join(rig.box.state, 'own', run);
@@ -54,8 +54,8 @@ it('of forty megabytes the first and the last four and more are kept, and explai
   expect(text).toMatch(/^the first line\n/);
   expect(text).toMatch(/\n\[32 MB are left out here\]\n/);
   expect(text).toMatch(/why it died\n$/);
-  expect(rig.box.run(['explain', id]).out.replace(/\s+/g, ' ')).toMatch(/output: .*left out/);
-  expect(rig.tick('reconcile').reconcile[0]).toMatchObject({
+  expect((await rig.box.here(['explain', id])).out.replace(/\s+/g, ' ')).toMatch(/output: .*left out/);
+  expect((await rig.tickHere('reconcile')).reconcile[0]).toMatchObject({
     because: 'agent_exited',
     evidence: { exit_code: 7 },
   });
@@ -65,8 +65,8 @@ it('what is short is one file as before, and nobody is left who writes', async (
   const { id, own } = await ended('terse');
   expect(await until(() => logsOf(own).join() === 'output.log')).toBe(true);
   expect(readFileSync(join(own, 'output.log'), 'utf8')).toMatch(/^the first line\nx+why it died\n$/);
-  expect(rig.box.run(['transcript', id]).out).toContain('why it died');
-  expect(rig.box.run(['explain', id]).out).not.toContain('left out');
+  expect((await rig.box.here(['transcript', id])).out).toContain('why it died');
+  expect((await rig.box.here(['explain', id])).out).not.toContain('left out');
   const writers = () => spawnSync('pgrep', ['-f', `mc-output ${own}`]).stdout.toString();
   expect(await until(() => writers() === '')).toBe(true);
 });
@@ -78,10 +78,10 @@ it('without room on the disk its client is neither held up nor ended: it goes on
     context.skip('mounting a small file system is not allowed here: run it as root');
   try {
     const id = rig.add('x', '--agent', 'chatty');
-    expect(rig.tick().dispatch).toMatchObject([{ result: 'launched' }]);
+    expect((await rig.tickHere()).dispatch).toMatchObject([{ result: 'launched' }]);
     await rig.gone(rig.run(id).pid);
     expect(readFileSync(join(rig.box.dir, 'notes', `${id}.over`), 'utf8')).toBe('over\n');
-    expect(rig.tick('reconcile').reconcile[0]).toMatchObject({ evidence: { exit_code: 7 } });
+    expect((await rig.tickHere('reconcile')).reconcile[0]).toMatchObject({ evidence: { exit_code: 7 } });
   } finally {
     await rig.endAll();
     spawnSync('umount', ['-l', own]);

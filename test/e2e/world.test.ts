@@ -29,7 +29,7 @@ afterEach(async () => {
 
 async function held(behave = 'hold'): Promise<string> {
   const id = rig.add(behave);
-  rig.tick();
+  await rig.tickHere();
   await rig.working(id);
   if (behave === 'hold') await rig.holding(id);
   return id;
@@ -61,13 +61,13 @@ describe('the tmux server', () => {
     const [first, other] = [rig.run(dies), rig.run(deaf)];
     process.kill(Number(rig.box.tmux('display-message', '-p', '#{pid}').out.trim()), 'SIGKILL');
     await rig.gone(first.pid);
-    const { reconcile, dispatch } = rig.tick();
+    const { reconcile, dispatch } = await rig.tickHere();
     expect(reconcile).toMatchObject([{ kind: 'retry', ticket: dies, because: 'tmux_server_lost' }]);
     expect(dispatch).toMatchObject([{ ticket: dies, result: 'launched' }]);
     await rig.working(dies, 2);
     expect(rig.agents(deaf)).toEqual([other.pid]);
     expect(rig.run(deaf)).toMatchObject({ id: other.id, pid: other.pid });
-    rig.tick();
+    await rig.tickHere();
     expect([rig.started(dies), rig.started(deaf)]).toEqual([2, 1]);
     await rig.kill(other.pid); // no hang-up will
   });
@@ -79,14 +79,14 @@ describe('the tmux server', () => {
     const before = rig.box.sql('SELECT id, status, version FROM tickets');
     process.kill(server, 'SIGSTOP');
     try {
-      const done = rig.box.run(['dispatch']);
+      const done = await rig.box.here(['dispatch']);
       expect(done).toMatchObject({ code: 69 });
       expect(`${done.out}${done.err}`).toMatch(/tmux.*(answer|time)/);
       expect(rig.box.sql('SELECT id, status, version FROM tickets')).toEqual(before);
     } finally {
       process.kill(server, 'SIGCONT');
     }
-    expect(rig.tick().dispatch).toMatchObject([{ ticket: waiting, result: 'launched' }]);
+    expect((await rig.tickHere()).dispatch).toMatchObject([{ ticket: waiting, result: 'launched' }]);
     expect(rig.started(id)).toBe(1);
   });
 });
@@ -99,7 +99,7 @@ describe('a reboot', () => {
     await rig.gone(pid);
     // What the kernel says after a reboot, against what was recorded before.
     rig.box.sql("UPDATE runtime_sessions SET boot_id = 'another-boot'");
-    const { reconcile, dispatch } = rig.tick();
+    const { reconcile, dispatch } = await rig.tickHere();
     expect(reconcile).toMatchObject([{ kind: 'retry', ticket: id, because: 'rebooted', after: 'todo' }]);
     expect(dispatch).toMatchObject([{ ticket: id, result: 'launched' }]);
     expect(rig.ticket(id).attempts).toBe(0);
@@ -115,7 +115,7 @@ describe('a full disk', () => {
     mount(context, rig.box.state, 4096);
     const id = rig.add('review');
     const filler = fill(rig.box.state);
-    const done = rig.box.run(['dispatch']);
+    const done = await rig.box.here(['dispatch']);
     expect(done).toMatchObject({ code: 69, err: expect.stringContaining('is full: make room') });
     expect(done.err).not.toMatch(/^\s+at /m);
     expect(rig.started(id)).toBe(0);
@@ -129,11 +129,11 @@ describe('a full disk', () => {
 
   it('under the run directories: the claim is given back with the reason, and taken again when there is room', async (context) => {
     const runs = join(rig.box.state, 'runs');
-    rig.box.run(['status']);
+    await rig.box.here(['status']);
     mount(context, runs, 1024);
     const id = rig.add('hold');
     const filler = fill(runs);
-    const report = rig.tick();
+    const report = await rig.tickHere();
     expect(report.code).toBe(3);
     expect(report.dispatch).toMatchObject([
       { ticket: id, result: 'failed', error: expect.stringMatching(/ENOSPC/) },
@@ -141,7 +141,7 @@ describe('a full disk', () => {
     expect(rig.started(id)).toBe(0);
     // The look is at that disk as well: no claim is made in vain.
     rig.holdsDue();
-    expect(rig.tick().dispatch).toEqual([]);
+    expect((await rig.tickHere()).dispatch).toEqual([]);
     rmSync(filler);
     rig.holdsDue();
     await rig.ticksUntilStarted(id, 1);
@@ -158,7 +158,7 @@ describe('a full disk', () => {
     git(rig.box, 'commit', '-qm', 'big');
     const id = rig.add('hold');
     const filler = fill(worktrees);
-    const report = rig.tick();
+    const report = await rig.tickHere();
     expect(report.code).toBe(3);
     expect(report.dispatch).toMatchObject([{ ticket: id, result: 'failed' }]);
     expect(rig.started(id)).toBe(0);
@@ -168,7 +168,7 @@ describe('a full disk', () => {
     // Room for some of it: git says which file it could not write, and not why.
     truncateSync(filler, statSync(filler).size - 128 * 1024);
     rig.holdsDue();
-    expect(rig.tick().dispatch).toEqual([]);
+    expect((await rig.tickHere()).dispatch).toEqual([]);
     const says = expect.stringMatching(
       /unable to write file big.bin.*0 MB and \d+ files are free in .*worktrees/,
     );
@@ -189,12 +189,12 @@ describe('the state dir', () => {
     const id = await held();
     const { pid } = rig.run(id);
     expect(spawnSync('mount', ['-o', 'remount,ro', rig.box.state]).status).toBe(0);
-    const done = rig.box.run(['dispatch']);
+    const done = await rig.box.here(['dispatch']);
     expect(done.code).toBe(78);
     expect(done.err).toMatch(/EROFS|read-only|readonly/i);
     expect(state(pid)).not.toBeNull();
     expect(spawnSync('mount', ['-o', 'remount,rw', rig.box.state]).status).toBe(0);
-    expect(rig.tick()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
+    expect(await rig.tickHere()).toMatchObject({ code: 0, reconcile: [], dispatch: [] });
     expect(rig.agents(id)).toEqual([pid]);
     await rig.endAll();
   });
@@ -204,21 +204,21 @@ describe('the state dir', () => {
     ['the state dir, by others', '', 0o707],
     ['the board, by its group', 'board.sqlite', 0o620],
     ['the board, by others', 'board.sqlite', 0o602],
-  ])('%s: what anybody else may write to is refused, with what to do: exit 78', (_what, name, mode) => {
+  ])('%s: what anybody else may write to is refused, with what to do: exit 78', async (_what, name, mode) => {
     const id = rig.add('hold');
     const path = join(rig.box.state, name);
     chmodSync(path, mode);
-    const done = rig.box.run(['dispatch']);
+    const done = await rig.box.here(['dispatch']);
     expect(done.code).toBe(78);
     expect(done.err).toContain(`chmod go-w ${path}`);
     expect(rig.started(id)).toBe(0);
     chmodSync(path, name === '' ? 0o700 : 0o600);
-    expect(rig.tick()).toMatchObject({ code: 0, dispatch: [{ ticket: id, result: 'launched' }] });
+    expect(await rig.tickHere()).toMatchObject({ code: 0, dispatch: [{ ticket: id, result: 'launched' }] });
   });
 
   it('holds nothing that anybody else may read', async () => {
     await held();
-    rig.tick();
+    await rig.tickHere();
     const open: string[] = [];
     const look = (dir: string): void => {
       for (const name of readdirSync(dir)) {
@@ -280,11 +280,11 @@ describe('the worktree of a ticket', () => {
   it('whose repository was moved: no attempt is spent, the reason is told, and back in its place it goes on', async () => {
     const { id } = await died();
     const away = `${rig.box.repo}.moved`;
-    rig.tick();
+    await rig.tickHere();
     await rig.due(id);
     const { attempts } = rig.ticket(id);
     renameSync(rig.box.repo, away);
-    const report = rig.tick();
+    const report = await rig.tickHere();
     expect(report.dispatch).toMatchObject([
       {
         ticket: id,

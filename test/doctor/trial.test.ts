@@ -1,5 +1,4 @@
 /** doctor does what the first launch of a project will do, and says what that would meet. */
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,13 +14,12 @@ import { begun } from '../../src/model/hold.ts';
 import type { Project } from '../../src/model/policy.ts';
 import { aPolicy, aProfile, aProject } from '../support/builders.ts';
 import '../support/scratch.ts';
+import { git } from '../support/git.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'mc-doctor-trial-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const places = placesOf({ stateDir: join(dir, 'state'), config: join(dir, 'config.toml') }, {});
 const repo = join(dir, 'repo');
-const git = (cwd: string, ...args: string[]) =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { cwd, stdio: 'pipe' });
 const found = (over: Partial<Project>) =>
   trialFindings({ places } as Context, aPolicy({ projects: [aProject({ repo, ...over })] }));
 const review = { push: true, remote: 'origin' } as Project['review'];

@@ -15,13 +15,12 @@ import { type Commons, type Compared, compareCommons, lookAtCommons } from '../.
 import { noteCommons } from '../../src/workspace/commons-notes.ts';
 import { comparedAt, notedRuns } from '../../src/workspace/noted.ts';
 import { configChanges, putBack, settingsIn } from '../../src/workspace/settings.ts';
+import { git } from '../support/git.ts';
 
 let dir = '';
 let repo = '';
 let common = '';
 let tree = '';
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], { cwd, encoding: 'utf8' });
 
 beforeAll(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-commons-')));

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -16,6 +16,7 @@ import { worktreeFindings } from '../../src/doctor/worktrees.ts';
 import { lookAtProcesses, type Processes } from '../../src/machine/processes.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
+import { git, WHO } from '../support/git.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir = '';
@@ -23,9 +24,6 @@ let repo = '';
 let from_ms = 0;
 const ends: (() => void)[] = [];
 const { HOME } = process.env;
-const WHO = ['-c', 'user.name=t', '-c', 'user.email=t@t'];
-const git = (cwd: string, ...args: string[]): string =>
-  execFileSync('git', [...WHO, ...args], { cwd, encoding: 'utf8', stdio: 'pipe' }).trim();
 
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-locks-')));

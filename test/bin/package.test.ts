@@ -95,10 +95,11 @@ it('a bundle with a package that has no licence text is no bundle', () => {
 
 it('maps a stack to our source alone', () => {
   const sources = ['../src/a.ts', '../node_modules/b/b.js'];
-  // Columns 0, 4 and 8: ours, theirs, ours again.
-  const map = { version: 3, sources, names: [], mappings: 'AAAA,ICAA,IDCA' };
+  // Columns 0, 2, 4 and 8: ours, the same line once more, theirs, ours again.
+  const map = { version: 3, sources, names: ['a'], mappings: 'AAAA,EAAEA,ECAF,IDCA' };
   expect(JSON.parse(oursAlone(JSON.stringify(map)))).toEqual({
     ...map,
+    names: [],
     sources: ['../src/a.ts', null],
     mappings: 'AAAA,I,IACA',
   });

@@ -21,6 +21,8 @@ export interface Command {
 const DEEPEST = 8;
 /** What a longer script starts behind these is not looked at. */
 const MOST_COMMANDS = 500;
+/** A value that grows beyond this, such as one that is added to itself, names no program: it counts as not known. */
+const MOST_VALUE = 4096;
 const PROMPT = /\$\{?(MC_PROMPT_FILE\b|[@*])/;
 const OPENS = /^(if|while|until|for|case|select|\{)$/;
 const CLOSES = /^(fi|done|esac|\})$/;
@@ -227,13 +229,15 @@ class Reader {
 
   /** With the values that the text itself has given. */
   #filled(word: string): string {
-    return word.replaceAll(
+    if (word.length > MOST_VALUE) return word;
+    const filled = word.replaceAll(
       /\$(?:\{(\w+)(?::?[-=]([^}]*))?\}|(\w+))/g,
       (whole, name?: string, otherwise?: string, bare?: string) => {
         if (/^\d+$/.test(name ?? bare ?? '')) return whole;
         return this.#values.get(name ?? bare ?? '') ?? otherwise ?? '';
       },
     );
+    return filled.length > MOST_VALUE ? word : filled;
   }
 
   /** What a function does is done where it is called. */

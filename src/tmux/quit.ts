@@ -6,14 +6,15 @@ import { command, guarded, NAME, PANE, type Tmux } from './tmux.ts';
 export interface Prompted {
   readonly run: string;
   readonly dead: boolean;
-  /** Terminals that show its session. */
+  /** Terminals that have its session, and those that show it by one of their own: 0 = nobody. */
   readonly attached: number;
   readonly in_a_mode: boolean;
   readonly screen: Screen;
 }
 
-const FACTS =
-  '#{pane_id}|#{pane_dead}|#{pane_in_mode}|#{session_attached}|#{cursor_x}|#{cursor_y}|#{s/[^A-Za-z0-9_-]/!/:@mc_run}';
+/** Of a pane that several sessions have, `session_attached` tells of one of them alone. */
+const ATTACHED = '#{e|+:#{session_attached},#{window_active_clients}}';
+const FACTS = `#{pane_id}|#{pane_dead}|#{pane_in_mode}|${ATTACHED}|#{cursor_x}|#{cursor_y}|#{s/[^A-Za-z0-9_-]/!/:@mc_run}`;
 
 /** What these panes show, in ONE tmux command, however many there are. A pane that is gone, and those after it, are left out. */
 export async function lookAtPrompts(
@@ -62,7 +63,7 @@ export async function pressToQuit(
   if (!/^[A-Za-z0-9-]+$/.test(key)) return { error: 'not the name of a key' };
   const stands = cursor === null ? '' : ' #{cursor_x} #{cursor_y}';
   const wanted = cursor === null ? '' : ` ${cursor.x} ${cursor.y}`;
-  const facts = `#{pane_dead}#{pane_input_off} #{pane_in_mode} #{session_attached} #{@mc_run}${stands}`;
+  const facts = `#{pane_dead}#{pane_input_off} #{pane_in_mode} ${ATTACHED} #{@mc_run}${stands}`;
   return guarded(
     tmux,
     pane,

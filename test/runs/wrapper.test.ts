@@ -131,3 +131,8 @@ describe('the client of a wrapper script is', () => {
     clients('x & wait\n'.repeat(7000));
   });
 });
+
+it('a script whose values are added to themselves is read all the same', () => {
+  const doubled = `all=0123456789\n${'all=$all:$all\n'.repeat(60)}`;
+  expect(clients(`${doubled}client "$all"`)).toBe('client');
+});

@@ -41,7 +41,7 @@ it('is pressed in no other run, at no other cursor, in no mode, in no switched-o
   const terminal = new Terminal({ PATH: process.env.PATH, HOME: dir }, 80, 24);
   try {
     terminal.type(`unset TMUX; tmux -S ${tmux.socket} attach`);
-    await waitFor(async () => (await look())?.attached === 1, 'the person');
+    await waitFor(async () => ((await look())?.attached ?? 0) > 0, 'the person');
     expect(await pressToQuit(tmux, { ...at, cursor: null })).toBe('refused');
   } finally {
     terminal.close();
@@ -54,6 +54,31 @@ it('is pressed in no other run, at no other cursor, in no mode, in no switched-o
   await waitFor(async () => (await look())?.dead, 'its end');
   expect(readFileSync(join(dir, 'keys'), 'utf8')).toBe('\u0003\u0003');
   expect(await pressToQuit(tmux, { ...at, cursor: null })).toBe('refused');
+});
+
+it('is pressed beside nobody who looks at it by a session of their own', async () => {
+  const start = { name: 'r', run: 'r-1', ticket: 'T-1', cwd: dir, argv: ['sh', '-c', 'exec sleep 300'] };
+  const made = await startPane(tmux, start);
+  if (!made.ok) throw new Error(made.error);
+  const { pane } = made;
+  const attached = async () => (await lookAtPrompts(tmux, [pane])).get(pane)?.attached;
+  const sessions = async () =>
+    (await command(tmux, ['list-sessions', '-F', '#{session_name} #{session_attached}'])).stdout;
+  const [mine, other] = [1, 2].map(() => new Terminal({ PATH: process.env.PATH, HOME: dir }, 80, 24));
+  try {
+    mine?.type(`unset TMUX; tmux -S ${tmux.socket} new-session -t =r -s mine`);
+    await waitFor(async () => (await sessions()).includes('mine 1'), 'their session');
+    other?.type(`unset TMUX; tmux -S ${tmux.socket} attach -t =r`);
+    await waitFor(async () => (await sessions()).includes('r 1'), 'another person');
+    await command(tmux, ['detach-client', '-s', '=r']);
+    // tmux now takes the pane for one of the session that was used last, which is its own.
+    await waitFor(async () => (await sessions()).includes('r 0'), 'the other one to go');
+    expect(await attached()).toBe(1);
+    expect(await pressToQuit(tmux, { pane, run: 'r-1', key: 'C-c', cursor: null })).toBe('refused');
+  } finally {
+    mine?.close();
+    other?.close();
+  }
 });
 
 it('of several panes each is told its own, and what one shows passes for no other', async () => {

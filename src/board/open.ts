@@ -205,8 +205,9 @@ export async function withMade<T>(at: Whereabouts, work: Work<T>): Promise<T> {
 /** What is said of a state dir in which nothing was ever made, not even a switch; null = something was, or the board is elsewhere. */
 export async function unmade(at: Whereabouts): Promise<string | null> {
   const { state } = at.places;
-  if ((await knownBoard(at)).exists() || stateFault(state) !== null || !isFresh(at.places)) return null;
-  if (existsSync(join(state, 'killswitch.json'))) return null;
+  if (stateFault(state) !== null || !isFresh(at.places)) return null;
+  // Which board it is is asked last: a switch works whatever has become of the configuration.
+  if (existsSync(join(state, 'killswitch.json')) || (await knownBoard(at)).exists()) return null;
   return `there is no board in ${state}: mc-pickup init makes one there; --state-dir or MC_PICKUP_STATE_DIR names another place`;
 }
 

@@ -1,8 +1,8 @@
 import { Command, CommanderError } from 'commander';
-import { makeContext } from '../context.ts';
+import { type Context, makeContext } from '../context.ts';
 import { PERSON } from '../machine/caller.ts';
 import { placesOf } from '../machine/paths.ts';
-import { EXIT, type ExitCode } from '../model/errors.ts';
+import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { explainError } from '../report/errors.ts';
 import { calmStdout, complain, isUnwritten } from '../report/out.ts';
@@ -23,6 +23,15 @@ const SHOWS: ReadonlySet<string> = new Set([
   ...['ticket list', 'ticket show', 'ticket export', 'config show', 'killswitch status', 'schedule show'],
 ]);
 
+/** They neither make a state dir nor have anything to do where none was made: a name that was mistyped would switch, clean or show
+ *  another place, with exit 0. What `withMade` opens says so itself. */
+const OF_WHAT_IS_MADE: ReadonlySet<string> = new Set([
+  ...['killswitch on', 'killswitch off', 'killswitch status', 'clean', 'page', 'metrics', 'agents', 'pool'],
+  ...['agents ready', 'backup', 'send', 'answer', 'attach', 'stop', 'diff', 'transcript'],
+  ...['ticket edit', 'ticket move', 'ticket approve', 'ticket rework', 'ticket publish', 'ticket comment'],
+  'ticket export',
+]);
+
 /** Parses the command line, runs one command, and turns every error into its exit code. */
 export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<ExitCode> {
   let code: ExitCode = EXIT.ok;
@@ -31,7 +40,9 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
   let caller = PERSON;
   let named = '';
   const run = async (work: Work): Promise<void> => {
-    code = await work(makeContext(program.opts(), env, caller));
+    const context = makeContext(program.opts(), env, caller);
+    if (OF_WHAT_IS_MADE.has(named)) await mustBeMade(context, named);
+    code = await work(context);
   };
   define(program, run);
   program.hook('preAction', (_, command) => {
@@ -49,6 +60,13 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     return explainError(error, env);
   }
+}
+
+/** A switch that the environment names is where it says, whatever the state dir is. */
+async function mustBeMade(context: Context, name: string): Promise<void> {
+  if (name.startsWith('killswitch ') && context.env.MC_PICKUP_KILLSWITCH) return;
+  const fault = await (await import('../board/open.ts')).unmade(context);
+  if (fault !== null) throw new UserError(EXIT.config, fault);
 }
 
 /** What `help ticket add` asks for: commander's own `help` takes the first word alone. */

@@ -37,7 +37,11 @@ export function defineSee(program: Command, run: Run): void {
       .option('--since <time>', '2h, 7d, or 2026-11-25T10:00Z')
       .option('--until <time>', 'the same')
       .option('--follow', 'go on as things happen')
-      .option('--limit <n>', 'at most so many that fit', count, 50)
+      .option(
+        '--limit <n>',
+        'at most so many that fit (else 50; 10000 where more is asked for than the newest)',
+        count,
+      )
       .action((o) => run(async (c) => (await import('../commands/log.ts')).log(c, o))),
     ['mc-pickup log --follow', 'as it happens'],
     ['mc-pickup log --ticket MC-1 --limit 200', 'of one ticket'],

@@ -32,7 +32,7 @@ export function defineTicket(program: Command, run: Run): void {
       .description('tickets in the order in which they came')
       .option('--status <status>', 'may be repeated', collect, [])
       .option('--project <name>', 'of this project only')
-      .option('--limit <n>', 'at most', count, 200)
+      .option('--limit <n>', 'at most so many, the first that came', count, 200)
       .action((o) => run(async (c) => (await import('../commands/ticket-list.ts')).list(c, o))),
     ['mc-pickup ticket list --status needs_input --status blocked', 'what waits for a person'],
   );

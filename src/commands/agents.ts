@@ -5,11 +5,14 @@ import { actorOf, type Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { dayOf } from '../model/day.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { brokenLine } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 
 /** The profiles: which program each starts, whether it is ready, limited, and what it has used today. */
 export async function agents(context: Context): Promise<ExitCode> {
   const { policy } = loadPolicy(context.places.config, context.env);
+  if (policy.broken.length > 0)
+    throw new UserError(EXIT.config, `no profile can be shown: ${brokenLine(policy)}`);
   return withReader(context, async (board) => {
     const known = new Map((await board.accounts()).map((one) => [one.name, one]));
     const today = await board.usage({ since_day: dayOf(Date.now()) });

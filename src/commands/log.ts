@@ -13,8 +13,12 @@ const BATCH = 500;
 interface Options extends LogFilter {
   readonly ticket?: string;
   readonly follow?: boolean;
-  readonly limit: number;
+  readonly limit?: number;
 }
+
+/** Of the newest, where nothing else is asked for; of what is asked for. */
+const NEWEST = 50;
+const MOST = 10_000;
 
 /** The newest that happened on the board and fits, in the order of time; `--follow` goes on from there until it is
  *  interrupted. */
@@ -32,13 +36,20 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
       EXIT.usage,
       '--limit 0 leaves nothing to print: name 1 or more, or --follow for what is still to come',
     );
+  const limit = o.limit ?? (match.all && o.ticket === undefined ? NEWEST : MOST);
   const { rows, newest } = await withMade(context, async (board, opened) => {
-    const found = await newestThatFit(board, of, match, o.limit);
+    // One more tells whether any are left out.
+    const found = await newestThatFit(board, of, match, limit + 1);
     if (!found.any && o.ticket !== undefined) await ticketOrFail(opened, o.ticket);
     if (found.rows.length === 0 && o.run !== undefined) await runOrFail(opened, o.run);
     return found;
   });
-  print(rows);
+  print(rows.slice(Math.max(0, rows.length - limit)));
+  // Whoever names a limit, or follows, knows.
+  if (rows.length > limit && o.limit === undefined && o.follow !== true && !context.out.quiet)
+    context.out.warn(
+      `older lines are left out, only the newest ${limit} are shown: --limit ${10 * limit} shows more`,
+    );
   let after = newest;
   // What is still to come cannot be before a time that is over.
   while (o.follow === true && !context.out.closed && Date.now() <= match.until_ms) {

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts';
+import { stateFault } from '../machine/state.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { changeLines } from '../schedule/change.ts';
 import { chosen, lookAtAll, type Seen, schedulersOf } from '../schedule/index.ts';
@@ -8,6 +9,8 @@ import { shown } from '../schedule/words.ts';
 /** What each scheduler has of this state dir, whether it is as it would be written now, and what would be written. */
 export async function show(context: Context, o: { readonly with?: With }): Promise<ExitCode> {
   const { places, out } = context;
+  const fault = stateFault(places.state);
+  if (fault !== null) throw new UserError(EXIT.config, fault);
   const { id, all, notes } = schedulersOf(context);
   const seen = lookAtAll(all).filter(({ scheduler }) => scheduler.here || scheduler.with === o.with);
   const to = orWhy(() => chosen(seen, o.with));

@@ -5,6 +5,7 @@ import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { leftoverFacts, leftoverWords } from '../model/leftover.ts';
 import type { RunEnd } from '../model/plan.ts';
 import { identityOf } from '../model/runtime.ts';
+import type { TicketStatus } from '../model/ticket.ts';
 import { endedRow, leftoversOf } from '../runs/leftovers.ts';
 import { removeMark } from '../runs/marks.ts';
 import { judgeRow } from '../runs/sighting.ts';
@@ -100,11 +101,25 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
       if (context.json) context.out.json({ ticket: ticket.id, run: row.id, stopped: true });
       else
         context.out.line(
-          `${ticket.id}: ${o.release === true ? 'released, nothing was signalled' : 'agent ended'}; the ticket waits for you (mc-pickup ticket move ${ticket.id} todo)`,
+          `${ticket.id}: ${o.release === true ? 'released, nothing was signalled' : 'agent ended'}; ${thenOf(held ? 'needs_input' : ticket.status, ticket.id)}`,
         );
       return EXIT.ok;
     }),
   );
+}
+
+/** What a person can do next; what is in review or done is not told to be done once more. */
+function thenOf(status: TicketStatus, id: string): string {
+  switch (status) {
+    case 'in_review':
+      return `the ticket stays in_review (mc-pickup diff ${id}, then mc-pickup ticket approve ${id} or ticket rework)`;
+    case 'needs_input':
+    case 'todo':
+    case 'in_progress':
+      return `the ticket waits for you (mc-pickup ticket move ${id} todo)`;
+    default:
+      return `the ticket stays ${status}`;
+  }
 }
 
 /** Ends what is left of the runs of a ticket that have ended. Its agent, if one lives, is another run's. */

@@ -11,13 +11,18 @@ export async function list(
 ): Promise<ExitCode> {
   const status = o.status.map(statusOf);
   return withMade(context, async (board) => {
-    const tickets = await board.tickets({
-      limit: o.limit,
+    const found = await board.tickets({
+      limit: o.limit + 1,
       ...(status.length > 0 ? { status } : {}),
       ...(o.project === undefined ? {} : { project: o.project }),
     });
+    const tickets = found.slice(0, o.limit);
     if (context.json) context.out.json(tickets);
     else for (const ticket of tickets) context.out.line(ticketLine(ticket));
+    if (found.length > tickets.length && !context.out.quiet)
+      context.out.warn(
+        `the newest are left out, only the first ${o.limit} are shown: --limit ${Math.max(10, 10 * o.limit)} shows more`,
+      );
     return EXIT.ok;
   });
 }

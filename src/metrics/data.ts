@@ -23,6 +23,8 @@ export interface Known {
   readonly status: Omit<StatusFacts, 'leftovers' | 'in_vain'>;
   /** Every profile of the configuration. */
   readonly agents: readonly string[];
+  /** Those of them whose program is not found. */
+  readonly without_program: readonly string[];
   readonly channels: readonly {
     readonly name: string;
     readonly failing: boolean;

@@ -4,6 +4,7 @@
  */
 import { Gauge, Registry } from 'prom-client';
 import { cameOut } from '../model/ends.ts';
+import { agentScope } from '../model/hold.ts';
 import { oneLine } from '../model/text.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
 import { type TickFacts, tickFigures } from '../report/brief.ts';
@@ -133,7 +134,7 @@ function aboutTickets(sheet: Sheet, { status, open, retries }: MetricsData): voi
   sheet.one('retries_waiting', 'Tickets that wait for their back-off to end', retries);
 }
 
-function aboutAgents(sheet: Sheet, { status, agents, runs, since_ms }: MetricsData): void {
+function aboutAgents(sheet: Sheet, { status, agents, without_program, runs, since_ms }: MetricsData): void {
   sheet.gauge(
     'runtimes',
     'Agents that have not ended, by what the kernel and their events say',
@@ -147,6 +148,10 @@ function aboutAgents(sheet: Sheet, { status, agents, runs, since_ms }: MetricsDa
   sheet.gauge('project_slots_used', 'The same by project', each('project', projects));
   sheet.gauge('agent_slots_used', 'The same by profile', each('agent', profiles));
   const account = (name: string) => status.accounts.find((one) => one.name === name);
+  const isReady = (name: string) =>
+    (account(name)?.not_ready ?? null) === null &&
+    !without_program.includes(name) &&
+    !status.holds.some(({ scope }) => scope === agentScope(name));
   sheet.gauge(
     'agent_limited',
     'Whether the account of a profile waits for its limit to be over',
@@ -155,7 +160,7 @@ function aboutAgents(sheet: Sheet, { status, agents, runs, since_ms }: MetricsDa
   sheet.gauge(
     'agent_ready',
     'Whether the client of a profile can be started, as far as is known',
-    agents.map((agent) => [{ agent }, (account(agent)?.not_ready ?? null) === null ? 1 : 0]),
+    agents.map((agent) => [{ agent }, isReady(agent) ? 1 : 0]),
   );
   const begun = runs.filter(({ claimed_at_ms }) => claimed_at_ms >= since_ms);
   sheet.gauge(

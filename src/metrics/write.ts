@@ -4,6 +4,7 @@ import type { Context } from '../context.ts';
 import { readSwitches } from '../machine/killswitch.ts';
 import { METRICS_FILE, refuseFile, replaceFile } from '../machine/named-file.ts';
 import { hostId } from '../machine/process.ts';
+import { findProgram } from '../machine/programs.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
@@ -47,6 +48,9 @@ export async function metricsNow(
     // One that is broken may not even say how often.
     interval_ms: (noted ?? policy.limits).interval_seconds * 1000,
     agents: [...policy.agents.keys()],
+    without_program: [...policy.agents.values()]
+      .filter(({ argv: [word], kind, env: own }) => findProgram(word ?? kind, own.PATH ?? env.PATH) === null)
+      .map(({ name }) => name),
     channels: channelsOf(places.notified, policy),
   };
   return metricsText(

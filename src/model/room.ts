@@ -60,15 +60,36 @@ const LEAST_FILES = 1000;
 const FILE_BYTES = 4096;
 
 /** Whether a disk has too little for one more worktree of so many files. `least_mb`: what must be left free; null = what is usual, 0 = anything. */
-export function isShort(
-  { bsize, blocks, bavail, files, ffree }: Space,
-  least_mb: number | null,
-  checkout_files = 0,
-): boolean {
+export function isShort(space: Space, least_mb: number | null, checkout_files = 0): boolean {
   // No disk, such as /proc, or one that does not tell.
-  if (blocks === 0 || least_mb === 0) return false;
-  const least = least_mb === null ? Math.min(LEAST_MB * MB, (blocks * bsize) / 20) : least_mb * MB;
-  if (bavail * bsize < Math.max(least, checkout_files * FILE_BYTES)) return true;
-  // Some have no table of inodes, and say 0 of 0.
-  return files > 0 && ffree < Math.max(Math.min(LEAST_FILES, files / 100), checkout_files);
+  if (space.blocks === 0 || least_mb === 0) return false;
+  return hasFewBytes(space, least_mb, checkout_files) || hasFewFiles(space, checkout_files);
+}
+
+/** What a disk that is short would have to have, and by which key. */
+export function needWords(space: Space, least_mb: number | null, checkout_files: number): string {
+  const checkout_bytes = checkout_files * FILE_BYTES;
+  if (!hasFewBytes(space, least_mb, checkout_files))
+    return `one more worktree takes room for ${Math.ceil(leastFiles(space, checkout_files))} files`;
+  const least = leastBytes(space, least_mb);
+  return least < checkout_bytes
+    ? `a checkout of ${checkout_files} files needs ${Math.ceil(checkout_bytes / 1e6)} MB`
+    : `min_free_disk_mb is ${Math.round(least / MB)}`;
+}
+
+function hasFewBytes(space: Space, least_mb: number | null, checkout_files: number): boolean {
+  return space.bavail * space.bsize < Math.max(leastBytes(space, least_mb), checkout_files * FILE_BYTES);
+}
+
+function leastBytes({ bsize, blocks }: Pick<Space, 'bsize' | 'blocks'>, least_mb: number | null): number {
+  return least_mb === null ? Math.min(LEAST_MB * MB, (blocks * bsize) / 20) : least_mb * MB;
+}
+
+/** Some have no table of inodes, and say 0 of 0. */
+function hasFewFiles({ files, ffree }: Space, checkout_files: number): boolean {
+  return files > 0 && ffree < leastFiles({ files }, checkout_files);
+}
+
+function leastFiles({ files }: Pick<Space, 'files'>, checkout_files: number): number {
+  return Math.max(Math.min(LEAST_FILES, files / 100), checkout_files);
 }

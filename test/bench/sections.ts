@@ -50,6 +50,7 @@ function takeDown(one: Case, scratch: Report['scratch']): void {
 
 async function gate(report: Report): Promise<void> {
   const one = makeCase(report.scratch, 'gate', 1);
+  program(one, 'init');
   program(one, 'killswitch', 'on', '--level', 'all', '--reason', 'bench');
   const tick = idleTick('gate', one);
   await report.row(tick, emptyNode(one.env), { budgets: { ratio: 1.35, peak: 1.5, children: 0 } });

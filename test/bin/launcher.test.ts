@@ -114,6 +114,7 @@ it('works where it may not write beside itself', () => {
 
 it('names the lines of the source in a stack, and uses no compiled code, when asked to debug', () => {
   cpSync('dist/cli.cjs.map', join(dir, 'dist', 'cli.cjs.map'));
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
   const bug = { NODE_OPTIONS: `--import "data:text/javascript,Date.now=()=>{throw Error('broken')}"` };
   expect(run(['killswitch', 'on'], bug)).toMatchObject({
     status: 1,
@@ -149,6 +150,7 @@ it('says so when a bundle is missing or was cut short, whichever: exit 78, and n
 });
 
 it('a gate that is closed loads nothing of a tick', () => {
+  expect(run('dispatch')).toEqual({ status: 0, said: '' });
   expect(run(['killswitch', 'on', '--level', 'all', '--reason', 'test']).status).toBe(0);
   for (const name of BUNDLES) if (name !== 'main.cjs') rmSync(join(dir, 'dist', name));
   expect(run('dispatch')).toEqual({ status: 0, said: '' });

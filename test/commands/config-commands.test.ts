@@ -43,6 +43,15 @@ describe('config path', () => {
   });
 });
 
+it('profiles of a broken configuration are none that could be shown: its place is, exit 78', async () => {
+  expect((await box.here(['init'])).code).toBe(0);
+  writeFileSync(config, 'nonsense = 1\n');
+  expect(await box.here(['agents'])).toMatchObject({
+    ...{ code: 78, out: '' },
+    err: expect.stringMatching(/no profile can be shown: .*config\.toml:1:1: nonsense: unknown key/),
+  });
+});
+
 describe('config check', () => {
   it('counts what is fine, and writes nothing', async () => {
     expect(await box.here(['config', 'check'])).toEqual({

@@ -49,6 +49,33 @@ it('a limit keeps the newest, in the order of time', async () => {
   );
 });
 
+it('without a limit shows the newest 50, and all of what is asked for; what it leaves out it says on stderr', async () => {
+  await ticketWithComments(60);
+  const newest = await box.here(['log']);
+  expect(words(newest.out)).toHaveLength(50);
+  expect(newest.err).toMatch(/^mc-pickup: older lines are left out, only the newest 50 .*--limit 500/);
+  for (const of of [
+    ['--since', '1h'],
+    ['--ticket', 'MC-1'],
+    ['--actor', 'ann'],
+  ]) {
+    const all = await box.here(['log', ...of]);
+    expect([words(all.out).length, all.err]).toEqual([60, '']);
+  }
+  expect((await box.here(['log', '--limit', '10'])).err).toBe('');
+});
+
+it('ticket list says when it leaves out the newest', async () => {
+  await ticketWithComments(0);
+  expect((await box.here(['ticket', 'add', '--title', 'Two'])).code).toBe(0);
+  expect(await box.here(['ticket', 'list', '--limit', '1'])).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^MC-1 .*\n$/),
+    err: expect.stringMatching(/newest are left out, only the first 1 .*--limit 10 /),
+  });
+  expect((await box.here(['ticket', 'list', '--limit', '2'])).err).toBe('');
+});
+
 it('explain tells the newest of a long history', async () => {
   await ticketWithComments(230);
   const told = words((await box.here(['explain', 'MC-1'])).out);

@@ -68,8 +68,8 @@ describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
     oneClearLine(bound(args, state), /shut can't be read \(EACCES\)/);
     chmodSync(state, 0o500);
     const done = bound(args, state);
-    // With nothing to turn off, `off` has nothing to write.
-    if (args[1] === 'off') expect(done).toMatchObject({ code: 0, err: '' });
+    // A switch is for what was made.
+    if (args[0] === 'killswitch') oneClearLine(done, /no board in \S+shut: mc-pickup init/);
     else oneClearLine(done, /shut can't be written \(EACCES\)/);
     expect(readdirSync(state)).toEqual([]);
   });
@@ -78,7 +78,7 @@ describe.each(WRITERS.map((args) => ({ args })))('$args', ({ args }) => {
 it('a new state dir whose path cuts the PATH of agents in two is refused; one that is there is told of', async () => {
   const state = join(box.dir, 'a:b');
   const env = { MC_PICKUP_STATE_DIR: state };
-  for (const args of [['init'], ['ticket', 'add', '--title', 'x'], ['dispatch'], ['killswitch', 'on']])
+  for (const args of [['init'], ['ticket', 'add', '--title', 'x'], ['dispatch']])
     oneClearLine(await box.here(args, '', env), /has a colon/);
   expect(existsSync(state)).toBe(false);
   mkdirSync(state, { mode: 0o700 });
@@ -108,10 +108,40 @@ it('a path that is not UTF-8 is refused, and nothing is made under another name'
   expect(readFileSync(box.env.MC_PICKUP_CONFIG ?? '', 'utf8')).not.toContain('\ufffd');
 });
 
-it('a state dir in which nothing was ever made is told as one by what shows the board: exit 78; init makes it', async () => {
+it('a state dir in which nothing was ever made is told as one, and none is made: exit 78; init makes it', async () => {
   const state = join(box.dir, 'mistyped');
   const at = { MC_PICKUP_STATE_DIR: state };
-  for (const args of [['status'], ['ticket', 'list'], ['log'], ['explain', 'MC-1']])
+  const all = [
+    ...[
+      ['status'],
+      ['ticket', 'list'],
+      ['log'],
+      ['explain', 'MC-1'],
+      ['clean'],
+      ['clean', '--yes'],
+      ['metrics'],
+    ],
+    ...[
+      ['killswitch', 'on'],
+      ['killswitch', 'off'],
+      ['killswitch', 'status'],
+      ['page', '--out', '-'],
+    ],
+    ...[
+      ['agents'],
+      ['agents', 'ready', 'scripted'],
+      ['pool'],
+      ['backup'],
+      ['stop', 'MC-1'],
+      ['ticket', 'export'],
+    ],
+    ...[
+      ['ticket', 'move', 'MC-1', 'done'],
+      ['ticket', 'comment', 'MC-1', 'x'],
+      ['send', 'MC-1', 'x'],
+    ],
+  ];
+  for (const args of all)
     oneClearLine(
       await box.here(args, '', at),
       /no board in \S+mistyped: mc-pickup init makes one there; --state-dir/,
@@ -160,4 +190,22 @@ describe('a dry run behind a closed gate', () => {
     expect(done.out).toMatch(/^halted by the killswitch.*release day\n$/);
     expect(existsSync(join(box.state, 'gate.json'))).toBe(false);
   });
+});
+
+it('what shows a schedule shows none for a file', async () => {
+  const state = join(box.dir, 'a-file');
+  writeFileSync(state, 'mine');
+  oneClearLine(
+    await box.here(['schedule', 'show', '--with', 'cron'], '', { MC_PICKUP_STATE_DIR: state }),
+    /a-file is not a directory/,
+  );
+});
+
+it('a switch that the environment names is switched wherever the state dir is', async () => {
+  const at = {
+    MC_PICKUP_STATE_DIR: join(box.dir, 'mistyped'),
+    MC_PICKUP_KILLSWITCH: join(box.dir, 'switch.json'),
+  };
+  expect(await box.here(['killswitch', 'on', '--reason', 'x'], '', at)).toMatchObject({ code: 0, err: '' });
+  expect((await box.here(['killswitch', 'status'], '', at)).out).toContain('killswitch ON');
 });

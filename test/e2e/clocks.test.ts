@@ -47,6 +47,7 @@ describe('a clock that is a year ahead for one tick', () => {
     const on = ['killswitch', 'on', '--level', 'dispatch', '--reason', 'release'];
     const isOn = (env: NodeJS.ProcessEnv = {}): boolean =>
       JSON.parse(rig.box.run(['killswitch', 'status', '--json'], '', env).out).on;
+    rig.box.run(['init']);
     rig.box.run([...on, '--for', '2h']);
     expect([isOn(), isOn(ahead())]).toEqual([true, true]);
     rig.add('review');

@@ -177,6 +177,7 @@ it('37 agents are resumed at once after a pause: they come by one, two, four', a
   rig.configure({
     limits: LIMITS.replace('max_agents = 8', 'max_agents = 50').replace('per_tick = 8', 'per_tick = 50'),
   });
+  await rig.box.here(['init']);
   await rig.box.here(['killswitch', 'on', '--reason', 'pause']);
   for (let n = 0; n < 37; n++) rig.add('review');
   await rig.box.here(['dispatch']);

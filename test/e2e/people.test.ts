@@ -122,6 +122,7 @@ describe('the scope of a switch', () => {
   });
 
   it('may be any while the configuration is broken: the switch must work then too', async () => {
+    await rig.box.here(['init']);
     rig.configure({ more: '[nonsense]\n' });
     expect(await on('project:gone')).toMatchObject({
       code: 0,
@@ -189,6 +190,7 @@ describe('the killswitch, released', () => {
     ['dispatch', 'a tick that only reconciles'],
   ])('level %s (%s): the queue is taken up by one, two, four, not by all at once', async (level) => {
     rig.configure({ limits: LIMITS.replace(/max_agents = \d+/, 'max_agents = 50') });
+    await rig.box.here(['init']);
     await rig.box.here(['killswitch', 'on', '--level', level, '--reason', 'release day']);
     const ids = Array.from({ length: 9 }, () => rig.add('hold'));
     expect((await rig.box.here(['dispatch'])).code).toBe(0);

@@ -43,7 +43,9 @@ it('disk: the host is held before anything is claimed, and let go by the first t
     {
       ticket: id,
       result: 'failed',
-      error: expect.stringMatching(/MB and \d+ files are free in .*make room/),
+      error: expect.stringMatching(
+        /MB and \d+ files are free in .*, and min_free_disk_mb is 1000000000; .*make room/,
+      ),
     },
     { ticket: other, result: 'declined' },
   ]);

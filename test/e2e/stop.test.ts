@@ -55,3 +55,13 @@ it('a person frees a ticket whose agent cannot be judged from here; no tick does
     ),
   ).toBe(true);
 });
+
+it('an agent that is ended while its ticket is in review leaves it there, and nobody is told to have it done once more', async () => {
+  const body = ['--body', 'behave: hold'];
+  expect((await box.here(['ticket', 'add', '--project', 'demo', '--title', 'x', ...body])).code).toBe(0);
+  expect((await box.here(['dispatch'])).code).toBe(0);
+  box.sql("UPDATE tickets SET status = 'in_review'");
+  const { code, out } = await box.here(['stop', 'MC-1', '--grace', '0']);
+  expect([code, out]).toEqual([0, expect.stringContaining('stays in_review (mc-pickup diff MC-1, then')]);
+  expect(out).not.toContain('todo');
+});

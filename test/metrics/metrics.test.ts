@@ -1,6 +1,6 @@
 /** The figures: by a strict reader of the format, by promtool where it is, and against what is on the board. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openBoard } from '../../src/board/sqlite/index.ts';
@@ -14,8 +14,9 @@ const PROMTOOL = process.env.MC_PROMTOOL ?? 'promtool';
 const HAVE = spawnSync(PROMTOOL, ['--version']).status === 0;
 
 let rig: Rig;
-beforeEach(() => {
+beforeEach(async () => {
   rig = new Rig();
+  expect((await rig.box.here(['init'])).code).toBe(0);
 });
 afterEach(async () => {
   await rig.box.destroy();
@@ -87,6 +88,22 @@ describe('the figures', () => {
     expect(projects).toHaveLength(51);
     expect(projects.find(({ labels }) => labels.project === 'other')?.value).toBe(30);
     expect(samplesOf(out).some(({ name }) => !name.startsWith('mc_pickup_'))).toBe(false);
+  });
+
+  it('call a profile ready only while nothing keeps it from being started', async () => {
+    const ready = async () => value((await metrics()).out, 'agent_ready', { agent: 'scripted' });
+    expect(await ready()).toBe(1);
+    const hold = {
+      ...{ scope: 'agent:scripted', because: 'program_missing', says: 'x', since_at_ms: 1, tries: 1 },
+      ...{ looked_at_ms: 1, next_at_ms: 1, config: '' },
+    };
+    const holds = join(rig.box.state, 'holds.json');
+    writeFileSync(holds, JSON.stringify({ holds: [hold], strikes: [] }));
+    expect(await ready()).toBe(0);
+    rmSync(holds);
+    const config = rig.box.env.MC_PICKUP_CONFIG ?? '';
+    writeFileSync(config, readFileSync(config, 'utf8').replace(/^argv = .*/m, 'argv = ["no-such-program"]'));
+    expect(await ready()).toBe(0);
   });
 
   it('print no JSON, and say where it is', async () => {

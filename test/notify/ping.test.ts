@@ -48,6 +48,7 @@ it('a tick that can do nothing calls with /fail', async () => {
 
 it('a halted tick, and one that another is in the way of, call nobody', async () => {
   ping();
+  await rig.box.here(['init']);
   await rig.box.here(['killswitch', 'on', '--level', 'all']);
   await rig.box.here(['dispatch']);
   expect(paths()).toEqual([]);

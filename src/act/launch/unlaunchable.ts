@@ -4,7 +4,7 @@ import { findProgram, lookedIn } from '../../machine/programs.ts';
 import { spaceAt } from '../../machine/room.ts';
 import { agentScope, type Fault, type HoldScope, projectScope } from '../../model/hold.ts';
 import type { AgentProfile, Policy, Project } from '../../model/policy.ts';
-import { isShort, roomWords } from '../../model/room.ts';
+import { isShort, needWords, roomWords } from '../../model/room.ts';
 import { checkoutFiles } from '../../workspace/index-file.ts';
 import type { Here } from '../here.ts';
 
@@ -39,7 +39,13 @@ function shortAt(path: string, scope: HoldScope, { limits }: Policy, files: numb
   const space = spaceAt(path);
   if (space === null || !isShort(space, limits.min_free_disk_mb, files)) return null;
   const gone = space.bavail === 0 || (space.files > 0 && space.ffree === 0);
-  return { scope, because: gone ? 'disk_full' : 'disk_low', says: roomWords(space, path) };
+  const room = roomWords(space, path);
+  if (gone) return { scope, because: 'disk_full', says: room };
+  return {
+    scope,
+    because: 'disk_low',
+    says: `${room}, and ${needWords(space, limits.min_free_disk_mb, files)}`,
+  };
 }
 
 /** Without git nothing is launched on this host. */

@@ -314,15 +314,18 @@ export function namesIn(
   }
 }
 
-/** The names in a directory that is only read from, wherever it is; none where it can't be listed. */
-export function namesAt(path: string, most = MOST_NAMES): readonly string[] {
+/** The names in a directory that is only read from, wherever it is; none where it can't be listed. `seen`: what stood there, where the
+ *  caller has looked already. */
+export function namesAt(
+  path: string,
+  most = MOST_NAMES,
+  seen: Stats | BigIntStats | null = lookAtName(path),
+): readonly string[] {
+  if (seen?.isDirectory() !== true) return [];
   try {
-    const stat = lstatSync(path);
-    if (stat.isDirectory() && stat.size <= LARGE_DIR) {
-      const names = readdirSync(path);
-      return names.length > most ? names.slice(0, most) : names;
-    }
-    return stat.isDirectory() ? (inDirAt(path, (dir) => namesIn(dir, most).names) ?? []) : [];
+    if (seen.size > LARGE_DIR) return inDirAt(path, (dir) => namesIn(dir, most).names) ?? [];
+    const names = readdirSync(path);
+    return names.length > most ? names.slice(0, most) : names;
   } catch {
     return [];
   }

@@ -13,12 +13,14 @@ interface Known {
   came: number | null;
   configured: number | null;
   note: (() => string | null) | null;
+  /** What it said; undefined = it was not asked yet. */
+  noted: number | null | undefined;
 }
 
 /* Of the process, and not of this module: each bundle has a copy of it. */
 const KNOWN = Symbol.for('mc-pickup.umask');
 const all = globalThis as { [KNOWN]?: Known };
-all[KNOWN] ??= { came: null, configured: null, note: null };
+all[KNOWN] ??= { came: null, configured: null, note: null, noted: undefined };
 const known = all[KNOWN];
 
 /** From here on what this process makes is private. */
@@ -31,9 +33,10 @@ export function configureUmask(text: string | null): void {
   known.configured = text === null ? null : read(text);
 }
 
-/** What has read where it is noted: asked when it is first needed, since most ticks start nothing, and not from here, which the gate loads. */
+/** What has read where it is noted: asked once, when it is first needed, since most ticks start nothing, and not from here, which the gate loads. */
 export function umaskNotedBy(note: () => string | null): void {
   known.note = note;
+  known.noted = undefined;
 }
 
 /** What is noted: the umask that this process came with, the one of the person who sets things up. */
@@ -72,7 +75,8 @@ function under<T>(umask: number, start: () => T): T {
 }
 
 function noted(): number | null {
-  return read(known.note?.()?.trim() ?? '');
+  if (known.noted === undefined) known.noted = read(known.note?.()?.trim() ?? '');
+  return known.noted;
 }
 
 function read(text: string): number | null {

@@ -62,7 +62,7 @@ export function foldEvents(dir: string, row: FoldedRow, adapter: Pick<Adapter, '
   const state = `${AT_REST}${stat.dev}:${stat.ino}:${stat.ctimeNs}`;
   if (row.events_cursor?.endsWith(state)) return fold(NOTHING_NEW, row, adapter);
   // Nearly always there is none, and to see that takes less than to open the directory: nothing is read for it.
-  const some = namesAt(dir, 1000).some(isEvent);
+  const some = namesAt(dir, 1000, stat).some(isEvent);
   const read = some ? inEvents(dir, (open) => readFresh(open, row.events_cursor)) : null;
   const folded = fold(read ?? NOTHING_NEW, row, adapter);
   const rests = Date.now() - Number(stat.ctimeNs / 1_000_000n) >= REST_MS;

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { realOf } from '../machine/files.ts';
-import { at, inDirAt, isPlainDir, namesAt, textAt } from '../machine/foreign.ts';
+import { at, inDirAt, isPlainDir, lookAtName, namesAt, textAt } from '../machine/foreign.ts';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. It holds the key of its ticket, but for
  *  one that was marked by an earlier version and is not yet used again. */
@@ -87,9 +87,19 @@ export function registered(common: string): { readonly path: string; readonly ow
   });
 }
 
-/** Where a worktree is, by its own git dir. */
+/** What was read of a worktree's place, and in which state its file was then. */
+const places = new Map<string, { readonly state: string; readonly path: string }>();
+
+/** Where a worktree is, by its own git dir. Each launch asks it of all: a file that is as it was is not read again. */
 function placeOf(own: string): string {
-  return dirname(resolve(own, lineOf(join(own, 'gitdir'))));
+  const file = join(own, 'gitdir');
+  const stat = lookAtName(file, true);
+  const state = stat === null ? '' : `${stat.dev}:${stat.ino}:${stat.ctimeNs}:${stat.size}`;
+  const known = places.get(file);
+  if (known !== undefined && known.state === state) return known.path;
+  const path = dirname(resolve(own, lineOf(file)));
+  places.set(file, { state, path });
+  return path;
 }
 
 /** The git dir of the worktree that is registered at a path, whether it is on disk or not. */

@@ -19,7 +19,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as foreign from '../../src/machine/foreign.ts';
 import { addToConfig } from '../../src/workspace/config-file.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { near } from '../../src/workspace/near.ts';
@@ -54,6 +55,24 @@ describe('the git dir', () => {
     expect(registered(join(repo, '.git'))).toEqual([
       { path: tree, own: join(repo, '.git', 'worktrees', 'a-tree') },
     ]);
+  });
+
+  it('tells where its worktree is: read once, and again as soon as its file has changed', () => {
+    const [tree, moved] = [join(dir, 'tree'), join(dir, 'moved')];
+    git(repo, 'worktree', 'add', '-q', tree);
+    const common = join(repo, '.git');
+    expect(registered(common).map(({ path }) => path)).toEqual([tree]);
+    const read = vi.spyOn(foreign, 'textAt');
+    try {
+      expect(registered(common).map(({ path }) => path)).toEqual([tree]);
+      expect(read).not.toHaveBeenCalled();
+    } finally {
+      read.mockRestore();
+    }
+    git(repo, 'worktree', 'move', tree, moved);
+    expect(registered(common).map(({ path }) => path)).toEqual([moved]);
+    git(repo, 'worktree', 'remove', moved);
+    expect(registered(common)).toEqual([]);
   });
 
   it('is left to git where it is of another shape', () => {

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
+import { withoutUser } from '../model/address.ts';
 import type { Policy } from '../model/policy.ts';
 import { type KeyText, TABLES, type TableText } from './describe.ts';
 import { OVERRIDES } from './load.ts';
@@ -139,7 +140,7 @@ function shown(key: string, value: TomlValue, file: string, table: string): Toml
         name === 'url' ? withoutPath(one) : shown(name, one, file, table),
       ]),
     );
-  if (typeof value === 'string' && /^[a-z]+:\/\//i.test(value)) return withoutUser(value);
+  if (typeof value === 'string' && /^[a-z]+:\/\//i.test(value)) return withoutUser(value, HIDDEN);
   if (
     (key === 'prompt_file' || key === 'ca_file' || key === 'token_file' || key === 'secret_file') &&
     typeof value === 'string'
@@ -153,12 +154,7 @@ function argument(word: TomlValue, before: TomlValue | undefined): TomlValue {
   if (typeof word !== 'string') return word;
   if (SECRET_OPTION.test(word) && word.includes('=')) return `${word.slice(0, word.indexOf('='))}=${HIDDEN}`;
   const told = typeof before === 'string' && SECRET_OPTION.test(before) && !before.includes('=');
-  return told ? HIDDEN : withoutUser(word);
-}
-
-/** An address without its name and password. */
-function withoutUser(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i, `$1${HIDDEN}@`);
+  return told ? HIDDEN : withoutUser(word, HIDDEN);
 }
 
 /** Who knows the whole address of a hook may use it. */

@@ -107,15 +107,19 @@ function dispatcherOf(proxy: Proxy | null, env: NodeJS.ProcessEnv): Dispatcher {
 function makeDispatcher(proxy: Proxy | null, ca: string[]): Dispatcher {
   if (proxy === null) return new Agent({ connect: { ca } });
   const { username, password } = proxy.url;
-  const who = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
-    'base64',
-  );
+  const who = bytesIn(`${username}:${password}`).toString('base64');
   return new ProxyAgent({
     ...{ uri: proxy.url.href, requestTls: { ca }, proxyTls: { ca } },
     // Many a proxy tunnels to port 443 alone.
     proxyTunnel: false,
     ...(username === '' ? {} : { token: `Basic ${who}` }),
   });
+}
+
+/** As curl reads it, so that git and this program say the same: a `%` that begins no code stands for itself. */
+function bytesIn(coded: string): Buffer {
+  const code = (_: string, hex: string): string => String.fromCharCode(Number.parseInt(hex, 16));
+  return Buffer.from(coded.replaceAll(/%([0-9a-f]{2})/gi, code), 'latin1');
 }
 
 /** Where systems keep whom they trust: Debian, Red Hat, Alpine and the BSDs, SUSE. */

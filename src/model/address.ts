@@ -12,3 +12,8 @@ export function addressFault(address: string, { query }: { readonly query: boole
 export function isHere({ hostname }: URL): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 }
+
+/** An address with `hidden` in place of the name and the password in it, where it has any. A password may hold an `@` of its own. */
+export function withoutUser(text: string, hidden: string): string {
+  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/\s]*@/i, `$1${hidden}@`);
+}

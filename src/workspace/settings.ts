@@ -1,6 +1,7 @@
 /* Settings of a repository that are other than they were: found, said, and put back one by one. */
 import { basename, dirname, join } from 'node:path';
 import { inMadeDir, removeFileAt, writeIn } from '../machine/foreign.ts';
+import { withoutUser } from '../model/address.ts';
 import { uniqueName } from '../model/hash.ts';
 import { type GitResult, git } from './git.ts';
 
@@ -16,7 +17,7 @@ const EVERYDAY = /^(branch|submodule|lfs|maintenance|gc)\./i;
 /** How the repository is stored: what is on disk was written by it, and without it git reads that wrongly or not at all. */
 const STORAGE = /^(extensions\.|core\.repositoryformatversion$|remote\..*\.(promisor|partialclonefilter)$)/i;
 /** What a value says is nobody's business where one of these is in its key. */
-const SECRET = /extraheader|token|password|passwd|secret|credential|cookie/i;
+const SECRET = /extraheader|token|password|passwd|secret|credential|cookie|\.proxy$/i;
 const PATIENCE = { timeout_ms: 5000 };
 
 /** What a configuration file says now that a text of it did not. `notes`: a directory of ours. */
@@ -72,7 +73,7 @@ export async function putBack(file: string, { key, before }: Change): Promise<st
 export function wordsOf({ key, before, after }: Change): string {
   const value = (all: readonly string[]): string => {
     if (all.length === 0) return 'not set';
-    return SECRET.test(key) ? 'set' : all.map(withoutUser).join(', ');
+    return SECRET.test(key) ? 'set' : all.map((one) => withoutUser(one, '(hidden)')).join(', ');
   };
   return SECRET.test(key) && before.length > 0 && after.length > 0
     ? `${key} has another value`
@@ -81,9 +82,4 @@ export function wordsOf({ key, before, after }: Change): string {
 
 export function same(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((one, n) => one === b[n]);
-}
-
-/** An address without name and password. */
-function withoutUser(value: string): string {
-  return value.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/@\s]*@/i, '$1(hidden)@');
 }

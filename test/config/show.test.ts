@@ -105,9 +105,12 @@ test('what env holds is hidden but for names that are no secret; so are secrets 
     '"--model"',
     '"x"',
     '"https://u:hush@h/"',
+    '"https://u:a@hush@h/"',
   ];
   const other = `[agent.a]\nkind = "command"\nargv = [${words.join(', ')}]\n[project.p]\nrepo = "/r"\nafter_create = { argv = ["a", "--password", "hush"] }\n`;
   const shown = asToml(inForce(load(other), { file, text: other, env: {} }), false).join('\n');
   expect(shown).not.toContain('hush');
-  expect(shown).toContain('"--api-key", "***", "--auth-token=***", "--model", "x", "https://***@h/"');
+  expect(shown).toContain(
+    '"--api-key", "***", "--auth-token=***", "--model", "x", "https://***@h/", "https://***@h/"',
+  );
 });

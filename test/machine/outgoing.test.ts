@@ -41,6 +41,12 @@ describe('by a proxy', () => {
     },
   );
 
+  it('a name and a password are taken as they stand where they are in no code, as curl and git take them', async () => {
+    const env = { HTTPS_PROXY: `http://ann:100%@127.0.0.1:${net.proxy}`, NODE_EXTRA_CA_CERTS: net.ca };
+    expect((await failure(`https://c.${NAME}/`, env)).message).toBe('fetch failed');
+    expect(net.asked).toEqual([`CONNECT c.${NAME}:443 Basic ${Buffer.from('ann:100%').toString('base64')}`]);
+  });
+
   it('http goes by its own variable, and through no tunnel', async () => {
     const env = { http_proxy: proxy, HTTPS_PROXY: 'http://127.0.0.1:1' };
     expect(await (await fetchOut(`http://b.${NAME}/x`, post, { env })).text()).toBe('words');

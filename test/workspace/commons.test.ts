@@ -65,7 +65,8 @@ test('settings, hooks, the main checkout and its files are told; values that are
   git(tree, 'config', 'core.bare', 'true');
   git(tree, 'config', 'user.name', 'Test Fixture');
   git(tree, 'config', 'http.https://x.example/.extraHeader', 'Authorization: Basic abc');
-  git(tree, 'config', 'remote.origin.url', 'https://ann:secret@x.example/r.git');
+  git(tree, 'config', 'remote.origin.url', 'https://ann:a@secret@x.example/r.git');
+  git(tree, 'config', 'http.proxy', 'ann:secret@proxy.example:3128');
   writeFileSync(join(common, 'hooks', 'post-checkout'), '#!/bin/sh\n');
   writeFileSync(join(repo, 'b'), 'changed\n');
   rmSync(join(repo, 'c'));
@@ -78,6 +79,7 @@ test('settings, hooks, the main checkout and its files are told; values that are
     /user\.name is Test Fixture, and was not set/,
     /extraheader is set, and was not set/,
     /remote\.origin\.url is https:\/\/\(hidden\)@x\.example\/r\.git/,
+    /http\.proxy is set, and was not set/,
     /the hook post-checkout is new/,
     /the main checkout .*repo was at main at [0-9a-f]{12}, and is at mc\/MC-1 at/,
     /uncommitted changes in the main checkout/,

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { rootCertificates } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent, fetch as undiciFetch } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent, fetch as undiciFetch } from 'undici';
 import { isHere } from '../model/address.ts';
 import { isMistrust, NoWay, reasonOf } from './fetched.ts';
 
@@ -106,7 +106,11 @@ function dispatcherOf(proxy: Proxy | null, env: NodeJS.ProcessEnv): Dispatcher {
 
 function makeDispatcher(proxy: Proxy | null, ca: string[]): Dispatcher {
   if (proxy === null) return new Agent({ connect: { ca } });
-  const { username, password } = proxy.url;
+  const { username, password, protocol, host } = proxy.url;
+  if (protocol === 'socks5:') {
+    const told = { username: bytesIn(username).toString(), password: bytesIn(password).toString() };
+    return speaksSocks(`socks5://${host}`, { ...told, requestTls: { ca } });
+  }
   const who = bytesIn(`${username}:${password}`).toString('base64');
   return new ProxyAgent({
     ...{ uri: proxy.url.href, requestTls: { ca }, proxyTls: { ca } },
@@ -114,6 +118,21 @@ function makeDispatcher(proxy: Proxy | null, ca: string[]): Dispatcher {
     proxyTunnel: false,
     ...(username === '' ? {} : { token: `Basic ${who}` }),
   });
+}
+
+/** By itself, and not by `ProxyAgent`, which speaks TLS to it and leaves the password in code. Its word that it is experimental would go to
+ *  whoever reads what a tick prints, each minute. */
+function speaksSocks(
+  proxy: string,
+  how: Socks5ProxyAgent.Options & { readonly requestTls: { readonly ca: string[] } },
+): Dispatcher {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    return new Socks5ProxyAgent(proxy, how);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 /** As curl reads it, so that git and this program say the same: a `%` that begins no code stands for itself. */

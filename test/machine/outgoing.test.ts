@@ -47,6 +47,22 @@ describe('by a proxy', () => {
     expect(net.asked).toEqual([`CONNECT c.${NAME}:443 Basic ${Buffer.from('ann:100%').toString('base64')}`]);
   });
 
+  it('one that speaks SOCKS 5 leads out too, and nothing is printed for it', async () => {
+    const warned: string[] = [];
+    const hear = ({ message }: Error) => warned.push(message);
+    process.on('warning', hear);
+    const by = `socks5h://ann:pass%20word@127.0.0.1:${net.socks}`;
+    try {
+      const env = { ALL_PROXY: by, NODE_EXTRA_CA_CERTS: net.ca };
+      for (const url of [`https://d.${NAME}/x`, `http://d.${NAME}/x`])
+        expect(await (await fetchOut(url, post, { env })).text()).toBe('words');
+    } finally {
+      process.off('warning', hear);
+    }
+    expect(net.asked).toEqual([443, 80].map((port) => `SOCKS d.${NAME}:${port} ann:pass word`));
+    expect(warned).toEqual([]);
+  });
+
   it('http goes by its own variable, and through no tunnel', async () => {
     const env = { http_proxy: proxy, HTTPS_PROXY: 'http://127.0.0.1:1' };
     expect(await (await fetchOut(`http://b.${NAME}/x`, post, { env })).text()).toBe('words');

@@ -6,7 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener, request, type Server } from 'node:http';
 import { createServer as createTls } from 'node:https';
-import { type AddressInfo, connect, type Server as NetServer } from 'node:net';
+import {
+  type AddressInfo,
+  connect,
+  createServer as createNet,
+  type Server as NetServer,
+  type Socket,
+} from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -21,6 +27,8 @@ export class Network {
   tls = 0;
   plain = 0;
   proxy = 0;
+  /** That of a proxy that speaks SOCKS 5. */
+  socks = 0;
   readonly #dir = mkdtempSync(join(tmpdir(), 'mc-network-'));
   readonly #servers: (Server | NetServer)[] = [];
 
@@ -59,7 +67,37 @@ export class Network {
       return on.on('error', () => socket.destroy());
     });
     made.proxy = await made.#listen(proxy);
+    const socks = createNet((socket) => {
+      socket.on('error', () => undefined);
+      made.#socks(socket, password).catch(() => socket.destroy());
+    });
+    made.socks = await made.#listen(socks);
     return made;
+  }
+
+  /** RFC 1928, with the name and password of RFC 1929. */
+  async #socks(socket: Socket, password: string | undefined): Promise<void> {
+    const { take, rest } = reader(socket);
+    const text = async () => (await take((await take(1))[0] ?? 0)).toString();
+    const [, methods = 0] = await take(2);
+    await take(methods);
+    let who = '';
+    socket.write(Buffer.from([5, password === undefined ? 0 : 2]));
+    if (password !== undefined) {
+      await take(1);
+      who = `${await text()}:${await text()}`;
+      socket.write(Buffer.from([1, who === password ? 0 : 1]));
+    }
+    await take(4); // a name, always: nobody here could resolve it
+    const name = await text();
+    const port = (await take(2)).readUInt16BE();
+    this.asked.push(`SOCKS ${name}:${port} ${who}`.trim());
+    const on = connect(port === 443 ? this.tls : this.plain, '127.0.0.1', () => {
+      socket.write(Buffer.from([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]));
+      on.write(rest());
+      on.pipe(socket).pipe(on);
+    });
+    on.on('error', () => socket.destroy());
   }
 
   async stop(): Promise<void> {
@@ -89,4 +127,27 @@ export class Network {
 
 function knows(said: string | undefined, password: string | undefined): boolean {
   return password === undefined || said === `Basic ${Buffer.from(password).toString('base64')}`;
+}
+
+/** Bytes of a socket as they are wanted, and what was read beyond them. */
+function reader(socket: Socket): { take(bytes: number): Promise<Buffer>; rest(): Buffer } {
+  let read = Buffer.alloc(0);
+  let come: () => void = () => undefined;
+  const more = (part: Buffer): void => {
+    read = Buffer.concat([read, part]);
+    come();
+  };
+  socket.on('data', more);
+  return {
+    async take(bytes) {
+      while (read.length < bytes) await new Promise<void>((done) => (come = done));
+      const taken = read.subarray(0, bytes);
+      read = read.subarray(bytes);
+      return taken;
+    },
+    rest() {
+      socket.off('data', more);
+      return read;
+    },
+  };
 }

@@ -35,10 +35,11 @@ function memoryOf(pid: number | null, proc: Proc, cgroups: string): Room['memory
   const machine = availableIn(procText('meminfo', proc));
   const group = /^0::(\/.*)$/m.exec(procText(`${pid ?? 'self'}/cgroup`, proc) ?? '')?.[1];
   let tightest: number | null = null;
-  // The limit may be that of any group above.
-  for (let at = group ?? '/'; at !== '/'; at = dirname(at)) {
+  // The limit may be that of any group above. The topmost one that is seen has one where it is a container's; the machine's own has none.
+  for (let at = join('/', group ?? ''); ; at = dirname(at)) {
     const left = leftIn(join(cgroups, at));
     if (left !== null && (tightest === null || left < tightest)) tightest = left;
+    if (at === '/') break;
   }
   const mb = (bytes: number): number => Math.floor(bytes / 1024 / 1024);
   if (tightest !== null && (machine === null || tightest < machine))

@@ -163,15 +163,18 @@ mc_keep() { # WORDS: an agent's report goes by file, and the next tick tells the
       :--message) mc_option=message ;;
       :--message=*) mc_said=\${mc_one#*=} ;;
       :--state-dir | :--config) mc_option=other ;;
-      :report) mc_is=report ;;
-      ${Object.keys(REPORTS)
-        .map((one) => `:${one}`)
-        .join(' | ')}) mc_to=$mc_one ;;
+      :--help | :-h) return 1 ;;
+      :-*) ;;
+      *) if [ -z "$mc_is" ]; then mc_is=$mc_one; else mc_to=\${mc_to:-$mc_one}; fi ;;
     esac
   done
-  [ -n "$mc_is" ] && [ -n "$mc_to" ] && [ -d "$MC_RUN_DIR/events" ] || return 1
-  # Control characters go, as they would by the program; a quote and a line break are those of JSON.
-  mc_said=$(printf '%s' "$mc_said" | tr '\\t\\r' '  ' | tr -d '\\001-\\010\\013-\\037' | sed 's/["\\\\]/\\\\&/g' |
+  case $mc_is:$mc_to in ${Object.keys(REPORTS)
+    .map((one) => `report:${one}`)
+    .join(' | ')}) ;; *) return 1 ;; esac
+  [ -d "$MC_RUN_DIR/events" ] || return 1
+  # Control characters go, as they would by the program, and what is beyond all that it takes; a quote and a line break are those of JSON.
+  mc_said=$(LC_ALL=C && export LC_ALL && printf '%s' "$mc_said" | head -c 60000 |
+    tr '\\t\\r' '  ' | tr -d '\\001-\\010\\013-\\037' | sed 's/["\\\\]/\\\\&/g' |
     awk 'NR > 1 { printf "\\\\n" } { printf "%s", $0 }')
   mc_name=$(date +%s)-$$
   (

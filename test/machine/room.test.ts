@@ -55,6 +55,17 @@ describe('memory', () => {
     expect(look({}, null).memory).toEqual({ available_mb: 7000, of: 'machine' });
   });
 
+  it('is that of a container, whose own group is all that it sees', () => {
+    meminfo(7000);
+    put('proc/7/cgroup', '0::/\n');
+    group('', `${1000 * MB}`, 900);
+    expect(look().memory).toEqual({ available_mb: 100, of: 'cgroup' });
+    put('proc/7/cgroup', '0::/agents\n');
+    expect(look().memory).toEqual({ available_mb: 100, of: 'cgroup' });
+    put('proc/7/cgroup', '0::/../../outside\n');
+    expect(look().memory).toEqual({ available_mb: 100, of: 'cgroup' });
+  });
+
   it('keeps nothing where it is not told, and is not read where nobody asks', () => {
     expect(look().memory).toBeNull();
     meminfo(1);

@@ -208,13 +208,15 @@ it('with nothing to be found it says what, and what to do: exit 78', () => {
 
 it.each([
   [
-    ['report', 'review', '--message', 'Done: "a" \\ b\n\twith\u0007 it\'s é'],
     'in_review',
+    ['report', 'review', '--message', 'Done: "a" \\ b\n\twith\u0007 it\'s é'],
     'Done: "a" \\ b\n with it\'s é',
   ],
-  [['--json', 'report', 'needs-input', '--message=Which --message?'], 'needs_input', 'Which --message?'],
-  [['report', 'blocked'], 'blocked', ''],
-])('with nothing to be found an agent can report all the same: %j is kept', (words, to, message) => {
+  ['needs_input', ['--json', 'report', 'needs-input', '--message=Which --message?'], 'Which --message?'],
+  ['blocked', ['report', 'blocked'], ''],
+  // Escaped, that is more than is read of a report.
+  ['done', ['report', 'done', '--message', '"\\'.repeat(50_000)], '"\\'.repeat(8192)],
+])('with nothing to be found an agent can report all the same: %s is kept', (to, words, message) => {
   ensureTools(places(), node(join(dir, 'n', 'node'), '24.1.0'), join(dir, 'gone.js'));
   const run = 'MC-1-e1-x';
   const events = join(places().runs, run, 'events');
@@ -233,6 +235,8 @@ it.each([
   expect(start({ ...env, MC_RUN_ID: '' }, ...words).code).toBe(78);
   expect(start(env, 'dispatch').code).toBe(78);
   expect(start(env, 'report', 'done?').code).toBe(78);
+  expect(start(env, 'ticket', 'comment', 'MC-1', 'report', 'done').code).toBe(78);
+  expect(start(env, 'report', 'done', '--help').code).toBe(78);
   expect(readdirSync(events)).toEqual([name]);
 });
 

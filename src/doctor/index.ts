@@ -11,6 +11,7 @@ import { machineFindings } from './machine.ts';
 import { notifyFindings } from './notify.ts';
 import { programs } from './programs.ts';
 import { projectFindings } from './projects.ts';
+import { runDirFindings } from './run-dirs.ts';
 import { serverFindings } from './server.ts';
 import { settingFindings } from './settings.ts';
 import { stateFindings } from './state.ts';
@@ -41,6 +42,7 @@ export async function examine(
     group('state', 'configuration', () => configuration(policy, exists, places.config)),
     group('state', 'state dir', () => stateFindings(places, env)),
     group('state', 'disk', () => diskFindings(places, policy)),
+    group('state', 'runs', () => runDirFindings(places)),
     group('board', 'board', () => board.findings),
     agents,
     group('projects', 'projects', () => projectFindings(context, policy, board.closed)),

@@ -12,7 +12,11 @@ const IMPORT =
 const STARTS = /^(node:child_process|node:worker_threads|playwright-core)$/;
 
 /** They call what starts processes, or what wants the built program, without an import that tells. */
-const THROUGH_SRC: readonly string[] = ['test/tmux/keys.test.ts', 'test/agents/versions.test.ts'];
+const THROUGH_SRC: readonly string[] = [
+  'test/tmux/keys.test.ts',
+  'test/agents/versions.test.ts',
+  'test/doctor/run-dirs.test.ts',
+];
 
 /** What takes minutes, by what it does in them: no part of `npm test`, which says so, but of `npm run test:slow`. */
 export const SLOW: Readonly<Record<string, string>> = {

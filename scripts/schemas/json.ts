@@ -776,6 +776,15 @@ export const PRINTED: readonly Printed[] = [
         }),
         'every mistake',
       ),
+      warnings: list(
+        object('something that can be used, and is hardly meant', {
+          line: orNull(whole('from 1; null = it is in no line of the file')),
+          column: orNull(whole('from 1, in UTF-16 units')),
+          key: orNull(text('the dotted key')),
+          says: text('what is odd'),
+        }),
+        'of a configuration without mistakes',
+      ),
     }),
   },
   {

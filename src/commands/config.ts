@@ -5,6 +5,7 @@ import { schemaFile } from '../config/editors.ts';
 import { complaintLine } from '../config/load.ts';
 import { readText, type Text } from '../config/read.ts';
 import { asToml, inForce } from '../config/show.ts';
+import { warningsOf } from '../config/warnings.ts';
 import type { Context } from '../context.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
@@ -60,13 +61,15 @@ export async function configCheck(context: Context, other: string | undefined): 
   const complaints = own.length > 0 ? own : await repositoryComplaints(policy, read.text);
   const label = piped ? 'stdin' : (other ?? file);
   const ok = complaints.length === 0;
-  if (context.json) out.json({ file: piped ? '-' : file, ok, complaints });
+  const warnings = ok ? warningsOf(policy, read.text, env) : [];
+  if (context.json) out.json({ file: piped ? '-' : file, ok, complaints, warnings });
   else if (ok) out.line(`fine: ${summary(policy)}`);
   else {
     for (const one of complaints) out.line(complaintLine(label, one));
     // Said even to --quiet: an exit code alone would leave a person guessing.
     out.warn(`${many(complaints.length, 'mistake')} in ${oneLine(label, 300)}`);
   }
+  if (!context.json) for (const one of warnings) out.warn(`warning: ${complaintLine(label, one)}`);
   return ok ? EXIT.ok : EXIT.config;
 }
 

@@ -1,10 +1,13 @@
 import { ticketOrFail, withMade } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
+import { readSwitches } from '../machine/killswitch.ts';
 import { EXPLAINED_TICKS } from '../model/activity.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
 import { leftoverFacts } from '../model/leftover.ts';
+import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
+import { blocks, type Switch } from '../model/world.ts';
 import { explainedLines } from '../report/explain.ts';
 import { historyOf } from '../report/history.ts';
 import { runJson } from '../report/run.ts';
@@ -36,6 +39,7 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       leftoverFacts,
     );
     const in_vain = ticket.status === 'todo' ? await notComing(board, ticket.depends_on) : [];
+    const switches = ticket.status === 'todo' ? switchesOn(context, ticket, newest) : [];
     if (context.json) {
       const { history, runs, told, reviews, words } = past;
       const next = { steps, skipped: skips };
@@ -53,10 +57,16 @@ export async function explain(context: Context, id: string): Promise<ExitCode> {
       return EXIT.ok;
     }
     const printed = newest === undefined ? null : outputOf(runDir(context.places.runs, newest.mark));
-    const all = { ticket, ...past, sent, steps, skips, live, leftovers, in_vain, printed };
+    const all = { ticket, ...past, sent, steps, skips, live, leftovers, in_vain, switches, printed };
     for (const line of explainedLines(all, context, Date.now())) context.out.painted(line);
     return EXIT.ok;
   });
+}
+
+/** Those that cover its project, or the profile that it goes to as far as that is known: its own, or that of its newest run. */
+function switchesOn({ places, env }: Context, ticket: Ticket, newest: Runtime | undefined): Switch[] {
+  const agent = ticket.owner ?? ticket.agent ?? newest?.agent;
+  return readSwitches(places, env, Date.now()).filter((one) => blocks([one], ticket.project, agent) !== null);
 }
 
 async function pastOf(board: Board, ticket: Ticket) {

@@ -94,7 +94,7 @@ const SAID: readonly Table<Said | string>[] = [
         example: 8,
       },
       settled:
-        '`end`: a client whose ticket is `in_review`, `done` or `cancelled` is asked to quit by its own keys when a launch needs its room, else after ten minutes without a sign of life; `keep`: it stays at its prompt',
+        '`end`: a client whose ticket is `in_review`, `done` or `cancelled` is asked to quit by its own keys when a launch needs its room, else after ten minutes without a sign of life; a `command` client gives way only after a minute without output; `keep`: it stays at its prompt',
       max_launches_per_tick: 'launches of one tick',
       ttl_minutes:
         'observed silence (no event, no output) after which a living agent is parked; nothing is killed',

@@ -1,11 +1,13 @@
+import { caWarning } from '../config/warnings.ts';
 import type { Policy } from '../model/policy.ts';
-import { type Finding, fail, ok } from './finding.ts';
+import { type Finding, fail, ok, warn } from './finding.ts';
 
 /** Every complaint about the configuration, each with its line, and what a configuration without any lacks. */
 export function configuration(
-  { broken, agents, projects }: Policy,
+  { broken, agents, projects, network }: Policy,
   exists: boolean,
   file: string,
+  env: NodeJS.ProcessEnv,
 ): Finding[] {
   const check = 'configuration';
   if (broken.length > 0)
@@ -22,5 +24,8 @@ export function configuration(
         'mc-pickup init --project in a repository; profiles are described in README.md',
       ),
     ];
-  return [ok(check, file)];
+  const odd = caWarning({ network }, env);
+  return odd.length === 0
+    ? [ok(check, file)]
+    : odd.map(({ path, says }) => warn(check, `${path.join('.')}: ${says}`, `edit ${file}`));
 }

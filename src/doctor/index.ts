@@ -39,7 +39,7 @@ export async function examine(
   const held = async () => holdFindings(places, policy, now_ms, [...(await agents), ...(await trials)]);
   const all = await Promise.all([
     group('programs', 'programs', () => asked),
-    group('state', 'configuration', () => configuration(policy, exists, places.config)),
+    group('state', 'configuration', () => configuration(policy, exists, places.config, env)),
     group('state', 'state dir', () => stateFindings(places, env)),
     group('state', 'disk', () => diskFindings(places, policy)),
     group('state', 'runs', () => runDirFindings(places)),

@@ -157,7 +157,7 @@ function certificates(env: NodeJS.ProcessEnv): string[] {
     if (text !== null) return [text];
     throw new TypeError('fetch failed', {
       cause: new NoWay(
-        `${by} names ${file}, which cannot be read: put the certificates there, or take it out`,
+        `${by === 'SSL_CERT_FILE' ? by : `network.ca_file, or ${by},`} names ${file}, which cannot be read: put the certificates there, or take it out`,
       ),
     });
   });

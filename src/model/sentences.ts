@@ -40,6 +40,11 @@ export function releaseOf(scope: string): string {
   return `mc-pickup killswitch off${scope === '*' ? '' : ` --scope ${scope}`}`;
 }
 
+/** What lets go of a switch. */
+export function offText({ scope, author }: { readonly scope: string; readonly author: string }): string {
+  return author === 'environment' ? 'unset MC_PICKUP_KILLSWITCH' : releaseOf(scope);
+}
+
 function isKnown(because: string): because is keyof typeof SENTENCES {
   return Object.hasOwn(SENTENCES, because);
 }

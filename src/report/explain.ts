@@ -3,12 +3,12 @@ import type { LeftoverFacts } from '../model/leftover.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import type { Skip, SkipBecause, Step } from '../model/plan.ts';
 import type { Runtime } from '../model/runtime.ts';
-import { sentence } from '../model/sentences.ts';
+import { offText, sentence } from '../model/sentences.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago, utc } from '../model/times.ts';
 import { type NotComing, notComingWords } from '../model/waits-for.ts';
-import type { ObservedRuntime } from '../model/world.ts';
+import type { ObservedRuntime, Switch } from '../model/world.ts';
 import { type Hint, hintsOf, inVainHint, statusHints } from './hints.ts';
 import { evidenceWords, type Told, toldLine } from './history.ts';
 import type { Out } from './out.ts';
@@ -35,6 +35,8 @@ export interface Explained {
   readonly leftovers: readonly LeftoverFacts[];
   /** Tickets that it waits for in vain. */
   readonly in_vain: readonly NotComing[];
+  /** That keep launches of it from going on. */
+  readonly switches: readonly Switch[];
   /** What is kept of the output of its newest run, if that is headless. */
   readonly printed: { readonly path: string; readonly left_out_bytes: number } | null;
 }
@@ -53,6 +55,8 @@ export function explainedLines(
     ...nowWords(it, now_ms),
     ...outputWords(it),
     ...it.in_vain.map((one) => ['now', `${notComingWords(one)}: it waits for that in vain`] as const),
+    ...switchWords(it),
+    ...endWords(it),
     ...it.leftovers.map(
       (one) => ['left', `${leftoverWords(one)}, by run ${one.run}, which has ended`] as const,
     ),
@@ -107,7 +111,7 @@ const THEN: Partial<Record<SkipBecause, string>> = {
   low_memory: ': a tick launches it when there is more',
   under_pressure: ': a tick launches it when there is less of it',
   living_limit:
-    ': a tick launches it when one of them has ended; max_living of [limits] says how many there may be, and questions that are answered make room',
+    ': a tick launches it when one of them has ended; max_living of [limits] says how many there may be, questions that are answered make room, and settled agents give way (of kind command after a minute without output)',
   launch_limit: ': the next ones take it (max_launches_per_tick)',
   account_limited: ': a tick launches it when the limit is over',
 };
@@ -146,6 +150,26 @@ function nowWords({ ticket, steps, skips, live, sent }: Explained, now_ms: numbe
   return words;
 }
 
+/** Whatever else it waits for, it would wait for these too. */
+function switchWords({ switches, skips }: Explained): [string, string][] {
+  if (skips.some(({ because }) => because === 'killswitch')) return [];
+  return switches.map(({ scope, reason }) => [
+    'now',
+    `the killswitch is on for ${scope === '*' ? 'everything' : scope}: ${reason}`,
+  ]);
+}
+
+/** Where the program did well, and its way to be started makes that a failure. */
+function endWords({ runs: [newest] }: Explained): [string, string][] {
+  if (newest?.end_reason !== 'agent_exited' || newest.exit_code !== 0 || newest.headless) return [];
+  return [
+    [
+      'note',
+      `its agent exited with 0 and without a report, which is a failed attempt of an interactive one; with mode = "headless" of agent.${newest.agent} such an end with commits goes to review`,
+    ],
+  ];
+}
+
 /** Said only where not all of it is kept. */
 function outputWords({ printed }: Explained): [string, string][] {
   if (printed === null || printed.left_out_bytes === 0) return [];
@@ -153,7 +177,15 @@ function outputWords({ printed }: Explained): [string, string][] {
   return [['output', `its beginning and its end are kept, ${mb} MB between are left out (${printed.path})`]];
 }
 
-function hintsFor({ ticket, skips, live, runs: [newest], leftovers, in_vain }: Explained): readonly Hint[] {
+function hintsFor({
+  ticket,
+  skips,
+  live,
+  runs: [newest],
+  leftovers,
+  in_vain,
+  switches,
+}: Explained): readonly Hint[] {
   const alive = live?.judgement?.verdict === 'alive';
   const agent = {
     alive,
@@ -162,6 +194,7 @@ function hintsFor({ ticket, skips, live, runs: [newest], leftovers, in_vain }: E
   };
   const all = [
     ...in_vain.map((one) => inVainHint(one, ticket)),
+    ...switches.map((one) => [offText(one), 'launch again'] as const),
     ...skips.flatMap(({ because }) => hintsOf(because, ticket.id, ticket.depends_on)),
     ...statusHints(ticket.status, ticket.id, agent),
     ...(leftovers.length > 0

@@ -61,6 +61,8 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
     case 'held':
       return [['mc-pickup doctor', 'tries it at once, and lets go what is mended']];
     case 'killswitch':
+      // What lets go of the very switch is named with it.
+      return [['mc-pickup killswitch status', 'why']];
     case 'mass_death':
       return [
         ['mc-pickup killswitch status', 'why'],

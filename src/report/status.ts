@@ -1,6 +1,6 @@
 import type { HoldFacts } from '../model/hold.ts';
 import { leftoverWords } from '../model/leftover.ts';
-import { releaseOf } from '../model/sentences.ts';
+import { offText } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
 import { oneLine } from '../model/text.ts';
 import { TICKET_STATUSES } from '../model/ticket.ts';
@@ -361,10 +361,6 @@ function switchText({ level, scope, expires_at_ms, author, reason }: Switch, now
   const until = expires_at_ms === null ? '' : `, ends ${ago(expires_at_ms, now_ms)} (${utc(expires_at_ms)})`;
   const what = level === 'all' ? 'every tick is halted' : 'no launches';
   return `ON for ${scope === '*' ? 'everything' : scope}: ${what}${until}; by ${author}: ${reason}`;
-}
-
-function offText({ scope, author }: Switch): string {
-  return author === 'environment' ? 'unset MC_PICKUP_KILLSWITCH' : releaseOf(scope);
 }
 
 function section(title: string, lines: readonly string[], shown: Shown): string[] {

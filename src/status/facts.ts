@@ -206,5 +206,6 @@ function lastOf(times: Readonly<Record<string, number>>): number | null {
 /** The words of a reason, and what was said beside them. */
 function whyWords(reason: string, text: string | null): string {
   const words = reasonWords(reason) ?? reason;
-  return text === null || text === '' || text === words ? words : `${words}: ${text}`;
+  if (text === null || text === '') return words;
+  return text.startsWith(words) ? text : `${words}: ${text}`;
 }

@@ -60,7 +60,7 @@ describe('config check', () => {
       err: '',
     });
     expect(JSON.parse((await box.here(['config', 'check', '--json'])).out)).toEqual({
-      ...{ file: config, ok: true, complaints: [] },
+      ...{ file: config, ok: true, complaints: [], warnings: [] },
     });
     expect(existsSync(box.state)).toBe(false);
   });
@@ -84,6 +84,29 @@ describe('config check', () => {
     expect(complaints[0]).toEqual({
       ...{ line: 2, column: 1, key: 'limits.max_agnets', says: 'unknown key (did you mean "max_agents"?)' },
     });
+  });
+
+  it('warns of what is hardly meant, and that is no mistake; doctor knows of certificates that are not there', async () => {
+    const gone = join(box.dir, 'gone');
+    const text = readFileSync(config, 'utf8').replace(/^repo = .*$/m, `repo = ${JSON.stringify(gone)}`);
+    box.configure(
+      `${text.replace('[limits]\n', '[limits]\nmax_living = 3\n')}\n[network]\nca_file = "ca.pem"\n`,
+    );
+    const done = await box.here(['config', 'check']);
+    expect(done).toMatchObject({ code: 0, out: 'fine: 1 project, 1 profile\n' });
+    expect(done.err.split('\n')).toEqual([
+      `mc-pickup: warning: ${config}:2:1: limits.max_living: is 3, and max_agents 8: no more than 3 agents are ever at work`,
+      expect.stringMatching(/:\d+:1: network\.ca_file: \S+\/ca\.pem cannot be read: /),
+      expect.stringMatching(/:\d+:1: project\.demo\.repo: \S+\/gone is not there$/),
+      '',
+    ]);
+    const found = JSON.parse((await box.here(['doctor', '--json'])).out) as { check: string; says: string }[];
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        ...{ check: 'configuration', result: 'warn' },
+        says: expect.stringMatching(/^network\.ca_file: \S+ca\.pem cannot be read/),
+      }),
+    );
   });
 
   it('checks another file, and what stands on its standard input', async () => {

@@ -97,6 +97,27 @@ it('says what a person can type, by what waits for them', async () => {
   );
 });
 
+it('names the switch that keeps a ticket from its next attempt, and what an exit with 0 means for an interactive agent', async () => {
+  rig.configure({
+    limits: '[limits]\nretry_base_seconds = 600\n',
+    more: '[agent.well]\nkind = "command"\nargv = ["true"]\n',
+  });
+  const id = rig.add('review');
+  rig.box.sql("UPDATE tickets SET agent = 'well'");
+  await rig.tickHere();
+  await rig.gone(rig.runs(id)[0]?.pid ?? 0);
+  await rig.tickHere();
+  await rig.box.here(['killswitch', 'on', '--scope', 'agent:well', '--reason', 'all of them die']);
+  const told = await explain(id);
+  expect(told).toMatch(/^now: the killswitch is on for agent:well: all of them die$/m);
+  expect(told).toMatch(/^you can: +mc-pickup killswitch off --scope agent:well /m);
+  expect(told).toMatch(
+    /^note: its agent exited with 0 and without a report, .*mode = "headless" of agent\.well/m,
+  );
+  // A reason is told once.
+  expect((await rig.box.here(['status'])).out.match(/ended without a report/g)).toHaveLength(1);
+});
+
 it('says the same in JSON, and shows no line that anybody has written as more than one', async () => {
   const id = rig.add('hold', '--title', 'One');
   rig.box.sql(

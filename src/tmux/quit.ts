@@ -16,22 +16,30 @@ export interface Prompted {
 const ATTACHED = '#{e|+:#{session_attached},#{window_active_clients}}';
 const FACTS = `#{pane_id}|#{pane_dead}|#{pane_in_mode}|${ATTACHED}|#{cursor_x}|#{cursor_y}|#{s/[^A-Za-z0-9_-]/!/:@mc_run}`;
 
-/** What these panes show, in ONE tmux command, however many there are. A pane that is gone, and those after it, are left out. */
+/** tmux takes no more than 16 KB of words at once: those of some seventy panes. */
+const AT_ONCE = 50;
+
+/** What these panes show, in one tmux command for each fifty of them. A pane that is gone, and those after it in its command, are left out. */
 export async function lookAtPrompts(
   tmux: Tmux,
   panes: readonly string[],
 ): Promise<ReadonlyMap<string, Prompted>> {
   const known = panes.filter((pane) => PANE.test(pane));
   const found = new Map<string, Prompted>();
-  if (known.length === 0) return found;
+  for (let from = 0; from < known.length; from += AT_ONCE)
+    await lookAtSome(tmux, known.slice(from, from + AT_ONCE), found);
+  return found;
+}
+
+async function lookAtSome(tmux: Tmux, panes: readonly string[], found: Map<string, Prompted>): Promise<void> {
   // Nothing that a pane shows can pass for the line before another one's screen.
   const mark = `mc-${randomBytes(8).toString('hex')}|`;
-  const words = known.flatMap((pane, n) => [
+  const words = panes.flatMap((pane, n) => [
     ...(n === 0 ? [] : [';']),
     ...['display-message', '-p', '-t', pane, `${mark}${FACTS}`, ';', 'capture-pane', '-e', '-p', '-t', pane],
   ]);
   const answer = await command(tmux, words);
-  if (answer.error !== null) return found;
+  if (answer.error !== null) return;
   for (const part of answer.stdout.split(mark).slice(1)) {
     const [first = '', ...rows] = part.split('\n');
     const [, pane, dead, modes, attached, x, y, run = ''] =
@@ -42,7 +50,6 @@ export async function lookAtPrompts(
       screen: { rows, x: Number(x), y: Number(y) },
     });
   }
-  return found;
 }
 
 /**

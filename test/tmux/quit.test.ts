@@ -98,4 +98,7 @@ it('of several panes each is told its own, and what one shows passes for no othe
     expect(seen.get(pane)).toMatchObject({ run: `r-${n + 1}`, attached: 0 });
     expect(seen.get(pane)?.screen.rows[0]).toBe(`screen ${n + 1}`);
   }
+  // More words than tmux takes at once.
+  const many = Array.from({ length: 100 }, (_, n) => panes[n % 2] ?? '');
+  expect([...(await lookAtPrompts(tmux, many)).keys()]).toEqual(panes);
 });

@@ -13,7 +13,7 @@ export interface Due {
   readonly ticket: TicketFacts;
 }
 
-/** Of clients whose time has come: whether they may be asked to quit, or why not. One tmux command for all of them. */
+/** Of clients whose time has come: whether they may be asked to quit, or why not. One tmux command for all of them, or for each fifty. */
 export async function mayQuit(due: readonly Due[], eyes: Eyes): Promise<ReadonlyMap<string, 'yes' | Stays>> {
   const found = new Map<string, 'yes' | Stays>();
   for (const one of due) {

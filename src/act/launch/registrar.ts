@@ -42,6 +42,8 @@ export class Registrar {
   readonly #open = new Map<string, number>();
   readonly #panes = new Map<string, LauncherPane>();
   #made: Promise<void> = Promise.resolve();
+  /** Stays as it is for a tick. */
+  #host_id: string | null = null;
 
   constructor(places: Places, board: Pick<Board, 'register'>, clock: () => number) {
     this.#places = places;
@@ -135,7 +137,8 @@ export class Registrar {
     { pid, pane, server_pid }: LauncherPane,
     asks: Asking,
   ): Promise<Registration | null> {
-    const host_id = hostId(this.#places.state);
+    this.#host_id ??= hostId(this.#places.state);
+    const host_id = this.#host_id;
     const me = lookAtSelf(host_id ?? '');
     const look = lookAt(pid);
     const identity = identify(pid, me, look);

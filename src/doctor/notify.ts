@@ -37,5 +37,8 @@ function pings({ ping }: Places, policy: Policy, now_ms: number): Finding[] {
   const note = readObject(ping);
   if (note === null) return [ok('ping', 'the last tick got through')];
   const since = age(now_ms - (numberOf(note, 'since_ms') ?? now_ms));
-  return [warn('ping', `fails for ${since}: ${textOf(note, 'error') ?? ''}`, 'look at [ping] url')];
+  const error = textOf(note, 'error') ?? '';
+  // The address is rarely at fault where the way to it is.
+  const at = error.includes('by the proxy ') ? 'at that proxy, or at [network]' : 'at [ping] url';
+  return [warn('ping', `fails for ${since}: ${error}`, `look ${at}`)];
 }

@@ -75,6 +75,19 @@ it.each([
   expect(existsSync(join(rig.box.state, 'ping.json'))).toBe(false);
 });
 
+it('a proxy that does not answer is what doctor has a person look at', async () => {
+  await rig.box.here(['init']);
+  rig.configure({
+    more: '[network]\nhttps_proxy = "http://127.0.0.1:9"\n[ping]\nurl = "https://ping.example/x"\n',
+  });
+  rig.box.run(['dispatch']);
+  const found = JSON.parse((await rig.box.here(['doctor', '--json'])).out) as { check: string }[];
+  expect(found.find(({ check }) => check === 'ping')).toMatchObject({
+    says: expect.stringContaining('by the proxy http://127.0.0.1:9 (https_proxy): '),
+    fix: 'look at that proxy, or at [network]',
+  });
+});
+
 it('a server that does not answer keeps the next tick from nothing', async () => {
   ping('timeout_seconds = 3\n');
   receiver.manner = 'hang';

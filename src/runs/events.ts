@@ -106,14 +106,13 @@ function readFresh(dir: Dir, cursor: string | null): Read {
   }
   files.sort(inOrder);
   // Before any cap: however many events there are, a run that has reported is not taken for one that failed.
-  const said = files
-    .filter(({ kind }) => kind === REPORT_EVENT && mayWriteIn(dir))
-    .slice(0, MAX_SAID)
-    .flatMap((file) => {
-      const one = saidIn(dir, file);
-      return one === null ? [] : [{ ...one, file }];
-    });
-  const reports = new Set(said.map(({ file }) => file));
+  const told = files.filter(({ kind }) => kind === REPORT_EVENT && mayWriteIn(dir));
+  const said = told.slice(0, MAX_SAID).flatMap((file) => {
+    const one = saidIn(dir, file);
+    return one === null ? [] : [{ ...one, file }];
+  });
+  // Those that this look leaves are no events either: a cursor that had them would take them away unread.
+  const reports = new Set([...said.map(({ file }) => file), ...told.slice(MAX_SAID)]);
   const fresh: EventFile[] = [];
   const payloads: Readonly<Record<string, unknown>>[] = [];
   let bytes = 0;

@@ -192,3 +192,18 @@ it('those of many writers at once are each counted once, bad ones too', async ()
   expect(fold()).toMatchObject({ activity: 'idle', fresh: 1 });
   expect(readdirSync(events).sort()).toEqual(['.tmp.part', 'idle.x']);
 });
+
+it('of more reports than one look takes in, the rest is there at the next one', () => {
+  const all = Array.from({ length: 20 }, (_, n) => String(n));
+  for (const [n, message] of all.entries()) {
+    put(`mc-report.${String(n).padStart(2, '0')}`, JSON.stringify({ report: 'needs-input', message }));
+    utimesSync(join(events, `mc-report.${String(n).padStart(2, '0')}`), 1000 + n, 1000 + n);
+  }
+  put('idle.1');
+  const first = fold();
+  expect(first.said?.map(({ message }) => message)).toEqual(all.slice(0, 16));
+  // As a tick does with those that the board was told of, and with the events that it has kept.
+  for (const { name } of first.said ?? []) rmSync(join(events, name));
+  expect(pruneEvents(events, first.cursor)).toBe(1);
+  expect(fold(after(first)).said?.map(({ message }) => message)).toEqual(all.slice(16));
+});

@@ -129,6 +129,9 @@ it('refuses what it cannot understand, and a configuration that is broken', asyn
 
 it('of a state dir without a board makes none', async () => {
   mkdirSync(rig.box.state, { mode: 0o700 });
-  expect(await clean('--yes')).toMatchObject({ code: 0, err: '' });
+  expect(await clean('--yes')).toMatchObject({
+    code: 78,
+    err: expect.stringContaining('there is no board in'),
+  });
   expect(readdirSync(rig.box.state)).toEqual([]);
 });

@@ -1,6 +1,5 @@
 /** What is measured, in the order in which it is: each section makes its world, measures, and takes it down. */
 
-import { setTimeout as pause } from 'node:timers/promises';
 import { event, registration, sending, status } from './agents.ts';
 import { fillBoard, reopen } from './boards.ts';
 import { type Case, idleTick, makeCase, program } from './cases.ts';
@@ -137,15 +136,7 @@ async function board(
   const one = makeCase(scratch, name, live);
   await fillBoard(one, filling, scratch);
   await populate(one, live, scratch);
-  if (live > 0) await atRest(one);
   return one;
-}
-
-/** Minutes lie between two ticks. Agents that were started a moment ago are no idle fleet: their directories of events are listed by each
- *  tick till they have rested for five seconds, which is then noted once. */
-async function atRest(one: Case): Promise<void> {
-  await pause(5_500);
-  program(one, 'dispatch');
 }
 
 async function unbundled(report: Report, of: string, one: Case): Promise<void> {

@@ -46,7 +46,9 @@ const open = (): number =>
 
 async function run(...args: string[]): Promise<string> {
   const done = await shop.run(...args);
-  expect(done, args.join(' ')).toMatchObject({ code: 0, err: '' });
+  // What follows a tick is bounded, and on a loaded machine says so: the next tick does it.
+  const err = done.err.replace(/^.*it was not through after \d+ s.*\n/gm, '');
+  expect({ ...done, err }, args.join(' ')).toMatchObject({ code: 0, err: '' });
   return done.out;
 }
 

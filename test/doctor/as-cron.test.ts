@@ -81,6 +81,7 @@ it('variables and an ssh-agent that only the shell has', () => {
     { result: 'ok' },
   ]);
   const { code, all } = asCron(shell);
+  expect(all.filter(({ result }) => result === 'fail')).toEqual([]);
   expect(code).toBe(0);
   expect(
     only(all)

@@ -217,16 +217,18 @@ describe('what a tick starts', () => {
     expect(box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
     wait(2); // the first of them is there already
     const seen = await traced('dispatch');
-    expect(seen?.commands.map((line) => line.trim())).toEqual([
+    const started = seen?.commands.map((line) => line.trim());
+    // git 2.55 does this one by itself.
+    expect(started?.filter((line) => line !== 'git symbolic-ref')).toEqual([
       'tmux list-panes',
       'git for-each-ref',
       'git worktree add',
       'git branch',
-      'git symbolic-ref',
       'git reset',
       'tmux list-panes',
       'tmux start-server',
     ]);
+    expect(started?.length).toBeLessThanOrEqual(8);
   });
 
   it('and of several launches the base is asked for once', async ({ skip }) => {

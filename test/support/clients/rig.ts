@@ -50,7 +50,10 @@ export function installed(kind: RealKind, env: NodeJS.ProcessEnv = process.env):
   mkdirSync(cache, { recursive: true });
   const quiet = ['--no-fund', '--no-audit', '--loglevel', 'error'];
   const words = ['install', '--prefix', cache, ...quiet, '--no-save', `${pkg}@${version}`];
-  const done = spawnSync('npm', words, { encoding: 'utf8', timeout: 300_000 });
+  const install = (timeout: number) => spawnSync('npm', words, { encoding: 'utf8', timeout });
+  const first = install(120_000);
+  // A registry that hangs once answers the next time.
+  const done = first.error === undefined ? first : install(300_000);
   if (done.status === 0) return cache;
   const said = /npm error (?!code|errno|syscall)(.+)/.exec(done.stderr ?? '')?.[1];
   throw new Error(said ?? done.error?.message ?? `npm ended with ${done.status ?? done.signal}`);

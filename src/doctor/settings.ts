@@ -16,15 +16,14 @@ export async function settingFindings(
   now_ms: number,
 ): Promise<Finding[]> {
   const found: Finding[] = [];
-  for (const left of lefts(commons)) {
-    const still = await stillChanged(left, now_ms);
+  for await (const { left, file, still } of looks(commons, now_ms)) {
     if (still.length === 0) continue;
     const says = still.map((one) => wordsOf(one)).join('; ');
     const when = `while ${left.ticket} ran, ${age(now_ms - left.at_ms)} ago`;
     found.push(
       warn(
         'settings',
-        `${join(left.common, 'config')} was changed ${when}: ${says}`,
+        `${file} was changed ${when}: ${says}`,
         'if nobody meant it, mc-pickup doctor --fix puts it back, and keeps a copy; if it is meant, mc-pickup doctor --meant says so once',
       ),
     );
@@ -38,11 +37,8 @@ export async function settleSettings(
   now_ms: number,
 ): Promise<string[]> {
   const lines: string[] = [];
-  for (const left of lefts(commons)) {
-    const still = await stillChanged(left, now_ms);
-    lines.push(
-      ...still.map((one) => `${join(left.common, 'config')}: ${wordsOf(one)}: it is meant, and stays`),
-    );
+  for await (const { left, file, still } of looks(commons, now_ms)) {
+    lines.push(...still.map((one) => `${file}: ${wordsOf(one)}: it is meant, and stays`));
     forgetLeft(commons, left.common);
   }
   return lines;
@@ -54,10 +50,8 @@ export async function restoreSettings(
   now_ms: number,
 ): Promise<string[]> {
   const lines: string[] = [];
-  for (const left of lefts(commons)) {
-    const still = await stillChanged(left, now_ms);
+  for await (const { file, still } of looks(commons, now_ms)) {
     if (still.length === 0) continue;
-    const file = join(left.common, 'config');
     const copy = keepConfig(commons, file, stampOf(now_ms));
     if (copy === null) {
       lines.push(
@@ -76,9 +70,16 @@ export async function restoreSettings(
   return lines;
 }
 
-/** What somebody has changed since is theirs. */
-async function stillChanged({ common, at_ms, changes }: Left, now_ms: number): Promise<Change[]> {
-  if (now_ms - at_ms > TOLD_MS || changes.length === 0) return [];
-  const now = await settingsIn(join(common, 'config'));
-  return now === null ? [] : changes.filter(({ key, after }) => same(now.get(key) ?? [], after));
+/** What runs have left changed, with what of it is so still: what somebody has changed since is theirs. */
+async function* looks(
+  commons: string,
+  now_ms: number,
+): AsyncGenerator<{ readonly left: Left; readonly file: string; readonly still: readonly Change[] }> {
+  for (const left of lefts(commons)) {
+    const file = join(left.common, 'config');
+    const now = now_ms - left.at_ms > TOLD_MS ? null : await settingsIn(file);
+    const still =
+      now === null ? [] : left.changes.filter(({ key, after }) => same(now.get(key) ?? [], after));
+    yield { left, file, still };
+  }
 }

@@ -4,7 +4,7 @@ import type { Said } from '../model/said.ts';
 
 /** What a report comes to, which the board alone can't tell. */
 export interface SaidOutside {
-  /** Where work goes that its agent calls done: whether it is is for a person to say, unless the project leaves it to agents. */
+  /** Where work goes that its agent calls done: whether it is, is for a person to say, unless the project leaves it to agents. */
   doneAs(row: Runtime): Promise<Pick<ReportRequest, 'to' | 'nothing_to_do'>>;
   /** Whether that owner of a ticket is a profile, and so no person. */
   isProfile(row: Runtime, owner: string): boolean;

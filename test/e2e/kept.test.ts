@@ -116,6 +116,16 @@ describe('a report file that an agent writes by itself', () => {
     expect(rig.ticket(id).reason_text).not.toContain('\u001b');
   });
 
+  it.each([8.64e15, 1])('can not name the moment of it: %d', async (at_ms) => {
+    const { id, run } = await working();
+    const from = Date.now() - 600_000;
+    forge(run, JSON.stringify({ report: 'review', message: 'Done.', at_ms }));
+    rig.tick();
+    expect(rig.ticket(id).status).toBe('in_review');
+    const rows = rig.box.sql<{ at_ms: number }>('SELECT at_ms FROM activity WHERE ticket_id = ?', id);
+    expect(rows.filter((one) => one.at_ms < from || one.at_ms > Date.now())).toEqual([]);
+  });
+
   it('that is none is an event like any other, and goes', async () => {
     const { id, run } = await working();
     const none = [

@@ -6,7 +6,9 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { clientVersion } from '../../src/act/versions.ts';
 import { claude } from '../../src/agents/claude/index.ts';
 import { placesOf } from '../../src/machine/paths.ts';
+import { changesIn, type Result, resultsIn, tableOf } from '../real-agents/table.ts';
 import { aProfile } from '../support/builders.ts';
+import { versionOf } from '../support/clients/versions.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -32,4 +34,20 @@ it('is known by its new version: by doctor always, by a launch where the old one
     version: '2.1.500',
     fix: null,
   });
+});
+
+it('a newer release of a client is told by what is otherwise than in the table of the documentation', () => {
+  const of = (version: string, all: Readonly<Record<string, string>>): Result[] =>
+    Object.entries(all).map(([name, result]) => ({ kind: 'codex', version, name, result }));
+  const table = tableOf(['codex'], of('0.1.0', { starts: 'pass', asks: 'pass', quits: 'limit: never' }));
+  const now = of('0.2.0', { starts: 'pass', asks: 'FAIL', quits: 'limit: not yet', waits: 'pass' });
+  expect(changesIn(resultsIn(table, ['codex']), now)).toEqual([
+    'codex 0.2.0, since 0.1.0: 2 scenarios as before, 1 changed, 1 new',
+    '  asks: pass -> FAIL',
+    '  new: waits: pass',
+  ]);
+  const pinned = { kind: 'codex', pkg: 'none', version: '0.1.0' } as const;
+  expect(versionOf(pinned, { MC_AGENTS_VERSIONS: 'pinned' })).toBe('0.1.0');
+  expect(versionOf(pinned, { MC_AGENTS_VERSIONS: 'pinned codex=0.9.1' })).toBe('0.9.1');
+  expect(() => versionOf(pinned, { MC_AGENTS_VERSIONS: 'latest' })).toThrow('neither');
 });

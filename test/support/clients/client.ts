@@ -3,7 +3,7 @@ import type { AgentKind } from '../../../src/model/policy.ts';
 /** What a test has to know of a real client. */
 export interface TestClient {
   readonly kind: AgentKind;
-  /** The npm package and its pinned version. */
+  /** The npm package, and its pinned version: the one that the table in docs/agents.md was last judged with. */
   readonly pkg: string;
   readonly version: string;
   /** Prepares an isolated HOME: onboarding done, the main checkout trusted, the model API at `api` (such as

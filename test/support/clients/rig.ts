@@ -11,6 +11,7 @@ import type { ClientSetup, TestClient } from './client.ts';
 import { codexClient } from './codex.ts';
 import { geminiClient } from './gemini.ts';
 import { opencodeClient } from './opencode.ts';
+import { versionOf } from './versions.ts';
 
 const ROOT = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 
@@ -41,9 +42,10 @@ export function chosenClients(env: NodeJS.ProcessEnv = process.env): RealKind[] 
   return words.length === 0 ? all : all.filter((kind) => words.includes(kind));
 }
 
-/** Installs the pinned version into the cache folder, once; the folder. Throws with npm's own reason. */
+/** Installs the version that is to be tested into the cache folder, once; the folder. Throws with npm's own reason. */
 export function installed(kind: RealKind, env: NodeJS.ProcessEnv = process.env): string {
-  const { pkg, version } = CLIENTS[kind];
+  const { pkg } = CLIENTS[kind];
+  const version = versionOf(CLIENTS[kind], env);
   const cache = join(env.MC_AGENTS_CACHE ?? join(ROOT, '.clients'), `${kind}-${version}`);
   // npm writes this file last: an installation that was cut off has none.
   if (existsSync(join(cache, 'node_modules', '.package-lock.json'))) return cache;

@@ -146,8 +146,10 @@ function blockOf(act: Exclude<Act, { kind: 'fail' }>, body: string): Json {
         input: { command: act.command, description: 'Stub command' },
       };
     case 'ask': {
-      const options = act.options.map((label) => ({ label, description: `Choose ${label}` }));
-      const questions = [{ question: act.question, header: 'Choice', multiSelect: false, options }];
+      const questions = [act, ...act.more].map(({ question, options, many }) => ({
+        ...{ question, header: 'Choice', multiSelect: many },
+        options: options.map((label) => ({ label, description: `Choose ${label}` })),
+      }));
       return { type: 'tool_use', id, name: 'AskUserQuestion', input: { questions } };
     }
   }

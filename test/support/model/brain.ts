@@ -6,9 +6,16 @@ export type Act =
   /** A call of the client's shell tool. */
   | { readonly kind: 'shell'; readonly command: string }
   /** A call of the client's question tool, where it has one. */
-  | { readonly kind: 'ask'; readonly question: string; readonly options: readonly string[] }
+  | (Question & { readonly kind: 'ask'; readonly more: readonly Question[] })
   /** An answer of the API that is no answer. `reset_s`: when a limit ends, seconds since the epoch. */
   | { readonly kind: 'fail'; readonly status: number; readonly reset_s: number | null };
+
+export interface Question {
+  readonly question: string;
+  readonly options: readonly string[];
+  /** Several of them may be chosen. */
+  readonly many: boolean;
+}
 
 /** What a protocol handler has found in a request. */
 export interface Asked {
@@ -23,6 +30,7 @@ export interface Asked {
  * response each; after the last one, and without any, the model says "done":
  *
  *   [[say TEXT]]  [[shell COMMAND]]  [[ask QUESTION | option | option]]
+ *                    `&&` between questions of one call; `many:` before one of which several options may be chosen
  *   [[fail STATUS]]  [[fail 429 reset SECONDS]]  [[fail 529 times 2]]   an error, each time or so many times
  *                    `reset +10`: ten seconds after the first such error
  *   [[hold NAME]]   the response is begun and goes on when the test calls `release(NAME)`
@@ -56,8 +64,8 @@ export class Brain {
       case 'shell':
         return { kind: 'shell', command: rest };
       case 'ask': {
-        const [question = '', ...options] = rest.split('|').map((part) => part.trim());
-        return { kind: 'ask', question, options: options.length > 0 ? options : ['yes', 'no'] };
+        const [first = questionOf(rest), ...more] = rest.split('&&').map(questionOf);
+        return { kind: 'ask', ...first, more };
       }
       case 'fail':
         return this.#fail(asked, rest);
@@ -100,6 +108,15 @@ export class Brain {
     this.held.add(name);
     while (!this.#released.has(name) && !this.#closed) await pause(20);
   }
+}
+
+function questionOf(text: string): Question {
+  const [question = '', ...options] = text.split('|').map((part) => part.trim());
+  return {
+    question: question.replace(/^many: /, ''),
+    options: options.length > 0 ? options : ['yes', 'no'],
+    many: question.startsWith('many: '),
+  };
 }
 
 /** The directives of a prompt as [verb, rest]. What an earlier attempt showed on its screen is no directive. */

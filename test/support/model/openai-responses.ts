@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asObject, textOf } from '../../../src/machine/files.ts';
-import type { Act, Asked, Brain } from './brain.ts';
+import type { Act, Asked, Brain, Question } from './brain.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -75,7 +75,7 @@ function itemOf(act: Exclude<Act, { kind: 'fail' }>, sent: Item, input: readonly
       });
     case 'ask':
       return offers(sent, 'request_user_input')
-        ? call('request_user_input', { questions: [questionOf(act.question, act.options)] })
+        ? call('request_user_input', { questions: [act, ...act.more].map(questionOf) })
         : said(act.question);
     default:
       return said(act.text);
@@ -103,9 +103,9 @@ function call(name: string, args: Item): Item {
   };
 }
 
-function questionOf(question: string, options: readonly string[]): Item {
+function questionOf({ question, options }: Question, n: number): Item {
   return {
-    id: 'stub_question',
+    id: `stub_question_${n}`,
     header: 'Question',
     question,
     options: options.map((label) => ({ label, description: `Choose ${label}` })),

@@ -1,3 +1,4 @@
+import type { Choice, Chosen } from '../model/choice.ts';
 import type { AgentProfile } from '../model/policy.ts';
 import type { Activity } from '../model/runtime.ts';
 import type { Composer, Screen } from '../model/screen.ts';
@@ -94,6 +95,31 @@ export interface PermissionDialog {
   readonly deny: readonly string[];
 }
 
+/** A question of the client's own tool, as its screen shows it. */
+export interface OpenChoice extends Choice {
+  /** Tells it from every other one of the same call. */
+  readonly name: string;
+}
+
+/** What is to be done next in such a dialog. Each is done only while the pane shows all of `shows`: parts of rows, as they were read. */
+export type Move =
+  | { readonly do: 'keys'; readonly keys: readonly string[]; readonly shows: readonly string[] }
+  /** Paste the person's own text. */
+  | { readonly do: 'paste'; readonly shows: readonly string[] }
+  /** Nothing: it is answered, or another one is open. */
+  | { readonly do: 'nothing' }
+  /** This can't be answered from here: why not. */
+  | { readonly do: 'refuse'; readonly why: string };
+
+/** How a question of the client's own tool is answered by keys. */
+export interface ChoiceDialog {
+  /** The one that the screen shows open; null = none. */
+  read(screen: string): OpenChoice | null;
+  /** The next move towards an answer to the question of that name. Asked anew of the screen after each move, so that no key rests on
+   *  what an earlier one was meant to do. */
+  next(screen: string, name: string, chosen: Chosen): Move;
+}
+
 /** What a client's file says of one repository. `absent`: the client was never set up, or by somebody else. */
 export interface Trust {
   readonly file: string;
@@ -125,6 +151,7 @@ export interface Adapter {
   /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
   trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
   readonly permission?: PermissionDialog;
+  readonly choice?: ChoiceDialog;
   /** The oldest version that this adapter was tried with, and what prints the version. */
   readonly minVersion?: string;
   readonly versionArgv?: readonly string[];

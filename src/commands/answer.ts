@@ -1,11 +1,14 @@
+import { answerChoice, type ChoiceAnswer, openChoice } from '../act/deliver/choice.ts';
 import { answerDialog } from '../act/deliver/dialog.ts';
 import { until } from '../act/deliver/index.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
 import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { actorOf, type Context } from '../context.ts';
+import { choiceText, chosenIn } from '../model/choice.ts';
 import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
+import { oneLine } from '../model/text.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, RuntimeBusyError, said, verdictOf } from './addressee.ts';
@@ -97,6 +100,8 @@ async function tell(
 ): Promise<ExitCode> {
   const { board } = opened;
   const adapter = adapterFor(row, context);
+  const open = await openChoice({ board, tmux: context.tmux, places: context.places }, row, adapter);
+  if (open !== null) return choose(context, board, { ticket, row, adapter, open }, text);
   const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   const sent = await handOver(context, opened, {
     ...{ kind: 'answer', ticket, row, adapter, text },
@@ -120,6 +125,51 @@ async function tell(
   return said(context, ticket, row, sent);
 }
 
+/** An answer to a question of the client's own tool. It belongs to the ticket like any other. */
+async function choose(
+  context: Context,
+  board: Board,
+  asked: Pick<ChoiceAnswer, 'ticket' | 'row' | 'adapter' | 'open'>,
+  text: string,
+): Promise<ExitCode> {
+  const { places, tmux, json, out } = context;
+  const { ticket, row, open } = asked;
+  const chosen = chosenIn(text, open);
+  if ('wrong' in chosen)
+    throw new UserError(
+      EXIT.usage,
+      `nothing was pressed for ${ticket.id}: ${chosen.wrong}\n${choiceText([open])}`,
+    );
+  const words = 'text' in chosen ? text : chosen.numbers.map((n) => open.options[n - 1] ?? '').join(', ');
+  const actor = actorOf(context);
+  const kept = await board.keepAnswer(
+    { ticket: ticket.id, text: `${open.question}\n${words}`, author: actor },
+    { now_ms: Date.now() },
+  );
+  const client = clientFor(row, context);
+  const done = await answerChoice({ board, tmux, places }, { ...asked, client, chosen });
+  if (!done.ok) {
+    await board.takeAnswers({ ids: [kept], run: 'withdrawn' });
+    throw new UserError(done.exit, `${ticket.id}: ${done.why}`);
+  }
+  const { delivery, outcome, next, turn } = done;
+  // The turn goes on with it: its end honours it.
+  const hand = { ids: [kept], run: row.id, outcome, turn: Math.max(0, turn - 1) };
+  await board.handWords(hand, { now_ms: Date.now() });
+  await board.log({
+    ...{ at_ms: Date.now(), ticket_id: ticket.id, run_id: row.id, actor, kind: 'sent', because: outcome },
+    text: `${open.question}: ${words}`,
+  });
+  if (json) out.json({ ticket: ticket.id, run: row.id, delivery, outcome });
+  else {
+    const stands =
+      outcome === 'delivered' ? '' : ', but the agent has not gone on yet: look with mc-pickup attach';
+    out.line(`${ticket.id}: answered${stands}: ${oneLine(`${open.question} ${words}`, 300)}`);
+    if (next !== null) out.line(`${ticket.id}: it goes on to ask: ${choiceText([next])}`);
+  }
+  return EXIT.ok;
+}
+
 async function permit(
   context: Context,
   board: Board,
@@ -130,6 +180,13 @@ async function permit(
   const { places, tmux, json, out } = context;
   const adapter = adapterFor(row, context);
   const client = clientFor(row, context);
+  // One of its options may look like the permission's.
+  const open = await openChoice({ board, tmux, places }, row, adapter);
+  if (open !== null)
+    throw new UserError(
+      EXIT.usage,
+      `the agent of ${ticket.id} asks for no permission; nothing was pressed: mc-pickup answer ${ticket.id} with the number of an option, or in your own words\n${choiceText([open])}`,
+    );
   const one = { ticket, row, adapter, client, allow, actor: actorOf(context) };
   const done = await answerDialog({ board, tmux, places }, one);
   if (!done.ok) throw new UserError(done.exit, done.why);

@@ -1,4 +1,5 @@
 import type { DeliveryRow, Handed, ReviewRow, WordsRow } from '../board/port/index.ts';
+import { dialogOf } from '../model/choice.ts';
 import type { LeftoverFacts } from '../model/leftover.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import type { Skip, SkipBecause, Step } from '../model/plan.ts';
@@ -189,7 +190,7 @@ function hintsFor({
   const alive = live?.judgement?.verdict === 'alive';
   const agent = {
     alive,
-    dialog: live?.seen.activity === 'waiting',
+    dialog: alive && live.seen.activity === 'waiting' ? dialogOf(live.seen.question) : null,
     branch: (newest?.branch ?? null) !== null,
   };
   const all = [

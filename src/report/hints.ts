@@ -1,3 +1,4 @@
+import type { DialogKind } from '../model/choice.ts';
 import type { SkipBecause } from '../model/plan.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
 import { unreachable } from '../model/unreachable.ts';
@@ -101,20 +102,48 @@ export function hintsOf(because: SkipBecause, id: string, depends_on: readonly s
   }
 }
 
+/** What an open dialog can be answered with: nothing else is taken while it stands. */
+function dialogHints(kind: DialogKind, id: string): readonly Hint[] {
+  const attach: Hint = [`mc-pickup attach ${id}`, 'look at it, and answer it there'];
+  switch (kind) {
+    case 'choice':
+      return [
+        [`mc-pickup answer ${id} N`, 'the option of that number'],
+        [`mc-pickup answer ${id} "..."`, 'in your own words'],
+        attach,
+      ];
+    case 'permission':
+      return [
+        [`mc-pickup answer ${id} --allow`, 'once'],
+        [`mc-pickup answer ${id} --deny`, 'not this'],
+        attach,
+      ];
+    case 'unknown':
+      return [[`mc-pickup answer ${id} --allow`, 'if it asks for a permission (or --deny)'], attach];
+    case 'attach':
+      return [attach];
+    default:
+      return unreachable(kind);
+  }
+}
+
 /** By its status, where that waits for a person. */
 export function statusHints(
   status: TicketStatus,
   id: string,
-  agent: { readonly alive: boolean; readonly dialog: boolean; readonly branch: boolean },
+  agent: {
+    readonly alive: boolean;
+    /** What its open dialog can be answered with; null = none is open. */
+    readonly dialog: DialogKind | null;
+    readonly branch: boolean;
+  },
 ): readonly Hint[] {
   const diff: readonly Hint[] = agent.branch ? [[`mc-pickup diff ${id}`, 'what was changed']] : [];
   switch (status) {
     case 'needs_input':
+      if (agent.dialog !== null) return dialogHints(agent.dialog, id);
       return [
         [`mc-pickup answer ${id} "..."`, agent.alive ? 'to its agent' : 'for the next attempt'],
-        ...(agent.dialog
-          ? ([[`mc-pickup answer ${id} --allow`, 'if it asks for a permission']] as const)
-          : []),
         ...(agent.alive ? ([[`mc-pickup attach ${id}`, 'look at it']] as const) : []),
       ];
     case 'in_review':

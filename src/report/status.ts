@@ -1,3 +1,4 @@
+import { dialogOf } from '../model/choice.ts';
 import type { HoldFacts } from '../model/hold.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import { offText } from '../model/sentences.ts';
@@ -220,12 +221,15 @@ function liveLines(live: readonly LiveFacts[], shown: Shown): string[] {
     const cols: Column[] = where.map((_, i) =>
       i === where.length - 1 && i > 0 ? { grows: true, cut: 'start' } : {},
     );
-    const question =
-      one.question === null
-        ? []
-        : table([[{ text: `asks: ${one.question}`, tone: 'ask' }]], [{ grows: true }], more);
+    const question = one.question === null ? [] : table(questionRows(one.question), [{ grows: true }], more);
     return [lines[n] ?? '', ...question, ...(wide || place.length === 0 ? [] : table([place], cols, more))];
   });
+}
+
+/** The options of a choice are to be told apart; what else an agent asks is a line. */
+function questionRows(question: string): Cell[][] {
+  const lines = dialogOf(question) === 'choice' ? question.split('\n') : [question];
+  return lines.map((text, n): Cell[] => [{ text: n === 0 ? `asks: ${text}` : text, tone: 'ask' }]);
 }
 
 /** A dead agent of one of these is missed. */

@@ -102,11 +102,11 @@ export async function pressKeys(
 }
 
 /** A pane that a person has left in a mode of tmux (scrolled back, a clock) gives keys to that, and a paste to its program. */
-function keysTo(pane: string, keys: readonly string[]): string {
+export function keysTo(pane: string, keys: readonly string[]): string {
   return `copy-mode -q -t '${pane}' ; send-keys -t '${pane}' ${keys.join(' ')}`;
 }
 
 /** It lives, takes input, and is this run's. */
-function living(run: string): string {
+export function living(run: string): string {
   return `#{&&:#{==:#{pane_dead}#{pane_input_off},00},#{==:#{@mc_run},${run}}}`;
 }

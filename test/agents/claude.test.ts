@@ -115,7 +115,7 @@ describe('the events of Claude Code', () => {
     for (const kind of ['PreToolUse', 'PermissionRequest'])
       expect(event(kind, asked)).toMatchObject({
         activity: 'waiting',
-        question: 'Which one? (Alpha / Beta)',
+        question: 'Which one?\n  1. Alpha\n  2. Beta',
       });
   });
 

@@ -66,3 +66,84 @@ it('a dialog that is not known: after two minutes a person is asked, with the sc
     }),
   ).toBe(true);
 });
+
+/** Claude Code while its own tool asks: an option has whatever an agent likes to write. */
+const ASKING = `#!/bin/sh
+[ "$1" = --version ] && echo 9.9.9 && exit
+stty -icanon -echo
+rule=$(printf '%0100d' 0 | sed 's/0/─/g')
+at=1 own='Type something.' question='Which colour?'
+row() { [ "$at" = "$1" ] && printf '❯ ' || printf '  '; printf '%s. %s\\n' "$1" "$2"; }
+draw() {
+  printf '\\033[2J\\033[H%s\\n ☐ Choice\\n\\n%s\\n\\n' "$rule" "$question"
+  row 1 'red'; row 2 "#{pane_id}; \\"it's\\" \\\\ #(date) *"; row 3 "$own"
+  printf '%s\\n  4. Chat about this\\n\\nEnter to select\\n' "$rule"
+}
+id='"session_id":"00000000-0000-4000-8000-000000000000"'
+echo "{$id,\\"prompt\\":\\"p\\"}" | mc-event UserPromptSubmit
+draw
+echo "{$id,\\"tool_name\\":\\"AskUserQuestion\\",\\"tool_input\\":{\\"questions\\":[{\\"question\\":\\"$question\\",\\"options\\":[{\\"label\\":\\"red\\"},{\\"label\\":\\"odd\\"}]}]}}" | mc-event PreToolUse
+while :; do
+  key=$(dd bs=1 count=1 2>/dev/null | tr '\\r\\n' ..; echo x)
+  key=\${key%x}
+  printf '%s' "$key" >>"$MC_PICKUP_STATE_DIR/notes/typed"
+  [ -e "$MC_PICKUP_STATE_DIR/notes/other" ] && question='Which size?'
+  case $at$key in
+    33*) at=3 ;;
+    3.|1[12]) break ;;
+    3*) [ "$own" = 'Type something.' ] && own=; own=$own$key ;;
+    13) at=3 ;;
+  esac
+  draw
+done
+printf '\\033[2J\\033[H'
+echo "{$id,\\"tool_name\\":\\"AskUserQuestion\\"}" | mc-event PostToolUse
+exec sleep 300
+`;
+
+it("a question of the client's own tool is answered by the keys for it, one look at the very rows before each", async () => {
+  const client = join(rig.box.dir, 'client.sh');
+  writeFileSync(client, ASKING, { mode: 0o755 });
+  rig.configure({ more: `\n[agent.real]\nkind = "claude"\nargv = [${JSON.stringify(client)}]\n` });
+  rig.box.signal('here'); // makes the notes
+  const asking = async () => {
+    const id = rig.add('none', '--agent', 'real');
+    await rig.tickHere();
+    expect(
+      await until(async () => {
+        await rig.tickHere();
+        return rig.ticket(id).status === 'needs_input';
+      }),
+    ).toBe(true);
+    return id;
+  };
+  const answer = (id: string, ...words: string[]) => rig.box.here(['answer', id, ...words]);
+
+  const first = await asking();
+  expect(rig.ticket(first).reason_text).toBe('Which colour?\n  1. red\n  2. odd');
+  expect((await rig.box.here(['explain', first])).out).toMatch(
+    /answer MC-1 N .*\n.*answer MC-1 "\.\.\." .*\n.*attach/,
+  );
+  for (const words of [['3'], ['1 2'], ['--allow']])
+    expect(await answer(first, ...words)).toMatchObject({ code: 2 });
+  expect(rig.box.note('typed')).toBe('');
+  const done = await answer(first, '2');
+  expect(done).toMatchObject({ code: 0, err: '' });
+  expect(done.out).toContain('answered: Which colour?');
+  expect(rig.box.note('typed')).toBe('2');
+  // It belongs to the ticket, whose next attempt would have it.
+  expect(rig.box.sql('SELECT text FROM answers WHERE ticket_id = ?', first)).toMatchObject([
+    { text: expect.stringContaining('Which colour?\n#{pane_id}') },
+  ]);
+
+  const second = await asking();
+  expect(await answer(second, 'teal; #{x} "y"')).toMatchObject({ code: 0, err: '' });
+  expect(rig.box.note('typed')).toBe('23teal; #{x} "y".');
+
+  // While it was answered it came to ask something else: nothing more is pressed, and the words are not kept as said.
+  const third = await asking();
+  rig.box.signal('other');
+  const changed = await answer(third, 'teal');
+  expect(changed).toMatchObject({ code: 75 });
+  expect(rig.box.note('typed')).toBe('23teal; #{x} "y".3');
+});

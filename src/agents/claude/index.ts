@@ -5,6 +5,7 @@ import { type Adapter, type AdapterContext, type EventMeaning, PROMPT } from '..
 import { composerAt } from '../composer.ts';
 import { sessionId } from '../session.ts';
 import { claudeTrust } from '../trust.ts';
+import { claudeChoice } from './choice.ts';
 import { questionOf } from './question.ts';
 import { claudeLevel } from './registry.ts';
 import { announcedReset, claudeTranscript, hasConversation } from './transcript.ts';
@@ -106,6 +107,7 @@ export const claude: Adapter = {
   composer: (screen) => composerAt(/^\u276f\s/, screen),
   trust: claudeTrust,
   permission: { shows: '❯ 1. Yes', allow: ['1'], deny: ['Escape'] },
+  choice: claudeChoice,
   minVersion: '2.1.330',
   versionArgv: ['--version'],
   enterDelayMs: 300,

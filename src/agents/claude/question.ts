@@ -1,4 +1,5 @@
 import { asObject, textOf } from '../../machine/files.ts';
+import { type Choice, choiceText } from '../../model/choice.ts';
 
 /** What a person is asked by a tool call that waits: the questions themselves, or what the permission is for. */
 export function questionOf(tool: string, input: Record<string, unknown> | null): string {
@@ -11,14 +12,14 @@ export function questionOf(tool: string, input: Record<string, unknown> | null):
 
 function askedQuestions(input: Record<string, unknown> | null): string {
   const questions = Array.isArray(input?.questions) ? input.questions : [];
-  const texts = questions.map((one) => oneQuestion(asObject(one))).filter((text) => text !== null);
-  return texts.join('\n') || textOf(input, 'question') || 'The agent asks a question';
+  const choices = questions.map((one) => choiceOf(asObject(one))).filter((one) => one !== null);
+  return choiceText(choices) || textOf(input, 'question') || 'The agent asks a question';
 }
 
-function oneQuestion(asked: Record<string, unknown> | null): string | null {
+function choiceOf(asked: Record<string, unknown> | null): Choice | null {
   const question = textOf(asked, 'question');
   if (question === null) return null;
   const options = Array.isArray(asked?.options) ? asked.options : [];
   const labels = options.map((option) => textOf(asObject(option), 'label')).filter((label) => label !== null);
-  return labels.length === 0 ? question : `${question} (${labels.join(' / ')})`;
+  return { question, options: labels, many: asked?.multiSelect === true };
 }

@@ -2,6 +2,7 @@ import { asObject, textOf } from '../../machine/files.ts';
 import { type Adapter, type EventMeaning, PROMPT } from '../adapter.ts';
 import { composerAt } from '../composer.ts';
 import { codexTrust } from '../trust.ts';
+import { codexChoice } from './choice.ts';
 import { hookFlags } from './hooks.ts';
 import { codexLevel } from './level.ts';
 import { askedIn, permissionText } from './question.ts';
@@ -55,6 +56,7 @@ export const codex: Adapter = {
   composer: (screen) => composerAt(/^\u203a\s/, screen),
   trust: codexTrust,
   permission: { shows: 'Yes, proceed (y)', allow: ['y'], deny: ['Escape'] },
+  choice: codexChoice,
   minVersion: '0.169.0',
   versionArgv: ['--version'],
   enterDelayMs: 50,

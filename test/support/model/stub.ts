@@ -27,9 +27,8 @@ export interface Stub {
   readonly brain: Brain;
   /** What went wrong in the stub itself: nothing, in a good test. */
   readonly errors: string[];
-  /** Nobody listens any more: connections are refused, until `online`. */
-  offline(): Promise<void>;
-  online(): Promise<void>;
+  /** The bodies of the requests, as they came. */
+  readonly bodies: string[];
   close(): Promise<void>;
 }
 
@@ -37,33 +36,31 @@ export interface Stub {
 export async function startStub(kind: Exclude<AgentKind, 'command'>): Promise<Stub> {
   const brain = new Brain();
   const errors: string[] = [];
+  const bodies: string[] = [];
   const handle = PROTOCOLS[kind];
   const server = createServer((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
-      handle(request, response, Buffer.concat(parts).toString('utf8'), brain).catch((error: unknown) => {
+      const body = Buffer.concat(parts).toString('utf8');
+      bodies.push(body);
+      handle(request, response, body, brain).catch((error: unknown) => {
         errors.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
         response.destroy();
       });
     });
   });
-  const listen = (at: number) => new Promise<void>((done) => server.listen(at, '127.0.0.1', done));
-  const shut = () => {
-    server.closeAllConnections();
-    return new Promise<void>((done) => server.close(() => done()));
-  };
-  await listen(0);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     brain,
     errors,
-    offline: shut,
-    online: () => listen(port),
+    bodies,
     async close() {
       brain.close();
-      await shut();
+      server.closeAllConnections();
+      await new Promise<void>((done) => server.close(() => done()));
     },
   };
 }

@@ -71,6 +71,19 @@ const sqliteBinding: Plugin = {
   },
 };
 
+/** What valibot makes for every schema and this program never asks for: a second face of each (by "Standard Schema"), and a pattern of all
+ *  emoji. Each tick would make them anew. */
+const leanValibot: Plugin = {
+  name: 'lean-valibot',
+  setup({ onLoad }) {
+    onLoad({ filter: /valibot[/\\]dist[/\\]index\.mjs$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8')
+        .replace(/(function _standardSchema\(schema\) \{)\s*schema\["~standard"\] = \{.*?\n\t\};/s, '$1')
+        .replace(/^const EMOJI_REGEX = .*$/m, 'const EMOJI_REGEX = null;'),
+    }));
+  },
+};
+
 const COMMON = {
   bundle: true,
   platform: 'node',
@@ -177,7 +190,7 @@ const bundle = (name: string, entry: string) =>
     sourcesContent: false, // a stack needs the lines' numbers alone
     external: ['better-sqlite3/package.json', '*.node'],
     define: DEFINE,
-    plugins: [lateBuiltins, sqliteBinding, besides],
+    plugins: [lateBuiltins, sqliteBinding, leanValibot, besides],
   });
 
 const bundles: Awaited<ReturnType<typeof bundle>>[] = [];

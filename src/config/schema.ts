@@ -65,48 +65,58 @@ const folder = text(
   /^[^\x00-\x1f\x7f/\\][^\x00-\x1f\x7f\\]{0,999}$/,
   /(^|\/)(\.{1,2}|\.[gG][iI][tT])(\/|$)|\/\//,
 );
+const words = text('must be a non-empty string', SOME);
 const argv = v.pipe(
-  v.array(text('must be a non-empty string', SOME), 'must be an array of strings, such as ["make", "setup"]'),
+  v.array(words, 'must be an array of strings, such as ["make", "setup"]'),
   v.minLength(1, 'must not be empty'),
 );
 const variable = text('must be the name of an environment variable', /^[A-Za-z_][A-Za-z0-9_]*$/);
 const settled = v.picklist(WHEN_SETTLED, `must be one of ${WHEN_SETTLED.join(', ')}`);
+/* What many keys are is made once: each is a dozen objects, in every tick. */
+const flag = v.boolean('must be true or false');
+const somewhere = text('must be a path', SOME);
+const anyAddress = text('must be an address', SOME);
+const upToADay = positive(86_400);
+const agents = whole(0, 1000);
+const dollars = positive(1_000_000);
+const tokens = whole(1, 1e15);
+const percent = positive(100);
 const TABLE = 'must be a table';
 
 export const MASS_DEATH = v.object(
-  { count: v.optional(whole(0, 1000), 3), minutes: v.optional(positive(1440), 10) },
+  { count: v.optional(agents, 3), minutes: v.optional(positive(1440), 10) },
   'must be a table {count = 3, minutes = 10}',
 );
 
 export const LIMITS = v.object(
   {
-    max_agents: v.optional(whole(0, 1000), DEFAULT_LIMITS.max_agents),
+    max_agents: v.optional(agents, DEFAULT_LIMITS.max_agents),
     max_living: v.optional(whole(0, 10_000)),
     settled: v.optional(settled, DEFAULT_LIMITS.settled),
     max_launches_per_tick: v.optional(whole(1, 1000), DEFAULT_LIMITS.max_launches_per_tick),
     ttl_minutes: v.optional(positive(43_200), DEFAULT_LIMITS.ttl_minutes),
     max_attempts: v.optional(whole(1, 100), DEFAULT_LIMITS.max_attempts),
-    interval_seconds: v.optional(positive(86_400), DEFAULT_LIMITS.interval_seconds),
-    launch_deadline_seconds: v.optional(positive(86_400), DEFAULT_LIMITS.launch_deadline_seconds),
+    interval_seconds: v.optional(upToADay, DEFAULT_LIMITS.interval_seconds),
+    launch_deadline_seconds: v.optional(upToADay, DEFAULT_LIMITS.launch_deadline_seconds),
     register_wait_seconds: v.optional(positive(600), DEFAULT_LIMITS.register_wait_seconds),
-    retry_base_seconds: v.optional(positive(86_400), DEFAULT_LIMITS.retry_base_seconds),
+    retry_base_seconds: v.optional(upToADay, DEFAULT_LIMITS.retry_base_seconds),
     retry_max_seconds: v.optional(positive(604_800), DEFAULT_LIMITS.retry_max_seconds),
     mass_death: v.optional(MASS_DEATH, DEFAULT_LIMITS.mass_death),
     min_free_memory_mb: v.optional(whole(0, 1e9), DEFAULT_LIMITS.min_free_memory_mb),
     min_free_disk_mb: v.optional(whole(0, 1e9)),
-    max_memory_pressure: v.optional(positive(100)),
-    max_cpu_pressure: v.optional(positive(100)),
-    max_io_pressure: v.optional(positive(100)),
-    max_usd_per_day: v.optional(positive(1_000_000)),
-    max_usd_per_ticket: v.optional(positive(1_000_000)),
-    max_tokens_per_day: v.optional(whole(1, 1e15)),
-    max_tokens_per_ticket: v.optional(whole(1, 1e15)),
+    max_memory_pressure: v.optional(percent),
+    max_cpu_pressure: v.optional(percent),
+    max_io_pressure: v.optional(percent),
+    max_usd_per_day: v.optional(dollars),
+    max_usd_per_ticket: v.optional(dollars),
+    max_tokens_per_day: v.optional(tokens),
+    max_tokens_per_ticket: v.optional(tokens),
   },
   TABLE,
 );
 
 export const HOOK = v.object(
-  { argv, timeout_seconds: v.optional(positive(86_400), 300) },
+  { argv, timeout_seconds: v.optional(upToADay, 300) },
   'must be a table {argv = [...]} or an array of strings',
 );
 
@@ -120,14 +130,14 @@ export const PROJECT = v.object(
     path: v.optional(folder),
     branch_prefix: v.optional(prefix, DEFAULT_PREFIX),
     remote: v.optional(ref, 'origin'),
-    fetch: v.optional(v.boolean('must be true or false'), true),
+    fetch: v.optional(flag, true),
     fetch_timeout_seconds: v.optional(positive(3600), 30),
-    checkout_timeout_seconds: v.optional(positive(86_400), 300),
+    checkout_timeout_seconds: v.optional(upToADay, 300),
     base_max_age_days: v.optional(positive(36_500), 14),
     submodules: v.optional(
       v.union([v.boolean(), v.literal('recursive')], 'must be true, false or "recursive"'),
     ),
-    max_agents: v.optional(whole(0, 1000)),
+    max_agents: v.optional(agents),
     agents_may: v.optional(
       v.array(
         v.picklist(AGENTS_MAY, `must be one of ${AGENTS_MAY.join(', ')}`),
@@ -151,18 +161,18 @@ const PULL_REQUESTS = ['none', 'github', 'command'] as const;
 /** What happens to work that is in review; of a project. */
 export const REVIEW = v.object(
   {
-    push: v.optional(v.boolean('must be true or false'), false),
+    push: v.optional(flag, false),
     remote: v.optional(ref),
     pull_request: v.optional(v.picklist(PULL_REQUESTS, `must be one of ${PULL_REQUESTS.join(', ')}`), 'none'),
     repo: v.optional(
       text('must be owner/name', /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}\/[A-Za-z0-9_.-]{1,100}$/, /\/\.{1,2}$/),
     ),
     head: v.optional(text('must be the name of an owner, such as "ann"', /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/)),
-    api_url: v.optional(text('must be an address', SOME), 'https://api.github.com'),
+    api_url: v.optional(anyAddress, 'https://api.github.com'),
     token_env: v.optional(variable),
-    token_file: v.optional(text('must be a path', SOME)),
+    token_file: v.optional(somewhere),
     command: v.optional(HOOK),
-    draft: v.optional(v.boolean('must be true or false'), false),
+    draft: v.optional(flag, false),
     check_minutes: v.optional(positive(1440), 5),
     reviewer: v.optional(name),
   },
@@ -175,10 +185,10 @@ export const AGENT = v.object(
     argv: v.optional(argv),
     env: v.optional(v.record(variable, text('must be a string'), TABLE), {}),
     pass_env: v.optional(v.array(variable, 'must be an array of names'), []),
-    max_agents: v.optional(whole(0, 1000)),
+    max_agents: v.optional(agents),
     permission_mode: v.optional(text('must be a word', /^[A-Za-z][A-Za-z0-9_-]{0,63}$/), 'acceptEdits'),
     prompt: v.optional(text('must be a string')),
-    prompt_file: v.optional(text('must be a path', SOME)),
+    prompt_file: v.optional(somewhere),
     on_idle: v.optional(v.picklist(ON_IDLE, `must be one of ${ON_IDLE.join(', ')}`), 'auto'),
     max_nudges: v.optional(whole(0, 100)),
     mode: v.optional(v.picklist(MODES, `must be one of ${MODES.join(', ')}`), 'interactive'),
@@ -191,7 +201,7 @@ export const AGENT = v.object(
 export const ROUTE = v.object(
   {
     agent: name,
-    label: v.optional(text('must be a non-empty string', SOME)),
+    label: v.optional(words),
     project: v.optional(name),
     priority_at_most: v.optional(whole(0, 4)),
   },
@@ -201,8 +211,8 @@ export const ROUTE = v.object(
 export const BOARD = v.object(
   {
     kind: v.picklist(['sqlite', 'mission-control'], 'must be sqlite or mission-control'),
-    url: v.optional(text('must be an address', SOME)),
-    token_file: v.optional(text('must be a path', SOME)),
+    url: v.optional(anyAddress),
+    token_file: v.optional(somewhere),
     token_env: v.optional(variable),
     runtimes: v.optional(v.picklist(['here', 'server'], 'must be here or server'), 'here'),
   },
@@ -221,7 +231,7 @@ export const NOTIFY_WEBHOOK = v.object(
   {
     url: address,
     secret_env: v.optional(variable),
-    secret_file: v.optional(text('must be a path', SOME)),
+    secret_file: v.optional(somewhere),
     timeout_seconds: bound,
   },
   'must be a table {url = "..."}',
@@ -238,9 +248,9 @@ export const NOTIFY = v.object(
     ),
     command: v.optional(NOTIFY_COMMAND),
     webhook: v.optional(NOTIFY_WEBHOOK),
-    desktop: v.optional(v.boolean('must be true or false'), false),
+    desktop: v.optional(flag, false),
     project: v.optional(name),
-    label: v.optional(text('must be a non-empty string', SOME)),
+    label: v.optional(words),
   },
   'must be a table, such as [[notify]]',
 );
@@ -248,7 +258,7 @@ export const NOTIFY = v.object(
 export const PING = v.object(
   {
     url: address,
-    start: v.optional(v.boolean('must be true or false'), true),
+    start: v.optional(flag, true),
     timeout_seconds: v.optional(positive(15), 5),
   },
   TABLE,
@@ -266,7 +276,7 @@ export const NETWORK = v.object(
     https_proxy: v.optional(proxy),
     http_proxy: v.optional(proxy),
     no_proxy: v.optional(text('must be names, such as "intranet.example, 10.0.0.0/8"', SOME)),
-    ca_file: v.optional(text('must be a path', SOME)),
+    ca_file: v.optional(somewhere),
   },
   TABLE,
 );
@@ -282,10 +292,7 @@ export const TOP = v.object({
   board: v.optional(v.unknown()),
   default_agent: v.optional(name),
   default_project: v.optional(name),
-  trusted_authors: v.optional(
-    v.array(text('must be a non-empty string', SOME), 'must be an array of names'),
-    [],
-  ),
+  trusted_authors: v.optional(v.array(words, 'must be an array of names'), []),
   umask: v.optional(text('must be an umask in octal, such as "022"', UMASK)),
   limits: v.optional(v.unknown()),
   page: v.optional(v.unknown()),

@@ -5,7 +5,7 @@ import type { DecideOptions, Skip, Step, WhyNot } from '../model/plan.ts';
 import { type AgentProfile, type Limits, maxLiving, type Policy, type Project } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
-import { blocks, type Spent, type World } from '../model/world.ts';
+import { blocks, type Spent, type TicketView, viewsOf, type World } from '../model/world.ts';
 import { guardOf, type Unable } from './reconcile/cell.ts';
 import type { Reconciled } from './reconcile/index.ts';
 import { lacking } from './room.ts';
@@ -20,13 +20,13 @@ export function decideDispatch(
 ): Dispatched {
   const steps: Step[] = [];
   const skipped: Skip[] = [];
-  const slots = occupied(world, reconciled);
+  const views = viewsOf(world);
+  const slots = occupied(world, reconciled, views);
   const limit = Math.min(policy.limits.max_launches_per_tick, options.max ?? Number.POSITIVE_INFINITY);
-  const unmet = new Map(world.tickets.map((view) => [view.ticket.id, view.unmet]));
 
   for (const ticket of candidates(world, reconciled)) {
     const pass = (why: WhyNot): unknown => skipped.push({ ticket: ticket.id, run: null, ...why });
-    const shut = closed(ticket, unmet.get(ticket.id) ?? [], world, policy, options);
+    const shut = closed(ticket, views.get(ticket.id)?.unmet ?? [], world, policy, options);
     // Of hundreds that wait most are shut, and need no route.
     const route =
       shut ??
@@ -268,7 +268,7 @@ export function takesSlot(
 
 /** Active workers are counted from what was observed, not from statuses: an `in_progress` ticket whose
  *  runtime lives, is being launched or cannot be judged takes a slot; a parked one or a dead one does not. */
-function occupied(world: World, { after, freed }: Reconciled): Slots {
+function occupied(world: World, { after, freed }: Reconciled, views: ReadonlyMap<string, TicketView>): Slots {
   const projects = new Map<string, number>();
   const agents = new Map<string, number>();
   let all = 0;
@@ -289,16 +289,16 @@ function occupied(world: World, { after, freed }: Reconciled): Slots {
       agents.set(agent, (agents.get(agent) ?? 0) + 1);
     },
   };
-  const tickets = new Map(world.tickets.map(({ ticket }) => [ticket.id, after.get(ticket.id) ?? ticket]));
+  const statusOf = (id: string) => (after.get(id) ?? views.get(id)?.ticket)?.status;
   for (const { row, judgement } of world.runtimes) {
     if (row.ticket_id === null || row.host_id !== world.host_id || freed.has(row.ticket_id)) continue;
-    const status = tickets.get(row.ticket_id)?.status;
+    const status = statusOf(row.ticket_id);
     const verdict = judgement?.verdict ?? null;
     if (takesSlot(row, verdict, status)) slots.take(row.project, row.agent);
     else if (mayLive(row, verdict)) living += 1;
   }
   for (const { ticket, project, agent, judgement } of world.sightings) {
-    const status = tickets.get(ticket)?.status;
+    const status = statusOf(ticket);
     const bound = world.runtimes.some(({ row }) => row.ticket_id === ticket);
     if (bound || judgement.verdict === 'dead') continue;
     if (status === 'in_progress' || status === 'todo') slots.take(project, agent);

@@ -152,6 +152,13 @@ export interface TicketView {
   readonly heals: number;
 }
 
+/** The tickets by their ids. */
+export function viewsOf({ tickets }: Pick<World, 'tickets'>): ReadonlyMap<string, TicketView> {
+  const views = new Map<string, TicketView>();
+  for (const view of tickets) views.set(view.ticket.id, view);
+  return views;
+}
+
 export interface AccountView {
   readonly name: string;
   readonly not_before_at_ms: number | null;

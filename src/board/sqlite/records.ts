@@ -67,8 +67,13 @@ export function records(store: Store): Log & Runtimes & Ticks & Deliveries {
       store.write(() => {
         saveTick(store, row);
         failpoint('keep-tick-written');
-        const done = refresh.reduce((sum, one) => sum + refreshRow(store, one, row.started_at_ms), 0);
-        const moved = refresh.filter(({ quiet }) => !quiet).map(({ run }) => run);
+        const stirred = refresh.filter(({ quiet }) => !quiet);
+        const quiet = refresh.length === stirred.length ? [] : refresh.filter((one) => one.quiet);
+        const done = stirred.reduce(
+          (sum, one) => sum + refreshRow(store, one, row.started_at_ms),
+          refreshQuiet(store, quiet, row.started_at_ms),
+        );
+        const moved = stirred.map(({ run }) => run);
         if (moved.length > 0) honourByTurns(store, moved, row.started_at_ms);
         return done;
       }),
@@ -153,10 +158,27 @@ function saveTick(store: Store, row: TickRow): void {
   );
 }
 
+/** What time alone changes. */
 const TIMES = `silent_ms = @silent_ms, launching_ms = @launching_ms, level_ms = @level_ms, output_at_s = @output_at_s,
   heartbeat_at_ms = CASE WHEN @alive THEN @now_ms ELSE heartbeat_at_ms END`;
-/** The rule for most rows of most ticks: there may be hundreds of agents. */
-const REFRESH_QUIET = `UPDATE runtime_sessions SET ${TIMES} WHERE id = @run AND ended_at_ms IS NULL`;
+
+/** The same for most rows of most ticks, in one statement: there may be hundreds of agents, and to bind the values of each takes longer
+ *  than to write them. */
+const REFRESH_QUIET = `
+  UPDATE runtime_sessions SET silent_ms = n.silent_ms, launching_ms = n.launching_ms, level_ms = n.level_ms,
+    output_at_s = n.output_at_s, heartbeat_at_ms = CASE WHEN n.alive THEN @now_ms ELSE heartbeat_at_ms END
+  FROM (SELECT value ->> 0 AS run, value ->> 1 AS silent_ms, value ->> 2 AS launching_ms, value ->> 3 AS level_ms,
+    value ->> 4 AS output_at_s, value ->> 5 AS alive FROM json_each(@rows)) AS n
+  WHERE id = n.run AND ended_at_ms IS NULL`;
+
+function refreshQuiet(store: Store, rows: readonly Refresh[], now_ms: number): number {
+  if (rows.length === 0) return 0;
+  const values = rows.map(({ run, silent_ms, launching_ms, seen, output_at_s, alive }) => [
+    ...[run, Math.round(silent_ms), Math.round(launching_ms), Math.round(seen.level_ms), output_at_s],
+    alive ? 1 : 0,
+  ]);
+  return store.run(REFRESH_QUIET, { rows: JSON.stringify(values), now_ms });
+}
 
 /** The phase only ever goes from registered to running here: every other change is a guarded step's. */
 function refreshRow(store: Store, row: Refresh, now_ms: number): number {
@@ -165,7 +187,6 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
     ...{ run, output_at_s, now_ms, alive: row.alive ? 1 : 0, level_ms: Math.round(seen.level_ms) },
     ...{ silent_ms: Math.round(row.silent_ms), launching_ms: Math.round(row.launching_ms) },
   };
-  if (row.quiet) return store.run(REFRESH_QUIET, times);
   const { activity, question, turn, client_session, fresh, cursor, level, limited_until_ms, not_ready } =
     seen;
   return store.run(

@@ -130,16 +130,17 @@ export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: S
   const { row, seen } = observed;
   const { turn, activity } = seen;
   const silent_ms = silenceOf(observed, scene.world);
-  const base = {
+  // Most agents are left at work.
+  const base = () => ({
     ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row) },
     evidence: { activity, pid: row.pid, silent_ms },
-  };
+  });
   const ask = (
     because: 'agent_not_ready' | 'agent_waiting' | 'idle_without_report',
     question: string,
   ): Cell => ({
     after: moved(ticket, 'needs_input'),
-    steps: [{ kind: 'ask', because, question, turn, ...base }],
+    steps: [{ kind: 'ask', because, question, turn, ...base() }],
   });
   if (seen.not_ready !== null) return ask('agent_not_ready', seen.not_ready);
   if (activity === 'waiting') return ask('agent_waiting', seen.question ?? 'The agent waits for a person.');
@@ -153,11 +154,11 @@ export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: S
     case 'submit':
       return {
         after: moved(ticket, 'in_review'),
-        steps: [{ kind: 'submit', because: 'idle_without_report', ...base }],
+        steps: [{ kind: 'submit', because: 'idle_without_report', ...base() }],
       };
     case 'nudge': {
       const because = seen.limited_until_ms === null ? 'idle_without_report' : 'limit_over';
-      return { after: moved(ticket, ticket.status), steps: [{ kind: 'nudge', because, turn, ...base }] };
+      return { after: moved(ticket, ticket.status), steps: [{ kind: 'nudge', because, turn, ...base() }] };
     }
     case 'ask':
       return ask('idle_without_report', 'The agent ended its turn without a report.');
@@ -165,7 +166,7 @@ export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: S
       if (silent_ms < ttlOf(scene)) return NOTHING;
       return {
         after: moved(ticket, 'needs_input'),
-        steps: [{ kind: 'park', because: 'silent_past_ttl', turn, ...base }],
+        steps: [{ kind: 'park', because: 'silent_past_ttl', turn, ...base() }],
       };
     default:
       return unreachable(next);

@@ -13,7 +13,7 @@ import type { Verdict } from '../../model/identity.ts';
 import type { QuitStep, Refresh, Skip, Step } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
 import type { TicketFacts, TicketStatus } from '../../model/ticket.ts';
-import { type ObservedRuntime, panesOf, type TicketView, type World } from '../../model/world.ts';
+import { type ObservedRuntime, panesOf, type TicketView, viewsOf, type World } from '../../model/world.ts';
 import { aliveAtWork, aliveInNeedsInput, aliveInTodo, aliveThoughSettled, living } from './alive.ts';
 import { type Cell, type Decides, NOTHING, type Scene, skip, stopOf, type Unable } from './cell.ts';
 import { died, diedAsking, diedAtWork, finished } from './dead.ts';
@@ -80,7 +80,7 @@ const TABLE: Readonly<Record<TicketStatus, Readonly<Record<Column, Decides>>>> =
 export function decideReconcile(world: World, policy: Policy): Reconciled {
   const scene: Scene = {
     ...{ world, policy },
-    views: new Map(world.tickets.map((view) => [view.ticket.id, view])),
+    views: viewsOf(world),
     live: new Set(world.runtimes.flatMap(({ row }) => row.ticket_id ?? [])),
     stops: world.switches.filter(({ level }) => level === 'all'),
   };
@@ -171,12 +171,14 @@ function tripsOf(early: readonly Death[], world: World, policy: Policy): Extract
 
 /** A dead pane whose run has ended only takes up room in tmux. */
 function closedPanes(steps: readonly Step[], { tmux, runtimes }: World): Step[] {
+  const dead = panesOf(tmux).filter((pane) => pane.dead && pane.run !== '');
+  if (dead.length === 0) return [];
   const ending = new Set(
     steps.flatMap((step) => ((step.kind === 'end' || step.kind === 'retry') && step.runtime?.run) || []),
   );
   const live = new Set(runtimes.filter(({ row }) => !ending.has(row.id)).map(({ row }) => row.mark));
-  return panesOf(tmux)
-    .filter((pane) => pane.dead && pane.run !== '' && !live.has(pane.run))
+  return dead
+    .filter(({ run }) => !live.has(run))
     .map(({ ticket, run, pane, pid, exit_code, exit_signal }) => ({
       ...{ kind: 'close_pane', ticket, because: 'pane_of_ended_run', run, pane, pid },
       evidence: { pane, exit_code, exit_signal },

@@ -16,8 +16,8 @@ import {
  *  the reports change nothing any more they are only dealt with, and the row is judged as ever. */
 export function reportedFirst(decides: Decides): Decides {
   return (pair, scene) => {
+    if (pair.seen.seen.said === undefined) return decides(pair, scene);
     const { said, ...seen } = pair.seen.seen;
-    if (said === undefined) return decides(pair, scene);
     let { ticket } = pair.view;
     const steps: Step[] = [];
     for (const one of said) {

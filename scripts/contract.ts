@@ -1,6 +1,6 @@
 /**
- * Writes `src/board/http/contract.ts` from `docs/mission-control.openapi.yaml`: a valibot schema for each of its own, and
- * the type that follows from it. `--check` writes nothing and fails if the file is not what would be written.
+ * Writes `src/board/http/contract.ts` from `docs/mission-control.openapi.yaml`: a valibot schema for each that an answer may have (what
+ * is asked is the server's to check), and the type that follows from it. `--check` writes nothing and fails if the file is not what would be written.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -25,7 +25,8 @@ interface Schema {
 
 const document = parse(readFileSync(SOURCE, 'utf8')) as {
   readonly info: { readonly version: string };
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses?: object }>>>>;
+  readonly components: { readonly responses: object; readonly schemas: Readonly<Record<string, Schema>> };
 };
 const { schemas } = document.components;
 
@@ -72,17 +73,20 @@ function objectCode({ properties, required = [], additionalProperties }: Schema)
   return `v.object({ ${lines.join(' ')} })`;
 }
 
-/** Each after what it refers to. */
+/** Those of answers, each after what it refers to. */
 function inOrder(): string[] {
-  const done = new Set<string>();
-  const visit = (name: string): void => {
-    if (done.has(name)) return;
-    for (const [, other] of JSON.stringify(schemas[name]).matchAll(/#\/components\/schemas\/(\w+)/g))
-      visit(other ?? '');
-    done.add(name);
+  const done = new Set(['Problem']); // of whatever is in its way: `api.ts` insists on no field of it
+  const visit = (from: unknown): void => {
+    for (const [, name = ''] of JSON.stringify(from).matchAll(/#\/components\/schemas\/(\w+)/g)) {
+      if (done.has(name)) continue;
+      visit(schemas[name]);
+      done.add(name);
+    }
   };
-  for (const name of Object.keys(schemas)) visit(name);
-  return [...done];
+  for (const path of Object.values(document.paths))
+    for (const { responses } of Object.values(path)) visit(responses ?? {});
+  visit(document.components.responses);
+  return [...done].slice(1);
 }
 
 const text = [

@@ -312,9 +312,9 @@ function closing(text: string, from: number): number {
   return -1;
 }
 
-/** Tools that are no agent, whatever they are given. */
+/** Tools that are no agent, whatever they are given. `coreutils` and `toybox` are many of them in one file. */
 const PLAIN =
-  /^(:|\.|\[{1,2}|alias|awk|basename|break|cat|cd|chmod|chown|clear|continue|cp|curl|cut|date|dd|df|dirname|disown|du|echo|exit|export|false|fg|find|getopts|git|[ef]?grep|hash|head|id|install|jobs|kill|less|ln|local|ls|mc-event|mc-pickup|mkdir|mkfifo|mktemp|more|mv|nano|printenv|printf|ps|pwd|read|readlink|realpath|return|rm|rmdir|sed|seq|set|shift|shopt|sleep|sort|source|stat|stty|sync|tail|tee|test|touch|tput|tr|trap|true|type|ulimit|umask|uname|unset|vim?|wait|watch|wc|wget|which|whoami|yes)$/;
+  /^(:|\.|\[{1,2}|alias|awk|basename|break|cat|cd|chmod|chown|clear|continue|coreutils|cp|curl|cut|date|dd|df|dirname|disown|du|echo|exit|export|false|fg|find|getopts|git|[ef]?grep|hash|head|id|install|jobs|kill|less|ln|local|ls|mc-event|mc-pickup|mkdir|mkfifo|mktemp|more|mv|nano|printenv|printf|ps|pwd|read|readlink|realpath|return|rm|rmdir|sed|seq|set|shift|shopt|sleep|sort|source|stat|stty|sync|tail|tee|test|touch|toybox|tput|tr|trap|true|type|ulimit|umask|uname|unset|vim?|wait|watch|wc|wget|which|whoami|yes)$/;
 
 /** Whether these words start such a tool, or nothing. */
 export function isPlain(words: readonly string[]): boolean {

@@ -66,8 +66,8 @@ function survivorOf(
     if (program === null) unknown ||= isHidden(`${shownAt(one.pid, proc)}/exe`, proc);
     else {
       const whose = whoseProgram(program, client);
-      if (whose === 'own' || (whose === 'wrapped' && isInFront(one, proc)) || isTold(one, row, program, proc))
-        found.push(one);
+      const leads = (whose === 'wrapped' && isInFront(one, proc)) || isTold(one, row, proc);
+      if (whose === 'own' || (leads && !isTool(program))) found.push(one);
     }
   }
   const first = found.sort((a, b) => rank(a, row, proc) - rank(b, row, proc) || since(a) - since(b))[0];
@@ -119,11 +119,16 @@ function isInFront({ pid }: Standing, proc: Proc): boolean {
 }
 
 /** Whether it was given the prompt of the run: by its file, as an argument or to read. A tool is not. */
-function isTold({ pid }: Standing, { mark }: Runtime, program: Program, proc: Proc): boolean {
-  if (mark === '' || isPlain([program.exe]) || readsCommands(program)) return false;
+function isTold({ pid }: Standing, { mark }: Runtime, proc: Proc): boolean {
+  if (mark === '') return false;
   const file = `/runs/${mark}/prompt.md`;
   return (
     procLink(`${shownAt(pid, proc)}/fd/0`, proc)?.endsWith(file) === true ||
     argvOf(pid, proc)?.some((word) => !/\s/.test(word) && word.endsWith(file)) === true
   );
+}
+
+/** A script names the tools that it runs in front of itself as well (`sleep 60`), and one that was killed leaves them there. */
+function isTool(program: Program): boolean {
+  return isPlain([program.exe]) || readsCommands(program);
 }

@@ -129,22 +129,33 @@ describe('a client that is not ready', () => {
   });
 });
 
-describe('a headless run', () => {
-  const ended = (has_commits: boolean, exit_code = 0) =>
-    observed(aRuntime({ headless: true }), {
+describe.each([
+  ['a headless run', { headless: true }],
+  ['a program of no known client', { kind: 'command' }],
+] as const)('%s', (_name, row) => {
+  const ended = (has_commits: boolean | null, exit_code = 0) =>
+    observed(aRuntime(row), {
       judgement: JUDGED.dead,
       pane: aPane({ dead: true, exit_code }),
       has_commits,
     });
-  it('that has ended with commits goes to review', () => {
-    expect(told(plan({}, ended(true)))).toEqual(['submit finished_without_report']);
+  it('that has ended well and without a report goes to review with commits, else to a person; its row ends with that', () => {
+    const reviewed = ['submit finished_without_report', 'end agent_finished'];
+    const asked = ['ask finished_without_report', 'end agent_finished'];
+    expect(told(plan({}, ended(true)))).toEqual(reviewed);
+    expect(told(plan({}, ended(false)))).toEqual(asked);
+    expect(told(plan({}, ended(null)))).toEqual(asked);
+    expect(told(plan({ on_idle: 'needs_input' }, ended(true)))).toEqual(asked);
+    expect(told(plan({ on_idle: 'review' }, ended(false)))).toEqual(reviewed);
+    for (const on_idle of ['nudge', 'leave'] as const)
+      expect(told(plan({ on_idle }, ended(false)))).toEqual(asked);
   });
-  it('that has ended without commits has failed', () => {
-    expect(told(plan({}, ended(false)))).toEqual(['retry agent_exited', 'skip not_before']);
+  it('that has ended with an error has failed, commits or not', () => {
+    expect(told(plan({}, ended(true, 1)))).toEqual(['retry agent_exited', 'skip not_before']);
   });
-  it('that has ended is asked of a person where so configured', () => {
-    expect(told(plan({ on_idle: 'needs_input' }, ended(true)))).toEqual(['ask finished_without_report']);
-  });
+});
+
+describe('a headless run', () => {
   it('is waited for while it lives, though its turn is over: nobody can type at it, and its end says more', () => {
     const idle = observed(aRuntime({ headless: true }), { seen: { activity: 'idle' }, has_commits: true });
     for (const on_idle of ['auto', 'review', 'nudge', 'needs_input'] as const)
@@ -158,11 +169,8 @@ describe('a headless run', () => {
         has_commits: true,
         seen: { activity },
       });
-    expect(told(plan({}, unseen('idle')))).toEqual(['submit finished_without_report']);
+    expect(told(plan({}, unseen('idle')))).toEqual(['submit finished_without_report', 'end agent_finished']);
     expect(told(plan({}, unseen('busy')))).toEqual(['retry agent_dead', 'skip not_before']);
-  });
-  it('that has ended with an error has failed, commits or not', () => {
-    expect(told(plan({}, ended(true, 1)))).toEqual(['retry agent_exited', 'skip not_before']);
   });
 });
 

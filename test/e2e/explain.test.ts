@@ -100,7 +100,8 @@ it('says what a person can type, by what waits for them', async () => {
 it('names the switch that keeps a ticket from its next attempt, and what an exit with 0 means for an interactive agent', async () => {
   rig.configure({
     limits: '[limits]\nretry_base_seconds = 600\n',
-    more: '[agent.well]\nkind = "command"\nargv = ["true"]\n',
+    // Its argv stands in place of a client that a person has ended.
+    more: '[agent.well]\nkind = "claude"\nargv = ["true"]\n',
   });
   const id = rig.add('review');
   rig.box.sql("UPDATE tickets SET agent = 'well'");
@@ -116,6 +117,25 @@ it('names the switch that keeps a ticket from its next attempt, and what an exit
   );
   // A reason is told once.
   expect((await rig.box.here(['status'])).out.match(/ended without a report/g)).toHaveLength(1);
+});
+
+it('a program that exits with 0 and without a report has finished: its ticket waits for a person, or is in review, and no attempt is spent', async () => {
+  const commits = 'git -c user.name=a -c user.email=a@example.org commit -q --allow-empty -m done';
+  rig.configure({
+    more: `[agent.through]\nkind = "command"\nargv = ["true"]\n[agent.commits]\nkind = "command"\nargv = ["sh", "-c", "${commits}"]\n`,
+  });
+  const ids = [rig.add('review', '--agent', 'through'), rig.add('review', '--agent', 'commits')] as const;
+  await rig.tickHere();
+  for (const id of ids) await rig.gone(rig.runs(id)[0]?.pid ?? 0);
+  // Both the ticket and the run, in one tick.
+  await rig.tickHere();
+  const reason = 'finished_without_report';
+  expect(ids.map((id) => rig.ticket(id))).toMatchObject([
+    { status: 'needs_input', attempts: 0, reason },
+    { status: 'in_review', attempts: 0, reason },
+  ]);
+  for (const id of ids) expect(rig.runs(id)).toMatchObject([{ end_reason: 'finished', exit_code: 0 }]);
+  expect(await explain(ids[0])).toContain('The agent ended without a report. [finished_without_report]');
 });
 
 it('says the same in JSON, and shows no line that anybody has written as more than one', async () => {

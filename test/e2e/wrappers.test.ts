@@ -88,7 +88,7 @@ time.sleep(600)
 `,
   },
 };
-const KEEP = `n=$MC_PICKUP_STATE_DIR/notes; echo $$ >>$n/$MC_TICKET_ID.client; while :; do sleep 1; done`;
+const KEEP = `n=$MC_PICKUP_STATE_DIR/notes; echo $$ >>$n/$MC_TICKET_ID.client; while :; do sleep 600; done`;
 
 let rig: Rig;
 const ids = new Map<string, string>();
@@ -115,7 +115,7 @@ const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 
 it('every one of them is followed, none has a second agent, and no server or sleep keeps a ticket', async () => {
   const tables = Object.entries({ ...CASES, ...TOOLS }).map(([name, { text, argv }], n) => {
     const stay = (what: string) =>
-      `#!/bin/sh\ntrap '' HUP PIPE; ${NOTES}; echo $$ >>$n/$MC_TICKET_ID.${what}; while :; do sleep 1; done\n`;
+      `#!/bin/sh\ntrap '' HUP PIPE; ${NOTES}; echo $$ >>$n/$MC_TICKET_ID.${what}; while :; do sleep 600; done\n`;
     const client = program(`agent-${n}`, stay('client'));
     const server = program(`server-${n}.sh`, stay('server'));
     const filled = (word: string): string =>

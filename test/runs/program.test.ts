@@ -298,6 +298,12 @@ describe('a client whose recorded process is dead', () => {
     }
   });
 
+  it('is no plain tool that a script has left in front of itself, though it names it', () => {
+    const argv = [file('agent.sh', '#!/bin/sh\nwhile :; do sleep 60; done\n')];
+    process_(601, { ...mine(), exe: file('bin/sleep'), argv: ['sleep', '60'], stdin: '/dev/pts/3' });
+    expect(survived(JUDGED.dead, { ...SELF, argv })).toEqual({ judgement: JUDGED.dead, survivor: null });
+  });
+
   it.each(['xargs -n1', 'xargs -0 \\\n ', 'parallel -j1'])(
     'is what a wrapper script has started by %s, which gives it nothing to read',
     (by) => {
@@ -314,6 +320,7 @@ describe('a client whose recorded process is dead', () => {
     [{ stdin: `/s/runs/${row.mark}/prompt.md` }, 601],
     [{ argv: ['any', '/s/runs/r-other/prompt.md'] }, null],
     [{ exe: 'bin/tail', argv: ['tail', '-f', `/s/runs/${row.mark}/prompt.md`] }, null],
+    [{ exe: 'bin/coreutils', argv: ['cat', `/s/runs/${row.mark}/prompt.md`] }, null],
   ] as const)('is whatever was given the prompt of the run, but no plain tool: %j', (one, pid) => {
     const exe = 'exe' in one ? one.exe : undefined;
     process_(601, { ...mine(), argv: ['any'], ...one, exe: file(exe ?? 'bin/any') });

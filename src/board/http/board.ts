@@ -22,6 +22,8 @@ import { toRuntime } from './runtime.ts';
 const PAGE = 200;
 /** Tickets that one request names. */
 const MOST_NAMED = 100;
+const NO_IMPORT =
+  "can't import tickets (that came with contract 1.3.0): without their sources a second import would add each of them again";
 
 /** Who the server is, and how far its clock is from ours (positive = ahead). The contract's first number must be ours. */
 export async function meetServer(
@@ -83,24 +85,17 @@ export function httpBoard(server: Server): Board {
   const write = async <T>(
     call: Omit<Call, 'method'> & { readonly method?: Call['method'] },
     schema: v.GenericSchema<unknown, T> | null,
+    /** What is said of a server of an earlier contract, which does not have it, where nothing can take its place. */
+    lacks?: string,
   ): Promise<T> => {
     const whole = { method: 'POST', ...call } as const;
     const answer = await ask(server, whole, schema);
     if (answer.ok) return answer.value;
-    if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
+    const { status, detail } = answer.refusal;
+    if (status === 422) throw new UserError(EXIT.usage, detail);
+    if (status === 404 && lacks !== undefined)
+      throw new UserError(EXIT.config, `${server.url} ${lacks}; update the server`);
     throw refused(server, whole, answer.refusal);
-  };
-  /** What a server of an earlier contract does not have, and nothing can take the place of. */
-  const since13 = async <T>(call: Omit<Call, 'method'>, schema: v.GenericSchema<unknown, T>): Promise<T> => {
-    const whole = { method: 'POST', ...call } as const;
-    const answer = await ask(server, whole, schema);
-    if (answer.ok) return answer.value;
-    if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
-    if (answer.refusal.status !== 404) throw refused(server, whole, answer.refusal);
-    throw new UserError(
-      EXIT.config,
-      `${server.url} can't import tickets (that came with contract 1.3.0): without their sources a second import would add each of them again; update the server`,
-    );
   };
   /** Every page, or so many items. A server that leads in a circle is not followed. */
   const pages = async <T>(
@@ -131,7 +126,7 @@ export function httpBoard(server: Server): Board {
     (await runtimes(query, Number.POSITIVE_INFINITY)).reverse();
   const transition = (
     { ticket, guard }: Pick<Observed, 'ticket' | 'guard'>,
-    body: Omit<c.Transition, 'guard'>,
+    body: Readonly<Record<string, unknown>>,
   ): Promise<Cas> =>
     swap(['tickets', ticket, 'transition'], { ...body, guard: guardOf(guard) }, { version: guard.version });
 
@@ -223,13 +218,13 @@ export function httpBoard(server: Server): Board {
     importTickets: async (tickets, { actor, now_ms }) => {
       if (tickets.length === 0) return [];
       const body = { tickets: tickets.map(foreign), actor, now_ms };
-      return (await since13({ path: ['tickets', 'import'], body }, c.ImportedList)).items;
+      return (await write({ path: ['tickets', 'import'], body }, c.ImportedList, NO_IMPORT)).items;
     },
     bySource: async (sources) => {
       const found: c.Ticket[] = [];
       for (let at = 0; at < sources.length; at += PAGE) {
         const body = { sources: sources.slice(at, at + PAGE) };
-        found.push(...(await since13({ path: ['tickets', 'by-source'], body }, c.TicketList)).items);
+        found.push(...(await write({ path: ['tickets', 'by-source'], body }, c.TicketList, NO_IMPORT)).items);
       }
       return found;
     },
@@ -402,7 +397,7 @@ function toView({ ended, ...rest }: c.TicketView): TicketView {
 }
 
 /** The fields of the contract, whatever else the caller's object has. */
-function foreign(ticket: ForeignTicket): c.ForeignTicket {
+function foreign(ticket: ForeignTicket): ForeignTicket {
   const { source, title, body, status, priority, project, agent, owner, author, trusted } = ticket;
   const { attempts, not_before_at_ms, reason, reason_text, created_at_ms, updated_at_ms } = ticket;
   return {

@@ -5,28 +5,19 @@ import type { Store } from './store.ts';
 /** What profiles may do, and what was used. */
 export function accounts(store: Store): Accounts & Usage {
   return {
-    limitAccount: async ({ name, until_ms, reason }, { actor, now_ms }) =>
+    limitAccount: async ({ name, until_ms, reason }, by) =>
       store.swap(() => {
         store.must(
           `INSERT INTO accounts (name, not_before_at_ms, wait_since_ms, reason)
            VALUES (@name, @until_ms, @now_ms, @reason)
            ON CONFLICT (name) DO UPDATE SET not_before_at_ms = @until_ms, wait_since_ms = @now_ms, reason = @reason
            WHERE not_before_at_ms IS NULL OR not_before_at_ms < @until_ms`,
-          { name, until_ms, reason, now_ms },
+          { name, until_ms, reason, now_ms: by.now_ms },
         );
-        const text = `${name}: ${reason}`;
-        store.note({
-          at_ms: now_ms,
-          ticket_id: null,
-          run_id: null,
-          actor,
-          kind: 'limited',
-          because: 'rate_limited',
-          text,
-        });
+        store.note({ kind: 'limited', because: 'rate_limited', text: `${name}: ${reason}` }, by);
       }),
 
-    setReady: async ({ name, fix, stamp }, { actor, now_ms }) =>
+    setReady: async ({ name, fix, stamp }, by) =>
       store.swap(() => {
         store.must(
           `INSERT INTO accounts (name, not_ready, not_ready_stamp) VALUES (@name, @fix, @stamp)
@@ -35,10 +26,8 @@ export function accounts(store: Store): Accounts & Usage {
           { name, fix, stamp },
         );
         const kind = fix === null ? 'ready' : 'not_ready';
-        store.note({
-          ...{ at_ms: now_ms, ticket_id: null, run_id: null, actor, kind, because: 'profile_not_ready' },
-          text: fix === null ? `${name} is ready again` : `${name}: ${fix}`,
-        });
+        const text = fix === null ? `${name} is ready again` : `${name}: ${fix}`;
+        store.note({ kind, because: 'profile_not_ready', text }, by);
       }),
 
     accounts: async () => store.read(() => allAccounts(store)),

@@ -1,10 +1,8 @@
 import { failpoint } from '../../machine/failpoint.ts';
 import type { AdoptRequest, At, By, Cas, ClaimRequest, Claims, RegisterRequest } from '../port/index.ts';
 import { insertDelivery } from './records.ts';
-import { inSameHands, TICKET_GUARD } from './rows.ts';
+import { inSameHands, NO_REASON, TICKET_GUARD, ticketOf } from './rows.ts';
 import type { Store } from './store.ts';
-
-const NO_REASON = 'reason = NULL, reason_text = NULL, reason_run = NULL, reason_turn = NULL';
 
 /** How a ticket and a runtime come together: claim, stage, register, adopt. */
 export function claims(store: Store): Claims {
@@ -26,7 +24,8 @@ export function claims(store: Store): Claims {
   };
 }
 
-function claim(store: Store, request: ClaimRequest, { actor, now_ms }: By): Cas {
+function claim(store: Store, request: ClaimRequest, by: By): Cas {
+  const { now_ms } = by;
   const { ticket, guard, run, agent, project, attempt, host_id, boot_id, kind, headless } = request;
   return store.swap(() => {
     store.must(
@@ -45,15 +44,7 @@ function claim(store: Store, request: ClaimRequest, { actor, now_ms }: By): Cas 
        FROM tickets WHERE id = @ticket`,
       { ticket, run, agent, project, attempt, host_id, boot_id, kind, headless: headless ? 1 : 0, now_ms },
     );
-    store.note({
-      at_ms: now_ms,
-      ticket_id: ticket,
-      run_id: run,
-      actor,
-      kind: 'claimed',
-      because: null,
-      text: null,
-    });
+    store.note({ ticket, run, kind: 'claimed' }, by);
   });
 }
 
@@ -82,17 +73,8 @@ function register(store: Store, request: RegisterRequest, { now_ms }: At): Cas {
        WHERE run_id = @run AND kind = 'prompt' AND outcome = 'pending'`,
       { run },
     );
-    const ticket_id = ticketOf(store, run);
-    const text = `pid ${pid}`;
-    store.note({
-      at_ms: now_ms,
-      ticket_id,
-      run_id: run,
-      actor: `run:${run}`,
-      kind: 'registered',
-      because: null,
-      text,
-    });
+    const note = { ticket: ticketOf(store, run), run, kind: 'registered', text: `pid ${pid}` };
+    store.note(note, { actor: `run:${run}`, now_ms });
   });
 }
 
@@ -111,15 +93,8 @@ function isRegistered(store: Store, request: RegisterRequest): boolean {
   return found !== null;
 }
 
-function ticketOf(store: Store, run: string): string | null {
-  const row = store.get<{ ticket_id: string | null }>(
-    'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
-    { run },
-  );
-  return row?.ticket_id ?? null;
-}
-
-function adopt(store: Store, request: AdoptRequest, { actor, now_ms }: By): Cas {
+function adopt(store: Store, request: AdoptRequest, by: By): Cas {
+  const { now_ms } = by;
   const { ticket, guard, instead_of, pid, mark } = request;
   return store.swap(() => {
     const from =
@@ -144,16 +119,7 @@ function adopt(store: Store, request: AdoptRequest, { actor, now_ms }: By): Cas 
        FROM tickets WHERE id = @ticket`,
       { ...columns, time_ns: request.time_ns ?? null, headless: request.headless ? 1 : 0, id, now_ms },
     );
-    const text = `pid ${pid}`;
-    store.note({
-      at_ms: now_ms,
-      ticket_id: ticket,
-      run_id: id,
-      actor,
-      kind: 'adopted',
-      because: 'runtime_busy',
-      text,
-    });
+    store.note({ ticket, run: id, kind: 'adopted', because: 'runtime_busy', text: `pid ${pid}` }, by);
   });
 }
 

@@ -1,7 +1,7 @@
 import { failpoint } from '../../machine/failpoint.ts';
 import type { EndInfo, RuntimeGuard } from '../../model/plan.ts';
 import type { Heals } from '../port/index.ts';
-import { inSameHands, TICKET_GUARD, UNSETTLED } from './rows.ts';
+import { inSameHands, NO_REASON, TICKET_GUARD, ticketOf, UNSETTLED } from './rows.ts';
 import type { Store } from './store.ts';
 
 /** The writes of the reconcile pass: each repeats in its WHERE what the tick observed. */
@@ -10,8 +10,8 @@ export function heals(store: Store): Heals {
     normalize: async ({ ticket, guard, runtime, pid, because }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
-          `UPDATE tickets SET status = 'in_progress', worker_pid = @pid, reason = NULL, reason_text = NULL,
-             reason_run = NULL, reason_turn = NULL, version = version + 1, updated_at_ms = @now_ms
+          `UPDATE tickets SET status = 'in_progress', worker_pid = @pid, ${NO_REASON}, version = version + 1,
+             updated_at_ms = @now_ms
            WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${LIVE_AND_OURS}`,
           { ticket, ...guard, ...named(runtime), pid, now_ms },
         );
@@ -21,15 +21,7 @@ export function heals(store: Store): Heals {
            WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND phase <> 'launching'`,
           { ticket, ...named(runtime), now_ms },
         );
-        store.note({
-          at_ms: now_ms,
-          ticket_id: ticket,
-          run_id: runtime.run,
-          actor,
-          kind: 'heal',
-          because,
-          text: null,
-        });
+        store.note({ ticket, run: runtime.run, kind: 'heal', because }, { actor, now_ms });
       }),
 
     follow: async ({ runtime, process }, { actor, now_ms }) =>
@@ -48,14 +40,8 @@ export function heals(store: Store): Heals {
            WHERE ${RUNTIME_GUARD} AND host_id = @host_id AND phase <> 'launching'`,
           { ...named(runtime), host_id, boot_id, pid_ns, time_ns, pid, pid_start, now_ms },
         );
-        const row = store.get<{ ticket_id: string | null }>(
-          'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
-          { run: runtime.run },
-        );
-        store.note({
-          ...{ at_ms: now_ms, ticket_id: row?.ticket_id ?? null, run_id: runtime.run, actor },
-          ...{ kind: 'adopted', because: 'client_lives_on', text: `pid ${pid}` },
-        });
+        const note = { ticket: ticketOf(store, runtime.run), run: runtime.run, text: `pid ${pid}` };
+        store.note({ ...note, kind: 'adopted', because: 'client_lives_on' }, { actor, now_ms });
       }),
 
     nudge: async ({ ticket, guard, runtime, turn }, { actor, now_ms }) =>
@@ -70,8 +56,8 @@ export function heals(store: Store): Heals {
            WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND (nudged_turn IS NULL OR nudged_turn < @turn)`,
           { ticket, ...named(runtime), turn },
         );
-        const note = { at_ms: now_ms, ticket_id: ticket, run_id: runtime.run, actor };
-        store.note({ ...note, kind: 'nudged', because: 'idle_without_report', text: null });
+        const note = { ticket, run: runtime.run, kind: 'nudged', because: 'idle_without_report' };
+        store.note(note, { actor, now_ms });
       }),
 
     ask: async ({ ticket, guard, runtime, reason, text, turn, park }, { actor, now_ms }) =>
@@ -88,15 +74,7 @@ export function heals(store: Store): Heals {
           { ticket, ...named(runtime), park: park ? 1 : 0 },
         );
         const kind = park ? 'parked' : 'asked';
-        store.note({
-          at_ms: now_ms,
-          ticket_id: ticket,
-          run_id: runtime.run,
-          actor,
-          kind,
-          because: reason,
-          text,
-        });
+        store.note({ ticket, run: runtime.run, kind, because: reason, text }, { actor, now_ms });
       }),
 
     submit: async ({ ticket, guard, runtime, because }, { actor, now_ms }) =>
@@ -112,36 +90,15 @@ export function heals(store: Store): Heals {
           `UPDATE runtime_sessions SET version = version WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket`,
           { ticket, ...named(runtime) },
         );
-        const text = 'in_review';
-        store.note({
-          at_ms: now_ms,
-          ticket_id: ticket,
-          run_id: runtime.run,
-          actor,
-          kind: 'moved',
-          because,
-          text,
-        });
+        const note = { ticket, run: runtime.run, kind: 'moved', because, text: 'in_review' };
+        store.note(note, { actor, now_ms });
       }),
 
-    end: async ({ runtime, end }, { actor, now_ms }) =>
+    end: async ({ runtime, end }, by) =>
       store.swap(() => {
-        endRow(store, runtime, end, now_ms);
-        const row = store.get<{ ticket_id: string | null }>(
-          'SELECT ticket_id FROM runtime_sessions WHERE id = @run',
-          { run: runtime.run },
-        );
-        const because = end.end_reason;
-        const ticket_id = row?.ticket_id ?? null;
-        store.note({
-          at_ms: now_ms,
-          ticket_id,
-          run_id: runtime.run,
-          actor,
-          kind: 'ended',
-          because,
-          text: null,
-        });
+        endRow(store, runtime, end, by.now_ms);
+        const { run } = runtime;
+        store.note({ ticket: ticketOf(store, run), run, kind: 'ended', because: end.end_reason }, by);
       }),
 
     retry: async ({ ticket, guard, runtime, end, to, why }, { actor, now_ms }) =>
@@ -152,23 +109,22 @@ export function heals(store: Store): Heals {
              version = version + 1, updated_at_ms = @now_ms
            WHERE ${TICKET_GUARD} AND ${UNSETTLED} AND ${runtime === null ? NONE_LIVE : LIVE_AND_OURS}`,
           {
-            ticket,
-            ...guard,
-            ...(runtime === null ? {} : named(runtime)),
-            to_status: to.status,
-            attempts: to.attempts,
-            not_before_at_ms: to.not_before_at_ms,
-            ...why,
-            now_ms,
+            ...{ ticket, ...guard, ...(runtime === null ? {} : named(runtime)), ...why, now_ms },
+            ...{ to_status: to.status, attempts: to.attempts, not_before_at_ms: to.not_before_at_ms },
           },
         );
         if (runtime !== null) {
           const unknown = { end_reason: why.reason, exit_code: null, exit_signal: null };
           endRow(store, runtime, end ?? unknown, now_ms);
         }
-        const run_id = runtime?.run ?? null;
-        const { reason: because, text } = why;
-        store.note({ at_ms: now_ms, ticket_id: ticket, run_id, actor, kind: 'retry', because, text });
+        const note = {
+          ticket,
+          run: runtime?.run ?? null,
+          kind: 'retry',
+          because: why.reason,
+          text: why.text,
+        };
+        store.note(note, { actor, now_ms });
       }),
 
     shortenWait: async ({ ticket, agent, from_ms, to_ms }, { actor, now_ms }) =>
@@ -185,9 +141,9 @@ export function heals(store: Store): Heals {
             `UPDATE accounts ${ends} WHERE name = @agent AND not_before_at_ms = @from_ms AND @to_ms < @from_ms`,
             { agent, from_ms, to_ms, now_ms },
           );
-        const note = { at_ms: now_ms, ticket_id: agent === null ? ticket : null, run_id: null, actor };
+        const note = { ticket: agent === null ? ticket : null, kind: 'shortened', because: 'wait_too_long' };
         const text = `${agent ?? ticket}: until ${new Date(to_ms).toISOString()}`;
-        store.note({ ...note, kind: 'shortened', because: 'wait_too_long', text });
+        store.note({ ...note, text }, { actor, now_ms });
       }),
   };
 }

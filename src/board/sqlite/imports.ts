@@ -26,7 +26,7 @@ export function imports(store: Store): Imports {
   };
 }
 
-function add(store: Store, ticket: ForeignTicket, { actor, now_ms }: By): Imported {
+function add(store: Store, ticket: ForeignTicket, by: By): Imported {
   const { source, comments, ...columns } = ticket;
   const known = idOf(store, source);
   if (known !== null) return { source, id: known, added: false };
@@ -43,7 +43,7 @@ function add(store: Store, ticket: ForeignTicket, { actor, now_ms }: By): Import
        @source, @attempts, @not_before_at_ms, CASE WHEN @not_before_at_ms IS NOT NULL THEN @now_ms END, @reason, @reason_text, @created_at_ms, @updated_at_ms)`,
     {
       ...columns,
-      ...{ source, now_ms },
+      ...{ source, now_ms: by.now_ms },
       labels: JSON.stringify(ticket.labels),
       depends_on: JSON.stringify(depends_on),
       trusted: ticket.trusted ? 1 : 0,
@@ -51,10 +51,9 @@ function add(store: Store, ticket: ForeignTicket, { actor, now_ms }: By): Import
   );
   const id = idOf(store, source);
   if (id === null) throw new Error(`the ticket of ${source} vanished inside its own transaction`);
-  const note = { ticket_id: id, run_id: null, because: null };
-  store.note({ ...note, at_ms: now_ms, actor, kind: 'created', because: 'imported', text: ticket.title });
-  for (const { actor: by, at_ms, text } of comments)
-    store.note({ ...note, at_ms, actor: by, kind: 'comment', text });
+  store.note({ ticket: id, kind: 'created', because: 'imported', text: ticket.title }, by);
+  for (const { actor, at_ms, text } of comments)
+    store.note({ ticket: id, kind: 'comment', text }, { actor, now_ms: at_ms });
   return { source, id, added: true };
 }
 

@@ -56,25 +56,11 @@ export function people(store: Store): Tickets {
              version = version + 1, updated_at_ms = @now_ms
            WHERE id = @id AND version = @version`,
           {
-            id,
-            version,
-            to,
-            why,
-            trusted: trusted ? 1 : 0,
-            again: again ? 1 : 0,
-            takes: takes ? 1 : 0,
-            now_ms,
+            ...{ id, version, to, why, now_ms },
+            ...{ trusted: trusted ? 1 : 0, again: again ? 1 : 0, takes: takes ? 1 : 0 },
           },
         );
-        store.note({
-          at_ms: now_ms,
-          ticket_id: id,
-          run_id: null,
-          actor,
-          kind: 'moved',
-          because: to,
-          text: why,
-        });
+        store.note({ ticket: id, kind: 'moved', because: to, text: why }, { actor, now_ms });
       }),
     edit: async (request, by) => edit(store, request, by),
     retries: async ({ now_ms, limit }) =>
@@ -112,16 +98,7 @@ export function add(store: Store, ticket: NewTicket, now_ms: number): Ticket {
   );
   const row = store.get<TicketRow>(`SELECT ${TICKET} FROM tickets WHERE seq = @seq`, { seq });
   if (row === null) throw new Error(`ticket ${seq} vanished inside its own transaction`);
-  const { id, author: actor } = row;
-  store.note({
-    at_ms: now_ms,
-    ticket_id: id,
-    run_id: null,
-    actor,
-    kind: 'created',
-    because: null,
-    text: row.title,
-  });
+  store.note({ ticket: row.id, kind: 'created', text: row.title }, { actor: row.author, now_ms });
   return toTicket(row);
 }
 
@@ -157,7 +134,7 @@ function edit(store: Store, { ticket: id, version, change }: EditRequest, { acto
       },
     );
     const text = Object.keys(defined(change)).join(', ');
-    store.note({ at_ms: now_ms, ticket_id: id, run_id: null, actor, kind: 'edited', because: null, text });
+    store.note({ ticket: id, kind: 'edited', text }, { actor, now_ms });
   });
 }
 
@@ -239,9 +216,9 @@ function report(store: Store, request: ReportRequest, { now_ms }: At): Cas {
     store.must(HOLD_LIVE, { run });
     honourByReport(store, run, now_ms);
     if (twice) return;
-    store.note({
-      ...{ at_ms: now_ms, ticket_id, run_id: run, actor: `run:${run}` },
-      ...{ kind: 'report', because: to, text },
-    });
+    store.note(
+      { ticket: ticket_id, run, kind: 'report', because: to, text },
+      { actor: `run:${run}`, now_ms },
+    );
   });
 }

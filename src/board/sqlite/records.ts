@@ -36,7 +36,7 @@ export function records(store: Store): Log & Runtimes & Ticks & Deliveries {
       return row === null ? null : toRuntime(row);
     });
   return {
-    log: async (row) => store.write(() => store.note(row)),
+    log: async (row) => store.write(() => store.log(row)),
     // In the order of time: what follows `after`, or, without it, the newest.
     activity: async ({ ticket, after, limit }) =>
       store.read(() => {
@@ -199,21 +199,8 @@ function refreshRow(store: Store, row: Refresh, now_ms: number): number {
        time_ns = coalesce(time_ns, @time_ns), program = coalesce(program, @program), ${TIMES}
      WHERE id = @run AND ended_at_ms IS NULL`,
     {
-      ...times,
-      ...{
-        phase,
-        activity,
-        question,
-        turn,
-        client_session,
-        level,
-        limited_until_ms,
-        not_ready,
-        fresh,
-        cursor,
-        time_ns: row.time_ns ?? null,
-        program: row.program ?? null,
-      },
+      ...{ ...times, phase, activity, question, turn, client_session, level, limited_until_ms, not_ready },
+      ...{ fresh, cursor, time_ns: row.time_ns ?? null, program: row.program ?? null },
     },
   );
 }

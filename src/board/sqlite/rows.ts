@@ -48,6 +48,9 @@ export const HOLD_LIVE =
 /** Holds the board itself, for what no row of a ticket or runtime can keep out: two that would add the same, or close a circle. */
 export const HOLD_BOARD = 'UPDATE board SET id = id';
 
+/** Of a ticket that nothing is to be said of. */
+export const NO_REASON = 'reason = NULL, reason_text = NULL, reason_run = NULL, reason_turn = NULL';
+
 /** States that no tick may move a ticket out of, said in SQL once more: the guard alone would believe a caller. */
 export const UNSETTLED = `status NOT IN ('in_review', 'done', 'cancelled', 'blocked')`;
 
@@ -66,6 +69,11 @@ export function toTicket<R extends FactsRow>(
     depends_on: strings(row.depends_on),
     trusted: row.trusted === 1,
   };
+}
+
+export function ticketOf(store: Store, run: string): string | null {
+  const sql = 'SELECT ticket_id FROM runtime_sessions WHERE id = @run';
+  return store.get<{ ticket_id: string | null }>(sql, { run })?.ticket_id ?? null;
 }
 
 /** Every row that has not ended, in the order of claims. */

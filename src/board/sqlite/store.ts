@@ -1,11 +1,16 @@
 import type Database from 'better-sqlite3';
 import { explained, isTaken } from '../../machine/sqlite/errors.ts';
-import type { ActivityRow, Cas } from '../port/index.ts';
+import type { ActivityRow, By, Cas } from '../port/index.ts';
 
 type Value = string | number | null;
 
 /** Values by parameter name. */
 export type Values = Readonly<Record<string, Value>>;
+
+interface Note extends Pick<ActivityRow, 'kind'>, Partial<Pick<ActivityRow, 'because' | 'text'>> {
+  readonly ticket?: string | null;
+  readonly run?: string | null;
+}
 
 /** Thrown inside a write: rolls it back, and the caller is told `lost`. */
 class Lost extends Error {}
@@ -70,7 +75,12 @@ export class Store {
     return Number(this.#statement(sql).run(values).lastInsertRowid);
   }
 
-  note(row: Omit<ActivityRow, 'id'>): void {
+  /** A line of the log: what somebody has done just now. */
+  note({ ticket = null, run = null, kind, because = null, text = null }: Note, { actor, now_ms }: By): void {
+    this.log({ at_ms: now_ms, ticket_id: ticket, run_id: run, actor, kind, because, text });
+  }
+
+  log(row: Omit<ActivityRow, 'id'>): void {
     this.run(
       `INSERT INTO activity (at_ms, ticket_id, run_id, actor, kind, because, text)
        VALUES (@at_ms, @ticket_id, @run_id, @actor, @kind, @because, @text)`,

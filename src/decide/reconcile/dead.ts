@@ -57,7 +57,7 @@ export const diedAtWork: Decides = (pair, scene) => {
   // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
   if (!sameClaim(seen.row, ticket) || sightingOf(ticket, scene) !== null) return died(pair, scene);
   const loss = lossOf(seen, ticket, scene);
-  const turnEnd = afterHeadlessRun(seen, ticket, scene);
+  const turnEnd = endOfTurn(seen, ticket, scene);
   if (turnEnd !== null) return together(loss, turnEnd);
   const cause = causeOfDeath(seen);
   const unable = isLimited(seen.seen, scene)
@@ -108,26 +108,30 @@ function earlyOf({ row }: ObservedRuntime, ticket: TicketFacts, { world, policy 
   return { early: { ticket: ticket.id, agent, project, started_at_ms } };
 }
 
-/** The end of a headless run is the end of its turn: work that is committed goes to review, or a person is asked; what
- *  is left (null) is a failed attempt. The row ends with the next tick. */
-function afterHeadlessRun(observed: Pair['seen'], ticket: TicketFacts, scene: Scene): Cell | null {
+/** The end of a headless run, or of a program of no known client, is the end of its turn: work that is committed goes to review, or a person
+ *  is asked, and its row ends with that. null = it did not end well: that is a failed attempt. */
+function endOfTurn(observed: Pair['seen'], ticket: TicketFacts, scene: Scene): Cell | null {
   const { row, seen, has_commits } = observed;
-  const { exit_code, exit_signal } = exitOf(observed);
+  const exit = exitOf(observed);
+  const { exit_code, exit_signal } = exit;
   // Where nobody saw the exit, the client's own word that its turn is over stands for it.
-  const well = exit_code === 0 || (exit_code === null && exit_signal === null && seen.activity === 'idle');
-  if (!row.headless || !well) return null;
+  const told = row.headless && exit_code === null && exit_signal === null && seen.activity === 'idle';
+  if (!(exit_code === 0 || told) || !(row.headless || row.kind === 'command')) return null;
   const on_idle = profileOf(row, scene)?.on_idle ?? 'needs_input';
+  const reviewed = on_idle === 'review' || (on_idle !== 'needs_input' && has_commits === true);
+  const because = 'finished_without_report' as const;
   const base = {
-    ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row) },
-    because: 'finished_without_report' as const,
+    ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row), because },
     evidence: { pid: row.pid, exit_code, has_commits },
   };
-  if (on_idle === 'review' || (on_idle !== 'needs_input' && has_commits === true))
-    return { after: moved(ticket, 'in_review'), steps: [{ kind: 'submit', ...base }] };
-  if (on_idle !== 'needs_input') return null;
   const question = 'The agent ended without a report.';
-  return {
-    after: moved(ticket, 'needs_input'),
-    steps: [{ kind: 'ask', question, turn: seen.turn, ...base }],
-  };
+  const cell: Cell = reviewed
+    ? { after: moved(ticket, 'in_review'), steps: [{ kind: 'submit', ...base }] }
+    : {
+        after: moved(ticket, 'needs_input'),
+        steps: [{ kind: 'ask', question, turn: seen.turn, ...base }],
+      };
+  // To ask is a change of the row as well.
+  const asIs = { ...row, version: reviewed ? row.version : row.version + 1 };
+  return together(cell, end(asIs, ticket, 'agent_finished', { end_reason: 'finished', ...exit }));
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Act, Asked, Brain } from './brain.ts';
+import type { Act, Asked, Brain, FailHow } from './brain.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -33,7 +33,7 @@ export async function handleAnthropic(
   const act = await brain.decide(newest);
   if (act.kind === 'fail') {
     failed.add(newest.prompt.trim());
-    return fail(response, act.status, act.reset_s);
+    return fail(response, act);
   }
   return answer(response, asked, [blockOf(act, body)]);
 }
@@ -174,9 +174,21 @@ const ERRORS: Readonly<Record<number, readonly [type: string, message: string]>>
   529: ['overloaded_error', 'Overloaded'],
 };
 
+const HOW: Readonly<Partial<Record<FailHow, readonly [type: string, message: string]>>> = {
+  long: ['invalid_request_error', 'prompt is too long: 210000 tokens > 200000 maximum'],
+  refused: ['invalid_request_error', 'Output blocked by content filtering policy'],
+};
+
 /** With a reset a 429 is the limit of a subscription, as the `unified` headers tell it; without, a short one. */
-function fail(response: ServerResponse, status: number, reset_s: number | null): void {
-  const [type, message] = ERRORS[status] ?? ['api_error', 'Internal server error'];
+function fail(response: ServerResponse, { status, reset_s, how }: Extract<Act, { kind: 'fail' }>): void {
+  if (how === 'drop') return void response.destroy();
+  if (how === 'cut') {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'request-id': 'req_stub' });
+    response.write('event: ping\ndata: {"type":"ping"}\n\n', () => response.destroy());
+    return;
+  }
+  const [type, message] = (how === null ? undefined : HOW[how]) ??
+    ERRORS[status] ?? ['api_error', 'Internal server error'];
   const headers: Record<string, string> = { 'request-id': 'req_stub' };
   if (status === 429 && reset_s === null) headers['retry-after'] = '1';
   if (status === 429 && reset_s !== null) Object.assign(headers, unifiedLimit(reset_s));

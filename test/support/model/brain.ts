@@ -8,7 +8,18 @@ export type Act =
   /** A call of the client's question tool, where it has one. */
   | (Question & { readonly kind: 'ask'; readonly more: readonly Question[] })
   /** An answer of the API that is no answer. `reset_s`: when a limit ends, seconds since the epoch. */
-  | { readonly kind: 'fail'; readonly status: number; readonly reset_s: number | null };
+  | {
+      readonly kind: 'fail';
+      readonly status: number;
+      readonly reset_s: number | null;
+      readonly how: FailHow | null;
+    };
+
+/**
+ * What is wrong, where the status alone leaves that open: the prompt is too `long` or `refused`, the `key` is bad, the quota of the `day` is used
+ * up; or there is no status at all, since the stream is `cut` after its beginning, or the connection dropped before it.
+ */
+export type FailHow = 'long' | 'refused' | 'key' | 'day' | 'cut' | 'drop';
 
 export interface Question {
   readonly question: string;
@@ -32,6 +43,7 @@ export interface Asked {
  *   [[say TEXT]]  [[shell COMMAND]]  [[ask QUESTION | option | option]]
  *                    `&&` between questions of one call; `many:` before one of which several options may be chosen
  *   [[fail STATUS]]  [[fail 429 reset SECONDS]]  [[fail 529 times 2]]   an error, each time or so many times
+ *   [[fail 400 long]]  refused, key, day, cut, drop: see `FailHow`
  *                    `reset +10`: ten seconds after the first such error
  *   [[hold NAME]]   the response is begun and goes on when the test calls `release(NAME)`
  */
@@ -87,13 +99,20 @@ export class Brain {
   }
 
   #fail(asked: Asked, rest: string): Act {
-    const [, status = '500', reset, times] =
-      /^(\d{3})(?:\s+reset\s+(\+?\d+))?(?:\s+times\s+(\d+))?$/.exec(rest) ?? [];
+    const [, status = '500', how, reset, times] =
+      /^(\d{3})(?:\s+(long|refused|key|day|cut|drop))?(?:\s+reset\s+(\+?\d+))?(?:\s+times\s+(\d+))?$/.exec(
+        rest,
+      ) ?? [];
     const key = `${asked.prompt}\n${asked.responses}`;
     const count = (this.#failed.get(key) ?? 0) + 1;
     this.#failed.set(key, count);
     if (times !== undefined && count > Number(times)) return { kind: 'say', text: 'done' };
-    return { kind: 'fail', status: Number(status), reset_s: this.#resetAt(key, reset) };
+    return {
+      kind: 'fail',
+      status: Number(status),
+      reset_s: this.#resetAt(key, reset),
+      how: (how as FailHow | undefined) ?? null,
+    };
   }
 
   #resetAt(key: string, reset: string | undefined): number | null {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Act, Asked, Brain } from './brain.ts';
+import type { Act, Asked, Brain, FailHow } from './brain.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -29,7 +29,7 @@ export async function handleGemini(
   // A held response has begun: its headers are out.
   const begin = setTimeout(() => startStream(response), 100);
   const act = await brain.decide(asked).finally(() => clearTimeout(begin));
-  if (act.kind === 'fail') return fail(response, act.status, act.reset_s, model);
+  if (act.kind === 'fail') return fail(response, act, model);
   const chunks = chunksOf(act).map((parts, at, all) => chunk(parts, model, at === all.length - 1));
   if (!streams) return answer(response, 200, chunk(chunksOf(act).flat(), model, true));
   startStream(response);
@@ -148,24 +148,35 @@ const STATUS: Readonly<Record<number, string>> = {
   503: 'UNAVAILABLE',
 };
 
+const HOW: Readonly<Partial<Record<FailHow, string>>> = {
+  long: 'The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).',
+  refused: 'The prompt was blocked: it violates the policy on prohibited use.',
+  key: 'API key not valid. Please pass a valid API key.',
+};
+
 /** Google's error body; a limit says in RetryInfo when it ends. */
-function fail(response: ServerResponse, code: number, reset_s: number | null, model: string): void {
-  if (response.headersSent) {
-    response.destroy();
+function fail(response: ServerResponse, act: Extract<Act, { kind: 'fail' }>, model: string): void {
+  const { status: code, reset_s, how } = act;
+  if (response.headersSent || how === 'drop') return void response.destroy();
+  if (how === 'cut') {
+    startStream(response);
+    response.write(': cut\r\n\r\n', () => response.destroy());
     return;
   }
   const delay = reset_s === null ? null : Math.max(1, Math.ceil(reset_s - Date.now() / 1000));
+  const limit = `You exceeded your current quota.${delay === null ? '' : `\nPlease retry in ${delay}s.`}`;
   const message =
-    code === 429
-      ? `You exceeded your current quota.${delay === null ? '' : `\nPlease retry in ${delay}s.`}`
-      : `The stub answers ${code}.`;
-  answer(response, code, {
-    error: { code, message, status: STATUS[code] ?? 'UNKNOWN', details: detailsOf(code, delay, model) },
-  });
+    (how === null ? undefined : HOW[how]) ?? (code === 429 ? limit : `The stub answers ${code}.`);
+  const details = detailsOf(act, delay, model);
+  answer(response, code, { error: { code, message, status: STATUS[code] ?? 'UNKNOWN', details } });
 }
 
-function detailsOf(code: number, delay: number | null, model: string): Json[] {
-  if (code === 401)
+function detailsOf(
+  { status: code, how }: Extract<Act, { kind: 'fail' }>,
+  delay: number | null,
+  model: string,
+): Json[] {
+  if (code === 401 || how === 'key')
     return [
       {
         '@type': 'type.googleapis.com/google.rpc.ErrorInfo',
@@ -177,7 +188,7 @@ function detailsOf(code: number, delay: number | null, model: string): Json[] {
   if (code !== 429) return [];
   const violation = {
     quotaMetric: 'generativelanguage.googleapis.com/generate_content_free_tier_requests',
-    quotaId: 'GenerateRequestsPerMinutePerProjectPerModel-FreeTier',
+    quotaId: `GenerateRequestsPer${how === 'day' ? 'Day' : 'Minute'}PerProjectPerModel-FreeTier`,
     quotaDimensions: { location: 'global', model },
     quotaValue: '10',
   };

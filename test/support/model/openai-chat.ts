@@ -1,5 +1,5 @@
 import type http from 'node:http';
-import type { Act, Brain } from './brain.ts';
+import type { Act, Brain, FailHow } from './brain.ts';
 
 /*
  * The chat completions API of OpenAI as its compatible servers speak it: server-sent events with one JSON chunk
@@ -58,7 +58,7 @@ async function held(response: http.ServerResponse, decided: Promise<Act>): Promi
 }
 
 function stream(response: http.ServerResponse, asked: Json, act: Act, tools: ReadonlySet<string>): void {
-  if (act.kind === 'fail') return fail(response, act.status, act.reset_s);
+  if (act.kind === 'fail') return fail(response, act);
   begin(response);
   const chunk = (delta: Json, finish: string | null = null): void =>
     send(response, asked, { choices: [{ index: 0, delta, finish_reason: finish }] });
@@ -96,8 +96,15 @@ function callOf(act: Extract<Act, { kind: 'shell' | 'ask' }>, tools: ReadonlySet
   return { name: tools.has('question') ? 'question' : 'bash', input };
 }
 
-function fail(response: http.ServerResponse, status: number, reset_s: number | null): void {
-  const [type, message] = ERRORS[status] ?? ['server_error', 'The server had an error.'];
+function fail(response: http.ServerResponse, { status, reset_s, how }: Extract<Act, { kind: 'fail' }>): void {
+  if (how === 'drop') return void response.destroy();
+  if (how === 'cut') {
+    begin(response);
+    response.write(': cut\n\n', () => response.destroy());
+    return;
+  }
+  const [type, message] = (how === null ? undefined : HOW[how]) ??
+    ERRORS[status] ?? ['server_error', 'The server had an error.'];
   const after = reset_s === null ? null : Math.max(0, reset_s - Math.floor(Date.now() / 1000));
   const headers = {
     ...(after === null ? {} : { 'retry-after': String(after) }),
@@ -107,7 +114,20 @@ function fail(response: http.ServerResponse, status: number, reset_s: number | n
   json(response, status, { error: { message, type, param: null, code: type } }, headers);
 }
 
+const HOW: Readonly<Partial<Record<FailHow, readonly [string, string]>>> = {
+  long: [
+    'context_length_exceeded',
+    "This model's maximum context length is 128000 tokens. However, your messages resulted in 210000 tokens.",
+  ],
+  refused: [
+    'content_policy_violation',
+    'Your request was rejected as a result of our safety system: it may contain text that is not allowed.',
+  ],
+  day: ['insufficient_quota', 'You exceeded your current quota, please check your plan and billing details.'],
+};
+
 const ERRORS: Readonly<Record<number, readonly [string, string]>> = {
+  403: ['permission_denied', 'You have insufficient permissions for this operation.'],
   401: ['invalid_api_key', 'Incorrect API key provided: sk-test. You can find your API key in your account.'],
   429: [
     'rate_limit_exceeded',

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
 import { asObject, textOf } from '../../../src/machine/files.ts';
-import type { Act, Asked, Brain, Question } from './brain.ts';
+import type { Act, Asked, Brain, FailHow, Question } from './brain.ts';
 
 type Item = Readonly<Record<string, unknown>>;
 
@@ -169,8 +169,29 @@ function event(response: ServerResponse, type: string, data: Item): void {
   response.write(`event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`);
 }
 
+const HOW: Readonly<Partial<Record<FailHow, Item>>> = {
+  long: {
+    message: 'Your input exceeds the context window of this model. Please adjust your input and try again.',
+    ...{ type: 'invalid_request_error', param: 'input', code: 'context_length_exceeded' },
+  },
+  refused: {
+    message: 'Invalid prompt: your prompt was flagged as potentially violating our usage policy.',
+    ...{ type: 'invalid_request_error', param: null, code: 'invalid_prompt' },
+  },
+  day: {
+    message: 'You exceeded your current quota, please check your plan and billing details.',
+    ...{ type: 'insufficient_quota', param: null, code: 'insufficient_quota' },
+  },
+};
+
 /** Errors as the vendor words them. A limit with a reset is one of the plan, without one a limit of the API. */
 function fail(response: ServerResponse, act: Extract<Act, { kind: 'fail' }>): void {
+  if (act.how === 'drop') return void response.destroy();
+  if (act.how === 'cut') {
+    begin(response);
+    response.write(': cut\n\n', () => response.destroy());
+    return;
+  }
   const seconds = act.reset_s === null ? null : Math.max(0, act.reset_s - Math.floor(Date.now() / 1000));
   if (act.status === 429 && act.reset_s !== null && seconds !== null) {
     const headers = {
@@ -191,13 +212,15 @@ function fail(response: ServerResponse, act: Extract<Act, { kind: 'fail' }>): vo
   }
   const errors: Readonly<Record<number, Item>> = {
     401: { message: 'Incorrect API key provided.', type: 'invalid_request_error', code: 'invalid_api_key' },
+    403: { message: 'You have insufficient permissions for this operation.', type: 'invalid_request_error' },
     429: { message: 'Rate limit reached for requests.', type: 'requests', code: 'rate_limit_exceeded' },
   };
-  const error = errors[act.status] ?? {
-    message: 'The server had an error while processing your request.',
-    type: 'server_error',
-    code: null,
-  };
+  const error = (act.how === null ? undefined : HOW[act.how]) ??
+    errors[act.status] ?? {
+      message: 'The server had an error while processing your request.',
+      type: 'server_error',
+      code: null,
+    };
   sendJson(
     response,
     act.status,

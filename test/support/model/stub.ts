@@ -27,6 +27,9 @@ export interface Stub {
   readonly brain: Brain;
   /** What went wrong in the stub itself: nothing, in a good test. */
   readonly errors: string[];
+  /** Nobody listens any more: connections are refused, until `online`. */
+  offline(): Promise<void>;
+  online(): Promise<void>;
   /** The bodies of the requests, as they came. */
   readonly bodies: string[];
   close(): Promise<void>;
@@ -50,17 +53,23 @@ export async function startStub(kind: Exclude<AgentKind, 'command'>): Promise<St
       });
     });
   });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const listen = (at: number) => new Promise<void>((done) => server.listen(at, '127.0.0.1', done));
+  const shut = () => {
+    server.closeAllConnections();
+    return new Promise<void>((done) => server.close(() => done()));
+  };
+  await listen(0);
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}`,
     brain,
     errors,
+    offline: shut,
+    online: () => listen(port),
     bodies,
     async close() {
       brain.close();
-      server.closeAllConnections();
-      await new Promise<void>((done) => server.close(() => done()));
+      await shut();
     },
   };
 }

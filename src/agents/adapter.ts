@@ -2,6 +2,7 @@ import type { Choice, Chosen } from '../model/choice.ts';
 import type { AgentProfile } from '../model/policy.ts';
 import type { Activity } from '../model/runtime.ts';
 import type { Composer, Screen } from '../model/screen.ts';
+import type { Handing, Way } from './handing.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -134,6 +135,8 @@ export interface Adapter {
   launchArgv(profile: AgentProfile, context: AdapterContext): readonly ArgvWord[];
   env(context: AdapterContext): Readonly<Record<string, string>>;
   stageFiles(context: AdapterContext): readonly StagedFile[];
+  /** How a text of a ticket or a person is handed to it so that it is only ever read. */
+  hands(text: string, way: Way): Handing;
   mapEvent(kind: string, payload: Readonly<Record<string, unknown>>): EventMeaning | null;
   /** The second signal; null = the client says nothing (yet). Reads only; never throws. */
   level?(look: AgentLook): Level | null | Promise<Level | null>;

@@ -1,5 +1,6 @@
 import { textOf } from '../machine/files.ts';
 import type { Adapter } from './adapter.ts';
+import { beginsPlainly } from './handing.ts';
 
 /** Any program. It finds its prompt in $MC_PROMPT_FILE and may report through `mc-event KIND`. */
 export const command: Adapter = {
@@ -7,6 +8,8 @@ export const command: Adapter = {
   launchArgv: (profile) => profile.argv,
   env: () => ({}),
   stageFiles: () => [],
+  // Whether it would read a file, nobody knows.
+  hands: (text, way) => (way === 'start' || beginsPlainly(text) ? 'as_is' : 'after_words'),
   mapEvent(kind, payload) {
     const session = textOf(payload, 'session_id');
     const more = session === null ? {} : { session };

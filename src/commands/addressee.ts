@@ -68,14 +68,22 @@ export function said(context: Context, ticket: Ticket, row: Runtime, sent: Deliv
     const { outcome, delivery } = sent;
     out.json({ ticket: ticket.id, run: row.id, delivery, outcome });
   } else if (sent.outcome === 'delivered')
-    out.line(`${ticket.id}: delivered${sent.earlier ? ' before: it was not sent again' : ''}`);
+    out.line(
+      `${ticket.id}: delivered${sent.earlier ? ' before: it was not sent again' : ''}${leftWords(ticket, sent)}`,
+    );
   else if (sent.held)
     out.line(
       `${ticket.id}: indeterminate: pasted, but a dialog opened before Enter, which was not pressed; answer it with mc-pickup attach ${ticket.id}`,
     );
   else
     out.line(
-      `${ticket.id}: indeterminate: pasted, but the agent has not acknowledged it; look with mc-pickup attach ${ticket.id} before you send it again`,
+      `${ticket.id}: indeterminate: pasted, but the agent has not acknowledged it; look with mc-pickup attach ${ticket.id} before you send it again${leftWords(ticket, sent)}`,
     );
   return EXIT.ok;
+}
+
+function leftWords({ id }: Ticket, { left }: { readonly left?: boolean }): string {
+  return left === true
+    ? `; a text stands where it takes one, and had no Enter: the next is refused until it is gone (mc-pickup attach ${id})`
+    : '';
 }

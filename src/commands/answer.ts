@@ -1,6 +1,6 @@
 import { answerChoice, type ChoiceAnswer, openChoice } from '../act/deliver/choice.ts';
 import { answerDialog } from '../act/deliver/dialog.ts';
-import { until } from '../act/deliver/index.ts';
+import { until } from '../act/deliver/until.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
 import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';

@@ -1,4 +1,4 @@
-import { until } from '../act/deliver/index.ts';
+import { until } from '../act/deliver/until.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
 import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board, ReviewRow } from '../board/port/index.ts';

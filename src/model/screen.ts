@@ -3,6 +3,8 @@ export interface Screen {
   readonly rows: readonly string[];
   readonly x: number;
   readonly y: number;
+  /** The program draws the whole screen itself, and says so. */
+  readonly full?: boolean;
 }
 
 /** Where a client takes a text: whether one stands there that had no Enter yet. */

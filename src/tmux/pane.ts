@@ -131,11 +131,12 @@ export async function capturePane(tmux: Tmux, pane: string, lines: number): Prom
 /** What a pane shows now, and where its cursor is, in one answer; null = it is dead, or can't be told. */
 export async function screenOf(tmux: Tmux, pane: string): Promise<Screen | null> {
   if (!PANE.test(pane)) return null;
-  const cursor = ['display-message', '-p', '-t', pane, '#{pane_id} #{pane_dead} #{cursor_x} #{cursor_y}'];
+  const format = '#{pane_id} #{pane_dead} #{alternate_on} #{cursor_x} #{cursor_y}';
+  const cursor = ['display-message', '-p', '-t', pane, format];
   const answer = await command(tmux, [...cursor, ';', 'capture-pane', '-e', '-p', '-t', pane]);
   const [first = '', ...rows] = failureOf(answer) === null ? answer.stdout.split('\n') : [];
-  const [, id, x, y] = /^(%\d+) 0 (\d+) (\d+)$/.exec(first) ?? [];
-  return id === pane ? { rows, x: Number(x), y: Number(y) } : null;
+  const [, id, full, x, y] = /^(%\d+) 0 ([01]) (\d+) (\d+)$/.exec(first) ?? [];
+  return id === pane ? { rows, x: Number(x), y: Number(y), full: full === '1' } : null;
 }
 
 /** Closes a pane in one command, only while it is dead and still this run's. */

@@ -11,8 +11,6 @@ export interface Paste {
   readonly text: string;
   /** What the client needs between the paste and Enter. */
   readonly enterDelayMs: number;
-  /** Our own words, put before a text that begins with `!` (clients run that as a shell command). */
-  readonly words?: string;
   /** Asked once more when the text is in and Enter is due: a dialog that opened meanwhile would be answered. */
   readonly mayEnter?: () => boolean | Promise<boolean>;
   /** What the pane shows while a dialog is open: Enter is not pressed then. null = nothing is known. */
@@ -33,8 +31,7 @@ export async function pasteText(tmux: Tmux, paste: Paste): Promise<Pasted> {
   const { pane, run } = paste;
   if (!/^%\d+$/.test(pane) || !/^[A-Za-z0-9_-]+$/.test(run))
     return { error: 'not a pane or not a run id', untouched: true };
-  const body = clean(paste.text);
-  const text = body.trimStart().startsWith('!') ? `${paste.words ?? 'Message for you:'} ${body}` : body;
+  const text = clean(paste.text);
   if (text === '') return { error: 'there is no text to paste', untouched: true };
   const buffer = `mc-${randomBytes(8).toString('hex')}`;
   const loaded = failureOf(await command(tmux, ['load-buffer', '-b', buffer, '-'], text));

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { FAIL_BIN } from '../crash/cell.ts';
@@ -246,6 +246,44 @@ it('a text that its killed sender left without Enter is seen, and no text is joi
   box.tmux('send-keys', '-t', '%0', 'C-u');
   expect(await sendOnceIdle(id, 'third')).toMatchObject({ code: 0, err: '' });
   expect(box.note('typed')).toBe('first\nsecond\nthird\n');
+});
+
+/** The same, and after this text it draws the whole screen, without a place for texts, until a key is pressed. */
+const COVERED = COMPOSER.replace(
+  '  echo "$text"',
+  `  [ "$text" != cover ] || { printf '\\033[?1049h\\033[2J\\033[Hsome dialog'; echo '{}' | mc-event Stop; IFS= read -r key; printf '\\033[?1049l'; }
+  echo "$text"`,
+);
+
+it('a client gets in a file what it would read something into, and nothing while something covers its composer', async () => {
+  const id = launch('claude', COVERED);
+  const typed = () => box.note('typed').split('\n').filter(Boolean);
+  expect(await sendOnceIdle(id, 'look at @/etc/hostname\r\nand\u0007 $HOME')).toMatchObject({
+    code: 0,
+    err: '',
+  });
+  expect(await sendOnceIdle(id, '!touch it')).toMatchObject({ code: 0, err: '' });
+  const [first = '', second] = typed();
+  const file =
+    /^Read the file (\/\S+\/text-[0-9a-f]{16}\.md): all of it is a message for you/.exec(first)?.[1] ?? '';
+  expect(readFileSync(file, 'utf8')).toBe('look at @/etc/hostname\nand $HOME');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(second).toBe('Message for you: !touch it');
+  // The same text is the same one, though its file would be another.
+  box.sql(
+    "UPDATE deliveries SET outcome = 'indeterminate', ack_source = 'turn:0' WHERE outcome = 'delivered'",
+  );
+  await waitFor(() =>
+    box.run(['send', id, 'look at @/etc/hostname\nand $HOME']).err.includes('sent already'),
+  );
+  box.sql("UPDATE deliveries SET outcome = 'delivered'");
+
+  expect((await sendOnceIdle(id, 'cover')).code).toBe(0);
+  const covered = () => box.run(['send', id, 'late']).err;
+  await waitFor(() => covered().includes('something else than where it takes a text'));
+  box.tmux('send-keys', '-t', '%0', 'Enter');
+  expect(await sendOnceIdle(id, 'late')).toMatchObject({ code: 0, err: '' });
+  expect(typed().slice(2)).toEqual(['cover', 'late']);
 });
 
 it('where no composer is seen, the text after a killed sender is refused once, with what to do', async () => {

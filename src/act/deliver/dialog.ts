@@ -8,8 +8,9 @@ import { whyNotTheClient } from '../../runs/foreground.ts';
 import type { Client } from '../../runs/program.ts';
 import { showsText } from '../../tmux/pane.ts';
 import { pressKeys } from '../../tmux/paste.ts';
-import { type Deliverer, lookNow, until } from './index.ts';
+import { type Deliverer, lookNow } from './index.ts';
 import { hashOf } from './ledger.ts';
+import { until } from './until.ts';
 
 const ACK_MS = 10_000;
 

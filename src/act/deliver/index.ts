@@ -3,21 +3,23 @@
  * never a reason to try another way. A text is in the ledger before it is pasted, and what became of it is looked for
  * (the client's own sign of a new turn); without that sign it is `indeterminate`, and the same text is not sent again.
  */
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Adapter } from '../../agents/index.ts';
-import type { Board, DeliveryRow, Starter } from '../../board/port/index.ts';
-import { monotonicMs } from '../../machine/clock.ts';
+import type { Board, Starter } from '../../board/port/index.ts';
 import type { Places } from '../../machine/paths.ts';
 import type { Because } from '../../model/plan.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
 import { lookAtActivity } from '../../runs/activity.ts';
+import { runDir, writeForAgent } from '../../runs/dirs.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
-import { paneTitle, screenOf, showsText } from '../../tmux/pane.ts';
+import { paneTitle, showsText } from '../../tmux/pane.ts';
 import { pasteText, pressEnter } from '../../tmux/paste.ts';
 import type { Tmux } from '../../tmux/tmux.ts';
+import { composerOf, whyNotEmpty } from './composer.ts';
+import { handed } from './hand.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, sentAfter, settleLast } from './ledger.ts';
+import { until } from './until.ts';
 
 const ENTER_DELAY_MS = 300;
 const ACK_MS = 5000;
@@ -38,6 +40,9 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
     return (await import('./by-server.ts')).deliverByServer(hands.board, hands.starter, one);
   if (pane === null) return { outcome: 'refused', why: 'its pane is not known' };
   if (row.headless) return { outcome: 'refused', why: 'it runs headless, nothing can be typed at it' };
+  const dir = runDir(hands.places.runs, row.mark);
+  const by = handed(adapter, one.text, dir);
+  if ('why' in by) return { outcome: 'refused', why: by.why };
   const other = () => whyNotTheClient(row, ticket.id, one.client);
   const stranger = other();
   if (stranger !== null) return { outcome: 'refused', why: stranger };
@@ -46,20 +51,26 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const busy = whyBusy(before, adapter, ticket, row);
   if (busy !== null) return { outcome: 'busy', why: busy };
 
-  const sha256 = hashOf(one.text);
+  const sha256 = hashOf(by.text);
   const last = await settleLast(hands.board, row, sha256, before.turn);
   if (last !== null && last.outcome !== 'cut') return last;
   const left = await whyNotEmpty(hands, one, pane, last?.last ?? null);
   if (left !== null) return { outcome: 'busy', why: left };
   const reportBefore = await lastReport(hands.board, row);
-  const { id: delivery } = await saveFirst(hands.board, one, sha256, sentAfter(before.turn));
+  const { id: delivery } = await saveFirst(
+    hands.board,
+    { ...one, text: by.text },
+    sha256,
+    sentAfter(before.turn),
+  );
   const shown = adapter.permission?.shows ?? null;
   // Where the transcript itself shows the dialog's words, the screen can't tell, and the events alone do.
   const asks = shown !== null && (await showsText(hands.tmux, pane, shown)) !== true ? shown : null;
   const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting' && other() === null;
   const at = { pane, run: row.mark, unless: asks };
   const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
-  const pasted = await pasteText(hands.tmux, { ...at, text: one.text, enterDelayMs, mayEnter });
+  if (by.file !== null) writeForAgent(dir, by.file, by.text);
+  const pasted = await pasteText(hands.tmux, { ...at, text: by.typed, enterDelayMs, mayEnter });
   if (pasted === 'refused' || (typeof pasted === 'object' && pasted.untouched)) {
     await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     return {
@@ -83,33 +94,12 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const outcome = arrived ? 'delivered' : 'indeterminate';
   const ack = reported ? 'report' : arrived ? 'event' : sentAfter(before.turn);
   await hands.board.setDelivery({ id: delivery, outcome, ack_source: ack });
+  // What is left there would be joined to the next text.
+  const after = await composerOf(hands.tmux, adapter, pane, ['empty', 'covered']);
+  const end = { delivery, turn: before.turn, left: after === 'filled' };
   return arrived
-    ? { outcome: 'delivered', delivery, earlier: false, turn: before.turn }
-    : { outcome: 'indeterminate', delivery, held: pasted === 'held', turn: before.turn };
-}
-
-/**
- * Why a text would be joined to another one; null = it would not, as far as is known. `cut`: an earlier one whose sender was killed, maybe
- * between its paste and its Enter. Where the client does not show it, a person is told of it once, and looks.
- */
-async function whyNotEmpty(
-  { board, tmux }: Deliverer,
-  { adapter, kind }: Delivery,
-  pane: string,
-  cut: DeliveryRow | null,
-): Promise<string | null> {
-  const screen = adapter.composer === undefined ? null : await screenOf(tmux, pane);
-  const composer = screen === null ? null : (adapter.composer?.(screen) ?? null);
-  const mend = 'press Enter there or take it away, then send yours';
-  if (composer === 'filled')
-    return `showing a text that had no Enter, to which yours would be joined: ${mend}`;
-  const open = cut !== null && composer === null;
-  // A nudge is told to nobody.
-  if (cut !== null && !(open && kind === 'nudge'))
-    await board.setDelivery({ id: cut.id, outcome: 'indeterminate', ack_source: cut.ack_source });
-  return open
-    ? `maybe showing a text that had no Enter (its sender was killed), to which yours would be joined: look, ${mend}`
-    : null;
+    ? { outcome: 'delivered', earlier: false, ...end }
+    : { outcome: 'indeterminate', held: pasted === 'held', ...end };
 }
 
 /** The number of the newest line of the log by which this run has reported; 0 = it has not. */
@@ -147,16 +137,6 @@ function asked(ticket: Ticket, row: Runtime, turn: number): boolean {
     ticket.reason_run === row.id &&
     turn <= (ticket.reason_turn ?? 0)
   );
-}
-
-/** Waits for a condition; false = the bound was reached. */
-export async function until(probe: () => Promise<boolean>, bound_ms: number): Promise<boolean> {
-  const end = monotonicMs() + bound_ms;
-  while (!(await probe())) {
-    if (monotonicMs() > end) return false;
-    await pause(50);
-  }
-  return true;
 }
 
 /** Our own fixed words first. The number makes each nudge of a run another text, so that one is not taken for another. */

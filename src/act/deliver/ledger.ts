@@ -20,12 +20,14 @@ export interface Delivery {
 }
 
 export type Delivered =
-  /** `earlier`: this very text had arrived already; nothing was sent. `turn`: the one that the run had begun before it. */
+  /** `earlier`: this very text had arrived already; nothing was sent. `turn`: the one that the run had begun before it. `left`: a text stands where
+   *  the client takes one, which the next would be joined to. */
   | {
       readonly outcome: 'delivered';
       readonly delivery: string;
       readonly earlier: boolean;
       readonly turn: number;
+      readonly left?: boolean;
     }
   /** `held`: pasted, but a dialog opened before Enter, which was not pressed. */
   | {
@@ -33,6 +35,7 @@ export type Delivered =
       readonly delivery: string;
       readonly held: boolean;
       readonly turn: number;
+      readonly left?: boolean;
     }
   | { readonly outcome: 'busy'; readonly why: string }
   /** The same text is on its way already, and nobody knows whether it arrived. */

@@ -4,7 +4,8 @@ import { noteAsked } from '../../runs/asked.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
 import type { Client } from '../../runs/program.ts';
 import { lookAtPrompts, pressToQuit } from '../../tmux/quit.ts';
-import { type Deliverer, lookNow, until } from './index.ts';
+import { type Deliverer, lookNow } from './index.ts';
+import { until } from './until.ts';
 
 /** How long a client may take to end. */
 const GONE_MS = 10_000;

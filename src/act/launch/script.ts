@@ -1,5 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import type { Adapter, ArgvWord } from '../../agents/adapter.ts';
+import { fileWords } from '../../agents/handing.ts';
 import { sessionId } from '../../agents/session.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import { shellQuote } from '../../machine/files.ts';
@@ -12,6 +13,7 @@ import { outputLines } from '../../runs/output.ts';
 import type { RunFile } from '../../runs/run-file.ts';
 import { RESERVE, RESERVED_BYTES } from '../../runs/said.ts';
 import { makeTmuxDir } from '../../tmux/dir.ts';
+import { unnamable } from '../deliver/hand.ts';
 import { scopeLines } from './scope.ts';
 
 /** Above this a prompt goes by a pointer: one argument may hold 128 KiB on Linux. */
@@ -27,7 +29,7 @@ export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_sessi
   readonly start?: string;
   readonly places: Places;
   readonly profile: AgentProfile;
-  readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles'>;
+  readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles' | 'hands'>;
   /** A UUID for clients that take one as their session id; the session itself where one is continued. */
   readonly client_session: string;
   readonly resume: string | null;
@@ -125,13 +127,13 @@ function launchScript(
   const dir = runDir(places.runs, stage.run);
   const asked = shellQuote(askedFile(dir));
   const umask = userUmask();
-  const pointed = Buffer.byteLength(stage.prompt) > MAX_ARGV_PROMPT;
-  const pointer = `Read the file ${promptFile} and do the ticket in it.`;
+  const takes = argv.some((word) => typeof word !== 'string');
+  const pointer = takes ? pointerTo(promptFile, stage) : null;
   const words = argv.map((word) => {
     if (typeof word === 'string') return shellQuote(word);
-    return pointed ? shellQuote(pointer) : '"$mc_prompt"';
+    return pointer === null ? '"$mc_prompt"' : shellQuote(pointer);
   });
-  const takesPrompt = !pointed && argv.some((word) => typeof word !== 'string');
+  const takesPrompt = takes && pointer === null;
   return `${[
     '#!/bin/sh',
     '# Written by mc-pickup for one run. The first pass empties the environment, the second becomes the agent.',
@@ -162,6 +164,15 @@ function launchScript(
     // input for its prompt, and close it, so that descriptor 9 holds the terminal. (A client that replaces its own process may close that one.)
     `exec ${words.join(' ')}${stage.headless ? ' 9<&0 >&8 2>&1 8>&-' : ''}`,
   ].join('\n')}\n`;
+}
+
+/** The words that a client gets in place of a prompt that it would read something into, or that is too long for an argument; null = the prompt itself. */
+function pointerTo(promptFile: string, { prompt, adapter }: StageRun): string | null {
+  const handing = adapter.hands(prompt, 'start');
+  if (handing === 'as_is' && Buffer.byteLength(prompt) <= MAX_ARGV_PROMPT) return null;
+  const words = fileWords(promptFile, 'start');
+  if (adapter.hands(words, 'start') !== 'as_is') throw new Error(unnamable(promptFile));
+  return words;
 }
 
 /** A launcher asks the tick that has started it, and where nobody answers it registers by itself. It opens the pipe both ways first: to open it for

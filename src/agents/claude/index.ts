@@ -3,6 +3,7 @@ import { asObject, shellQuote, textOf } from '../../machine/files.ts';
 import type { AgentProfile } from '../../model/policy.ts';
 import { type Adapter, type AdapterContext, type EventMeaning, PROMPT } from '../adapter.ts';
 import { composerAt } from '../composer.ts';
+import { AT_NAME, handingOf, SLASH_WORD } from '../handing.ts';
 import { sessionId } from '../session.ts';
 import { claudeTrust } from '../trust.ts';
 import { claudeChoice } from './choice.ts';
@@ -71,6 +72,12 @@ const DIALOGS: readonly (readonly [shows: RegExp, fix: string])[] = [
   [/Settings Error/, 'Claude Code reports an error in its settings file: run claude doctor'],
 ];
 
+/**
+ * What it reads something into, wherever it stands: the files, agents and resources behind an @ are sent along with the text, from anywhere on the
+ * machine and without a dialog; a skill is noted; some words change how it works.
+ */
+const MARKS = [AT_NAME, SLASH_WORD, /\bultra[a-z]/i];
+
 type Payload = Readonly<Record<string, unknown>>;
 
 /** Claude Code: its hooks come in by a settings file of the run, the user's own settings stay untouched. */
@@ -93,6 +100,7 @@ export const claude: Adapter = {
       { path: settingsPath(context.runDir), text: `${JSON.stringify(settingsOf(context), null, 2)}\n` },
     ];
   },
+  hands: (text, way) => handingOf(text, way, MARKS),
   mapEvent(kind, payload) {
     const meaning = meaningOf(kind, payload);
     const session = textOf(payload, 'session_id');
@@ -127,9 +135,16 @@ function settingsOf(context: AdapterContext): object {
   const names = context.headless ? HOOKS.filter((name) => !ASKING.includes(name)) : HOOKS;
   return {
     hooks: Object.fromEntries(names.map((name) => [name, hook(name)])),
+    // What is handed over by file can be read in every mode, without a question. Nothing else in the directory of the run can.
+    permissions: { allow: [`Read(/${asPattern(context.runDir)}/*.md)`] },
     // A profile that names this mode has decided already; the dialog's default answer would end the client.
     skipDangerousModePermissionPrompt: true,
   };
+}
+
+/** A path in a rule of permissions, which are patterns like those of `.gitignore`. */
+function asPattern(path: string): string {
+  return path.replace(/[\\*?[\]!#]/g, '\\$&');
 }
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {

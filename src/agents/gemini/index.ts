@@ -3,6 +3,7 @@ import { asObject, textOf } from '../../machine/files.ts';
 import { lookAt } from '../../machine/process.ts';
 import { type Adapter, type AgentLook, type EventMeaning, type Level, PROMPT } from '../adapter.ts';
 import { composerAt } from '../composer.ts';
+import { beginsPlainly } from '../handing.ts';
 import { homeFiles, startScript } from './home.ts';
 import { limitIn, limitOnScreen } from './limit.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './session.ts';
@@ -43,6 +44,7 @@ export const gemini: Adapter = {
     GEMINI_PTY_INFO: 'child_process',
   }),
   stageFiles: (context) => homeFiles(context),
+  hands: (text, way) => (way === 'start' || beginsPlainly(text) ? 'as_is' : 'after_words'),
   mapEvent(kind, payload) {
     const meaning = meaningOf(kind, payload);
     const session = textOf(payload, 'session_id');

@@ -6,6 +6,7 @@ import { bytesOf, lookAtName } from '../../machine/foreign.ts';
 import type { Composer, Screen } from '../../model/screen.ts';
 import { type Adapter, type AgentLook, PROMPT, type Usage } from '../adapter.ts';
 import { composerAt, plain } from '../composer.ts';
+import { beginsPlainly } from '../handing.ts';
 import { sessionId } from '../session.ts';
 import { levelOf } from './level.ts';
 import { meaningOf } from './meaning.ts';
@@ -47,6 +48,7 @@ export const opencode: Adapter = {
     { path: pluginPath(context.runDir), text: PLUGIN },
     { path: join(context.runDir, PASSWORD_FILE), text: `${passwordOf(context.session)}\n` },
   ],
+  hands: (text, way) => (way === 'start' || beginsPlainly(text) ? 'as_is' : 'after_words'),
   mapEvent: meaningOf,
   level: levelOf,
   transcript(look) {

@@ -29,6 +29,8 @@ export const claudeClient: TestClient = {
         CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
         DISABLE_AUTOUPDATER: '1',
         DISABLE_TELEMETRY: '1',
+        // As root it skips permissions only where it is told that nothing can come of it.
+        IS_SANDBOX: '1',
         DISABLE_ERROR_REPORTING: '1',
         CLAUDE_CODE_DISABLE_OFFICIAL_MARKETPLACE_AUTOINSTALL: '1',
         // Ten attempts with growing pauses take three minutes.

@@ -142,7 +142,7 @@ fetch = false
 [agent.real]
 kind = "${kind}"
 argv = ${JSON.stringify(made.argv)}
-${MODES[kind] === undefined ? '' : `permission_mode = "${MODES[kind]}"`}
+${MODES[kind] === undefined || profile.includes('permission_mode') ? '' : `permission_mode = "${MODES[kind]}"`}
 ${profile}
 
 [agent.real.env]

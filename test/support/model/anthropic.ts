@@ -86,15 +86,30 @@ export function answer(response: ServerResponse, asked: Json, blocks: readonly J
  *  Prompts without a response between them come in one message: those before `seen` ones are over (they failed). */
 export function newestPrompt(asked: Json, seen: ReadonlySet<string> = new Set()): Asked {
   let responses = 0;
+  let result: string | undefined;
   for (const message of listOf(asked.messages).map(objectOf).reverse()) {
     if (message.role === 'assistant') responses += 1;
     if (message.role !== 'user') continue;
+    result = resultIn(message.content) ?? result;
     const texts = userTexts(message.content);
     const fresh = texts.filter((text) => !seen.has(text.trim()));
     const prompt = (fresh.length > 0 ? fresh : texts.slice(-1)).join('\n');
-    if (prompt !== '') return { prompt, responses };
+    if (prompt !== '') return { prompt, responses, ...(result === undefined ? {} : { result }) };
   }
   return { prompt: '', responses };
+}
+
+/** What a tool has answered. A file that was read comes with the numbers of its lines. */
+function resultIn(content: unknown): string | undefined {
+  const block = listOf(content)
+    .map(objectOf)
+    .find(({ type }) => type === 'tool_result');
+  if (block === undefined) return undefined;
+  const parts = typeof block.content === 'string' ? [{ text: block.content }] : listOf(block.content);
+  const text = parts.map((part) => String(objectOf(part).text ?? '')).join('');
+  const lines = text.split('\n').map((line) => /^ *\d+(?:\t|→)(.*)$/s.exec(line)?.[1] ?? null);
+  const end = lines.indexOf(null);
+  return end === 0 ? text : lines.slice(0, end < 0 ? undefined : end).join('\n');
 }
 
 function userTexts(content: unknown): string[] {
@@ -145,6 +160,8 @@ function blockOf(act: Exclude<Act, { kind: 'fail' }>, body: string): Json {
         name: 'Bash',
         input: { command: act.command, description: 'Stub command' },
       };
+    case 'read':
+      return { type: 'tool_use', id, name: 'Read', input: { file_path: act.path } };
     case 'ask': {
       const questions = [act, ...act.more].map(({ question, options, many }) => ({
         ...{ question, header: 'Choice', multiSelect: many },

@@ -7,6 +7,8 @@ export type Act =
   | { readonly kind: 'shell'; readonly command: string }
   /** A call of the client's question tool, where it has one. */
   | (Question & { readonly kind: 'ask'; readonly more: readonly Question[] })
+  /** A call of the tool by which the client's model reads files, without asking for more rights than it has. */
+  | { readonly kind: 'read'; readonly path: string }
   /** An answer of the API that is no answer. `reset_s`: when a limit ends, seconds since the epoch. */
   | {
       readonly kind: 'fail';
@@ -34,6 +36,18 @@ export interface Asked {
   readonly prompt: string;
   /** Responses of the model since then: 0 = this is the first. */
   readonly responses: number;
+  /** What the first tool has answered since then, as the model sees it. */
+  readonly result?: string;
+}
+
+/** Our fixed words that name a file in place of a text, and that file. */
+const POINTER =
+  /^Read the file (?:"(\/[^"]+\.md)"|(\/\S+\.md))(?: and do the ticket in it\.|: all of it is a message for you)/;
+
+/** The file that a prompt tells the model to read, if it is nothing but such words. */
+export function pointedAt(prompt: string): string | null {
+  const [, quoted, plain] = POINTER.exec(prompt.trim()) ?? [];
+  return quoted ?? plain ?? null;
 }
 
 /**
@@ -48,8 +62,11 @@ export interface Asked {
  *   [[hold NAME]]   the response is begun and goes on when the test calls `release(NAME)`
  */
 export class Brain {
-  /** Every prompt that was answered, in order; a request that only goes on with a turn adds none. */
+  /** Every prompt that was answered, in order; a request that only goes on with a turn adds none. A text that came by file is here once the model
+   *  has read it, as it was read. */
   readonly prompts: string[] = [];
+  /** The prompts that named a file, as they came. */
+  readonly pointers: string[] = [];
   /** What was answered, in order. */
   readonly acts: Act[] = [];
   readonly #failed = new Map<string, number>();
@@ -68,7 +85,16 @@ export class Brain {
     return act;
   }
 
-  async #decide(asked: Asked): Promise<Act> {
+  async #decide(given: Asked): Promise<Act> {
+    const path = pointedAt(given.prompt);
+    if (path !== null && given.responses === 0) {
+      if (this.pointers.at(-1) !== given.prompt) this.pointers.push(given.prompt);
+      return { kind: 'read', path };
+    }
+    const asked =
+      path === null
+        ? given
+        : { prompt: given.result ?? '(nothing was read)', responses: given.responses - 1 };
     if (asked.responses === 0 && this.prompts.at(-1) !== asked.prompt) this.prompts.push(asked.prompt);
     const told = directives(asked.prompt);
     const [verb = 'say', rest = 'done'] = (told.length > 0 ? told : this.otherwise)[asked.responses] ?? [];

@@ -98,6 +98,8 @@ function chunksOf(act: Exclude<Act, { kind: 'fail' }>): Json[][] {
   switch (act.kind) {
     case 'shell':
       return [[call('run_shell_command', { command: act.command, description: 'A command of the stub' })]];
+    case 'read':
+      return [[call('read_file', { file_path: act.path })]];
     case 'ask':
       return [[call('ask_user', { questions: [question(act.question, act.options)] })]];
     case 'say': {

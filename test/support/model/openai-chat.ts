@@ -88,9 +88,10 @@ export const USAGE = {
   completion_tokens_details: { reasoning_tokens: 0 },
 };
 
-function callOf(act: Extract<Act, { kind: 'shell' | 'ask' }>, tools: ReadonlySet<string>) {
+function callOf(act: Extract<Act, { kind: 'shell' | 'ask' | 'read' }>, tools: ReadonlySet<string>) {
   if (act.kind === 'shell')
     return { name: 'bash', input: { command: act.command, description: 'what the model wants to run' } };
+  if (act.kind === 'read') return { name: 'read', input: { filePath: act.path } };
   const options = act.options.map((label) => ({ label, description: label }));
   const input = { questions: [{ question: act.question, header: 'Question', options }] };
   return { name: tools.has('question') ? 'question' : 'bash', input };

@@ -55,7 +55,15 @@ function askedOf(input: readonly Item[]): Asked {
   const responses = later.filter(
     (item) => item.type === 'function_call' || item.type === 'custom_tool_call' || item.role === 'assistant',
   ).length;
-  return { prompt: at < 0 ? '' : wordsOf(input[at] ?? {}), responses };
+  const output = later.find((item) => /_call_output$/.test(String(item.type)))?.output;
+  const result = output === undefined ? {} : { result: resultOf(output) };
+  return { prompt: at < 0 ? '' : wordsOf(input[at] ?? {}), responses, ...result };
+}
+
+/** What a command has written, without what the client says about it. */
+function resultOf(output: unknown): string {
+  const text = typeof output === 'string' ? output : wordsOf({ content: output });
+  return /(?:^|\n)Output:\n([\s\S]*)$/.exec(text)?.[1] ?? text;
 }
 
 function wordsOf(item: Item): string {
@@ -73,6 +81,8 @@ function itemOf(act: Exclude<Act, { kind: 'fail' }>, sent: Item, input: readonly
           ? {}
           : { sandbox_permissions: 'require_escalated', justification: 'The stub asks' }),
       });
+    case 'read':
+      return call('exec_command', { cmd: `cat ${JSON.stringify(act.path)}`, max_output_tokens: 100_000 });
     case 'ask':
       return offers(sent, 'request_user_input')
         ? call('request_user_input', { questions: [act, ...act.more].map(questionOf) })

@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Adapter } from '../../agents/adapter.ts';
+import { BEFORE, fileWords } from '../../agents/handing.ts';
+import { clean } from '../../model/text.ts';
+
+/** What is typed for a text, and the file of the run that holds it, where it is not the text that is typed. */
+export interface Handed {
+  /** The text itself, as the client's model is to get it. */
+  readonly text: string;
+  readonly typed: string;
+  readonly file: string | null;
+}
+
+/** How a text gets to a client that lives, by what the client would read into it; a reason where it can't. */
+export function handed(
+  adapter: Pick<Adapter, 'hands'>,
+  given: string,
+  runDir: string,
+): Handed | { readonly why: string } {
+  const text = clean(given);
+  if (text.trim() === '') return { why: 'there is no text to paste' };
+  switch (adapter.hands(text, 'typed')) {
+    case 'as_is':
+      return { text, typed: text, file: null };
+    case 'after_words':
+      return { text, typed: `${BEFORE} ${text}`, file: null };
+    case 'by_file': {
+      const file = `text-${randomBytes(8).toString('hex')}.md`;
+      const typed = fileWords(join(runDir, file), 'typed');
+      if (adapter.hands(typed, 'typed') === 'as_is') return { text, typed, file };
+      return { why: unnamable(runDir) };
+    }
+  }
+}
+
+/** Why a client can't be told of a file. */
+export function unnamable(path: string): string {
+  return `its client would read something into the name ${path}: give the state dir another one`;
+}

@@ -77,7 +77,7 @@ const LOOKS =
 const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'foreign places: the modules for them': {
     'machine/foreign.ts':
-      'ftruncateSync mkdirSync openSync opendirSync readdirSync renameSync unlinkSync writeFileSync',
+      'ftruncateSync mkdirSync openSync opendirSync readdirSync renameSync symlinkSync unlinkSync writeFileSync',
     'machine/remove-tree.ts': 'chmodSync openSync renameSync rmdirSync',
   },
   'files right in the state dir, each replaced by a rename': {

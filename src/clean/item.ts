@@ -15,9 +15,11 @@ export function proposed(
   item: Omit<Item, 'bytes' | 'rows'> & Partial<Pick<Item, 'bytes' | 'rows'>>,
   restorable: string,
   act: Proposal['act'],
+  before: Proposal['before'] | null = null,
 ): Found {
   const { bytes = null, rows = null, ...rest } = item;
-  return { ...NOTHING, proposals: [{ item: { ...rest, bytes, rows }, restorable, act }] };
+  const first = before === null ? {} : { before };
+  return { ...NOTHING, proposals: [{ item: { ...rest, bytes, rows }, restorable, act, ...first }] };
 }
 
 /** One thing that was looked at and stays. */

@@ -18,6 +18,7 @@ import {
 } from '../workspace/aside.ts';
 import { hasCommits } from '../workspace/head.ts';
 import { few } from '../workspace/kept.ts';
+import { forgetPlaced, placedIn } from '../workspace/placed.ts';
 import { linkAmong, rootOf } from '../workspace/root.ts';
 import { judgeWorktree, type SafeTree } from '../workspace/safe.ts';
 import { inTheWay, lookAtTree, openTree } from '../workspace/tree.ts';
@@ -25,6 +26,7 @@ import type { Shared } from '../workspace/turn.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays, word } from './item.ts';
 import { spareSlots } from './slots.ts';
+import { tearDown } from './tear-down.ts';
 import { userOf } from './use.ts';
 
 /** Worktrees of tickets that are settled, or merged while they wait for a review. */
@@ -104,6 +106,7 @@ async function one(
     { group: 'worktrees', kind: 'worktree', name: target, ticket: id, because, says, bytes },
     `git worktree add, from refs/mc-pickup/cleaned/${id}/ in ${project.repo}`,
     () => remove(target, id, project, here),
+    project.before_remove === null ? null : () => tearDown({ worktree: target, ticket: id }, project, here),
   );
 }
 
@@ -154,7 +157,7 @@ async function look(
   const key = `${ticket.id}@${ticket.created_at_ms}`;
   const judged = await judgeWorktree({
     ...{ dir, registered: target, project, key },
-    ...{ state: here.places.state, shared },
+    ...{ state: here.places.state, shared, placed: placedIn(here.places.placed, target, dir) },
   });
   if (!judged.ok || isSettled(ticket.status)) return judged;
   // A branch without a commit of its own is in the base too.
@@ -195,6 +198,7 @@ async function remove(target: string, id: string, project: Project, here: Here):
   const decided = decide(aside);
   step('worktree-decided');
   const error = await forget(project.repo, target);
+  if (error === null) forgetPlaced(here.places.placed, target);
   step('worktree-forgotten');
   if (error !== null) return { result: 'failed', error };
   const restore = `git -C ${word(project.repo)} worktree add ${word(target)} ${kept.ref}`;

@@ -1,8 +1,9 @@
 import { knownBoard, withBoard, withReader } from '../board/open.ts';
+import type { ActivityRow } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
-import { type Found, GROUPS, type Group, type Item } from '../model/clean.ts';
+import { type Found, GROUPS, type Group, type Item, type Proposal } from '../model/clean.ts';
 import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { brokenLine } from '../model/policy.ts';
@@ -49,6 +50,7 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
       return EXIT.ok;
     }
     if (found.proposals.length === 0) return told(context, found, []);
+    for (const proposal of found.proposals) await before(proposal);
     const outcomes = await betweenTicks(context, 'cleaning up', async () => {
       const done: Outcome[] = [];
       for (const proposal of found.proposals) {
@@ -62,23 +64,28 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
     // Nobody finds these any more: they are deleted while ticks run again.
     return told(context, found, outcomes.map(finished));
 
+    /** The hooks of projects take their time, which no tick has to wait for. */
+    async function before(proposal: Proposal): Promise<void> {
+      const wrong = (await proposal.before?.()) ?? null;
+      if (wrong === null) return;
+      const { name, ticket } = proposal.item;
+      context.out.warn(`${name}: ${wrong}: it goes none the less`);
+      await log({ ticket_id: ticket, kind: 'warning', because: null, text: wrong });
+    }
+
     /** For `log` and `explain`. What is gone is gone, whether or not the board can say so. */
     async function note(item: Item, restore: string | null): Promise<void> {
-      const actor = actorOf(context);
       const text = restore ?? (item.rows === null ? item.name : `${item.rows} rows of ${item.name}`);
-      const row = {
-        ticket_id: item.ticket,
-        run_id: null,
-        actor,
-        kind: 'cleaned',
-        because: item.because,
-        text,
-      };
-      await board.log({ at_ms: Date.now(), ...row }).catch((error: unknown) => {
+      const row = { ticket_id: item.ticket, kind: 'cleaned', because: item.because, text };
+      await log(row).catch((error: unknown) => {
         context.out.warn(
           `${item.name} was cleaned, and the log of the board does not say so: ${messageOf(error)}`,
         );
       });
+    }
+
+    function log(row: Omit<ActivityRow, 'id' | 'at_ms' | 'run_id' | 'actor'>): Promise<void> {
+      return board.log({ at_ms: Date.now(), run_id: null, actor: actorOf(context), ...row });
     }
   });
 }

@@ -24,7 +24,7 @@ export async function diff(
   if (where === null)
     throw new UserError(EXIT.unavailable, `${ticket.id} never had a branch: no agent has worked on it`);
   const { branchDiff } = await import('../workspace/diff.ts');
-  const looked = await branchDiff({ project, ...where });
+  const looked = await branchDiff({ project, ...where, placed: context.places.placed });
   if (!looked.ok)
     throw new UserError(
       EXIT.unavailable,

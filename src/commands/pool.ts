@@ -32,7 +32,7 @@ export async function pool(context: Context): Promise<ExitCode> {
         root: rootOf(project, places.worktrees),
         env: hookEnvironment(project, policy, places, env),
         logFile: (n) => join(places.state, 'pool', `${project.name}-${n}.log`),
-        processes,
+        ...{ processes, placed: places.placed },
       });
       if (filled.kind === 'made') out.line(`${project.name}: slot ${filled.n} is ready`);
       if (filled.kind === 'failed') {

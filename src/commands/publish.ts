@@ -49,7 +49,8 @@ export async function publish(context: Context, id: string): Promise<ExitCode> {
           EXIT.usage,
           `${ticket.id}: there is nothing to do (a killswitch is on, or its pull request has come to its end)`,
         );
-      const hands = handsOf({ board, host_id, clock: Date.now, policy, env: context.env });
+      const { env, places } = context;
+      const hands = handsOf({ board, host_id, clock: Date.now, policy, env, placed: places.placed });
       const told = await publishOne(step, hands);
       if (told === null)
         throw new UserError(

@@ -107,6 +107,8 @@ const SAID: readonly Table<Said | string>[] = [
       retry_max_seconds: 'largest back-off',
       mass_death:
         'agents of so many tickets that die within a minute of their start, in so many minutes, switch off what they share',
+      port_base:
+        'the agent in slot 0 gets it as `MC_PORT_BASE`, and twenty ports from there are its own; the next slot begins behind them',
       min_free_memory_mb:
         'nothing is launched while less is available, on the machine or in the control group of the agents; 0 = whatever is',
       min_free_disk_mb: {
@@ -207,6 +209,8 @@ const SAID: readonly Table<Said | string>[] = [
         otherwise: "the top level's",
         example: 'claude',
       },
+      copy: '`[".env*"]`: files of the main checkout that a new worktree gets a copy of (up to 1 MiB each, mode 0600); what stands there already stays',
+      link: '`["node_modules"]`: names of the main checkout that it gets a link to: shared by all agents',
       after_create: {
         says: 'hook, run once in a new worktree; its failure fails the launch; a table as here, or the argv alone',
         example: { argv: ['npm', 'ci'], timeout_seconds: 300 },
@@ -214,6 +218,10 @@ const SAID: readonly Table<Said | string>[] = [
       before_run: {
         says: 'the same, run before every agent; its failure is a warning',
         example: ['make', 'setup'],
+      },
+      before_remove: {
+        says: 'the same, run by `clean` before a worktree goes (`MC_TICKET_ID` says whose it was); its failure is told, and it goes none the less',
+        example: ['docker', 'compose', 'down', '--volumes'],
       },
       pool: 'so many worktrees are kept ready for new tickets, with `after_create` run in them; ticks make them after their work',
       pool_max_age_hours: 'one that is older is made ready anew, and not given out before',
@@ -264,7 +272,7 @@ const SAID: readonly Table<Said | string>[] = [
   },
   {
     ...{ name: 'hook', schema: HOOK, header: '{ ... }', sample: null },
-    says: 'What `after_create`, `before_run` and `command` may be',
+    says: 'What `after_create`, `before_run`, `before_remove` and `command` may be',
     keys: {
       argv: 'program and arguments; no shell is involved',
       timeout_seconds: 'after which it is ended, and has failed',

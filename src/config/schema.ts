@@ -66,6 +66,12 @@ const folder = text(
   /(^|\/)(\.{1,2}|\.[gG][iI][tT])(\/|$)|\/\//,
 );
 const words = text('must be a non-empty string', SOME);
+/** Names in the main checkout, in which `*` and `?` stand for what they do in a shell. */
+const beside = text(
+  'must be a path inside the main checkout, such as ".env*" or "packages/*/node_modules": relative, without ".." and "**"',
+  /^[^\x00-\x1f\x7f/\\][^\x00-\x1f\x7f\\]{0,999}$/,
+  /(^|\/)(\.{1,2}|\.[gG][iI][tT])(\/|$)|\/\/|\*\*|\/$/,
+);
 const argv = v.pipe(
   v.array(words, 'must be an array of strings, such as ["make", "setup"]'),
   v.minLength(1, 'must not be empty'),
@@ -102,6 +108,7 @@ export const LIMITS = v.object(
     retry_base_seconds: v.optional(upToADay, DEFAULT_LIMITS.retry_base_seconds),
     retry_max_seconds: v.optional(positive(604_800), DEFAULT_LIMITS.retry_max_seconds),
     mass_death: v.optional(MASS_DEATH, DEFAULT_LIMITS.mass_death),
+    port_base: v.optional(whole(1024, 65_000), DEFAULT_LIMITS.port_base),
     min_free_memory_mb: v.optional(whole(0, 1e9), DEFAULT_LIMITS.min_free_memory_mb),
     min_free_disk_mb: v.optional(whole(0, 1e9)),
     max_memory_pressure: v.optional(percent),
@@ -121,7 +128,7 @@ export const HOOK = v.object(
 );
 
 /** Keys of a project that may be a hook's argv alone. */
-export const HOOKS = ['after_create', 'before_run', 'pool_setup'] as const;
+export const HOOKS = ['after_create', 'before_run', 'before_remove', 'pool_setup'] as const;
 
 export const PROJECT = v.object(
   {
@@ -147,8 +154,11 @@ export const PROJECT = v.object(
     ),
     worktrees: v.optional(path),
     default_agent: v.optional(name),
+    copy: v.optional(v.array(beside, 'must be an array, such as [".env*"]'), []),
+    link: v.optional(v.array(beside, 'must be an array, such as ["node_modules"]'), []),
     after_create: v.optional(HOOK),
     before_run: v.optional(HOOK),
+    before_remove: v.optional(HOOK),
     pool: v.optional(whole(0, 16), 0),
     pool_max_age_hours: v.optional(positive(8760), 24),
     pool_setup: v.optional(HOOK),

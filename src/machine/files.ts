@@ -1,6 +1,6 @@
 import { closeSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uniqueName } from '../model/hash.ts';
-import { openLog, textAt } from './foreign.ts';
+import { lookAtName, openLog, textAt } from './foreign.ts';
 import type { Places } from './paths.ts';
 import { umaskToNote } from './umask.ts';
 
@@ -47,6 +47,11 @@ export function realOf(path: string): string {
   } catch {
     return path;
   }
+}
+
+/** The checkout that the worktrees of a repository are made beside; null = it is bare, or not there. */
+export function mainCheckout(repo: string): string | null {
+  return lookAtName(`${repo}/.git`) === null ? null : realOf(repo);
 }
 
 /** A JSON object from a file, or null when it is missing, unreadable or anything else. */

@@ -28,6 +28,7 @@ import {
   realpathSync,
   renameSync,
   type Stats,
+  symlinkSync,
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -347,6 +348,44 @@ export function writeIn(dir: Dir, name: string, text: string | Uint8Array, mode 
   } catch (error) {
     removeIn(dir, temp);
     throw error;
+  }
+}
+
+/** Makes a private file where nothing stands yet; false = something does, and stays. */
+export function createIn(dir: Dir, name: string, bytes: Uint8Array): boolean {
+  const fd = unlessThere(() => openSync(at(dir, name), 'wx', 0o600));
+  if (fd === null) return false;
+  try {
+    writeFileSync(fd, bytes);
+    return true;
+  } catch (error) {
+    removeIn(dir, name);
+    throw error;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Makes a link where nothing stands yet; false = something does, and stays. */
+export function linkIn(dir: Dir, name: string, target: string): boolean {
+  return unlessThere(() => symlinkSync(target, at(dir, name)) ?? true) !== null;
+}
+
+function unlessThere<T>(make: () => T): T | null {
+  try {
+    return make();
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return null;
+    throw error;
+  }
+}
+
+/** Where a link leads; null = none stands there. */
+export function linkTargetOf(path: string): string | null {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return null;
   }
 }
 

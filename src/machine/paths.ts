@@ -44,6 +44,8 @@ export interface Places {
   readonly retention: string;
   /** How what runs share with others was when they began, and which settings they have left changed. */
   readonly commons: string;
+  /** What worktrees were given of the main checkout. */
+  readonly placed: string;
   /** The umask of the person who set this state dir up. */
   readonly umask: string;
   /** What holds launches on this host. */
@@ -99,6 +101,7 @@ export function placesOf(
     worktrees: `${state}/worktrees`,
     retention: `${state}/retention.json`,
     commons: `${state}/commons`,
+    placed: `${state}/placed`,
     umask: `${state}/umask`,
     holds: `${state}/holds.json`,
   };

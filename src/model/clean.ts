@@ -55,6 +55,8 @@ export interface Proposal {
   readonly item: Item;
   /** How it could be brought back, as far as that can be said beforehand. */
   readonly restorable: string;
+  /** What of the user's own comes first, while ticks still run; what went wrong with it, in words. It keeps nothing from going. */
+  before?(): Promise<string | null>;
   /** Looks again, and only then does it. The caller holds the tick lock. */
   act(): Promise<Acted>;
 }

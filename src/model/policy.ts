@@ -45,6 +45,8 @@ export interface Limits {
   readonly retry_base_seconds: number;
   readonly retry_max_seconds: number;
   readonly mass_death: MassDeath;
+  /** Where the ports begin that are set aside for agents. */
+  readonly port_base: number;
   /** Nothing is launched where less is available; 0 = whatever is. */
   readonly min_free_memory_mb: number;
   /** Nothing is launched where less room is on the disk of the state dir or of the worktrees; null = 500, or a twentieth of a small disk; 0 =
@@ -172,8 +174,12 @@ export interface Project {
   readonly agents_may: readonly AgentsMay[];
   /** null = `<state dir>/worktrees/<project>`. */
   readonly worktrees: string | null;
+  /** Of the main checkout: files that a new worktree gets a copy of, and names that it gets a link to. */
+  readonly copy: readonly string[];
+  readonly link: readonly string[];
   readonly after_create: HookSpec | null;
   readonly before_run: HookSpec | null;
+  readonly before_remove: HookSpec | null;
   /** So many worktrees are kept ready; 0 = none. */
   readonly pool: number;
   readonly pool_max_age_hours: number;
@@ -246,6 +252,7 @@ export const DEFAULT_LIMITS: Limits = {
   retry_base_seconds: 60,
   retry_max_seconds: 1800,
   mass_death: { count: 3, minutes: 10 },
+  port_base: 21_000,
   min_free_memory_mb: 512,
   min_free_disk_mb: null,
   max_memory_pressure: null,

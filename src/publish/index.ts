@@ -39,7 +39,8 @@ export async function plannedPublish(board: Board, o: PublishOptions): Promise<P
 
 /** Brings what is due on its way out: a few tickets, in a bounded time. One ticket's failure never stops the others. */
 export async function publishPass(
-  o: PublishOptions & Pick<PublishHands, 'board' | 'host_id' | 'clock'> & { readonly env: NodeJS.ProcessEnv },
+  o: PublishOptions &
+    Pick<PublishHands, 'board' | 'host_id' | 'clock' | 'placed'> & { readonly env: NodeJS.ProcessEnv },
 ): Promise<Told[]> {
   const begun = monotonicMs();
   const told: Told[] = [];
@@ -59,13 +60,14 @@ export async function publishPass(
 
 /** The hands of a pass over these projects. */
 export function handsOf(
-  o: Pick<PublishHands, 'board' | 'host_id' | 'clock'> & {
+  o: Pick<PublishHands, 'board' | 'host_id' | 'clock' | 'placed'> & {
     readonly policy: Policy;
     readonly env: NodeJS.ProcessEnv;
   },
 ): PublishHands {
-  const { board, host_id, clock, policy } = o;
-  return { board, host_id, clock, limits: policy.limits, forgeOf: (step) => forgeOf(step, o.env, clock) };
+  const { board, host_id, clock, placed, policy } = o;
+  const { limits } = policy;
+  return { board, host_id, clock, placed, limits, forgeOf: (step) => forgeOf(step, o.env, clock) };
 }
 
 async function forgeOf(

@@ -9,6 +9,8 @@ import { retryAfter } from '../model/retry.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import { type BranchDiff, branchDiff, droppedWords, type Looked } from '../workspace/diff.ts';
+import { few } from '../workspace/kept.ts';
+import { committedOf } from '../workspace/placed.ts';
 import { isOurBranch, pushBranch } from '../workspace/push.ts';
 import { headOwner } from '../workspace/remotes.ts';
 import { stashWords } from '../workspace/stashes.ts';
@@ -27,6 +29,8 @@ export interface PublishHands {
   readonly host_id: string;
   readonly limits: Limits;
   readonly clock: () => number;
+  /** Where is noted what worktrees were given of the main checkout. */
+  readonly placed: string;
   readonly forgeOf: (step: PublishStep) => Promise<Forge>;
 }
 
@@ -96,7 +100,9 @@ class Way {
     const branch = run.branch ?? '';
     if (!isOurBranch(branch, ticket.id, { prefix: project.branch_prefix, made: branch }))
       throw new Refused(`"${oneLine(branch, 100)}" is no branch of ${ticket.id}: nothing is pushed`);
-    const looked = await branchDiff({ project, worktree: run.worktree, branch });
+    const looked = await branchDiff({
+      ...{ project, worktree: run.worktree, branch, placed: this.#hands.placed },
+    });
     // What is out already may be merged, and its branch cleared away: then only the forge is asked.
     if (!this.#isOut()) this.#fitToGo(looked);
     if (looked.ok) {
@@ -184,6 +190,7 @@ class Way {
       throw new ForgeError(
         `nobody could check ${branch} out: its submodule ${lacking.path} is at ${lacking.to?.slice(0, 12)}, which is not on the submodule's remote; push it there: git -C ${lacking.inside} push origin ${lacking.to}:refs/heads/${branch}`,
       );
+    await this.#withoutGiven(diff);
     if (this.#row.url === null) await this.#save({ stage: 'pushing', branch });
     const pushed = await pushBranch(project.repo, { remote: spec.remote, branch, head });
     if (!pushed.ok) {
@@ -217,6 +224,16 @@ class Way {
         'warning',
         'uncommitted',
         `stashed by its agent, and not in what was pushed: ${diff.stashed.map(stashWords).join(', ')}`,
+      );
+  }
+
+  /** What was copied from the main checkout may hold secrets, and what is out is out. */
+  async #withoutGiven({ cwd, base, tip }: BranchDiff): Promise<void> {
+    const at = { notes: this.#hands.placed, worktree: this.#run?.worktree ?? '', cwd };
+    const given = await committedOf(at, `${base.sha}..${tip}`);
+    if (given.length > 0)
+      throw new Refused(
+        `its commits have ${few(given)}, which its worktree was given from the main checkout: nothing is pushed until they are out of its history`,
       );
   }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { mainCheckout } from '../machine/files.ts';
 import type { Places } from '../machine/paths.ts';
 import { HANDED_ON, networkOf } from '../model/environment.ts';
 import type { AgentProfile, Policy, Project } from '../model/policy.ts';
@@ -8,9 +9,28 @@ import { runDir } from './dirs.ts';
 /** What an environment variable may be called, so that a shell script can set it. */
 export const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+/** So many ports are set aside for each agent. */
+const PORTS = 20;
+const LAST_PORT = 65_535;
+
+/** What a program needs to know to work beside others like it: where the main checkout is (null = there is none), which number it has among the
+ *  living agents of this host, and the first of the ports that are its own. */
+export function workplaceEnvironment(
+  repo: string,
+  of: { readonly slot: number; readonly port_base: number } | null,
+): Record<string, string> {
+  const main = mainCheckout(repo);
+  const port = of === null ? LAST_PORT : of.port_base + of.slot * PORTS;
+  return {
+    ...(main === null ? {} : { MC_MAIN_CHECKOUT: main }),
+    ...(of === null ? {} : { MC_SLOT: String(of.slot) }),
+    ...(port + PORTS > LAST_PORT ? {} : { MC_PORT_BASE: String(port) }),
+  };
+}
+
 /** What the hooks of a project have where there is neither a run nor a ticket. */
 export function hookEnvironment(
-  project: Pick<Project, 'default_agent'>,
+  project: Pick<Project, 'default_agent' | 'repo'>,
   policy: Pick<Policy, 'agents' | 'default_agent'>,
   places: Places,
   env: NodeJS.ProcessEnv,
@@ -19,7 +39,8 @@ export function hookEnvironment(
   const profile = policy.agents.get(name) ?? { env: {}, pass_env: [] };
   const all = agentEnvironment(profile, places, { run: 'none', ticket: '' }, env);
   const ofRun = /^(MC_(RUN|TICKET|PROMPT)|TMUX_TMPDIR$)/;
-  return Object.fromEntries(Object.entries(all).filter(([key]) => !ofRun.test(key)));
+  const own = Object.entries(all).filter(([key]) => !ofRun.test(key));
+  return { ...Object.fromEntries(own), ...workplaceEnvironment(project.repo, null) };
 }
 
 /** The whole environment of an agent: an allow-list, the profile's own names, and what tells it its run. */

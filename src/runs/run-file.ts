@@ -20,6 +20,8 @@ export interface RunFile {
   /** Where in it the agent was started. */
   readonly start: string;
   readonly branch: string | null;
+  /** The number that it has among the living agents of its host; null in files that tell of none. */
+  readonly slot: number | null;
   /** Tells the ticket from another one of the same number, on another board or on one that was restored; null in files of 0.1. */
   readonly ticket_created_at_ms: number | null;
   /** Nobody can attach to it: its end is the end of its turn. */
@@ -56,6 +58,7 @@ export function readRunFile(runs: string, run: string): RunFile | null {
     worktree,
     start: textOf(file, 'start') ?? worktree,
     branch,
+    slot: numberOf(file, 'slot'),
     ticket_created_at_ms: numberOf(file, 'ticket_created_at_ms'),
     headless: file?.headless === true,
     client_session: sessionId(kind, textOf(file, 'client_session')),

@@ -57,7 +57,10 @@ export async function publishInTurn(
     await withBoard(context, async (board) => {
       const { env, out } = context;
       const switchesNow = () => readSwitches(context.places, env, Date.now());
-      const told = await publishPass({ ...options, switchesNow, board, host_id, clock: Date.now, env });
+      const told = await publishPass({
+        ...{ ...options, switchesNow, board, host_id, clock: Date.now, env },
+        placed: context.places.placed,
+      });
       for (const { ticket, text, failed } of told.filter(({ news }) => news)) {
         if (failed) out.warn(`${ticket}: not published: ${text}`);
         else if (isTerminal(1) && !context.json) out.line(`${ticket}: ${text}`);

@@ -30,6 +30,7 @@ const PLAIN_STATUS = [
 export async function asLeft(
   { worktree, branch, created, tells = [] }: Pick<Ready, 'worktree' | 'branch' | 'created' | 'tells'>,
   base: Asked['base'],
+  placed: ReadonlySet<string> = new Set(),
 ): Promise<AsLeft | null> {
   const own = created ? null : ownGitDir(worktree);
   const operation = own === null ? null : operationIn(own);
@@ -41,7 +42,7 @@ export async function asLeft(
       : [
           await besides(worktree, { own, branch, base }),
           await stashed(worktree, own, branch),
-          await statusOf(worktree, operation),
+          await statusOf(worktree, operation, placed),
         ];
   const says = [...tells, ...looks].filter((one) => one !== '').join('\n\n');
   if (operation === null && onBranch && says === '') return null;
@@ -69,11 +70,19 @@ async function stashed(cwd: string, own: string, branch: string): Promise<string
 }
 
 /** What `git status` says, cut short; '' = there is nothing to tell: all is committed, on a branch. */
-async function statusOf(worktree: string, operation: Operation | null): Promise<string> {
+async function statusOf(
+  worktree: string,
+  operation: Operation | null,
+  placed: ReadonlySet<string>,
+): Promise<string> {
   try {
     const args = ['--untracked-files=normal', '--ignore-submodules=dirty'];
     const quiet = [...(await quietOptions(worktree)), ...ON_DISK, ...PLAIN_STATUS];
-    const said = await git(worktree, [...quiet, 'status', '--long', ...args], { timeout_ms: 20_000 });
+    const but = [...placed].map((path) => `:(top,exclude,literal)${path}`);
+    const where = but.length === 0 ? [] : ['--', ':(top)', ...but];
+    const said = await git(worktree, [...quiet, 'status', '--long', ...args, ...where], {
+      timeout_ms: 20_000,
+    });
     if (!said.ok) return said.error;
     const lines = said.stdout.split('\n');
     if (

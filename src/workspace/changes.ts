@@ -26,12 +26,15 @@ export async function lookForChanges(
     ask,
     main,
     worktrees,
+    placed = new Set(),
     shared,
   }: {
     readonly ask: Ask;
     /** Has the same files that git ignores, if they are only copies. */
     readonly main: string | null;
     readonly worktrees: readonly string[];
+    /** What it was given, and has as it was given. */
+    readonly placed?: ReadonlySet<string>;
     readonly shared: Shared;
   },
 ): Promise<Clean | Stays> {
@@ -47,7 +50,8 @@ export async function lookForChanges(
   const [tip = '', head = ''] = ['oid', 'head'].map(
     (key) => lines.find((one) => one.startsWith(`# branch.${key} `))?.slice(`# branch.${key} `.length) ?? '',
   );
-  const apart = new Set(worktrees.map((name) => `? ${name}/`));
+  const given = [...placed].flatMap((path) => [`? ${path}`, `! ${path}`]);
+  const apart = new Set([...worktrees.map((name) => `? ${name}/`), ...given]);
   const entries = lines.filter((one) => !one.startsWith('#') && !apart.has(one));
   const unsaved = entries.filter((one) => !one.startsWith('!'));
   if (unsaved.length > 0) {
@@ -57,7 +61,7 @@ export async function lookForChanges(
     return no('unsaved', `${files} not committed`);
   }
   const ignored = entries.map((one) => one.slice(2));
-  const precious = wanted(dir, ignored, main);
+  const precious = wanted(dir, ignored, main).filter((path) => !placed.has(path));
   if (precious.length > 0) return no('ignored_files', `ignored by git, and perhaps wanted: ${few(precious)}`);
   const hidden = await hiddenChanges(dir, ask);
   if (hidden !== null) return hidden;

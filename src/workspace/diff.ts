@@ -8,6 +8,7 @@ import { baseRefs, commitOf, git, isShallow } from './git.ts';
 import { START } from './head.ts';
 import { ownGitDir } from './own.ts';
 import { type Change, type Commit, changes, commitsOf, dirt, quietOptions } from './patch.ts';
+import { placedIn } from './placed.ts';
 import { type Stash, stashesOf } from './stashes.ts';
 import { NO_SUBMODULES, type SubmoduleDiff, submoduleChanges } from './submodule-diff.ts';
 import { type Line, workOf } from './work.ts';
@@ -57,6 +58,8 @@ export async function branchDiff(where: {
   readonly project: Pick<Project, 'repo' | 'base' | 'remote'> | null;
   readonly worktree: string | null;
   readonly branch: string | null;
+  /** Where is noted what worktrees were given of the main checkout: as long as it is as it was given, it is no change. */
+  readonly placed?: string;
 }): Promise<Looked> {
   const no = (because: Extract<Looked, { ok: false }>['because'], error: string): Looked => ({
     ok: false,
@@ -115,10 +118,12 @@ export async function branchDiff(where: {
   const below = worktree === null ? NO_SUBMODULES : await submoduleChanges(worktree, quiet, [base.sha, tip]);
   const error = log.error ?? files.error ?? uncommitted.error ?? below.error;
   if (error !== null) return no('git_failed', error);
+  const given = where.placed === undefined || worktree === null ? null : placedIn(where.placed, worktree);
+  const mine = uncommitted.changes.filter(({ path, status }) => status !== '?' || given?.has(path) !== true);
   const diff = {
     ...{ cwd: worktree ?? common, worktree, branch, base: { sha: base.sha, name: base.name }, tip },
     ...{ dropped: base.dropped, merged: base.merged, commits: log.commits, files: files.changes },
-    ...{ uncommitted: [...uncommitted.changes, ...below.uncommitted], submodules: below.submodules },
+    ...{ uncommitted: [...mine, ...below.uncommitted], submodules: below.submodules },
     ...{ elsewhere, stashed, undecided, head, quiet },
   };
   return { ok: true, diff };

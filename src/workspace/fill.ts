@@ -10,6 +10,7 @@ import { hookLeft, type Processes } from './hook-left.ts';
 import { MARKER as HOOK_DONE, hookDone, runHook } from './hooks.ts';
 import { lockText } from './lock.ts';
 import { ownDir, READY, textOf } from './own.ts';
+import { placeFromMain, takeBack } from './placed.ts';
 import { isUntouched, neverGiven, SLOT } from './pool.ts';
 import { giveRights, writeNote } from './rights.ts';
 import { realRoot, rootOf } from './root.ts';
@@ -36,6 +37,8 @@ export interface Filling {
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: (n: number) => string;
   readonly processes: Processes;
+  /** Where is noted what a worktree was given of the main checkout. */
+  readonly placed: string;
 }
 
 export type Filled =
@@ -138,7 +141,11 @@ async function makeReady(
     const logFile = filling.logFile(o.n);
     const start = startIn(slot, project);
     if (start === null) return `there is no folder ${project.path} in ${slot}`;
+    const notes = filling.placed;
+    await placeFromMain({ project, worktree: slot, notes, created: true });
     const ran = await runHook({ spec, worktree: slot, start, logFile, env: filling.env, processes });
+    // Whoever gets it is given them as they are then.
+    takeBack(notes, slot);
     if (!ran.ok) return `its hook: ${ran.error ?? 'failed'} (output in ${logFile})`;
   }
   writeNote(join(own, MADE), '');

@@ -51,6 +51,8 @@ export interface Asked {
   readonly state?: string;
   /** Commits that are kept, beside the base's and the remotes'. */
   readonly also?: readonly string[];
+  /** What it was given of the main checkout, and has as it was given. */
+  readonly placed?: ReadonlySet<string>;
   /** What several worktrees of one repository ask alike. */
   readonly shared?: Shared;
 }
@@ -90,7 +92,8 @@ async function judge(asked: Asked): Promise<Judged> {
   if (tree.mounts.length > 0) return no('mount', why);
   const nested = nestedIn(dir, { own: realOf(own), common }, tree.repositories);
   const worktrees = nested.flatMap(({ name, isWorktree }) => (isWorktree ? [name] : []));
-  const changes = await lookForChanges(dir, { ask, main: project.repo, worktrees, shared });
+  const placed = asked.placed ?? new Set();
+  const changes = await lookForChanges(dir, { ask, main: project.repo, worktrees, placed, shared });
   if ('ok' in changes) return changes;
   if (!/^[0-9a-f]{40,64}$/.test(changes.tip)) return no('git_failed', 'it has no commit yet');
   const { tip, branch } = changes;

@@ -46,7 +46,14 @@ try {
   const times: { [way: string]: number[] } = { without: [], with: [] };
   for (let n = 0; n < 5; n++) {
     times.without?.push(await prepared(`MC-${2 * n + 1}`, 0));
-    await fillSlot({ project: project(1), root, env: process.env, logFile: () => logFile, processes });
+    await fillSlot({
+      project: project(1),
+      root,
+      env: process.env,
+      logFile: () => logFile,
+      processes,
+      placed: dir,
+    });
     times.with?.push(await prepared(`MC-${2 * n + 2}`, 1));
   }
   for (const [way, all] of Object.entries(times))

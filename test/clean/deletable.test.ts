@@ -146,7 +146,16 @@ it('a slot of the pool goes whole as well: one that is made anew, and one that t
   const processes = { me, lookAt, startedWith, notes: join(world.state, 'hooks') };
   const logFile = () => join(world.state, 'pool', 'log');
   for (const n of [1, 2])
-    expect(await fillSlot({ project, root: world.root, env: process.env, processes, logFile })).toEqual({
+    expect(
+      await fillSlot({
+        project,
+        root: world.root,
+        env: process.env,
+        processes,
+        logFile,
+        placed: world.state,
+      }),
+    ).toEqual({
       ...{ kind: 'made', n },
     });
   rmSync(join(world.root, '.pool-1.json'));

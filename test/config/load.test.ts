@@ -50,6 +50,7 @@ test('a small configuration with its defaults', () => {
     worktrees: null,
     default_agent: null,
     ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
+    ...{ copy: [], link: [], before_remove: null },
     review: null,
     after_create: { argv: ['make'], timeout_seconds: 300 },
     before_run: { argv: ['x'], timeout_seconds: 1 },

@@ -106,6 +106,10 @@ test.each([
   ['a way out of GitHub', '[project.p]\nrepo = "/r"\nreview = {repo = "a/.."}\n'],
   ['an unknown key of a review', '[project.p]\nrepo = "/r"\nreview = {pus = true}\n'],
   ['a review that is none', '[project.p]\nrepo = "/r"\nreview = true\n'],
+  ['a copy from above', '[project.p]\nrepo = "/r"\ncopy = ["../.env"]\n'],
+  ['a link to an absolute path', '[project.p]\nrepo = "/r"\nlink = ["/etc"]\n'],
+  ['a copy of all below', '[project.p]\nrepo = "/r"\ncopy = ["**/.env"]\n'],
+  ['a copy out of .git', '[project.p]\nrepo = "/r"\ncopy = [".git/config"]\n'],
   ['an empty hook', '[project.p]\nrepo = "/r"\nafter_create = []\n'],
 ])('a mistake is refused by both: %s', (_, text) => {
   expect(complaints(text)).not.toEqual([]);
@@ -183,6 +187,7 @@ const BOARD = {
 const PROJECT = {
   ...{ repo: ['/r', '~/r'], base: ['main', 'v1.2/x#3'], remote: ['origin'], fetch: [true, false] },
   ...{ base_max_age_days: [0.5, 14], worktrees: ['~/w', '/w'], after_create: HOOKS, before_run: HOOKS },
+  ...{ copy: [[], ['.env*', 'a/?/b']], link: [['node_modules']], before_remove: HOOKS },
   ...{ pool: [0, 3, 16], pool_max_age_hours: [0.5, 24], pool_setup: HOOKS },
 };
 const AGENT = {

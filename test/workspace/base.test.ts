@@ -119,7 +119,13 @@ it('a worktree that is kept ready in a bare clone is of today as well', async ()
   const tip = newer();
   const pool = { pool: 1 };
   const filled = await fillSlot({
-    ...{ project: project(repo, pool), root: rootOf(repo), env: {}, logFile: (n) => join(dir, `${n}.log`) },
+    ...{
+      project: project(repo, pool),
+      root: rootOf(repo),
+      env: {},
+      placed: dir,
+      logFile: (n) => join(dir, `${n}.log`),
+    },
     processes: { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') },
   });
   expect(filled).toEqual({ kind: 'made', n: 1 });

@@ -92,7 +92,14 @@ it('worktrees that are made ready have their hook run there, and are of no use t
   const hook = { argv: ['/bin/sh', '-c', 'pwd >&2'], timeout_seconds: 20 };
   const project = aProject({ name: 'p', repo, path: 'packages/lib', pool: 1, pool_setup: hook });
   const logFile = () => join(dir, 'logs', 'slot.log');
-  const at = { project, root: root(), env: { PATH: process.env.PATH }, logFile, processes: here(dir) };
+  const at = {
+    project,
+    root: root(),
+    env: { PATH: process.env.PATH },
+    logFile,
+    processes: here(dir),
+    placed: dir,
+  };
   mkdirSync(join(dir, 'logs'));
   expect(await fillSlot(at)).toMatchObject({ kind: 'made' });
   expect(execFileSync('cat', [logFile()], { encoding: 'utf8' })).toBe(`${root()}/.pool-1/packages/lib\n`);

@@ -81,6 +81,7 @@ it('a new worktree, one of before, and a slot that was taken are locked for thei
     root: rootOf(a),
     env: process.env,
     logFile: () => join(dir, 'log'),
+    placed: dir,
     processes,
   });
   expect(filled).toMatchObject({ kind: 'made' });

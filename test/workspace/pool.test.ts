@@ -45,6 +45,7 @@ const fill = (more: object = {}) =>
     root,
     env: process.env,
     logFile: (n) => join(dir, `slot-${n}.log`),
+    placed: join(dir, 'placed'),
     processes: { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') },
   });
 const take = async (id = 'MC-1', more: object = {}) => {

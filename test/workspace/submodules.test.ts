@@ -135,7 +135,13 @@ describe('a worktree that is kept ready', () => {
   it('has them, and where it is given to a ticket they know their new place', async () => {
     const more = { pool: 1, submodules: 'recursive' };
     const filled = await fillSlot({
-      ...{ project: project(more), root: root(), env: {}, logFile: (n) => join(dir, `${n}.log`) },
+      ...{
+        project: project(more),
+        root: root(),
+        env: {},
+        placed: dir,
+        logFile: (n) => join(dir, `${n}.log`),
+      },
       processes: { me: lookAtSelf('h'), lookAt, startedWith, notes: join(dir, 'hooks') },
     });
     expect(filled).toEqual({ kind: 'made', n: 1 });

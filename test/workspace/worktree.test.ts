@@ -42,7 +42,7 @@ const project = (more: object = {}) => ({
   agents_may: [],
   worktrees: null,
   after_create: null,
-  before_run: null,
+  ...{ copy: [], link: [], before_run: null, before_remove: null },
   ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
   default_agent: null,
   review: null,

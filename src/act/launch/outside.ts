@@ -11,6 +11,7 @@ import { lastLook } from './look.ts';
 import { prepare } from './prepare.ts';
 import { probe } from './probe.ts';
 import { Registrar } from './registrar.ts';
+import { slotGiver } from './slots.ts';
 import { startByServer, startHere } from './start.ts';
 import { noSpace, unlaunchable } from './unlaunchable.ts';
 import { waitUntilRegistered } from './wait.ts';
@@ -27,6 +28,7 @@ export function launchOutside(here: Here): LaunchOutside {
   const registrar = new Registrar(places, board, clock);
   const claimed = new Map<string, number>();
   const asked = new Map<string, Shared>();
+  const slot = slotGiver(here);
   const ready = once((agent: string) => unlaunchable(agent, here));
   const tried = once(async (name: string): Promise<Tried | Refused> => {
     const project = here.policy.projects.get(name);
@@ -44,7 +46,7 @@ export function launchOutside(here: Here): LaunchOutside {
       // Every run is staged with it, and it takes long to load: that is done while git makes the first worktree.
       if (claimed.size === 0) setImmediate(() => process.getBuiltinModule('node:crypto'));
       claimed.set(one.run, monotonicMs());
-      const proof = { placed, trial: ({ name }: Project) => tried(name), asked };
+      const proof = { placed, trial: ({ name }: Project) => tried(name), asked, slot };
       return prepare(one, here, starter ? null : registrar.pipe(one.run), proof);
     },
     neighbours: lastLook(here, (run) => claimed.get(run)),

@@ -11,7 +11,7 @@ import { type Fault, projectScope } from '../../model/hold.ts';
 import type { HookSpec } from '../../model/policy.ts';
 import { type AsLeft, renderPrompt } from '../../model/prompt.ts';
 import { ownDir } from '../../runs/dirs.ts';
-import { agentEnvironment } from '../../runs/environment.ts';
+import { agentEnvironment, workplaceEnvironment } from '../../runs/environment.ts';
 import { ensureTools, programWord } from '../../runs/tools.ts';
 import type { Processes } from '../../workspace/hook-left.ts';
 import type { Ready } from '../../workspace/prepared.ts';
@@ -27,13 +27,13 @@ export async function prepare(
   claimed: Claimed,
   hands: Here,
   pipe: string | null,
-  project: Proof,
+  proof: Proof,
 ): Promise<PreparedLaunch> {
   failpoint('prepare-before');
-  const made = await workspaceFor(claimed, hands, project);
+  const made = await workspaceFor(claimed, hands, proof);
   if ('because' in made) return made;
   try {
-    return await stage(claimed, made, hands, pipe);
+    return await stage(claimed, made, hands, pipe, proof);
   } catch (error) {
     const fault = faultOfHost(error);
     if (fault === null) throw error;
@@ -46,6 +46,7 @@ async function stage(
   made: Ready,
   hands: Here,
   pipe: string | null,
+  { slot: giveSlot }: Proof,
 ): Promise<PreparedLaunch> {
   const { run, ticket, project, profile } = claimed;
   const { places, node, bin } = hands;
@@ -58,7 +59,11 @@ async function stage(
   };
   const left = await workspace.hookLeft(made.worktree, processes).catch(String);
   if (left !== null) return failed(left, 'environment');
-  const { worktree, branch } = made;
+  const { worktree, branch, created } = made;
+  const notes = places.placed;
+  const { warnings, exposed } = await workspace.placeFromMain({ project, worktree, notes, created });
+  for (const says of warnings) await warn(claimed, says, hands);
+  failpoint('prepare-placed');
   const folder = workspace.startIn(worktree, project);
   const start = folder ?? worktree;
   if (folder === null)
@@ -67,14 +72,22 @@ async function stage(
       `there is no folder ${project.path} in ${worktree}: its agent starts at the top`,
       hands,
     );
-  const env = agentEnvironment(profile, places, { run, ticket: ticket.id }, hands.env);
+  const slot = await giveSlot();
+  const env = {
+    ...agentEnvironment(profile, places, { run, ticket: ticket.id }, hands.env),
+    ...workplaceEnvironment(project.repo, { slot, port_base: hands.policy.limits.port_base }),
+  };
   const previous = await lastAttempt(ticket, run, hands);
   const resume =
     previous === null ? null : sessionToContinue(previous, { ...claimed, start }, adapter, env, hands);
   const client_session = resume ?? randomUUID();
   failpoint('prepare-previous-read');
   const words = (await hands.board.words(ticket.id)).filter(({ honoured_by }) => honoured_by === null);
-  const found = await workspace.asLeft(made, project);
+  const found = await workspace.asLeft(
+    withGiven(made, exposed),
+    project,
+    workspace.placedIn(notes, worktree),
+  );
   if (found !== null && found.operation !== null)
     await warn(claimed, `a ${found.operation} is in progress in ${worktree}: its agent is told`, hands);
   const prompt = promptOf(
@@ -96,7 +109,7 @@ async function stage(
   const { id, owner, claim_epoch, created_at_ms: ticket_created_at_ms } = ticket;
   const staged = stageRun({
     ...{ run, ticket: id, owner, claim_epoch, ticket_created_at_ms, project: project.name },
-    ...{ profile, adapter, worktree, start, branch, headless: profile.mode === 'headless' },
+    ...{ profile, adapter, worktree, start, branch, headless: profile.mode === 'headless', slot },
     ...{ client_session, resume, pipe, prompt, env, places, node, bin },
   });
   failpoint('prepare-run-written');
@@ -134,6 +147,13 @@ function promptOf(
     program: programWord(places),
     fence: randomHex(8),
   });
+}
+
+/** What its agent must not commit, though git would let it. */
+function withGiven(made: Ready, exposed: readonly string[]): Ready {
+  if (exposed.length === 0) return made;
+  const says = `These were copied or linked from the main checkout, are no part of the work, and must not be committed: ${exposed.join(', ')}`;
+  return { ...made, tells: [...(made.tells ?? []), says] };
 }
 
 /** Runs the hooks of the project that come before the agent. Returns why nothing may be launched; null = nothing. */

@@ -56,11 +56,13 @@ async function createdIn(
   { places, policy, env }: Here,
 ): Promise<string | null> {
   if (project.after_create === null) return null;
-  const { runHook, startIn } = await import('../../workspace/index.ts');
+  const { placeFromMain, runHook, startIn, takeBack } = await import('../../workspace/index.ts');
   const processes = { me: lookAtSelf(hostId(places.state) ?? ''), lookAt, startedWith, notes: places.hooks };
   const logFile = join(places.state, 'trial', `${project.name}.log`);
   const hookEnv = hookEnvironment(project, policy, places, env);
   const start = startIn(worktree, project) ?? worktree;
+  const notes = places.placed;
+  await placeFromMain({ project, worktree, notes, created: true });
   const ran = await runHook({
     spec: project.after_create,
     worktree,
@@ -69,6 +71,7 @@ async function createdIn(
     env: hookEnv,
     processes,
   });
+  takeBack(notes, worktree);
   return ran.ok ? null : `hook after_create: ${ran.error ?? 'failed'} (output in ${logFile})`;
 }
 

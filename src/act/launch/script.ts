@@ -24,7 +24,9 @@ export const QUICK_START = '--no-rehash-snapshot';
 /** Variables that say where a client keeps its things. */
 const PLACES_OF_CLIENTS = /^(HOME|XDG_[A-Z]+_(HOME|DIR)|[A-Z_]+_(HOME|DIR))$/;
 
-export interface StageRun extends Omit<RunFile, 'agent' | 'kind' | 'client_session' | 'config' | 'start'> {
+export interface StageRun
+  extends Omit<RunFile, 'agent' | 'kind' | 'client_session' | 'config' | 'start' | 'slot'> {
+  readonly slot?: number;
   /** Where in the worktree the agent starts, if not at its top. */
   readonly start?: string;
   readonly places: Places;
@@ -76,7 +78,7 @@ export function stageRun(stage: StageRun): StagedRun {
   makeRunDirs(dir);
   makeTmuxDir(dir);
   failpoint('prepare-run-dir-made');
-  const { run, ticket, owner, project, claim_epoch, worktree, branch, ticket_created_at_ms } = stage;
+  const { run, ticket, owner, project, claim_epoch, worktree, branch, slot, ticket_created_at_ms } = stage;
   const record: RunFile = {
     run,
     ticket,
@@ -88,6 +90,7 @@ export function stageRun(stage: StageRun): StagedRun {
     worktree,
     start: stage.start ?? worktree,
     branch,
+    slot: slot ?? null,
     ticket_created_at_ms,
     headless: stage.headless,
     client_session: stage.client_session,

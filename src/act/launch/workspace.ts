@@ -25,6 +25,8 @@ export interface Proof {
   /** Tries one on a scratch name, once a tick. */
   readonly trial: (project: Project) => Promise<Tried | Refused>;
   readonly asked: Map<string, Shared>;
+  /** A number for one more agent. */
+  readonly slot: () => Promise<number>;
 }
 
 export type NotPrepared = Extract<PreparedLaunch, { ok: false }>;

@@ -80,7 +80,7 @@ it('each npm script that the documents name is run in CI', () => {
         expect(ci).toMatch(
           // By its name, or what it runs behind the build.
           new RegExp(
-            `^ *(MC_AGENTS=\\S+ )?(stage )?(npm (run --silent )?${name}\\b|${programOf(scripts[name] ?? '')})`,
+            `^ *(MC_AGENTS\\w*=\\S+ )*(stage )?(npm (run --silent )?${name}\\b|${programOf(scripts[name] ?? '')})`,
             'm',
           ),
         );

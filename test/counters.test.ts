@@ -137,13 +137,16 @@ describe('what the board is asked in one tick', () => {
   it('with ten agents: no statement more, and the same for a hundred times the history', async () => {
     wait(10);
     expect(box.run(['dispatch'])).toMatchObject({ code: 0, err: '' });
-    // The first look after an agent's exec notes its program, and one after some seconds that its events rest.
+    // A look a minute after an agent has registered notes its program, and one after some seconds that its events rest.
     const noted = () => box.sql('SELECT program, events_cursor FROM runtime_sessions ORDER BY id');
     const quietWork = async (): Promise<Work> => {
       const before = noted();
       const work = await workOf();
       return JSON.stringify(noted()) === JSON.stringify(before) ? work : quietWork();
     };
+    const registered = 'SELECT id FROM runtime_sessions WHERE ended_at_ms IS NULL AND registered_at_ms > 0';
+    await waitFor(async () => (await tick()) === 0 && box.sql(registered).length === 10);
+    box.sql('UPDATE runtime_sessions SET registered_at_ms = registered_at_ms - 60000');
     await waitFor(async () => (await tick()) === 0 && noted().every(({ program }) => program !== null));
     const work = await quietWork();
     expect(work.prepared).toBeLessThanOrEqual(13);

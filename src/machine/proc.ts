@@ -43,6 +43,8 @@ export interface Stat {
   readonly tty: number;
   /** The process group in the foreground of that terminal. */
   readonly tpgid: number;
+  /** It goes on with the program of its parent: it has executed none since it was forked. */
+  readonly forked: boolean;
   readonly threads: number;
   /** Its start time, in ticks of the kernel's clock. */
   readonly start: string;
@@ -55,7 +57,8 @@ export function parseStat(text: string): Stat | null {
   const found = end < 0 ? null : STAT.exec(text.slice(end + 1));
   if (found === null) return null;
   // By their numbers: to walk through an array makes an object for each step, and there may be hundreds of processes.
-  const { 1: state = '', 2: ppid, 3: pgrp, 4: session, 5: tty, 6: tpgid, 7: threads, 8: start = '' } = found;
+  const { 1: state = '', 2: ppid, 3: pgrp, 4: session, 5: tty, 6: tpgid } = found;
+  const { 7: flags, 8: threads, 9: start = '' } = found;
   return {
     state,
     ppid: Number(ppid),
@@ -63,19 +66,30 @@ export function parseStat(text: string): Stat | null {
     session: Number(session),
     tty: Number(tty),
     tpgid: Number(tpgid),
+    forked: (Number(flags) & FORKNOEXEC) !== 0,
     threads: Number(threads),
     start,
   };
 }
 
-/** Behind the name: state, parent, group, session, terminal, its foreground group; field 20 of all: threads; field 22: start. */
-const STAT = /^ ([A-Za-z]) (\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+)(?: -?\d+){11} (-?\d+) -?\d+ (\d+)(?: |\n|$)/;
+/** Behind the name: state, parent, group, session, terminal, its foreground group, flags; field 20 of all: threads; field 22: start. */
+const STAT =
+  /^ ([A-Za-z]) (\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+) (-?\d+)(?: -?\d+){10} (-?\d+) -?\d+ (\d+)(?: |\n|$)/;
+/** Of the kernel's flags (`PF_FORKNOEXEC`). */
+const FORKNOEXEC = 0x40;
+const TICKS_PER_S = 100;
 
 /** Where a process or a thread (`PID/task/TID`) stands. Throws what /proc answers, and where the answer is malformed. */
 export function statOf(process: number | string, proc: Proc = PROC): Stat {
   const stat = parseStat(readFileSync(`${proc.root}/${process}/stat`, 'utf8'));
   if (stat === null) throw new Error('malformed stat');
   return stat;
+}
+
+/** For how long a process with this start time has been there; null = it can't be told. */
+export function ageOf(start: string, proc: Proc = PROC): number | null {
+  const up_s = Number.parseFloat(procText('uptime', proc) ?? '');
+  return Number.isFinite(up_s) ? Math.max(0, Math.round((up_s - Number(start) / TICKS_PER_S) * 1000)) : null;
 }
 
 /** Whether that state is the end of a process, or of a thread. */

@@ -87,7 +87,9 @@ export type IdentityReason =
   /** The recorded process is dead, and the client lives on in another one of its run. */
   | 'client_lives_on'
   /** The same, and the client works in the run's worktree in a process that no mark says to be of the run. */
-  | 'client_unmarked';
+  | 'client_unmarked'
+  /** The same, and what may be the client was forked a moment ago: a tool of a client that was killed looks like it until it is executed. */
+  | 'just_forked';
 
 /** Judges a recorded process. The order is that of "Who lives" in docs/how-it-works.md, and is itself a promise. */
 export function judge(recorded: ProcessIdentity, me: ObserverIdentity, look: ProcessLook): Judgement {

@@ -70,7 +70,7 @@ export interface Runtime {
   /** Continuation prompts that ticks have sent, and the turn after which the last one was. */
   readonly nudges: number;
   readonly nudged_turn: number | null;
-  /** Which program its process became, as `runtime/program.ts` writes it; null = no look has told yet, undefined = this board
+  /** Which program its process became, as `runs/program.ts` writes it; null = no look has told yet, undefined = this board
    *  keeps no such thing. */
   readonly program?: string | null | undefined;
 }

@@ -1,4 +1,5 @@
 import {
+  ageOf,
   allPids,
   isEnd,
   lacksProc,
@@ -19,8 +20,6 @@ export interface Leftover extends LeftoverFacts {
   /** Its start time, as the kernel counts it: with the pid it is this very process. */
   readonly start: string;
 }
-
-const TICKS_PER_S = 100;
 
 /** What runs of this state dir that have ended left behind, the oldest first. `ended`: the row of that run, where the board knows it
  *  and it has ended. Not what this very process was started by. Linux only. */
@@ -96,11 +95,6 @@ function described({ pid, start }: Standing, run: string, row: Runtime, proc: Pr
     age_ms: ageOf(start, proc),
     rss_bytes: memoryOf(pid, proc),
   };
-}
-
-function ageOf(start: string, proc: Proc): number | null {
-  const up_s = Number.parseFloat(lineOf('uptime', proc) ?? '');
-  return Number.isFinite(up_s) ? Math.max(0, Math.round((up_s - Number(start) / TICKS_PER_S) * 1000)) : null;
 }
 
 function memoryOf(pid: number, proc: Proc): number | null {

@@ -25,7 +25,7 @@ export interface Program {
 
 /** What is known of the client of a run. */
 export interface Client {
-  /** What the first look after its exec has found; null = there was none. */
+  /** What the first look a minute after its registration has found; null = there was none. */
   readonly recorded: Program | null;
   readonly kind: AgentKind | '';
   /** Of its profile. */

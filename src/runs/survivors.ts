@@ -1,4 +1,14 @@
-import { argvOf, isEnd, isHidden, isTerminal, PROC, type Proc, procLink, shownAt } from '../machine/proc.ts';
+import {
+  ageOf,
+  argvOf,
+  isEnd,
+  isHidden,
+  isTerminal,
+  PROC,
+  type Proc,
+  procLink,
+  shownAt,
+} from '../machine/proc.ts';
 import { type Standing, standingOf } from '../machine/process.ts';
 import type { Judgement, ObserverIdentity, ProcessIdentity } from '../model/identity.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -56,6 +66,7 @@ function survivorOf(
   const { members, unreadable } = membersOf({ mark: row.mark, session }, all);
   const found: Standing[] = [];
   let unknown = unreadable.length > 0;
+  let forked = false;
   for (const one of members) {
     if (one.pid === row.pid && one.start === row.pid_start) continue;
     const program = lookAtProgram(one.pid, proc);
@@ -67,7 +78,9 @@ function survivorOf(
     else {
       const whose = whoseProgram(program, client);
       const leads = (whose === 'wrapped' && isInFront(one, proc)) || isTold(one, row, proc);
-      if (whose === 'own' || (leads && !isTool(program))) found.push(one);
+      if (whose !== 'own' && (!leads || isTool(program))) continue;
+      if (isJustForked(now, proc)) forked = true;
+      else found.push(one);
     }
   }
   const first = found.sort((a, b) => rank(a, row, proc) - rank(b, row, proc) || since(a) - since(b))[0];
@@ -76,9 +89,18 @@ function survivorOf(
     const survivor = { ...{ host_id, boot_id, pid_ns, time_ns }, pid: first.pid, pid_start: first.start };
     return { judgement: { verdict: 'alive', because: 'client_lives_on' }, survivor };
   }
+  if (forked) return { judgement: { verdict: 'unknown', because: 'just_forked' }, survivor: null };
   if (unmarked.some((one) => isUnmarked(one, row, client, proc)))
     return { judgement: { verdict: 'unknown', because: 'client_unmarked' }, survivor: null };
   return unknown ? { judgement: { verdict: 'unknown', because: 'proc_unreadable' }, survivor: null } : none;
+}
+
+/** So long at most a process is between its fork and the program that it is to execute. */
+const FORK_MS = 2000;
+
+/** It may be about to become another program, and shows that of its parent until then. */
+function isJustForked({ forked, start }: Standing, proc: Proc): boolean {
+  return forked && (ageOf(start, proc) ?? 0) < FORK_MS;
 }
 
 /** What works in the worktree comes first, and then what was started first. */

@@ -48,12 +48,17 @@ function recorded(id: string): { exe: string; script: string | null } | null {
   return row?.program == null ? null : (JSON.parse(row.program) as { exe: string; script: string | null });
 }
 
+/** Its wrapper, if it has one, has become the client by now. */
+const longAgo = () => rig.box.sql('UPDATE runtime_sessions SET registered_at_ms = registered_at_ms - 60000');
+
 describe('the program of a client', () => {
-  it('is recorded by the first tick after its exec, and never again', async () => {
+  it('is recorded by the first tick that comes a minute after its exec, and never again', async () => {
     const id = rig.add('hold');
     rig.tick();
     await rig.holding(id);
-    expect(recorded(id)).toBeNull();
+    rig.tick();
+    expect(recorded(id), 'it may be a wrapper yet').toBeNull();
+    longAgo();
     rig.tick();
     const first = recorded(id);
     expect(first?.exe).toBe(readlinkSync(`/proc/${rig.run(id).pid}/exe`));
@@ -97,6 +102,7 @@ describe('nothing is typed at', () => {
     rig.tick();
     await noted('asked');
     if (looked) {
+      longAgo();
       rig.tick();
       expect(recorded(id)).not.toBeNull();
     }
@@ -107,14 +113,19 @@ describe('nothing is typed at', () => {
   const exeOf = (pid: number) => readlinkSync(`/proc/${pid}/exe`);
 
   it.each([
-    ['recorded by a tick', true],
-    ['seen by no tick', false],
-  ])('a shell that the agent (%s) has become', async (_, looked) => {
+    ['recorded by a tick', true, false],
+    ['seen by no tick', false, false],
+    ['seen by a tick as that', false, true],
+  ])('a shell that the agent (%s) has become', async (_, looked, seen) => {
     const id = profile(ASKING('exec bash --norc'));
     const pid = await asking(id, looked);
     expect(await until(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('bash\0--norc'))).toBe(
       true,
     );
+    if (seen) {
+      longAgo();
+      rig.tick();
+    }
     await refused(id, /is "bash" now/);
   });
 
@@ -187,6 +198,19 @@ describe('a text reaches', () => {
     await reaches(profile(wrapper(reader())));
   });
 
+  it('a client that took the place of its wrapper after a tick had looked', async () => {
+    const id = profile(`#!/bin/sh\n${NOTES}; echo $$ >$n/began\n${HOLD('go')}\nexec $(cat $n/next)\n`);
+    rig.tick();
+    await noted('began');
+    rig.tick();
+    writeFileSync(join(rig.box.state, 'notes', 'next'), reader());
+    rig.box.signal('go');
+    await reaches(id);
+    longAgo();
+    rig.tick();
+    expect(recorded(id)?.script).toBe(reader());
+  });
+
   it('a client that has put its next version beside itself, and goes on in that', async () => {
     const version = (name: string): string => {
       const dir = join(rig.box.dir, `tool-${name}`);
@@ -199,6 +223,7 @@ describe('a text reaches', () => {
     const id = profile('', 'command', () => [old, before]);
     rig.tick();
     await noted('began');
+    longAgo();
     rig.tick();
     expect(recorded(id)?.exe).toBe(old);
     writeFileSync(join(rig.box.state, 'notes', 'next'), `${next} ${reader()}`);
@@ -224,13 +249,20 @@ describe('a client that outlives its wrapper', () => {
   async function followed(id: string, seen: boolean): Promise<void> {
     rig.tick();
     await noted('clients');
-    if (seen) rig.tick();
+    if (seen) {
+      longAgo();
+      rig.tick();
+    }
     const before = rig.run(id);
     const [client = 0] = clients();
     expect(client).not.toBe(before.pid);
     if (state(before.pid) !== null) end(before.pid);
     await rig.gone(before.pid);
-    const tick = rig.tick();
+    let tick = rig.tick();
+    await until(() => {
+      if (tick.reconcile.length === 0) tick = rig.tick(); // forked a moment ago
+      return tick.reconcile.length > 0;
+    });
     expect(tick.reconcile).toMatchObject([
       { kind: 'follow', ticket: id, because: 'client_lives_on', result: 'adopted', after: 'in_progress' },
     ]);
@@ -322,6 +354,7 @@ setInterval(() => {}, 1000);
     );
     rig.tick();
     await noted('tools');
+    longAgo();
     rig.tick();
     const { pid } = rig.run(id);
     await rig.kill(pid);

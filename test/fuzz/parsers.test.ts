@@ -88,7 +88,7 @@ describe('text for people', () => {
 describe('what the system tells', () => {
   it('/proc/PID/stat is read right whatever the name of the process is, or not at all', () => {
     check(text, (name) => {
-      const between = Array.from({ length: 11 }, () => '0');
+      const between = ['64', ...Array.from({ length: 10 }, () => '0')];
       const rest = ['S', '7', '8', '9', '10', '-1', ...between, '3', '0', '4711', '0'].join(' ');
       const stat = {
         state: 'S',
@@ -97,6 +97,7 @@ describe('what the system tells', () => {
         session: 9,
         tty: 10,
         tpgid: -1,
+        forked: true,
         threads: 3,
         start: '4711',
       };

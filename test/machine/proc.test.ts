@@ -14,7 +14,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
 test('stat with an evil name, a reused pid, a reboot', () => {
   const stat = (start: string) => `7 (a) Z 1 (\n) S 5 ${'0 '.repeat(17)}${start} 0`;
-  const rest = { pgrp: 0, session: 0, tty: 0, tpgid: 0, threads: 0 };
+  const rest = { pgrp: 0, session: 0, tty: 0, tpgid: 0, forked: false, threads: 0 };
   expect(parseStat(stat('42'))).toEqual({ state: 'S', ppid: 5, start: '42', ...rest });
   expect(parseStat('7 (a')).toBeNull();
   mkdirSync(join(dir, 'sys/kernel/random'), { recursive: true });

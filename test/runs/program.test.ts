@@ -51,6 +51,7 @@ interface Shown {
   readonly tpgid?: number;
   readonly state?: string;
   readonly start?: number;
+  readonly flags?: number;
   readonly stdin?: string;
   readonly stdout?: string;
 }
@@ -65,11 +66,20 @@ function process_(pid: number, one: Shown): number {
   symlinkSync(one.stdin ?? '/dev/null', join(at, 'fd', '0'));
   symlinkSync(one.stdout ?? '/dev/null', join(at, 'fd', '1'));
   writeFileSync(join(at, 'cmdline'), one.argv.map((word) => `${word}\0`).join(''));
-  const { state = 'S', ppid = 1, pgrp = pid, session = pid, tty = 0, tpgid = -1, start = 800 } = one;
-  const between = Array.from({ length: 13 }, () => 0).join(' ');
+  const {
+    state = 'S',
+    ppid = 1,
+    pgrp = pid,
+    session = pid,
+    tty = 0,
+    tpgid = -1,
+    start = 800,
+    flags = 0,
+  } = one;
+  const between = Array.from({ length: 12 }, () => 0).join(' ');
   writeFileSync(
     join(at, 'stat'),
-    `${pid} (a ) b) ${state} ${ppid} ${pgrp} ${session} ${tty} ${tpgid} ${between} ${start} 1\n`,
+    `${pid} (a ) b) ${state} ${ppid} ${pgrp} ${session} ${tty} ${tpgid} ${flags} ${between} ${start} 1\n`,
   );
   if (one.run === null) mkdirSync(join(at, 'environ'));
   else
@@ -267,6 +277,19 @@ describe('a client whose recorded process is dead', () => {
     });
     process_(603, { ...mine(), start: 950, cwd: '/wt/sub' });
     expect(survived().survivor?.pid).toBe(603);
+  });
+
+  it('is nothing that was forked a moment ago, which may be about to become a tool: that is not known', () => {
+    const forked = { ...mine(), flags: 0x40_0040 };
+    const up = (s: number) => writeFileSync(join(dir, 'proc', 'uptime'), `${s} 1.00\n`);
+    process_(601, forked);
+    up(9.5);
+    expect(survived()).toEqual({ judgement: { verdict: 'unknown', because: 'just_forked' }, survivor: null });
+    process_(602, { ...mine(), start: 900 });
+    expect(survived().survivor?.pid).toBe(602);
+    process_(602, { ...forked, exe: file('bin/server'), start: 900 });
+    up(10.5);
+    expect(survived().survivor?.pid).toBe(601);
   });
 
   it('is known by the session of its run where its environment is empty', () => {

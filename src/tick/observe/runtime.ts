@@ -39,7 +39,7 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
   const seen = looked instanceof Promise ? await looked : looked;
   const isDead = mine && judgement?.verdict === 'dead';
   const quiet = isDead || (mine && seen.activity === 'idle');
-  const told = programOf(row, recorded, mine);
+  const told = programOf(row, recorded, mine, eyes.now_ms);
   const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
   return {
     row,
@@ -86,19 +86,23 @@ function livesOn(
   );
 }
 
-/** Which program the process has become: looked at until it is told once, which is the first time after its exec. Only Linux
- *  tells. */
+/** A wrapper has become its client by then, where it does: it may read its settings, or look for a newer client. */
+const WRAPS_MS = 60_000;
+
+/** Which program the process has become: looked at until it is told once, and not before a wrapper is through. A shell that reads commands is
+ *  never told: the agent may have become one by then. Only Linux tells. */
 function programOf(
   row: Runtime,
   judgement: Judgement | null,
   mine: boolean,
+  now_ms: number,
 ): string | null | Promise<string | null> {
-  const { pid, program: known } = row;
+  const { pid, program: known, registered_at_ms } = row;
   if (known !== null || !mine || pid === null || judgement?.verdict !== 'alive') return null;
-  if (process.platform !== 'linux') return null;
-  return import('../../runs/program.ts').then(({ lookAtProgram, programText }) => {
+  if (process.platform !== 'linux' || now_ms < (registered_at_ms ?? 0) + WRAPS_MS) return null;
+  return import('../../runs/program.ts').then(({ lookAtProgram, programText, readsCommands }) => {
     const program = lookAtProgram(pid);
-    return program === null ? null : programText(program);
+    return program === null || readsCommands(program) ? null : programText(program);
   });
 }
 

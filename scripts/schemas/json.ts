@@ -466,6 +466,19 @@ export const PRINTED: readonly Printed[] = [
     }),
   },
   {
+    name: 'ticket-merge',
+    commands: ['ticket merge'],
+    schema: object('what the base has now', {
+      ticket: ticketId,
+      status: text('of the ticket now'),
+      into: text('the base'),
+      how: oneOf(['fast_forward', 'merge_commit', 'already'], 'already = it had all before'),
+      head: text('the commit that the base is at'),
+      checkout: orNull(text('the checkout of the base, which has followed; null = there is none')),
+      pushed: yes('the base was pushed'),
+    }),
+  },
+  {
     name: 'ticket-show',
     commands: ['ticket show'],
     schema: object('one ticket, whole', {

@@ -27,6 +27,7 @@ export const FOR_AGENTS: Readonly<Record<string, ForAgents>> = {
   'ticket approve': 'no',
   'ticket rework': 'no',
   'ticket publish': 'no',
+  'ticket merge': 'no',
   'ticket comment': 'own',
   'ticket import': 'no',
   'ticket export': 'reads',

@@ -29,6 +29,7 @@ const OF_WHAT_IS_MADE: ReadonlySet<string> = new Set([
   ...['killswitch on', 'killswitch off', 'killswitch status', 'clean', 'page', 'metrics', 'agents', 'pool'],
   ...['agents ready', 'backup', 'send', 'answer', 'attach', 'stop', 'diff', 'transcript'],
   ...['ticket edit', 'ticket move', 'ticket approve', 'ticket rework', 'ticket publish', 'ticket comment'],
+  'ticket merge',
   'ticket export',
 ]);
 

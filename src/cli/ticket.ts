@@ -100,6 +100,18 @@ export function defineTicket(program: Command, run: Run): void {
   );
   withExamples(
     ticket
+      .command('merge')
+      .description(
+        'take the work of a ticket into the base of its repository, here; from review it is done then',
+      )
+      .argument('<ticket>')
+      .option('--no-ff', 'by a merge commit, also where a fast-forward would do')
+      .option('--push', 'and push the base, where the project pushes')
+      .action((id, o) => run(async (c) => (await import('../commands/merge.ts')).merge(c, id, o))),
+    ['mc-pickup ticket merge MC-4', 'never with conflicts, never into a checkout with changes'],
+  );
+  withExamples(
+    ticket
       .command('publish')
       .description('push what is in review, and see to its pull request, now; a tick does it by itself')
       .argument('<ticket>')

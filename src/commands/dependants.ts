@@ -87,6 +87,11 @@ function named({ id, status }: Ticket): string {
   return BEGUN.includes(status) ? `${id} (${status})` : id;
 }
 
+/** The open tickets that depend on one. */
+export async function dependantsOf(board: Board, id: string): Promise<Ticket[]> {
+  return waitFor(id, await board.tickets({ status: [...WAITING, ...BEGUN], limit: MOST }));
+}
+
 function waitFor(id: string, open: readonly Ticket[]): Ticket[] {
   return open.filter(({ depends_on }) => depends_on.includes(id));
 }

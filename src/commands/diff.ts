@@ -70,8 +70,8 @@ export async function diff(
   return EXIT.ok;
 }
 
-/** The newest run that got as far as a branch or a worktree. */
-async function placeOf(
+/** Where the work of a ticket is; null = nobody has worked on it. */
+export async function placeOf(
   board: Board,
   { id }: Ticket,
 ): Promise<{ readonly branch: string | null; readonly worktree: string | null } | null> {

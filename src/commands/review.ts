@@ -10,6 +10,7 @@ import type { Ticket } from '../model/ticket.ts';
 import { ticketLine } from '../report/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, RuntimeBusyError, verdictOf } from './addressee.ts';
+import { unmergedLines } from './merge.ts';
 import { won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
@@ -38,6 +39,7 @@ export async function approve(
     if (context.json || now === null) return EXIT.ok;
     if (row?.url != null && row.stage === 'open')
       context.out.line(`its pull request is still open, merging it is yours: ${row.url}`);
+    else for (const line of await unmergedLines(context, board, ticket)) context.out.line(line);
     return EXIT.ok;
   });
 }

@@ -50,7 +50,7 @@ export async function asLeft(
 }
 
 /** What git is in the middle of there. */
-function operationIn(own: string): Operation | null {
+export function operationIn(own: string): Operation | null {
   const there = (name: string): boolean => isPlainFile(join(own, name)) || isPlainDir(join(own, name));
   return IN_PROGRESS.find(([, name]) => there(name))?.[0] ?? null;
 }

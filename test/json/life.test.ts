@@ -165,6 +165,7 @@ describe('what is printed with --json is what its schema says', () => {
     await json(['ticket', 'rework', reviews, '--message', 'Once more.']);
     await json(['ticket', 'approve', asks, '--message', 'Fine.']);
     await json(['diff', asks]);
+    await json(['ticket', 'merge', asks]);
     await json(['transcript', dies]);
     await json(['page', '--out', join(rig.box.dir, 'page.html')]);
     await json(['clean']);

@@ -12,7 +12,7 @@ import { textOfFile, writeAtomic } from '../machine/files.ts';
 import { ensureHost } from '../machine/host.ts';
 import type { Places } from '../machine/paths.ts';
 import { makeStateDir, refuseOpenToOthers, stateFault } from '../machine/state.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError, usageError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import type { Board, Starter, Upkeep } from './port/index.ts';
 import { openBoardReadOnly, openBoard as openFile } from './sqlite/index.ts';
@@ -83,8 +83,7 @@ export async function boardIn(
     const had = addressIn(places.elsewhere);
     if (had === null) return fileBoard(places);
     // An empty file in its place would know none of the agents that work.
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `the board of this state dir is on ${had}, and ${places.config} that names it ${missing ? 'is missing' : error}`,
     );
   }
@@ -119,7 +118,7 @@ export function fileBoard(places: Places): KnownBoard {
         return openBoardReadOnly(path);
       } catch (error) {
         const fault = stateFault(places.state);
-        throw fault === null ? error : new UserError(EXIT.config, fault);
+        throw fault === null ? error : configError(fault);
       }
     },
   };
@@ -198,7 +197,7 @@ export async function withReader<T>(at: Whereabouts, work: Work<T>): Promise<T> 
 /** The same for a person: a name that was mistyped would else show an empty board, as if all work were lost. */
 export async function withMade<T>(at: Whereabouts, work: Work<T>): Promise<T> {
   const fault = await unmade(at);
-  if (fault !== null) throw new UserError(EXIT.config, fault);
+  if (fault !== null) throw configError(fault);
   return withReader(at, work);
 }
 
@@ -226,5 +225,5 @@ export async function ticketOrFail(
 ): Promise<Ticket> {
   const ticket = await board.ticket(id.toUpperCase());
   if (ticket !== null) return ticket;
-  throw new UserError(EXIT.usage, `no ticket "${id}" on the board ${name}; see mc-pickup ticket list`);
+  throw usageError(`no ticket "${id}" on the board ${name}; see mc-pickup ticket list`);
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { type ExitCode, usageError } from '../model/errors.ts';
 
 /** What a command does once its line is understood. */
 export type Work = (context: Context) => Promise<ExitCode>;
@@ -32,12 +32,12 @@ export function examplesOf(command: Command): readonly Example[] {
 }
 
 export function count(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new UserError(EXIT.usage, `"${text}" is not a whole number`);
+  if (!/^\d{1,9}$/.test(text)) throw usageError(`"${text}" is not a whole number`);
   return Number(text);
 }
 
 export function priority(text: string): number {
-  if (!/^[0-4]$/.test(text)) throw new UserError(EXIT.usage, `priority "${text}" is not 0, 1, 2, 3 or 4`);
+  if (!/^[0-4]$/.test(text)) throw usageError(`priority "${text}" is not 0, 1, 2, 3 or 4`);
   return Number(text);
 }
 

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { type Context, makeContext } from '../context.ts';
 import { PERSON } from '../machine/caller.ts';
 import { placesOf } from '../machine/paths.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { explainError } from '../report/errors.ts';
 import { calmStdout, complain, isUnwritten } from '../report/out.ts';
@@ -67,7 +67,7 @@ export async function cli(argv: readonly string[], env: NodeJS.ProcessEnv): Prom
 async function mustBeMade(context: Context, name: string): Promise<void> {
   if (name.startsWith('killswitch ') && context.env.MC_PICKUP_KILLSWITCH) return;
   const fault = await (await import('../board/open.ts')).unmade(context);
-  if (fault !== null) throw new UserError(EXIT.config, fault);
+  if (fault !== null) throw configError(fault);
 }
 
 /** What `help ticket add` asks for: commander's own `help` takes the first word alone. */

@@ -8,7 +8,7 @@ import type { OpenedBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { busyError, EXIT, type ExitCode, UserError, unavailableError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type Client, clientOf } from '../runs/program.ts';
@@ -57,12 +57,11 @@ export function said(context: Context, ticket: Ticket, row: Runtime, sent: Deliv
     case 'busy':
       throw new RuntimeBusyError(ticket.id, row, sent.why);
     case 'open':
-      throw new UserError(
-        EXIT.busy,
+      throw busyError(
         `${sent.why}; nothing was sent: look with mc-pickup attach ${ticket.id}, or send it in other words`,
       );
     case 'refused':
-      throw new UserError(EXIT.unavailable, `nothing was sent to ${ticket.id}: ${sent.why}`);
+      throw unavailableError(`nothing was sent to ${ticket.id}: ${sent.why}`);
   }
   if (json) {
     const { outcome, delivery } = sent;

@@ -4,15 +4,14 @@ import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { dayOf } from '../model/day.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 
 /** The profiles: which program each starts, whether it is ready, limited, and what it has used today. */
 export async function agents(context: Context): Promise<ExitCode> {
   const { policy } = loadPolicy(context.places.config, context.env);
-  if (policy.broken.length > 0)
-    throw new UserError(EXIT.config, `no profile can be shown: ${brokenLine(policy)}`);
+  if (policy.broken.length > 0) throw configError(`no profile can be shown: ${brokenLine(policy)}`);
   return withReader(context, async (board) => {
     const known = new Map((await board.accounts()).map((one) => [one.name, one]));
     const today = await board.usage({ since_day: dayOf(Date.now()) });
@@ -55,10 +54,7 @@ export async function agents(context: Context): Promise<ExitCode> {
 export async function agentReady(context: Context, name: string): Promise<ExitCode> {
   const { policy } = loadPolicy(context.places.config, context.env);
   if (policy.agents.size > 0 && !policy.agents.has(name))
-    throw new UserError(
-      EXIT.usage,
-      `no agent profile "${name}"; known: ${[...policy.agents.keys()].join(', ')}`,
-    );
+    throw usageError(`no agent profile "${name}"; known: ${[...policy.agents.keys()].join(', ')}`);
   return withBoard(context, async (board) => {
     const won = await board.setReady(
       { name, fix: null, stamp: null },

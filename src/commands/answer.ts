@@ -6,7 +6,7 @@ import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { actorOf, type Context } from '../context.ts';
 import { choiceText, chosenIn } from '../model/choice.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { busyError, EXIT, type ExitCode, UserError, unavailableError, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
@@ -30,10 +30,9 @@ export async function answer(
   o: Options,
 ): Promise<ExitCode> {
   const permission = o.allow === true || o.deny === true;
-  if (o.allow === true && o.deny === true)
-    throw new UserError(EXIT.usage, 'give --allow or --deny, not both');
+  if (o.allow === true && o.deny === true) throw usageError('give --allow or --deny, not both');
   if (permission && words.length > 0)
-    throw new UserError(EXIT.usage, 'a permission is answered by --allow or --deny alone, without a text');
+    throw usageError('a permission is answered by --allow or --deny alone, without a text');
   const actor = actorOf(context);
   const text = permission ? '' : textFrom(words);
   return withBoard(context, (board, opened) =>
@@ -43,12 +42,12 @@ export async function answer(
       const verdict = row === null ? 'dead' : verdictOf(row, context);
       if (permission) {
         if (row === null || verdict !== 'alive')
-          throw new UserError(EXIT.unavailable, `${ticket.id} has no living agent: no dialog is open`);
+          throw unavailableError(`${ticket.id} has no living agent: no dialog is open`);
         return permit(context, board, ticket, row, o.allow === true);
       }
       if (verdict === 'dead') return keep(context, board, ticket, text, actor);
       if (row === null || verdict !== 'alive')
-        throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
+        throw unavailableError(`the agent of ${ticket.id} is ${verdict}; nothing was sent`);
       return tell(context, opened, ticket, row, text, actor);
     }),
   );
@@ -63,7 +62,7 @@ async function keep(
   actor: string,
 ): Promise<ExitCode> {
   if (SETTLED.has(ticket.status) && ticket.status !== 'blocked')
-    throw new UserError(EXIT.usage, `${ticket.id} is ${ticket.status}: there is nothing to answer`);
+    throw usageError(`${ticket.id} is ${ticket.status}: there is nothing to answer`);
   await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
   return handToNext(context, board, ticket, actor);
 }
@@ -78,8 +77,7 @@ async function handToNext(context: Context, board: Board, ticket: Ticket, actor:
       { actor, now_ms: Date.now() },
     )) === 'lost'
   )
-    throw new UserError(
-      EXIT.busy,
+    throw busyError(
       `${ticket.id} was changed at the same moment: the answer is kept, and the ticket is as it was; see mc-pickup ticket show ${ticket.id}`,
     );
   if (context.json) context.out.json({ ticket: ticket.id, run: null, outcome: 'kept' });

@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { ticketOrFail, withReader } from '../board/open.ts';
 import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, type UserError, unavailableError, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -31,7 +31,7 @@ export async function attach(context: Context, id: string, o: Options = {}): Pro
 
 /** The session to attach to, or why there is none. */
 function sessionOf({ id }: Ticket, row: Runtime | null, { places }: Context): string {
-  const no = (why: string): UserError => new UserError(EXIT.unavailable, why);
+  const no = (why: string): UserError => unavailableError(why);
   if (row === null)
     throw no(
       `${id} has no living agent to attach to; what it did: mc-pickup transcript ${id}, and why it is not running: mc-pickup explain ${id}`,
@@ -52,8 +52,7 @@ function sessionOf({ id }: Ticket, row: Runtime | null, { places }: Context): st
 
 async function here(context: Context, { id }: Ticket, words: readonly string[]): Promise<ExitCode> {
   if (!process.stdin.isTTY || !process.stdout.isTTY)
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       `attach needs a terminal: run it in one, or read along with mc-pickup transcript ${id} --follow`,
     );
   const { TMUX: nested, ...env } = context.env;
@@ -81,8 +80,7 @@ function detachWords(nested: string | undefined, { tmux, env }: Context): string
 
 /** Only because it was asked for: the server is the user's. */
 async function inWindow(context: Context, { id }: Ticket, words: readonly string[]): Promise<ExitCode> {
-  if (!context.env.TMUX)
-    throw new UserError(EXIT.usage, '--window opens a window of the tmux you are in, and this is none');
+  if (!context.env.TMUX) throw usageError('--window opens a window of the tmux you are in, and this is none');
   const name = id.replace(/[^\w-]/g, '').slice(0, 40) || 'agent';
   // Several words, so that tmux asks no shell; a `;` at the end of one would end its command.
   const argv = ['env', '-u', 'TMUX', '-u', 'TMUX_PANE', context.tmux.binary, ...words];
@@ -95,14 +93,13 @@ async function inWindow(context: Context, { id }: Ticket, words: readonly string
     child.once('error', (error: NodeJS.ErrnoException) => fail(error.code === 'ENOENT' ? noTmux() : error));
     child.once('exit', done);
   });
-  if (code !== 0) throw new UserError(EXIT.unavailable, `your tmux opened no window for ${id}`);
+  if (code !== 0) throw unavailableError(`your tmux opened no window for ${id}`);
   context.out.line(`${id}: in a window of your tmux; leave it with ${PREFIX} ${PREFIX} d, or close it`);
   return EXIT.ok;
 }
 
 function noTmux(): UserError {
-  return new UserError(
-    EXIT.unavailable,
+  return unavailableError(
     'tmux is not installed or not on PATH: install it, for example apt-get install tmux',
   );
 }

@@ -3,7 +3,7 @@ import { knownBoard } from '../board/open.ts';
 import type { Upkeep } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { showing } from '../report/showing.ts';
 import { betweenTicks } from '../tick/between.ts';
 
@@ -12,7 +12,7 @@ export async function backup(
   context: Context,
   o: { readonly to?: string; readonly keep: number },
 ): Promise<ExitCode> {
-  if (o.keep < 1) throw new UserError(EXIT.usage, '--keep must be at least 1');
+  if (o.keep < 1) throw usageError('--keep must be at least 1');
   const { places, out } = context;
   const upkeep = await upkeepOf(context);
   const dir = resolve(o.to ?? join(places.state, 'backups'));
@@ -48,5 +48,5 @@ export async function restore(context: Context, file: string): Promise<ExitCode>
 async function upkeepOf(context: Context): Promise<Upkeep> {
   const { upkeep, name } = await knownBoard(context);
   if (upkeep !== null) return upkeep;
-  throw new UserError(EXIT.usage, `the board is ${name}: it is backed up and restored there`);
+  throw usageError(`the board is ${name}: it is backed up and restored there`);
 }

@@ -4,7 +4,7 @@ import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { type Found, GROUPS, type Group, type Item, type Proposal } from '../model/clean.ts';
-import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, messageOf, usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { brokenLine } from '../model/policy.ts';
 import { type Outcome, printDone, printProposed } from '../report/clean.ts';
@@ -26,14 +26,11 @@ export async function clean(context: Context, o: CleanOptions): Promise<ExitCode
   const groups = groupsOf(o.only);
   const older_ms = parseDuration(o.olderThan);
   if (older_ms === null || older_ms < LEAST_MS)
-    throw new UserError(
-      EXIT.usage,
-      `--older-than: "${o.olderThan}" is no duration of an hour or more: use 12h or 30d`,
-    );
+    throw usageError(`--older-than: "${o.olderThan}" is no duration of an hour or more: use 12h or 30d`);
   const { policy } = loadPolicy(context.places.config, context.env);
   // Where worktrees are, and what they are compared with, stands there.
   if (policy.broken.length > 0)
-    throw new UserError(EXIT.config, `nothing is cleaned by a broken configuration: ${brokenLine(policy)}`);
+    throw configError(`nothing is cleaned by a broken configuration: ${brokenLine(policy)}`);
   const known = await knownBoard(context);
   const { places, env, tmux } = context;
   const { name, upkeep } = known;
@@ -105,7 +102,7 @@ function groupsOf(only: readonly string[] | undefined): readonly Group[] {
   const names = (only ?? []).flatMap((one) => one.split(','));
   for (const name of names) {
     if ((GROUPS as readonly string[]).includes(name)) continue;
-    throw new UserError(EXIT.usage, `--only: "${name}" is none of ${GROUPS.join(', ')}${hint(name, GROUPS)}`);
+    throw usageError(`--only: "${name}" is none of ${GROUPS.join(', ')}${hint(name, GROUPS)}`);
   }
   return names.length === 0 ? USUAL : GROUPS.filter((one) => names.includes(one));
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { withReader } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import { type Context, makeContext } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { type Candidate, completionOf, type Kind } from './complete.ts';
 
@@ -15,8 +15,7 @@ const PLAIN = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
  *  tickets, projects and profiles of the moment. */
 export function completion({ out }: Context, shell: string): Promise<ExitCode> {
   const script = SCRIPTS[shell];
-  if (script === undefined)
-    throw new UserError(EXIT.usage, `no completion for "${oneLine(shell, 40)}": bash, zsh or fish`);
+  if (script === undefined) throw usageError(`no completion for "${oneLine(shell, 40)}": bash, zsh or fish`);
   out.line(script);
   return Promise.resolve(EXIT.ok);
 }

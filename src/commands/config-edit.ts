@@ -7,7 +7,14 @@ import { complaintLine } from '../config/load.ts';
 import { readText } from '../config/read.ts';
 import { replaceConfiguration } from '../config/replace.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import {
+  busyError,
+  configError,
+  EXIT,
+  type ExitCode,
+  unavailableError,
+  usageError,
+} from '../model/errors.ts';
 import { age } from '../model/times.ts';
 import { isTerminal } from '../report/terminal.ts';
 
@@ -18,14 +25,12 @@ type Result = 'replaced' | 'unchanged' | 'kept' | 'dropped';
 export async function configEdit(context: Context): Promise<ExitCode> {
   const { config } = context.places;
   if (!isTerminal(0) || !isTerminal(1))
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       `config edit needs a terminal: edit ${config} by other means, then run mc-pickup config check`,
     );
   const before = readText(config);
-  if (before.missing)
-    throw new UserError(EXIT.config, `no configuration at ${config}: run mc-pickup init first`);
-  if (before.error !== null) throw new UserError(EXIT.config, `${config} ${before.error}`);
+  if (before.missing) throw configError(`no configuration at ${config}: run mc-pickup init first`);
+  if (before.error !== null) throw configError(`${config} ${before.error}`);
   // Where a symbolic link leads, as it may into a repository of dot files: the link stays.
   const file = realpathSync(config);
   const draft = `${file}.draft`;
@@ -41,8 +46,7 @@ export async function configEdit(context: Context): Promise<ExitCode> {
     const { policy, complaints } = checkConfiguration(config, context.env, read);
     if (complaints.length === 0) {
       if (readText(config).text !== before.text)
-        throw new UserError(
-          EXIT.busy,
+        throw busyError(
           `${file} was changed by somebody else meanwhile: it is as they left it, and your draft is kept as ${draft}; mc-pickup config edit goes on with it`,
         );
       replaceConfiguration(file, read.text);
@@ -70,8 +74,7 @@ interface Draft {
 async function begin(context: Context, { file, draft, text }: Draft): Promise<boolean> {
   const old = lstatSync(draft, { throwIfNoEntry: false });
   if (old !== undefined) {
-    if (!old.isFile())
-      throw new UserError(EXIT.config, `${draft} is in the way and no regular file: move it away`);
+    if (!old.isFile()) throw configError(`${draft} is in the way and no regular file: move it away`);
     const later = statSync(file).mtimeMs > old.mtimeMs ? `, and ${file} was changed after it` : '';
     const asked = `a draft was kept ${age(Date.now() - old.mtimeMs)} ago${later}: go on with it (g), or begin anew (n)?`;
     if ((await ask(context, asked, 'gn')) !== 'n') return false;
@@ -99,7 +102,7 @@ async function openEditor({ env }: Context, draft: string): Promise<void> {
     });
     if (code === 0) return;
     const why = code === 127 ? 'was not found: set EDITOR' : `ended with exit code ${code}`;
-    throw new UserError(EXIT.unavailable, `the editor (${editor}) ${why}; ${leftover(draft)}`);
+    throw unavailableError(`the editor (${editor}) ${why}; ${leftover(draft)}`);
   } finally {
     for (const one of signals) process.off(one, ignore);
   }

@@ -7,7 +7,7 @@ import { readText, type Text } from '../config/read.ts';
 import { asToml, inForce } from '../config/show.ts';
 import { warningsOf } from '../config/warnings.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { many, oneLine } from '../model/text.ts';
 
@@ -80,7 +80,7 @@ function stdin(): Text {
     return { missing: false, error, text: error === null ? text : '' };
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(EXIT.usage, `standard input can't be read (${why}): pipe a configuration into it`);
+    throw usageError(`standard input can't be read (${why}): pipe a configuration into it`);
   }
 }
 
@@ -90,8 +90,7 @@ export async function configShow(context: Context, o: { readonly defaults?: bool
   const read = readText(places.config);
   const { policy, complaints } = checkConfiguration(places.config, env, read);
   if (complaints.length > 0)
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `nothing of the configuration is in force: ${brokenLine({ ...policy, broken: complaints.map((one) => complaintLine(places.config, one)) })}; see mc-pickup config check`,
     );
   const all = o.defaults === true;

@@ -1,6 +1,6 @@
 import type { Board, By } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { busyError, usageError } from '../model/errors.ts';
 import type { Ticket, TicketStatus } from '../model/ticket.ts';
 
 /** What becomes of tickets that wait for one which will not be done: they wait for it no longer, or are cancelled as well. */
@@ -19,13 +19,9 @@ const FEW = 10;
 export function fateOf(word: string | undefined, to: TicketStatus): Fate | null {
   if (word === undefined) return null;
   if (to !== 'cancelled' && to !== 'blocked')
-    throw new UserError(
-      EXIT.usage,
-      '--dependants goes with cancelled and blocked: nothing waits in vain for others',
-    );
+    throw usageError('--dependants goes with cancelled and blocked: nothing waits in vain for others');
   const fate = FATES.find((one) => one === word);
-  if (fate === undefined)
-    throw new UserError(EXIT.usage, `--dependants: "${word}" is none of ${FATES.join(', ')}`);
+  if (fate === undefined) throw usageError(`--dependants: "${word}" is none of ${FATES.join(', ')}`);
   return fate;
 }
 
@@ -76,10 +72,7 @@ export async function settleDependants(
     }
   }
   if (lost.length > 0)
-    throw new UserError(
-      EXIT.busy,
-      `${lost.join(', ')}: changed by somebody else at the same moment; type it again`,
-    );
+    throw busyError(`${lost.join(', ')}: changed by somebody else at the same moment; type it again`);
 }
 
 /** What has begun does not wait yet. */

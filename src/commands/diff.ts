@@ -2,7 +2,7 @@ import { ticketOrFail, withReader } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, unavailableError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { printDiff, printSubmodule, printSummary } from '../report/diff.ts';
 
@@ -21,13 +21,11 @@ export async function diff(
   });
   const { policy } = loadPolicy(context.places.config, context.env);
   const project = policy.projects.get(ticket.project) ?? null;
-  if (where === null)
-    throw new UserError(EXIT.unavailable, `${ticket.id} never had a branch: no agent has worked on it`);
+  if (where === null) throw unavailableError(`${ticket.id} never had a branch: no agent has worked on it`);
   const { branchDiff } = await import('../workspace/diff.ts');
   const looked = await branchDiff({ project, ...where, placed: context.places.placed });
   if (!looked.ok)
-    throw new UserError(
-      EXIT.unavailable,
+    throw unavailableError(
       `${ticket.id}: ${looked.error}${looked.because === 'no_repo' ? ` (look at project.${ticket.project}.repo in ${context.places.config})` : ''}`,
     );
   const {

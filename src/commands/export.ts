@@ -4,7 +4,7 @@ import type { ActivityRow, Board } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import type { Exported, Portable, Written } from '../import/index.ts';
 import { refuseFile, replaceFile } from '../machine/named-file.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { showing } from '../report/showing.ts';
 import { statusOf } from './names.ts';
@@ -28,8 +28,7 @@ export async function exportTickets(
   const toStdout = file === '-';
   const { json, out } = context;
   if (toStdout && format !== 'jsonl' && (json || out.quiet))
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       `${json ? '--json prints JSON Lines' : '--quiet prints nothing'}: name a file for --format ${format}`,
     );
   const late = await import('../import/index.ts');

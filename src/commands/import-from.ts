@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { Format, Wish } from '../import/index.ts';
 import { addressFault } from '../model/address.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError, UserError, usageError } from '../model/errors.ts';
 import { nameOf } from './names.ts';
 
 export interface ImportOptions {
@@ -29,9 +29,9 @@ export function textOf(file: string | undefined, o: ImportOptions): Wish {
     ['--api-url', o.apiUrl],
     ['--limit', o.limit],
   ] as const)
-    if (given !== undefined) throw new UserError(EXIT.usage, `${option} is for --from github`);
+    if (given !== undefined) throw usageError(`${option} is for --from github`);
   if (file === undefined && process.stdin.isTTY)
-    throw new UserError(EXIT.usage, 'name a file, or - for stdin; or --from github --repo OWNER/NAME');
+    throw usageError('name a file, or - for stdin; or --from github --repo OWNER/NAME');
   const path = file ?? '-';
   const name = o.source === undefined ? null : nameOf('--source', o.source);
   return { format: o.from ?? null, file: path, text: utf8(path, bytesOf(path)), name };
@@ -41,7 +41,7 @@ function bytesOf(path: string): Buffer {
   try {
     if (path !== '-') {
       const stat = statSync(path);
-      if (stat.isDirectory()) throw new UserError(EXIT.usage, `${path} is a directory: name a file`);
+      if (stat.isDirectory()) throw usageError(`${path} is a directory: name a file`);
       if (stat.size > MAX_BYTES) throw tooLarge(path);
     }
     const bytes = readFileSync(path === '-' ? 0 : path);
@@ -50,19 +50,19 @@ function bytesOf(path: string): Buffer {
   } catch (error) {
     if (error instanceof UserError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new UserError(EXIT.usage, `can't read ${path === '-' ? 'stdin' : path} (${code ?? message})`);
+    throw usageError(`can't read ${path === '-' ? 'stdin' : path} (${code ?? message})`);
   }
 }
 
 function tooLarge(path: string): UserError {
-  return new UserError(EXIT.usage, `${path} is larger than ${MAX_BYTES} bytes: import it in parts`);
+  return usageError(`${path} is larger than ${MAX_BYTES} bytes: import it in parts`);
 }
 
 function utf8(path: string, bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new UserError(EXIT.usage, `${path === '-' ? 'stdin' : path} is no UTF-8 text: save it as UTF-8`);
+    throw usageError(`${path === '-' ? 'stdin' : path} is no UTF-8 text: save it as UTF-8`);
   }
 }
 
@@ -74,25 +74,25 @@ export function forgeOf(
   labels: readonly string[],
 ): Parameters<typeof import('../import/index.ts').readForge>[0] {
   if (o.from !== undefined && o.from !== 'github')
-    throw new UserError(EXIT.usage, `--repo is for --from github, and not for ${o.from}`);
-  if (file !== undefined) throw new UserError(EXIT.usage, '--from github reads no file: leave it out');
+    throw usageError(`--repo is for --from github, and not for ${o.from}`);
+  if (file !== undefined) throw usageError('--from github reads no file: leave it out');
   if (o.source !== undefined)
-    throw new UserError(EXIT.usage, '--source is for files: an issue is known by its repository and number');
+    throw usageError('--source is for files: an issue is known by its repository and number');
   const [, owner, repo] =
     /^([A-Za-z0-9][A-Za-z0-9-]{0,38})\/([A-Za-z0-9._-]{1,100})$/.exec(o.repo ?? '') ?? [];
   if (owner === undefined || repo === undefined || /^\.+$/.test(repo))
-    throw new UserError(EXIT.usage, 'name the repository with --repo OWNER/NAME');
+    throw usageError('name the repository with --repo OWNER/NAME');
   const limit = o.limit ?? ISSUES;
-  if (limit < 1) throw new UserError(EXIT.usage, '--limit must be at least 1');
+  if (limit < 1) throw usageError('--limit must be at least 1');
   const token = env.GITHUB_TOKEN || env.GH_TOKEN || null;
   if (token !== null && !/^[\x21-\x7e]+$/.test(token))
-    throw new UserError(EXIT.config, 'GITHUB_TOKEN or GH_TOKEN holds no token: one word of plain characters');
+    throw configError('GITHUB_TOKEN or GH_TOKEN holds no token: one word of plain characters');
   return { api: apiOf(o.apiUrl ?? GITHUB), owner, repo, token, labels, limit };
 }
 
 /** https, or http on this machine: a token never crosses a network in the clear. */
 function apiOf(url: string): string {
   const fault = addressFault(url, { query: false });
-  if (fault !== null) throw new UserError(EXIT.usage, `--api-url: ${fault}`);
+  if (fault !== null) throw usageError(`--api-url: ${fault}`);
   return new URL(url).href.replace(/\/+$/, '');
 }

@@ -3,7 +3,7 @@ import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
 import type * as tasks from '../import/index.ts';
 import { add, change, type Plan, planOf } from '../import/onto.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, UserError, usageError } from '../model/errors.ts';
 import { printImported, refusal } from '../report/import.ts';
 import { showing } from '../report/showing.ts';
 import { forgeOf, type ImportOptions, textOf } from './import-from.ts';
@@ -32,7 +32,7 @@ export async function importTickets(
   };
   return (dry ? withReader<ExitCode> : withBoard<ExitCode>)(context, async (board) => {
     const plan = await planOf(board, late, reading, wish);
-    if (plan.bad.length > 0 && !o.skipBad) throw new UserError(EXIT.usage, refusal(plan.bad, reading));
+    if (plan.bad.length > 0 && !o.skipBad) throw usageError(refusal(plan.bad, reading));
     const ids = dry ? new Map<string, string>() : await add(board, plan.add, me);
     const { updated, left } = dry ? { updated: plan.change, left: plan.left } : await change(board, plan, me);
     warnUnknown(context, plan.add);

@@ -8,7 +8,7 @@ import { loadPolicy } from '../config/load.ts';
 import { tomlString } from '../config/toml.ts';
 import type { Context } from '../context.ts';
 import { noteUmask } from '../machine/files.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { ensureTools } from '../runs/tools.ts';
 import { repositoryHere } from '../workspace/standing.ts';
@@ -29,19 +29,13 @@ export async function init(
 ): Promise<ExitCode> {
   const { places, out } = context;
   if (o.name !== undefined && o.project !== true)
-    throw new UserError(EXIT.usage, '--name goes with --project: it names the repository you stand in');
+    throw usageError('--name goes with --project: it names the repository you stand in');
   if (o.path !== undefined && o.project !== true)
-    throw new UserError(
-      EXIT.usage,
-      '--path goes with --project: it is a folder of the repository you stand in',
-    );
+    throw usageError('--path goes with --project: it is a folder of the repository you stand in');
   if (o.trust === true && o.project !== true)
-    throw new UserError(EXIT.usage, '--trust goes with --project: it is about the repository you stand in');
+    throw usageError('--trust goes with --project: it is about the repository you stand in');
   if (o.tokenFile !== undefined && o.missionControl === undefined)
-    throw new UserError(
-      EXIT.usage,
-      '--token-file goes with --mission-control: it is the token for that server',
-    );
+    throw usageError('--token-file goes with --mission-control: it is the token for that server');
   if (o.missionControl !== undefined) await useServer(context, o.missionControl, o.tokenFile ?? null);
   await withBoard(context, async () => undefined);
   noteUmask(places);
@@ -54,8 +48,7 @@ export async function init(
   }
   const { policy } = loadPolicy(places.config, context.env);
   if (policy.broken.length > 0)
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `the board ${board} is ready, but the configuration can't be used${o.project ? ', and no project was added' : ''}: ${brokenLine(policy)}`,
     );
   await ensurePipes(places, policy.limits.max_launches_per_tick);
@@ -93,12 +86,12 @@ async function useServer(context: Context, url: string, tokenFile: string | null
   const table = `[board]\nkind = "mission-control"\nurl = ${tomlString(url)}\n${token}`;
   const { boardComplaint } = await import('../config/board.ts');
   const wrong = boardComplaint(places.config, table, env);
-  if (wrong !== null) throw new UserError(EXIT.config, `--mission-control: ${wrong.says}`);
+  if (wrong !== null) throw configError(`--mission-control: ${wrong.says}`);
   const wanted = await boardIn({ missing: false, error: null, text: table }, context);
   const there = await knownBoard(context);
   const elsewhere = there.meet !== null;
   if (elsewhere && there.name !== wanted.name)
-    throw new UserError(EXIT.config, `the board of ${places.config} is ${there.name}: change it there`);
+    throw configError(`the board of ${places.config} is ${there.name}: change it there`);
   if (elsewhere) return;
   await wanted.meet?.();
   if (existsSync(places.config)) appendTable({ config: places.config, env }, table);

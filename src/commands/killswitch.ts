@@ -11,7 +11,7 @@ import {
   writeSwitch,
 } from '../machine/killswitch.ts';
 import { makeStateDir, stateFault } from '../machine/state.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { brokenLine } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
@@ -28,11 +28,10 @@ export async function killswitchOn(
 ): Promise<ExitCode> {
   const now = Date.now();
   if (!/^(\*|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/.test(o.scope)) {
-    throw new UserError(EXIT.usage, `"${o.scope}" is no scope: use *, project:NAME or agent:NAME`);
+    throw usageError(`"${o.scope}" is no scope: use *, project:NAME or agent:NAME`);
   }
   const span = o.for === undefined ? null : parseDuration(o.for);
-  if (o.for !== undefined && span === null)
-    throw new UserError(EXIT.usage, `"${o.for}" is no duration: use 30m, 2h or 1d`);
+  if (o.for !== undefined && span === null) throw usageError(`"${o.for}" is no duration: use 30m, 2h or 1d`);
   checkScope(context, o.scope);
   makeStateDir(context.places.state);
   const clock = bootClock();
@@ -63,15 +62,14 @@ function checkScope({ places, env, out }: Context, scope: string): void {
   }
   const known = [...(kind === 'project' ? policy.projects : policy.agents).keys()];
   if (!known.includes(name))
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       `no ${kind === 'project' ? 'project' : 'agent profile'} "${name}" in ${places.config}${hint(name, known)}; nothing was switched; known: ${known.join(', ') || 'none'}`,
     );
 }
 
 export async function killswitchOff(context: Context, o: { readonly scope?: string }): Promise<ExitCode> {
   const fault = stateFault(context.places.state);
-  if (fault !== null) throw new UserError(EXIT.config, fault);
+  if (fault !== null) throw configError(fault);
   let was = false;
   changing(context, (file) => {
     was = clearSwitch(file, o.scope ?? null);
@@ -119,8 +117,7 @@ function changing(context: Context, change: (file: string) => void): void {
     change(file);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `the killswitch ${file} was NOT changed (${why}): look at the disk, at its owner and permissions, or move away what is in its place`,
     );
   }

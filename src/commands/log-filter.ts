@@ -1,7 +1,7 @@
 import type { ActivityRow, Board } from '../board/port/index.ts';
 import { parseDuration } from '../machine/killswitch.ts';
 import { ACTIVITY_KINDS } from '../model/activity.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 
 export interface LogFilter {
@@ -25,16 +25,12 @@ export interface Matcher {
 export function matcherOf(o: LogFilter, now_ms: number): Matcher {
   for (const one of o.kind ?? []) {
     if ((ACTIVITY_KINDS as readonly string[]).includes(one)) continue;
-    throw new UserError(
-      EXIT.usage,
-      `--kind: "${one}" is no kind${hint(one, ACTIVITY_KINDS)}: ${ACTIVITY_KINDS.join(', ')}`,
-    );
+    throw usageError(`--kind: "${one}" is no kind${hint(one, ACTIVITY_KINDS)}: ${ACTIVITY_KINDS.join(', ')}`);
   }
   const kinds = new Set(o.kind);
   const since_ms = o.since === undefined ? Number.NEGATIVE_INFINITY : timeOf('--since', o.since, now_ms);
   const until_ms = o.until === undefined ? Number.POSITIVE_INFINITY : timeOf('--until', o.until, now_ms);
-  if (since_ms > until_ms)
-    throw new UserError(EXIT.usage, '--since is after --until: nothing can be between');
+  if (since_ms > until_ms) throw usageError('--since is after --until: nothing can be between');
   const same = (asked: string | undefined, is: string | null): boolean => asked === undefined || asked === is;
   return {
     all: kinds.size === 0 && [o.actor, o.run, o.because, o.since, o.until].every((one) => one === undefined),
@@ -59,7 +55,7 @@ function timeOf(option: string, text: string, now_ms: number): number {
   const zoned = /(Z|[+-]\d\d:\d\d)$/.test(text) || text.length <= 10 ? text : `${text}Z`;
   const at = shape.test(text) ? Date.parse(zoned.replace(' ', 'T')) : Number.NaN;
   if (!Number.isNaN(at)) return at;
-  throw new UserError(EXIT.usage, `${option} "${text}" is no time: such as 30m, 2h, 7d or 2026-11-25T10:00Z`);
+  throw usageError(`${option} "${text}" is no time: such as 30m, 2h, 7d or 2026-11-25T10:00Z`);
 }
 
 const BATCH = 500;

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type OpenedBoard, ticketOrFail, withMade } from '../board/open.ts';
 import type { ActivityRow } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { columnsOf, wrap } from '../report/table.ts';
 import { type LogFilter, matcherOf, newestThatFit } from './log-filter.ts';
@@ -32,8 +32,7 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
     }
   };
   if (o.limit === 0 && o.follow !== true)
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       '--limit 0 leaves nothing to print: name 1 or more, or --follow for what is still to come',
     );
   const limit = o.limit ?? (match.all && o.ticket === undefined ? NEWEST : MOST);
@@ -64,8 +63,7 @@ export async function log(context: Context, o: Options): Promise<ExitCode> {
 /** A run that nobody has ever heard of is a slip of the pen; one without a line that fits is not. */
 async function runOrFail({ board, name }: OpenedBoard, run: string): Promise<void> {
   if ((await board.runtime(run)) !== null || (await board.runtimeByMark(run)) !== null) return;
-  throw new UserError(
-    EXIT.usage,
+  throw usageError(
     `no run "${oneLine(run, 100)}" on the board ${name}; mc-pickup ticket show TICKET lists a ticket's runs`,
   );
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Context } from '../context.ts';
 import { metricsNow, writeMetrics } from '../metrics/write.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, usageError } from '../model/errors.ts';
 
 /** Writes the figures to stdout, or into a file in one step. Reads the board without leaving a trace. */
 export async function metrics(
@@ -9,14 +9,12 @@ export async function metrics(
   o: { readonly out?: string; readonly textfileDir?: string },
 ): Promise<ExitCode> {
   if (context.json)
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       'metrics are text in the format of Prometheus, and no JSON: mc-pickup status --json has the facts',
     );
   if (o.out !== undefined && o.textfileDir !== undefined)
-    throw new UserError(EXIT.usage, 'give --out or --textfile-dir, not both');
-  if (o.out === '' || o.textfileDir === '')
-    throw new UserError(EXIT.usage, 'name a file, or a directory, to write to');
+    throw usageError('give --out or --textfile-dir, not both');
+  if (o.out === '' || o.textfileDir === '') throw usageError('name a file, or a directory, to write to');
   const named = o.textfileDir === undefined ? o.out : `${o.textfileDir}/mc_pickup.prom`;
   if (named === undefined || named === '-') {
     context.out.line((await metricsNow(context)).trimEnd());

@@ -1,5 +1,5 @@
 import type { TicketEdit } from '../board/port/index.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { asSeen, wrongName } from '../model/name.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../model/ticket.ts';
@@ -11,7 +11,7 @@ const MAX_LABELS = 50;
 export function nameOf(option: string, text: string): string {
   const wrong = wrongName(text);
   if (wrong === null) return asSeen(text);
-  throw new UserError(EXIT.usage, `${option} ${wrong}: give a plain name`);
+  throw usageError(`${option} ${wrong}: give a plain name`);
 }
 
 /** The same; `""` means none. */
@@ -22,7 +22,7 @@ function nameOrNone(option: string, text: string): string | null {
 export function labelsOf(labels: readonly string[]): string[] {
   const all = [...new Set(labels.map((one) => nameOf('--label', one)))];
   if (all.length <= MAX_LABELS) return all;
-  throw new UserError(EXIT.usage, `--label: more than ${MAX_LABELS} labels`);
+  throw usageError(`--label: more than ${MAX_LABELS} labels`);
 }
 
 /** Ticket numbers as the board writes them, each once. */
@@ -55,8 +55,7 @@ export function statusOf(word: string): TicketStatus {
   const plain = word.trim().toLowerCase().replaceAll('-', '_');
   const status = TICKET_STATUSES.find((one) => one === plain);
   if (status !== undefined) return status;
-  throw new UserError(
-    EXIT.usage,
+  throw usageError(
     `"${word}" is no status${hint(plain, TICKET_STATUSES)}: use one of ${TICKET_STATUSES.join(', ')}`,
   );
 }

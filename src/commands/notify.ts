@@ -1,7 +1,7 @@
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { secondsOf, send } from '../notify/channels.ts';
 import { idOf, type TellEvent } from '../notify/event.ts';
@@ -13,9 +13,9 @@ import { notificationOf } from '../notify/tell.ts';
 export async function notifyTest(context: Context): Promise<ExitCode> {
   const { places, env, out } = context;
   const { policy } = loadPolicy(places.config, env);
-  if (policy.broken.length > 0) throw new UserError(EXIT.config, policy.broken.join('\n'));
+  if (policy.broken.length > 0) throw configError(policy.broken.join('\n'));
   if (policy.notify.length === 0)
-    throw new UserError(EXIT.config, `${places.config} has no [[notify]]: add one, and ask again`);
+    throw configError(`${places.config} has no [[notify]]: add one, and ask again`);
   const now_ms = Date.now();
   const host = hostId(places.state) ?? '';
   const results = await Promise.all(

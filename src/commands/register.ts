@@ -6,7 +6,7 @@ import { forbidden } from '../machine/caller.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import { argvOf } from '../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { busyError, EXIT, type ExitCode, UserError, unavailableError, usageError } from '../model/errors.ts';
 import { identify } from '../model/identity.ts';
 import { ownDir, runDir } from '../runs/dirs.ts';
 import { paneStartedFor } from '../tmux/pane.ts';
@@ -19,15 +19,15 @@ export async function register(context: Context, run: string, word: string): Pro
   if (caller.kind === 'agent' && caller.run !== run)
     throw new UserError(EXIT.noperm, forbidden(`"mc-pickup register" for another run (${run})`, caller.run));
   const pid = Number(word);
-  if (!Number.isSafeInteger(pid) || pid <= 1) throw new UserError(EXIT.usage, `"${word}" is no pid`);
+  if (!Number.isSafeInteger(pid) || pid <= 1) throw usageError(`"${word}" is no pid`);
   const host_id = hostId(context.places.state);
   const look = lookAt(pid);
   const identity = identify(pid, lookAtSelf(host_id ?? ''), look);
   if (host_id === null || identity === null || look.kind !== 'present') {
-    throw new UserError(EXIT.unavailable, `can't read the identity of process ${pid}`);
+    throw unavailableError(`can't read the identity of process ${pid}`);
   }
   return withBoard(context, async (board) => {
-    const lost = new UserError(EXIT.busy, `run ${run} lost its claim: no agent is started`);
+    const lost = busyError(`run ${run} lost its claim: no agent is started`);
     const row = await board.runtime(run);
     if (row === null || row.ended_at_ms !== null) throw lost;
     const pane = await startedHere(context, run, pid, look.ppid);
@@ -54,8 +54,7 @@ async function startedHere(
 ): Promise<{ readonly pane: string; readonly server_pid: number }> {
   const pane = isLauncher(pid, places.runs, run) && process.ppid === pid ? await ask() : null;
   if (pane !== null && pane.server_pid === parent) return pane;
-  throw new UserError(
-    EXIT.busy,
+  throw busyError(
     `process ${pid} is not the launcher that tmux has started for run ${run}: nothing was changed`,
   );
 
@@ -64,7 +63,7 @@ async function startedHere(
       return await paneStartedFor(tmux, run, pid);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
-      throw new UserError(EXIT.unavailable, `who was started for run ${run} can't be told (${why})`);
+      throw unavailableError(`who was started for run ${run} can't be told (${why})`);
     }
   }
 }

@@ -6,7 +6,7 @@ import { withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
-import { EXIT, type ExitCode, messageOf, UserError } from '../model/errors.ts';
+import { busyError, EXIT, type ExitCode, messageOf, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { REPORTS, type ReportedTo, reportedTo, reportMessage } from '../model/said.ts';
 import { oneLine } from '../model/text.ts';
@@ -22,11 +22,10 @@ export async function report(
   o: { readonly message: string },
 ): Promise<ExitCode> {
   const to = reportedTo(what);
-  if (to === null)
-    throw new UserError(EXIT.usage, `"${what}" is no report: use ${Object.keys(REPORTS).join(', ')}`);
+  if (to === null) throw usageError(`"${what}" is no report: use ${Object.keys(REPORTS).join(', ')}`);
   const { caller, places } = context;
   if (caller.kind !== 'agent')
-    throw new UserError(EXIT.usage, 'MC_RUN_ID is not set: "report" is for the agent inside its run');
+    throw usageError('MC_RUN_ID is not set: "report" is for the agent inside its run');
   const { run } = caller;
   const said = { to, message: reportMessage(o.message), at_ms: Date.now() };
   const kept = keepSaid(places.runs, run, said);
@@ -39,8 +38,7 @@ export async function report(
   if ('unable' in told) return tellKept(context, { run, to, kept: kept ?? '', why: told.unable });
   if (kept !== null) dropSaid(places.runs, run, kept);
   if (told.won === 'lost') {
-    throw new UserError(
-      EXIT.busy,
+    throw busyError(
       `run ${run} no longer holds its ticket, or the ticket was closed: nothing was changed; stop working on it`,
     );
   }

@@ -3,7 +3,7 @@ import { noteSent, noteWords } from '../act/deliver/words.ts';
 import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board, ReviewRow } from '../board/port/index.ts';
 import { actorOf, type Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, unavailableError, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -53,12 +53,9 @@ export async function rework(
 ): Promise<ExitCode> {
   const actor = actorOf(context);
   const words = clean(o.message).trim();
-  if (words === '') throw new UserError(EXIT.usage, '--message is empty: say what is to be changed');
+  if (words === '') throw usageError('--message is empty: say what is to be changed');
   if (Buffer.byteLength(words) > MOST_BYTES)
-    throw new UserError(
-      EXIT.usage,
-      `--message is larger than ${MOST_BYTES} bytes: name a file of the repository`,
-    );
+    throw usageError(`--message is larger than ${MOST_BYTES} bytes: name a file of the repository`);
   const text = `Your work was reviewed, and is to be changed:\n${words}`;
   return withBoard(context, (board, opened) =>
     betweenTicks(context, `sending ${id.toUpperCase()} back`, async () => {
@@ -67,8 +64,7 @@ export async function rework(
       const verdict = row === null ? 'dead' : verdictOf(row, context);
       if (verdict === 'dead') return again(context, board, { ticket, words, text, actor });
       if (row === null || verdict !== 'alive')
-        throw new UserError(
-          EXIT.unavailable,
+        throw unavailableError(
           `whether the agent of ${ticket.id} lives can't be told (${verdict}): nothing was changed`,
         );
       return tell(context, opened, row, { ticket, words, text, actor });
@@ -150,8 +146,7 @@ async function tell(context: Context, opened: OpenedBoard, row: Runtime, o: Comm
 async function inReviewOrFail(opened: OpenedBoard, id: string, done: string): Promise<Ticket> {
   const ticket = await ticketOrFail(opened, id);
   if (ticket.status === 'in_review') return ticket;
-  throw new UserError(
-    EXIT.usage,
+  throw usageError(
     `${ticket.id} is ${ticket.status}: only what is in review can be ${done} (see mc-pickup ticket move)`,
   );
 }

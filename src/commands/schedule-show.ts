@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts';
 import { stateFault } from '../machine/state.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, UserError } from '../model/errors.ts';
 import { changeLines } from '../schedule/change.ts';
 import { chosen, lookAtAll, type Seen, schedulersOf } from '../schedule/index.ts';
 import type { With } from '../schedule/scheduler.ts';
@@ -10,7 +10,7 @@ import { shown } from '../schedule/words.ts';
 export async function show(context: Context, o: { readonly with?: With }): Promise<ExitCode> {
   const { places, out } = context;
   const fault = stateFault(places.state);
-  if (fault !== null) throw new UserError(EXIT.config, fault);
+  if (fault !== null) throw configError(fault);
   const { id, all, notes } = schedulersOf(context);
   const seen = lookAtAll(all).filter(({ scheduler }) => scheduler.here || scheduler.with === o.with);
   const to = orWhy(() => chosen(seen, o.with));

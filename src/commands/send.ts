@@ -1,7 +1,7 @@
 import { noteSent } from '../act/deliver/words.ts';
 import { ticketOrFail, withBoard } from '../board/open.ts';
 import { actorOf, type Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { type ExitCode, unavailableError } from '../model/errors.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, said, verdictOf } from './addressee.ts';
 import { textFrom } from './texts.ts';
@@ -15,14 +15,11 @@ export async function send(context: Context, id: string, words: readonly string[
       const ticket = await ticketOrFail(opened, id);
       const row = await board.liveRuntime(ticket.id);
       if (row === null || (row.tmux_pane === null && opened.starter === null))
-        throw new UserError(
-          EXIT.unavailable,
-          `${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`,
-        );
+        throw unavailableError(`${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`);
       const adapter = adapterFor(row, context);
       const verdict = verdictOf(row, context);
       if (verdict !== 'alive')
-        throw new UserError(EXIT.unavailable, `the agent of ${ticket.id} is ${verdict}; nothing was sent`);
+        throw unavailableError(`the agent of ${ticket.id} is ${verdict}; nothing was sent`);
       const client = clientFor(row, context);
       const sent = await handOver(context, opened, { kind: 'send', ticket, row, adapter, client, text });
       await noteSent(board, row, sent, actorOf(context));

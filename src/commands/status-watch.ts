@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, UserError, usageError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { utc } from '../model/times.ts';
 import { statusText } from '../report/status.ts';
@@ -10,7 +10,7 @@ import { statusFacts } from '../status/facts.ts';
 /** `status` again and again, until it is interrupted or nobody reads any more. That is how it is meant to end: exit 0. On
  *  a terminal in place, on another screen that goes when it ends; elsewhere a block each time, with the time at its end. */
 export async function statusWatch(context: Context, seconds: number): Promise<ExitCode> {
-  if (seconds < 1) throw new UserError(EXIT.usage, '--interval must be at least 1 second');
+  if (seconds < 1) throw usageError('--interval must be at least 1 second');
   const { out, env } = context;
   const look = async (): Promise<string[]> => {
     const now_ms = Date.now();

@@ -1,7 +1,7 @@
 import { unmade } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { statusText } from '../report/status.ts';
 import { statusFacts } from '../status/facts.ts';
@@ -16,11 +16,9 @@ interface Options {
 
 /** The board by status, what lives and what it does, the killswitch, the last tick. Reads only. */
 export async function status(context: Context, o: Options = {}): Promise<ExitCode> {
-  if (o.check === true && o.watch === true)
-    throw new UserError(EXIT.usage, 'give --check or --watch, not both');
-  if (o.interval !== undefined && o.watch !== true)
-    throw new UserError(EXIT.usage, '--interval belongs to --watch');
-  if (o.notify === true && o.check !== true) throw new UserError(EXIT.usage, '--notify belongs to --check');
+  if (o.check === true && o.watch === true) throw usageError('give --check or --watch, not both');
+  if (o.interval !== undefined && o.watch !== true) throw usageError('--interval belongs to --watch');
+  if (o.notify === true && o.check !== true) throw usageError('--notify belongs to --check');
   if (o.check === true)
     return (await import('./status-check.ts')).statusCheck(context, { notify: o.notify === true });
   if (o.watch === true) return (await import('./status-watch.ts')).statusWatch(context, o.interval ?? 2);
@@ -29,7 +27,7 @@ export async function status(context: Context, o: Options = {}): Promise<ExitCod
     // Of the configuration all is known that there is.
     const { policy } = loadPolicy(context.places.config, context.env);
     if (policy.broken.length > 0 && !context.json) context.out.line(`config     ${brokenLine(policy)}`);
-    throw new UserError(EXIT.config, missing);
+    throw configError(missing);
   }
   const facts = await statusFacts(context, Date.now());
   if (context.json) context.out.json(facts);

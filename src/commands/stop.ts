@@ -1,7 +1,7 @@
 import { ticketOrFail, withBoard } from '../board/open.ts';
 import { actorOf, type Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { busyError, EXIT, type ExitCode, UserError, unavailableError, usageError } from '../model/errors.ts';
 import { leftoverFacts, leftoverWords } from '../model/leftover.ts';
 import type { RunEnd } from '../model/plan.ts';
 import { identityOf } from '../model/runtime.ts';
@@ -29,8 +29,7 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
       const ticket = await ticketOrFail(opened, id);
       const row = await board.liveRuntime(ticket.id);
       if (row === null)
-        throw new UserError(
-          EXIT.unavailable,
+        throw unavailableError(
           `${ticket.id} has no living agent, there is nothing to end; see mc-pickup explain ${ticket.id}, or keep ticks off it with mc-pickup ticket move ${ticket.id} blocked`,
         );
       const self = lookAtSelf(hostId(context.places.state) ?? '');
@@ -38,14 +37,12 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
       const verdict = judgeRow(row, self)?.verdict ?? 'launching';
       const beyond = verdict === 'unknown' || verdict === 'not_mine';
       if (o.release === true && verdict === 'alive') {
-        throw new UserError(
-          EXIT.usage,
+        throw usageError(
           `the agent of ${ticket.id} is alive (pid ${row.pid}): mc-pickup stop ${ticket.id} ends it`,
         );
       }
       if (o.release !== true && (beyond || identity === null)) {
-        throw new UserError(
-          EXIT.unavailable,
+        throw unavailableError(
           beyond
             ? `the agent of ${ticket.id} can't be judged from here (${verdict}): nothing was done. If you know that process ${row.pid} of host ${row.host_id} is gone, mc-pickup stop ${ticket.id} --release frees the ticket`
             : `${ticket.id} is being launched: wait for the launch deadline, or free it with mc-pickup stop ${ticket.id} --release`,
@@ -62,10 +59,7 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
           { actor: me, now_ms: Date.now() },
         )) === 'lost'
       ) {
-        throw new UserError(
-          EXIT.busy,
-          `${ticket.id} was changed at the same moment: nothing was ended, look and try again`,
-        );
+        throw busyError(`${ticket.id} was changed at the same moment: nothing was ended, look and try again`);
       }
       // Of a dead one the client may live on, or what it has started.
       if (!beyond && identity !== null) {
@@ -124,7 +118,7 @@ function thenOf(status: TicketStatus, id: string): string {
 
 /** Ends what is left of the runs of a ticket that have ended. Its agent, if one lives, is another run's. */
 async function stopLeftovers(context: Context, id: string, o: Options): Promise<ExitCode> {
-  if (o.release === true) throw new UserError(EXIT.usage, 'give --leftovers or --release, not both');
+  if (o.release === true) throw usageError('give --leftovers or --release, not both');
   const { out, json, places } = context;
   return withBoard(context, (board, opened) =>
     betweenTicks(context, `ending what ${id.toUpperCase()} has left`, async () => {

@@ -2,7 +2,7 @@
  * Texts that a person gives: as words of the command line, by a file, or on standard input.
  */
 import { readFileSync } from 'node:fs';
-import { EXIT, messageOf, UserError } from '../model/errors.ts';
+import { messageOf, UserError, usageError } from '../model/errors.ts';
 import { clean } from '../model/text.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -13,24 +13,23 @@ export function textFrom(words: readonly string[]): string {
   try {
     if (words.length === 0) raw = readFileSync(0, 'utf8');
   } catch (error) {
-    throw new UserError(EXIT.usage, `standard input can't be read (${messageOf(error)})`);
+    throw usageError(`standard input can't be read (${messageOf(error)})`);
   }
   const text = clean(raw).trim();
-  if (text === '') throw new UserError(EXIT.usage, 'there is no text: give it as arguments or on stdin');
+  if (text === '') throw usageError('there is no text: give it as arguments or on stdin');
   return text;
 }
 
 /** A body by word or by file; null = none is given. */
 export function readBody(body: string | undefined, file: string | undefined): string | null {
-  if (body !== undefined && file !== undefined)
-    throw new UserError(EXIT.usage, 'give --body or --file, not both');
+  if (body !== undefined && file !== undefined) throw usageError('give --body or --file, not both');
   if (body !== undefined) return bounded(body);
   if (file === undefined) return null;
   try {
     return bounded(readFileSync(file === '-' ? 0 : file, 'utf8'));
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(EXIT.usage, `can't read the body from ${file}: ${messageOf(error)}`);
+    throw usageError(`can't read the body from ${file}: ${messageOf(error)}`);
   }
 }
 
@@ -47,8 +46,7 @@ export function pipedBody(): string {
 
 function bounded(text: string): string {
   if (Buffer.byteLength(text) <= MAX_BODY_BYTES) return clean(text);
-  throw new UserError(
-    EXIT.usage,
+  throw usageError(
     `the body is larger than ${MAX_BODY_BYTES} bytes: put it into the repository and name the file`,
   );
 }

@@ -1,7 +1,7 @@
 import { withBoard } from '../board/open.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { dependenciesOf, labelsOf, nameOf } from './names.ts';
 import { pipedBody, readBody } from './texts.ts';
@@ -23,7 +23,7 @@ interface AddOptions {
 /** Puts a ticket on the board. A person's ticket is trusted; one that an agent adds is not. */
 export async function add(context: Context, o: AddOptions): Promise<ExitCode> {
   const title = oneLine(o.title, 300);
-  if (title === '') throw new UserError(EXIT.usage, '--title is empty: say in one line what is to be done');
+  if (title === '') throw usageError('--title is empty: say in one line what is to be done');
   const body = readBody(o.body, o.file) ?? pipedBody();
   const { policy } = loadPolicy(context.places.config, context.env);
   const names = {

@@ -2,7 +2,7 @@ import { ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import { actorOf, type Context } from '../context.ts';
 import { forbidden } from '../machine/caller.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, UserError, usageError } from '../model/errors.ts';
 import { readsFor } from '../model/reader.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -11,7 +11,7 @@ import { shown } from './ticket.ts';
 /** Adds a comment to the ticket's log. */
 export async function comment(context: Context, id: string, words: readonly string[]): Promise<ExitCode> {
   const text = clean(words.join(' ')).trim();
-  if (text === '') throw new UserError(EXIT.usage, 'the comment is empty');
+  if (text === '') throw usageError('the comment is empty');
   return withBoard(context, async (board, opened) => {
     const ticket = await ticketOrFail(opened, id);
     await mayComment(context, board, ticket);

@@ -2,7 +2,7 @@ import { ticketOrFail, withBoard } from '../board/open.ts';
 import type { TicketEdit } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
 import { actorOf, type Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { type ExitCode, usageError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { editedNames } from './names.ts';
 import { readBody } from './texts.ts';
@@ -30,8 +30,8 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
     ...editedNames(o),
   };
   if (Object.keys(change).length === 0)
-    throw new UserError(EXIT.usage, 'nothing to change: see mc-pickup ticket edit --help');
-  if (change.title === '') throw new UserError(EXIT.usage, '--title is empty');
+    throw usageError('nothing to change: see mc-pickup ticket edit --help');
+  if (change.title === '') throw usageError('--title is empty');
   return withBoard(context, async (board, opened) => {
     const ticket = await ticketOrFail(opened, id);
     await knownTickets(board, change.depends_on ?? []);

@@ -3,7 +3,7 @@
 import { type OpenedBoard, ticketOrFail } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { busyError, configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { brokenLine, type Policy } from '../model/policy.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -12,14 +12,12 @@ import { ticketLine } from '../report/ticket.ts';
 /** The project of a ticket that names none. */
 export function defaultProject(policy: Policy, { places }: Context): string {
   if (policy.broken.length > 0)
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `no --project is given, and the configuration that may have a default can't be used: ${brokenLine(policy)}`,
     );
   if (policy.default_project !== null) return policy.default_project;
   const known = [...policy.projects.keys()];
-  throw new UserError(
-    EXIT.usage,
+  throw usageError(
     known.length === 0
       ? `name a project with --project: ${places.config} has none yet (mc-pickup init --project adds the repository you stand in)`
       : `name a project with --project (${known.join(', ')}): ${places.config} has no default_project`,
@@ -57,16 +55,13 @@ export async function shown(context: Context, opened: OpenedBoard, id: string): 
 /** A lost write is told as what it is. */
 export function won(result: 'won' | 'lost', ticket: Ticket): void {
   if (result === 'won') return;
-  throw new UserError(
-    EXIT.busy,
-    `${ticket.id} was changed by somebody else at the same moment: look, then try again`,
-  );
+  throw busyError(`${ticket.id} was changed by somebody else at the same moment: look, then try again`);
 }
 
 /** Refuses what a ticket is to depend on, where the board does not have it. */
 export async function knownTickets(board: Board, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     if ((await board.ticket(id.toUpperCase())) === null)
-      throw new UserError(EXIT.usage, `--depends-on: no ticket "${id}"; see mc-pickup ticket list`);
+      throw usageError(`--depends-on: no ticket "${id}"; see mc-pickup ticket list`);
   }
 }

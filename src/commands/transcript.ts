@@ -5,7 +5,7 @@ import { loadPolicy } from '../config/load.ts';
 import type { Context } from '../context.ts';
 import { hostId } from '../machine/process.ts';
 import { endWords } from '../model/ends.ts';
-import { EXIT, type ExitCode, UserError } from '../model/errors.ts';
+import { EXIT, type ExitCode, unavailableError, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
@@ -33,8 +33,7 @@ export async function transcript(context: Context, id: string, o: Options = {}):
     return { ticket: found, row: await runOf(board, found, o.run) };
   });
   if (row.host_id !== hostId(places.state))
-    throw new UserError(
-      EXIT.unavailable,
+    throw unavailableError(
       `${row.id} is a run of another host (${oneLine(row.host_id, 64)}): its record is there`,
     );
   const kind = kindOf(row, places, loadPolicy(places.config, env).policy);
@@ -42,8 +41,7 @@ export async function transcript(context: Context, id: string, o: Options = {}):
   const read = (now: Runtime): Promise<Transcript> => readTranscript(now, kind, { runs: places.runs, tmux });
   const first = await read(row);
   if (!first.found && (o.follow !== true || row.ended_at_ms !== null))
-    throw new UserError(
-      EXIT.unavailable,
+    throw unavailableError(
       `nothing is recorded of ${ticket.id}, run ${row.id} (${kind}); looked at ${first.looked.join(', ')}`,
     );
   if (!context.json) {
@@ -73,9 +71,8 @@ async function runOf(board: Board, { id }: Ticket, run: string | undefined): Pro
   if (found !== undefined) return found;
   const known = runs.slice(0, 5).map((one) => one.id);
   throw run === undefined
-    ? new UserError(EXIT.unavailable, `no agent has worked on ${id} yet; see mc-pickup explain ${id}`)
-    : new UserError(
-        EXIT.usage,
+    ? unavailableError(`no agent has worked on ${id} yet; see mc-pickup explain ${id}`)
+    : usageError(
         `--run: ${id} has no run "${oneLine(run, 64)}"${known.length > 0 ? `; its newest: ${known.join(', ')}` : ''}`,
       );
 }

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { realOf } from '../machine/files.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError, usageError } from '../model/errors.ts';
 import { brokenLine, type Policy } from '../model/policy.ts';
 import { loadPolicy } from './load.ts';
 import { replaceConfiguration } from './replace.ts';
@@ -57,13 +57,11 @@ export function addProject(
     return { name: there.name, said: `project ${there.name} is in ${config} already (${what})` };
   const taken = policy.projects.get(wanted ?? directory);
   if (wanted !== null && taken !== undefined)
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       `the name ${wanted} is taken by ${taken.repo} in ${config}, nothing was added: choose another --name`,
     );
   if (wanted !== null && !NAME.test(wanted))
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       '--name must be a name of at most 64 letters, digits, "_", "." and "-", nothing was added',
     );
   const name = wanted ?? freeName(directory, policy);
@@ -95,8 +93,7 @@ export function appendTable({ config, env }: At, table: string): void {
     replaceConfiguration(config, text);
     return;
   }
-  throw new UserError(
-    EXIT.config,
+  throw configError(
     `this does not fit into ${config}, which is as it was (${brokenLine(policy)}): add it by hand, for example\n${table}`,
   );
 }

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import * as v from 'valibot';
 import { addressFault } from '../model/address.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { type Complaint, complaintLine } from './load.ts';
 import { locator } from './locate.ts';
@@ -28,7 +28,7 @@ export function boardServer(file: string, text: string, env: NodeJS.ProcessEnv):
   try {
     return server(dirname(file), text, env);
   } catch (error) {
-    if (error instanceof Wrong) throw new UserError(EXIT.config, complaintLine(file, error.complaint));
+    if (error instanceof Wrong) throw configError(complaintLine(file, error.complaint));
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts';
 import { readersOf } from '../machine/holder.ts';
 import { argvOf } from '../machine/proc.ts';
 import { hostId, lookAt } from '../machine/process.ts';
-import { EXIT, messageOf, UserError } from '../model/errors.ts';
+import { configError, messageOf, UserError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { many, oneLine } from '../model/text.ts';
 import { age } from '../model/times.ts';
@@ -106,7 +106,7 @@ async function readAll(
 /** A board that cannot be read keeps everything from working, whatever the reason. */
 function asFailure(error: unknown): UserError {
   if (error instanceof UserError) return error;
-  return new UserError(EXIT.config, `it can't be read: ${messageOf(error)}`);
+  return configError(`it can't be read: ${messageOf(error)}`);
 }
 
 function metFinding(name: string, { says: speaks, ahead_ms }: Met): Finding {

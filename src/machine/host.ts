@@ -1,4 +1,4 @@
-import { EXIT, isDiskFault, messageOf, UserError } from '../model/errors.ts';
+import { configError, isDiskFault, messageOf, UserError } from '../model/errors.ts';
 import type { Places } from './paths.ts';
 import { ensureHostId } from './process.ts';
 import { makeStateDir } from './state.ts';
@@ -10,9 +10,6 @@ export function ensureHost({ places }: { readonly places: Places }): string {
   } catch (error) {
     makeStateDir(places.state);
     if (error instanceof UserError || isDiskFault(error)) throw error;
-    throw new UserError(
-      EXIT.config,
-      `the host id ${places.host} can't be read or made (${messageOf(error)})`,
-    );
+    throw configError(`the host id ${places.host} can't be read or made (${messageOf(error)})`);
   }
 }

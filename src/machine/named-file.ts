@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { EXIT, UserError } from '../model/errors.ts';
+import { type UserError, unavailableError, usageError } from '../model/errors.ts';
 
 /** By the mark in its first bytes a file is known to be one of ours, which may be replaced. */
 export interface OwnFile {
@@ -36,22 +36,16 @@ export function refuseFile(file: string, { marks, what, example }: OwnFile = PAG
   const stat = of(file, () => statSync(file, { throwIfNoEntry: false }));
   if (stat === undefined) {
     if (lstatSync(file, { throwIfNoEntry: false }) !== undefined)
-      throw new UserError(
-        EXIT.usage,
-        `${file} is a symbolic link that leads nowhere: remove it, or name another file`,
-      );
+      throw usageError(`${file} is a symbolic link that leads nowhere: remove it, or name another file`);
     if (of(file, () => statSync(dirname(file), { throwIfNoEntry: false }))?.isDirectory() === true) return;
-    throw new UserError(EXIT.usage, `${file}: there is no directory ${dirname(file)}: make it first`);
+    throw usageError(`${file}: there is no directory ${dirname(file)}: make it first`);
   }
   if (stat.isDirectory())
-    throw new UserError(EXIT.usage, `${file} is a directory: name a file in it, such as ${file}/${example}`);
-  if (!stat.isFile()) throw new UserError(EXIT.usage, `${file} is no regular file: use - for stdout`);
+    throw usageError(`${file} is a directory: name a file in it, such as ${file}/${example}`);
+  if (!stat.isFile()) throw usageError(`${file} is no regular file: use - for stdout`);
   const begins = stat.size === 0 ? '' : of(file, () => head(file));
   if (stat.size > 0 && !marks.some((mark) => begins.includes(mark)))
-    throw new UserError(
-      EXIT.usage,
-      `${file} is no ${what}, and is left as it is: name another file, or remove that one`,
-    );
+    throw usageError(`${file} is no ${what}, and is left as it is: name another file, or remove that one`);
 }
 
 /** Puts a text in its place in one step, so that nobody ever reads half of it. A file that was there keeps its mode; a new
@@ -99,8 +93,7 @@ function of<T>(file: string, work: () => T): T {
 
 function cannot(file: string, error: unknown): UserError {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
-  return new UserError(
-    EXIT.unavailable,
+  return unavailableError(
     `${file} can't be written (${code}): look at the directory's owner, mode and free space`,
   );
 }

@@ -4,7 +4,7 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError } from '../model/errors.ts';
 import { fnv1a, uniqueName } from '../model/hash.ts';
 import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
 import { textAt } from './foreign.ts';
@@ -136,8 +136,7 @@ export function ensureHostId(stateDir: string): string {
     rmSync(temp, { force: true });
   }
   // What can't be read is said as it is: to remove it would orphan every run.
-  if (textAt(file)?.trim() === '')
-    throw new UserError(EXIT.config, `${file} is empty: remove it and run again`);
+  if (textAt(file)?.trim() === '') throw configError(`${file} is empty: remove it and run again`);
   const made = hostId(stateDir);
   if (made === null) throw new Error(`${file} can't be read`);
   return made;

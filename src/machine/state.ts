@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
-import { codeOf, EXIT, UserError } from '../model/errors.ts';
+import { codeOf, configError } from '../model/errors.ts';
 
 /** Why nothing in the state dir can be read, or null. One that does not exist yet is fine. Loaded by the gate:
  *  it imports nothing but the file system. */
@@ -18,14 +18,13 @@ export function stateFault(dir: string): string | null {
 /** Makes the state dir where there is none; one that can't be used is the person's to mend. */
 export function makeStateDir(dir: string): void {
   const fault = stateFault(dir);
-  if (fault !== null) throw new UserError(EXIT.config, fault);
-  if (dir.includes(':') && !existsSync(dir))
-    throw new UserError(EXIT.config, `${colonIn(dir)}: ${ELSEWHERE}`);
+  if (fault !== null) throw configError(fault);
+  if (dir.includes(':') && !existsSync(dir)) throw configError(`${colonIn(dir)}: ${ELSEWHERE}`);
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new UserError(EXIT.config, cannot('written', dir, error));
+    throw configError(cannot('written', dir, error));
   }
 }
 
@@ -39,8 +38,7 @@ export function refuseOpenToOthers(...paths: readonly string[]): void {
   for (const path of paths) {
     const mode = modeOf(path);
     if ((mode & 0o022) === 0) continue;
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `${path} may be written by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}): look at what is in it, then run chmod go-w ${path}`,
     );
   }

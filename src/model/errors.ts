@@ -26,6 +26,26 @@ export class UserError extends Error {
   }
 }
 
+/** The command was called in a way that can't work. */
+export function usageError(message: string): UserError {
+  return new UserError(EXIT.usage, message);
+}
+
+/** What a person has set up can't be used as it is. */
+export function configError(message: string): UserError {
+  return new UserError(EXIT.config, message);
+}
+
+/** Something that is needed is not there just now. */
+export function unavailableError(message: string): UserError {
+  return new UserError(EXIT.unavailable, message);
+}
+
+/** Somebody else is at it: the same may do in a moment. */
+export function busyError(message: string): UserError {
+  return new UserError(EXIT.busy, message);
+}
+
 /** What an error says, without its stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { EXIT, UserError } from '../model/errors.ts';
+import { usageError } from '../model/errors.ts';
 import type { Out } from './out.ts';
 import { isTerminal } from './terminal.ts';
 
@@ -12,8 +12,7 @@ export async function agreed(
   if (!json) for (const line of lines) out.line(line);
   if (o.dryRun === true || o.yes === true) return true;
   if (json || !isTerminal(0) || !isTerminal(1))
-    throw new UserError(
-      EXIT.usage,
+    throw usageError(
       'nothing was changed: without a terminal to ask on, add --yes (or --dry-run, to see the change alone)',
     );
   out.warn('make this change? [y/N]'); // shown in spite of --quiet: it waits

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { findProgram } from '../machine/programs.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { unavailableError } from '../model/errors.ts';
 import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ago } from '../model/times.ts';
@@ -145,7 +145,7 @@ async function print(
   );
   // Whoever has seen enough closes the pipe.
   if (end.code !== 0 && end.signal !== 'SIGPIPE' && end.code !== 141)
-    throw new UserError(EXIT.unavailable, `git diff failed (${oneLine(String(end.code ?? end.signal), 40)})`);
+    throw unavailableError(`git diff failed (${oneLine(String(end.code ?? end.signal), 40)})`);
 }
 
 function personal(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {

@@ -5,7 +5,7 @@ import { isLess, limitWords, openFilesOf } from '../machine/limits.ts';
 import { allPids, procText } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
 import { userName } from '../machine/user.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { busyError, unavailableError } from '../model/errors.ts';
 import { blockOf, cronBlock, cronTimes, withBlock } from './crontab.ts';
 import { ask, changed, type Document, failed, type Look, NO_CHANGE, type Scheduler } from './scheduler.ts';
 import type { Wish } from './wish.ts';
@@ -66,7 +66,7 @@ function read(env: NodeJS.ProcessEnv): string | null {
   // Debian's takes the first three comments for the header that it puts there itself, whosever they are.
   const ran = ask(argv, { ...env, CRONTAB_NOHEADER: 'N' });
   if (ran.code === 1 && ran.out === '' && /^(crontab: )?no crontab for \S+$/.test(ran.err)) return null;
-  if (ran.code !== 0) throw new UserError(EXIT.unavailable, `${failed(argv, ran)}; nothing was changed`);
+  if (ran.code !== 0) throw unavailableError(`${failed(argv, ran)}; nothing was changed`);
   const listed = ran.out.replace(HEADER, '');
   return listed.includes('\\r') ? exact(listed, env) : listed;
 }
@@ -79,8 +79,7 @@ const HEADER =
 function exact(listed: string, env: NodeJS.ProcessEnv): string {
   const ran = ask(['crontab', '-e'], { ...env, VISUAL: '/bin/cat', EDITOR: '/bin/cat' });
   if (ran.code === 0 && ran.out.replaceAll('\r', '\\r') === listed.replaceAll('\r', '\\r')) return ran.out;
-  throw new UserError(
-    EXIT.unavailable,
+  throw unavailableError(
     'the crontab has a carriage return or a "\\r", which crontab -l does not tell apart, so it could not be put back as it is; nothing was changed: take that out (crontab -e), or use --with systemd',
   );
 }
@@ -88,14 +87,13 @@ function exact(listed: string, env: NodeJS.ProcessEnv): string {
 function write({ name, before, after }: Document, wish: Wish, env: NodeJS.ProcessEnv): string | null {
   const kept = keep(before, wish);
   if (read(env) !== before)
-    throw new UserError(EXIT.busy, `the ${name} has changed meanwhile, it was left as it is: try again`);
+    throw busyError(`the ${name} has changed meanwhile, it was left as it is: try again`);
   const argv = after === null ? ['crontab', '-r'] : ['crontab', '-'];
   const ran = ask(argv, env, after ?? '');
   const now = read(env);
   if (ran.code === 0 && now === after) return kept;
   const where = now === before ? 'it is as it was' : `as it was before it is in ${kept ?? 'no file'}`;
-  throw new UserError(
-    EXIT.unavailable,
+  throw unavailableError(
     ran.code === 0 ? `the ${name} is not what was written; ${where}` : `${failed(argv, ran)}; ${where}`,
   );
 }

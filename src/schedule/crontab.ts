@@ -1,4 +1,4 @@
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError } from '../model/errors.ts';
 import type { Wish } from './wish.ts';
 import { bytesOf, cronWord } from './words.ts';
 
@@ -23,7 +23,7 @@ export function cronBlock(wish: Wish): string {
   const command = (verb: string): string => `${[...words, verb].map(cronWord).join(' ')} >> ${log} 2>&1`;
   const backslash = [...words, wish.log].find((word) => word.includes('\\'));
   if (backslash !== undefined)
-    throw new UserError(EXIT.config, `cron can't be given ${backslash}: kinds of cron differ on a backslash`);
+    throw configError(`cron can't be given ${backslash}: kinds of cron differ on a backslash`);
   const lines = [
     `${beginMark(wish.id)}: ${wish.state} (by "mc-pickup schedule install"; "schedule remove" takes it out)`,
     `${cronTimes(wish.interval_seconds).fields} ${command('dispatch')}`,
@@ -33,8 +33,7 @@ export function cronBlock(wish: Wish): string {
   ].map(bytesOf);
   const longest = Math.max(...lines.map((line) => line.length));
   if (longest > MAX_COMMAND)
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `cron reads no line of ${longest} bytes (${MAX_COMMAND} at most): use --with systemd, or shorter paths (the PATH is ${wish.path})`,
     );
   return `${lines.join('\n')}\n`;
@@ -91,8 +90,7 @@ function find(crontab: string, id: string): { readonly from: number; readonly to
   if (begins.length === 0 && ends.length === 0) return null;
   const [from = 0, to = 0] = [begins[0], ends[0]];
   if (begins.length === 1 && ends.length === 1 && from < to) return { from, to };
-  throw new UserError(
-    EXIT.config,
+  throw configError(
     `the crontab has ${times(begins, beginMark(id))} and ${times(ends, endMark(id))}, so which lines are mc-pickup's can't be told; nothing was changed: take what is left of that block out (crontab -e), then try again`,
   );
 }

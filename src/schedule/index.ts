@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { EXIT, messageOf, UserError } from '../model/errors.ts';
+import { busyError, messageOf, unavailableError } from '../model/errors.ts';
 import { cron } from './cron.ts';
 import { launchd } from './launchd.ts';
 import {
@@ -84,7 +84,7 @@ export function chosen(seen: readonly Seen[], wanted: With | undefined): Schedul
   const asked = seen.find(({ with: name }) => name === wanted)?.scheduler;
   if (asked !== undefined) {
     const fault = asked.fault();
-    if (fault !== null) throw new UserError(EXIT.unavailable, `${asked.with}: ${fault}`);
+    if (fault !== null) throw unavailableError(`${asked.with}: ${fault}`);
     return asked;
   }
   const has = seen.find(({ state, scheduler }) => isThere(state) && scheduler.fault() === null);
@@ -93,7 +93,7 @@ export function chosen(seen: readonly Seen[], wanted: With | undefined): Schedul
   const faults = seen
     .filter(({ with: name }) => name !== 'launchd')
     .map((one) => `${one.with}: ${one.scheduler.fault()}`);
-  throw new UserError(EXIT.unavailable, `no scheduler was found here. ${faults.join('. ')}`);
+  throw unavailableError(`no scheduler was found here. ${faults.join('. ')}`);
 }
 
 /** Whether something of ours is there, in whatever shape. */
@@ -122,13 +122,10 @@ async function take({ argv, mayFail, until }: Step, env: NodeJS.ProcessEnv): Pro
   for (let waited = 0; ; waited += 200) {
     const ran = ask(argv, env);
     if (ran.code !== 0 && mayFail !== true)
-      throw new UserError(EXIT.unavailable, `${failed(argv, ran)}; mend that and run this again`);
+      throw unavailableError(`${failed(argv, ran)}; mend that and run this again`);
     if (until === undefined || until.test(ran.out)) return;
     if (waited >= PATIENCE_MS)
-      throw new UserError(
-        EXIT.busy,
-        'a tick is still at work, no file was changed: run this again when it has ended',
-      );
+      throw busyError('a tick is still at work, no file was changed: run this again when it has ended');
     await pause(200);
   }
 }

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from '../machine/files.ts';
 import { findProgram } from '../machine/programs.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { busyError } from '../model/errors.ts';
 
 export const SCHEDULERS = ['cron', 'systemd', 'launchd'] as const;
 
@@ -111,7 +111,7 @@ export function readFile(path: string): string | null {
 /** `Scheduler.write` for a file of ours. What was there before is kept in the state dir: somebody may have added to it. */
 export function writeFile({ name, before, after }: Document, state: string): string | null {
   if (readFile(name) !== before)
-    throw new UserError(EXIT.busy, `${name} has changed meanwhile, it was left as it is: try again`);
+    throw busyError(`${name} has changed meanwhile, it was left as it is: try again`);
   const kept = before === null ? null : join(state, `${basename(name)}.before`);
   if (kept !== null && before !== null) writeAtomic(kept, before, 0o600, 'latin1');
   if (after === null) rmSync(name, { force: true });

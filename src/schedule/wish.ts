@@ -6,7 +6,7 @@ import { loadPolicy } from '../config/load.ts';
 import type { Places } from '../machine/paths.ts';
 import { findProgram } from '../machine/programs.ts';
 import { ofThisShell } from '../model/environment.ts';
-import { EXIT, UserError } from '../model/errors.ts';
+import { configError } from '../model/errors.ts';
 import type { Policy } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
 
@@ -73,8 +73,7 @@ function real(path: string): string {
 /** A line break would begin a line of its own in a crontab or a unit, and so anything. */
 function refuseUnwritable(what: string, path: string): void {
   if (!/[\u0000-\u001f\u007f]/.test(path)) return;
-  throw new UserError(
-    EXIT.config,
+  throw configError(
     `a schedule can't name ${JSON.stringify(path)} (${what}), it has a line break or another control character: move it`,
   );
 }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { realpathSync, statSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
-import { EXIT, UserError } from '../model/errors.ts';
+import { type UserError, unavailableError, usageError } from '../model/errors.ts';
 
 /** A repository, the branch that work starts from, and a plain name for it. */
 export interface Standing {
@@ -19,21 +19,16 @@ export function repositoryHere(folder: string | null): Standing {
   const git = (...args: string[]): string | null => {
     const done = spawnSync('git', args, { encoding: 'utf8', timeout: 10_000 });
     if (done.error)
-      throw new UserError(
-        EXIT.unavailable,
+      throw unavailableError(
         'git is not installed or not on PATH: install it, for example with apt-get install git (Debian, Ubuntu), dnf install git (Fedora) or brew install git (macOS)',
       );
     return done.status === 0 ? done.stdout.trim() : null;
   };
   const common = git('rev-parse', '--path-format=absolute', '--git-common-dir');
-  if (common === null)
-    throw new UserError(EXIT.usage, '--project: this directory is not in a git repository');
+  if (common === null) throw usageError('--project: this directory is not in a git repository');
   const repo = basename(common) === '.git' ? dirname(common) : common;
   if (repo.includes('\ufffd'))
-    throw new UserError(
-      EXIT.usage,
-      `--project: the path ${repo} is not UTF-8, and can't be configured: rename it`,
-    );
+    throw usageError(`--project: the path ${repo} is not UTF-8, and can't be configured: rename it`);
   const head = git('symbolic-ref', '--short', 'refs/remotes/origin/HEAD')?.replace(/^origin\//, '');
   const base = head ?? git('symbolic-ref', '--short', 'HEAD') ?? 'main';
   const top = git('rev-parse', '--show-toplevel');
@@ -50,7 +45,7 @@ export function repositoryHere(folder: string | null): Standing {
 
 /** A folder by its path from the top of the checkout, without links; null = it is the top. */
 function folderIn(top: string | null, folder: string): string | null {
-  const no = (why: string): UserError => new UserError(EXIT.usage, `--path ${folder}: ${why}`);
+  const no = (why: string): UserError => usageError(`--path ${folder}: ${why}`);
   const at = resolve(folder);
   if (top === null) throw no('this repository has no checkout: set path in the configuration');
   if (statSync(at, { throwIfNoEntry: false })?.isDirectory() !== true) throw no('there is no such folder');

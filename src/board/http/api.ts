@@ -8,7 +8,7 @@ import * as v from 'valibot';
 import { monotonicMs } from '../../machine/clock.ts';
 import { bodyWithin, reasonOf } from '../../machine/fetched.ts';
 import { fetchOut } from '../../machine/outgoing.ts';
-import { EXIT, UserError } from '../../model/errors.ts';
+import { configError, UserError, unavailableError, usageError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
 
 export interface Server {
@@ -137,7 +137,7 @@ async function once(server: Server, call: Call, key: string | null, end: number)
 function urlOf({ url }: Server, { path, query = {} }: Call): URL {
   // A name that a URL would take for a direction leads to another operation, however it is escaped.
   const bad = path.find((part) => /^\.{0,2}$/.test(part));
-  if (bad !== undefined) throw new UserError(EXIT.usage, `"${bad}" is no name`);
+  if (bad !== undefined) throw usageError(`"${bad}" is no name`);
   const made = new URL(`${url.replace(/\/+$/, '')}/${path.map(encodeURIComponent).join('/')}`);
   for (const [name, value] of Object.entries(query))
     for (const one of Array.isArray(value) ? value : [value])
@@ -168,8 +168,7 @@ function read<T>(server: Server, call: Call, schema: v.GenericSchema<unknown, T>
   if (found.success) return found.output;
   const [issue] = found.issues;
   const where = v.getDotPath(issue) ?? 'it';
-  throw new UserError(
-    EXIT.unavailable,
+  throw unavailableError(
     `${server.url} does not speak the contract: ${call.method} /${call.path.join('/')}: ${where}: ${oneLine(issue.message, 200)}`,
   );
 }
@@ -190,7 +189,7 @@ async function wait(tries: number, retry_after_s: number | null, end: number): P
 }
 
 function unreachable({ url }: Server, why: string): UserError {
-  return new UserError(EXIT.unavailable, `the board ${url} cannot be reached (${oneLine(why, 200)})`);
+  return unavailableError(`the board ${url} cannot be reached (${oneLine(why, 200)})`);
 }
 
 /** An answer that nothing can be made of, for the person. */
@@ -200,13 +199,9 @@ export function refused(
   { status, detail }: Pick<Refusal, 'status' | 'detail'>,
 ): UserError {
   if (status === 401 || status === 403)
-    return new UserError(
-      EXIT.config,
+    return configError(
       `the board ${url} refuses the token (${status}): look at board.token_file or board.token_env`,
     );
   const said = detail === '' ? '' : `: ${oneLine(detail, 200)}`;
-  return new UserError(
-    EXIT.unavailable,
-    `the board ${url} answered ${status} to ${method} /${path.join('/')}${said}`,
-  );
+  return unavailableError(`the board ${url} answered ${status} to ${method} /${path.join('/')}${said}`);
 }

@@ -1,7 +1,7 @@
 import type * as v from 'valibot';
 import type { RecentRun } from '../../model/breaker.ts';
 import type { EndReason } from '../../model/ends.ts';
-import { EXIT, UserError } from '../../model/errors.ts';
+import { configError, unavailableError, usageError } from '../../model/errors.ts';
 import type { TicketGuard } from '../../model/plan.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { TicketView } from '../../model/world.ts';
@@ -36,8 +36,7 @@ export async function meetServer(
   if (!answer.ok) throw refused(server, call, answer.refusal);
   const { contract, now_ms } = answer.value;
   if (contract.split('.')[0] !== c.CONTRACT.split('.')[0])
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `${server.url} speaks contract ${contract}, and this mc-pickup ${c.CONTRACT}: update the older of the two`,
     );
   return { contract, ahead_ms: Math.round(now_ms - (asked + now()) / 2) };
@@ -79,7 +78,7 @@ export function httpBoard(server: Server): Board {
     const call = { method, path, body, ...(version === undefined ? {} : { version }) };
     const answer = await ask(server, call, c.Won);
     if (answer.ok) return 'won';
-    if (answer.refusal.status === 422) throw new UserError(EXIT.usage, answer.refusal.detail);
+    if (answer.refusal.status === 422) throw usageError(answer.refusal.detail);
     return answer.refusal.again && mine !== undefined && (await mine()) ? 'won' : 'lost';
   };
   const write = async <T>(
@@ -92,9 +91,8 @@ export function httpBoard(server: Server): Board {
     const answer = await ask(server, whole, schema);
     if (answer.ok) return answer.value;
     const { status, detail } = answer.refusal;
-    if (status === 422) throw new UserError(EXIT.usage, detail);
-    if (status === 404 && lacks !== undefined)
-      throw new UserError(EXIT.config, `${server.url} ${lacks}; update the server`);
+    if (status === 422) throw usageError(detail);
+    if (status === 404 && lacks !== undefined) throw configError(`${server.url} ${lacks}; update the server`);
     throw refused(server, whole, answer.refusal);
   };
   /** Every page, or so many items. A server that leads in a circle is not followed. */
@@ -107,7 +105,7 @@ export function httpBoard(server: Server): Board {
     const found: T[] = [];
     const seen = new Set<string>();
     for (let cursor: string | null = ''; cursor !== null && found.length < most; ) {
-      if (seen.has(cursor)) throw new UserError(EXIT.unavailable, `${server.url} gives the same page twice`);
+      if (seen.has(cursor)) throw unavailableError(`${server.url} gives the same page twice`);
       seen.add(cursor);
       const { items, next } = await page(cursor || undefined);
       found.push(...items);

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import type Database from 'better-sqlite3';
 import { DamagedBoard, explained } from '../../machine/sqlite/errors.ts';
 import { openDatabase } from '../../machine/sqlite/native.ts';
-import { EXIT, UserError } from '../../model/errors.ts';
+import { configError, usageError } from '../../model/errors.ts';
 import type { Backup } from '../port/index.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
 
@@ -24,8 +24,7 @@ const BUSY_MS = 5000;
  * its name. Where the board is damaged nothing is kept of it, and the older backups stay.
  */
 export async function backupBoard(path: string, dir: string, keep: number, now_ms: number): Promise<Backup> {
-  if (!existsSync(path))
-    throw new UserError(EXIT.config, `there is no board ${path} yet: nothing to back up`);
+  if (!existsSync(path)) throw configError(`there is no board ${path} yet: nothing to back up`);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const file = join(dir, `board-${stamp(now_ms)}.sqlite`);
   const temp = `${file}.tmp${process.pid}`;
@@ -51,7 +50,7 @@ export async function backupBoard(path: string, dir: string, keep: number, now_m
 
 /** Puts a backup in the board's place; the board that was there is kept beside it. The caller holds the tick lock. */
 export function restoreBoard(path: string, from: string, now_ms: number): { readonly kept: string | null } {
-  if (!existsSync(from)) throw new UserError(EXIT.usage, `there is no file ${from}`);
+  if (!existsSync(from)) throw usageError(`there is no file ${from}`);
   const temp = `${path}.tmp${process.pid}`;
   try {
     copyFileSync(from, temp);
@@ -78,7 +77,7 @@ export function checkBoard(path: string, name: string): void {
     if (found !== 'ok') throw new DamagedBoard(name, String(found));
     const version = Number(db.pragma('user_version', { simple: true }));
     if (version < 1 || version > SCHEMA_VERSION)
-      throw new UserError(EXIT.config, `${name} is no board that this mc-pickup knows (schema ${version})`);
+      throw configError(`${name} is no board that this mc-pickup knows (schema ${version})`);
     db.prepare('SELECT id, status, claim_epoch, version FROM tickets');
     db.pragma('journal_mode = DELETE');
   } catch (error) {

@@ -1,4 +1,4 @@
-import { EXIT, UserError } from '../../model/errors.ts';
+import { configError, usageError } from '../../model/errors.ts';
 import type { By, ForeignTicket, Imported, Imports } from '../port/index.ts';
 import { HOLD_BOARD, TICKET, type TicketRow, toTicket } from './rows.ts';
 import type { Store } from './store.ts';
@@ -32,8 +32,7 @@ function add(store: Store, ticket: ForeignTicket, by: By): Imported {
   if (known !== null) return { source, id: known, added: false };
   const depends_on = ticket.depends_on.map((one) => {
     const id = idOf(store, one);
-    if (id === null)
-      throw new UserError(EXIT.usage, `${source} depends on ${one}, which is not on the board`);
+    if (id === null) throw usageError(`${source} depends on ${one}, which is not on the board`);
     return id;
   });
   store.run(
@@ -76,5 +75,5 @@ function ownIds(store: Store, sources: readonly string[]): string[] {
 function boardId(store: Store): string {
   const row = store.get<{ id: string }>('SELECT id FROM board');
   if (row !== null) return row.id;
-  throw new UserError(EXIT.config, 'the board has lost its id: its table "board" is empty');
+  throw configError('the board has lost its id: its table "board" is empty');
 }

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import { EXIT, UserError } from '../../model/errors.ts';
+import { configError } from '../../model/errors.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_7 } from './schema.ts';
 
 /** Each entry brings the schema from version (index) to version (index + 1). Never edited once released. */
@@ -12,8 +12,7 @@ export const SCHEMA_VERSION = MIGRATIONS.length;
 export function schemaVersion(db: Database.Database, path: string): number {
   const version = Number(db.pragma('user_version', { simple: true }));
   if (version > SCHEMA_VERSION) {
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `the board ${path} has schema ${version}, and this mc-pickup knows ${SCHEMA_VERSION} at most; update mc-pickup`,
     );
   }
@@ -37,8 +36,7 @@ function step(db: Database.Database, path: string, sql: string): void {
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     if (!/already exists|^error in (view|trigger|index)/.test(why)) throw error;
-    throw new UserError(
-      EXIT.config,
+    throw configError(
       `the board ${path} cannot be brought to schema ${SCHEMA_VERSION}, and is as it was: ${why}; rename what you have added, then try again`,
     );
   }

@@ -4,7 +4,7 @@ import { monotonicMs } from '../../machine/clock.ts';
 import { explained, isBusy } from '../../machine/sqlite/errors.ts';
 import { openDatabase } from '../../machine/sqlite/native.ts';
 import { createPrivate } from '../../machine/sqlite/private.ts';
-import { codeOf, EXIT, UserError } from '../../model/errors.ts';
+import { busyError, codeOf, configError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
 import type { Board } from '../port/index.ts';
 import { sqliteBoard } from './board.ts';
@@ -40,8 +40,7 @@ export function openBoardReadOnly(path: string): Board {
     () => readOnly(path),
     (db) => {
       if (refuseForeign(db, path) < SCHEMA_VERSION) {
-        throw new UserError(
-          EXIT.config,
+        throw configError(
           `the board ${path} has an older schema; run a command that writes first, such as \`mc-pickup dispatch\``,
         );
       }
@@ -69,10 +68,7 @@ function opened(
       code === 'EISDIR' ||
       code === 'ENOTDIR'
     ) {
-      throw new UserError(
-        EXIT.config,
-        `the board ${path} cannot be opened (${code}); look at its permissions`,
-      );
+      throw configError(`the board ${path} cannot be opened (${code}); look at its permissions`);
     }
     throw explained(error, path);
   }
@@ -84,8 +80,7 @@ function refuseForeign(db: Database.Database, path: string): number {
   const version = schemaVersion(db, path);
   const foreign = version === 0 ? foreignTable(db, path) : foreignShape(db);
   if (foreign === null) return version;
-  throw new UserError(
-    EXIT.config,
+  throw configError(
     `${path} is another program's SQLite file, no board of mc-pickup (${foreign}); name another --state-dir, or move the file away`,
   );
 }
@@ -134,7 +129,7 @@ export function readOnly(path: string): Database.Database {
     if (bytes.length > 19) bytes.fill(1, 18, 20); // "rollback journal", as memory has no WAL
     return openDatabase(bytes, { readonly: true });
   }
-  throw new UserError(EXIT.busy, `the board ${path} is locked by another program; try again`);
+  throw busyError(`the board ${path} is locked by another program; try again`);
 }
 
 /** null = no file. A writer or a checkpoint may come by while the file is read; what is torn is worth nothing. The log is read

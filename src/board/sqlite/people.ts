@@ -1,4 +1,4 @@
-import { EXIT, UserError } from '../../model/errors.ts';
+import { usageError } from '../../model/errors.ts';
 import { TICKET_STATUSES, type TicketStatus } from '../../model/ticket.ts';
 import type {
   At,
@@ -150,8 +150,7 @@ function refuseCycle(store: Store, id: string, depends_on: readonly string[]): v
   if (!via.has(id)) return;
   const path = [id];
   for (let at = via.get(id); at !== undefined && at !== id; at = via.get(at)) path.unshift(at);
-  throw new UserError(
-    EXIT.usage,
+  throw usageError(
     path.length === 1
       ? `${id} can't depend on itself`
       : `${id} can't depend on ${path[0]}: that one waits for it (${[id, ...path].join(' -> ')})`,

@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
-import { EXIT, UserError } from '../../model/errors.ts';
+import { busyError, configError, EXIT, UserError, unavailableError } from '../../model/errors.ts';
 import { oneLine } from '../../model/text.ts';
 
 /** The file is there, and cannot be read as what it was. */
@@ -30,21 +30,19 @@ export function explained(error: unknown, path: string): unknown {
   if (!(error instanceof SqliteError)) return error;
   const { code, message } = error;
   if (isBusy(error)) {
-    return new UserError(EXIT.busy, `the board ${path} is locked by another program; try again`);
+    return busyError(`the board ${path} is locked by another program; try again`);
   }
   if (/^SQLITE_(CORRUPT|NOTADB)/.test(code)) {
     return new DamagedBoard(path, message);
   }
   if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code)) {
-    return new UserError(
-      EXIT.config,
+    return configError(
       `the board ${path} cannot be opened for this (${message}); look at its owner and permissions`,
     );
   }
   if (/^SQLITE_(FULL|IOERR)/.test(code)) {
     const what = isFull(path) ? 'is full: make room on it' : 'refused the board';
-    return new UserError(
-      EXIT.unavailable,
+    return unavailableError(
       `the disk of ${path} ${what} (${message}); what was to be written there is not, what was written before stands`,
     );
   }

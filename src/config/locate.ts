@@ -1,4 +1,5 @@
 import { parseTOML } from 'toml-eslint-parser'; // loaded with the first complaint: scripts/build.ts
+import { attempt } from '../model/json.ts';
 
 /** A place in a text; both numbers begin at 1, a column counts UTF-16 units, as editors do. */
 export interface Place {
@@ -57,19 +58,11 @@ function placesIn(text: string): ReadonlyMap<string, Place> {
       if (at !== undefined) note(resolved.slice(0, n + 1), at);
     }
   };
-  for (const one of parsed(text))
+  for (const one of attempt(() => parseTOML(text).body[0].body) ?? [])
     if (one.type === 'TOMLKeyValue') value(one.value, words(one.key, []));
     else {
       header(one.key, one.resolvedKey);
       for (const pair of one.body) value(pair.value, words(pair.key, one.resolvedKey));
     }
   return places;
-}
-
-function parsed(text: string): readonly Entry[] {
-  try {
-    return parseTOML(text).body[0].body;
-  } catch {
-    return [];
-  }
 }

@@ -5,6 +5,7 @@ import { limitsIn } from '../machine/limits.ts';
 import type { Places } from '../machine/paths.ts';
 import { procText } from '../machine/proc.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
+import { attempt } from '../model/json.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
 const LEAST_PROCESSES = 200;
@@ -34,8 +35,9 @@ function home(env: NodeJS.ProcessEnv): Finding {
       `${HOME} belongs to user ${stat.uid}, and this is user ${uid}`,
       'start ticks as the owner of HOME',
     );
-  const known = homeOfUser();
-  if (known !== null && known !== HOME)
+  // In a container no file may know the user.
+  const known = attempt(() => userInfo().homedir);
+  if (known && known !== HOME)
     return warn(
       check,
       `${HOME}, and a scheduler starts with ${known}, where other logins and settings may be`,
@@ -48,14 +50,6 @@ function home(env: NodeJS.ProcessEnv): Finding {
 function clock(places: Places): Finding[] {
   const wrong = wrongClock(places, Date.now());
   return wrong === null ? [] : [warn('clock', wrong, CLOCK_TODO)];
-}
-
-function homeOfUser(): string | null {
-  try {
-    return userInfo().homedir || null;
-  } catch {
-    return null; // a user that no file knows, in a container
-  }
 }
 
 /** Who lives is told by boot and start time: without them nothing is ever freed. */

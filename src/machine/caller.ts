@@ -1,5 +1,6 @@
 import { existsSync, lstatSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { attempt, objectIn } from '../model/json.ts';
 import { oneLine } from '../model/text.ts';
 import { switchFile, textIn } from './killswitch.ts';
 import type { Places } from './paths.ts';
@@ -60,16 +61,9 @@ function isWithin({ state, board, killswitch }: Places, env: NodeJS.ProcessEnv):
 /** A run that this very board has started is never a person to it. */
 function notedOf(places: Places, run: string): Caller | null {
   if (isRunOf(places, run)) return null;
-  try {
-    const noted = JSON.parse(textIn(places.people) ?? '') as {
-      readonly run?: unknown;
-      readonly config?: unknown;
-    };
-    if (noted.run !== run) return null;
-    return { kind: 'person', config: typeof noted.config === 'string' ? noted.config : null };
-  } catch {
-    return null;
-  }
+  const noted = objectIn(attempt(() => textIn(places.people)));
+  if (noted?.run !== run) return null;
+  return { kind: 'person', config: typeof noted.config === 'string' ? noted.config : null };
 }
 
 function isRunOf({ runs }: Places, run: string): boolean {
@@ -84,18 +78,10 @@ function runAbove(places: Places): string | null {
   let pid = process.ppid;
   for (let n = 0; pid > 1 && n < MOST_ANCESTORS; n++) {
     const of = pid;
-    const run = unlessUnseen(() => runIn(shownOf(of).environ)?.run);
-    if (run !== null && isRunOf(places, run)) found = run;
-    pid = unlessUnseen(() => statOf(of).ppid) ?? 0;
+    // Another user's process, or one that is gone, is not seen.
+    const run = attempt(() => runIn(shownOf(of).environ))?.run;
+    if (run !== undefined && isRunOf(places, run)) found = run;
+    pid = attempt(() => statOf(of).ppid) ?? 0;
   }
   return found;
-}
-
-/** null = it is another user's process, or gone. */
-function unlessUnseen<T>(look: () => T | undefined): T | null {
-  try {
-    return look() ?? null;
-  } catch {
-    return null;
-  }
 }

@@ -1,5 +1,6 @@
 import { closeSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { uniqueName } from '../model/hash.ts';
+import { attempt, objectIn } from '../model/json.ts';
 import { lookAtName, openLog, textAt } from './foreign.ts';
 import type { Places } from './paths.ts';
 import { umaskToNote } from './umask.ts';
@@ -42,11 +43,7 @@ export function tryWriting(path: string, bytes: number, times: number): void {
 
 /** A path without symbolic links; as it is where nothing is there. */
 export function realOf(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
+  return attempt(() => realpathSync(path)) ?? path;
 }
 
 /** The checkout that the worktrees of a repository are made beside; null = it is bare, or not there. */
@@ -56,23 +53,12 @@ export function mainCheckout(repo: string): string | null {
 
 /** A JSON object from a file, or null when it is missing, unreadable or anything else. */
 export function readObject(path: string): Record<string, unknown> | null {
-  try {
-    return asObject(JSON.parse(textAt(path) ?? ''));
-  } catch {
-    return null;
-  }
+  return objectIn(textAt(path));
 }
 
 /** A whole text file, or null when it is missing or unreadable: a link, a pipe, a device, another user's, too large. */
 export function textOfFile(path: string): string | null {
   return textAt(path);
-}
-
-/** The value if it is a plain JSON object. */
-export function asObject(value: unknown): Record<string, unknown> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : null;
 }
 
 /** A field that is a string, else null. */
@@ -91,3 +77,5 @@ export function numberOf(object: Record<string, unknown> | null, key: string): n
 export function shellQuote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }
+
+export { asObject } from '../model/json.ts';

@@ -2,9 +2,11 @@
  * The file of the holds. It is of this host, as what it tells of is: so holds are the same with every board. Only who has the tick lock adds
  * to it; `doctor` takes from it what it has found to be mended.
  */
+
 import type { Hold, Strike } from '../model/hold.ts';
 import { isHoldBecause } from '../model/hold.ts';
-import { asObject, numberOf, textOf, writeAtomic } from './files.ts';
+import { asObject } from '../model/json.ts';
+import { numberOf, textOf, writeAtomic } from './files.ts';
 import { lookAtName, textAt } from './foreign.ts';
 import type { Places } from './paths.ts';
 

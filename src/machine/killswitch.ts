@@ -20,6 +20,7 @@ import {
 import { uptime } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { codeOf } from '../model/errors.ts';
+import { asObject, attempt, objectIn } from '../model/json.ts';
 import type { Switch } from '../model/world.ts';
 
 const SCOPE = /^(\*|(project|agent):[A-Za-z0-9][A-Za-z0-9_.-]*)$/;
@@ -92,11 +93,7 @@ export function bootClock(): BootClock | undefined {
 }
 
 function bootId(): string | null {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() || null;
-  } catch {
-    return null;
-  }
+  return attempt(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()) || null;
 }
 
 /** When launches of each scope were last released on this host, or last switched off by themselves: the deaths before that, of what
@@ -119,17 +116,13 @@ export function releasesIn(
 
 function notedReleases(file: string): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
   if (!existsSync(file)) return {};
-  try {
-    const scopes = record(record(JSON.parse(textIn(file) ?? ''))?.scopes) ?? {};
-    return Object.fromEntries(
-      Object.entries(scopes).flatMap(([scope, one]) => {
-        const noted = SCOPE.test(scope) ? record(one) : null;
-        return noted === null ? [] : [[scope, noted]];
-      }),
-    );
-  } catch {
-    return {};
-  }
+  const scopes = asObject(objectIn(attempt(() => textIn(file)))?.scopes) ?? {};
+  return Object.fromEntries(
+    Object.entries(scopes).flatMap(([scope, one]) => {
+      const noted = SCOPE.test(scope) ? asObject(one) : null;
+      return noted === null ? [] : [[scope, noted]];
+    }),
+  );
 }
 
 /** Notes that. Best effort: without it old deaths may count once more. */
@@ -274,13 +267,13 @@ function not(error: string): Read {
 }
 
 function parse(value: unknown): Read {
-  const object = record(value);
+  const object = asObject(value);
   if (object === null) return not('not a JSON object');
   const list = Object.hasOwn(object, 'switches') ? object.switches : [object];
   if (!Array.isArray(list)) return not('"switches" is not a list');
   const switches: Kept[] = [];
   for (const entry of list) {
-    const one = parseOne(record(entry));
+    const one = parseOne(asObject(entry));
     if (typeof one === 'string') return not(one);
     switches.push(one);
   }
@@ -299,7 +292,7 @@ function parseOne(entry: Record<string, unknown> | null): Kept | string {
 }
 
 function clockIn(value: unknown): BootClock | null {
-  const { boot_id, uptime_ms } = record(value) ?? {};
+  const { boot_id, uptime_ms } = asObject(value) ?? {};
   return typeof boot_id === 'string' && typeof uptime_ms === 'number' ? { boot_id, uptime_ms } : null;
 }
 
@@ -307,23 +300,10 @@ function timeOrNull(value: unknown): value is number | null {
   return value === null || (typeof value === 'number' && Number.isFinite(value));
 }
 
-function record(value: unknown): Record<string, unknown> | null {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : null;
-}
-
 function readGate(file: string): { first_halted_at_ms: number; ticks: number } | null {
-  try {
-    const gate = record(JSON.parse(textIn(file) ?? ''));
-    const first = gate?.first_halted_at_ms;
-    const ticks = gate?.ticks;
-    return typeof first === 'number' && typeof ticks === 'number'
-      ? { first_halted_at_ms: first, ticks }
-      : null;
-  } catch {
-    return null;
-  }
+  const { first_halted_at_ms, ticks } = objectIn(attempt(() => textIn(file))) ?? {};
+  const known = typeof first_halted_at_ms === 'number' && typeof ticks === 'number';
+  return known ? { first_halted_at_ms, ticks } : null;
 }
 
 function save(file: string, switches: readonly Kept[]): void {

@@ -6,9 +6,11 @@
  *   - The main thread of a process (its leader) may end while others work: a zombie that is alive. What the process works with is then
  *     shown at one of those threads (`shownAt`).
  */
+
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { codeOf } from '../model/errors.ts';
+import { attempt } from '../model/json.ts';
 
 /** Where /proc is; tests put another one in its place. */
 export interface Proc {
@@ -236,12 +238,4 @@ export function isGone(error: unknown): boolean {
 /** Whether this failure to look says that we may not. */
 export function isDenied(error: unknown): boolean {
   return codeOf(error) === 'EACCES' || codeOf(error) === 'EPERM';
-}
-
-function attempt<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
 }

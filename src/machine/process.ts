@@ -1,12 +1,14 @@
 /*
  * Who a process is, and whether it lives: rules 2 and 3 of "What holds" in README.md. What the kernel shows is read by `proc.ts`.
  */
+
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { configError } from '../model/errors.ts';
 import { fnv1a, uniqueName } from '../model/hash.ts';
 import type { ObserverIdentity, ProcessLook } from '../model/identity.ts';
+import { attempt } from '../model/json.ts';
 import { textAt } from './foreign.ts';
 import {
   isEnd,
@@ -85,11 +87,7 @@ export interface Standing extends Stat {
 /** Where a process stands; its state is that of a thread that lives, where the leader has ended alone. null = there is no such
  *  process, or it can't be read. */
 export function standingOf(pid: number, proc: Proc = PROC): Standing | null {
-  try {
-    return { pid, ...livingStat(pid, proc) };
-  } catch {
-    return null;
-  }
+  return attempt(() => ({ pid, ...livingStat(pid, proc) }));
 }
 
 /** How often the threads are listed while they come and go. */
@@ -175,12 +173,4 @@ export function lookFrom(
   if (start === undefined || state === undefined)
     return { kind: 'unreadable', error: `ps: ${ps.stderr.trim() || line.slice(0, 100)}` };
   return { kind: 'present', state, start: start.trim(), ppid: Number(ppid) };
-}
-
-function attempt<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch {
-    return null;
-  }
 }

@@ -1,4 +1,5 @@
 import { lstatSync, readdirSync, statSync } from 'node:fs';
+import { attempt } from '../model/json.ts';
 import {
   allPids,
   fileId,
@@ -137,12 +138,4 @@ function mapped(pid: number, proc: Proc): Use[] {
 function useOf(pid: number, link: string, proc: Proc): Use | null {
   const path = procLink(link, proc);
   return path?.startsWith('/') ? { pid, path, id: procId(link, proc) } : null;
-}
-
-function attempt<T>(look: () => T): T | null {
-  try {
-    return look();
-  } catch {
-    return null;
-  }
 }

@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
+import { attempt } from '../model/json.ts';
 
 /** Where a program would be found, by the rules of execvp; null = nowhere. A relative path with a slash depends on
  *  where it is started, so it is taken at its word. */
@@ -40,10 +41,6 @@ export function programStamp(
   const [word = profile.kind] = profile.argv;
   const file = findProgram(word, profile.env.PATH ?? env.PATH);
   if (file === null) return '';
-  try {
-    const { size, mtimeMs, ino } = statSync(file);
-    return [file, size, mtimeMs, ino].join(':');
-  } catch {
-    return '';
-  }
+  const stat = attempt(() => statSync(file));
+  return stat === null ? '' : [file, stat.size, stat.mtimeMs, stat.ino].join(':');
 }

@@ -2,11 +2,13 @@
  * The ways out that Node's own fetch has not in all its versions: a proxy, and whoever else the machine trusts. A bundle of its own, since
  * most machines need none of it.
  */
+
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP, isIPv6 } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent, Socks5ProxyAgent, fetch as undiciFetch } from 'undici';
 import { isHere } from '../model/address.ts';
+import { attempt } from '../model/json.ts';
 import { isMistrust, NoWay, reasonOf } from './fetched.ts';
 
 interface Proxy {
@@ -149,11 +151,12 @@ const SYSTEM = [
 
 /** Whom Node trusts, whom the machine trusts, and whom the environment adds. */
 function certificates(env: NodeJS.ProcessEnv): string[] {
-  const system = env.SSL_CERT_FILE ? [] : SYSTEM.flatMap((file) => textAt(file) ?? []).slice(0, 1);
+  const textOf = (file: string) => attempt(() => readFileSync(file, 'utf8'));
+  const system = env.SSL_CERT_FILE ? [] : SYSTEM.flatMap((file) => textOf(file) ?? []).slice(0, 1);
   const named = ['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'].flatMap((by) => {
     const file = env[by];
     if (!file) return [];
-    const text = textAt(file);
+    const text = textOf(file);
     if (text !== null) return [text];
     throw new TypeError('fetch failed', {
       cause: new NoWay(
@@ -162,12 +165,4 @@ function certificates(env: NodeJS.ProcessEnv): string[] {
     });
   });
   return [...rootCertificates, ...system, ...named];
-}
-
-function textAt(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
 }

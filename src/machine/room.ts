@@ -1,5 +1,6 @@
 import { readFileSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { attempt } from '../model/json.ts';
 import {
   pressureLimits,
   RESOURCES,
@@ -69,11 +70,7 @@ function pressureIn(text: string | null): number | null {
 }
 
 function textIn(path: string): string {
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch {
-    return '';
-  }
+  return attempt(() => readFileSync(path, 'utf8').trim()) ?? '';
 }
 
 /** What the file system has left on which a path lies, or will lie; null = it can't be told. */

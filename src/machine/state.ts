@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, statSync } from 'node:fs';
 import { codeOf, configError } from '../model/errors.ts';
+import { attempt } from '../model/json.ts';
 
 /** Why nothing in the state dir can be read, or null. One that does not exist yet is fine. Loaded by the gate:
  *  it imports nothing but the file system. */
@@ -36,20 +37,12 @@ export function colonIn(dir: string): string {
 /** Whoever else may write to the state dir or the board in it could have agents started in the owner's name. */
 export function refuseOpenToOthers(...paths: readonly string[]): void {
   for (const path of paths) {
-    const mode = modeOf(path);
+    // What can't be looked at is told by whoever opens it.
+    const mode = attempt(() => statSync(path, { throwIfNoEntry: false })?.mode) ?? 0;
     if ((mode & 0o022) === 0) continue;
     throw configError(
       `${path} may be written by others (mode ${(mode & 0o777).toString(8).padStart(4, '0')}): look at what is in it, then run chmod go-w ${path}`,
     );
-  }
-}
-
-/** 0 = it can't be looked at: whoever opens it says why. */
-function modeOf(path: string): number {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
-  } catch {
-    return 0;
   }
 }
 

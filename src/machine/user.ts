@@ -1,10 +1,7 @@
 import { userInfo } from 'node:os';
+import { attempt } from '../model/json.ts';
 
 /** The name of the user whom this process works for; null = one that no file knows, as in a container. */
 export function userName(): string | null {
-  try {
-    return userInfo().username;
-  } catch {
-    return null;
-  }
+  return attempt(() => userInfo().username);
 }

@@ -2,9 +2,11 @@
  * `notified.json`: how far the log of the board was read, what was told, and what waits for each channel. It is written
  * before anything is sent, and again after: whoever dies in between sends the same message, with the same id, once more.
  */
+
 import { existsSync } from 'node:fs';
 import type { ActivityRow } from '../board/port/index.ts';
-import { asObject, numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
+import { numberOf, readObject, textOf, writeAtomic } from '../machine/files.ts';
+import { asObject } from '../model/json.ts';
 import type { NotifySpec } from '../model/policy.ts';
 import type { Switch } from '../model/world.ts';
 import { idOf, type TellEvent } from './event.ts';

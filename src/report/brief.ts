@@ -3,11 +3,13 @@
  * that the killswitch halts, or that could not work, writes nothing else, so that no figure is of a time before it. Loaded by
  * the gate: it imports nothing but the file system.
  */
+
 import { existsSync, rmSync } from 'node:fs';
 import { textIn } from '../machine/killswitch.ts';
 import { METRICS_FILE, refuseFile, replaceFile } from '../machine/named-file.ts';
 import type { Places } from '../machine/paths.ts';
 import { EXIT, type ExitCode } from '../model/errors.ts';
+import { attempt, objectIn } from '../model/json.ts';
 import type { Switch } from '../model/world.ts';
 
 const OUTCOMES = ['ok', 'partial', 'unavailable', 'halted', 'refused'] as const;
@@ -89,14 +91,9 @@ function noteFile({ state }: Pick<Places, 'state'>): string {
 export function notedMetrics(places: Pick<Places, 'state'>): MetricsNote | null {
   const path = noteFile(places);
   if (!existsSync(path)) return null;
-  try {
-    const { file, interval_seconds } = JSON.parse(textIn(path) ?? '') as Partial<MetricsNote>;
-    return typeof file === 'string' && typeof interval_seconds === 'number'
-      ? { file, interval_seconds }
-      : null;
-  } catch {
-    return null;
-  }
+  const { file, interval_seconds } = objectIn(attempt(() => textIn(path))) ?? {};
+  const known = typeof file === 'string' && typeof interval_seconds === 'number';
+  return known ? { file, interval_seconds } : null;
 }
 
 /** Notes it, or with null that there is no such file any more. */

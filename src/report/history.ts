@@ -3,9 +3,11 @@
  * step is told by the line that it left in the log, which gets the step's evidence; a step that left none (it failed, or
  * lost a race) is told by itself. Ticks that passed the ticket over for the same reason are one line.
  */
+
 import type { ActivityRow, TickMention } from '../board/port/index.ts';
 import { cameOut } from '../model/ends.ts';
 import type { Evidence } from '../model/evidence.ts';
+import { objectIn } from '../model/json.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { sentence } from '../model/sentences.ts';
 import { age, utc, utcTime } from '../model/times.ts';
@@ -180,13 +182,7 @@ function evidenceOf(row: ActivityRow, runs: ReadonlyMap<string, Runtime>): Evide
 
 /** Reports of other versions and other programs: what is not as expected is left out. */
 function readReport(json: string): Readonly<Record<'reconcile' | 'dispatch' | 'skipped', Entry[]>> {
-  let report: unknown;
-  try {
-    report = JSON.parse(json);
-  } catch {
-    report = null;
-  }
-  const lists = (typeof report === 'object' && report !== null ? report : {}) as Record<string, unknown>;
+  const lists = objectIn(json) ?? {};
   const list = (name: string): Entry[] => {
     const found = lists[name];
     return Array.isArray(found) ? found.map(entryOf).filter((one) => one !== null) : [];

@@ -1,5 +1,4 @@
 import { basename, dirname, join } from 'node:path';
-import { asObject } from '../machine/files.ts';
 import {
   at,
   type Dir,
@@ -10,6 +9,7 @@ import {
   textAt,
   writeIn,
 } from '../machine/foreign.ts';
+import { objectIn } from '../model/json.ts';
 
 /*
  * A run has two directories. `runs/<run>` is the agent's as much as ours: it is told of it (MC_RUN_DIR), finds its prompt there and
@@ -77,11 +77,7 @@ export function textOfRun(dir: string, name: string): string | null {
 
 /** The same as an object. */
 export function objectOfRun(dir: string, name: string): Record<string, unknown> | null {
-  try {
-    return asObject(JSON.parse(textOfRun(dir, name) ?? ''));
-  } catch {
-    return null;
-  }
+  return objectIn(textOfRun(dir, name));
 }
 
 function stateOf(dir: string): string {

@@ -1,6 +1,5 @@
 import type { Adapter, Limited } from '../agents/adapter.ts';
 import { sessionId } from '../agents/session.ts';
-import { asObject } from '../machine/files.ts';
 import {
   at,
   type Dir,
@@ -12,6 +11,7 @@ import {
   removeIn,
   textAt,
 } from '../machine/foreign.ts';
+import { attempt, objectIn } from '../model/json.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Said } from '../model/said.ts';
 import type { ActivityView } from '../model/world.ts';
@@ -201,11 +201,8 @@ export function pruneEvents(dir: string, cursor: string | null): number {
 /** Opens `<state>/runs/<run>/events`: neither it nor the two above it may be a link. */
 function inEvents<T>(dir: string, use: (open: Dir) => T): T | null {
   const parts = dir.split('/');
-  try {
-    return inDir(parts.slice(0, -3).join('/') || '/', parts.slice(-3).join('/'), use);
-  } catch {
-    return null; // It went away, or another took its place, while it was looked at.
-  }
+  // It may go away, or another take its place, while it is looked at.
+  return attempt(() => inDir(parts.slice(0, -3).join('/') || '/', parts.slice(-3).join('/'), use));
 }
 
 /** null = no file of its own, or pruned by another process between the listing and the look. */
@@ -216,11 +213,7 @@ function lookAtEvent(dir: Dir, name: string, kind: string, key: string): EventFi
 
 /** The body, or an empty one where it is no object: that the event happened still counts. */
 function payloadOf(dir: Dir, { name }: EventFile): Readonly<Record<string, unknown>> {
-  try {
-    return asObject(JSON.parse(textAt(at(dir, name), { most: MAX_BYTES }) ?? '')) ?? {};
-  } catch {
-    return {};
-  }
+  return attempt(() => objectIn(textAt(at(dir, name), { most: MAX_BYTES }))) ?? {};
 }
 
 function digest(name: string): string {

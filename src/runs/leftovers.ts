@@ -11,6 +11,7 @@ import {
   shownOf,
 } from '../machine/proc.ts';
 import { type Standing, standingOf } from '../machine/process.ts';
+import { attempt } from '../model/json.ts';
 import type { LeftoverFacts } from '../model/leftover.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { lookAtProgram, programName } from './program.ts';
@@ -69,12 +70,9 @@ function marked(state: string, proc: Proc): (readonly [Standing, string])[] {
   });
 }
 
+/** null = it is of no run, another user's, or gone. */
 function runOf(pid: number, state: string, proc: Proc): string | null {
-  try {
-    return runIn(shownOf(pid, proc).environ, state)?.run ?? null;
-  } catch {
-    return null; // another user's, or gone
-  }
+  return attempt(() => runIn(shownOf(pid, proc).environ, state))?.run ?? null;
 }
 
 /** This process and all that it was started by: a person may sit in a shell that a run has left. */

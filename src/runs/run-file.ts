@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { sessionId } from '../agents/session.ts';
-import { asObject, numberOf, textOf } from '../machine/files.ts';
+import { numberOf, textOf } from '../machine/files.ts';
 import type { Places } from '../machine/paths.ts';
+import { asObject } from '../model/json.ts';
 import { AGENT_KINDS, type AgentKind, type Policy } from '../model/policy.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { objectOfRun, RUN_ID } from './dirs.ts';

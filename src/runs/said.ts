@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import { asObject } from '../machine/files.ts';
 import {
   at,
   type Dir,
@@ -13,6 +12,7 @@ import {
 } from '../machine/foreign.ts';
 import { isDiskFault } from '../model/errors.ts';
 import { uniqueName } from '../model/hash.ts';
+import { attempt, objectIn } from '../model/json.ts';
 import { REPORTS, reportedTo, reportMessage, type Said } from '../model/said.ts';
 import { RUN_ID } from './dirs.ts';
 
@@ -40,11 +40,7 @@ export function keepSaid(runs: string, run: string, said: Omit<Said, 'name' | 't
     }
     return name;
   };
-  try {
-    return inRun(runs, run, '/events', keep);
-  } catch {
-    return null;
-  }
+  return attempt(() => inRun(runs, run, '/events', keep));
 }
 
 /** Sees to it that a kept report outlives a loss of power. */
@@ -62,7 +58,7 @@ export function saidIn(
   events: Dir,
   { name, mtimeNs }: { readonly name: string; readonly mtimeNs: bigint },
 ): Omit<Said, 'turn'> | null {
-  const told = parsed(textAt(at(events, name), { most: MOST_BYTES }));
+  const told = objectIn(textAt(at(events, name), { most: MOST_BYTES }));
   const to = reportedTo(told?.report);
   const { message = '', at_ms = Number(mtimeNs / 1_000_000n) } = told ?? {};
   if (to === null || typeof message !== 'string' || !Number.isSafeInteger(at_ms)) return null;
@@ -71,14 +67,6 @@ export function saidIn(
 
 function inRun<T>(runs: string, run: string, below: string, use: (dir: Dir) => T): T | null {
   return RUN_ID.test(run) ? inDir(dirname(runs), `runs/${run}${below}`, use) : null;
-}
-
-function parsed(text: string | null): Record<string, unknown> | null {
-  try {
-    return asObject(JSON.parse(text ?? ''));
-  } catch {
-    return null;
-  }
 }
 
 function textOf({ to, message, at_ms }: Omit<Said, 'name' | 'turn'>): string {

@@ -6,6 +6,7 @@ import { allPids, procText } from '../machine/proc.ts';
 import { findProgram } from '../machine/programs.ts';
 import { userName } from '../machine/user.ts';
 import { busyError, unavailableError } from '../model/errors.ts';
+import { attempt } from '../model/json.ts';
 import { blockOf, cronBlock, cronTimes, withBlock } from './crontab.ts';
 import { ask, changed, type Document, failed, type Look, NO_CHANGE, type Scheduler } from './scheduler.ts';
 import type { Wish } from './wish.ts';
@@ -31,7 +32,7 @@ function look(wish: Wish, name: string, env: NodeJS.ProcessEnv): Look {
   const before = read(env);
   const text = before ?? '';
   const block = blockOf(text, wish.id);
-  const current = block !== null && block === writable(wish);
+  const current = block !== null && block === attempt(() => cronBlock(wish));
   const to = (after: string | null) => ({
     ...NO_CHANGE,
     documents: changed([{ name, before, after: after === '' ? null : after }]),
@@ -49,14 +50,6 @@ function look(wish: Wish, name: string, env: NodeJS.ProcessEnv): Look {
     // A crontab that is not ours to change stays even where it is empty.
     remove: block === null ? NO_CHANGE : to(withBlock(text, wish.id, null)),
   };
-}
-
-function writable(wish: Wish): string | null {
-  try {
-    return cronBlock(wish);
-  } catch {
-    return null; // said by whoever wants it written
-  }
 }
 
 /** null = the user has none. Whatever else goes wrong is an error and never an empty crontab: what is written then would

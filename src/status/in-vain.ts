@@ -1,6 +1,8 @@
 /* Tickets that wait for what will not come: for one that is cancelled or blocked, or that the board does not have. */
+
 import type { Board } from '../board/port/index.ts';
-import { asObject, textOf } from '../machine/files.ts';
+import { textOf } from '../machine/files.ts';
+import { asObject } from '../model/json.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { type InVain, isNotComing, type NotComing } from '../model/waits-for.ts';
 

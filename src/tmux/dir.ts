@@ -3,11 +3,13 @@
  * user's server, and with `TMUX` of its pane the one that all agents are on: a test suite that ends with `tmux kill-server` would end
  * them all. It is the directory of the run, which goes when the run goes; where that is too long for a socket, a short one in /tmp.
  */
+
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { inDirAt } from '../machine/foreign.ts';
 import { removeTreeIn } from '../machine/remove-tree.ts';
 import { fnv1a } from '../model/hash.ts';
+import { attempt } from '../model/json.ts';
 
 /** What the path of a socket may take, without its final zero (unix(7)); macOS has 4 bytes less. */
 export const MAX_SOCKET_PATH = process.platform === 'darwin' ? 103 : 107;
@@ -50,11 +52,7 @@ export function removeTmuxDir(runDir: string): void {
 /** Also of a run whose directory is not made yet. */
 function realPath(runDir: string): string {
   const runs = dirname(runDir);
-  try {
-    return join(realpathSync(dirname(runs)), basename(runs), basename(runDir));
-  } catch {
-    return runDir;
-  }
+  return attempt(() => join(realpathSync(dirname(runs)), basename(runs), basename(runDir))) ?? runDir;
 }
 
 function isOurs(dir: string): boolean {

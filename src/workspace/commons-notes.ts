@@ -1,8 +1,10 @@
 /* What is noted of the things in common, in a directory of ours: how they were when a run began, and which settings runs have left changed. */
+
 import { basename, dirname, join } from 'node:path';
-import { asObject, numberOf, readObject, textOf } from '../machine/files.ts';
+import { numberOf, readObject, textOf } from '../machine/files.ts';
 import { bytesOf, inMadeDir, namesAt, removeFileAt, writeIn } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
+import { asObject } from '../model/json.ts';
 import { type Commons, lookAtCommons } from './commons.ts';
 import { COMPARED, notedRuns, noteOf } from './noted.ts';
 import { commonDir } from './own.ts';

@@ -2,7 +2,9 @@
  * Which hook runs in which worktree is noted in the state dir while it runs: it outlives the tick that was killed meanwhile, and with that
  * tick goes its time limit.
  */
+
 import { basename, dirname, join } from 'node:path';
+import { textOf } from '../machine/files.ts';
 import { inDir, inMadeDir, removeIn, textAt, writeIn } from '../machine/foreign.ts';
 import { killGroup } from '../machine/spawn.ts';
 import { HOOK_MARK } from '../model/environment.ts';
@@ -15,6 +17,7 @@ import {
   type ProcessIdentity,
   type ProcessLook,
 } from '../model/identity.ts';
+import { objectIn } from '../model/json.ts';
 import { ownGitDir } from './own.ts';
 
 /** This machine's processes: who looks, one look, and where it is noted which hooks run. */
@@ -102,15 +105,10 @@ interface Note extends ProcessIdentity {
 
 /** null = there is none for this worktree, or its writer was killed with it half written: then the hook was never let on. */
 function readNote(file: string, worktree: string | null): Note | null {
-  try {
-    const note = JSON.parse(textAt(file, { most: 64 * 1024 }) ?? '') as Record<string, unknown>;
-    const identity = identityIn(note);
-    if (identity === null || (worktree !== null && note.worktree !== worktree)) return null;
-    const nonce = typeof note.nonce === 'string' ? note.nonce : '';
-    return { ...identity, until_ms: Number(note.until_ms), nonce };
-  } catch {
-    return null;
-  }
+  const note = objectIn(textAt(file, { most: 64 * 1024 }));
+  const identity = identityIn(note);
+  if (identity === null || (worktree !== null && note?.worktree !== worktree)) return null;
+  return { ...identity, until_ms: Number(note?.until_ms), nonce: textOf(note, 'nonce') ?? '' };
 }
 
 function noteOf(worktree: string): string {

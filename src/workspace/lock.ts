@@ -4,10 +4,12 @@
  * A state dir is known by its real path, by device and inode of its `host-id`, and by what that file holds: a copy has the same content at
  * another place, one that was moved has left its old place, and one that was put back from a backup is at its place with another inode.
  */
+
 import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { lookAtName, textAt } from '../machine/foreign.ts';
 import { fnv1a } from '../model/hash.ts';
+import { attempt, jsonIn } from '../model/json.ts';
 import { writeNote } from './rights.ts';
 
 /** A state dir, as a lock names it. */
@@ -31,12 +33,10 @@ const MOST_BYTES = 16_384;
 
 /** Who a state dir is; null = no tick has run in it. */
 export function ownerOf(state: string): Owner | null {
-  try {
+  return attempt(() => {
     const real = realpathSync(state);
     return { state: real, ...hostOf(real) };
-  } catch {
-    return null;
-  }
+  });
 }
 
 /** Whose the worktree with this git dir is. */
@@ -44,8 +44,9 @@ export function whoseLock(own: string | null, me: Owner | null): Whose {
   const text = own === null ? null : lockText(own);
   if (text === null) return { kind: 'nobody' };
   const [, ticket = '', path, id, host] = REASON.exec(text) ?? [];
-  const state = path === undefined ? null : parsed(path);
-  if (state === null || id === undefined || host === undefined) return { kind: 'person' };
+  const state = path === undefined ? null : jsonIn(path);
+  if (typeof state !== 'string' || !state.startsWith('/') || id === undefined || host === undefined)
+    return { kind: 'person' };
   if (state === me?.state && host === me.host) return { kind: 'mine' };
   const there = standing(state);
   // Another name of this very state dir.
@@ -92,13 +93,4 @@ function standing(state: string): Omit<Owner, 'state'> | 'gone' | 'unknown' {
 export function lockText(own: string): string | null {
   const file = join(own, 'locked');
   return lookAtName(file) === null ? null : (textAt(file, { most: MOST_BYTES })?.trim() ?? '');
-}
-
-function parsed(text: string): string | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'string' && value.startsWith('/') ? value : null;
-  } catch {
-    return null;
-  }
 }

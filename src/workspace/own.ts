@@ -2,6 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { realOf } from '../machine/files.ts';
 import { at, inDirAt, isPlainDir, lookAtName, namesAt, textAt } from '../machine/foreign.ts';
+import { attempt } from '../model/json.ts';
 
 /** In the worktree's own git dir: its making ended, and somebody may have worked in it since. It holds the key of its ticket, but for
  *  one that was marked by an earlier version and is not yet used again. */
@@ -71,11 +72,7 @@ export function ownGitDir(worktree: string): string | null {
 }
 
 function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
+  return attempt(() => statSync(path).isDirectory()) === true;
 }
 
 /** The worktrees that a repository knows beside its main one, whether they are on disk or not. */

@@ -3,11 +3,14 @@
  * `.pool-N.json`: written last, when all is ready, and renamed away first, by whoever takes the slot. So whoever has renamed
  * it has the slot, and a slot without it is nobody's yet. Nothing here runs git: a tick may ask at its end.
  */
+
 import { lstatSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { textOf } from '../machine/files.ts';
 import { namesAt, removeFileAt, textAt, writeFileAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
 import { fnv1a } from '../model/hash.ts';
+import { objectIn } from '../model/json.ts';
 import type { Project } from '../model/policy.ts';
 
 export interface SlotState {
@@ -42,14 +45,10 @@ export function hookKey({
 
 /** null = there is none that can be read. */
 export function readSlot(root: string, n: number): SlotState | null {
-  try {
-    const all = JSON.parse(textAt(stateFile(root, n), { most: 64 * 1024 }) ?? '') as Record<string, unknown>;
-    const { sha, made_at_ms, hook, failed } = all;
-    if (typeof sha !== 'string' || typeof hook !== 'string' || typeof made_at_ms !== 'number') return null;
-    return { sha, made_at_ms, hook, failed: typeof failed === 'string' ? failed : null };
-  } catch {
-    return null;
-  }
+  const all = objectIn(textAt(stateFile(root, n), { most: 64 * 1024 }));
+  const { sha, made_at_ms, hook } = all ?? {};
+  if (typeof sha !== 'string' || typeof hook !== 'string' || typeof made_at_ms !== 'number') return null;
+  return { sha, made_at_ms, hook, failed: textOf(all, 'failed') };
 }
 
 export function writeSlot(root: string, n: number, state: SlotState): void {

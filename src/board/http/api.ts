@@ -2,6 +2,7 @@
  * HTTP as the contract has it: one origin, bounded in time and size, every answer checked. What is tried again is a read,
  * or a write under the key that it had the first time, so that an answer that was lost is asked for and nothing done twice.
  */
+
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import * as v from 'valibot';
@@ -9,6 +10,7 @@ import { monotonicMs } from '../../machine/clock.ts';
 import { bodyWithin, reasonOf } from '../../machine/fetched.ts';
 import { fetchOut } from '../../machine/outgoing.ts';
 import { configError, UserError, unavailableError, usageError } from '../../model/errors.ts';
+import { jsonIn } from '../../model/json.ts';
 import { oneLine } from '../../model/text.ts';
 
 export interface Server {
@@ -90,7 +92,7 @@ export async function ask<T>(
       continue;
     }
     if (status >= 200 && status < 300) return { ok: true, value: read(server, call, schema, text) };
-    const body = parsed(text);
+    const body = jsonIn(text);
     const problem = v.safeParse(Problem, body);
     const { type, title, detail } = problem.success ? problem.output : { type: '', title: '', detail: '' };
     if (status === 404 || status === 409 || status === 412 || status === 422)
@@ -164,21 +166,13 @@ async function textOf(answer: Response, bytes: number): Promise<string> {
 
 function read<T>(server: Server, call: Call, schema: v.GenericSchema<unknown, T> | null, text: string): T {
   if (schema === null) return undefined as T;
-  const found = v.safeParse(schema, parsed(text));
+  const found = v.safeParse(schema, jsonIn(text));
   if (found.success) return found.output;
   const [issue] = found.issues;
   const where = v.getDotPath(issue) ?? 'it';
   throw unavailableError(
     `${server.url} does not speak the contract: ${call.method} /${call.path.join('/')}: ${where}: ${oneLine(issue.message, 200)}`,
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** Exponential, with jitter, so that hosts that failed together do not come back together. */

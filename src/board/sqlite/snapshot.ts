@@ -1,4 +1,5 @@
 import type { RecentRun } from '../../model/breaker.ts';
+import { attempt } from '../../model/json.ts';
 import { type Ready, stillOpen } from '../../model/ready.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
 import type { Spent, TicketView } from '../../model/world.ts';
@@ -39,7 +40,8 @@ function look(store: Store, options: SnapshotRequest): Snapshot {
   const rows = [...waiting, ...heldTickets(store, waiting, [...live, ...options.also])];
   const unreadable: string[] = [];
   const tickets = rows.flatMap((row) => {
-    const ticket = readable(row);
+    // A row that another program has written past the rules of the schema hides no other ticket.
+    const ticket = attempt(() => toTicket(row));
     if (ticket === null) unreadable.push(row.id);
     return ticket ?? [];
   });
@@ -70,15 +72,6 @@ function spent(store: Store, day: string, tickets: readonly TicketFacts[]): NonN
     day: ofDay ?? { tokens: 0, usd: 0 },
     tickets: Object.fromEntries(rows.map(({ ticket_id, tokens, usd }) => [ticket_id, { tokens, usd }])),
   };
-}
-
-/** A row that another program has written past the rules of the schema hides no other ticket. */
-function readable(row: FactsRow): TicketFacts | null {
-  try {
-    return toTicket(row);
-  } catch {
-    return null;
-  }
 }
 
 /** `isReady` of model/ready.ts, in SQL. */

@@ -2,6 +2,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
 import { busyError, configError, EXIT, UserError, unavailableError } from '../../model/errors.ts';
+import { attempt } from '../../model/json.ts';
 import { oneLine } from '../../model/text.ts';
 
 /** The file is there, and cannot be read as what it was. */
@@ -41,19 +42,12 @@ export function explained(error: unknown, path: string): unknown {
     );
   }
   if (/^SQLITE_(FULL|IOERR)/.test(code)) {
-    const what = isFull(path) ? 'is full: make room on it' : 'refused the board';
+    // SQLite often says no more than "disk I/O error" of a disk without room.
+    const isFull = attempt(() => statfsSync(dirname(path)).bavail) === 0;
+    const what = isFull ? 'is full: make room on it' : 'refused the board';
     return unavailableError(
       `the disk of ${path} ${what} (${message}); what was to be written there is not, what was written before stands`,
     );
   }
   return error;
-}
-
-/** SQLite often says no more than "disk I/O error" of a disk without room. */
-function isFull(path: string): boolean {
-  try {
-    return statfsSync(dirname(path)).bavail === 0;
-  } catch {
-    return false;
-  }
 }

@@ -2,7 +2,9 @@
  * What each client writes down of a conversation. These records are no documented interface: whatever is not as
  * expected is left out, and nothing here throws.
  */
-import { asObject, textOf } from '../../machine/files.ts';
+
+import { textOf } from '../../machine/files.ts';
+import { asObject } from '../../model/json.ts';
 import { blocksText, callLine, type Entry, entriesIn, resultLine, type Turn, timeOf } from './turn.ts';
 
 /** Claude Code: a line a message, with blocks. */

@@ -1,5 +1,6 @@
-import { asObject, textOf } from '../../machine/files.ts';
+import { textOf } from '../../machine/files.ts';
 import { tailAt } from '../../machine/foreign.ts';
+import { asObject, jsonIn, objectIn } from '../../model/json.ts';
 import { oneLine } from '../../model/text.ts';
 
 /** One thing that was said or done in the conversation of a run. Untrusted text, as it was recorded. */
@@ -26,12 +27,8 @@ export function textIn(path: string): string | null {
 export function entriesIn(text: string): Entry[] {
   return text.split('\n').flatMap((line): Entry[] => {
     if (!line.startsWith('{')) return [];
-    try {
-      const entry = asObject(JSON.parse(line));
-      return entry === null ? [] : [entry];
-    } catch {
-      return [];
-    }
+    const entry = objectIn(line);
+    return entry === null ? [] : [entry];
   });
 }
 
@@ -42,7 +39,7 @@ export function timeOf(value: unknown): number | null {
 
 /** A call of a tool on one line: its name, and what of its input a person knows it by. */
 export function callLine(name: string | null, input: unknown): string {
-  const object = asObject(typeof input === 'string' ? (parsed(input) ?? input) : input);
+  const object = asObject(typeof input === 'string' ? (jsonIn(input) ?? input) : input);
   const keys = [
     'command',
     'cmd',
@@ -79,12 +76,4 @@ export function blocksText(content: unknown): string {
     .map((block) => textOf(asObject(block), 'text') ?? '')
     .filter((text) => text !== '')
     .join('\n');
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }

@@ -8,7 +8,7 @@ import { run } from '../machine/spawn.ts';
 import type { AgentProfile, Policy } from '../model/policy.ts';
 import type { AccountView } from '../model/world.ts';
 import { agentEnvironment } from '../runs/environment.ts';
-import { type Finding, fail, looked, ok, warn } from './finding.ts';
+import { about, type Finding, looked, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 5000;
 
@@ -35,21 +35,19 @@ async function client(
   { places, env }: Context,
   now_ms: number,
 ): Promise<Finding> {
-  const check = `agent ${profile.name}`;
+  const { ok, warn, fail } = about(`agent ${profile.name}`);
   const [word = profile.kind] = profile.argv;
   const path = profile.env.PATH ?? env.PATH;
   const of = profile.env.PATH === undefined ? 'PATH' : `agent.${profile.name}.env.PATH`;
   const file = findProgram(word, path);
   if (file === null)
     return fail(
-      check,
       `the program "${word}" was not found (${lookedIn(word, path, of)})`,
       'install it, or name its full path in argv (a scheduler has a short PATH)',
     );
   const needs = interpreter(file);
   if (needs !== null && findProgram(needs, path) === null)
     return fail(
-      check,
       `${file} is run by "${needs}", which was not found (${lookedIn(needs, path, of)})`,
       `give the profile a PATH that has it: env = { PATH = "..." } in [agent.${profile.name}]`,
     );
@@ -57,24 +55,19 @@ async function client(
   const at = { places, env, traceless: true, timeoutMs: TIMEOUT_MS } as const;
   const { version, fix } = await clientVersion(profile, adapter, at);
   const says = `${profile.kind}${version === null ? '' : ` ${version}`} (${file})`;
-  if (fix !== null) return fail(check, says, fix);
+  if (fix !== null) return fail(says, fix);
   if (account !== null && account.not_ready !== null)
-    return fail(check, `not ready: ${account.not_ready}`, `then: mc-pickup agents ready ${profile.name}`);
+    return fail(`not ready: ${account.not_ready}`, `then: mc-pickup agents ready ${profile.name}`);
   const until = account?.not_before_at_ms ?? 0;
   if (until > now_ms)
     return warn(
-      check,
       `${says}, limited until ${new Date(until).toISOString()}`,
       'nothing to do: it is launched again then',
     );
   // Only a bare program is asked: see clientVersion.
   if (version === null && adapter.versionArgv !== undefined && profile.argv.length <= 1)
-    return warn(
-      check,
-      `${says} does not tell its version`,
-      `run ${file} ${adapter.versionArgv.join(' ')} yourself`,
-    );
-  return ok(check, says);
+    return warn(`${says} does not tell its version`, `run ${file} ${adapter.versionArgv.join(' ')} yourself`);
+  return ok(says);
 }
 
 /** The program that `#!/usr/bin/env NAME` looks for on PATH; null = none. */
@@ -93,23 +86,20 @@ function interpreter(file: string): string | null {
 }
 
 async function login(profile: AgentProfile, { places, env }: Context): Promise<Finding[]> {
-  const check = `login ${profile.name}`;
+  const { ok, warn } = about(`login ${profile.name}`);
   const given = agentEnvironment(profile, places, { run: 'doctor', ticket: 'doctor' }, env);
   const found = loginOf(profile.kind, given);
   if (found === null) return [];
   if (found.found && found.open)
-    return [warn(check, `${found.where} may be read by other users`, `chmod 600 ${found.where}`)];
-  if (found.found) return [ok(check, `on record: ${found.where}`)];
+    return [warn(`${found.where} may be read by other users`, `chmod 600 ${found.where}`)];
+  if (found.found) return [ok(`on record: ${found.where}`)];
   if (profile.kind === 'claude' && (await inKeychain()))
-    return [
-      ok(check, "on record: the login keychain (a cron job can't unlock it, a launchd agent of yours can)"),
-    ];
+    return [ok("on record: the login keychain (a cron job can't unlock it, a launchd agent of yours can)")];
   const kept = loginNames(profile.kind).find((name) => Boolean(env[name]));
   const says = `none on record (looked for ${found.looked.join(', ')})`;
-  if (kept === undefined) return [warn(check, says, found.fix)];
+  if (kept === undefined) return [warn(says, found.fix)];
   return [
     warn(
-      check,
       `${says}; ${kept} is set here, and is not handed on to the agent`,
       `pass_env = ["${kept}"] in [agent.${profile.name}]`,
     ),

@@ -12,7 +12,7 @@ import { many, oneLine } from '../model/text.ts';
 import { age } from '../model/times.ts';
 import type { AccountView } from '../model/world.ts';
 import { endedRow, type Leftover, leftoversOf } from '../runs/leftovers.ts';
-import { type Finding, fail, ok, thrown, warn } from './finding.ts';
+import { about, type Finding, fail, ok, thrown, warn } from './finding.ts';
 
 /** What the board tells, where it can be read: one look, for all the checks that need it. */
 export interface BoardLook {
@@ -110,11 +110,11 @@ function asFailure(error: unknown): UserError {
 }
 
 function metFinding(name: string, { says: speaks, ahead_ms }: Met): Finding {
-  const check = 'board';
+  const { ok, warn } = about('board');
   const says = `${name}, ${speaks}`;
-  if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(check, says);
+  if (Math.abs(ahead_ms) < CLOCKS_MS) return ok(says);
   const clock = `${says}; its clock is ${age(Math.abs(ahead_ms))} ${ahead_ms > 0 ? 'ahead' : 'behind'}`;
-  return warn(check, clock, 'set both clocks by NTP: back-offs and limits are told in time');
+  return warn(clock, 'set both clocks by NTP: back-offs and limits are told in time');
 }
 
 /** Long enough for whoever only looks something up. */

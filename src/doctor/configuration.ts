@@ -1,6 +1,6 @@
 import { caWarning } from '../config/warnings.ts';
 import type { Policy } from '../model/policy.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { about, type Finding } from './finding.ts';
 
 /** Every complaint about the configuration, each with its line, and what a configuration without any lacks. */
 export function configuration(
@@ -9,23 +9,22 @@ export function configuration(
   file: string,
   env: NodeJS.ProcessEnv,
 ): Finding[] {
-  const check = 'configuration';
+  const { ok, warn, fail } = about('configuration');
   if (broken.length > 0)
     return broken.map((says) =>
       says.startsWith('environment: ')
-        ? fail(check, says, 'correct that variable, or unset it')
-        : fail(check, says, exists ? `edit ${file}` : 'mc-pickup init'),
+        ? fail(says, 'correct that variable, or unset it')
+        : fail(says, exists ? `edit ${file}` : 'mc-pickup init'),
     );
   if (agents.size === 0 || projects.size === 0)
     return [
       fail(
-        check,
         `${file} has ${agents.size === 0 ? 'no agent profile' : 'no project'}`,
         'mc-pickup init --project in a repository; profiles are described in README.md',
       ),
     ];
   const odd = caWarning({ network }, env);
   return odd.length === 0
-    ? [ok(check, file)]
-    : odd.map(({ path, says }) => warn(check, `${path.join('.')}: ${says}`, `edit ${file}`));
+    ? [ok(file)]
+    : odd.map(({ path, says }) => warn(`${path.join('.')}: ${says}`, `edit ${file}`));
 }

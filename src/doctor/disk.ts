@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Places } from '../machine/paths.ts';
 import type { Policy } from '../model/policy.ts';
 import { unescaped } from '../workspace/tree.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { about, type Finding, fail, ok, warn } from './finding.ts';
 
 /** What statfs(2) tells. */
 export interface Space {
@@ -68,16 +68,15 @@ export function judgeSpace(path: string, { bsize, blocks, bavail, files, ffree }
 }
 
 function fileSystem(dir: string, mounts: string): Finding {
-  const check = 'file system';
+  const { ok, warn } = about('file system');
   const type = fileSystemOf(mounts, standing(dir));
-  if (type === null) return ok(check, 'not told by the kernel');
+  if (type === null) return ok('not told by the kernel');
   return NETWORK.test(type)
     ? warn(
-        check,
         `${dir} is on a network file system (${type}): SQLite's locks can't be trusted there`,
         'move the state dir to a local disk: --state-dir or MC_PICKUP_STATE_DIR',
       )
-    : ok(check, type);
+    : ok(type);
 }
 
 /** The type of the file system that a path lies on, by the text of /proc/self/mounts; null = not among them. */

@@ -32,6 +32,15 @@ export function fail(check: string, says: string, fix: string): Finding {
   return { check, result: 'fail', says, fix };
 }
 
+/** The same three, of one check. */
+export function about(check: string) {
+  return {
+    ok: (says: string): Finding => ok(check, says),
+    warn: (says: string, fix: string): Finding => warn(check, says, fix),
+    fail: (says: string, fix: string): Finding => fail(check, says, fix),
+  };
+}
+
 /** Whatever hangs is told and left behind. */
 const BOUND_MS = 15_000;
 

@@ -6,7 +6,7 @@ import type { Places } from '../machine/paths.ts';
 import { procText } from '../machine/proc.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { attempt } from '../model/json.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { about, type Finding, ok, warn } from './finding.ts';
 
 const LEAST_PROCESSES = 200;
 const LEAST_FILES = 256;
@@ -17,21 +17,19 @@ export function machineFindings(places: Places, env: NodeJS.ProcessEnv): Finding
 }
 
 function home(env: NodeJS.ProcessEnv): Finding {
-  const check = 'home';
+  const { ok, warn, fail } = about('home');
   const { HOME } = env;
   if (!HOME)
     return fail(
-      check,
       'HOME is not set: the agents find no login and no settings',
       'set HOME where ticks are started',
     );
   const stat = statSync(HOME, { throwIfNoEntry: false });
   if (stat?.isDirectory() !== true)
-    return fail(check, `${HOME} is no directory`, 'correct HOME where ticks are started');
+    return fail(`${HOME} is no directory`, 'correct HOME where ticks are started');
   const uid = process.getuid?.();
   if (uid !== undefined && stat.uid !== uid)
     return warn(
-      check,
       `${HOME} belongs to user ${stat.uid}, and this is user ${uid}`,
       'start ticks as the owner of HOME',
     );
@@ -39,11 +37,10 @@ function home(env: NodeJS.ProcessEnv): Finding {
   const known = attempt(() => userInfo().homedir);
   if (known && known !== HOME)
     return warn(
-      check,
       `${HOME}, and a scheduler starts with ${known}, where other logins and settings may be`,
       'nothing, if the lines that start ticks set HOME too; else set it there',
     );
-  return ok(check, HOME);
+  return ok(HOME);
 }
 
 /** What the answers to the last ticks have told. */
@@ -54,21 +51,19 @@ function clock(places: Places): Finding[] {
 
 /** Who lives is told by boot and start time: without them nothing is ever freed. */
 function kernel(state: string): Finding {
-  const check = 'processes';
+  const { ok, fail } = about('processes');
   const { boot_id, pid_ns, self_readable } = lookAtSelf(hostId(state) ?? '');
   if (boot_id === null)
     return fail(
-      check,
       "this boot's id can't be read: no agent's end can be proven",
       'make /proc/sys/kernel/random/boot_id readable',
     );
   if (!self_readable)
     return fail(
-      check,
       "/proc can't be read: no agent's end can be proven",
       'mount /proc, without hidepid for this user',
     );
-  return ok(check, `can be told apart (boot ${boot_id.slice(0, 8)}${pid_ns === null ? '' : `, ${pid_ns}`})`);
+  return ok(`can be told apart (boot ${boot_id.slice(0, 8)}${pid_ns === null ? '' : `, ${pid_ns}`})`);
 }
 
 /** Without any locale tmux is fine; one that is not UTF-8 turns what the clients draw into question marks. */
@@ -82,14 +77,12 @@ function locale(env: NodeJS.ProcessEnv): Finding[] {
 function limits(): Finding[] {
   const text = procText('self/limits');
   if (text === null) return []; // not Linux
-  const check = 'limits';
+  const { ok, warn } = about('limits');
   const [processes, files] = ['Max processes', 'Max open files'].map((name) => limitsIn(text, name)[0]);
   const says = `${processes ?? 'no limit of'} processes, ${files ?? 'no limit of'} open files`;
   const few = (processes ?? LEAST_PROCESSES) < LEAST_PROCESSES || (files ?? LEAST_FILES) < LEAST_FILES;
   return [
-    few
-      ? warn(check, `only ${says}`, 'raise them: ulimit -u, ulimit -n, or /etc/security/limits.conf')
-      : ok(check, says),
+    few ? warn(`only ${says}`, 'raise them: ulimit -u, ulimit -n, or /etc/security/limits.conf') : ok(says),
   ];
 }
 

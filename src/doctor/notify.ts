@@ -4,7 +4,7 @@ import type { Policy } from '../model/policy.ts';
 import { many } from '../model/text.ts';
 import { age } from '../model/times.ts';
 import { channelKey, channelName, readNotified, waitingOf } from '../notify/record.ts';
-import { type Finding, ok, warn } from './finding.ts';
+import { about, type Finding, ok, warn } from './finding.ts';
 
 const TRY = 'mc-pickup notify test tries each';
 
@@ -14,11 +14,11 @@ export function notifyFindings(places: Places, policy: Policy, now_ms: number): 
 }
 
 function channels(places: Places, policy: Policy, now_ms: number): Finding[] {
-  const check = 'notifications';
+  const { ok, warn } = about('notifications');
   if (policy.notify.length === 0) return [];
   const read = readNotified(places.notified);
   if (read.kind === 'unusable')
-    return [warn(check, `${places.notified} cannot be understood`, 'the next tick begins it anew')];
+    return [warn(`${places.notified} cannot be understood`, 'the next tick begins it anew')];
   const states = read.kind === 'known' ? read.record.channels : {};
   const failing = policy.notify.flatMap((spec) => {
     const state = states[channelKey(spec)];
@@ -26,10 +26,10 @@ function channels(places: Places, policy: Policy, now_ms: number): Finding[] {
     const since = age(now_ms - (state.failing_since_ms ?? now_ms));
     const waits = waitingOf(state);
     const says = `${channelName(spec)} fails for ${since}, ${many(waits, 'event')} waiting: ${state.error ?? ''}`;
-    return [warn(check, says, TRY)];
+    return [warn(says, TRY)];
   });
   const count = many(policy.notify.length, 'channel');
-  return failing.length > 0 ? failing : [ok(check, `${count}, none known to fail`)];
+  return failing.length > 0 ? failing : [ok(`${count}, none known to fail`)];
 }
 
 function pings({ ping }: Places, policy: Policy, now_ms: number): Finding[] {

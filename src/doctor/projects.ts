@@ -6,7 +6,7 @@ import { findProgram } from '../machine/programs.ts';
 import type { HookSpec, Policy, Project } from '../model/policy.ts';
 import { many } from '../model/text.ts';
 import { standing } from './disk.ts';
-import { type Finding, fail, looked, ok, warn } from './finding.ts';
+import { about, type Finding, fail, looked, ok, warn } from './finding.ts';
 import { lockFindings } from './locks.ts';
 import { repository } from './repository.ts';
 import { worktreeFindings } from './worktrees.ts';
@@ -75,23 +75,21 @@ function hooks(
 
 function worktrees(project: Project, { places }: Context, closed: ReadonlySet<string>): Finding[] {
   const { name, repo } = project;
-  const check = `worktrees ${name}`;
+  const { ok, warn, fail } = about(`worktrees ${name}`);
   const root = project.worktrees ?? join(places.worktrees, name);
   const key = `project.${name}.worktrees`;
   const stat = lstatSync(root, { throwIfNoEntry: false });
   if (project.worktrees !== null && stat === undefined)
-    return [fail(check, `${root} does not exist`, `mount its disk, make it, or mend ${key}`)];
+    return [fail(`${root} does not exist`, `mount its disk, make it, or mend ${key}`)];
   if (stat?.isSymbolicLink() === true)
     return [
       fail(
-        check,
         `${root} is a symlink: worktrees go only where the configuration says`,
         `name the real path in ${key}`,
       ),
     ];
   const there = standing(root);
-  if (!writable(there))
-    return [fail(check, `${there} can't be written to`, 'look at its owner and permissions')];
+  if (!writable(there)) return [fail(`${there} can't be written to`, 'look at its owner and permissions')];
   const tree = realpathSync(repo);
   const inside = realpathSync(there);
   if (
@@ -101,14 +99,13 @@ function worktrees(project: Project, { places }: Context, closed: ReadonlySet<st
   )
     return [
       warn(
-        check,
         `${root} is inside the tree of ${repo}: its files are looked through again and again there`,
         `choose a directory outside of it: ${key}, or --state-dir`,
       ),
     ];
   const left = stat === undefined ? [] : readdirSync(root).filter((one) => closed.has(one));
   const more = `, of them ${many(left.length, 'worktree')} of closed tickets (mc-pickup clean shows which may go)`;
-  return [ok(check, `${root}${left.length === 0 ? '' : more}`)];
+  return [ok(`${root}${left.length === 0 ? '' : more}`)];
 }
 
 function bare(repo: string): boolean {

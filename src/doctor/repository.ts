@@ -5,7 +5,7 @@ import { collision } from '../workspace/collision.ts';
 import { folderFault } from '../workspace/folder.ts';
 import { baseRefs, fetchesTo, git } from '../workspace/git.ts';
 import { noBranch } from '../workspace/no-branch.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { about, type Finding, fail, ok } from './finding.ts';
 import { mirror } from './mirror.ts';
 import { sshFinding } from './ssh.ts';
 
@@ -101,13 +101,12 @@ async function comparison(
 /** Work begins at the remote's base where there is one: what it lacks no agent sees. */
 function baseFinding(project: Project, from: string, at_ms: number, apart: Apart | null): Finding {
   const { name, repo, base, remote, base_max_age_days } = project;
-  const check = `base ${name}`;
+  const { ok, warn } = about(`base ${name}`);
   const days = Math.floor((Date.now() - at_ms) / DAY_MS);
   // By name: of some clones a plain fetch moves nothing that work begins at.
   const fetch = `git -C ${repo} fetch ${remote} ${fetchesTo(project)}`;
   if (apart !== null && apart.ahead > 0)
     return warn(
-      check,
       `${base} has ${commits(apart.ahead)} that ${from} has not, and work begins at ${from}: no agent sees them`,
       `git -C ${repo} push ${remote} ${base}`,
     );
@@ -115,7 +114,6 @@ function baseFinding(project: Project, from: string, at_ms: number, apart: Apart
     apart !== null && apart.behind > 0 ? `; the local ${base} is ${commits(apart.behind)} behind it` : '';
   if (days > base_max_age_days)
     return warn(
-      check,
       `the last commit of ${from} is ${days} days old${behind}`,
       apart === null && !from.startsWith(`${remote}/`)
         ? `bring ${base} up to date in ${repo}, or raise project.${name}.base_max_age_days`
@@ -123,11 +121,10 @@ function baseFinding(project: Project, from: string, at_ms: number, apart: Apart
     );
   if (behind !== '' && !project.fetch)
     return warn(
-      check,
       `${from} is ${days} days old${behind}, and project.${name}.fetch is off`,
       `${fetch} now and then`,
     );
-  return ok(check, `${from}, last commit ${days === 0 ? 'today' : `${many(days, 'day')} ago`}${behind}`);
+  return ok(`${from}, last commit ${days === 0 ? 'today' : `${many(days, 'day')} ago`}${behind}`);
 }
 
 function commits(count: number): string {
@@ -136,21 +133,19 @@ function commits(count: number): string {
 
 /** Whom an agent commits as: git refuses a commit of nobody. */
 async function identity({ name, repo }: Project, policy: Policy, env: NodeJS.ProcessEnv): Promise<Finding> {
-  const check = `commits ${name}`;
+  const { ok, warn } = about(`commits ${name}`);
   const without = [...policy.agents.values()].filter(
     ({ env: own, pass_env }) =>
       !IDENTITY.every((one) => own[one] !== undefined || (pass_env.includes(one) && env[one] !== undefined)),
   );
-  if (without.length === 0 && policy.agents.size > 0)
-    return ok(check, 'as the profiles say (GIT_AUTHOR_NAME)');
+  if (without.length === 0 && policy.agents.size > 0) return ok('as the profiles say (GIT_AUTHOR_NAME)');
   const [ident, mail] = await Promise.all([
     git(repo, ['var', 'GIT_COMMITTER_IDENT'], PATIENCE),
     git(repo, ['config', '--get', 'user.email'], PATIENCE),
   ]);
   const who = ident.stdout.replace(/ \d+ [+-]\d{4}$/, '');
-  if (ident.ok && mail.ok && mail.stdout !== '') return ok(check, `as ${who}`);
+  if (ident.ok && mail.ok && mail.stdout !== '') return ok(`as ${who}`);
   return warn(
-    check,
     ident.ok
       ? `as ${who}, which git has guessed`
       : `git knows no name or e-mail for ${repo}: an agent can't commit`,

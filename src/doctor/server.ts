@@ -11,7 +11,7 @@ import { many } from '../model/text.ts';
 import type { TmuxView } from '../model/world.ts';
 import { whyNoServerBeside } from '../tmux/server.ts';
 import { viewServer } from '../tmux/view.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { about, type Finding, fail, ok, warn } from './finding.ts';
 
 const TIMEOUT_MS = 3000;
 
@@ -32,33 +32,30 @@ export async function serverFindings({ tmux, env }: Context, live: readonly Runt
 }
 
 function server(view: TmuxView, live: readonly Runtime[]): Finding {
-  const check = 'tmux server';
+  const { ok, warn, fail } = about('tmux server');
   switch (view.kind) {
     case 'server': {
       const panes = view.panes.filter(({ run: mark, dead }) => mark !== '' && !dead).length;
       const odd = view.panes.filter((pane) => pane.odd);
       if (odd.length > 0)
         return warn(
-          check,
           `pid ${view.server_pid}; ${odd.map(({ pane, pid }) => `pane ${pane} (process ${pid})`).join(', ')} has marks that are not ours`,
           'an agent has set options of its pane: its process tells whose it is; look what it does (mc-pickup attach)',
         );
-      return ok(check, `pid ${view.server_pid}, ${many(panes, 'agent')}`);
+      return ok(`pid ${view.server_pid}, ${many(panes, 'agent')}`);
     }
     case 'none': {
       const lost = live.filter(({ tmux_pane, phase }) => tmux_pane !== null && phase !== 'launching').length;
-      if (lost === 0) return ok(check, 'none yet: the first launch starts it');
+      if (lost === 0) return ok('none yet: the first launch starts it');
       return warn(
-        check,
         `there is none, and the board knows ${many(lost, 'runtime')} that it had`,
         'nothing to do: the next tick starts their tickets again, at no cost of an attempt',
       );
     }
     case 'unknown':
       if (view.error.includes('socket was deleted'))
-        return warn(check, view.error, 'nothing to do: the next tick has it restored (SIGUSR1)');
+        return warn(view.error, 'nothing to do: the next tick has it restored (SIGUSR1)');
       return fail(
-        check,
         view.error,
         /too long|not installed/.test(view.error)
           ? 'until then nothing is launched'
@@ -71,15 +68,14 @@ function server(view: TmuxView, live: readonly Runtime[]): Finding {
  *  raises its own to the hard limit, and so those of the server that a tick starts. */
 export function openFiles(agents: OpenFiles | null, here: OpenFiles | null): Finding[] {
   if (agents === null || here === null) return [];
-  const check = 'agents limits';
+  const { ok, warn } = about('agents limits');
   const says = `${limitWords(agents.soft)} open files at a time`;
-  if (!isLess(agents.soft, agents.hard) && !isLess(agents.hard, here.hard)) return [ok(check, says)];
+  if (!isLess(agents.soft, agents.hard) && !isLess(agents.hard, here.hard)) return [ok(says)];
   const more = isLess(agents.hard, here.hard)
     ? `, and this shell ${limitWords(here.hard)}`
     : ` of ${limitWords(agents.hard)}`;
   return [
     warn(
-      check,
       `agents may have ${says}${more}`,
       'raise it where ticks are started (/etc/security/limits.conf; LimitNOFILE= of a unit); the next tmux server has it, once these agents have ended',
     ),
@@ -105,14 +101,13 @@ export function unitIn(text: string): Group | null {
 
 /** A service that is stopped takes all of its group along, unless it says otherwise. */
 async function outlives({ unit, user }: Group, env: NodeJS.ProcessEnv): Promise<Finding> {
-  const check = 'tmux group';
-  if (unit.endsWith('.scope')) return ok(check, unit);
+  const { ok, warn } = about('tmux group');
+  if (unit.endsWith('.scope')) return ok(unit);
   const words = [...(user ? ['--user'] : []), 'show', '--property=KillMode', '--value', '--', unit];
   const asked = await run('systemctl', words, { timeoutMs: TIMEOUT_MS, env });
   const mode = asked.code === 0 ? asked.stdout.trim() : '';
-  if (mode === 'process' || mode === 'none') return ok(check, `${unit} (KillMode=${mode}: it outlives that)`);
+  if (mode === 'process' || mode === 'none') return ok(`${unit} (KillMode=${mode}: it outlives that)`);
   return warn(
-    check,
     `it is a part of ${unit}${mode === '' ? '' : ` (KillMode=${mode})`}: when that stops, every agent ends`,
     `let the agents finish, and tmux start again outside of it; or give ${unit} KillMode=process`,
   );

@@ -1,20 +1,19 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { textIn } from '../runs/transcript/turn.ts';
-import { type Finding, ok, warn } from './finding.ts';
+import { about, type Finding } from './finding.ts';
 
 /** Whether a fetch over ssh finds a key that opens without a person: an agent, or a key without a passphrase. */
 export function sshFinding(project: string, url: string, env: NodeJS.ProcessEnv): Finding[] {
   if (!overSsh(url)) return [];
-  const check = `fetch ${project}`;
-  if (env.SSH_AUTH_SOCK) return [ok(check, 'over ssh, with the ssh-agent of this environment')];
-  if (env.GIT_SSH_COMMAND || env.GIT_SSH) return [ok(check, 'over ssh, by a command of your own')];
+  const { ok, warn } = about(`fetch ${project}`);
+  if (env.SSH_AUTH_SOCK) return [ok('over ssh, with the ssh-agent of this environment')];
+  if (env.GIT_SSH_COMMAND || env.GIT_SSH) return [ok('over ssh, by a command of your own')];
   const folder = join(env.HOME ?? '', '.ssh');
   const key = keysIn(folder).find((file) => openKey(file));
-  if (key !== undefined) return [ok(check, `over ssh, with ${key}, which needs no passphrase`)];
+  if (key !== undefined) return [ok(`over ssh, with ${key}, which needs no passphrase`)];
   return [
     warn(
-      check,
       `over ssh, and there is neither SSH_AUTH_SOCK nor a key without a passphrase in ${folder}: a fetch fails, and work begins at an old base`,
       `give the repository a deploy key, an https remote, or set project.${project}.fetch = false and fetch yourself`,
     ),

@@ -5,7 +5,7 @@ import { switchFile } from '../machine/killswitch.ts';
 import type { Places } from '../machine/paths.ts';
 import { colonIn, stateFault } from '../machine/state.ts';
 import { ledBy } from '../runs/tools.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { about, type Finding } from './finding.ts';
 
 /** The state dir, and what in it nobody else may read or change. */
 export function stateFindings(places: Places, env: NodeJS.ProcessEnv, uid = process.getuid?.()): Finding[] {
@@ -16,14 +16,13 @@ export function stateFindings(places: Places, env: NodeJS.ProcessEnv, uid = proc
 
 /** What lies in them is reached through no link, so with one in its place nothing is found, and nothing is launched. */
 function links({ runs, own, hooks, marks, asking, bin, worktrees }: Places): Finding[] {
-  const check = 'state links';
+  const { warn, fail } = about('state links');
   const linked = [runs, own, hooks, marks, asking, bin, worktrees].find(
     (path) => lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true,
   );
   if (linked !== undefined)
     return [
       fail(
-        check,
         `${linked} is a symlink, and is not followed: whoever can write there could have made it`,
         `look where it leads, then rm ${shellQuote(linked)} (for another disk, move the whole state dir: --state-dir)`,
       ),
@@ -31,7 +30,6 @@ function links({ runs, own, hooks, marks, asking, bin, worktrees }: Places): Fin
   if (BY_DESCRIPTOR) return [];
   return [
     warn(
-      check,
       'unknown: this system has no /proc/self/fd, so a directory that is swapped for a link and back within one look is not noticed',
       'nothing, if the agents are yours; else run them in a sandbox that keeps the state dir out of reach',
     ),
@@ -39,27 +37,26 @@ function links({ runs, own, hooks, marks, asking, bin, worktrees }: Places): Fin
 }
 
 function stateDir(dir: string, uid: number | undefined): Finding {
-  const check = 'state dir';
+  const { ok, warn, fail } = about('state dir');
   if (lstatSync(dir, { throwIfNoEntry: false }) === undefined && stateFault(dir) === null)
-    return warn(check, `${dir} is not there yet`, 'mc-pickup init');
+    return warn(`${dir} is not there yet`, 'mc-pickup init');
   const fault = stateFault(dir);
-  if (fault !== null) return fail(check, fault, 'mend it, or name another state dir with --state-dir');
-  if (dir.includes(':')) return fail(check, colonIn(dir), 'move it to a path without one: --state-dir');
+  if (fault !== null) return fail(fault, 'mend it, or name another state dir with --state-dir');
+  if (dir.includes(':')) return fail(colonIn(dir), 'move it to a path without one: --state-dir');
   const stat = statSync(dir);
   if (uid !== undefined && stat.uid !== uid)
     return fail(
-      check,
       `${dir} belongs to user ${stat.uid}, and this is user ${uid}`,
       `run mc-pickup as its owner, or sudo chown -R ${uid} ${shellQuote(dir)}`,
     );
   return (stat.mode & 0o077) === 0
-    ? ok(check, dir)
-    : fail(check, `${dir} is open to other users (${modeText(stat.mode)})`, `chmod 700 ${dir}`);
+    ? ok(dir)
+    : fail(`${dir} is open to other users (${modeText(stat.mode)})`, `chmod 700 ${dir}`);
 }
 
 /** The directory keeps others out already: only a board or a switch that others may write is more than untidy. */
 function files(places: Places, env: NodeJS.ProcessEnv): Finding {
-  const check = 'state files';
+  const { ok, warn, fail } = about('state files');
   const { board, host, lock, runs, marks, bin, worktrees, server, socket } = places;
   const own = [
     ...[board, `${board}-wal`, `${board}-shm`, lock, host],
@@ -70,35 +67,34 @@ function files(places: Places, env: NodeJS.ProcessEnv): Finding {
     return (mode & 0o077) === 0 ? [] : [{ path, mode }];
   });
   const [first] = open;
-  if (first === undefined) return ok(check, 'for you alone');
+  if (first === undefined) return ok('for you alone');
   const refused = open.find(({ path, mode }) => path === board && (mode & 0o022) !== 0);
   const says = `${(refused ?? first).path} is open to other users (${modeText((refused ?? first).mode)})${open.length > 1 ? `, and ${open.length - 1} more` : ''}`;
   const fix = `chmod go-rwx ${open.map(({ path }) => path).join(' ')}`;
-  return refused === undefined ? warn(check, says, fix) : fail(check, says, fix);
+  return refused === undefined ? warn(says, fix) : fail(says, fix);
 }
 
 /** What schedulers start, and living agents report with: it names the Node and the program that last launched one. */
 function tools(places: Places): Finding[] {
-  const check = 'tools';
+  const { ok, warn } = about('tools');
   const led = ledBy(places);
   if (led === null) {
     if (!existsSync(places.board)) return [];
     const says = `there is no launcher ${places.bin}/mc-pickup: neither the lines of schedule install nor an agent can start mc-pickup`;
-    return [warn(check, says, 'mc-pickup init')];
+    return [warn(says, 'mc-pickup init')];
   }
   const { file, gone, program, looks } = led;
   const anew = 'mc-pickup init writes it anew, for the program where it is now';
   if (gone === null)
     return [
       looks
-        ? ok(check, `${file} leads to ${program}`)
-        : warn(check, `${file} is of 0.1, and ends with Node or the program where they are now`, anew),
+        ? ok(`${file} leads to ${program}`)
+        : warn(`${file} is of 0.1, and ends with Node or the program where they are now`, anew),
     ];
   if (program === null)
-    return [warn(check, `${file} leads to ${gone}, which is gone: a living agent can't report`, anew)];
+    return [warn(`${file} leads to ${gone}, which is gone: a living agent can't report`, anew)];
   return [
     warn(
-      check,
       `${file} leads to ${gone}, which is gone; it has found ${program}, and starts that`,
       'mc-pickup schedule install, which names what there is now',
     ),

@@ -11,7 +11,7 @@ import { age } from '../model/times.ts';
 import { notedMetrics } from '../report/brief.ts';
 import { installedSchedules } from '../schedule/index.ts';
 import type { BoardLook } from './board.ts';
-import { type Finding, ok, warn } from './finding.ts';
+import { about, type Finding, ok, warn } from './finding.ts';
 
 const FIX = 'mc-pickup schedule install, and then: mc-pickup doctor --as-cron';
 const RECENT = 10;
@@ -54,48 +54,40 @@ function pageFault(file: string): Finding[] {
 
 /** Every tick writes it, a halted one too: one that is older tells of no tick, and raises no alarm. */
 function metricsFile(places: Places, { metrics, broken, limits }: Policy, now_ms: number): Finding[] {
-  const check = 'metrics';
+  const { ok, warn } = about('metrics');
   const file = metrics?.file ?? (broken.length > 0 ? notedMetrics(places)?.file : undefined);
   if (file === undefined) return [];
   const why = textOfFile(faultNote(places, 'metrics'));
-  if (why !== null) return [warn(check, `were not written: ${why}`, 'mend that; the next tick writes them')];
+  if (why !== null) return [warn(`were not written: ${why}`, 'mend that; the next tick writes them')];
   const stat = statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) return [warn(check, `${file} is not there: no tick has written it yet`, FIX)];
+  if (stat === undefined) return [warn(`${file} is not there: no tick has written it yet`, FIX)];
   const since = now_ms - stat.mtimeMs;
   const says = `${file}, written ${age(since)} ago`;
   return [
     since > STOPPED_AFTER * limits.interval_seconds * 1000
-      ? warn(check, `${says}: no tick has written it since`, FIX)
-      : ok(check, says),
+      ? warn(`${says}: no tick has written it since`, FIX)
+      : ok(says),
   ];
 }
 
 /** What starts the ticks. Lines that somebody wrote by hand are as good, as long as ticks come. */
 async function scheduled(context: Context, coming: boolean): Promise<Finding[]> {
-  const check = 'schedule';
+  const { ok, warn } = about('schedule');
   const all = await installedSchedules(context);
   const there = all.filter(({ state }) => state !== 'none');
   if (there.length === 0)
     return coming
-      ? [ok(check, 'none of ours is installed; the last tick came by other lines, or by hand')]
-      : [warn(check, 'nothing is installed that starts ticks', 'mc-pickup schedule install')];
+      ? [ok('none of ours is installed; the last tick came by other lines, or by hand')]
+      : [warn('nothing is installed that starts ticks', 'mc-pickup schedule install')];
   const findings = there.map(({ with: name, state, says, notes }) =>
     state === 'installed'
       ? notes.length === 0
-        ? ok(check, `${name}: ${says}`)
-        : warn(check, `${name}: ${says}`, notes.join('; '))
-      : warn(
-          check,
-          `${name}: ${says}`,
-          'mc-pickup schedule show has the difference, schedule install mends it',
-        ),
+        ? ok(`${name}: ${says}`)
+        : warn(`${name}: ${says}`, notes.join('; '))
+      : warn(`${name}: ${says}`, 'mc-pickup schedule show has the difference, schedule install mends it'),
   );
   const both = there.filter(({ state }) => state === 'installed' || state === 'differs').length > 1;
-  const twice = warn(
-    check,
-    'two schedulers start ticks',
-    'mc-pickup schedule remove --with cron, or the other one',
-  );
+  const twice = warn('two schedulers start ticks', 'mc-pickup schedule remove --with cron, or the other one');
   return both ? [...findings, twice] : findings;
 }
 
@@ -115,14 +107,14 @@ function lastTick(
   interval_ms: number,
   now_ms: number,
 ): Finding {
-  const check = 'ticks';
+  const { ok, warn } = about('ticks');
   const halt = gate === null ? null : numberOf(readObject(gate), 'last_halted_at_ms');
-  if (last_tick === null && halt === null) return warn(check, 'no tick has ever run here', FIX);
+  if (last_tick === null && halt === null) return warn('no tick has ever run here', FIX);
   const at = Math.max(last_tick?.finished_at_ms ?? 0, halt ?? 0);
   const since = now_ms - at;
   const outcome = halt !== null && halt === at ? 'halted' : (last_tick?.outcome ?? '');
   const says = `the last one ${age(since)} ago: ${outcome}`;
-  return since > STOPPED_AFTER * interval_ms ? warn(check, says, FIX) : ok(check, says);
+  return since > STOPPED_AFTER * interval_ms ? warn(says, FIX) : ok(says);
 }
 
 const WHY: Readonly<Record<string, string>> = {
@@ -132,16 +124,16 @@ const WHY: Readonly<Record<string, string>> = {
 };
 
 function outcomes(recent: readonly TickTime[]): Finding[] {
-  const check = 'recent ticks';
+  const { ok, warn } = about('recent ticks');
   if (recent.length === 0) return [];
   const counts = Object.keys(WHY).flatMap((outcome) => {
     const n = recent.filter((one) => one.outcome === outcome).length;
     return n === 0 ? [] : [{ outcome, n }];
   });
   const [worst] = counts;
-  if (worst === undefined) return [ok(check, `${recent.length} of ${recent.length} ok`)];
+  if (worst === undefined) return [ok(`${recent.length} of ${recent.length} ok`)];
   const says = `of the last ${recent.length}: ${counts.map(({ outcome, n }) => `${n} ${outcome}`).join(', ')}`;
-  return [warn(check, says, WHY[worst.outcome] ?? '')];
+  return [warn(says, WHY[worst.outcome] ?? '')];
 }
 
 /** The longest time of the last day for which no tick came though the machine ran. The monotonic clock stands still in
@@ -164,14 +156,12 @@ export function longestGap(
 }
 
 function gaps(ticks: readonly TickTime[], interval_ms: number, now_ms: number): Finding[] {
-  const check = 'gaps';
+  const { ok, warn } = about('gaps');
   if (ticks.length < 2) return [];
   const worst = longestGap(ticks, interval_ms);
-  if (worst === null)
-    return [ok(check, `none in the last ${age(now_ms - (ticks[0]?.started_at_ms ?? now_ms))}`)];
+  if (worst === null) return [ok(`none in the last ${age(now_ms - (ticks[0]?.started_at_ms ?? now_ms))}`)];
   return [
     warn(
-      check,
       `no tick for ${age(worst.ms)} from ${new Date(worst.at_ms).toISOString()} on`,
       'fine if the killswitch was on; else look at the log of the scheduler for that time',
     ),

@@ -1,56 +1,57 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-/** Where things live; every path below the state dir has its one name here. */
-export interface Places {
-  readonly state: string;
-  readonly config: string;
-  readonly board: string;
+/** What lies in the state dir, each by its one name here. */
+const NAMES = {
+  board: 'board.sqlite',
   /** Names the server that the board of this state dir is on, once it was. */
-  readonly elsewhere: string;
+  elsewhere: 'board-elsewhere',
   /** Names the run of another board that has made this state dir, and is a person here. */
-  readonly people: string;
-  readonly lock: string;
+  people: 'person.json',
+  lock: 'tick-lock.sqlite',
   /** Held while work goes out to a forge. */
-  readonly publishing: string;
+  publishing: 'publish-lock.sqlite',
   /** Held while worktrees are made ready ahead of time. */
-  readonly filling: string;
-  readonly killswitch: string;
-  readonly gate: string;
+  filling: 'pool-lock.sqlite',
+  killswitch: 'killswitch.json',
+  gate: 'gate.json',
   /** When launches were last released. */
-  readonly released: string;
-  readonly host: string;
+  released: 'released.json',
+  host: 'host-id',
   /** What people were told, and what waits to be told. */
-  readonly notified: string;
-  readonly notifyLock: string;
+  notified: 'notified.json',
+  notifyLock: 'notify-lock.sqlite',
   /** Why pings fail, while they do. */
-  readonly ping: string;
-  readonly socket: string;
-  readonly server: string;
+  ping: 'ping.json',
+  socket: 'tmux.sock',
+  server: 'tmux-server.json',
   /** What agents are told of: their prompts and events. */
-  readonly runs: string;
+  runs: 'runs',
   /** What of the runs only this program reads. */
-  readonly own: string;
+  own: 'own',
   /** Which hook runs in which worktree. */
-  readonly hooks: string;
+  hooks: 'hooks',
   /** The pipes through which launchers are told by the tick that has started them that they are registered. */
-  readonly asking: string;
-  readonly marks: string;
+  asking: 'asking',
+  marks: 'marks',
   /** The state in which all marks were last found to be owned by live rows. */
-  readonly marksOwned: string;
-  readonly bin: string;
-  readonly worktrees: string;
+  marksOwned: 'marks-owned',
+  bin: 'bin',
+  worktrees: 'worktrees',
   /** How far the removal of what is old has come. */
-  readonly retention: string;
+  retention: 'retention.json',
   /** How what runs share with others was when they began, and which settings they have left changed. */
-  readonly commons: string;
+  commons: 'commons',
   /** What worktrees were given of the main checkout. */
-  readonly placed: string;
+  placed: 'placed',
   /** The umask of the person who set this state dir up. */
-  readonly umask: string;
+  umask: 'umask',
   /** What holds launches on this host. */
-  readonly holds: string;
-}
+  holds: 'holds.json',
+} as const;
+
+/** Where things live. */
+export type Places = Readonly<Record<keyof typeof NAMES | 'state' | 'config', string>>;
 
 /** Why what follows each tick (`page`, `metrics`, `retention` ...) fails, while it does. */
 export function faultNote({ state }: Pick<Places, 'state'>, name: string): string {
@@ -73,36 +74,6 @@ export function placesOf(
       env.MC_PICKUP_CONFIG ||
       join(env.XDG_CONFIG_HOME || join(home, '.config'), 'mc-pickup', 'config.toml'),
   );
-  return {
-    state,
-    config,
-    board: `${state}/board.sqlite`,
-    elsewhere: `${state}/board-elsewhere`,
-    people: `${state}/person.json`,
-    lock: `${state}/tick-lock.sqlite`,
-    publishing: `${state}/publish-lock.sqlite`,
-    filling: `${state}/pool-lock.sqlite`,
-    killswitch: `${state}/killswitch.json`,
-    gate: `${state}/gate.json`,
-    released: `${state}/released.json`,
-    host: `${state}/host-id`,
-    notified: `${state}/notified.json`,
-    notifyLock: `${state}/notify-lock.sqlite`,
-    ping: `${state}/ping.json`,
-    socket: `${state}/tmux.sock`,
-    server: `${state}/tmux-server.json`,
-    runs: `${state}/runs`,
-    own: `${state}/own`,
-    hooks: `${state}/hooks`,
-    asking: `${state}/asking`,
-    marks: `${state}/marks`,
-    marksOwned: `${state}/marks-owned`,
-    bin: `${state}/bin`,
-    worktrees: `${state}/worktrees`,
-    retention: `${state}/retention.json`,
-    commons: `${state}/commons`,
-    placed: `${state}/placed`,
-    umask: `${state}/umask`,
-    holds: `${state}/holds.json`,
-  };
+  const below = Object.entries(NAMES).map(([key, name]) => [key, `${state}/${name}`]);
+  return { state, config, ...Object.fromEntries(below) } as Places;
 }

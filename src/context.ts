@@ -1,3 +1,4 @@
+import type { By } from './board/port/index.ts';
 import { type Caller, PERSON } from './machine/caller.ts';
 import { textAt } from './machine/foreign.ts';
 import { type Places, placesOf } from './machine/paths.ts';
@@ -37,6 +38,11 @@ export function makeContext(
     node: process.execPath,
     bin: process.argv[1] ?? 'mc-pickup',
   };
+}
+
+/** Who writes to the board, and that it is now. */
+export function byNow(context: Pick<Context, 'caller' | 'env'>): By {
+  return { actor: actorOf(context), now_ms: Date.now() };
 }
 
 /** Who acts, for the log: the run, when an agent calls; else the person. */

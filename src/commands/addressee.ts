@@ -43,11 +43,13 @@ export function verdictOf(row: Runtime, { places }: Context): string {
 
 /** By the pane, or by the server that has started this runtime. */
 export function handOver(
-  { tmux, places }: Context,
+  context: Context,
   { board, starter }: OpenedBoard,
-  one: Delivery,
+  one: Omit<Delivery, 'adapter' | 'client'>,
 ): Promise<Delivered> {
-  return deliver({ board, tmux, places, starter }, one);
+  const { tmux, places } = context;
+  const [adapter, client] = [adapterFor(one.row, context), clientFor(one.row, context)];
+  return deliver({ board, tmux, places, starter }, { ...one, adapter, client });
 }
 
 /** What became of it, for people and in JSON; what did not reach the pane is an error with its exit code. */

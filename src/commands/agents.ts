@@ -1,7 +1,7 @@
 import { withBoard, withReader } from '../board/open.ts';
 import type { UsageRow } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context } from '../context.ts';
+import { byNow, type Context } from '../context.ts';
 import { findProgram } from '../machine/programs.ts';
 import { dayOf } from '../model/day.ts';
 import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
@@ -56,10 +56,7 @@ export async function agentReady(context: Context, name: string): Promise<ExitCo
   if (policy.agents.size > 0 && !policy.agents.has(name))
     throw usageError(`no agent profile "${name}"; known: ${[...policy.agents.keys()].join(', ')}`);
   return withBoard(context, async (board) => {
-    const won = await board.setReady(
-      { name, fix: null, stamp: null },
-      { actor: actorOf(context), now_ms: Date.now() },
-    );
+    const won = await board.setReady({ name, fix: null, stamp: null }, byNow(context));
     if (context.json) context.out.json({ agent: name, changed: won === 'won' });
     else context.out.line(won === 'won' ? `${name} is ready` : `${name} was ready already`);
     return EXIT.ok;

@@ -4,7 +4,7 @@ import { until } from '../act/deliver/until.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
 import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board } from '../board/port/index.ts';
-import { actorOf, type Context } from '../context.ts';
+import { actorOf, byNow, type Context } from '../context.ts';
 import { choiceText, chosenIn } from '../model/choice.ts';
 import { busyError, EXIT, type ExitCode, UserError, unavailableError, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
@@ -13,6 +13,7 @@ import { SETTLED, type Ticket } from '../model/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
 import { adapterFor, clientFor, handOver, RuntimeBusyError, said, verdictOf } from './addressee.ts';
 import { textFrom } from './texts.ts';
+import { keepWords, moveAsSeen } from './ticket.ts';
 
 interface Options {
   readonly allow?: boolean;
@@ -33,7 +34,6 @@ export async function answer(
   if (o.allow === true && o.deny === true) throw usageError('give --allow or --deny, not both');
   if (permission && words.length > 0)
     throw usageError('a permission is answered by --allow or --deny alone, without a text');
-  const actor = actorOf(context);
   const text = permission ? '' : textFrom(words);
   return withBoard(context, (board, opened) =>
     betweenTicks(context, `answering the agent of ${id.toUpperCase()}`, async () => {
@@ -45,38 +45,27 @@ export async function answer(
           throw unavailableError(`${ticket.id} has no living agent: no dialog is open`);
         return permit(context, board, ticket, row, o.allow === true);
       }
-      if (verdict === 'dead') return keep(context, board, ticket, text, actor);
+      if (verdict === 'dead') return keep(context, board, ticket, text);
       if (row === null || verdict !== 'alive')
         throw unavailableError(`the agent of ${ticket.id} is ${verdict}; nothing was sent`);
-      return tell(context, opened, ticket, row, text, actor);
+      return tell(context, opened, ticket, row, text);
     }),
   );
 }
 
 /** Nobody is there to hear it: it waits on the board for the next attempt. */
-async function keep(
-  context: Context,
-  board: Board,
-  ticket: Ticket,
-  text: string,
-  actor: string,
-): Promise<ExitCode> {
+async function keep(context: Context, board: Board, ticket: Ticket, text: string): Promise<ExitCode> {
   if (SETTLED.has(ticket.status) && ticket.status !== 'blocked')
     throw usageError(`${ticket.id} is ${ticket.status}: there is nothing to answer`);
-  await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
-  return handToNext(context, board, ticket, actor);
+  await keepWords(board, ticket, text, byNow(context));
+  return handToNext(context, board, ticket);
 }
 
 /** The answer is on the board: the ticket goes back to `todo`, so that there is a next attempt. */
-async function handToNext(context: Context, board: Board, ticket: Ticket, actor: string): Promise<ExitCode> {
+async function handToNext(context: Context, board: Board, ticket: Ticket): Promise<ExitCode> {
   const moves = ticket.status === 'needs_input' || ticket.status === 'blocked';
-  if (
-    moves &&
-    (await board.move(
-      { ticket: ticket.id, version: ticket.version, to: 'todo', why: 'answered', trusted: true },
-      { actor, now_ms: Date.now() },
-    )) === 'lost'
-  )
+  const back = { to: 'todo', why: 'answered', trusted: true } as const;
+  if (moves && (await moveAsSeen(board, ticket, back, byNow(context))) === 'lost')
     throw busyError(
       `${ticket.id} was changed at the same moment: the answer is kept, and the ticket is as it was; see mc-pickup ticket show ${ticket.id}`,
     );
@@ -94,23 +83,19 @@ async function tell(
   ticket: Ticket,
   row: Runtime,
   text: string,
-  actor: string,
 ): Promise<ExitCode> {
   const { board } = opened;
   const adapter = adapterFor(row, context);
   const open = await openChoice({ board, tmux: context.tmux, places: context.places }, row, adapter);
   if (open !== null) return choose(context, board, { ticket, row, adapter, open }, text);
-  const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
-  const sent = await handOver(context, opened, {
-    ...{ kind: 'answer', ticket, row, adapter, text },
-    client: clientFor(row, context),
-  });
+  const kept = await keepWords(board, ticket, text, byNow(context));
+  const sent = await handOver(context, opened, { kind: 'answer', ticket, row, text });
   await noteWords(board, row, { id: kept, text }, sent);
   await noteSent(board, row, sent, actorOf(context));
   if (sent.outcome === 'refused') {
     // It was dying when it was judged alive: a large process takes a while to be gone after its terminal is.
     const dead = () => Promise.resolve(verdictOf(row, context) === 'dead');
-    if (!row.headless && (await until(dead, DYING_MS))) return handToNext(context, board, ticket, actor);
+    if (!row.headless && (await until(dead, DYING_MS))) return handToNext(context, board, ticket);
     context.out.line(`${ticket.id}: not delivered (${sent.why}); the answer is kept for the next attempt`);
     return EXIT.unavailable;
   }

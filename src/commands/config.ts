@@ -7,7 +7,7 @@ import { readText, type Text } from '../config/read.ts';
 import { asToml, inForce } from '../config/show.ts';
 import { warningsOf } from '../config/warnings.ts';
 import type { Context } from '../context.ts';
-import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, messageOf, usageError } from '../model/errors.ts';
 import { brokenLine } from '../model/policy.ts';
 import { many, oneLine } from '../model/text.ts';
 
@@ -79,7 +79,7 @@ function stdin(): Text {
     const error = Buffer.byteLength(text) > MAX_BYTES ? 'is larger than 1 MiB' : null;
     return { missing: false, error, text: error === null ? text : '' };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw usageError(`standard input can't be read (${why}): pipe a configuration into it`);
   }
 }

@@ -11,7 +11,7 @@ import {
   writeSwitch,
 } from '../machine/killswitch.ts';
 import { makeStateDir, stateFault } from '../machine/state.ts';
-import { configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
+import { configError, EXIT, type ExitCode, messageOf, usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
 import { brokenLine } from '../model/policy.ts';
 import { oneLine } from '../model/text.ts';
@@ -93,20 +93,10 @@ async function changed(context: Context, because: string, text: string | null): 
 async function log(context: Context, because: string, text: string): Promise<void> {
   try {
     if (!(await knownBoard(context)).exists()) return;
-    const actor = actorOf(context);
-    const row = {
-      at_ms: Date.now(),
-      ticket_id: null,
-      run_id: null,
-      actor,
-      kind: 'killswitch',
-      because,
-      text,
-    };
-    await withBoard(context, (board) => board.log(row));
+    const of = { at_ms: Date.now(), ticket_id: null, run_id: null, actor: actorOf(context) };
+    await withBoard(context, (board) => board.log({ ...of, kind: 'killswitch', because, text }));
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.out.warn(`the log of the board does not say so (${oneLine(why, 300)})`);
+    context.out.warn(`the log of the board does not say so (${oneLine(messageOf(error), 300)})`);
   }
 }
 
@@ -116,9 +106,8 @@ function changing(context: Context, change: (file: string) => void): void {
   try {
     change(file);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
     throw configError(
-      `the killswitch ${file} was NOT changed (${why}): look at the disk, at its owner and permissions, or move away what is in its place`,
+      `the killswitch ${file} was NOT changed (${messageOf(error)}): look at the disk, at its owner and permissions, or move away what is in its place`,
     );
   }
 }

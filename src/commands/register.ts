@@ -6,7 +6,15 @@ import { forbidden } from '../machine/caller.ts';
 import { failpoint } from '../machine/failpoint.ts';
 import { argvOf } from '../machine/proc.ts';
 import { hostId, lookAt, lookAtSelf } from '../machine/process.ts';
-import { busyError, EXIT, type ExitCode, UserError, unavailableError, usageError } from '../model/errors.ts';
+import {
+  busyError,
+  EXIT,
+  type ExitCode,
+  messageOf,
+  UserError,
+  unavailableError,
+  usageError,
+} from '../model/errors.ts';
 import { identify } from '../model/identity.ts';
 import { ownDir, runDir } from '../runs/dirs.ts';
 import { paneStartedFor } from '../tmux/pane.ts';
@@ -62,7 +70,7 @@ async function startedHere(
     try {
       return await paneStartedFor(tmux, run, pid);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       throw unavailableError(`who was started for run ${run} can't be told (${why})`);
     }
   }

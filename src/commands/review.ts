@@ -2,16 +2,16 @@ import { until } from '../act/deliver/until.ts';
 import { noteSent, noteWords } from '../act/deliver/words.ts';
 import { type OpenedBoard, ticketOrFail, withBoard } from '../board/open.ts';
 import type { Board, ReviewRow } from '../board/port/index.ts';
-import { actorOf, type Context } from '../context.ts';
+import { actorOf, byNow, type Context } from '../context.ts';
 import { EXIT, type ExitCode, unavailableError, usageError } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { clean, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ticketLine } from '../report/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
-import { adapterFor, clientFor, handOver, RuntimeBusyError, verdictOf } from './addressee.ts';
+import { handOver, RuntimeBusyError, verdictOf } from './addressee.ts';
 import { unmergedLines } from './merge.ts';
-import { won } from './ticket.ts';
+import { keepWords, moveAsSeen, won } from './ticket.ts';
 
 const MOST_BYTES = 64 * 1024;
 const DYING_MS = 5000;
@@ -22,18 +22,10 @@ export async function approve(
   id: string,
   o: { readonly message?: string },
 ): Promise<ExitCode> {
-  const actor = actorOf(context);
   return withBoard(context, async (board, opened) => {
     const ticket = await inReviewOrFail(opened, id, 'approved');
     const why = o.message === undefined ? 'approved' : `approved: ${oneLine(o.message, 500)}`;
-    const move = { to: 'done', why, trusted: true } as const;
-    won(
-      await board.move(
-        { ticket: ticket.id, version: ticket.version, ...move },
-        { actor, now_ms: Date.now() },
-      ),
-      ticket,
-    );
+    won(await moveAsSeen(board, ticket, { to: 'done', why, trusted: true }, byNow(context)), ticket);
     const now = await shown(context, board, ticket.id);
     const row = await reviewOf(board, ticket);
     if (context.json || now === null) return EXIT.ok;
@@ -51,7 +43,6 @@ export async function rework(
   id: string,
   o: { readonly message: string },
 ): Promise<ExitCode> {
-  const actor = actorOf(context);
   const words = clean(o.message).trim();
   if (words === '') throw usageError('--message is empty: say what is to be changed');
   if (Buffer.byteLength(words) > MOST_BYTES)
@@ -62,12 +53,12 @@ export async function rework(
       const ticket = await inReviewOrFail(opened, id, 'sent back');
       const row = await board.liveRuntime(ticket.id);
       const verdict = row === null ? 'dead' : verdictOf(row, context);
-      if (verdict === 'dead') return again(context, board, { ticket, words, text, actor });
+      if (verdict === 'dead') return again(context, board, { ticket, words, text });
       if (row === null || verdict !== 'alive')
         throw unavailableError(
           `whether the agent of ${ticket.id} lives can't be told (${verdict}): nothing was changed`,
         );
-      return tell(context, opened, row, { ticket, words, text, actor });
+      return tell(context, opened, row, { ticket, words, text });
     }),
   );
 }
@@ -78,24 +69,16 @@ interface Comments {
   readonly words: string;
   /** As the agent is told. */
   readonly text: string;
-  readonly actor: string;
 }
 
 /** Kept for the next attempt. Kept first: a ticket in `todo` without its comments would be worked on without them. */
-async function again(
-  context: Context,
-  board: Board,
-  { ticket, words, text, actor }: Comments,
-): Promise<ExitCode> {
-  const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
+async function again(context: Context, board: Board, { ticket, words, text }: Comments): Promise<ExitCode> {
+  const kept = await keepWords(board, ticket, text, byNow(context));
   const move = { to: 'todo', why: oneLine(words, 500), trusted: true } as const;
-  const result = await board.move(
-    { ticket: ticket.id, version: ticket.version, ...move },
-    { actor, now_ms: Date.now() },
-  );
+  const result = await moveAsSeen(board, ticket, move, byNow(context));
   if (result === 'lost') await board.takeAnswers({ ids: [kept], run: 'withdrawn' });
   won(result, ticket);
-  await commented(board, ticket, words, actor);
+  await commented(context, board, ticket, words);
   if ((await shown(context, board, ticket.id)) !== null && !context.json)
     context.out.line('the comments are kept for its next attempt, on the same branch');
   return EXIT.ok;
@@ -104,11 +87,9 @@ async function again(
 /** To the agent that is still there. Only what it has, or may have, moves the ticket. */
 async function tell(context: Context, opened: OpenedBoard, row: Runtime, o: Comments): Promise<ExitCode> {
   const { board } = opened;
-  const { ticket, words, text, actor } = o;
-  const adapter = adapterFor(row, context);
-  const kept = await board.keepAnswer({ ticket: ticket.id, text, author: actor }, { now_ms: Date.now() });
-  const client = clientFor(row, context);
-  const give = () => handOver(context, opened, { kind: 'answer', ticket, row, adapter, client, text });
+  const { ticket, words, text } = o;
+  const kept = await keepWords(board, ticket, text, byNow(context));
+  const give = () => handOver(context, opened, { kind: 'answer', ticket, row, text });
   const first = await give();
   // The same words of an earlier round have just been found to have arrived: these are new ones.
   const sent = first.outcome === 'delivered' && first.earlier ? await give() : first;
@@ -129,11 +110,8 @@ async function tell(context: Context, opened: OpenedBoard, row: Runtime, o: Comm
     );
   }
   const move = { to: 'in_progress', why: oneLine(words, 500), trusted: true } as const;
-  won(
-    await board.move({ ticket: ticket.id, version: ticket.version, ...move }, { actor, now_ms: Date.now() }),
-    ticket,
-  );
-  await commented(board, ticket, words, actor);
+  won(await moveAsSeen(board, ticket, move, byNow(context)), ticket);
+  await commented(context, board, ticket, words);
   if ((await shown(context, board, ticket.id)) !== null && !context.json)
     context.out.line(
       sent.outcome === 'delivered'
@@ -152,8 +130,8 @@ async function inReviewOrFail(opened: OpenedBoard, id: string, done: string): Pr
 }
 
 /** Its words whole, where the log and the history show them. */
-async function commented(board: Board, ticket: Ticket, text: string, actor: string): Promise<void> {
-  const about = { at_ms: Date.now(), ticket_id: ticket.id, run_id: null, actor };
+async function commented(context: Context, board: Board, ticket: Ticket, text: string): Promise<void> {
+  const about = { at_ms: Date.now(), ticket_id: ticket.id, run_id: null, actor: actorOf(context) };
   await board.log({ ...about, kind: 'comment', because: 'rework', text });
 }
 

@@ -3,7 +3,7 @@ import { ticketOrFail, withBoard } from '../board/open.ts';
 import { actorOf, type Context } from '../context.ts';
 import { type ExitCode, unavailableError } from '../model/errors.ts';
 import { betweenTicks } from '../tick/between.ts';
-import { adapterFor, clientFor, handOver, said, verdictOf } from './addressee.ts';
+import { handOver, said, verdictOf } from './addressee.ts';
 import { textFrom } from './texts.ts';
 
 /** Text to a living, idle runtime. Delivered at most once: without the client's acknowledgement it is
@@ -16,12 +16,10 @@ export async function send(context: Context, id: string, words: readonly string[
       const row = await board.liveRuntime(ticket.id);
       if (row === null || (row.tmux_pane === null && opened.starter === null))
         throw unavailableError(`${ticket.id} has no living agent; see mc-pickup explain ${ticket.id}`);
-      const adapter = adapterFor(row, context);
       const verdict = verdictOf(row, context);
       if (verdict !== 'alive')
         throw unavailableError(`the agent of ${ticket.id} is ${verdict}; nothing was sent`);
-      const client = clientFor(row, context);
-      const sent = await handOver(context, opened, { kind: 'send', ticket, row, adapter, client, text });
+      const sent = await handOver(context, opened, { kind: 'send', ticket, row, text });
       await noteSent(board, row, sent, actorOf(context));
       return said(context, ticket, row, sent);
     }),

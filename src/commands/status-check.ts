@@ -5,7 +5,7 @@ import type { Context } from '../context.ts';
 import { halted, readSwitches } from '../machine/killswitch.ts';
 import { hostId } from '../machine/process.ts';
 import { STOPPED_AFTER } from '../model/bounds.ts';
-import { EXIT, type ExitCode } from '../model/errors.ts';
+import { EXIT, type ExitCode, messageOf } from '../model/errors.ts';
 import type { Ticks } from '../model/status.ts';
 import { oneLine } from '../model/text.ts';
 import { age } from '../model/times.ts';
@@ -25,7 +25,7 @@ export async function statusCheck(context: Context, o: { readonly notify: boolea
     finished_at_ms = await withReader(context, last);
   } catch (error) {
     // Whatever it is (a lock, another schema, a server that is away): to a monitor it is one thing.
-    fault = error instanceof Error ? error.message : String(error);
+    fault = messageOf(error);
   }
   const now_ms = Date.now();
   const ticks = ticksNow(places, policy, finished_at_ms, now_ms);

@@ -1,5 +1,5 @@
 import { ticketOrFail, withBoard } from '../board/open.ts';
-import { actorOf, type Context } from '../context.ts';
+import { actorOf, byNow, type Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import { busyError, EXIT, type ExitCode, UserError, unavailableError, usageError } from '../model/errors.ts';
 import { leftoverFacts, leftoverWords } from '../model/leftover.ts';
@@ -11,6 +11,7 @@ import { removeMark } from '../runs/marks.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { endLeftovers, stopProcess } from '../runs/stop.ts';
 import { betweenTicks } from '../tick/between.ts';
+import { moveAsSeen } from './ticket.ts';
 
 interface Options {
   /** Seconds between the signals. */
@@ -48,17 +49,11 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
             : `${ticket.id} is being launched: wait for the launch deadline, or free it with mc-pickup stop ${ticket.id} --release`,
         );
       }
-      const me = actorOf(context);
       // The ticket first: if this command is cut off half-way, no tick takes the death for a failure and launches
       // again. Should the agent survive, the next tick puts the ticket back to `in_progress`.
       const held = ticket.status === 'in_progress' || ticket.status === 'todo';
-      if (
-        held &&
-        (await board.move(
-          { ticket: ticket.id, version: ticket.version, to: 'needs_input', why: 'stopped', trusted: false },
-          { actor: me, now_ms: Date.now() },
-        )) === 'lost'
-      ) {
+      const waits = { to: 'needs_input', why: 'stopped', trusted: false } as const;
+      if (held && (await moveAsSeen(board, ticket, waits, byNow(context))) === 'lost') {
         throw busyError(`${ticket.id} was changed at the same moment: nothing was ended, look and try again`);
       }
       // Of a dead one the client may live on, or what it has started.
@@ -75,17 +70,10 @@ export async function stop(context: Context, id: string, o: Options): Promise<Ex
             `the agent of ${ticket.id} has ended, but something that it started has not: look for MC_RUN_ID=${row.mark}`,
           );
       }
-      const end: RunEnd = {
-        end_reason: o.release === true ? 'released' : 'stopped',
-        exit_code: null,
-        exit_signal: null,
-      };
-      if (
-        (await board.end(
-          { runtime: { run: row.id, version: row.version }, end },
-          { actor: me, now_ms: Date.now() },
-        )) === 'lost'
-      ) {
+      const end_reason = o.release === true ? 'released' : 'stopped';
+      const end: RunEnd = { end_reason, exit_code: null, exit_signal: null };
+      const runtime = { run: row.id, version: row.version };
+      if ((await board.end({ runtime, end }, byNow(context))) === 'lost') {
         throw new UserError(
           EXIT.partial,
           `the run of ${ticket.id} was changed at the same moment; the next tick tidies up`,

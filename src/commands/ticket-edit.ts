@@ -1,7 +1,7 @@
 import { ticketOrFail, withBoard } from '../board/open.ts';
 import type { TicketEdit } from '../board/port/index.ts';
 import { loadPolicy } from '../config/load.ts';
-import { actorOf, type Context } from '../context.ts';
+import { byNow, type Context } from '../context.ts';
 import { type ExitCode, usageError } from '../model/errors.ts';
 import { oneLine } from '../model/text.ts';
 import { editedNames } from './names.ts';
@@ -35,13 +35,8 @@ export async function edit(context: Context, id: string, o: EditOptions): Promis
   return withBoard(context, async (board, opened) => {
     const ticket = await ticketOrFail(opened, id);
     await knownTickets(board, change.depends_on ?? []);
-    won(
-      await board.edit(
-        { ticket: ticket.id, version: ticket.version, change },
-        { actor: actorOf(context), now_ms: Date.now() },
-      ),
-      ticket,
-    );
+    const { id: seen, version } = ticket;
+    won(await board.edit({ ticket: seen, version, change }, byNow(context)), ticket);
     if (change.project !== undefined || change.agent != null)
       warnUnknown(context, loadPolicy(context.places.config, context.env).policy, ticket.id, change);
     return shown(context, opened, ticket.id);

@@ -1,12 +1,12 @@
 import { ticketOrFail, withBoard } from '../board/open.ts';
-import { actorOf, type Context } from '../context.ts';
+import { byNow, type Context } from '../context.ts';
 import { hostId, lookAtSelf } from '../machine/process.ts';
 import type { ExitCode } from '../model/errors.ts';
 import type { Runtime } from '../model/runtime.ts';
 import { judgeRow } from '../runs/sighting.ts';
 import { fateOf, settleDependants } from './dependants.ts';
 import { statusOf } from './names.ts';
-import { shown, won } from './ticket.ts';
+import { moveAsSeen, shown, won } from './ticket.ts';
 
 /** A person's move. To `todo` it also trusts the ticket and clears its attempts. */
 export async function move(
@@ -23,10 +23,9 @@ export async function move(
     // The run of an agent that has died already is not to be retried beside the person who takes its ticket.
     const takes = to === 'in_progress' && live !== null && verdictHere(live, context) === 'dead';
     const moved = { to, why: o.why, trusted: true, takes };
-    const by = { actor: actorOf(context), now_ms: Date.now() };
+    const by = byNow(context);
     // Whoever reads who waits for it types the same once more.
-    if (fate === null || ticket.status !== to)
-      won(await board.move({ ticket: ticket.id, version: ticket.version, ...moved }, by), ticket);
+    if (fate === null || ticket.status !== to) won(await moveAsSeen(board, ticket, moved, by), ticket);
     if (to === 'cancelled' || to === 'blocked')
       await settleDependants(board, { id: ticket.id, to, fate }, context, by);
     if (live !== null && (to === 'todo' || to === 'needs_input'))

@@ -1,7 +1,7 @@
 /* What the commands about one ticket have in common. */
 
 import { type OpenedBoard, ticketOrFail } from '../board/open.ts';
-import type { Board } from '../board/port/index.ts';
+import type { Board, By, Cas, MoveRequest } from '../board/port/index.ts';
 import type { Context } from '../context.ts';
 import { busyError, configError, EXIT, type ExitCode, usageError } from '../model/errors.ts';
 import { hint } from '../model/hint.ts';
@@ -52,8 +52,23 @@ export async function shown(context: Context, opened: OpenedBoard, id: string): 
   return EXIT.ok;
 }
 
+/** Moves a ticket as it was seen. */
+export function moveAsSeen(
+  board: Board,
+  { id: ticket, version }: Ticket,
+  to: Omit<MoveRequest, 'ticket' | 'version'>,
+  by: By,
+): Promise<Cas> {
+  return board.move({ ticket, version, ...to }, by);
+}
+
+/** Keeps what a person says of a ticket. Its number. */
+export function keepWords(board: Board, ticket: Ticket, text: string, by: By): Promise<number> {
+  return board.keepAnswer({ ticket: ticket.id, text, author: by.actor }, by);
+}
+
 /** A lost write is told as what it is. */
-export function won(result: 'won' | 'lost', ticket: Ticket): void {
+export function won(result: Cas, ticket: Ticket): void {
   if (result === 'won') return;
   throw busyError(`${ticket.id} was changed by somebody else at the same moment: look, then try again`);
 }

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { uptime } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { codeOf } from '../model/errors.ts';
+import { codeOf, messageOf } from '../model/errors.ts';
 import { asObject, attempt, objectIn } from '../model/json.ts';
 import type { Switch } from '../model/world.ts';
 
@@ -233,7 +233,7 @@ function readFile(file: string): Read {
     return parse(JSON.parse(text));
   } catch (error) {
     if (codeOf(error) === 'ENOENT' && !dangling(file)) return { ok: true, switches: [] };
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return { ok: false, error: why, content: error instanceof SyntaxError };
   }
 }

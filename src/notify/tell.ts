@@ -168,7 +168,7 @@ async function eventsOf(
       events.push(...found.events);
     } catch (error) {
       // What is known already is told all the same; the rest is still there for the next tick.
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       context.out.warn(`the board could not be read for notifications: ${oneLine(why, 300)}`);
     }
   }

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3';
-import { configError } from '../../model/errors.ts';
+import { configError, messageOf } from '../../model/errors.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6, SCHEMA_7 } from './schema.ts';
 
 /** Each entry brings the schema from version (index) to version (index + 1). Never edited once released. */
@@ -34,7 +34,7 @@ function step(db: Database.Database, path: string, sql: string): void {
   try {
     db.exec(sql);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     if (!/already exists|^error in (view|trigger|index)/.test(why)) throw error;
     throw configError(
       `the board ${path} cannot be brought to schema ${SCHEMA_VERSION}, and is as it was: ${why}; rename what you have added, then try again`,

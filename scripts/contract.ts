@@ -1,6 +1,6 @@
 /**
  * Writes `src/board/http/contract.ts` from `docs/mission-control.openapi.yaml`: a valibot schema for each that an answer may have (what
- * is asked is the server's to check), and the type that follows from it. `--check` writes nothing and fails if the file is not what would be written.
+ * is asked is the server's to check). `--check` writes nothing and fails if the file is not what would be written.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -100,7 +100,7 @@ const text = [
   ...inOrder().map((name) => {
     const { description } = schemas[name] ?? {};
     const doc = description === undefined ? '' : `/** ${description} */\n`;
-    return `\n${doc}export const ${name} = ${code(schemas[name] ?? {})};\nexport type ${name} = v.InferOutput<typeof ${name}>;`;
+    return `\n${doc}export const ${name} = ${code(schemas[name] ?? {})};`;
   }),
   '',
 ].join('\n');

@@ -219,7 +219,7 @@ export function httpBoard(server: Server): Board {
       return (await write({ path: ['tickets', 'import'], body }, c.ImportedList, NO_IMPORT)).items;
     },
     bySource: async (sources) => {
-      const found: c.Ticket[] = [];
+      const found: v.InferOutput<typeof c.Ticket>[] = [];
       for (let at = 0; at < sources.length; at += PAGE) {
         const body = { sources: sources.slice(at, at + PAGE) };
         found.push(...(await write({ path: ['tickets', 'by-source'], body }, c.TicketList, NO_IMPORT)).items);
@@ -322,7 +322,7 @@ export function httpBoard(server: Server): Board {
             ?.items ?? []),
     // Nor does one before 1.3 have these.
     reviews: async (tickets) => {
-      const found: c.Review[] = [];
+      const found: v.InferOutput<typeof c.Review>[] = [];
       for (let at = 0; at < tickets.length; at += MOST_NAMED) {
         const ticket = tickets.slice(at, at + MOST_NAMED);
         const part = await find(['reviews'], c.ReviewList, { ticket });
@@ -359,7 +359,7 @@ export function httpBoard(server: Server): Board {
     // A query that a server does not know does no harm; in the body it might be refused.
     const { recent_since_ms: since, heals_since_ms: _, ...body } = options;
     const recent_since_ms = Math.max(0, Math.floor(since));
-    const all: c.Candidates[] = [];
+    const all: v.InferOutput<typeof c.Candidates>[] = [];
     const tickets = await pages(async (cursor) => {
       const query = { cursor, recent_since_ms };
       const page = await write({ path: ['candidates'], query, body }, c.Candidates);
@@ -390,7 +390,7 @@ function before14(ticket: string, now_ms: number): RecentRun {
   };
 }
 
-function toView({ ended, ...rest }: c.TicketView): TicketView {
+function toView({ ended, ...rest }: v.InferOutput<typeof c.TicketView>): TicketView {
   return { ...rest, ended: ended === null ? null : toRuntime(ended) };
 }
 

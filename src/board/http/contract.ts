@@ -8,7 +8,6 @@ const Finite = v.pipe(v.number(), v.finite());
 
 /** The server. */
 export const Meta = v.object({ contract: v.string(), server_id: v.string(), now_ms: Integer });
-export type Meta = v.InferOutput<typeof Meta>;
 
 export const TicketStatus = v.picklist([
   'todo',
@@ -19,7 +18,6 @@ export const TicketStatus = v.picklist([
   'cancelled',
   'blocked',
 ]);
-export type TicketStatus = v.InferOutput<typeof TicketStatus>;
 
 /** A unit of work. */
 export const Ticket = v.object({
@@ -49,13 +47,10 @@ export const Ticket = v.object({
   created_at_ms: Integer,
   updated_at_ms: Integer,
 });
-export type Ticket = v.InferOutput<typeof Ticket>;
 
 export const Phase = v.picklist(['launching', 'registered', 'running', 'parked', 'ended']);
-export type Phase = v.InferOutput<typeof Phase>;
 
 export const Activity = v.picklist(['busy', 'waiting', 'idle', 'unknown']);
-export type Activity = v.InferOutput<typeof Activity>;
 
 /** One agent process for one ticket. */
 export const Runtime = v.object({
@@ -108,7 +103,6 @@ export const Runtime = v.object({
   nudged_turn: v.nullable(Integer),
   program: v.optional(v.nullable(v.string())),
 });
-export type Runtime = v.InferOutput<typeof Runtime>;
 
 /** A ticket as a tick needs it. */
 export const TicketView = v.object({
@@ -117,7 +111,6 @@ export const TicketView = v.object({
   ended: v.nullable(Runtime),
   heals: Integer,
 });
-export type TicketView = v.InferOutput<typeof TicketView>;
 
 /** What is known of a profile. */
 export const Account = v.object({
@@ -127,7 +120,6 @@ export const Account = v.object({
   not_ready: v.nullable(v.string()),
   not_ready_stamp: v.nullable(v.string()),
 });
-export type Account = v.InferOutput<typeof Account>;
 
 /** The last tick of the host. */
 export const HostTick = v.object({
@@ -135,7 +127,6 @@ export const HostTick = v.object({
   mono_ms: Integer,
   ramp: v.nullable(Integer),
 });
-export type HostTick = v.InferOutput<typeof HostTick>;
 
 /** A run that ended of late. */
 export const RecentRun = v.object({
@@ -150,15 +141,12 @@ export const RecentRun = v.object({
   tmux_server_start: v.nullable(v.string()),
   heartbeat_at_ms: v.nullable(Integer),
 });
-export type RecentRun = v.InferOutput<typeof RecentRun>;
 
 /** What was used. */
 export const Spent = v.object({ tokens: Finite, usd: Finite });
-export type Spent = v.InferOutput<typeof Spent>;
 
 /** Of the day and of the tickets. */
 export const SpentAll = v.object({ day: Spent, tickets: v.record(v.string(), Spent) });
-export type SpentAll = v.InferOutput<typeof SpentAll>;
 
 /** One page of tickets; the rest of it is on the first page alone. */
 export const Candidates = v.object({
@@ -172,19 +160,15 @@ export const Candidates = v.object({
   unreadable: v.array(v.string()),
   spent: v.nullable(SpentAll),
 });
-export type Candidates = v.InferOutput<typeof Candidates>;
 
 /** One page. */
 export const RuntimePage = v.object({ items: v.array(Runtime), next: v.nullable(v.string()) });
-export type RuntimePage = v.InferOutput<typeof RuntimePage>;
 
 /** It was done. */
 export const Won = v.object({ won: v.boolean() });
-export type Won = v.InferOutput<typeof Won>;
 
 /** One page. */
 export const TicketPage = v.object({ items: v.array(Ticket), next: v.nullable(v.string()) });
-export type TicketPage = v.InferOutput<typeof TicketPage>;
 
 /** By status. */
 export const Counts = v.object({
@@ -196,11 +180,9 @@ export const Counts = v.object({
   cancelled: Integer,
   blocked: Integer,
 });
-export type Counts = v.InferOutput<typeof Counts>;
 
 /** It was taken. */
 export const SendAccepted = v.object({ delivery: v.string() });
-export type SendAccepted = v.InferOutput<typeof SendAccepted>;
 
 /** An answer that is kept. */
 export const Answer = v.object({
@@ -211,15 +193,12 @@ export const Answer = v.object({
   at_ms: Integer,
   taken_by: v.nullable(v.string()),
 });
-export type Answer = v.InferOutput<typeof Answer>;
 
 /** Answers. */
 export const AnswerList = v.object({ items: v.array(Answer) });
-export type AnswerList = v.InferOutput<typeof AnswerList>;
 
 /** Its number. */
 export const AnswerId = v.object({ id: Integer });
-export type AnswerId = v.InferOutput<typeof AnswerId>;
 
 /** A run that had them, and how. A launch that never registered had none. */
 export const WordsHad = v.object({
@@ -227,7 +206,6 @@ export const WordsHad = v.object({
   outcome: v.picklist(['prompt', 'delivered', 'indeterminate']),
   at_ms: Integer,
 });
-export type WordsHad = v.InferOutput<typeof WordsHad>;
 
 /** What a person has said of a ticket. `honoured_by` is null while it is owed to the next attempt. */
 export const Words = v.object({
@@ -240,11 +218,9 @@ export const Words = v.object({
   honoured_at_ms: v.nullable(Integer),
   had: v.array(WordsHad),
 });
-export type Words = v.InferOutput<typeof Words>;
 
 /** What people have said. */
 export const WordsList = v.object({ items: v.array(Words) });
-export type WordsList = v.InferOutput<typeof WordsList>;
 
 /** What happened. */
 export const ActivityLine = v.object({
@@ -257,11 +233,9 @@ export const ActivityLine = v.object({
   because: v.nullable(v.string()),
   text: v.nullable(v.string()),
 });
-export type ActivityLine = v.InferOutput<typeof ActivityLine>;
 
 /** Lines. */
 export const ActivityList = v.object({ items: v.array(ActivityLine) });
-export type ActivityList = v.InferOutput<typeof ActivityList>;
 
 /** A run as people see it. `title` is that of its ticket. */
 export const HistoryRun = v.object({
@@ -282,7 +256,6 @@ export const HistoryRun = v.object({
   exit_code: v.nullable(Integer),
   exit_signal: v.nullable(Integer),
 });
-export type HistoryRun = v.InferOutput<typeof HistoryRun>;
 
 /** A tick without its report. */
 export const HistoryTick = v.object({
@@ -296,7 +269,6 @@ export const HistoryTick = v.object({
   skipped: Integer,
   live: Integer,
 });
-export type HistoryTick = v.InferOutput<typeof HistoryTick>;
 
 /** A line of the log that changed a ticket. `to` is the status that a report or a move led to. */
 export const HistoryEvent = v.object({
@@ -308,7 +280,6 @@ export const HistoryEvent = v.object({
   because: v.nullable(v.string()),
   to: v.nullable(v.string()),
 });
-export type HistoryEvent = v.InferOutput<typeof HistoryEvent>;
 
 /** What happened: runs that live or have ended since then, ticks, and the lines of the log of the kinds heal, adopted, parked, asked, nudged, retry, report and moved. */
 export const History = v.object({
@@ -316,11 +287,9 @@ export const History = v.object({
   ticks: v.array(HistoryTick),
   events: v.array(HistoryEvent),
 });
-export type History = v.InferOutput<typeof History>;
 
 /** How many runtimes. */
 export const Refreshed = v.object({ refreshed: Integer });
-export type Refreshed = v.InferOutput<typeof Refreshed>;
 
 /** A tick. */
 export const Tick = v.object({
@@ -333,7 +302,6 @@ export const Tick = v.object({
   outcome: v.string(),
   report: v.string(),
 });
-export type Tick = v.InferOutput<typeof Tick>;
 
 /** A text on its way. */
 export const Delivery = v.object({
@@ -348,11 +316,9 @@ export const Delivery = v.object({
   ack_source: v.nullable(v.string()),
   at_ms: Integer,
 });
-export type Delivery = v.InferOutput<typeof Delivery>;
 
 /** Accounts. */
 export const AccountList = v.object({ items: v.array(Account) });
-export type AccountList = v.InferOutput<typeof AccountList>;
 
 /** Use of a run on a day. */
 export const UsageRow = v.object({
@@ -367,11 +333,9 @@ export const UsageRow = v.object({
   turns: Finite,
   cost_usd: v.nullable(Finite),
 });
-export type UsageRow = v.InferOutput<typeof UsageRow>;
 
 /** Use. */
 export const UsageList = v.object({ items: v.array(UsageRow) });
-export type UsageList = v.InferOutput<typeof UsageList>;
 
 /** What one tick's report says of one ticket. */
 export const TickMention = v.object({
@@ -381,23 +345,18 @@ export const TickMention = v.object({
   outcome: v.string(),
   report: v.string(),
 });
-export type TickMention = v.InferOutput<typeof TickMention>;
 
 /** Ticks that name a ticket. */
 export const TickMentionList = v.object({ items: v.array(TickMention) });
-export type TickMentionList = v.InferOutput<typeof TickMentionList>;
 
 /** Tickets, all of them. */
 export const TicketList = v.object({ items: v.array(Ticket) });
-export type TicketList = v.InferOutput<typeof TicketList>;
 
 /** The ticket of a source. */
 export const Imported = v.object({ source: v.string(), id: v.string(), added: v.boolean() });
-export type Imported = v.InferOutput<typeof Imported>;
 
 /** In the order of the request. */
 export const ImportedList = v.object({ items: v.array(Imported) });
-export type ImportedList = v.InferOutput<typeof ImportedList>;
 
 /** What went out of the work of one claim, and what the forge said of it last. */
 export const Review = v.object({
@@ -417,11 +376,9 @@ export const Review = v.object({
   updated_at_ms: Integer,
   version: Integer,
 });
-export type Review = v.InferOutput<typeof Review>;
 
 /** Of several claims. */
 export const ReviewList = v.object({ items: v.array(Review) });
-export type ReviewList = v.InferOutput<typeof ReviewList>;
 
 /** RFC 9457, with who is busy. */
 export const BusyProblem = v.object({
@@ -431,4 +388,3 @@ export const BusyProblem = v.object({
   detail: v.optional(v.string()),
   runtime: Runtime,
 });
-export type BusyProblem = v.InferOutput<typeof BusyProblem>;

@@ -3,10 +3,9 @@
  * the day of the clone, without a word.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { repositoryComplaints } from '../../src/config/repositories.ts';
 import { repository } from '../../src/doctor/repository.ts';
 import { startedWith } from '../../src/machine/proc.ts';
@@ -17,11 +16,11 @@ import { whereElse } from '../../src/workspace/merged.ts';
 import { readSlot } from '../../src/workspace/slots.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome } from '../support/home.ts';
 
 let dir = '';
 let origin = '';
 let count = 0;
-const { HOME } = process.env;
 const clone = (...args: string[]): string => {
   const repo = join(dir, `clone-${++count}`);
   git(dir, 'clone', '-q', ...args, `file://${origin}`, repo);
@@ -42,8 +41,8 @@ const newer = (): string => {
 };
 
 beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-base-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-base-');
+  dir = made.dir;
   origin = join(dir, 'origin');
   mkdirSync(origin);
   git(origin, 'init', '-q', '-b', 'main');
@@ -51,10 +50,7 @@ beforeAll(() => {
   git(origin, 'branch', 'other');
   // What a mirror has of it is no word of today.
   git(origin, 'update-ref', 'refs/remotes/origin/main', 'main');
-});
-afterAll(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 /** Each kind of clone, and what was done to it. */

@@ -1,34 +1,28 @@
 /** Which branch a ticket gets, and what of the repository's own names stands in its way. Real git. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { repository } from '../../src/doctor/repository.ts';
 import { hintsOf } from '../../src/report/hints.ts';
 import { leftAtWork, prepareWorkspace } from '../../src/workspace/index.ts';
 import { isOurBranch, pushBranch } from '../../src/workspace/push.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome, aRepo } from '../support/home.ts';
 import { here } from '../support/processes.ts';
 
 let dir = '';
 let repo = '';
 let count = 0;
-const { HOME } = process.env;
 beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-names-')));
-  process.env.HOME = dir;
-});
-afterAll(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  const home = aHome('mc-names-');
+  dir = home.dir;
+  return home.gone;
 });
 beforeEach(() => {
   count += 1;
-  repo = join(dir, `repo-${count}`);
-  git(dir, 'init', '-q', '-b', 'main', repo);
-  git(repo, 'commit', '-q', '--allow-empty', '-m', 'base');
+  repo = aRepo(dir, `repo-${count}`);
 });
 
 const project = (more: object = {}) => aProject({ name: 'p', repo, ...more });

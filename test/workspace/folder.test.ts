@@ -1,30 +1,21 @@
 /** A project that is a folder of its repository. Real git; the launch of one is in `e2e/launch`. */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { repository } from '../../src/doctor/repository.ts';
 import { fillSlot, prepareWorkspace, startIn } from '../../src/workspace/index.ts';
 import { hookKey } from '../../src/workspace/slots.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome } from '../support/home.ts';
 import { here } from '../support/processes.ts';
 
 let dir = '';
 let repo = '';
-const { HOME } = process.env;
 beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-folder-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-folder-');
+  dir = made.dir;
   repo = join(dir, 'repo');
   git(dir, 'init', '-q', '-b', 'main', repo);
   for (const path of ['packages/app', 'packages/lib']) {
@@ -36,10 +27,7 @@ beforeAll(() => {
   symlinkSync('/etc', join(repo, 'etc'));
   git(repo, 'add', '.');
   git(repo, 'commit', '-q', '-m', 'base');
-});
-afterAll(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 const root = () => join(dir, 'state', 'p');

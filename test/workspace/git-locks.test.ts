@@ -1,15 +1,5 @@
 import { spawn } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  realpathSync,
-  rmSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, openSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { worktreeFindings } from '../../src/doctor/worktrees.ts';
@@ -17,17 +7,17 @@ import { lookAtProcesses, type Processes } from '../../src/machine/processes.ts'
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
 import { git, WHO } from '../support/git.ts';
+import { aHome } from '../support/home.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir = '';
 let repo = '';
 let from_ms = 0;
 const ends: (() => void)[] = [];
-const { HOME } = process.env;
 
 beforeEach(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-locks-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-locks-');
+  dir = made.dir;
   repo = join(dir, 'repo');
   mkdirSync(repo);
   git(repo, 'init', '-q', '-b', 'main');
@@ -35,11 +25,10 @@ beforeEach(() => {
   git(repo, 'add', '.');
   git(repo, 'commit', '-qm', 'begun');
   from_ms = Date.now() - 1000;
+  return made.gone;
 });
 afterEach(() => {
   for (const end of ends.splice(0)) end();
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
 });
 
 interface Over {

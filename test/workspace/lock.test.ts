@@ -4,17 +4,14 @@ import {
   cpSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { takeOver } from '../../src/doctor/locks.ts';
 import { startedWith } from '../../src/machine/proc.ts';
 import { ensureHostId, lookAt, lookAtSelf } from '../../src/machine/process.ts';
@@ -24,20 +21,15 @@ import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome, aRepo } from '../support/home.ts';
 
 let dir: string;
 let repo: string;
-const home = process.env.HOME;
 beforeEach(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc lock-')));
-  process.env.HOME = dir;
-  repo = join(dir, 'repo');
-  git(dir, 'init', '-q', '-b', 'main', repo);
-  git(repo, 'commit', '-q', '--allow-empty', '-m', 'x');
-});
-afterEach(() => {
-  process.env.HOME = home;
-  rmSync(dir, { recursive: true, force: true });
+  const made = aHome('mc lock-');
+  dir = made.dir;
+  repo = aRepo(dir);
+  return made.gone;
 });
 
 function stateDir(name: string): string {

@@ -1,17 +1,6 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { worktreeFindings } from '../../src/doctor/worktrees.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
@@ -19,12 +8,12 @@ import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome } from '../support/home.ts';
 
 let dir = '';
 let repo = '';
 let state = '';
 let trees: string | null = null;
-const { HOME } = process.env;
 const commit = (cwd: string, file: string, text: string): void => {
   writeFileSync(join(cwd, file), `${text}\n`);
   git(cwd, 'add', file);
@@ -38,8 +27,8 @@ const go = (id = 'MC-1', created_at_ms = 7) =>
   });
 
 beforeEach(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-lost-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-lost-');
+  dir = made.dir;
   repo = join(dir, 'repo');
   state = join(dir, 'state');
   trees = null;
@@ -48,10 +37,7 @@ beforeEach(() => {
   writeFileSync(join(state, 'host-id'), 'here\n');
   git(repo, 'init', '-q', '-b', 'main');
   commit(repo, 'shared', 'begun');
-});
-afterEach(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 /** A worktree with a commit, a change, a staged file, a new file and an ignored one. */

@@ -1,13 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
+import { aHome } from '../support/home.ts';
 
 /** The directory of a ticket's worktree, and git in it. */
 interface Tree {
@@ -26,7 +26,6 @@ let dir = '';
 let repo = '';
 let root = '';
 let number = 0;
-const { HOME } = process.env;
 const WHO = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'core.editor=true'];
 const git = (cwd: string, ...args: string[]): string =>
   execFileSync('git', [...WHO, ...args], { cwd, encoding: 'utf8', stdio: 'pipe' }).trim();
@@ -40,8 +39,8 @@ const ticketOf = (id: string) => ({ id, title: 'Mend it', created_at_ms: 7 });
 const again = (id: string) => prepareWorkspace({ project: project(), ticket: ticketOf(id), root });
 
 beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-moved-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-moved-');
+  dir = made.dir;
   repo = join(dir, 'repo');
   root = join(dir, 'trees');
   mkdirSync(repo);
@@ -55,10 +54,7 @@ beforeAll(() => {
   git(repo, 'switch', '-q', 'theirs');
   commit(repo, 'person', 'of a person');
   git(repo, 'switch', '-q', 'desk');
-});
-afterAll(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 async function tree(): Promise<Tree> {

@@ -26,14 +26,13 @@ import { hasCommits } from '../../src/workspace/head.ts';
 import { near } from '../../src/workspace/near.ts';
 import { commonDir, gitDir, ownDir, registered } from '../../src/workspace/own.ts';
 import { git } from '../support/git.ts';
+import { aRepo } from '../support/home.ts';
 
 let dir: string;
 let repo: string;
 beforeEach(() => {
   dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc own \n-')));
-  repo = join(dir, 'repo');
-  git(dir, 'init', '-q', '-b', 'main', repo);
-  git(repo, 'commit', '-q', '--allow-empty', '-m', 'x');
+  repo = aRepo(dir);
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 

@@ -1,16 +1,6 @@
 /** Programs that an agent has planted in a repository: none of them ever has what the dispatcher has in its environment. */
 import { execFileSync } from 'node:child_process';
-import {
-  appendFileSync,
-  chmodSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keepByRef } from '../../src/workspace/aside.ts';
@@ -23,6 +13,7 @@ import { pushBranch } from '../../src/workspace/push.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { fetchOnce } from '../../src/workspace/turn.ts';
 import { aProject } from '../support/builders.ts';
+import { aHome } from '../support/home.ts';
 
 const SECRETS = { MC_TEST_TOKEN: 'secret-of-the-dispatcher', GH_TOKEN: 'secret-of-the-forge' };
 const HOOKS = [
@@ -31,7 +22,6 @@ const HOOKS = [
 ];
 let dir: string;
 let repo: string;
-const home = process.env.HOME;
 const git = (cwd: string, ...args: string[]): string =>
   execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
     cwd,
@@ -41,8 +31,8 @@ const git = (cwd: string, ...args: string[]): string =>
   }).trim();
 
 beforeEach(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-planted-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-planted-');
+  dir = made.dir;
   Object.assign(process.env, SECRETS);
   repo = join(dir, 'repo');
   git(dir, 'init', '-q', '-b', 'main', repo);
@@ -52,11 +42,10 @@ beforeEach(() => {
   git(repo, 'commit', '-qm', 'first');
   git(repo, 'remote', 'add', 'origin', join(dir, 'remote.git'));
   git(repo, 'push', '-q', 'origin', 'main');
+  return made.gone;
 });
 afterEach(() => {
-  process.env.HOME = home;
   for (const name of Object.keys(SECRETS)) delete process.env[name];
-  rmSync(dir, { recursive: true, force: true });
 });
 
 /** A program that notes its name and its whole environment, and else does what its caller expects. */

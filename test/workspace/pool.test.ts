@@ -2,18 +2,15 @@ import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
 import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { fnv1a } from '../../src/model/hash.ts';
@@ -21,13 +18,13 @@ import { fillSlot, hookPending, prepareWorkspace } from '../../src/workspace/ind
 import { claimSlot, readSlot, writeSlot } from '../../src/workspace/slots.ts';
 import { aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome } from '../support/home.ts';
 import { Rig } from '../support/rig.ts';
 import { until } from '../support/sandbox.ts';
 
 let dir = '';
 let repo = '';
 let root = '';
-const home = process.env.HOME;
 const commit = (name: string, text = 'x') => {
   writeFileSync(join(repo, name), text);
   git(repo, 'add', '-A');
@@ -62,17 +59,14 @@ const installs = () => readFileSync(join(dir, 'installs'), 'utf8').length / 2;
 const slot = () => join(root, '.pool-1');
 
 beforeEach(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-pool-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-pool-');
+  dir = made.dir;
   repo = join(dir, 'repo');
   root = join(dir, 'state', 'worktrees', 'p');
   mkdirSync(repo);
   git(repo, 'init', '-q', '-b', 'main');
   commit('.gitignore', 'node_modules\n');
-});
-afterEach(() => {
-  process.env.HOME = home;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 describe('a slot', () => {

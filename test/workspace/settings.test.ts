@@ -3,18 +3,9 @@
  * each kind of repository: a worktree is made, worked in, looked at, judged and pushed as in a plain one.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  realpathSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { repository } from '../../src/doctor/repository.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { git as asked } from '../../src/workspace/git.ts';
@@ -23,11 +14,11 @@ import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { pushBranch } from '../../src/workspace/push.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
+import { aHome } from '../support/home.ts';
 
 let dir = '';
 let origin = '';
 let count = 0;
-const { HOME } = process.env;
 /** As a person who has configured nothing. */
 const git = (cwd: string, ...args: string[]): string =>
   execFileSync(
@@ -47,8 +38,8 @@ const git = (cwd: string, ...args: string[]): string =>
   ).trim();
 
 beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-settings-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-settings-');
+  dir = made.dir;
   origin = join(dir, 'origin');
   mkdirSync(join(origin, 'sub'), { recursive: true });
   mkdirSync(join(origin, 'other'));
@@ -60,10 +51,7 @@ beforeAll(() => {
     git(origin, 'add', '-A');
     git(origin, 'commit', '-qm', text.trim());
   }
-});
-afterAll(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 /** A clone, below a home of its own. */

@@ -1,28 +1,18 @@
 /* A new worktree has its submodules: an agent found empty directories, and `clean` never took such a worktree. */
 import { execFileSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { fillSlot, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
+import { aHome } from '../support/home.ts';
 
 let dir = '';
 let repo = '';
-const { HOME } = process.env;
 const git = (cwd: string, ...args: string[]): string =>
   execFileSync(
     'git',
@@ -49,8 +39,8 @@ const moved = (place: string) => join(dir, 'away', place);
 
 /** `outer` has the submodule `libs/one`, and that has `deep`, each by a path beside its own. */
 beforeAll(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-sub-')));
-  process.env.HOME = dir;
+  const made = aHome('mc-sub-');
+  dir = made.dir;
   for (const name of ['deep', 'one', 'outer'])
     git(dir, 'init', '-q', '-b', 'main', join(dir, 'remote', name));
   commit(join(dir, 'remote', 'deep'), 'deep.txt');
@@ -63,10 +53,7 @@ beforeAll(() => {
   repo = join(dir, 'repo');
   git(dir, 'clone', '-q', '--recurse-submodules', outer, repo);
   mkdirSync(join(dir, 'away'));
-});
-afterAll(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 describe('a new worktree', () => {

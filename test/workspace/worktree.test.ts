@@ -2,10 +2,8 @@ import { execFileSync, spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -13,41 +11,22 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { startedWith } from '../../src/machine/proc.ts';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import { fnv1a } from '../../src/model/hash.ts';
 import { hookDone, hookLeft, hookPending, prepareWorkspace, runHook } from '../../src/workspace/index.ts';
+import { aProject } from '../support/builders.ts';
 import { git } from '../support/git.ts';
+import { aHome, aRepo } from '../support/home.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir = '';
 let repo = '';
 let root = '';
-const project = (more: object = {}) => ({
-  name: 'p',
-  repo,
-  base: 'main',
-  branch_prefix: 'mc',
-  path: null,
-  remote: 'origin',
-  fetch: true,
-  fetch_timeout_seconds: 5,
-  checkout_timeout_seconds: 300,
-  base_max_age_days: 14,
-  submodules: null,
-  max_agents: null,
-  agents_may: [],
-  worktrees: null,
-  after_create: null,
-  ...{ copy: [], link: [], before_run: null, before_remove: null },
-  ...{ pool: 0, pool_max_age_hours: 24, pool_setup: null },
-  default_agent: null,
-  review: null,
-  ...more,
-});
+const project = (more: object = {}) =>
+  aProject({ name: 'p', repo, fetch: true, fetch_timeout_seconds: 5, base_max_age_days: 14, ...more });
 const go = (title = 'First thing', more: object = {}, id = 'MC-1', created_at_ms = 1) =>
   prepareWorkspace({ project: project(more), ticket: { id, title, created_at_ms }, root });
 const made = async (...args: Parameters<typeof go>) => {
@@ -59,19 +38,12 @@ const made = async (...args: Parameters<typeof go>) => {
 const me = lookAtSelf('h');
 const processesOf = (more: object = {}) => ({ me, lookAt, startedWith, notes: join(dir, 'hooks'), ...more });
 
-const { HOME } = process.env;
 beforeEach(() => {
-  dir = realpathSync(mkdtempSync(join(tmpdir(), 'mc-ws-')));
-  process.env.HOME = dir;
-  repo = join(dir, 'repo');
+  const made = aHome('mc-ws-');
+  dir = made.dir;
+  repo = aRepo(dir);
   root = join(dir, 'state', 'worktrees', 'p');
-  mkdirSync(repo);
-  git(repo, 'init', '-q', '-b', 'main');
-  git(repo, 'commit', '-q', '--allow-empty', '-m', 'base');
-});
-afterEach(() => {
-  process.env.HOME = HOME;
-  rmSync(dir, { recursive: true, force: true });
+  return made.gone;
 });
 
 test('creates, then reuses with uncommitted work and another title', async () => {

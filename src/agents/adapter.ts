@@ -149,6 +149,9 @@ export interface Adapter {
   notReady?(screen: string): string | null;
   /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
   limitShown?(screen: string, now_ms: number): Limited | null;
+  /** Hands a text to the living client past its terminal, where there is such a way; absent = it is typed. Says why the client can't have got it;
+   *  null = it has, as far as is known. */
+  post?(look: AgentLook, text: string): Promise<string | null>;
   /** Whether a text stands where the client takes one, without its Enter: the next would be joined to it. null = it can't be told. */
   composer?(screen: Screen): Composer | null;
   /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */

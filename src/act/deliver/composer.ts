@@ -41,10 +41,12 @@ export async function whyNotEmpty(
  *  writes lines, where no such place is seen. */
 export async function composerOf(
   tmux: Tmux,
-  { composer }: Delivery['adapter'],
+  { composer, post }: Delivery['adapter'],
   pane: string,
   awaited: readonly Seen[],
 ): Promise<Seen | null> {
+  // What is not typed is joined to nothing.
+  if (post !== undefined) return 'empty';
   if (composer === undefined) return null;
   let seen: Seen | null = null;
   await until(async () => {

@@ -10,11 +10,12 @@ import type { Because } from '../../model/plan.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
-import { lookAtActivity } from '../../runs/activity.ts';
+import { agentLook, lookAtActivity } from '../../runs/activity.ts';
 import { runDir, writeForAgent } from '../../runs/dirs.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
+import { readRunFile } from '../../runs/run-file.ts';
 import { paneTitle, showsText } from '../../tmux/pane.ts';
-import { pasteText, pressEnter } from '../../tmux/paste.ts';
+import { type Pasted, pasteText, pressEnter } from '../../tmux/paste.ts';
 import type { Tmux } from '../../tmux/tmux.ts';
 import { composerOf, whyNotEmpty } from './composer.ts';
 import { handed } from './hand.ts';
@@ -70,7 +71,10 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const at = { pane, run: row.mark, unless: asks };
   const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
   if (by.file !== null) writeForAgent(dir, by.file, by.text);
-  const pasted = await pasteText(hands.tmux, { ...at, text: by.typed, enterDelayMs, mayEnter });
+  const pasted =
+    adapter.post === undefined
+      ? await pasteText(hands.tmux, { ...at, text: by.typed, enterDelayMs, mayEnter })
+      : await posted(hands, { ...one, text: by.text }, before.client_session);
   if (pasted === 'refused' || (typeof pasted === 'object' && pasted.untouched)) {
     await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     return {
@@ -83,7 +87,7 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   }
   const started = async (): Promise<boolean> => (await look()).turn > before.turn;
   let arrived = pasted === 'pasted' && (await until(started, ACK_MS));
-  const again = !arrived && pasted === 'pasted' && adapter.kind !== 'command';
+  const again = !arrived && pasted === 'pasted' && adapter.kind !== 'command' && adapter.post === undefined;
   if (again && whyBusy(await look(), adapter, ticket, row) === null && other() === null) {
     // Some clients swallow an Enter that follows a paste closely: one more, if it still waits for one.
     if ((await pressEnter(hands.tmux, at)) === 'pasted') arrived = await until(started, ACK_MS);
@@ -100,6 +104,17 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   return arrived
     ? { outcome: 'delivered', earlier: false, ...end }
     : { outcome: 'indeterminate', held: pasted === 'held', ...end };
+}
+
+/** Hands a text over by the client's own server. */
+async function posted(
+  { places }: Deliverer,
+  { adapter, row, text }: Delivery,
+  session: string | null,
+): Promise<Pasted> {
+  const look = agentLook(places.runs, row, readRunFile(places.runs, row.mark), null, session);
+  const why = (await adapter.post?.(look, text)) ?? null;
+  return why === null ? 'pasted' : { error: why, untouched: true };
 }
 
 /** The number of the newest line of the log by which this run has reported; 0 = it has not. */

@@ -11,6 +11,7 @@ import { sessionId } from '../session.ts';
 import { levelOf } from './level.ts';
 import { meaningOf } from './meaning.ts';
 import { PLUGIN } from './plugin.ts';
+import { post } from './post.ts';
 import { PASSWORD_FILE, passwordOf, USAGE_FILE } from './server.ts';
 
 const BROKEN = /Config file at .+ is not valid JSON|Configuration is invalid/s;
@@ -67,6 +68,7 @@ export const opencode: Adapter = {
     BROKEN.test(screen)
       ? 'The configuration of OpenCode is broken: run "opencode debug config" as this user'
       : null,
+  post,
   composer,
   permission: { shows: 'Permission required', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '1.18.33',

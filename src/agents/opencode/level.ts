@@ -45,7 +45,7 @@ export function judge(
 
 /** The session that this run works in: as learnt, as the plugin noted it, or the newest one of this folder that
  *  was touched since the run was staged. */
-async function sessionOf(look: AgentLook, ask: Ask): Promise<string | null> {
+export async function sessionOf(look: AgentLook, ask: Ask): Promise<string | null> {
   const noted = textOf(readObject(join(look.runDir, USAGE_FILE)), 'session');
   const known = [noted, look.session].find((id) => sessionId('opencode', id) !== null);
   if (known) return known;

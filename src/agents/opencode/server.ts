@@ -11,13 +11,18 @@ export const USAGE_FILE = 'opencode-usage.json';
 const SERVER_FILE = 'opencode-server.json';
 
 const BOUND_MS = 1000;
+/** What is handed over is not asked for again: the client may be slow, and gets more time. */
+const HAND_MS = 5000;
 const MAX_BYTES = 4 * 1024 * 1024;
 const ADDRESS = /^http:\/\/127\.0\.0\.1:(\d{1,5})\/?$/;
 /** 127.0.0.1 and the state LISTEN as /proc/net/tcp writes them. */
 const LISTENING = /^\s*\d+: 0100007F:([0-9A-F]{4}) [0-9A-F]{8}:[0-9A-F]{4} 0A (?:\S+\s+){5}(\d+)/;
 
-/** Asks the server of one living TUI. */
-export type Ask = (path: string) => Promise<unknown>;
+/** Asks the server of one living TUI; with a body, hands that over. A status that is none of success is a `Refused`. */
+export type Ask = (path: string, body?: object) => Promise<unknown>;
+
+/** The server has answered, and did not do it. */
+export class Refused extends Error {}
 
 /** How to ask the server of this very process, or null: not this process, not up yet, no password. */
 export function serverOf(look: Pick<AgentLook, 'runDir' | 'pid' | 'pid_start'>): Ask | null {
@@ -29,7 +34,8 @@ export function serverOf(look: Pick<AgentLook, 'runDir' | 'pid' | 'pid_start'>):
   if (port === null || password === null) return null;
   // One bound for all that is asked.
   const signal = AbortSignal.timeout(BOUND_MS);
-  return (path) => ask(`http://127.0.0.1:${port}${path}`, password, signal);
+  const call = { url: `http://127.0.0.1:${port}`, password };
+  return (path, body) => (body === undefined ? ask(call, path, { signal }) : ask(call, path, handing(body)));
 }
 
 /** The password of a run's server: made of the run's random UUID, which no command line shows. */
@@ -38,12 +44,22 @@ export function passwordOf(session: string): string {
   return hash.update(`mc-pickup opencode ${session}`).digest('hex');
 }
 
-async function ask(url: string, password: string, signal: AbortSignal): Promise<unknown> {
+function handing(body: object): RequestInit {
+  const headers = { 'content-type': 'application/json' };
+  return { method: 'POST', signal: AbortSignal.timeout(HAND_MS), headers, body: JSON.stringify(body) };
+}
+
+async function ask(
+  { url, password }: { readonly url: string; readonly password: string },
+  path: string,
+  { headers, ...init }: RequestInit,
+): Promise<unknown> {
   const authorization = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
-  const answer = await fetchOut(url, { signal, redirect: 'error', headers: { authorization } }, { of: null });
-  if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
+  const asked = { ...init, redirect: 'error', headers: { ...headers, authorization } } as const;
+  const answer = await fetchOut(url + path, asked, { of: null });
+  if (!answer.ok) throw new Refused(`HTTP ${answer.status}`);
   if (Number(answer.headers.get('content-length') ?? 0) > MAX_BYTES) throw new Error('too long an answer');
-  return answer.json();
+  return answer.status === 204 ? null : answer.json();
 }
 
 /** What the plugin wrote when it was set up. */

@@ -6,6 +6,8 @@
  * words of ours to read it.
  */
 
+import type { Adapter } from './adapter.ts';
+
 /** `start`: with the launch, behind our own first words. `typed`: pasted into a client that lives. */
 export type Way = 'start' | 'typed';
 
@@ -53,4 +55,28 @@ export function fileWords(path: string, way: Way): string {
   return way === 'start'
     ? `Read the file ${file} and do the ticket in it.`
     : `Read the file ${file}: all of it is a message for you from whoever watches over your ticket. Do what it says.`;
+}
+
+/** A file of a run that holds a text, by its path below the run's directory, and the words that its client gets in place of the text. */
+export interface TextFile {
+  readonly file: string;
+  readonly words: string;
+}
+
+/** The file that a text goes by; null = its client can't be told of any in this place. */
+export function textFile(
+  adapter: Pick<Adapter, 'hands' | 'textFile'>,
+  { runDir, name, way }: TextPlace,
+): TextFile | null {
+  if (adapter.textFile !== undefined) return adapter.textFile({ runDir, name, way });
+  const file = `${name}.md`;
+  const words = fileWords(`${runDir}/${file}`, way);
+  return adapter.hands(words, way) === 'as_is' ? { file, words } : null;
+}
+
+export interface TextPlace {
+  readonly runDir: string;
+  /** Without an ending. */
+  readonly name: string;
+  readonly way: Way;
 }

@@ -41,12 +41,16 @@ export function makeRunDirs(dir: string): void {
   inMadeDir(stateOf(dir), `runs/${basename(dir)}/events`, () => null);
 }
 
-/** Writes a file for the agent of a run into its directory. */
-export function writeForAgent(dir: string, name: string, text: string): void {
-  const done = inDir(stateOf(dir), `runs/${basename(dir)}`, (open) => {
-    writeIn(open, name, text);
+/** Writes a file for the agent of a run into its directory, or into a directory there. */
+export function writeForAgent(dir: string, path: string, text: string): void {
+  const run = `runs/${basename(dir)}`;
+  const write = (open: Dir): true => {
+    writeIn(open, basename(path), text);
     return true;
-  });
+  };
+  const done = inDir(stateOf(dir), run, (open) =>
+    dirname(path) === '.' ? write(open) : inMadeDir(stateOf(dir), `${run}/${dirname(path)}`, write),
+  );
   if (done === null) throw new Error(`${dir} is no directory of its own any more`);
 }
 

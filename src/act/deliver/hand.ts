@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import type { Adapter } from '../../agents/adapter.ts';
-import { BEFORE, fileWords } from '../../agents/handing.ts';
+import { BEFORE, textFile } from '../../agents/handing.ts';
 import { clean } from '../../model/text.ts';
 
 /** What is typed for a text, and the file of the run that holds it, where it is not the text that is typed. */
@@ -14,7 +13,7 @@ export interface Handed {
 
 /** How a text gets to a client that lives, by what the client would read into it; a reason where it can't. */
 export function handed(
-  adapter: Pick<Adapter, 'hands'>,
+  adapter: Pick<Adapter, 'hands' | 'textFile'>,
   given: string,
   runDir: string,
 ): Handed | { readonly why: string } {
@@ -26,9 +25,8 @@ export function handed(
     case 'after_words':
       return { text, typed: `${BEFORE} ${text}`, file: null };
     case 'by_file': {
-      const file = `text-${randomBytes(8).toString('hex')}.md`;
-      const typed = fileWords(join(runDir, file), 'typed');
-      if (adapter.hands(typed, 'typed') === 'as_is') return { text, typed, file };
+      const by = textFile(adapter, { runDir, name: `text-${randomBytes(8).toString('hex')}`, way: 'typed' });
+      if (by !== null) return { text, typed: by.words, file: by.file };
       return { why: unnamable(runDir) };
     }
   }

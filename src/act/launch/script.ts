@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import type { Adapter, ArgvWord } from '../../agents/adapter.ts';
-import { fileWords } from '../../agents/handing.ts';
+import { type TextFile, textFile } from '../../agents/handing.ts';
 import { sessionId } from '../../agents/session.ts';
 import { failpoint } from '../../machine/failpoint.ts';
 import { shellQuote } from '../../machine/files.ts';
@@ -31,7 +31,7 @@ export interface StageRun
   readonly start?: string;
   readonly places: Places;
   readonly profile: AgentProfile;
-  readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles' | 'hands'>;
+  readonly adapter: Pick<Adapter, 'launchArgv' | 'env' | 'stageFiles' | 'hands' | 'textFile'>;
   /** A UUID for clients that take one as their session id; the session itself where one is continued. */
   readonly client_session: string;
   readonly resume: string | null;
@@ -60,7 +60,6 @@ export function askedFile(runDir: string): string {
 /** Writes all that a launch needs. Nothing of it reaches a command line but the launcher's own path. */
 export function stageRun(stage: StageRun): StagedRun {
   const dir = runDir(stage.places.runs, stage.run);
-  const promptFile = join(dir, 'prompt.md');
   const launch = join(ownDir(dir), 'launch');
   const context = {
     runDir: dir,
@@ -75,6 +74,8 @@ export function stageRun(stage: StageRun): StagedRun {
   const argv = stage.adapter.launchArgv(stage.profile, context);
   if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
   const env = { ...stage.env, ...stage.adapter.env(context) };
+  const takesPrompt = argv.some((word) => typeof word !== 'string');
+  const pointer = takesPrompt ? pointerTo(dir, stage) : null;
   makeRunDirs(dir);
   makeTmuxDir(dir);
   failpoint('prepare-run-dir-made');
@@ -106,7 +107,8 @@ export function stageRun(stage: StageRun): StagedRun {
     if (dirname(file.path) !== dir) throw new Error(`${file.path} is not in ${dir}`);
     writeForAgent(dir, basename(file.path), file.text);
   }
-  writeOwn(dir, 'launch', launchScript(stage, promptFile, argv, env), 0o700);
+  if (pointer !== null && pointer.file !== 'prompt.md') writeForAgent(dir, pointer.file, stage.prompt);
+  writeOwn(dir, 'launch', launchScript(stage, pointer, argv, env), 0o700);
   return {
     sha256: process.getBuiltinModule('node:crypto').createHash('sha256').update(stage.prompt).digest('hex'),
     bytes: Buffer.byteLength(stage.prompt),
@@ -116,7 +118,7 @@ export function stageRun(stage: StageRun): StagedRun {
 
 function launchScript(
   stage: StageRun,
-  promptFile: string,
+  pointer: TextFile | null,
   argv: readonly ArgvWord[],
   env: Readonly<Record<string, string>>,
 ): string {
@@ -130,13 +132,11 @@ function launchScript(
   const dir = runDir(places.runs, stage.run);
   const asked = shellQuote(askedFile(dir));
   const umask = userUmask();
-  const takes = argv.some((word) => typeof word !== 'string');
-  const pointer = takes ? pointerTo(promptFile, stage) : null;
   const words = argv.map((word) => {
     if (typeof word === 'string') return shellQuote(word);
-    return pointer === null ? '"$mc_prompt"' : shellQuote(pointer);
+    return pointer === null ? '"$mc_prompt"' : shellQuote(pointer.words);
   });
-  const takesPrompt = takes && pointer === null;
+  const takesPrompt = pointer === null && argv.some((word) => typeof word !== 'string');
   return `${[
     '#!/bin/sh',
     '# Written by mc-pickup for one run. The first pass empties the environment, the second becomes the agent.',
@@ -169,13 +169,13 @@ function launchScript(
   ].join('\n')}\n`;
 }
 
-/** The words that a client gets in place of a prompt that it would read something into, or that is too long for an argument; null = the prompt itself. */
-function pointerTo(promptFile: string, { prompt, adapter }: StageRun): string | null {
+/** What a client gets in place of a prompt that it would read something into, or that is too long for an argument; null = the prompt itself. */
+function pointerTo(runDir: string, { prompt, adapter }: StageRun): TextFile | null {
   const handing = adapter.hands(prompt, 'start');
   if (handing === 'as_is' && Buffer.byteLength(prompt) <= MAX_ARGV_PROMPT) return null;
-  const words = fileWords(promptFile, 'start');
-  if (adapter.hands(words, 'start') !== 'as_is') throw new Error(unnamable(promptFile));
-  return words;
+  const by = textFile(adapter, { runDir, name: 'prompt', way: 'start' });
+  if (by === null) throw new Error(unnamable(runDir));
+  return by;
 }
 
 /** A launcher asks the tick that has started it, and where nobody answers it registers by itself. It opens the pipe both ways first: to open it for

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { shellQuote } from '../../machine/files.ts';
 import type { AdapterContext, StagedFile } from '../adapter.ts';
+import { FOLDER } from './texts.ts';
 
 /*
  * Gemini CLI takes hooks from four places: the user's settings, the repo's settings, an administrator's settings (only
@@ -76,6 +77,18 @@ make() {
   cp "$MC_RUN_DIR/gemini-install.json" "$own/.gemini-extension-install.json" || return 1
   cp "$MC_RUN_DIR/gemini-hooks.json" "$own/hooks/hooks.json"
 }
+# It asks whether a folder beside the worktree may be trusted, which is ours: said for this run, before what the user has said.
+trust() {
+  mkdir -p "$MC_RUN_DIR/${FOLDER}" || return 1
+  said=$(cat "\${GEMINI_CLI_TRUSTED_FOLDERS_PATH:-$home/.gemini/trustedFolders.json}" 2>/dev/null) || said='{}'
+  said=\${said#*{}
+  [ "$(printf %s "$said" | tr -d ' \\t\\r\\n')" = '}' ] || said=", $said"
+  printf '{"%s": "TRUST_FOLDER"%s\\n' "$MC_RUN_DIR/${FOLDER}" "$said" >"$MC_RUN_DIR/gemini-trusted.json"
+}
+if trust; then
+  GEMINI_CLI_TRUSTED_FOLDERS_PATH=$MC_RUN_DIR/gemini-trusted.json
+  export GEMINI_CLI_TRUSTED_FOLDERS_PATH
+fi
 # Without a home of the run the client still works, and its title tells what it does.
 if make 2>/dev/null; then
   GEMINI_CLI_HOME=$made

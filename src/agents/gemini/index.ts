@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { asObject, textOf } from '../../machine/files.ts';
 import { lookAt } from '../../machine/process.ts';
 import { type Adapter, type AgentLook, type EventMeaning, type Level, PROMPT } from '../adapter.ts';
-import { composerAt } from '../composer.ts';
-import { beginsPlainly } from '../handing.ts';
+import { composerAt, plain } from '../composer.ts';
+import { handingOf } from '../handing.ts';
 import { homeFiles, startScript } from './home.ts';
 import { limitIn, limitOnScreen } from './limit.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './session.ts';
+import { geminiTextFile, textsFlag } from './texts.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -31,6 +32,7 @@ export const gemini: Adapter = {
       ...base,
       ...(context.resume === null ? ['--session-id', context.session] : [`--resume=${context.resume}`]),
       ...(mode === '' ? [] : ['--approval-mode', mode]),
+      ...textsFlag(context.runDir),
       ...(context.headless ? ['--output-format', 'stream-json', '--prompt'] : ['--prompt-interactive']),
       PROMPT,
     ];
@@ -44,7 +46,8 @@ export const gemini: Adapter = {
     GEMINI_PTY_INFO: 'child_process',
   }),
   stageFiles: (context) => homeFiles(context),
-  hands: (text, way) => (way === 'start' || beginsPlainly(text) ? 'as_is' : 'after_words'),
+  hands: (text, way) => handingOf(text, way, [/@/]),
+  textFile: geminiTextFile,
   mapEvent(kind, payload) {
     const meaning = meaningOf(kind, payload);
     const session = textOf(payload, 'session_id');
@@ -66,8 +69,9 @@ export const gemini: Adapter = {
     return DIALOGS.find(([shown]) => screen.includes(shown))?.[1] ?? null;
   },
   limitShown: limitOnScreen,
-  // The mark tells the mode: `*` approves all, `!` is its shell.
-  composer: (screen) => composerAt(/^ [>*!]\s/, screen),
+  // The mark tells the mode: `*` approves all. `!` is its shell, where any text is a command, as behind one that stands there.
+  composer: (screen) =>
+    /^ !\s/.test(plain(screen.rows[screen.y] ?? '')) ? 'filled' : composerAt(/^ [>*]\s/, screen),
   // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
   permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
   minVersion: '0.61.0',

@@ -6,7 +6,6 @@ import { bytesOf, lookAtName } from '../../machine/foreign.ts';
 import type { Composer, Screen } from '../../model/screen.ts';
 import { type Adapter, type AgentLook, PROMPT, type Usage } from '../adapter.ts';
 import { composerAt, plain } from '../composer.ts';
-import { beginsPlainly } from '../handing.ts';
 import { sessionId } from '../session.ts';
 import { levelOf } from './level.ts';
 import { meaningOf } from './meaning.ts';
@@ -49,7 +48,8 @@ export const opencode: Adapter = {
     { path: pluginPath(context.runDir), text: PLUGIN },
     { path: join(context.runDir, PASSWORD_FILE), text: `${passwordOf(context.session)}\n` },
   ],
-  hands: (text, way) => (way === 'start' || beginsPlainly(text) ? 'as_is' : 'after_words'),
+  // Neither way reads anything into it.
+  hands: () => 'as_is',
   mapEvent: meaningOf,
   level: levelOf,
   transcript(look) {

@@ -48,13 +48,27 @@ function askedIn(sent: Json): Asked | null {
     const parts = arrayOf(content.parts).map(objectOf);
     if (parts.some((part) => part.functionResponse !== undefined)) continue;
     const texts = parts.map((part) => String(part.text ?? '').replace(CONTEXT, ''));
-    const prompt = texts.filter((text) => text !== '').join('');
+    const prompt = sentAlong(texts) ?? texts.filter((text) => text !== '').join('');
     if (prompt !== '' && prompt !== GO_ON) return { prompt, responses };
   }
   return null;
 }
 
-const CONTEXT = /^<(session_context|hook_context)>[\s\S]*?<\/\1>\s*/;
+/** A text that came by a file, behind fixed words alone, and no other file with it. */
+function sentAlong(texts: readonly string[]): string | null {
+  const [words = '', head, of = '', text = '', end, ...more] = texts.filter((one) => one !== '');
+  const [, name] =
+    /^(?:Your ticket|A message for you from whoever watches over your ticket) is in @(\S+\.svg) : [ \w,]+\.$/.exec(
+      words,
+    ) ?? [];
+  const alone = head === '\n--- Content from referenced files ---' && end === '\n--- End of content ---';
+  return name !== undefined && alone && of === `\nContent from @${name}:\n` && more.length === 0
+    ? text
+    : null;
+}
+
+const CONTEXT =
+  /^(?:<(session_context|hook_context)>[\s\S]*?<\/\1>\s*|- \*\*Workspace Directories:\*\*\n[\s\S]*$)/;
 /** What the client itself says to a model that stopped without a word. */
 const GO_ON = 'System: Please continue.';
 

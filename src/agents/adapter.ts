@@ -133,7 +133,7 @@ export interface Trust {
 export interface Adapter {
   readonly kind: AgentProfile['kind'];
   launchArgv(profile: AgentProfile, context: AdapterContext): readonly ArgvWord[];
-  env(context: AdapterContext): Readonly<Record<string, string>>;
+  env(context: AdapterContext, profile: AgentProfile): Readonly<Record<string, string>>;
   stageFiles(context: AdapterContext): readonly StagedFile[];
   /** How a text of a ticket or a person is handed to it so that it is only ever read. */
   hands(text: string, way: Way): Handing;

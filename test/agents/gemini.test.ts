@@ -6,6 +6,7 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -58,7 +59,8 @@ describe('what Gemini CLI is started with', () => {
   it('is a new session of our id, with the prompt as its last word', () => {
     expect(gemini.launchArgv(profile, context())).toEqual([
       ...['/bin/sh', join(root, 'run', 'gemini-start'), 'gemini', '--session-id', SESSION],
-      ...['--approval-mode', 'auto_edit', '--prompt-interactive', PROMPT],
+      ...['--approval-mode', 'auto_edit', '--include-directories', join(root, 'run', 'gemini-texts')],
+      ...['--prompt-interactive', PROMPT],
     ]);
   });
 
@@ -68,7 +70,18 @@ describe('what Gemini CLI is started with', () => {
       context({ resume: 'abc', headless: true }),
     );
     expect(argv.slice(2)).toEqual([
-      ...['/opt/gemini', '-m', 'x', '--resume=abc', '--output-format', 'stream-json', '--prompt', PROMPT],
+      ...[
+        '/opt/gemini',
+        '-m',
+        'x',
+        '--resume=abc',
+        '--include-directories',
+        join(root, 'run', 'gemini-texts'),
+        '--output-format',
+        'stream-json',
+        '--prompt',
+        PROMPT,
+      ],
     ]);
   });
 
@@ -120,6 +133,21 @@ describe('the home of a run', () => {
     write(join(root, 'other/.gemini/settings.json'), '{}');
     const { home } = start({ HOME: join(root, 'home'), GEMINI_CLI_HOME: join(root, 'other') });
     expect(realpathSync(join(home, '.gemini/settings.json'))).toBe(join(root, 'other/.gemini/settings.json'));
+  });
+
+  it('trusts the folder of the texts of the run, beside what the user trusts', () => {
+    const trusted = () => JSON.parse(readFileSync(join(context().runDir, 'gemini-trusted.json'), 'utf8'));
+    const ours = { [join(context().runDir, 'gemini-texts')]: 'TRUST_FOLDER' };
+    for (const theirs of ['{"/w": "DO_NOT_TRUST"}', '{\n}\n', '{}', '']) {
+      const file = write(join(root, 'home/.gemini/trustedFolders.json'), theirs);
+      start({ HOME: join(root, 'home') });
+      expect(trusted()).toEqual({ ...ours, ...JSON.parse(theirs || '{}') });
+      expect(readFileSync(file, 'utf8')).toBe(theirs);
+    }
+    rmSync(join(root, 'home/.gemini/trustedFolders.json'));
+    start({ HOME: join(root, 'home') });
+    expect(trusted()).toEqual(ours);
+    expect(statSync(join(context().runDir, 'gemini-texts')).isDirectory()).toBe(true);
   });
 
   it('is done without where it cannot be made', () => {

@@ -1,7 +1,7 @@
 /** How texts go to clients: which are typed as they are, and which go by a file because a client would read something into them. */
 import { describe, expect, it } from 'vitest';
 import { nudgeText } from '../../src/act/deliver/index.ts';
-import { fileWords, type Handing, type Way } from '../../src/agents/handing.ts';
+import { fileWords, type Handing, textFile, type Way } from '../../src/agents/handing.ts';
 import { adapterOf } from '../../src/agents/index.ts';
 import type { AgentKind } from '../../src/model/policy.ts';
 
@@ -87,6 +87,30 @@ describe.each(['claude', 'codex'] as const)('%s', (kind) => {
     }
     expect(hands(fileWords('/home/@me/text-0a.md', 'typed'), 'typed')).not.toBe('as_is');
   });
+});
+
+it('OpenCode gets every text as it is: its server reads nothing into one', () => {
+  const texts = [...PLAIN, ...Object.values(ANYWHERE).flat(), ...TYPED.flatMap(([, some]) => some)];
+  const { hands, post } = adapterOf('opencode');
+  expect(
+    texts.filter((text) => hands(text, 'typed') !== 'as_is' || hands(text, 'start') !== 'as_is'),
+  ).toEqual([]);
+  expect(post).toBeDefined();
+});
+
+it('Gemini CLI gets each text with an @ by a file that it sends along, and is told of no place that it could not find', () => {
+  const adapter = adapterOf('gemini');
+  for (const text of ['see @README.md now', 'mail me at someone@example.com, or call'])
+    for (const way of ['start', 'typed'] as const) expect(adapter.hands(text, way)).toBe('by_file');
+  for (const text of TYPED.flatMap(([, texts]) => texts))
+    expect(adapter.hands(text, 'typed')).not.toBe('as_is');
+  const at = (runDir: string) => textFile(adapter, { runDir, name: 'text-0a', way: 'typed' });
+  expect(at('/s/runs/MC-1-e1-0a')).toEqual({
+    file: 'gemini-texts/MC-1-e1-0a-text-0a.svg',
+    words: expect.stringContaining(' is in @MC-1-e1-0a-text-0a.svg : '),
+  });
+  for (const dir of ['/a,b', '/a[b]', '/a*', '/a{b,c}', '/a"b', '/a\\b'])
+    expect(at(`${dir}/runs/MC-1`)).toBeNull();
 });
 
 it('an agent of any other program gets what would be a command behind words of ours', () => {

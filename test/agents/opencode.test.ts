@@ -67,8 +67,8 @@ describe('the launch', () => {
       '0',
       `--session=${ROOT}`,
     ]);
-    expect(opencode.env(resumed).MC_OPENCODE_RESUME).toBe(ROOT);
-    expect(opencode.env(context).MC_OPENCODE_RESUME).toBeUndefined();
+    expect(opencode.env(resumed, profile).MC_OPENCODE_RESUME).toBe(ROOT);
+    expect(opencode.env(context, profile).MC_OPENCODE_RESUME).toBeUndefined();
   });
 
   it('gives a headless run its prompt by stdin', () => {
@@ -83,7 +83,7 @@ describe('the launch', () => {
   });
 
   it('stages the very password that the environment carries, and shows it in no argument', () => {
-    const { OPENCODE_SERVER_PASSWORD: password = '' } = opencode.env(context);
+    const { OPENCODE_SERVER_PASSWORD: password = '' } = opencode.env(context, profile);
     const staged = opencode.stageFiles(context).find(({ path }) => path.endsWith('opencode-password'));
     expect(password).toMatch(/^[0-9a-f]{64}$/);
     expect(staged?.text).toBe(`${password}\n`);
@@ -91,7 +91,7 @@ describe('the launch', () => {
   });
 
   it('adds its plugin by the configuration that is merged over the user’s', () => {
-    const content = JSON.parse(opencode.env(context).OPENCODE_CONFIG_CONTENT ?? '');
+    const content = JSON.parse(opencode.env(context, profile).OPENCODE_CONFIG_CONTENT ?? '');
     expect(content.plugin).toEqual([pathToFileURL(join(dir, 'opencode-plugin.js')).href]);
     expect(Object.keys(content)).toEqual(['$schema', 'plugin']);
   });
@@ -202,18 +202,27 @@ describe('the plugin', () => {
     });
   });
 
-  it('hands the prompt of a resumed session over by itself, once', async () => {
-    writeFileSync(join(dir, 'prompt.md'), 'Resumed "words"\n');
-    vi.stubEnv('MC_OPENCODE_RESUME', ROOT);
-    vi.stubEnv('MC_PROMPT_FILE', join(dir, 'prompt.md'));
-    const promptAsync = vi.fn(async () => ({}));
-    const plugin = await load({ session: { promptAsync } });
-    await plugin.again();
-    await vi.waitFor(() => expect(promptAsync).toHaveBeenCalled());
-    expect(promptAsync.mock.calls).toEqual([
-      [{ path: { id: ROOT }, body: { parts: [{ type: 'text', text: 'Resumed "words"\n' }] } }],
-    ]);
-  });
+  it.each([
+    ['', 'reviewer'],
+    ['plan', 'plan'],
+  ])(
+    'hands the prompt of a resumed session over by itself, once, to its agent (%s)',
+    async (named, agent) => {
+      writeFileSync(join(dir, 'prompt.md'), 'Resumed "words"\n');
+      vi.stubEnv('MC_OPENCODE_RESUME', ROOT);
+      vi.stubEnv('MC_OPENCODE_AGENT', named);
+      vi.stubEnv('MC_PROMPT_FILE', join(dir, 'prompt.md'));
+      const promptAsync = vi.fn(async () => ({}));
+      const plugin = await load({
+        session: { promptAsync, get: async () => ({ data: { agent: 'reviewer' } }) },
+      });
+      await plugin.again();
+      await vi.waitFor(() => expect(promptAsync).toHaveBeenCalled());
+      expect(promptAsync.mock.calls).toEqual([
+        [{ path: { id: ROOT }, body: { agent, parts: [{ type: 'text', text: 'Resumed "words"\n' }] } }],
+      ]);
+    },
+  );
 
   it('lets no error out, and gives the tools of the agent no password', async () => {
     const plugin = await load();
@@ -257,6 +266,35 @@ describe('the level', () => {
     writeFileSync(join(dir, 'opencode-password'), 'x');
     writeFileSync(join(dir, 'opencode-server.json'), `{"pid":${process.pid},"url":"http://127.0.0.1:1/"}`);
     expect(await opencode.level?.(look())).toBeNull();
+  });
+});
+
+describe('a text for the living client', () => {
+  const TEXT = '/help @README.md !ls $x \\\\';
+  it('goes to its session by the server, with the agent and the model of before', async () => {
+    const asked: unknown[] = [];
+    const http = await server((path, body) => {
+      if (body !== '') asked.push([path, JSON.parse(body)]);
+      return path.endsWith('prompt_async') ? 204 : 200;
+    });
+    try {
+      expect(await opencode.post?.(look(), TEXT)).toBeNull();
+    } finally {
+      http.close();
+    }
+    const model = { providerID: 'stub', modelID: 'm' };
+    const parts = [{ type: 'text', text: TEXT }];
+    expect(asked).toEqual([[`/session/${ROOT}/prompt_async`, { agent: 'plan', model, parts }]]);
+  });
+
+  it('has arrived, as far as is known, where its server ends without an answer; a refusal is one', async () => {
+    const cut = await server((path) => (path.endsWith('prompt_async') ? null : 200));
+    expect(await opencode.post?.(look(), TEXT)).toBeNull();
+    cut.close();
+    const refusing = await server((path) => (path.endsWith('prompt_async') ? 400 : 200));
+    expect(await opencode.post?.(look(), TEXT)).toBe('its server did not take it (HTTP 400)');
+    refusing.close();
+    expect(await opencode.post?.({ ...look(), pid_start: '1' }, TEXT)).toBe('its server does not answer');
   });
 });
 
@@ -323,20 +361,33 @@ function look(): AgentLook {
 }
 
 /** A server with one open permission, as OpenCode's answers. */
-async function server(): Promise<Server> {
-  const { OPENCODE_SERVER_PASSWORD: password = '' } = opencode.env(context);
+async function server(status: (path: string, body: string) => number | null = () => 200): Promise<Server> {
+  const { OPENCODE_SERVER_PASSWORD: password = '' } = opencode.env(context, profile);
   for (const { path, text } of opencode.stageFiles(context)) writeFileSync(path, text);
   const asked = { id: REQUEST, sessionID: ROOT, permission: 'bash', metadata: { command: 'touch p1' } };
   const answers: Record<string, unknown> = {
     '/session/status': { [ROOT]: { type: 'busy' } },
     '/permission': [asked],
     '/question': [],
+    [`/session/${ROOT}`]: {
+      id: ROOT,
+      agent: 'plan',
+      model: { providerID: 'stub', id: 'm', variant: 'default' },
+    },
   };
   const http = createServer((request, response) => {
     const login = `Basic ${Buffer.from(`opencode:${password}`).toString('base64')}`;
     if (request.headers.authorization !== login) return void response.writeHead(401).end();
-    response.writeHead(200, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(answers[request.url ?? ''] ?? true));
+    let body = '';
+    request.on('data', (part: Buffer) => {
+      body += String(part);
+    });
+    request.on('end', () => {
+      const code = status(request.url ?? '', body);
+      if (code === null) return void response.destroy();
+      response.writeHead(code, { 'content-type': 'application/json' });
+      response.end(code === 204 ? '' : JSON.stringify(answers[request.url ?? ''] ?? true));
+    });
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const { port } = http.address() as AddressInfo;

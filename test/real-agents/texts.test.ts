@@ -45,8 +45,8 @@ const TEXTS: readonly string[] = [
 const MODES: Readonly<Record<RealKind, readonly string[]>> = {
   claude: ['plan', 'acceptEdits', 'bypassPermissions'],
   codex: ['read-only', 'workspace-write', 'never'],
-  opencode: [],
-  gemini: [],
+  opencode: ['plan', 'auto'],
+  gemini: ['plan', 'acceptEdits', 'bypassPermissions'],
 };
 
 withClients({}, (told) => {

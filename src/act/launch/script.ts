@@ -73,7 +73,7 @@ export function stageRun(stage: StageRun): StagedRun {
     throw new Error(`not a session of ${stage.profile.kind}: ${JSON.stringify(stage.resume.slice(0, 100))}`);
   const argv = stage.adapter.launchArgv(stage.profile, context);
   if (argv.length === 0) throw new Error(`agent ${stage.profile.name} has no command`);
-  const env = { ...stage.env, ...stage.adapter.env(context) };
+  const env = { ...stage.env, ...stage.adapter.env(context, stage.profile) };
   const takesPrompt = argv.some((word) => typeof word !== 'string');
   const pointer = takesPrompt ? pointerTo(dir, stage) : null;
   makeRunDirs(dir);

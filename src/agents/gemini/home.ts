@@ -80,7 +80,8 @@ make() {
 # It asks whether a folder beside the worktree may be trusted, which is ours: said for this run, before what the user has said.
 trust() {
   mkdir -p "$MC_RUN_DIR/${FOLDER}" || return 1
-  said=$(cat "\${GEMINI_CLI_TRUSTED_FOLDERS_PATH:-$home/.gemini/trustedFolders.json}" 2>/dev/null) || said='{}'
+  said=$(cat "\${GEMINI_CLI_TRUSTED_FOLDERS_PATH:-$home/.gemini/trustedFolders.json}" 2>/dev/null)
+  [ -n "$said" ] || said='{}'
   said=\${said#*{}
   [ "$(printf %s "$said" | tr -d ' \\t\\r\\n')" = '}' ] || said=", $said"
   printf '{"%s": "TRUST_FOLDER"%s\\n' "$MC_RUN_DIR/${FOLDER}" "$said" >"$MC_RUN_DIR/gemini-trusted.json"

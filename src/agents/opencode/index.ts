@@ -33,7 +33,7 @@ export const opencode: Adapter = {
     // Together with a session the prompt of the command line is lost: the plugin hands it over.
     return [...base, ...server, ...words, ...(context.resume === null ? ['--prompt', PROMPT] : [])];
   },
-  env: (context) => ({
+  env: (context, { permission_mode }) => ({
     OPENCODE_CONFIG_CONTENT: JSON.stringify({
       $schema: 'https://opencode.ai/config.json',
       plugin: [pathToFileURL(pluginPath(context.runDir)).href],
@@ -42,7 +42,9 @@ export const opencode: Adapter = {
     OPENCODE_SERVER_USERNAME: 'opencode',
     // An update that replaces the program under a running agent.
     OPENCODE_DISABLE_AUTOUPDATE: '1',
-    ...(context.resume === null || context.headless ? {} : { MC_OPENCODE_RESUME: context.resume }),
+    ...(context.resume === null || context.headless
+      ? {}
+      : { MC_OPENCODE_RESUME: context.resume, MC_OPENCODE_AGENT: agentOf(permission_mode) ?? '' }),
   }),
   stageFiles: (context) => [
     { path: pluginPath(context.runDir), text: PLUGIN },
@@ -95,8 +97,14 @@ function holds(path: string, id: string): boolean {
 
 /** OpenCode asks by what its configuration says; only the two ends of the scale have words of the command line. */
 function modeOf(mode: string): readonly string[] {
-  if (mode === 'plan') return ['--agent', 'plan'];
+  const agent = agentOf(mode);
+  if (agent !== null) return ['--agent', agent];
   return mode === 'auto' || mode === 'bypassPermissions' ? ['--auto'] : [];
+}
+
+/** The agent of OpenCode that a mode names; null = its own choice. */
+function agentOf(mode: string): string | null {
+  return mode === 'plan' ? 'plan' : null;
 }
 
 function usageOf(record: Record<string, unknown> | null): Usage | null {

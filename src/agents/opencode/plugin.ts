@@ -32,7 +32,7 @@ export const McPickup = async ({ client, serverUrl }) => {
     // What the agent runs gets no key to the server that answers its permissions, and an OpenCode that it starts
     // tells nothing in this run's name.
     'shell.env': async (_input, output) => quietly(() => {
-      for (const name of ['OPENCODE_SERVER_PASSWORD', 'OPENCODE_CONFIG_CONTENT', 'MC_OPENCODE_RESUME']) output.env[name] = '';
+      for (const name of ['OPENCODE_SERVER_PASSWORD', 'OPENCODE_CONFIG_CONTENT', 'MC_OPENCODE_RESUME', 'MC_OPENCODE_AGENT']) output.env[name] = '';
     }),
   };
 };
@@ -46,7 +46,9 @@ function handOver(client) {
   setTimeout(async () => {
     try {
       const text = readFileSync(process.env.MC_PROMPT_FILE, 'utf8');
-      const { error } = await client.session.promptAsync({ path: { id }, body: { parts: [{ type: 'text', text }] } });
+      // Without it the server takes its default agent, which may do more than the one that was chosen for this session.
+      const agent = process.env.MC_OPENCODE_AGENT || (await client.session.get({ path: { id } })).data?.agent;
+      const { error } = await client.session.promptAsync({ path: { id }, body: { agent, parts: [{ type: 'text', text }] } });
       if (error) tell('Refused', id, { message: JSON.stringify(error).slice(0, 2000) });
     } catch (error) {
       quietly(() => tell('Refused', id, { message: String(error).slice(0, 2000) }));

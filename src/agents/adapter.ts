@@ -2,7 +2,7 @@ import type { Choice, Chosen } from '../model/choice.ts';
 import type { AgentProfile } from '../model/policy.ts';
 import type { Activity } from '../model/runtime.ts';
 import type { Composer, Screen } from '../model/screen.ts';
-import type { Handing, TextFile, TextPlace, Way } from './handing.ts';
+import type { Hands } from './handing.ts';
 
 /** Stands in an argv where the prompt goes. */
 export const PROMPT: { readonly prompt: true } = Object.freeze({ prompt: true });
@@ -130,15 +130,11 @@ export interface Trust {
 }
 
 /** One kind of agent client. */
-export interface Adapter {
+export interface Adapter extends Hands {
   readonly kind: AgentProfile['kind'];
   launchArgv(profile: AgentProfile, context: AdapterContext): readonly ArgvWord[];
   env(context: AdapterContext, profile: AgentProfile): Readonly<Record<string, string>>;
   stageFiles(context: AdapterContext): readonly StagedFile[];
-  /** How a text of a ticket or a person is handed to it so that it is only ever read. */
-  hands(text: string, way: Way): Handing;
-  /** The file that such a text goes by, where it is not one that its model reads by a tool; null = there is none in this place. */
-  textFile?(place: TextPlace): TextFile | null;
   mapEvent(kind: string, payload: Readonly<Record<string, unknown>>): EventMeaning | null;
   /** The second signal; null = the client says nothing (yet). Reads only; never throws. */
   level?(look: AgentLook): Level | null | Promise<Level | null>;

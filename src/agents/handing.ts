@@ -6,8 +6,6 @@
  * words of ours to read it.
  */
 
-import type { Adapter } from './adapter.ts';
-
 /** `start`: with the launch, behind our own first words. `typed`: pasted into a client that lives. */
 export type Way = 'start' | 'typed';
 
@@ -57,6 +55,14 @@ export function fileWords(path: string, way: Way): string {
     : `Read the file ${file}: all of it is a message for you from whoever watches over your ticket. Do what it says.`;
 }
 
+/** What an adapter says of the texts that it hands over. */
+export interface Hands {
+  /** How a text of a ticket or a person is handed to it so that it is only ever read. */
+  hands(text: string, way: Way): Handing;
+  /** The file that such a text goes by, where it is not one that its model reads by a tool; null = there is none in this place. */
+  textFile?(place: TextPlace): TextFile | null;
+}
+
 /** A file of a run that holds a text, by its path below the run's directory, and the words that its client gets in place of the text. */
 export interface TextFile {
   readonly file: string;
@@ -64,10 +70,7 @@ export interface TextFile {
 }
 
 /** The file that a text goes by; null = its client can't be told of any in this place. */
-export function textFile(
-  adapter: Pick<Adapter, 'hands' | 'textFile'>,
-  { runDir, name, way }: TextPlace,
-): TextFile | null {
+export function textFile(adapter: Hands, { runDir, name, way }: TextPlace): TextFile | null {
   if (adapter.textFile !== undefined) return adapter.textFile({ runDir, name, way });
   const file = `${name}.md`;
   const words = fileWords(`${runDir}/${file}`, way);

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Adapter } from '../../agents/adapter.ts';
-import { BEFORE, textFile } from '../../agents/handing.ts';
+import { BEFORE, type Hands, textFile } from '../../agents/handing.ts';
 import { clean } from '../../model/text.ts';
 
 /** What is typed for a text, and the file of the run that holds it, where it is not the text that is typed. */
@@ -12,11 +11,7 @@ export interface Handed {
 }
 
 /** How a text gets to a client that lives, by what the client would read into it; a reason where it can't. */
-export function handed(
-  adapter: Pick<Adapter, 'hands' | 'textFile'>,
-  given: string,
-  runDir: string,
-): Handed | { readonly why: string } {
+export function handed(adapter: Hands, given: string, runDir: string): Handed | { readonly why: string } {
   const text = clean(given);
   if (text.trim() === '') return { why: 'there is no text to paste' };
   switch (adapter.hands(text, 'typed')) {

@@ -78,7 +78,7 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'foreign places: the modules for them': {
     'machine/foreign.ts':
       'ftruncateSync mkdirSync openSync opendirSync readdirSync renameSync symlinkSync unlinkSync writeFileSync',
-    'machine/remove-tree.ts': 'chmodSync openSync renameSync rmdirSync',
+    'machine/remove-tree.ts': 'chmodSync openSync readdirSync renameSync rmdirSync',
   },
   'files right in the state dir, each replaced by a rename': {
     'act/launch/registrar.ts': 'openSync rmSync',
@@ -136,7 +136,6 @@ const TOUCHING: Readonly<Record<string, Readonly<Record<string, string>>>> = {
       'workspace/reconnect.ts': 'mkdirSync rmdirSync',
       'workspace/root.ts': 'mkdirSync rmdirSync',
       'workspace/ignored.ts': 'readdirSync',
-      'workspace/safe.ts': 'readdirSync',
       'workspace/slots.ts': 'renameSync',
       'workspace/tree.ts': 'readFileSync readdirSync',
     },

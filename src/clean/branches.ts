@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { realOf } from '../machine/files.ts';
 import { type Acted, type Found, NOTHING, together } from '../model/clean.ts';
 import type { Project } from '../model/policy.ts';
 import { keepByRef, stampOf } from '../workspace/aside.ts';
 import { branchKeys, calledAfter, prefixesOf, prefixOf, shortName } from '../workspace/branches.ts';
 import { askCommonDir, git } from '../workspace/git.ts';
+import { MANY } from '../workspace/kept.ts';
 import { whereElse } from '../workspace/merged.ts';
+import { logOf } from '../workspace/refs.ts';
 import { unreached } from '../workspace/safe.ts';
 import { type Here, step } from './here.ts';
 import { isSettled, kept, proposed, stays, word } from './item.ts';
@@ -100,9 +101,8 @@ async function judge(
         ? `${where.commits} of its commits are neither in ${base} nor on a remote`
         : 'it can not be compared with the base',
     );
-  const logged = await unreached(join(at.stdout, 'logs', 'refs', 'heads', name), (...args) =>
-    git(repo, args),
-  );
+  const log = await logOf(at.stdout, { ref: `refs/heads/${name}`, ...MANY });
+  const logged = await unreached(log, (...args) => git(repo, args));
   if (logged === null) return no('git_failed', 'its log can not be followed');
   return { ok: true, because: where.because, says: `${ticket.status}, ${where.because}`, logged };
 }

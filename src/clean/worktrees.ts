@@ -161,7 +161,7 @@ async function look(
   });
   if (!judged.ok || isSettled(ticket.status)) return judged;
   // A branch without a commit of its own is in the base too.
-  const done = judged.because !== 'pushed' && hasCommits(dir, null) === true;
+  const done = judged.because !== 'pushed' && (await hasCommits(dir, null)) === true;
   return done ? judged : { ok: false, because: 'ticket_open', says: `its ticket is in ${ticket.status}` };
 }
 

@@ -1,10 +1,12 @@
 /* Takes whole trees away that lie where agents write: by the rules of `foreign.ts`, and however deep or wide they are. */
+import { isUtf8 } from 'node:buffer';
 import {
   chmodSync,
   closeSync,
   constants,
   fstatSync,
   openSync,
+  readdirSync,
   renameSync,
   rmdirSync,
   type Stats,
@@ -33,6 +35,7 @@ export function removeTreeIn(dir: Dir, name: string, budget: Budget = { left: MO
   openShut(dir, name);
   const empty = inDirAt(at(dir, name), (top) => {
     for (;;) {
+      nameable(top);
       const { names } = namesIn(top, BATCH);
       if (names.length === 0) return true;
       for (const one of names) {
@@ -51,6 +54,7 @@ export function removeTreeIn(dir: Dir, name: string, budget: Budget = { left: MO
 
 /** Takes away what is in a directory, and moves what is full into the one above. */
 function raise(sub: Dir, top: Dir, budget: Budget): true {
+  nameable(sub);
   for (const name of namesIn(sub, BATCH).names) {
     budget.left -= 1;
     // To move a directory takes the right to write in it, and to remove an empty one does not.
@@ -59,6 +63,20 @@ function raise(sub: Dir, top: Dir, budget: Budget): true {
     renameSync(at(sub, name), at(top, `.raised${uniqueName()}`));
   }
   return true;
+}
+
+/** Names what no text can name anew: to Linux a name is any bytes, and one that is no UTF-8 would be found in no list, and never go. */
+function nameable(dir: Dir): void {
+  const { names } = namesIn(dir, BATCH);
+  if (!names.some(isUnnameable)) return;
+  const path = at(dir, '');
+  for (const name of readdirSync(path, { encoding: 'buffer' }))
+    if (!isUtf8(name)) renameSync(Buffer.concat([Buffer.from(path), name]), at(dir, `.named${uniqueName()}`));
+}
+
+/** Whether a name was read that may stand for another one, whose bytes are no text. */
+export function isUnnameable(name: string): boolean {
+  return name.includes('\ufffd');
 }
 
 const { O_DIRECTORY, O_NOFOLLOW } = constants;

@@ -46,7 +46,7 @@ async function tellOne(run: string, { live, board, places, asked, signal }: Tell
   const before = readCommons(places.commons, run);
   const row = live ?? (await board.runtimeByMark(run));
   if (before === null || row?.ticket_id == null) return forgetCommons(places.commons, run);
-  const now = lookAtCommons(before.common, Date.now());
+  const now = await lookAtCommons(before.common, Date.now());
   const shared = asked.get(before.common) ?? new Map();
   asked.set(before.common, shared);
   const ours = { notes: places.commons, apart: places.state, shared };

@@ -4,6 +4,7 @@ import { failpoint } from '../machine/failpoint.ts';
 import { isPlainDir, lookAtName, removeFileAt } from '../machine/foreign.ts';
 import { exists } from '../machine/proc.ts';
 import type { Project } from '../model/policy.ts';
+import { showFolder } from './folder.ts';
 import { type GitResult, git, isSilence } from './git.ts';
 import { few } from './kept.ts';
 import { ownDir, textOf } from './own.ts';
@@ -41,6 +42,7 @@ export async function addWorktree(
     const all = ['worktree', 'add', '-q', ...args];
     const { ok, error } = await git(project.repo, all, { timeout_ms, hooks: true, started });
     const lacking = ok || isSilence(error) ? null : await lackingIn(common, target);
+    if (ok) await showFolder(target, project);
     if (lacking === null) return { ok, error, complaint: '' };
     if (lacking.length === 0) return { ok: true, error, complaint: error };
     const gone = `the checkout was through, and a hook of the repository has taken files away: ${few(lacking)}`;

@@ -5,6 +5,7 @@ import { git, ON_DISK } from './git.ts';
 import { commonOf, ownGitDir } from './own.ts';
 import { quietOptions } from './patch.ts';
 import type { Ready } from './prepared.ts';
+import { inTables, ownRefs } from './refs.ts';
 import { stashesOf, stashWords } from './stashes.ts';
 import { type Asked, lineWords, workOf } from './work.ts';
 
@@ -33,7 +34,7 @@ export async function asLeft(
   placed: ReadonlySet<string> = new Set(),
 ): Promise<AsLeft | null> {
   const own = created ? null : ownGitDir(worktree);
-  const operation = own === null ? null : operationIn(own);
+  const operation = own === null ? null : await operationIn(own);
   const on = own === null ? null : await git(worktree, ['symbolic-ref', '--quiet', 'HEAD']);
   const onBranch = on === null || (on.ok && on.stdout === `refs/heads/${branch}`);
   const looks =
@@ -50,8 +51,11 @@ export async function asLeft(
 }
 
 /** What git is in the middle of there. */
-export function operationIn(own: string): Operation | null {
-  const there = (name: string): boolean => isPlainFile(join(own, name)) || isPlainDir(join(own, name));
+export async function operationIn(own: string): Promise<Operation | null> {
+  // Some of them are refs.
+  const refs = inTables(own) ? ((await ownRefs(own)) ?? []) : [];
+  const there = (name: string): boolean =>
+    refs.includes(name) || isPlainFile(join(own, name)) || isPlainDir(join(own, name));
   return IN_PROGRESS.find(([, name]) => there(name))?.[0] ?? null;
 }
 

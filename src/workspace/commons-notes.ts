@@ -21,13 +21,13 @@ export interface Left {
 const SETTINGS = /^settings-[0-9a-f]+\.json$/;
 
 /** Notes how it is before an agent begins. It is no reason to launch none. */
-export function noteCommons(notes: string, run: string, worktree: string): void {
+export async function noteCommons(notes: string, run: string, worktree: string): Promise<void> {
   try {
     const common = commonDir(worktree);
     if (common === null) return;
     // What begins now has nothing to be compared with yet.
     if (notedRuns(notes).length === 0) noteCompared(notes);
-    writeCommons(notes, run, lookAtCommons(common, Date.now()));
+    writeCommons(notes, run, await lookAtCommons(common, Date.now()));
   } catch {
     // A disk that is full is told by what comes next.
   }

@@ -39,12 +39,12 @@ const MOST_HOOKS = 200;
 const STATUS_MS = 1500;
 
 /** How it is now. */
-export function lookAtCommons(common: string, now_ms: number): Commons {
+export async function lookAtCommons(common: string, now_ms: number): Promise<Commons> {
   const hooks = namesAt(join(common, 'hooks'), MOST_HOOKS).filter((name) => !name.endsWith('.sample'));
   return {
     ...{ at_ms: now_ms, common },
     config: textAt(join(common, 'config'), { most: MOST_CONFIG }),
-    head: mainCheckout(common) === null ? null : headOf(common),
+    head: mainCheckout(common) === null ? null : await headOf(common),
     hooks: Object.fromEntries(hooks.map((name) => [name, signOf(join(common, 'hooks', name))])),
   };
 }

@@ -9,9 +9,10 @@ import { askCommonDir, baseRefs, commitOf, git } from './git.ts';
 import { hookLeft, type Processes } from './hook-left.ts';
 import { MARKER as HOOK_DONE, hookDone, runHook } from './hooks.ts';
 import { lockText } from './lock.ts';
-import { ownDir, READY, textOf } from './own.ts';
+import { ownDir, READY } from './own.ts';
 import { placeFromMain, takeBack } from './placed.ts';
 import { isUntouched, neverGiven, SLOT } from './pool.ts';
+import { headText, sha } from './refs.ts';
 import { giveRights, writeNote } from './rights.ts';
 import { realRoot, rootOf } from './root.ts';
 import {
@@ -162,8 +163,7 @@ async function takeAway(slot: string, common: string): Promise<string | null> {
   if (lstatSync(slot).isSymbolicLink() || own === null) return `${slot} is no worktree of ours: move it away`;
   const half = lockText(own) === 'initializing' && !existsSync(join(own, 'index'));
   // Its maker was killed before it marked it: on no branch, and never a ticket's.
-  if (!existsSync(join(own, READY)) && /^[0-9a-f]{40,64}$/.test(textOf(join(own, 'HEAD'))))
-    writeNote(join(own, SLOT), '');
+  if (!existsSync(join(own, READY)) && sha(await headText(own)) !== null) writeNote(join(own, SLOT), '');
   if (!half && !neverGiven(own)) return `${slot} is somebody's: move it away`;
   // Also one whose hook has failed: somebody may be looking for the reason in it.
   if (!half) {

@@ -19,6 +19,22 @@ export function startIn(worktree: string, { path }: Pick<Project, 'path'>): stri
   }
 }
 
+/** Checks the folder of a project out where a sparse checkout, which the new worktree has from the person's, leaves it out: who named it wants it. */
+export async function showFolder(
+  worktree: string,
+  project: Pick<Project, 'path' | 'checkout_timeout_seconds'>,
+): Promise<void> {
+  const { path } = project;
+  if (path === null || startIn(worktree, project) !== null) return;
+  const set = await git(worktree, ['config', '--type=bool', '--get-regexp', '^core\\.sparsecheckout']);
+  if (!/^core\.sparsecheckout true$/m.test(set.stdout)) return;
+  const isByPatterns = /^core\.sparsecheckoutcone false$/m.test(set.stdout);
+  await git(worktree, ['sparse-checkout', 'add', isByPatterns ? `/${path}/` : path], {
+    timeout_ms: project.checkout_timeout_seconds * 1000,
+    hooks: true,
+  });
+}
+
 /** Why a commit has no such folder as the project names, links within the tree followed; null = it has, or none is named. */
 export async function folderFault(
   repo: string,

@@ -35,7 +35,10 @@ const NONE: LockLeft = { warnings: [], tells: [] };
 const LONG_MS = 60_000;
 const DEPTH = 6;
 const MOST = 50;
-const SHARED = ['packed-refs.lock', 'config.lock', 'shallow.lock', 'refs/stash.lock'];
+const SHARED = [
+  ...['packed-refs.lock', 'config.lock', 'shallow.lock', 'refs/stash.lock'],
+  'reftable/tables.list.lock',
+];
 
 /** Looks for locks before somebody works there. */
 export async function locksLeft(site: Site, witness: Witness | undefined): Promise<LockLeft> {

@@ -3,8 +3,9 @@ import { keepByRef, stampOf } from './aside.ts';
 import { shortName } from './branches.ts';
 import { git } from './git.ts';
 import { MADE_BEFORE, madeIn } from './head.ts';
-import { ownDir, textOf } from './own.ts';
+import { ownDir } from './own.ts';
 import { failed, type Refused, type Site } from './prepared.ts';
+import { headText } from './refs.ts';
 import { writeNote } from './rights.ts';
 
 /** What git still knew of a worktree whose files are gone, and would forget with it. */
@@ -21,8 +22,8 @@ export async function lastOf(
   own: string,
   branch: string | undefined,
 ): Promise<Gone | Refused> {
-  const head = textOf(join(own, 'HEAD'));
-  const made = madeIn(own) ?? new Set<string>();
+  const head = (await headText(own)) ?? '';
+  const made = (await madeIn(own)) ?? new Set<string>();
   const was = 'The worktree of an earlier attempt is gone, with what was not committed in it.';
   if (!/^[0-9a-f]{40,64}$/.test(head)) {
     const on = shortName(head.replace(/^ref: /, ''));

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { textAt } from '../machine/foreign.ts';
-import { commonOf, gitDir, MOST_REFS } from './own.ts';
+import { gitDir } from './own.ts';
+import { headText, logOf, sha, tipOf } from './refs.ts';
 
 /** In the worktree's own git dir: the commit that its branch was made from. */
 export const START = 'mc-pickup-start';
@@ -16,55 +17,46 @@ const GOES = /^rebase finished|\((start|finish|abort|reset)\)$/;
 
 /**
  * Whether a worktree has commits that it was not made with: on the ticket's branch, or made in it on whatever branch. Read from git's
- * files without a process: a tick may ask this of every idle agent. null = it cannot be told (another ref storage).
+ * files without a process, where refs are files: a tick may ask this of every idle agent. null = it cannot be told.
  */
-export function hasCommits(worktree: string, branch: string | null): boolean | null {
+export async function hasCommits(worktree: string, branch: string | null): Promise<boolean | null> {
   const own = gitDir(worktree);
   if (own === null) return null;
   const start = line(join(own, START));
-  const head = line(join(own, 'HEAD'));
+  const head = await headText(own);
   if (start === null || head === null) return null;
-  const made = madeIn(own);
+  const made = await madeIn(own);
   if (made !== null && made.size > 0) return true;
-  const mine = branch === null ? null : `refs/heads/${branch}`;
-  const on = /^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null;
+  const mine = branch === null ? null : await tipOf(own, `refs/heads/${branch}`);
   // Where else HEAD is, it has gone to somebody's commits, unless no log tells.
-  const refs = mine === null || made === null ? [mine, on] : [mine];
-  const tips = [
-    ...refs.map((ref) => (ref === null ? null : tipOf(own, ref))),
-    made === null ? sha(head) : null,
-  ];
-  const found = tips.filter((tip) => tip !== null);
+  const found = [mine, made === null ? await tipAt(own, head) : null].filter((tip) => tip !== null);
   return found.length === 0 && made === null ? null : found.some((tip) => tip !== start);
 }
 
-/** Whether this commit is all that a worktree has come to, on the ticket's branch or wherever HEAD is. Read from git's files alone. */
-export function isAtTip(worktree: string, branch: string | null, commit: string): boolean {
+/** Whether this commit is all that a worktree has come to, on the ticket's branch or wherever HEAD is. */
+export async function isAtTip(worktree: string, branch: string | null, commit: string): Promise<boolean> {
   const own = gitDir(worktree);
-  const head = own === null ? null : line(join(own, 'HEAD'));
+  const head = own === null ? null : await headText(own);
   if (own === null || head === null) return false;
-  const on = /^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null;
-  const at = on === null ? sha(head) : tipOf(own, on);
+  const at = await tipAt(own, head);
   if (at === commit) return true;
   // HEAD is elsewhere: on somebody's commits, or on some that were made since.
-  const mine = branch === null ? null : tipOf(own, `refs/heads/${branch}`);
-  return mine === commit && at !== null && madeIn(own)?.has(at) === false;
+  const mine = branch === null ? null : await tipOf(own, `refs/heads/${branch}`);
+  return mine === commit && at !== null && (await madeIn(own))?.has(at) === false;
 }
 
 /** What HEAD of a git dir is on, in words: `main at 0123456789ab`; null = it cannot be told. */
-export function headOf(own: string): string | null {
-  const head = line(join(own, 'HEAD'));
-  const on = head === null ? null : (/^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null);
-  const tip = on === null ? sha(head) : tipOf(own, on);
-  return tip === null
-    ? null
-    : `${on?.replace('refs/heads/', '') ?? 'a detached HEAD'} at ${tip.slice(0, 12)}`;
+export async function headOf(own: string): Promise<string | null> {
+  const head = await headText(own);
+  const tip = head === null ? null : await tipAt(own, head);
+  if (head === null || tip === null) return null;
+  return `${refOf(head)?.replace('refs/heads/', '') ?? 'a detached HEAD'} at ${tip.slice(0, 12)}`;
 }
 
 /** The commits that were made in the worktree with this git dir, by its log of HEAD; null = no log can be read. */
-export function madeIn(own: string): ReadonlySet<string> | null {
-  const text = textAt(join(own, 'logs', 'HEAD'), { most: MOST_LOG, encoding: 'latin1' });
-  if (text === null) return null;
+export async function madeIn(own: string): Promise<ReadonlySet<string> | null> {
+  const text = await logOf(own, { most: MOST_LOG });
+  if (text == null) return null;
   const before = textAt(join(own, MADE_BEFORE), { most: MOST_LOG, encoding: 'latin1' }) ?? '';
   const made = new Set(before.split('\n').filter((one) => sha(one) !== null));
   for (const one of text.split('\n')) {
@@ -76,20 +68,14 @@ export function madeIn(own: string): ReadonlySet<string> | null {
   return made;
 }
 
-function tipOf(own: string, ref: string): string | null {
-  const common = commonOf(own);
-  return sha(line(join(common, ref))) ?? packed(join(common, 'packed-refs'), ref);
+/** The commit that HEAD is at. */
+async function tipAt(own: string, head: string): Promise<string | null> {
+  const on = refOf(head);
+  return on === null ? sha(head) : tipOf(own, on);
 }
 
-function packed(file: string, ref: string): string | null {
-  const found = textAt(file, { most: MOST_REFS })
-    ?.split('\n')
-    .find((one) => one.endsWith(` ${ref}`));
-  return sha(found?.slice(0, found.indexOf(' ')) ?? null);
-}
-
-function sha(text: string | null): string | null {
-  return text !== null && /^[0-9a-f]{40}([0-9a-f]{24})?$/.test(text) ? text : null;
+function refOf(head: string): string | null {
+  return /^ref: (refs\/\S+)$/.exec(head)?.[1] ?? null;
 }
 
 function line(file: string): string | null {

@@ -5,6 +5,7 @@
 import { type Dirent, lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesOf, lookAtName } from '../machine/foreign.ts';
+import { isUnnameable } from '../machine/remove-tree.ts';
 import { codeOf } from '../model/errors.ts';
 
 /** Directories that are made anew by the tools that made them. */
@@ -60,7 +61,8 @@ function looseIn(dir: string, path: string, main: string | null): string[] {
       const below = `${at}${one.name}`;
       if (!one.isDirectory()) {
         if (isLoose(dir, below, main)) loose.push(below);
-      } else if (!MADE_BY_TOOLS.has(one.name)) open.push(`${below}/`);
+      } else if (isUnnameable(one.name)) loose.push(below);
+      else if (!MADE_BY_TOOLS.has(one.name)) open.push(`${below}/`);
     }
   }
   return loose;
@@ -78,6 +80,8 @@ function entriesOf(dir: string): Dirent[] {
 
 function isLoose(dir: string, path: string, main: string | null): boolean {
   const stat = lookAtName(join(dir, path));
+  // A name that is no text can't be asked for: what it is, a person has to tell.
+  if (stat === null && isUnnameable(path)) return true;
   if (stat === null || !stat.isFile() || stat.size === 0 || stat.size > SMALL) return false;
   if (LEFT_BY_TOOLS.test(path.slice(path.lastIndexOf('/') + 1))) return false;
   const there = main === null ? null : bytesOf(join(main, path), SMALL, 'links');

@@ -130,7 +130,7 @@ async function whyNotClean(checkout: string, base: string): Promise<NotMerged | 
       'checkout_dirty',
       `${base} is checked out in ${checkout}, which is not there: git worktree prune`,
     );
-  const operation = operationIn(own);
+  const operation = await operationIn(own);
   if (operation !== null || existsSync(join(own, 'index.lock')))
     return no(
       'checkout_dirty',

@@ -4,7 +4,7 @@ import { at, inDirAt, lookAtName, MOST_BYTES, namesAt } from '../machine/foreign
 import { registered } from './own.ts';
 
 /** In these git keeps what is half done; whoever adds a worktree has it look there in all others. */
-const HALF_DONE = ['', 'rebase-merge', 'rebase-apply', 'sequencer', 'info', 'logs'];
+const HALF_DONE = ['', 'rebase-merge', 'rebase-apply', 'sequencer', 'info', 'logs', 'reftable'];
 /** Beside these, nothing in a git dir is read whole. */
 const MAY_BE_LARGE: ReadonlySet<string> = new Set(['index', 'logs/HEAD', 'info/sparse-checkout']);
 
@@ -29,12 +29,12 @@ export function moveOddAside(common: string): string[] {
 
 /** What git reads in a repository whatever it is asked. */
 const READ_ALWAYS = [
-  ...['HEAD', 'config', 'packed-refs', 'shallow'],
+  ...['HEAD', 'config', 'packed-refs', 'shallow', 'reftable/tables.list'],
   ...['info/exclude', 'info/attributes', 'objects/info/alternates'],
 ];
 /** Where a launch has git write: the branch of a ticket, and the log of it. */
 const WRITTEN = [
-  ...['refs', 'refs/heads', 'refs/heads/mc'],
+  ...['refs', 'refs/heads', 'refs/heads/mc', 'reftable'],
   ...['logs', 'logs/refs', 'logs/refs/heads', 'logs/refs/heads/mc'],
 ];
 

@@ -17,6 +17,7 @@ import { branchesOf } from './make.ts';
 import { namedGitDir, ownGitDir, registered, textOf } from './own.ts';
 import { failed, no, type Refused, type Site } from './prepared.ts';
 import { markReady, markStart } from './ready.ts';
+import { STUB } from './refs.ts';
 import { writeNote } from './rights.ts';
 import type { Shared } from './turn.ts';
 
@@ -64,6 +65,10 @@ async function mendHead(site: Site, own: string, shared: Shared): Promise<string
   if (isBlank(join(own, 'commondir'))) writeNote(join(own, 'commondir'), '../..\n');
   const head = join(own, 'HEAD');
   if (!isBlank(head)) return null;
+  if (isPlainDir(join(own, 'reftable'))) {
+    writeNote(head, `${STUB}\n`);
+    return `${head} said nothing (a disk that lost its power?): git's tables have it`;
+  }
   const branches = await branchesOf(site, shared);
   if ('ok' in branches) return branches;
   const { kept } = branches;

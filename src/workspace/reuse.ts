@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { realOf } from '../machine/files.ts';
+import { realOf, shellQuote } from '../machine/files.ts';
 import { isPlainFile } from '../machine/foreign.ts';
 import { branchKeys, isBranchOf, keyOf, prefixOf, shortName } from './branches.ts';
 import { type GitResult, git, isSilence } from './git.ts';
 import { branchesOf, nameOf } from './make.ts';
-import { ownGitDir, READY, textOf } from './own.ts';
+import { ownGitDir, READY, registered, textOf } from './own.ts';
 import { askedFor, no, notAdded, type Prepared, type Site } from './prepared.ts';
 import { markReady } from './ready.ts';
 import { checkOutSubmodules } from './submodules.ts';
@@ -23,7 +23,7 @@ export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
   }
   const [top = '', dir = ''] = seen.stdout.split('\n');
   if (!seen.ok || realOf(top) !== realOf(target) || realOf(dir) !== common)
-    return no('worktree_foreign', `${target} exists and is not a worktree of this repository: move it away`);
+    return no('worktree_foreign', foreignWords(site, seen.ok ? dir : ''));
   const branch = shortName(head);
   const keys = await branchKeys(common);
   // One that its agent has made beside the ticket's is called after it at most.
@@ -50,6 +50,16 @@ export async function reuse(site: Site, shared: Shared): Promise<Prepared> {
   markReady(site);
   const warnings = mine ? [] : [`${target} is on ${on}, not on ${name}: it is gone on with as it is`];
   return { ok: true, worktree: target, branch: name, created: false, warnings };
+}
+
+/** What stands there, and what to do: it may hold somebody's work, and where its repository was copied, that of the ticket. */
+function foreignWords({ common, target, project }: Site, theirs: string): string {
+  if (theirs === '' || realOf(theirs) === common)
+    return `${target} exists and is not a worktree of this repository: move it away`;
+  const joins = registered(common).some(({ path }) => path === target)
+    ? `if ${project.repo} is a copy of it, git -C ${shellQuote(common)} worktree repair ${shellQuote(target)} joins the two as they are; else `
+    : '';
+  return `${target} is a worktree of ${theirs}, and not of ${project.repo}, whose it is to be: ${joins}move it away`;
 }
 
 /** Where it is and whose, and the full name of its branch; `HEAD` = none. */

@@ -4,7 +4,7 @@
  * a setting could still hide (a bit in the index, an ignore rule, another work tree) is looked for by itself.
  */
 
-import { existsSync, lstatSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { realOf } from '../machine/files.ts';
 import { isPlainDir, namesAt, textAt } from '../machine/foreign.ts';
@@ -17,6 +17,7 @@ import { type Owner, ownerOf, saysOf, whoseLock } from './lock.ts';
 import { type Elsewhere, whereElse } from './merged.ts';
 import { gitDir } from './own.ts';
 import { commonOfRepo } from './prepared.ts';
+import { logOf, ownRefs } from './refs.ts';
 import { isStashedOn } from './stashes.ts';
 import { inTheWay, lookAtTree } from './tree.ts';
 import { once, type Shared } from './turn.ts';
@@ -81,7 +82,7 @@ async function judge(asked: Asked): Promise<Judged> {
   const found = await ownGitDir(dir, registered, project.repo);
   if ('ok' in found) return found;
   const { own, common } = found;
-  const odd = lookAtOwn(dir, own, state === undefined ? null : ownerOf(state));
+  const odd = await lookAtOwn(dir, own, state === undefined ? null : ownerOf(state));
   if (odd !== null) return odd;
 
   const ask: Ask = (...args) => git(dir, [...ON_DISK, ...args], { timeout_ms: 120_000, ...MANY });
@@ -120,7 +121,7 @@ async function judge(asked: Asked): Promise<Judged> {
     if (!there.ok) return no(there.because, `on ${line.name}, ${whyNot(there, project)}`);
   }
   // Commits that were made here and left behind (amended, reset): the log of HEAD goes with the worktree.
-  const logged = await unreached(join(own, 'logs', 'HEAD'), ask);
+  const logged = await unreached(await logOf(own, MANY), ask);
   if (logged === null) return no('git_failed', 'its log of HEAD can not be followed');
   const leftOver = await modulesLeft(own, nested);
   if (leftOver !== null) return leftOver;
@@ -247,22 +248,25 @@ async function ownGitDir(
   return { own, common };
 }
 
-function lookAtOwn(dir: string, own: string, me: Owner | null): Judged | null {
+async function lookAtOwn(dir: string, own: string, me: Owner | null): Promise<Judged | null> {
   const whose = whoseLock(own, me);
   if (whose.kind === 'other') return no('locked', saysOf(dir, whose));
   if (whose.kind === 'person') return no('locked', 'it is locked (git worktree unlock)');
-  const half = HALF_DONE.find((name) => existsSync(join(own, name)));
+  const refs = await ownRefs(own);
+  if (refs === null) return no('git_failed', 'its own refs can not be listed');
+  const half = HALF_DONE.find((name) => refs.includes(name) || existsSync(join(own, name)));
   if (half !== undefined) return no('in_progress', `something is half done in it (${half})`);
-  if (filesBelow(join(own, 'refs')).length > 0)
+  if (refs.some((name) => name.startsWith('refs/')))
     return no('own_refs', 'it has refs of its own (refs/worktree, refs/bisect)');
   return null;
 }
 
-/** Tips of the commits of a log that no ref leads to; null = it can't be told. */
-export async function unreached(log: string, ask: Ask): Promise<readonly string[] | null> {
-  if (!existsSync(log)) return [];
-  const text = textAt(log, { most: MANY.most, encoding: 'latin1' });
-  if (text === null) return null;
+/** Tips of the commits of a log (`logOf`) that no ref leads to; null = it can't be told. */
+export async function unreached(
+  text: string | null | undefined,
+  ask: Ask,
+): Promise<readonly string[] | null> {
+  if (text == null) return text === null ? null : [];
   const shas = new Set(text.match(/^[0-9a-f]{40,64}|(?<=^[0-9a-f]{40,64} )[0-9a-f]{40,64}/gm) ?? []);
   const all = [...shas].filter((sha) => /[^0]/.test(sha));
   const parents = new Set<string>();
@@ -278,13 +282,6 @@ export async function unreached(log: string, ask: Ask): Promise<readonly string[
     }
   }
   return [...found].filter((sha) => !parents.has(sha));
-}
-
-function filesBelow(dir: string): string[] {
-  if (!existsSync(dir)) return [];
-  return readdirSync(dir, { recursive: true, withFileTypes: true })
-    .filter((one) => !one.isDirectory())
-    .map(({ name }) => name);
 }
 
 function whyNot(

@@ -25,7 +25,7 @@ export async function stashesOf(
 ): Promise<readonly Stash[]> {
   if (['logs/refs/stash', 'reftable'].every((name) => lookAtName(join(common, name)) === null)) return [];
   const listed = await git(cwd, ['stash', 'list', '-z', '--format=%gd%x1f%P%x1f%gs']);
-  const made = own === null ? null : madeIn(own);
+  const made = own === null ? null : await madeIn(own);
   return listed.stdout.split('\0').flatMap((line) => {
     const [name = '', parents = '', says = ''] = line.split(/\u001f/);
     const [at = ''] = parents.split(' ');

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { inDirAt } from '../machine/foreign.ts';
-import { openShut } from '../machine/remove-tree.ts';
+import { isUnnameable, openShut } from '../machine/remove-tree.ts';
 import { codeOf } from '../model/errors.ts';
 
 /** What lies in a directory, links not followed. */
@@ -43,26 +43,27 @@ export function lookAtTree(dir: string): TreeFacts {
   const { dev } = lstatSync(dir);
   const found = { bytes: 0, repositories: [] as string[], mounts: mountedBelow(dir) };
   const [shut, blind, stuck]: [string[], string[], Stuck[]] = [[], [], []];
-  const open = [{ path: dir, below: false }];
+  const open: { path: string; bytes: Place; below: boolean }[] = [{ path: dir, bytes: dir, below: false }];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    const { path: here } = at;
-    const stat = lstatSync(here);
-    const entries = entriesOf(here);
+    const { path: here, bytes } = at;
+    const stat = lstatSync(bytes);
+    const entries = entriesOf(bytes);
     const closed = isOurs(stat) && (stat.mode & OWNER) !== OWNER;
     if (closed) shut.push(here);
     if (closed && entries === null) blind.push(here);
-    const why = closed || at.below ? null : whyStuck(here, stat, entries);
+    const why = closed || at.below ? null : whyStuck(at, stat, entries);
     if (why !== null) stuck.push(why);
     if (here !== dir && basename(here) !== '.git' && isRepository(entries ?? []))
       found.repositories.push(here);
     for (const one of entries ?? []) {
-      const path = join(here, one.name);
-      const below = lstatSync(path);
+      const path = join(here, String(one.name));
+      const place = placeIn(bytes, one.name);
+      const below = lstatSync(place);
       if (!one.isDirectory()) {
         found.bytes += below.size;
-        if (one.isFile() && why === null && isImmutable(path, below))
+        if (one.isFile() && why === null && isImmutable(place, below))
           stuck.push({ path, because: 'immutable', uid: below.uid });
-      } else if (below.dev === dev) open.push({ path, below: at.below || why !== null });
+      } else if (below.dev === dev) open.push({ path, bytes: place, below: at.below || why !== null });
       else if (!found.mounts.includes(path)) found.mounts.push(path);
     }
   }
@@ -113,29 +114,45 @@ function isOurs({ uid }: Stats): boolean {
   return uid === process.geteuid?.();
 }
 
+/** A path; as bytes, where a name in it is no text: to Linux any bytes are a name. */
+type Place = string | Buffer;
+type Entry = Dirent | Dirent<Buffer>;
+
 /** null = it can't be looked into. */
-function entriesOf(dir: string): Dirent[] | null {
-  const closed = mayNot(dir, constants.R_OK | constants.X_OK) === 'EACCES';
-  return closed ? null : readdirSync(dir, { withFileTypes: true });
+function entriesOf(dir: Place): readonly Entry[] | null {
+  if (mayNot(dir, constants.R_OK | constants.X_OK) === 'EACCES') return null;
+  const entries = readdirSync(dir, { withFileTypes: true });
+  return entries.some(({ name }) => isUnnameable(name))
+    ? readdirSync(dir, { withFileTypes: true, encoding: 'buffer' })
+    : entries;
+}
+
+function placeIn(dir: Place, name: string | Buffer): Place {
+  if (typeof dir === 'string' && typeof name === 'string') return join(dir, name);
+  return Buffer.concat([Buffer.from(dir as string), Buffer.from('/'), Buffer.from(name as string)]);
 }
 
 /** Why nothing that is in a directory can be taken out of it; null = it can. An empty one goes as a file does. */
-function whyStuck(path: string, stat: Stats, entries: readonly Dirent[] | null): Stuck | null {
-  const denied = mayNot(path, constants.W_OK | constants.X_OK);
+function whyStuck(
+  { path, bytes }: { readonly path: string; readonly bytes: Place },
+  stat: Stats,
+  entries: readonly Entry[] | null,
+): Stuck | null {
+  const denied = mayNot(bytes, constants.W_OK | constants.X_OK);
   if (denied === 'EPERM') return { path, because: 'immutable', uid: stat.uid };
   const foreign: Stuck = { path, because: 'foreign', uid: stat.uid };
   if (denied !== null) return entries?.length === 0 ? null : foreign;
   const kept = (stat.mode & STICKY) !== 0 && !isOurs(stat) && process.geteuid?.() !== 0;
-  return kept && entries?.some(({ name }) => !isOurs(lstatSync(join(path, name)))) ? foreign : null;
+  return kept && entries?.some(({ name }) => !isOurs(lstatSync(placeIn(bytes, name)))) ? foreign : null;
 }
 
 /** Only of what this user may write, or root: anything else the kernel denies for another reason first. */
-function isImmutable(path: string, stat: Stats): boolean {
+function isImmutable(path: Place, stat: Stats): boolean {
   const writable = (stat.mode & 0o200) !== 0 && isOurs(stat);
   return (writable || process.geteuid?.() === 0) && mayNot(path, constants.W_OK) === 'EPERM';
 }
 
-function mayNot(path: string, what: number): string | null {
+function mayNot(path: Place, what: number): string | null {
   try {
     accessSync(path, what);
     return null;
@@ -144,8 +161,8 @@ function mayNot(path: string, what: number): string | null {
   }
 }
 /** A `.git` of any kind, or a bare repository. */
-function isRepository(entries: readonly Dirent[]): boolean {
-  const names = new Set(entries.map(({ name }) => name));
+function isRepository(entries: readonly Entry[]): boolean {
+  const names = new Set(entries.map(({ name }) => String(name)));
   return names.has('.git') || (names.has('HEAD') && names.has('objects') && names.has('refs'));
 }
 

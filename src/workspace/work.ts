@@ -63,7 +63,7 @@ export async function workOf(asked: Asked): Promise<Work | null> {
   const oid = branch === null ? undefined : refs.get(`${HEADS}${branch}`);
   const ticket: Candidate | null = oid === undefined ? null : { name: branch, tip: oid };
   const head: Candidate | null = at === null ? null : { name: ref?.replace(HEADS, '') ?? null, tip: at };
-  const made = own === null ? null : madeIn(own);
+  const made = own === null ? null : await madeIn(own);
   const others = [...refs]
     .filter(([name, tip]) => made?.has(tip) === true && name.startsWith(HEADS))
     .filter(([name]) => name !== ref && name !== `${HEADS}${branch}`)

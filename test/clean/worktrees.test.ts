@@ -187,6 +187,10 @@ function inner({ dir }: Tree, name: string): string {
   return path;
 }
 
+/** A path that ends in bytes which are no UTF-8. */
+const noText = ({ dir }: Pick<Tree, 'dir'>, below: string): Buffer =>
+  Buffer.concat([Buffer.from(`${join(dir, below)}/`), Buffer.from([0x66, 0xfc, 0xfe])]);
+
 it('worktrees inside of it, and what can be made anew, are named, and go with it', async () => {
   const tree = await world.unmerged();
   const nested = inner(tree, 'x');
@@ -207,6 +211,9 @@ it('worktrees inside of it, and what can be made anew, are named, and go with it
   write(tree, 'tagged/some/file');
   for (let n = 0; n <= 500; n++) write(tree, `whole/${n}`);
   git(tree.dir, 'clone', '-q', world.repo, 'node_modules/lib');
+  // To Linux any bytes are a name.
+  mkdirSync(noText(tree, 'node_modules'));
+  writeFileSync(Buffer.concat([noText(tree, 'node_modules'), Buffer.from([0x2f, 0xe4])]), '');
   const { outcomes, found } = await world.clean();
   expect([found.left, outcomes.map(({ acted }) => acted.result)]).toEqual([[], ['done']]);
   const says = outcomes[0]?.item.says ?? '';
@@ -316,6 +323,15 @@ const DANGERS: readonly (readonly [why: string, what: string, make: Make])[] = [
     },
   ],
   ['ignored_files', 'an ignored file that may be precious', (tree) => write(tree, '.env', 'KEY=1\n')],
+  [
+    'ignored_files',
+    'an ignored file whose name is no text',
+    (tree) => {
+      writeFileSync(join(world.repo, '.git/info/exclude'), 'notes\n');
+      mkdirSync(join(tree.dir, 'notes'));
+      writeFileSync(noText(tree, 'notes'), 'x');
+    },
+  ],
   [
     'ignored_files',
     'a file that the repository alone was told to ignore',

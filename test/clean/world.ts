@@ -25,6 +25,7 @@ import type { TicketStatus } from '../../src/model/ticket.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { boardAt } from '../support/boards.ts';
 import { aProject } from '../support/builders.ts';
+import { WHO } from '../support/git.ts';
 
 export interface Tree {
   readonly id: string;
@@ -67,7 +68,7 @@ export class World {
   }
 
   git(cwd: string, ...args: string[]): string {
-    const who = ['-c', 'user.name=t', '-c', 'user.email=t@t', '-c', 'protocol.file.allow=always'];
+    const who = [...WHO, '-c', 'protocol.file.allow=always'];
     return execFileSync('git', [...who, ...args], { cwd, encoding: 'utf8', stdio: 'pipe' }).trim();
   }
 
@@ -174,7 +175,9 @@ export function picture(dir: string): Map<string, string> {
 }
 
 function entry(path: string): string {
-  const stat = lstatSync(path);
+  // A name whose bytes are no text is found by no text.
+  const stat = lstatSync(path, { throwIfNoEntry: !path.includes('\ufffd') });
+  if (stat === undefined) return 'named by no text';
   if (stat.isSymbolicLink()) return `link ${readlinkSync(path)}`;
   if (!stat.isFile()) return `${stat.mode}`;
   return `${stat.mode} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`;

@@ -174,6 +174,10 @@ describe('a tree', () => {
     symlinkSync(join(dir, 'precious'), join(dir, 'tree', 'link'));
     linkSync(join(dir, 'precious', 'thesis'), join(dir, 'tree', 'hard'));
     execFileSync('mkfifo', [join(dir, 'tree', 'pipe')]);
+    // A name that is no text: it was found in no list, and looked for without end.
+    const odd = Buffer.concat([Buffer.from(join(dir, 'tree', 'dddddddddd/')), Buffer.from([0xff, 0xfe])]);
+    mkdirSync(odd);
+    writeFileSync(Buffer.concat([odd, Buffer.from([0x2f, 0xe4])]), '');
     expect(inDir(dir, '', (open) => removeTreeIn(open, 'tree'))).toBe(true);
     expect(readdirSync(dir)).toEqual(['precious']);
     expect(readFileSync(join(dir, 'precious', 'thesis'), 'utf8')).toBe('x');

@@ -41,16 +41,16 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const look = (): Commons => lookAtCommons(common, Date.now());
-const since = (before: Commons): Promise<Compared> =>
-  compareCommons(before, look(), {
+const look = (): Promise<Commons> => lookAtCommons(common, Date.now());
+const since = async (before: Commons): Promise<Compared> =>
+  compareCommons(before, await look(), {
     notes: join(dir, 'notes'),
     apart: join(repo, 'state'),
     shared: new Map(),
   });
 
 test('what a run does in its own worktree and on its branch, and what was so before, is no change', async () => {
-  const before = { ...look(), at_ms: Date.now() + 1 };
+  const before = { ...(await look()), at_ms: Date.now() + 1 };
   writeFileSync(join(tree, 'b'), 'work\n');
   git(tree, 'commit', '-qam', 'work');
   git(repo, 'config', 'branch.mc/MC-1.mcPickupTicket', 'MC-1@1');
@@ -61,7 +61,7 @@ test('what a run does in its own worktree and on its branch, and what was so bef
 });
 
 test('settings, hooks, the main checkout and its files are told; values that are nobody business are not', async () => {
-  const before = look();
+  const before = await look();
   git(tree, 'config', 'core.bare', 'true');
   git(tree, 'config', 'user.name', 'Test Fixture');
   git(tree, 'config', 'http.https://x.example/.extraHeader', 'Authorization: Basic abc');
@@ -108,7 +108,7 @@ test('settings are put back one by one; what was set since, and what has several
 });
 
 test('how the repository is stored is told, and never put back: what is on disk goes with it', async () => {
-  const before = look();
+  const before = await look();
   git(repo, 'config', 'core.repositoryFormatVersion', '1');
   git(repo, 'config', 'extensions.worktreeConfig', 'true');
   git(repo, 'config', 'extensions.partialClone', 'origin');
@@ -121,13 +121,13 @@ test('how the repository is stored is told, and never put back: what is on disk 
   expect(config.map(({ key }) => key)).toEqual(['remote.origin.pushurl']);
 });
 
-test('a run that begins where none was noted is no reason to compare, one beside others puts it off no further', () => {
+test('a run that begins where none was noted is no reason to compare, one beside others puts it off no further', async () => {
   const notes = join(dir, 'begun');
-  noteCommons(notes, 'one', tree);
+  await noteCommons(notes, 'one', tree);
   const at_ms = comparedAt(notes);
   expect(at_ms).toBeGreaterThan(0);
   execFileSync('touch', ['-d', '1 hour ago', join(notes, 'compared')]);
-  noteCommons(notes, 'two', tree);
+  await noteCommons(notes, 'two', tree);
   expect(comparedAt(notes)).toBeLessThan(at_ms);
   expect(notedRuns(notes).sort()).toEqual(['one', 'two']);
 });

@@ -93,3 +93,22 @@ it('worktrees that are made ready have their hook run there, and are of no use t
   expect(execFileSync('cat', [logFile()], { encoding: 'utf8' })).toBe(`${root()}/.pool-1/packages/lib\n`);
   expect(hookKey(project)).not.toBe(hookKey({ ...project, path: 'packages/app' }));
 });
+
+it.each(['--cone', '--no-cone'])(
+  'a sparse checkout (%s) that leaves it out is widened in the new worktree, and stays as it is',
+  async (how) => {
+    const patterns = how === '--cone' ? ['packages/lib'] : ['/packages/lib/'];
+    git(repo, 'sparse-checkout', 'set', how, ...patterns);
+    try {
+      const id = how === '--cone' ? 'MC-8' : 'MC-9';
+      const made = await go(id, 'packages/app');
+      if (!made.ok) throw new Error(made.error);
+      expect(startIn(made.worktree, { path: 'packages/app' })).toBe(join(made.worktree, 'packages/app'));
+      expect(existsSync(join(made.worktree, 'packages/lib/file'))).toBe(true);
+      expect(existsSync(join(repo, 'packages/app'))).toBe(false);
+      expect(git(made.worktree, 'status', '--porcelain')).toBe('');
+    } finally {
+      git(repo, 'sparse-checkout', 'disable');
+    }
+  },
+);

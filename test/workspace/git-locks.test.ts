@@ -6,7 +6,7 @@ import { worktreeFindings } from '../../src/doctor/worktrees.ts';
 import { lookAtProcesses, type Processes } from '../../src/machine/processes.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { aProject } from '../support/builders.ts';
-import { git, WHO } from '../support/git.ts';
+import { git, inFormat, knowsReftable, NEEDS_REFTABLE, WHO } from '../support/git.ts';
 import { aHome } from '../support/home.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -127,6 +127,29 @@ it("a lock that nothing proves to be a dead run's stays, and people and the next
   ends.push(() => child.kill('SIGKILL'));
   await stays(/process \d+.* works there/);
 });
+
+it.skipIf(!knowsReftable)(
+  `the locks of refs in tables: a worktree's own goes, that of all is named (${NEEDS_REFTABLE})`,
+  async () => {
+    rmSync(join(repo, '.git'), { recursive: true });
+    inFormat('reftable', () => git(repo, 'init', '-q', '-b', 'main'));
+    git(repo, 'add', '.');
+    git(repo, 'commit', '-qm', 'begun');
+    const { worktree } = await go();
+    const own = git(worktree, 'rev-parse', '--absolute-git-dir');
+    const [mine, all] = [own, join(repo, '.git')].map((dir) => join(dir, 'reftable', 'tables.list.lock'));
+    for (const path of [mine, all]) writeFileSync(path ?? '', '');
+    const past = Date.now() / 1000 - 120;
+    utimesSync(all ?? '', past, past);
+    expect(await go()).toMatchObject({
+      warnings: [
+        expect.stringContaining(`${mine} was left by a run`),
+        expect.stringContaining(`locked by ${all}`),
+      ],
+    });
+    expect([mine, all].map((path) => existsSync(path ?? ''))).toEqual([false, true]);
+  },
+);
 
 it('the locks of what all share are named after a minute, and never removed', async () => {
   const { worktree } = await go();

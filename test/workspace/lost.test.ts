@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { worktreeFindings } from '../../src/doctor/worktrees.ts';
@@ -220,6 +230,21 @@ describe('a worktree is left as it is, with what a person can do, where its regi
     await refused({ because: 'branch_elsewhere', error: expect.stringContaining(join(dir, 'by-hand')) });
   });
 
+  it('is not gone: its repository was copied, and the project names the copy', async () => {
+    const { worktree } = await worked();
+    const first = repo;
+    repo = join(dir, 'copy');
+    cpSync(first, repo, { recursive: true });
+    await refused({
+      because: 'worktree_foreign',
+      error: expect.stringContaining(`${worktree} is a worktree of ${first}/.git, and not of ${repo}`),
+    });
+    const got = await go();
+    const [command = ''] = /git -C \S+ worktree repair \S+/.exec(got.ok ? '' : got.error) ?? [];
+    execFileSync('sh', ['-c', command]);
+    expect(await go()).toMatchObject({ ok: true, created: false });
+  });
+
   it('is not gone, but held by another state dir', async () => {
     trees = join(dir, 'disk');
     mkdirSync(trees);
@@ -292,7 +317,7 @@ it('a branch of its own in a worktree whose files are gone stays work of the tic
   commit(worktree, 'more', 'there');
   rmSync(worktree, { recursive: true });
   expect(await go()).toMatchObject({ ok: true, created: true, tells: [expect.stringContaining('mine')] });
-  expect(hasCommits(worktree, branch)).toBe(true);
+  expect(await hasCommits(worktree, branch)).toBe(true);
   const looked = await branchDiff({ project: project(), worktree, branch });
   expect(looked).toMatchObject({ ok: true, diff: { elsewhere: [{ name: 'mine', commits: 1 }] } });
 });

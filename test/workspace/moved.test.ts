@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { branchDiff } from '../../src/workspace/diff.ts';
@@ -7,6 +7,7 @@ import { hasCommits } from '../../src/workspace/head.ts';
 import { asLeft, prepareWorkspace } from '../../src/workspace/index.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aProject } from '../support/builders.ts';
+import { inFormat, knowsReftable, NEEDS_REFTABLE } from '../support/git.ts';
 import { aHome } from '../support/home.ts';
 
 /** The directory of a ticket's worktree, and git in it. */
@@ -41,8 +42,13 @@ const again = (id: string) => prepareWorkspace({ project: project(), ticket: tic
 beforeAll(() => {
   const made = aHome('mc-moved-');
   dir = made.dir;
-  repo = join(dir, 'repo');
-  root = join(dir, 'trees');
+  begin('repo');
+  return made.gone;
+});
+
+function begin(name: string): void {
+  repo = join(dir, name);
+  root = join(dir, `${name}-trees`);
   mkdirSync(repo);
   git(repo, 'init', '-q', '-b', 'main');
   commit(repo, 'shared', 'begun');
@@ -54,8 +60,7 @@ beforeAll(() => {
   git(repo, 'switch', '-q', 'theirs');
   commit(repo, 'person', 'of a person');
   git(repo, 'switch', '-q', 'desk');
-  return made.gone;
-});
+}
 
 async function tree(): Promise<Tree> {
   number += 1;
@@ -333,7 +338,7 @@ const LEFT: readonly (readonly [
   ],
 ];
 
-describe('a worktree that an agent has left with', () => {
+const left = (): void => {
   it.each(LEFT)('%s is gone on with, and all its commits are found', async (_, leave, wanted) => {
     const t = await tree();
     leave(t);
@@ -355,7 +360,7 @@ describe('a worktree that an agent has left with', () => {
     expect(subjects(looked.diff.commits)).toEqual(wanted.commits);
     expect(looked.diff.elsewhere.map(({ name }) => name ?? 'a detached HEAD')).toEqual(named ?? []);
     expect(looked.diff.undecided).toBe(wanted.undecided === true);
-    expect(hasCommits(t.dir, t.branch)).toBe(wanted.commits.length > 0);
+    expect(await hasCommits(t.dir, t.branch)).toBe(wanted.commits.length > 0);
     const left = await asLeft({ worktree: t.dir, branch: t.branch, created: false }, project());
     expect(left?.operation ?? null).toBe(wanted.operation ?? null);
     if (wanted.says !== undefined) expect(left?.says).toMatch(wanted.says);
@@ -365,7 +370,16 @@ describe('a worktree that an agent has left with', () => {
     if (wanted.kept !== undefined) expect(judged).toMatchObject({ says: expect.stringMatching(wanted.kept) });
     expect(picture(t), 'a look has changed something').toEqual(before);
   });
-});
+};
+
+describe('a worktree that an agent has left with', left);
+describe.skipIf(!knowsReftable)(
+  `a worktree of reftable (${NEEDS_REFTABLE}) that an agent has left with`,
+  () => {
+    beforeAll(() => inFormat('reftable', () => begin('tables')));
+    left();
+  },
+);
 
 it('a worktree on its branch with nothing to tell of is not told of', async () => {
   const t = await tree();
@@ -388,10 +402,8 @@ it('a worktree of an earlier version, without a key in it, is known by the key o
 
 /** HEAD, all branches, what is staged and what is not. */
 function picture(t: Tree): unknown {
-  const own = t.git('rev-parse', '--absolute-git-dir');
   return {
-    head: readFileSync(join(own, 'HEAD'), 'utf8'),
     refs: git(repo, 'for-each-ref'),
-    status: t.git('status', '--porcelain=v2', '--untracked-files=all'),
+    status: t.git('status', '--porcelain=v2', '--branch', '--untracked-files=all'),
   };
 }

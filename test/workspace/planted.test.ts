@@ -113,7 +113,7 @@ it('looks start nothing at all, nor do refs, a fetch and a push', async () => {
 
   expect(await branchDiff({ project, worktree, branch })).toMatchObject({ ok: true });
   expect(await asLeft({ worktree, branch, created: false }, project)).toMatchObject({ onBranch: true });
-  expect(hasCommits(worktree, branch)).toBe(true);
+  expect(await hasCommits(worktree, branch)).toBe(true);
   const judged = await judgeWorktree({ dir: worktree, registered: worktree, project, key: 'MC-1@1' });
   expect(judged).toMatchObject({ ok: false, because: 'unsaved' });
   await whereElse(worktree, join(repo, '.git'), { tip: head, base: 'main', remote: 'origin' });

@@ -9,11 +9,12 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { repository } from '../../src/doctor/repository.ts';
 import { branchDiff } from '../../src/workspace/diff.ts';
 import { git as asked } from '../../src/workspace/git.ts';
-import { hasCommits } from '../../src/workspace/head.ts';
+import { hasCommits, isAtTip } from '../../src/workspace/head.ts';
 import { prepareWorkspace } from '../../src/workspace/index.ts';
 import { pushBranch } from '../../src/workspace/push.ts';
 import { judgeWorktree } from '../../src/workspace/safe.ts';
 import { aPolicy, aProject } from '../support/builders.ts';
+import { inFormat, knowsReftable, NEEDS_REFTABLE } from '../support/git.ts';
 import { aHome } from '../support/home.ts';
 
 let dir = '';
@@ -185,18 +186,40 @@ describe.skipIf(process.geteuid?.() !== 0)("another user's repository (needs roo
   });
 });
 
-it('in a repository of SHA-256 all goes as in a plain clone', async () => {
-  process.env.HOME = join(dir, `home-${++count}`);
-  const there = join(process.env.HOME, 'there');
-  mkdirSync(join(there, 'sub'), { recursive: true });
-  git(there, 'init', '-q', '-b', 'main', '--object-format=sha256');
-  for (const name of ['a.txt', 'sub/b.txt']) writeFileSync(join(there, name), 'x\n');
-  git(there, 'add', '-A');
-  git(there, 'commit', '-qm', 'one');
-  const repo = join(process.env.HOME, 'repo');
-  git(dir, 'clone', '-q', there, repo);
-  const worktree = await story(repo);
-  expect(hasCommits(worktree, 'mc/MC-1-t')).toBe(true);
+const STORED: readonly (readonly [name: string, hash: string, refs: 'files' | 'reftable'])[] = [
+  ['SHA-256', 'sha256', 'files'],
+  ['reftable', 'sha1', 'reftable'],
+  ['reftable and SHA-256', 'sha256', 'reftable'],
+];
+describe.each(STORED)('in a repository of %s', (_, hash, refs) => {
+  const skipped = refs === 'reftable' && !knowsReftable;
+  it.skipIf(skipped)(`all goes as in a plain clone${skipped ? ` (${NEEDS_REFTABLE})` : ''}`, async () => {
+    process.env.HOME = join(dir, `home-${++count}`);
+    const there = join(process.env.HOME, 'there');
+    const repo = join(process.env.HOME, 'repo');
+    mkdirSync(join(there, 'sub'), { recursive: true });
+    inFormat(refs, () => {
+      git(there, 'init', '-q', '-b', 'main', `--object-format=${hash}`);
+      for (const name of ['a.txt', 'sub/b.txt']) writeFileSync(join(there, name), 'x\n');
+      git(there, 'add', '-A');
+      git(there, 'commit', '-qm', 'one');
+      git(dir, 'clone', '-q', there, repo);
+    });
+    const worktree = await story(repo);
+    expect(existsSync(join(repo, '.git', 'reftable'))).toBe(refs === 'reftable');
+    expect(await hasCommits(worktree, 'mc/MC-1-t')).toBe(true);
+    const tip = git(worktree, 'rev-parse', 'HEAD');
+    expect(await isAtTip(worktree, 'mc/MC-1-t', tip)).toBe(true);
+    // What was reset away is in the log of HEAD alone.
+    git(worktree, 'reset', '-q', '--hard', 'HEAD~1');
+    git(repo, 'update-ref', '-d', 'refs/remotes/origin/mc/MC-1-t');
+    expect(await judge(repo, worktree)).toMatchObject({ because: 'merged', logged: [tip] });
+    expect(await isAtTip(worktree, 'mc/MC-1-t', tip)).toBe(false);
+    // And HEAD of a worktree whose files are gone is still known.
+    git(worktree, 'switch', '-q', '-c', 'aside');
+    rmSync(worktree, { recursive: true });
+    expect(await prepare(repo)).toMatchObject({ tells: [expect.stringContaining('on the branch aside')] });
+  });
 });
 
 describe('a sparse checkout', () => {

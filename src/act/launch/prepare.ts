@@ -116,7 +116,7 @@ async function stage(
   const refused = await runHooks(claimed, { worktree, start }, hands, { env, processes });
   if (refused !== null) return refused;
   // What the hooks of the project have set is theirs.
-  workspace.noteCommons(places.commons, run, worktree);
+  await workspace.noteCommons(places.commons, run, worktree);
   const where = {
     ...{ worktree, branch, resumed: resume },
     client_session: resume ?? (adapter.takesSession === true ? client_session : null),

@@ -49,7 +49,7 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
     survivor,
     program: told instanceof Promise ? await told : told,
     server_lost: mine && serverLost(row, tmux),
-    has_commits: quiet && row.worktree !== null ? hasCommits(row.worktree, row.branch) : null,
+    has_commits: quiet && row.worktree !== null ? await hasCommits(row.worktree, row.branch) : null,
     abandoned: abandoned.has(row.id),
     ...(isDead && at.asking.has(row.ticket_id ?? '') ? { answered: await wasAnswered(row, eyes) } : {}),
     may_quit: null,

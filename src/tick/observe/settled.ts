@@ -65,6 +65,6 @@ async function isPublished(
   if (due.some(({ because }) => because !== 'check_due')) return false;
   const row = rows.find(({ claim_epoch }) => claim_epoch === ticket.claim_epoch);
   if (!spec.push || row === undefined || row.stage === 'merged' || row.stage === 'closed') return true;
-  if (worktree === null || hasCommits(worktree, branch) === false) return true;
+  if (worktree === null || (await hasCommits(worktree, branch)) === false) return true;
   return row.head !== null && isAtTip(worktree, branch, row.head);
 }

@@ -112,7 +112,8 @@ export function stageRun(stage: StageRun): StagedRun {
   return {
     sha256: process.getBuiltinModule('node:crypto').createHash('sha256').update(stage.prompt).digest('hex'),
     bytes: Buffer.byteLength(stage.prompt),
-    command: ['/bin/sh', launch],
+    // Nothing of the server's environment, which whoever reaches the server can set, is handed on.
+    command: ['/usr/bin/env', '-i', '/bin/sh', launch, 'clean'],
   };
 }
 
@@ -139,11 +140,9 @@ function launchScript(
   const takesPrompt = pointer === null && argv.some((word) => typeof word !== 'string');
   return `${[
     '#!/bin/sh',
-    '# Written by mc-pickup for one run. The first pass empties the environment, the second becomes the agent.',
+    '# Written by mc-pickup for one run: started in an empty environment ("clean"), it becomes the agent.',
     'umask 077',
-    'if [ "$1" != clean ]; then',
-    '  exec /usr/bin/env -i TMUX="$TMUX" TMUX_PANE="$TMUX_PANE" /bin/sh "$0" clean',
-    'fi',
+    '[ "$1" = clean ] || exec /usr/bin/env -i /bin/sh "$0" clean',
     `cd ${shellQuote(stage.start ?? stage.worktree)} || exit 74`,
     'unset OLDPWD',
     ...scopeLines(stage.run),
@@ -158,8 +157,6 @@ function launchScript(
     ...(takesPrompt
       ? ['mc_prompt=$(cat "$MC_PROMPT_FILE" && printf .) || exit 74', 'mc_prompt=${mc_prompt%.}']
       : []),
-    // With them a plain `tmux kill-server` of the agent would end the server of all agents. `register` needs them, so that they go only now.
-    'unset TMUX TMUX_PANE',
     ...(stage.headless ? outputLines(dir) : []),
     // What the agent makes is the user's; all that is made before is private.
     ...(umask === null ? [] : [`umask ${octal(umask)}`]),

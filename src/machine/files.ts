@@ -43,7 +43,7 @@ export function tryWriting(path: string, bytes: number, times: number): void {
 
 /** A path without symbolic links; as it is where nothing is there. */
 export function realOf(path: string): string {
-  return attempt(() => realpathSync(path)) ?? path;
+  return attempt(() => realpathSync.native(path)) ?? path;
 }
 
 /** The checkout that the worktrees of a repository are made beside; null = it is bare, or not there. */

@@ -57,7 +57,7 @@ export function replaceFile(
   { mode = 0o600, flush = true }: { readonly mode?: number; readonly flush?: boolean } = {},
 ): string {
   const known = of(file, () => statSync(file, { throwIfNoEntry: false }));
-  const target = known === undefined ? file : of(file, () => realpathSync(file));
+  const target = known === undefined ? file : of(file, () => realpathSync.native(file));
   const temp = `${target}.tmp${process.pid}-${process.hrtime.bigint()}`;
   try {
     writeFileSync(temp, text, { mode: 0o600, flag: 'wx', flush });

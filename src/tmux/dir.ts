@@ -52,7 +52,7 @@ export function removeTmuxDir(runDir: string): void {
 /** Also of a run whose directory is not made yet. */
 function realPath(runDir: string): string {
   const runs = dirname(runDir);
-  return attempt(() => join(realpathSync(dirname(runs)), basename(runs), basename(runDir))) ?? runDir;
+  return attempt(() => join(realpathSync.native(dirname(runs)), basename(runs), basename(runDir))) ?? runDir;
 }
 
 function isOurs(dir: string): boolean {

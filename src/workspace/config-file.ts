@@ -26,7 +26,7 @@ export function addToConfig(common: string, section: string): boolean {
   let made: string | null = null;
   let lock: string | null = null;
   try {
-    const file = realpathSync(join(common, 'config'));
+    const file = realpathSync.native(join(common, 'config'));
     const before = bytesOf(file);
     if (before === null) return false;
     // A backslash at the very end would take our first line into its own.
@@ -71,7 +71,7 @@ const LEFT_MS = 60_000;
 /** Takes a lock away that one of us has left: it is a link to a file of ours. */
 function letGo(common: string): void {
   try {
-    const file = realpathSync(join(common, 'config'));
+    const file = realpathSync.native(join(common, 'config'));
     const lock = statSync(`${file}.lock`, { throwIfNoEntry: false });
     for (const name of readdirSync(dirname(file)).filter((one) => one.startsWith('config.mc-pickup-'))) {
       const path = join(dirname(file), name);

@@ -55,7 +55,7 @@ export async function fillSlot(filling: Filling): Promise<Filled> {
   if (typeof real !== 'string') return { kind: 'failed', n: 0, error: real.error };
   const at = await askCommonDir(project.repo);
   if (!at.ok) return { kind: 'failed', n: 0, error: at.error };
-  const common = realpathSync(at.stdout);
+  const common = realpathSync.native(at.stdout);
   const due = slots(project).find(
     (n) => isWanting(real, n, project, Date.now()) && !isBeingTaken(real, n, Date.now()),
   );

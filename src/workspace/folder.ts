@@ -11,7 +11,7 @@ import { git } from './git.ts';
 export function startIn(worktree: string, { path }: Pick<Project, 'path'>): string | null {
   if (path === null) return worktree;
   try {
-    const [top, folder] = [realpathSync(worktree), realpathSync(join(worktree, path))];
+    const [top, folder] = [realpathSync.native(worktree), realpathSync.native(join(worktree, path))];
     const inside = folder.startsWith(`${top}/`) && !folder.startsWith(`${top}/.git/`);
     return inside && statSync(folder).isDirectory() ? folder : null;
   } catch {

@@ -155,7 +155,7 @@ const accepted = new Set<string>();
 /** The git dir that all worktrees share, asked of git itself: of a bare repository, or by a directory inside of one. */
 export async function askCommonDir(repo: string): Promise<GitResult> {
   const found = await git(repo, ['rev-parse', '--path-format=absolute', '--git-common-dir']);
-  if (found.ok) accepted.add(realpathSync(found.stdout));
+  if (found.ok) accepted.add(realpathSync.native(found.stdout));
   return found;
 }
 

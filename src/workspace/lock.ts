@@ -34,7 +34,7 @@ const MOST_BYTES = 16_384;
 /** Who a state dir is; null = no tick has run in it. */
 export function ownerOf(state: string): Owner | null {
   return attempt(() => {
-    const real = realpathSync(state);
+    const real = realpathSync.native(state);
     return { state: real, ...hostOf(real) };
   });
 }

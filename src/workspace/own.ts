@@ -25,7 +25,7 @@ export function commonDir(repo: string): string | null {
   if (own === null) return null;
   const common = commonOf(own);
   const whole = ['HEAD', 'objects', 'refs'].every((name) => existsSync(join(common, name)));
-  return whole && [repo, join(repo, '.git'), own, common].every(isMine) ? realpathSync(common) : null;
+  return whole && [repo, join(repo, '.git'), own, common].every(isMine) ? realpathSync.native(common) : null;
 }
 
 function isMine(path: string): boolean {

@@ -132,7 +132,7 @@ export async function failing(repo: string, { error }: GitResult): Promise<Refus
 export async function askedFor(repo: string): Promise<string | Refused> {
   const found = await askCommonDir(repo);
   if (found.missing) return no('git_missing', found.error);
-  if (found.ok) return realpathSync(found.stdout);
+  if (found.ok) return realpathSync.native(found.stdout);
   // It is there, and not this user's.
   const because = /dubious ownership/.test(found.error)
     ? 'no_permission'

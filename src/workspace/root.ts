@@ -20,7 +20,7 @@ export function realRoot({ root, own }: ReturnType<typeof rootOf>): string | Ref
   if (before !== null) return leads(before);
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const after = linkAmong({ root, own });
-  return after === null ? realpathSync(root) : leads(after);
+  return after === null ? realpathSync.native(root) : leads(after);
 }
 
 /** How many last parts of a root there are not yet, of those that are ours. */

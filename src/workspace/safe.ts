@@ -213,7 +213,7 @@ async function filesElsewhere(dir: string, own: string, common: string, ask: Ask
   if (!set.some((text) => text !== null && /worktree|include/i.test(text))) return null;
   const top = await ask('rev-parse', '--path-format=absolute', '--show-toplevel');
   if (!top.ok) return no('git_failed', top.error);
-  return realpathSync(top.stdout) === realpathSync(dir)
+  return realpathSync.native(top.stdout) === realpathSync.native(dir)
     ? null
     : no('not_a_worktree', `git looks for its files in ${top.stdout}`);
 }
@@ -240,7 +240,7 @@ async function ownGitDir(
         ? `its repository is no longer at ${dirname(dirname(own))}: git -C ${repo} worktree repair ${registered} mends that`
         : `git has forgotten it (git worktree prune, or a repository that was put back), and can't tell what in it is saved: look at it, and remove it yourself`,
     );
-  if (realpathSync(dirname(own)) !== join(common, 'worktrees'))
+  if (realpathSync.native(dirname(own)) !== join(common, 'worktrees'))
     return no('not_a_worktree', `it belongs to another repository than ${repo}`);
   const back = (textAt(join(own, 'gitdir')) ?? '').replace(/\n$/, '');
   if (resolve(own, back) !== join(registered, '.git'))

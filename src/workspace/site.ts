@@ -44,7 +44,7 @@ export async function atSite<T extends { readonly ok: true }>(
   try {
     if (!statSync(project.repo, { throwIfNoEntry: false })?.isDirectory())
       return no('repo_missing', `${project.repo} is not a directory: mend project.${project.name}.repo`);
-    const repo = realpathSync(project.repo);
+    const repo = realpathSync.native(project.repo);
     return await inTurn(repo, async (ofQueue, next) => {
       const shared = wanted.asked?.get(repo) ?? ofQueue;
       wanted.asked?.set(repo, shared);

@@ -39,7 +39,7 @@ export function repositoryHere(folder: string | null): Standing {
       .replace(/[^A-Za-z0-9_-]/g, '-')
       .replace(/^[^A-Za-z0-9]+/, '')
       .slice(0, 56) || 'project';
-  const within = folder === null && top !== null ? relative(top, realpathSync('.')) : '';
+  const within = folder === null && top !== null ? relative(top, realpathSync.native('.')) : '';
   return { repo, base, name, path, within: within === '' ? null : within };
 }
 
@@ -49,7 +49,7 @@ function folderIn(top: string | null, folder: string): string | null {
   const at = resolve(folder);
   if (top === null) throw no('this repository has no checkout: set path in the configuration');
   if (statSync(at, { throwIfNoEntry: false })?.isDirectory() !== true) throw no('there is no such folder');
-  const path = relative(realpathSync(top), realpathSync(at));
+  const path = relative(realpathSync.native(top), realpathSync.native(at));
   if (path === '..' || path.startsWith('../')) throw no(`it is not in ${top}, the repository you stand in`);
   return path === '' ? null : path;
 }

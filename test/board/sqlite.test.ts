@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
-import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Board, NewTicket } from '../../src/board/port/index.ts';
 import { openBoard, openBoardReadOnly } from '../../src/board/sqlite/index.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 } from '../../src/board/sqlite/schema.ts';
@@ -47,6 +47,8 @@ const NEW: NewTicket = {
   },
   ...{ author: 'ann', trusted: true, depends_on: [] },
 };
+
+const AT = { actor: 'ann', now_ms: NOW };
 
 let dir = '';
 let path = '';
@@ -94,6 +96,41 @@ exercise('sqlite', async (): Promise<Opened> => {
       for (const one of open) await one.close();
     },
   };
+});
+
+it('claims that are asked for at the same time are committed once, and each is won or lost by itself', async () => {
+  const board = boardAt(path);
+  const tickets = [await board.addTicket(NEW, AT), await board.addTicket(NEW, AT)];
+  const claim = ({ id, version }: { id: string; version: number }, run: string) =>
+    board.claim(
+      {
+        ...{
+          ticket: id,
+          guard: { status: 'todo', owner: null, claim_epoch: 0, version },
+          run,
+          agent: 'robot',
+        },
+        ...{ project: 'p', attempt: 1, host_id: 'h', boot_id: 'b', kind: 'command', headless: false },
+      },
+      AT,
+    );
+  const { transaction } = Database.prototype;
+  let commits = 0;
+  const counted = vi.spyOn(Database.prototype, 'transaction').mockImplementation(function (
+    this: Database.Database,
+    ...[body]: Parameters<typeof transaction>
+  ) {
+    if (!this.inTransaction) commits += 1;
+    return transaction.call(this, body);
+  } as typeof transaction);
+  const [one, two] = tickets.map(({ id }) => ({ id, version: 1 }));
+  if (one === undefined || two === undefined) throw new Error('unreachable');
+  const asked = [claim(one, 'r1'), claim({ ...two, version: 9 }, 'r2'), claim(one, 'r3'), claim(two, 'r4')];
+  expect(await Promise.all(asked)).toEqual(['won', 'lost', 'lost', 'won']);
+  counted.mockRestore();
+  expect(commits).toBe(1);
+  expect((await board.liveRuntimes()).map(({ id }) => id)).toEqual(['r1', 'r4']);
+  await board.close();
 });
 
 /** Every file below the state directory, with bytes and time. */

@@ -16,13 +16,13 @@ export async function dispatch(plan: Plan, world: World, hands: Hands): Promise<
   const outcomes = new Map<LaunchStep, Outcome>();
   const ofProject = async (steps: readonly LaunchStep[]): Promise<void> => {
     const settled: Promise<unknown>[] = [];
-    let proven = false;
-    for (const step of steps) {
+    /** Whether its checkout has come through. */
+    const begun = async (step: LaunchStep): Promise<boolean> => {
       const placed = Promise.withResolvers<boolean>();
       const one = await guarded(step, () => taken(step, world, hands));
       if ('result' in one) {
         outcomes.set(step, one);
-        continue;
+        return false;
       }
       const ended = guarded(step, () => launch(one, world, hands, placed.resolve));
       settled.push(
@@ -31,10 +31,14 @@ export async function dispatch(plan: Plan, world: World, hands: Hands): Promise<
           placed.resolve(false);
         }),
       );
-      if (!proven) proven = await placed.promise;
-      // What the launches before have asked git for may have come.
-      await new Promise((go) => setImmediate(go));
-    }
+      return placed.promise;
+    };
+    const left = [...steps];
+    for (let next = left.shift(); next !== undefined && !(await begun(next)); next = left.shift());
+    // What keeps the proven one from going on may concern the others, and is met at once.
+    await new Promise((go) => setImmediate(go));
+    // All at once, so that the board commits their claims together.
+    await Promise.all(left.map(begun));
     await Promise.all(settled);
   };
   await Promise.all([...Map.groupBy(launches, ({ project }) => project).values()].map(ofProject));

@@ -7,7 +7,7 @@ import type { Store } from './store.ts';
 /** How a ticket and a runtime come together: claim, stage, register, adopt. */
 export function claims(store: Store): Claims {
   return {
-    claim: async (request, by) => claim(store, request, by),
+    claim: (request, by) => claim(store, request, by),
     staged: async ({ prompt, ...where }) =>
       store.swap(() => {
         store.must(
@@ -24,10 +24,10 @@ export function claims(store: Store): Claims {
   };
 }
 
-function claim(store: Store, request: ClaimRequest, by: By): Cas {
+function claim(store: Store, request: ClaimRequest, by: By): Promise<Cas> {
   const { now_ms } = by;
   const { ticket, guard, run, agent, project, attempt, host_id, boot_id, kind, headless } = request;
-  return store.swap(() => {
+  return store.swapTogether(() => {
     store.must(
       `UPDATE tickets SET status = 'in_progress', claim_epoch = claim_epoch + 1, version = version + 1,
          worker_pid = NULL, ${NO_REASON}, updated_at_ms = @now_ms

@@ -20,6 +20,11 @@ export class Store {
   readonly #db: Database.Database;
   readonly #path: string;
   readonly #statements = new Map<string, Database.Statement<unknown[], unknown>>();
+  readonly #together: {
+    readonly body: () => void;
+    readonly resolve: (cas: Cas) => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
 
   constructor(db: Database.Database, path: string) {
     this.#db = db;
@@ -44,6 +49,25 @@ export class Store {
     } catch (error) {
       if (error instanceof Lost || isTaken(error)) return 'lost';
       throw error;
+    }
+  }
+
+  /** The same, in one commit with those that are asked for at the same time: each alone brings the log to the disk once. Every one is won
+   *  or lost by itself. */
+  swapTogether(body: () => void): Promise<Cas> {
+    const { promise, ...settle } = Promise.withResolvers<Cas>();
+    this.#together.push({ body, ...settle });
+    if (this.#together.length === 1) queueMicrotask(() => this.#commitTogether());
+    return promise;
+  }
+
+  #commitTogether(): void {
+    const all = this.#together.splice(0);
+    try {
+      const done = this.write(() => all.map(({ body }) => this.swap(body)));
+      for (const [n, one] of all.entries()) one.resolve(done[n] ?? 'lost');
+    } catch (error) {
+      for (const { reject } of all) reject(error);
     }
   }
 

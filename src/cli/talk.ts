@@ -8,7 +8,7 @@ export function defineTalk(program: Command, run: Run): void {
       .command('send')
       .description('text to the living agent of a ticket; exit 75 while it is busy')
       .argument('<ticket>')
-      .argument('[text...]', 'else read from stdin')
+      .argument('[text...]', 'else, or with -, read from stdin')
       .action((id, words) => run(async (c) => (await import('../commands/send.ts')).send(c, id, words))),
     ['mc-pickup send MC-1 "Please add a test as well."', 'to an agent whose turn is over'],
   );
@@ -17,7 +17,7 @@ export function defineTalk(program: Command, run: Run): void {
       .command('answer')
       .description('answer what an agent asked: a text, or its permission dialog')
       .argument('<ticket>')
-      .argument('[text...]', 'else stdin')
+      .argument('[text...]', 'else, or with -, stdin')
       .option('--allow', 'allow, once, what the open permission dialog asks for')
       .option('--deny', 'deny it')
       .action((id, words, o) =>

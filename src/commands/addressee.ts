@@ -80,7 +80,7 @@ export function said(context: Context, ticket: Ticket, row: Runtime, sent: Deliv
     out.line(
       `${ticket.id}: indeterminate: pasted, but the agent has not acknowledged it; look with mc-pickup attach ${ticket.id} before you send it again${leftWords(ticket, sent)}`,
     );
-  return EXIT.ok;
+  return sent.outcome === 'delivered' ? EXIT.ok : EXIT.indeterminate;
 }
 
 function leftWords({ id }: Ticket, { left }: { readonly left?: boolean }): string {

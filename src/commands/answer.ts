@@ -11,6 +11,7 @@ import type { Runtime } from '../model/runtime.ts';
 import { oneLine } from '../model/text.ts';
 import { SETTLED, type Ticket } from '../model/ticket.ts';
 import { betweenTicks } from '../tick/between.ts';
+import { seeAfter } from '../tick/see.ts';
 import { adapterFor, clientFor, handOver, RuntimeBusyError, said, verdictOf } from './addressee.ts';
 import { textFrom } from './texts.ts';
 import { keepWords, moveAsSeen } from './ticket.ts';
@@ -43,7 +44,7 @@ export async function answer(
       if (permission) {
         if (row === null || verdict !== 'alive')
           throw unavailableError(`${ticket.id} has no living agent: no dialog is open`);
-        return permit(context, board, ticket, row, o.allow === true);
+        return permit(context, opened, ticket, row, o.allow === true);
       }
       if (verdict === 'dead') return keep(context, board, ticket, text);
       if (row === null || verdict !== 'alive')
@@ -87,7 +88,7 @@ async function tell(
   const { board } = opened;
   const adapter = adapterFor(row, context);
   const open = await openChoice({ board, tmux: context.tmux, places: context.places }, row, adapter);
-  if (open !== null) return choose(context, board, { ticket, row, adapter, open }, text);
+  if (open !== null) return choose(context, opened, { ticket, row, adapter, open }, text);
   const kept = await keepWords(board, ticket, text, byNow(context));
   const sent = await handOver(context, opened, { kind: 'answer', ticket, row, text });
   await noteWords(board, row, { id: kept, text }, sent);
@@ -105,17 +106,20 @@ async function tell(
       row,
       `${sent.why} (a permission: answer --allow or --deny; any other: mc-pickup attach ${ticket.id})`,
     );
-  return said(context, ticket, row, sent);
+  const code = said(context, ticket, row, sent);
+  await seeAfter(context, opened, ticket.id);
+  return code;
 }
 
 /** An answer to a question of the client's own tool. It belongs to the ticket like any other. */
 async function choose(
   context: Context,
-  board: Board,
+  opened: OpenedBoard,
   asked: Pick<ChoiceAnswer, 'ticket' | 'row' | 'adapter' | 'open'>,
   text: string,
 ): Promise<ExitCode> {
   const { places, tmux, json, out } = context;
+  const { board } = opened;
   const { ticket, row, open } = asked;
   const chosen = chosenIn(text, open);
   if ('wrong' in chosen)
@@ -150,17 +154,19 @@ async function choose(
     out.line(`${ticket.id}: answered${stands}: ${oneLine(`${open.question} ${words}`, 300)}`);
     if (next !== null) out.line(`${ticket.id}: it goes on to ask: ${choiceText([next])}`);
   }
-  return EXIT.ok;
+  await seeAfter(context, opened, ticket.id);
+  return outcome === 'delivered' ? EXIT.ok : EXIT.indeterminate;
 }
 
 async function permit(
   context: Context,
-  board: Board,
+  opened: OpenedBoard,
   ticket: Ticket,
   row: Runtime,
   allow: boolean,
 ): Promise<ExitCode> {
   const { places, tmux, json, out } = context;
+  const { board } = opened;
   const adapter = adapterFor(row, context);
   const client = clientFor(row, context);
   // One of its options may look like the permission's.
@@ -180,5 +186,6 @@ async function permit(
       outcome === 'delivered' ? '' : ', but the agent has not gone on yet: look with mc-pickup attach';
     out.line(`${ticket.id}: ${allow ? 'allowed' : 'denied'}${stands}: ${question ?? 'permission'}`);
   }
-  return EXIT.ok;
+  await seeAfter(context, opened, ticket.id);
+  return outcome === 'delivered' ? EXIT.ok : EXIT.indeterminate;
 }

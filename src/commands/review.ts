@@ -118,7 +118,7 @@ async function tell(context: Context, opened: OpenedBoard, row: Runtime, o: Comm
         ? 'its agent has the comments and goes on'
         : `its agent was given the comments and has not acknowledged them: look with mc-pickup attach ${ticket.id}`,
     );
-  return EXIT.ok;
+  return sent.outcome === 'delivered' ? EXIT.ok : EXIT.indeterminate;
 }
 
 async function inReviewOrFail(opened: OpenedBoard, id: string, done: string): Promise<Ticket> {

@@ -7,11 +7,11 @@ import { clean } from '../model/text.ts';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
-/** The text of a command: its words, or what stands on its standard input. */
+/** The text of a command: its words, or what stands on its standard input (no words, or `-`). */
 export function textFrom(words: readonly string[]): string {
   let raw = words.join(' ');
   try {
-    if (words.length === 0) raw = readFileSync(0, 'utf8');
+    if (words.length === 0 || (words.length === 1 && words[0] === '-')) raw = readFileSync(0, 'utf8');
   } catch (error) {
     throw usageError(`standard input can't be read (${messageOf(error)})`);
   }

@@ -1,6 +1,8 @@
 /** Exit codes of every command ("Exit codes" in README.md is the contract). */
 export const EXIT = {
   ...{ ok: 0, bug: 1, usage: 2, partial: 3, unavailable: 69, busy: 75 },
+  /** Sent, and nobody has acknowledged it. */
+  indeterminate: 4,
   /** An agent may not do that. */
   noperm: 77,
   config: 78,

@@ -93,6 +93,8 @@ export interface ObservedRuntime {
   /** A person has answered what it asked, and it has died without having honoured that: it was at work again. Absent = not so, or not
    *  looked for. */
   readonly answered?: boolean;
+  /** A person has denied it something in the turn that it has just ended. Absent = not so, or not looked for. */
+  readonly denied?: boolean;
   /** Of a row in phase `launching`: the tick that claimed it has ended, and neither a pane nor a launcher nor a process of the
    *  run is left, so that no agent can come of it. */
   readonly abandoned: boolean;

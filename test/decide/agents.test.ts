@@ -59,6 +59,12 @@ describe('a turn that ended without a report', () => {
       idle({ nudges: 1, nudged_turn: 1 }),
       ['ask idle_without_report'],
     ],
+    [
+      'is not nudged where a person has denied it something in that turn: they say how it is to go on',
+      {},
+      idle({}, { has_commits: false, denied: true }),
+      ['ask idle_without_report'],
+    ],
     ['is nudged again after a turn', {}, idle({ nudges: 1, nudged_turn: 0 }), ['nudge idle_without_report']],
     ['is never nudged where no nudge is allowed', { max_nudges: 0 }, idle(), ['ask idle_without_report']],
     [

@@ -245,6 +245,12 @@ describe('needs_input with a living agent', () => {
     ],
     ['a dialog stands', { reason: 'agent_waiting' }, { activity: 'waiting', turn: 2 }, []],
     [
+      'another dialog in its place is what a person is asked',
+      { reason: 'agent_waiting' },
+      { activity: 'waiting', turn: 2, question: 'Permission for Bash: the second' },
+      ['ask agent_waiting'],
+    ],
+    [
       'work answers a dialog',
       { reason: 'agent_waiting' },
       { activity: 'busy', turn: 2 },
@@ -280,7 +286,14 @@ describe('needs_input with a living agent', () => {
   ])('%s', (_name, ticket, seen, expected) => {
     const silent_ms = ticket.reason === 'parked' ? 500 * MINUTE : 0;
     expect(
-      told(plan(pair({ ...mine, ...ticket }, observed(aRuntime({ turn: 2, silent_ms }), { seen })))),
+      told(
+        plan(
+          pair(
+            { ...mine, ...ticket },
+            observed(aRuntime({ turn: 2, silent_ms, question: 'Permission for Bash: the first' }), { seen }),
+          ),
+        ),
+      ),
     ).toEqual(expected);
   });
 

@@ -131,6 +131,7 @@ it("a question of the client's own tool is answered by the keys for it, one look
   expect(done).toMatchObject({ code: 0, err: '' });
   expect(done.out).toContain('answered: Which colour?');
   expect(rig.box.note('typed')).toBe('2');
+  expect(rig.ticket(first).status).toBe('in_progress'); // it has looked once more: no tick is needed for that
   // It belongs to the ticket, whose next attempt would have it.
   expect(rig.box.sql('SELECT text FROM answers WHERE ticket_id = ?', first)).toMatchObject([
     { text: expect.stringContaining('Which colour?\n#{pane_id}') },

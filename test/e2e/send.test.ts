@@ -89,7 +89,7 @@ function deliveries(): Record<string, unknown>[] {
 it('presses no Enter into a dialog that opens after the paste: indeterminate', async () => {
   const id = launch('command', DIALOG);
   const sent = await sendOnceIdle(id, 'hello');
-  expect(sent).toMatchObject({ code: 0, err: '' });
+  expect(sent).toMatchObject({ code: 4, err: '' });
   expect(JSON.parse(sent.out)).toMatchObject({ outcome: 'indeterminate' });
   expect(await until(() => box.note('typed').startsWith('hello'))).toBe(true);
   expect(box.note('typed')).toBe('hello');
@@ -124,6 +124,7 @@ it('a dialog that takes no notice of its key is not said to be closed', async ()
     return denied.code !== 75;
   });
   expect(went, denied.err).toBe(true);
+  expect(denied.code).toBe(4);
   expect(JSON.parse(denied.out)).toMatchObject({ outcome: 'indeterminate' });
 });
 
@@ -138,7 +139,7 @@ it('a question of a client that reports its turns is answered only when its turn
   expect(early.err).toContain('RuntimeBusyError');
   expect(deliveries()).toEqual([]);
   event(id, 'Stop');
-  expect(box.run(['send', id, 'Blue'])).toMatchObject({ code: 0, err: '' });
+  expect(box.run(['send', id, '-'], 'Blue\n')).toMatchObject({ code: 0, err: '' });
   expect(await until(() => box.note(`${id}.answers`) === 'Blue\n')).toBe(true);
 });
 
@@ -151,7 +152,7 @@ it('delivers no text twice: the same one is refused until a turn shows that the 
   expect(box.note('typed')).toBe('hello\n');
   expect(deliveries()).toEqual([{ outcome: 'indeterminate', ack_source: 'turn:0' }]);
 
-  expect(box.run(['send', id, 'other'])).toMatchObject({ code: 0, err: '' });
+  expect(box.run(['send', id, 'other'])).toMatchObject({ code: 4, err: '' });
   box.sql("UPDATE deliveries SET outcome = 'pending' WHERE ack_source = 'turn:0'"); // as a crash leaves it
   expect(box.run(['send', id, 'other']).code).toBe(75);
 
@@ -164,7 +165,7 @@ it('delivers no text twice: the same one is refused until a turn shows that the 
   expect(proved.out).toContain('delivered before');
   expect(box.note('typed')).toBe('hello\nother\n');
   expect(deliveries().slice(1)).toEqual([{ outcome: 'delivered', ack_source: 'event' }]);
-  expect(box.run(['send', id, 'other'])).toMatchObject({ code: 0, err: '' }); // on purpose, a second time
+  expect(box.run(['send', id, 'other'])).toMatchObject({ code: 4, err: '' }); // on purpose, a second time
   expect(box.note('typed')).toBe('hello\nother\nother\n');
   // What came after it, and arrived, is no word on the first one.
   expect(box.run(['send', id, 'hello'])).toMatchObject({
@@ -296,6 +297,6 @@ it('where no composer is seen, the text after a killed sender is refused once, w
   expect(box.note('typed')).toBe('first');
   expect(deliveries()).toEqual([{ outcome: 'indeterminate', ack_source: 'turn:0' }]);
   box.tmux('send-keys', '-t', '%0', 'Enter');
-  expect(box.run(['send', id, 'second'])).toMatchObject({ code: 0, err: '' });
+  expect(box.run(['send', id, 'second'])).toMatchObject({ code: 4, err: '' });
   expect(box.note('typed')).toBe('first\nsecond\n');
 });

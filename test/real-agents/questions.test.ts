@@ -60,4 +60,30 @@ withClients({}, ({ scenario, open, launched }) => {
     await atTheModel(one, 'colour?', 'azure');
     await atTheModel(one, 'size?', 'small');
   });
+
+  scenario(
+    'a denial under "auto": the board shows at once what the agent does, and nothing nudges it',
+    async () => {
+      const one = await open('on_idle = "auto"');
+      const id = await launched(one, `${MARK} [[shell touch denied-file]]`);
+      await one.untilStatus(id, 'needs_input', 60_000);
+      expect(await one.run('answer', id, '--deny')).toMatchObject({ code: 0, err: '' });
+      const { status, reason } = one.ticket(id);
+      expect([status, reason]).not.toEqual(['needs_input', 'agent_waiting']); // without a tick
+      await one.ticking(() => one.ticket(id).reason === 'idle_without_report', 'a person to be asked');
+      expect(one.ticket(id).reason_text).toContain('You denied');
+      expect(one.prompts('reminder')).toEqual([]);
+    },
+  );
+
+  scenario('allowed, and the next dialog opens: the board shows it without a tick', async () => {
+    const one = await open('max_nudges = 0');
+    const id = await launched(one, `${MARK} [[shell touch first-file]] [[shell touch second-file]]`);
+    const first = await one.untilStatus(id, 'needs_input', 60_000);
+    expect(first.reason_text).toContain('first-file');
+    expect(await one.run('answer', id, '--allow')).toMatchObject({ code: 0, err: '' });
+    const { status, reason_text } = one.ticket(id);
+    expect(status === 'in_progress' || reason_text?.includes('second-file')).toBe(true);
+    await one.ticking(() => one.ticket(id).reason_text?.includes('second-file') === true, 'the second one');
+  });
 });

@@ -4,6 +4,7 @@ import { EXIT, type ExitCode } from '../../model/errors.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
 import type { ActivityView } from '../../model/world.ts';
+import { noteDenied } from '../../runs/denied.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
 import type { Client } from '../../runs/program.ts';
 import { showsText } from '../../tmux/pane.ts';
@@ -65,6 +66,8 @@ export async function answerDialog(hands: Deliverer, one: DialogAnswer): Promise
     ...{ nonce: randomBytes(8).toString('hex'), outcome: 'pending', at_ms: Date.now() },
     ack_source: `turn:${before.turn}`,
   });
+  // Before the keys: whoever sees the turn end knows why.
+  if (!allow) noteDenied(hands.places.runs, row.mark, before.turn);
   const keys = allow ? permission.allow : permission.deny;
   const pressed = await pressKeys(hands.tmux, {
     ...{ pane, run: row.mark, shows: permission.shows, keys },

@@ -79,7 +79,37 @@ export function aliveInNeedsInput(pair: Pair, scene: Scene): Cell {
   // A level, not the edge of a single tick: a tick that was cut off after it had stored the activity lost the edge.
   const active = silenceOf(pair.seen, scene.world) < ttlOf(scene);
   const because = whyBack(pair.seen, pair.view.ticket, active);
-  return because === null ? NOTHING : normalize(pair, because);
+  if (because !== null) return normalize(pair, because);
+  return asksAnew(pair.seen, pair.view.ticket)
+    ? ask(pair, 'agent_waiting', questionOf(pair), scene)
+    : NOTHING;
+}
+
+/** The dialog that it had open was answered, and another one stands by now: it is that which a person is asked. */
+function asksAnew({ row, seen }: ObservedRuntime, { reason }: TicketFacts): boolean {
+  const [before, now] = [row.question, seen.question];
+  return reason === 'agent_waiting' && before !== null && now !== null && before !== now;
+}
+
+function questionOf({ seen: { seen } }: Pair): string {
+  return seen.question ?? 'The agent waits for a person.';
+}
+
+/** The ticket waits for a person. */
+function ask(
+  { seen: observed, view: { ticket } }: Pair,
+  because: 'agent_not_ready' | 'agent_waiting' | 'idle_without_report',
+  question: string,
+  scene: Scene,
+): Cell {
+  const { row, seen } = observed;
+  const { activity, turn } = seen;
+  const evidence = { activity, pid: row.pid, silent_ms: silenceOf(observed, scene.world) };
+  const of = { ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row) };
+  return {
+    after: moved(ticket, 'needs_input'),
+    steps: [{ kind: 'ask', because, question, turn, ...of, evidence }],
+  };
 }
 
 type Healed = Extract<Step, { kind: 'normalize' }>['because'];
@@ -126,7 +156,11 @@ function normalize({ seen, view: { ticket, heals } }: Pair, because: Healed): Ce
 }
 
 /** `in_progress` and alive: keep, unless the agent waits for a person, is through, or is silent for too long. */
-export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: Scene): Cell {
+export function aliveAtWork(pair: Pair, scene: Scene): Cell {
+  const {
+    seen: observed,
+    view: { ticket },
+  } = pair;
   const { row, seen } = observed;
   const { turn, activity } = seen;
   const silent_ms = silenceOf(observed, scene.world);
@@ -135,15 +169,8 @@ export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: S
     ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row) },
     evidence: { activity, pid: row.pid, silent_ms },
   });
-  const ask = (
-    because: 'agent_not_ready' | 'agent_waiting' | 'idle_without_report',
-    question: string,
-  ): Cell => ({
-    after: moved(ticket, 'needs_input'),
-    steps: [{ kind: 'ask', because, question, turn, ...base() }],
-  });
-  if (seen.not_ready !== null) return ask('agent_not_ready', seen.not_ready);
-  if (activity === 'waiting') return ask('agent_waiting', seen.question ?? 'The agent waits for a person.');
+  if (seen.not_ready !== null) return ask(pair, 'agent_not_ready', seen.not_ready, scene);
+  if (activity === 'waiting') return ask(pair, 'agent_waiting', questionOf(pair), scene);
   if (isLimited(seen, scene))
     return skip(ticket.id, row.id, {
       because: 'rate_limited',
@@ -161,7 +188,12 @@ export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: S
       return { after: moved(ticket, ticket.status), steps: [{ kind: 'nudge', because, turn, ...base() }] };
     }
     case 'ask':
-      return ask('idle_without_report', 'The agent ended its turn without a report.');
+      return ask(
+        pair,
+        'idle_without_report',
+        observed.denied === true ? DENIED : 'The agent ended its turn without a report.',
+        scene,
+      );
     case 'leave':
       if (silent_ms < ttlOf(scene)) return NOTHING;
       return {
@@ -173,18 +205,24 @@ export function aliveAtWork({ seen: observed, view: { ticket } }: Pair, scene: S
   }
 }
 
+const DENIED =
+  'You denied what the agent asked for, and it ended its turn: say how it is to go on (mc-pickup answer).';
+
 /** What a turn that ended without a report comes to; of a headless run its process tells, a moment later. A continuation prompt is sent
  *  at most once for a turn: one whose arrival was never seen is not followed by another. */
 function afterTurn(
-  { row, seen, has_commits }: ObservedRuntime,
+  { row, seen, has_commits, denied }: ObservedRuntime,
   scene: Scene,
 ): 'submit' | 'nudge' | 'ask' | 'leave' {
   if (row.headless) return 'leave';
   const profile = profileOf(row, scene);
   const on_idle = profile?.on_idle ?? 'needs_input';
   if (on_idle === 'leave') return 'leave';
+  // To go on where it was is what a person has just said no to: they say how.
   const may =
-    row.nudges < (profile?.max_nudges ?? 0) && (row.nudged_turn === null || seen.turn > row.nudged_turn);
+    denied !== true &&
+    row.nudges < (profile?.max_nudges ?? 0) &&
+    (row.nudged_turn === null || seen.turn > row.nudged_turn);
   if (seen.limited_until_ms !== null && may) return 'nudge'; // cut off by a limit that is over now
   if (on_idle === 'review' || (on_idle === 'auto' && has_commits === true)) return 'submit';
   return may && (on_idle === 'auto' || on_idle === 'nudge') ? 'nudge' : 'ask';

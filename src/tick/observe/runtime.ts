@@ -4,6 +4,7 @@ import type { Runtime } from '../../model/runtime.ts';
 import type { ActivityView, ObservedRuntime, Pane, TmuxView } from '../../model/world.ts';
 import { lookAtActivity } from '../../runs/activity.ts';
 import { whetherAsked } from '../../runs/asked.ts';
+import { wasDenied } from '../../runs/denied.ts';
 import { kindOf } from '../../runs/run-file.ts';
 import type { survivors as Survivors } from '../../runs/survivors.ts';
 import { hasCommits } from '../../workspace/head.ts';
@@ -51,6 +52,9 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? await hasCommits(row.worktree, row.branch) : null,
     abandoned: abandoned.has(row.id),
+    ...(mine && seen.activity === 'idle' && wasDenied(eyes.places.runs, row, seen.turn)
+      ? { denied: true }
+      : {}),
     ...(isDead && at.asking.has(row.ticket_id ?? '') ? { answered: await wasAnswered(row, eyes) } : {}),
     may_quit: null,
     asked_to_quit: mine && judgement?.verdict === 'dead' && whetherAsked(eyes.places.runs, row) !== 'not',

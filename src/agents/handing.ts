@@ -22,14 +22,16 @@ export const BEFORE = 'Message for you:';
 /** A name behind an @, wherever it stands; an address of mail is none. */
 export const AT_NAME = /(?<![A-Za-z0-9])@|@(?![A-Za-z0-9])/;
 /** A word of its own that begins with a slash: a command or a skill. A path has more than one. */
-export const SLASH_WORD = /(?<=^|[\s"'`\p{Ps}\u3001\u3002\uff01\uff1f])\/[A-Za-z][\w:-]*(?![\w/.:-])/u;
-/** A variable, skill or tool behind a $. */
-export const DOLLAR_NAME = /\$[A-Za-z_{[(]/;
+export const SLASH_WORD = /(?<=^|[\s"'`\p{Ps}\u3001\u3002\uff01\uff1f])\/[A-Za-z][\w:-]*(?![\w/-]|[.:]\w)/u;
+/** A variable, skill or tool behind a $; a sum of money is none. */
+export const DOLLAR_NAME = /\$(?!\d+([.,]\d+)*(?![\w:-]))[\w{[(-]/;
+/** What stands in a composer in place of what was pasted or attached. */
+export const CHIP = /\[(Pasted|Image|Truncated|\.\.\.)/i;
 /** A picture or document, which some clients attach when its path is pasted. */
 const ATTACHED = /\.(png|jpe?g|gif|webp|bmp|tiff?|heic|svg|pdf)\b/i;
 
 /** What no client reads anything into at the beginning of a line of its own. */
-const BEGINS = /^[\p{L}\p{N}\p{Ps}\p{Pi}\p{Pf}\p{Pd}"'<*]/u;
+const BEGINS = /^[\p{L}\p{N}\p{Ps}\p{Pi}\p{Pf}\p{Pd}"'*]/u;
 const IS_COMMAND = /^:?(exit|quit|bye|logout|help|clear|q|wq|x)!?$/i;
 /** The last word: nothing that a list to choose from could open over (the number of a ticket is no such thing), and no sign that the line goes on. */
 const ENDS = /(^|\s)(\(?#\d+[).,;!?]*|[^\s@#$\\~/:][^\s@#$\\~]*)$/;

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -72,6 +72,16 @@ describe('the command line of Claude Code', () => {
     ]);
     expect(Object.keys(settings.hooks)).toContain('StopFailure');
     expect(Object.keys(settings.hooks)).toContain('PermissionRequest');
+  });
+
+  it('may read what is handed over by file, by each name that it has, and nothing else of the run', () => {
+    const [real, link] = [join(home, 'runs [1] *'), join(home, 'link')];
+    mkdirSync(real);
+    symlinkSync(real, link);
+    const [file] = claude.stageFiles({ ...context, runDir: link });
+    expect(JSON.parse(file?.text ?? '')).toMatchObject({
+      permissions: { allow: [`Read(/${link}/*.md)`, `Read(/${home}/runs \\[1\\] \\*/*.md)`] },
+    });
   });
 
   it('listens to no question where nobody is asked', () => {

@@ -13,11 +13,14 @@ const ANYWHERE: Readonly<Partial<Record<AgentKind, readonly string[]>>> = {
     'x, @"a b"',
     'ask @agent-x',
     'use /review now',
+    'use /review.',
+    'as in [Pasted text #1]',
     'ultrathink on it',
   ],
   codex: [
     'see @README.md now',
     'use $foo now',
+    'use $3d-foo now',
     'use [$foo](skill://x) now',
     'use /review now',
     'x plugin://y z',
@@ -32,11 +35,14 @@ const PLAIN: readonly string[] = [
   '"quoted" first',
   '- a list\n- of two',
   `${'many words in lines\n'.repeat(900)}end`,
-  'it costs $5 or more (see #42)',
+  'it costs $5, or $7.50 (see #42)',
   'as in #41',
 ];
 const TYPED: readonly (readonly [Handing, readonly string[]])[] = [
-  ['after_words', ['!ls', '#42', '?', '& x', '~ home', 'exit', 'Quit', '\u2713 done']],
+  [
+    'after_words',
+    ['!ls', '#42', '?', '& x', '~ home', '<task-notification> it is', 'exit', 'Quit', '\u2713 done'],
+  ],
   [
     'by_file',
     [

@@ -6,6 +6,7 @@
 import type { Adapter } from '../../agents/index.ts';
 import type { Board, Starter } from '../../board/port/index.ts';
 import type { Places } from '../../machine/paths.ts';
+import { messageOf } from '../../model/errors.ts';
 import type { Because } from '../../model/plan.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { Ticket } from '../../model/ticket.ts';
@@ -18,7 +19,7 @@ import { paneTitle, showsText } from '../../tmux/pane.ts';
 import { type Pasted, pasteText, pressEnter } from '../../tmux/paste.ts';
 import type { Tmux } from '../../tmux/tmux.ts';
 import { composerOf, whyNotEmpty } from './composer.ts';
-import { handed } from './hand.ts';
+import { type Handed, handed } from './hand.ts';
 import { type Delivered, type Delivery, hashOf, saveFirst, sentAfter, settleLast } from './ledger.ts';
 import { until } from './until.ts';
 
@@ -70,11 +71,11 @@ export async function deliver(hands: Deliverer, one: Delivery): Promise<Delivere
   const mayEnter = async (): Promise<boolean> => (await look()).activity !== 'waiting' && other() === null;
   const at = { pane, run: row.mark, unless: asks };
   const enterDelayMs = adapter.enterDelayMs ?? ENTER_DELAY_MS;
-  if (by.file !== null) writeForAgent(dir, by.file, by.text);
   const pasted =
-    adapter.post === undefined
+    leaveFile(dir, by) ??
+    (adapter.post === undefined
       ? await pasteText(hands.tmux, { ...at, text: by.typed, enterDelayMs, mayEnter })
-      : await posted(hands, { ...one, text: by.text }, before.client_session);
+      : await posted(hands, { ...one, text: by.text }, before.client_session));
   if (pasted === 'refused' || (typeof pasted === 'object' && pasted.untouched)) {
     await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     return {
@@ -115,6 +116,19 @@ async function posted(
   const look = agentLook(places.runs, row, readRunFile(places.runs, row.mark), null, session);
   const why = (await adapter.post?.(look, text)) ?? null;
   return why === null ? 'pasted' : { error: why, untouched: true };
+}
+
+/** The file that is to be read has to be there before the client is told of it. The directory is the agent's as well, and may be gone. */
+function leaveFile(
+  dir: string,
+  { file, text }: Handed,
+): { readonly error: string; readonly untouched: true } | null {
+  try {
+    if (file !== null) writeForAgent(dir, file, text);
+    return null;
+  } catch (error) {
+    return { error: messageOf(error), untouched: true };
+  }
 }
 
 /** The number of the newest line of the log by which this run has reported; 0 = it has not. */

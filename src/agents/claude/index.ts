@@ -1,9 +1,9 @@
 import { basename, isAbsolute, join, normalize } from 'node:path';
-import { asObject, shellQuote, textOf } from '../../machine/files.ts';
+import { asObject, realOf, shellQuote, textOf } from '../../machine/files.ts';
 import type { AgentProfile } from '../../model/policy.ts';
 import { type Adapter, type AdapterContext, type EventMeaning, PROMPT } from '../adapter.ts';
 import { composerAt } from '../composer.ts';
-import { AT_NAME, handingOf, SLASH_WORD } from '../handing.ts';
+import { AT_NAME, CHIP, handingOf, SLASH_WORD } from '../handing.ts';
 import { sessionId } from '../session.ts';
 import { claudeTrust } from '../trust.ts';
 import { claudeChoice } from './choice.ts';
@@ -76,7 +76,7 @@ const DIALOGS: readonly (readonly [shows: RegExp, fix: string])[] = [
  * What it reads something into, wherever it stands: the files, agents and resources behind an @ are sent along with the text, from anywhere on the
  * machine and without a dialog; a skill is noted; some words change how it works.
  */
-const MARKS = [AT_NAME, SLASH_WORD, /\bultra[a-z]/i];
+const MARKS = [AT_NAME, CHIP, SLASH_WORD, /\bultra[a-z]/i];
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -136,15 +136,16 @@ function settingsOf(context: AdapterContext): object {
   return {
     hooks: Object.fromEntries(names.map((name) => [name, hook(name)])),
     // What is handed over by file can be read in every mode, without a question. Nothing else in the directory of the run can.
-    permissions: { allow: [`Read(/${asPattern(context.runDir)}/*.md)`] },
+    permissions: { allow: readable(context.runDir) },
     // A profile that names this mode has decided already; the dialog's default answer would end the client.
     skipDangerousModePermissionPrompt: true,
   };
 }
 
-/** A path in a rule of permissions, which are patterns like those of `.gitignore`. */
-function asPattern(path: string): string {
-  return path.replace(/[\\*?[\]!#]/g, '\\$&');
+/** Rules of permissions, which are patterns like those of `.gitignore`. Behind a link, a file has two names, and needs a rule for each. */
+function readable(runDir: string): string[] {
+  const names = [...new Set([runDir, realOf(runDir)])];
+  return names.map((path) => `Read(/${path.replace(/[\\*?[\]!#]/g, '\\$&')}/*.md)`);
 }
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {

@@ -1,7 +1,7 @@
 import { asObject, textOf } from '../../machine/files.ts';
 import { type Adapter, type EventMeaning, PROMPT } from '../adapter.ts';
 import { composerAt } from '../composer.ts';
-import { AT_NAME, DOLLAR_NAME, handingOf, SLASH_WORD } from '../handing.ts';
+import { AT_NAME, CHIP, DOLLAR_NAME, handingOf, SLASH_WORD } from '../handing.ts';
 import { codexTrust } from '../trust.ts';
 import { codexChoice } from './choice.ts';
 import { hookFlags } from './hooks.ts';
@@ -30,7 +30,7 @@ const SETTINGS = [
 ];
 
 /** What it reads something into, wherever it stands: skills and tools, also as links. A file is read in its sandbox without a question. */
-const MARKS = [AT_NAME, DOLLAR_NAME, SLASH_WORD, /\b(skill|app|plugin|mcp):\/\//i];
+const MARKS = [AT_NAME, CHIP, DOLLAR_NAME, SLASH_WORD, /\b(skill|app|plugin|mcp):\/\//i];
 
 /** Codex: its hooks come in as settings of the run; its own record of the session is the second signal. */
 export const codex: Adapter = {

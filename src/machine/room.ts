@@ -11,7 +11,7 @@ import {
 } from '../model/room.ts';
 import { PROC, type Proc, procText } from './proc.ts';
 
-/** Where the kernel shows control groups of version 2, and processes. */
+/** Where the kernel shows control groups, and processes. */
 export interface Shown {
   readonly proc: Proc;
   readonly cgroups: string;
@@ -34,13 +34,15 @@ export function lookAtRoom(pid: number | null, limits: RoomLimits, { proc, cgrou
 /** The machine's memory, or that of a control group that is tighter. */
 function memoryOf(pid: number | null, proc: Proc, cgroups: string): Room['memory'] {
   const machine = availableIn(procText('meminfo', proc));
-  const group = /^0::(\/.*)$/m.exec(procText(`${pid ?? 'self'}/cgroup`, proc) ?? '')?.[1];
+  const groups = procText(`${pid ?? 'self'}/cgroup`, proc) ?? '';
   let tightest: number | null = null;
-  // The limit may be that of any group above. The topmost one that is seen has one where it is a container's; the machine's own has none.
-  for (let at = join('/', group ?? ''); ; at = dirname(at)) {
-    const left = leftIn(join(cgroups, at));
-    if (left !== null && (tightest === null || left < tightest)) tightest = left;
-    if (at === '/') break;
+  for (const { of, below, files } of HIERARCHIES) {
+    // The limit may be that of any group above. The topmost one that is seen has one where it is a container's; the machine's own has none.
+    for (let at = join('/', of.exec(groups)?.[1] ?? ''); ; at = dirname(at)) {
+      const left = leftIn(join(cgroups, below, at), files);
+      if (left !== null && (tightest === null || left < tightest)) tightest = left;
+      if (at === '/') break;
+    }
   }
   const mb = (bytes: number): number => Math.floor(bytes / 1024 / 1024);
   if (tightest !== null && (machine === null || tightest < machine))
@@ -54,12 +56,37 @@ function availableIn(text: string | null): number | null {
   return kb === undefined ? null : Number(kb) * 1024;
 }
 
+/** The names of what tells of a control group: its limit, what it has, and what of that are files which nobody has used of late. */
+interface Files {
+  readonly limit: string;
+  readonly used: string;
+  readonly idle: RegExp;
+}
+
+/** Version 2, and version 1, which has a tree for memory alone. */
+const HIERARCHIES: readonly { readonly of: RegExp; readonly below: string; readonly files: Files }[] = [
+  {
+    of: /^0::(\/.*)$/m,
+    below: '',
+    files: { limit: 'memory.max', used: 'memory.current', idle: /^inactive_file (\d+)$/m },
+  },
+  {
+    of: /^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(\/.*)$/m,
+    below: 'memory',
+    files: {
+      limit: 'memory.limit_in_bytes',
+      used: 'memory.usage_in_bytes',
+      idle: /^total_inactive_file (\d+)$/m,
+    },
+  },
+];
+
 /** What a control group has left, in bytes: what it holds of files that nobody has used of late it gives up. null = it has no limit. */
-function leftIn(dir: string): number | null {
-  const max = Number(textIn(join(dir, 'memory.max')) || Number.NaN);
-  const current = Number(textIn(join(dir, 'memory.current')) || Number.NaN);
+function leftIn(dir: string, { limit, used, idle: idleIn }: Files): number | null {
+  const max = Number(textIn(join(dir, limit)) || Number.NaN);
+  const current = Number(textIn(join(dir, used)) || Number.NaN);
   if (!Number.isFinite(max) || !Number.isFinite(current)) return null;
-  const idle = /^inactive_file (\d+)$/m.exec(textIn(join(dir, 'memory.stat')))?.[1] ?? '0';
+  const idle = idleIn.exec(textIn(join(dir, 'memory.stat')))?.[1] ?? '0';
   return Math.max(0, max - current + Number(idle));
 }
 

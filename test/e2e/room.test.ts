@@ -1,9 +1,19 @@
 /** A machine without room for one more agent launches none, says why, and goes on by itself. Real readings, against limits that no machine meets. */
-import { readFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { Rig } from '../support/rig.ts';
-import { LIMITS } from '../support/sandbox.ts';
+import { lookAtRoom } from '../../src/machine/room.ts';
+import { DEFAULT_LIMITS } from '../../src/model/policy.ts';
+import { Rig, state } from '../support/rig.ts';
+import { LIMITS, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {
@@ -62,3 +72,67 @@ it('disk: the host is held before anything is claimed, and let go by the first t
   limits('min_free_disk_mb = 1');
   expect((await rig.tickHere()).dispatch).toMatchObject([{ result: 'launched' }, { result: 'launched' }]);
 });
+
+/** Where a control group with a limit on memory can be made, and by which file; null = nowhere. */
+function memoryGroups(): { readonly place: string; readonly limit: string } | null {
+  const all = '/sys/fs/cgroup';
+  const [two, one] = [join(all, 'cgroup.subtree_control'), join(all, 'memory')];
+  const limit = existsSync(two) ? 'memory.max' : 'memory.limit_in_bytes';
+  const place = existsSync(two) ? all : one;
+  try {
+    if (existsSync(two) && !readFileSync(two, 'utf8').split(/\s/).includes('memory')) return null;
+    accessSync(place, constants.W_OK);
+    return process.geteuid?.() === 0 ? { place, limit } : null;
+  } catch {
+    return null;
+  }
+}
+const groups = memoryGroups();
+/** It takes what it can get, once it may. */
+const EATER = `
+[agent.eater]
+kind = "command"
+argv = [${JSON.stringify(process.execPath)}, "-e", '''
+const fs = require('node:fs');
+const n = process.env.MC_PICKUP_STATE_DIR + '/notes/' + process.env.MC_TICKET_ID;
+fs.mkdirSync(process.env.MC_PICKUP_STATE_DIR + '/notes', { recursive: true });
+fs.writeFileSync(n + '.up', 'x');
+const all = [];
+setInterval(() => { while (fs.existsSync(n + '.go')) all.push(Buffer.alloc(4 << 20, 1)); }, 20);
+''']
+`;
+
+it.skipIf(groups === null)(
+  'one agent that the kernel ends for want of memory in its control group: the others, the server and the ticks live on (needs root and a memory controller)',
+  async () => {
+    const { place = '', limit = '' } = groups ?? {};
+    const group = join(place, `mc-pickup-test-${process.pid}`);
+    mkdirSync(group);
+    try {
+      writeFileSync(join(group, limit), String(160 * 2 ** 20));
+      rig.configure({ limits: LIMITS, more: EATER });
+      const [calm, eats] = [rig.add('hold'), rig.add('none', '--agent', 'eater')];
+      rig.tick();
+      await rig.holding(calm);
+      expect(await until(() => rig.box.note(`${eats}.up`) !== '' && rig.run(eats).pid !== null)).toBe(true);
+      const { pid } = rig.run(eats);
+      writeFileSync(join(group, 'cgroup.procs'), String(pid));
+      expect(lookAtRoom(pid, DEFAULT_LIMITS).memory).toMatchObject({ of: 'cgroup' });
+      rig.box.signal(`${eats}.go`);
+      expect(await until(() => [null, 'Z'].includes(state(pid)))).toBe(true);
+      expect(rig.tick()).toMatchObject({
+        code: 0,
+        reconcile: [
+          { kind: 'retry', ticket: eats, because: 'agent_killed', evidence: { exit_signal: 9 } },
+          {},
+        ],
+      });
+      expect(rig.agents(calm)).toEqual([rig.run(calm).pid]);
+      expect((await rig.box.here(['explain', eats])).out).toContain('the agent was killed (signal 9)');
+    } finally {
+      await rig.box.destroy();
+      await until(() => readFileSync(join(group, 'cgroup.procs'), 'utf8') === '');
+      rmdirSync(group);
+    }
+  },
+);

@@ -66,6 +66,18 @@ describe('memory', () => {
     expect(look().memory).toEqual({ available_mb: 100, of: 'cgroup' });
   });
 
+  it('is that of a control group of version 1, whose tree for memory is a place of its own', () => {
+    meminfo(7000);
+    put('proc/7/cgroup', '12:cpu,cpuacct:/x\n8:memory:/docker/abc\n0::/\n');
+    put('cgroup/memory/memory.limit_in_bytes', '9223372036854771712\n');
+    put('cgroup/memory/memory.usage_in_bytes', `${100 * MB}\n`);
+    expect(look().memory).toEqual({ available_mb: 7000, of: 'machine' });
+    put('cgroup/memory/docker/abc/memory.limit_in_bytes', `${1000 * MB}\n`);
+    put('cgroup/memory/docker/abc/memory.usage_in_bytes', `${900 * MB}\n`);
+    put('cgroup/memory/docker/abc/memory.stat', `inactive_file 1\ntotal_inactive_file ${50 * MB}\n`);
+    expect(look().memory).toEqual({ available_mb: 150, of: 'cgroup' });
+  });
+
   it('keeps nothing where it is not told, and is not read where nobody asks', () => {
     expect(look().memory).toBeNull();
     meminfo(1);

@@ -9,7 +9,7 @@ declare const MC_PICKUP_FAILPOINTS: boolean | undefined;
 
 /** Every step from the lock to the acknowledgement, in order. */
 export type Failpoint =
-  `${'tick' | 'observe' | 'heal' | 'claim' | 'prepare' | 'launch' | 'register' | 'keep' | 'clean' | 'send'}-${string}`;
+  `${'tick' | 'observe' | 'heal' | 'claim' | 'prepare' | 'launch' | 'register' | 'keep' | 'clean' | 'send' | 'quit'}-${string}`;
 
 /** Marks a step that a process may die, stop or fail at. */
 export function failpoint(name: Failpoint): void {

@@ -17,13 +17,13 @@ function option(name: string): string | null {
   return at < 0 ? null : (process.argv[at + 1] ?? null);
 }
 
-/** The failpoints, by the source itself; those of `send` are in no tick of a cell (`e2e/send`). */
+/** The failpoints, by the source itself; those of `send`, and of a client that is asked to quit, are in no tick of a cell (`e2e/send`, `e2e/settled`). */
 const points = [
   ...new Set(
     readdirSync(SRC, { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.ts'))
       .flatMap((path) => [
-        ...readFileSync(join(SRC, path), 'utf8').matchAll(/failpoint\('(?!send-)([a-z-]+)'\)/g),
+        ...readFileSync(join(SRC, path), 'utf8').matchAll(/failpoint\('(?!send-|quit-)([a-z-]+)'\)/g),
       ])
       .map((match) => match[1] ?? ''),
   ),

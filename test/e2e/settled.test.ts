@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { FAIL_BIN } from '../crash/cell.ts';
 import { Served } from '../support/mission-control/served.ts';
 import { type Report, Rig, state } from '../support/rig.ts';
 import { BIN, git, LIMITS, until } from '../support/sandbox.ts';
@@ -131,6 +132,27 @@ it('a settled client stays while somebody is attached, its pane is scrolled back
   writeFileSync(works, idle);
   expect(await until(() => quits(late())[0]?.result === 'done')).toBe(true);
   await rig.gone(pid);
+});
+
+it('a tick that is killed between its note and the keys has pressed none: the next one asks, and a client that dies of itself meanwhile is no failure', async () => {
+  configure();
+  const [id = '', other = ''] = await settled(2);
+  const [{ pid }, { pid: died }] = [rig.run(id), rig.run(other)];
+  rig.box.sql('UPDATE hosts SET mono_ms = mono_ms - ?', 11 * MINUTE);
+  for (const n of [1, 2]) {
+    const once = join(rig.box.dir, `hit-${n}`);
+    const env = { MC_PICKUP_FAILPOINT: `quit-asked:kill:${once}` };
+    expect((await rig.box.begin(['dispatch', '--json'], env, FAIL_BIN).done).code).toBe(null);
+  }
+  expect([keys(id), keys(other)]).toEqual([[], []]);
+  await rig.kill(died);
+  const report = rig.tick();
+  expect(quits(report)).toMatchObject([{ ticket: id, result: 'done' }]);
+  await rig.gone(pid);
+  expect(keys(id)).toEqual(['003', '003']);
+  rig.tick();
+  for (const one of [id, other]) expect(rig.ticket(one)).toMatchObject({ status: 'in_review', attempts: 0 });
+  expect(rig.runs(id)).toMatchObject([{ end_reason: 'settled' }]);
 });
 
 it('one that does not quit is asked once, shown and left: no signal', async () => {

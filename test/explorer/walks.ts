@@ -21,6 +21,7 @@ const SETTLES: Scene = {
   policy: { max_agents: 1, max_living: 1 },
   happens: ['reports', 'turn'],
 };
+const SETTLED_BY_HAND: Scene = { ...SETTLES, happens: ['reports', 'turn', 'person'] };
 const KILLED: Scene = { killedOnly: true };
 const LIVES_ON: Scene = { happens: ['lives-on', 'leader-ends', 'ends', 'server', 'person'] };
 const KEPT: Scene = { happens: ['kept', 'reports', 'ends', 'person'] };
@@ -53,7 +54,16 @@ export const WALKS: readonly Walk[] = [
   { ticks: 2, overlap: 2, crashes: 2, events: 2, states: ALL, scene: LIMITS, with: 'limits' },
   { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL, scene: PARKS, with: 'parks' },
   { ticks: 2, overlap: 2, crashes: 1, events: 2, states: ALL, scene: KEPT, with: 'kept reports' },
-  { ticks: 3, overlap: 1, crashes: 0, events: 3, states: ALL, scene: SETTLES, with: 'settled clients' },
+  { ticks: 3, overlap: 1, crashes: 1, events: 3, states: ALL, scene: SETTLES, with: 'settled clients' },
+  {
+    ticks: 2,
+    overlap: 1,
+    crashes: 1,
+    events: 2,
+    states: ALL,
+    scene: SETTLED_BY_HAND,
+    with: 'settled clients, and persons',
+  },
   { ticks: 1, overlap: 1, crashes: 1, events: 3, states: ALL },
 ];
 

@@ -1,4 +1,5 @@
 import type { Adapter } from '../../agents/index.ts';
+import { failpoint } from '../../machine/failpoint.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import { noteAsked } from '../../runs/asked.ts';
 import { whyNotTheClient } from '../../runs/foreground.ts';
@@ -47,6 +48,7 @@ export async function quit(
     return stays('where it takes a text, one stands or none can be seen');
   const { x, y } = seen.screen;
   noteAsked(places.runs, row, 'asking');
+  failpoint('quit-asked');
   let cursor: { readonly x: number; readonly y: number } | null = { x, y };
   for (const key of adapter.quitKeys) {
     const pressed = await pressToQuit(tmux, { pane, run: row.mark, key, cursor });

@@ -1,8 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { act } from '../../src/act/index.ts';
 import { claim } from '../../src/act/launch/index.ts';
 import type { Hands } from '../../src/act/outcome.ts';
@@ -16,17 +14,15 @@ import type { Tmux } from '../../src/tmux/tmux.ts';
 import { viewServer } from '../../src/tmux/view.ts';
 import { boardAt } from '../support/boards.ts';
 import { aPolicy, aWorld, NOW } from '../support/builders.ts';
+import { ownTmux } from '../support/own-tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;
 let tmux: Tmux;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'mc-act-'));
-  tmux = { socket: join(dir, 'tmux.sock'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
-});
-afterEach(() => {
-  spawnSync('tmux', ['-S', tmux.socket, 'kill-server']);
-  rmSync(dir, { recursive: true, force: true });
+  const own = ownTmux('mc-act-');
+  ({ dir, tmux } = own);
+  return own.gone;
 });
 
 it('a dead pane is not closed while the row of its run lives, whatever the plan believed; then it is, and its screen kept', async () => {

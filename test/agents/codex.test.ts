@@ -6,7 +6,7 @@ import { type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
 import { codex } from '../../src/agents/codex/index.ts';
 import { codexLevel } from '../../src/agents/codex/level.ts';
 import { lookAt } from '../../src/machine/process.ts';
-import type { AgentProfile } from '../../src/model/policy.ts';
+import { aProfile } from '../support/builders.ts';
 
 const ROOT = uuidv7(Date.now(), 1);
 const CHILD = uuidv7(Date.now(), 2);
@@ -19,21 +19,16 @@ const common = {
   model: 'gpt-5.5-codex',
   permission_mode: 'default',
 };
-const profile: AgentProfile = {
-  name: 'codex',
-  kind: 'codex',
-  argv: [],
-  env: {},
-  pass_env: [],
-  max_agents: null,
-  permission_mode: 'acceptEdits',
-  prompt: null,
-  on_idle: 'needs_input',
-  max_nudges: 2,
-  mode: 'interactive',
-  fallback: null,
-  settled: null,
-};
+const profile = aProfile({
+  ...{
+    name: 'codex',
+    kind: 'codex',
+    argv: [],
+    permission_mode: 'acceptEdits',
+    on_idle: 'needs_input',
+    max_nudges: 2,
+  },
+});
 const context = {
   runDir: '/state/runs/r1',
   bin: "/st'ate/bin",

@@ -16,7 +16,7 @@ import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/ad
 import { gemini } from '../../src/agents/gemini/index.ts';
 import { limitIn, limitOnScreen } from '../../src/agents/gemini/limit.ts';
 import { lookAt } from '../../src/machine/process.ts';
-import type { AgentProfile } from '../../src/model/policy.ts';
+import { aProfile } from '../support/builders.ts';
 
 const SESSION = 'f8d51baf-6fff-4e5f-85ae-b9b43cc1cf58';
 const COMMON = {
@@ -40,21 +40,16 @@ afterEach(() => {
 });
 
 describe('what Gemini CLI is started with', () => {
-  const profile: AgentProfile = {
-    name: 'g',
-    kind: 'gemini',
-    argv: [],
-    env: {},
-    pass_env: [],
-    max_agents: null,
-    permission_mode: 'acceptEdits',
-    prompt: null,
-    on_idle: 'needs_input',
-    max_nudges: 0,
-    mode: 'interactive',
-    fallback: null,
-    settled: null,
-  };
+  const profile = aProfile({
+    ...{
+      name: 'g',
+      kind: 'gemini',
+      argv: [],
+      permission_mode: 'acceptEdits',
+      on_idle: 'needs_input',
+      max_nudges: 0,
+    },
+  });
 
   it('is a new session of our id, with the prompt as its last word', () => {
     expect(gemini.launchArgv(profile, context())).toEqual([

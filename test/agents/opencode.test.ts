@@ -9,8 +9,8 @@ import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/ad
 import { opencode } from '../../src/agents/opencode/index.ts';
 import { judge } from '../../src/agents/opencode/level.ts';
 import { lookAt } from '../../src/machine/process.ts';
-import type { AgentProfile } from '../../src/model/policy.ts';
 import { foldEvents } from '../../src/runs/events.ts';
+import { aProfile } from '../support/builders.ts';
 
 const ROOT = 'ses_df3480e65ffe9q6YcXqzhjGJ00';
 const CHILD = 'ses_df33ba143ffe6KKIka94ORsYw5';
@@ -28,21 +28,16 @@ afterEach(() => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-const profile: AgentProfile = {
-  name: 'oc',
-  kind: 'opencode',
-  argv: [],
-  env: {},
-  pass_env: [],
-  max_agents: null,
-  permission_mode: 'acceptEdits',
-  prompt: null,
-  on_idle: 'leave',
-  max_nudges: 0,
-  mode: 'interactive',
-  fallback: null,
-  settled: null,
-};
+const profile = aProfile({
+  ...{
+    name: 'oc',
+    kind: 'opencode',
+    argv: [],
+    permission_mode: 'acceptEdits',
+    on_idle: 'leave',
+    max_nudges: 0,
+  },
+});
 
 describe('the launch', () => {
   it('opens the server on loopback and hands the prompt over', () => {

@@ -6,47 +6,22 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Board, NewTicket } from '../../src/board/port/index.ts';
+import type { Board } from '../../src/board/port/index.ts';
 import { openBoard, openBoardReadOnly } from '../../src/board/sqlite/index.ts';
 import { SCHEMA_1, SCHEMA_2, SCHEMA_3, SCHEMA_4, SCHEMA_5, SCHEMA_6 } from '../../src/board/sqlite/schema.ts';
 import { tryTickLock } from '../../src/machine/lock.ts';
 import { EXIT } from '../../src/model/errors.ts';
 import { exercise, type Opened, oneByOne } from '../contract/index.ts';
+import { READY } from '../contract/subject.ts';
 import { memoryBoard } from '../explorer/board.ts';
 import { boardAt } from '../support/boards.ts';
-import { NOW } from '../support/builders.ts';
+import { aNewTicket, NOW } from '../support/builders.ts';
 import { waitFor } from '../support/wait.ts';
 import { Writers } from '../support/writers.ts';
 
-/** Nothing is left out of a snapshot for want of a profile or a project: this is only the order. */
-const READY = {
-  ready: {
-    authors: [],
-    max_attempts: 3,
-    projects: { demo: { max_agents: null, agent: 'robot' } },
-    agents: { robot: { max_agents: null } },
-  },
-  budget_day: null,
-  also: [],
-  heals_since_ms: NOW,
-  recent_since_ms: NOW,
-} as const;
-
 const CHILD = resolve(import.meta.dirname, '../support/board-child.ts');
 const exec = promisify(execFile);
-const NEW: NewTicket = {
-  ...{
-    title: 't',
-    body: '',
-    status: 'todo' as const,
-    priority: 2,
-    project: 'p',
-    labels: [],
-    agent: null,
-    owner: null,
-  },
-  ...{ author: 'ann', trusted: true, depends_on: [] },
-};
+const NEW = aNewTicket({ title: 't', project: 'p' });
 
 const AT = { actor: 'ann', now_ms: NOW };
 

@@ -54,36 +54,13 @@ function ids(table: string): readonly unknown[] {
 }
 
 async function ended(status: 'done' | 'in_review'): Promise<{ id: string; run: string; dir: string }> {
-  const id = await world.ticket();
-  const ticket = await world.board.ticket(id);
-  if (ticket === null) throw new Error(id);
-  const { status: was, owner, claim_epoch, version } = ticket;
-  const run = `run-${id}`;
-  const guard = { status: was, owner, claim_epoch, version };
-  await world.board.claim(
-    {
-      ...{ ticket: id, guard, run, agent: 'a', project: 'p', attempt: 1 },
-      ...{ host_id: ensureHostId(world.state), boot_id: 'b', kind: 'command', headless: false },
-    },
-    { actor: 'tick:1', now_ms: Date.now() },
-  );
-  const row = await world.board.runtime(run);
-  const end = { end_reason: 'agent_exited', exit_code: 0, exit_signal: null };
-  expect(
-    await world.board.end(
-      { runtime: { run, version: row?.version ?? 0 }, end },
-      { actor: 'tick:1', now_ms: Date.now() },
-    ),
-  ).toBe('won');
-  await world.move(id, status);
+  const made = await world.ended(status);
+  const { id, run } = made;
   await world.board.saveDelivery({
     ...{ id: `d-${id}`, run_id: run, ticket_id: id, kind: 'prompt', nonce: 'n', sha256: 'x'.repeat(64) },
     ...{ bytes: 1, outcome: 'started', ack_source: null, at_ms: Date.now() },
   });
-  const dir = join(world.state, 'runs', run);
-  mkdirSync(dir, { recursive: true });
-  writeFileSync(join(dir, 'screen.txt'), 'the last screen\n');
-  return { id, run, dir };
+  return made;
 }
 
 const tick = (id: string, at_ms: number, host_id = 'h', report = '{}') =>

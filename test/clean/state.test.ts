@@ -1,6 +1,6 @@
 /** What piles up in the state dir and on the board: old runs, marks, rows, branches. */
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import Database from 'better-sqlite3';
@@ -20,42 +20,7 @@ const later = (days: number) => ({ over: { now_ms: Date.now() + days * DAY } });
 const sh = (command: string | null | undefined) =>
   spawnSync('sh', ['-c', command ?? 'false'], { encoding: 'utf8' }).status;
 
-/** A ticket with a run that has ended, and the directory of it. */
-async function ended(
-  status: 'done' | 'in_review' = 'done',
-): Promise<{ id: string; run: string; dir: string }> {
-  const id = await world.ticket();
-  const ticket = await world.board.ticket(id);
-  if (ticket === null) throw new Error(id);
-  const { owner, claim_epoch, version } = ticket;
-  const run = `run-${id}`;
-  await world.board.claim(
-    {
-      ...{
-        ticket: id,
-        guard: { status: ticket.status, owner, claim_epoch, version },
-        run,
-        agent: 'a',
-        project: 'p',
-      },
-      ...{ attempt: 1, host_id: ensureHostId(world.state), boot_id: 'b', kind: 'command', headless: false },
-    },
-    { actor: 'tick:1', now_ms: Date.now() },
-  );
-  const row = await world.board.runtime(run);
-  const end = { end_reason: 'agent_exited', exit_code: 0, exit_signal: null };
-  expect(
-    await world.board.end(
-      { runtime: { run, version: row?.version ?? 0 }, end },
-      { actor: 'tick:1', now_ms: Date.now() },
-    ),
-  ).toBe('won');
-  await world.move(id, status);
-  const dir = join(world.state, 'runs', run);
-  mkdirSync(join(dir, 'events'), { recursive: true });
-  writeFileSync(join(dir, 'screen.txt'), 'the last screen\n');
-  return { id, run, dir };
-}
+const ended = (status: 'done' | 'in_review' = 'done') => world.ended(status);
 
 /** This very process, as a registered one. */
 function me() {

@@ -19,6 +19,7 @@ import type { Board } from '../../src/board/port/index.ts';
 import type { Here } from '../../src/clean/here.ts';
 import { carryOut, propose } from '../../src/clean/index.ts';
 import { placesOf } from '../../src/machine/paths.ts';
+import { ensureHostId } from '../../src/machine/process.ts';
 import type { Acted, Found, Group, Item, Proposal } from '../../src/model/clean.ts';
 import { NO_POLICY, type Project } from '../../src/model/policy.ts';
 import type { TicketStatus } from '../../src/model/ticket.ts';
@@ -119,6 +120,32 @@ export class World {
       { ticket: id, version: ticket?.version ?? 0, to, why: '', trusted: true },
       { actor: 'ann', now_ms: at_ms },
     );
+  }
+
+  /** A ticket with a run that has ended. */
+  async ended(status: TicketStatus): Promise<{ id: string; run: string; dir: string }> {
+    const id = await this.ticket();
+    const ticket = await this.board.ticket(id);
+    if (ticket === null) throw new Error(id);
+    const run = `run-${id}`;
+    const { status: was, owner, claim_epoch, version } = ticket;
+    const guard = { status: was, owner, claim_epoch, version };
+    const by = { actor: 'tick:1', now_ms: Date.now() };
+    await this.board.claim(
+      {
+        ...{ ticket: id, guard, run, agent: 'a', project: 'p', attempt: 1 },
+        ...{ host_id: ensureHostId(this.state), boot_id: 'b', kind: 'command', headless: false },
+      },
+      by,
+    );
+    const runtime = { run, version: (await this.board.runtime(run))?.version ?? 0 };
+    const end = { end_reason: 'agent_exited', exit_code: 0, exit_signal: null } as const;
+    if ((await this.board.end({ runtime, end }, by)) === 'lost') throw new Error(run);
+    await this.move(id, status);
+    const dir = join(this.state, 'runs', run);
+    mkdirSync(join(dir, 'events'), { recursive: true });
+    writeFileSync(join(dir, 'screen.txt'), 'the last screen\n');
+    return { id, run, dir };
   }
 
   here(over: Partial<Here> = {}): Here {

@@ -1,6 +1,7 @@
 /** How a ticket and a runtime come together. */
 import { expect, it } from 'vitest';
-import type { Refresh } from '../../src/model/plan.ts';
+import type { Refresh, RuntimeGuard } from '../../src/model/plan.ts';
+import type { Ticket } from '../../src/model/ticket.ts';
 import { NOW } from '../support/builders.ts';
 import { DEAD, guardOf, rowGuard, type Subject, WRONG } from './subject.ts';
 
@@ -169,19 +170,16 @@ export function claims({
     expect(await b.activity({ limit: 99 })).toEqual(before);
   });
 
+  async function changed(how: string, { id: ticket, version }: Ticket, runtime: RuntimeGuard): Promise<void> {
+    const by = { actor: 'ann', now_ms: NOW };
+    if (how === 'moved') await b.move({ ticket, version, to: 'cancelled', why: 'no', trusted: false }, by);
+    if (how === 'owner') await b.edit({ ticket, version, change: { owner: 'bob' } }, by);
+    if (how === 'ended') await b.end({ runtime, end: DEAD }, { ...by, actor: 'tick:2' });
+  }
+
   it.each(['moved', 'owner', 'ended'])('but not after: %s', async (how) => {
     const { t, r } = await working();
-    if (how === 'moved')
-      await b.move(
-        { ticket: t.id, version: t.version, to: 'cancelled', why: 'no', trusted: false },
-        { actor: 'ann', now_ms: NOW },
-      );
-    if (how === 'owner')
-      await b.edit(
-        { ticket: t.id, version: t.version, change: { owner: 'bob' } },
-        { actor: 'ann', now_ms: NOW },
-      );
-    if (how === 'ended') await b.end({ runtime: rowGuard(r), end: DEAD }, { actor: 'tick:2', now_ms: NOW });
+    await changed(how, t, rowGuard(r));
     await loses(() => b.register(reg(), { now_ms: NOW + 1 }));
   });
 
@@ -207,19 +205,7 @@ export function claims({
 
   it.each(['moved', 'owner', 'ended'])('does not register after: %s', async (how) => {
     await claim(await add());
-    const t = await get('MC-1');
-    if (how === 'moved')
-      await b.move(
-        { ticket: t.id, version: t.version, to: 'cancelled', why: 'no', trusted: false },
-        { actor: 'ann', now_ms: NOW },
-      );
-    if (how === 'owner')
-      await b.edit(
-        { ticket: t.id, version: t.version, change: { owner: 'bob' } },
-        { actor: 'ann', now_ms: NOW },
-      );
-    if (how === 'ended')
-      await b.end({ runtime: { run: 'r1', version: 1 }, end: DEAD }, { actor: 'tick:2', now_ms: NOW });
+    await changed(how, await get('MC-1'), { run: 'r1', version: 1 });
     await loses(() => b.register(reg(), { now_ms: NOW }));
   });
 

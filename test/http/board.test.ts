@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { LIMITS } from '../../src/board/http/api.ts';
 import { httpBoard } from '../../src/board/http/board.ts';
 import { exercise, type Opened, oneByOne } from '../contract/index.ts';
+import { aNewTicket } from '../support/builders.ts';
 import { missionControl } from '../support/mission-control/server.ts';
 
 exercise('Mission Control over HTTP', async (): Promise<Opened> => {
@@ -44,17 +45,7 @@ it('a ticket comes with its version as its ETag, and every answer with the rate 
       'content-type': 'application/json',
       'idempotency-key': 'one-and-only',
     };
-    const ticket = {
-      title: 't',
-      body: '',
-      status: 'todo',
-      priority: 2,
-      project: 'p',
-      labels: [],
-      agent: null,
-      owner: null,
-    };
-    const body = JSON.stringify({ ...ticket, author: 'ann', trusted: true, depends_on: [], now_ms: 1 });
+    const body = JSON.stringify({ ...aNewTicket(), now_ms: 1 });
     expect((await fetch(`${server.url}/tickets`, { method: 'POST', headers, body })).status).toBe(201);
     const got = await fetch(`${server.url}/tickets/MC-1`, { headers });
     expect([got.headers.get('etag'), got.headers.get('ratelimit')]).toEqual(['"1"', '"default";r=1000;t=60']);

@@ -11,7 +11,7 @@ import { serverStarter } from '../../src/board/http/send.ts';
 import type { Board } from '../../src/board/port/index.ts';
 import type { Ticket } from '../../src/model/ticket.ts';
 import { guardOf } from '../contract/index.ts';
-import { HOST, NOW } from '../support/builders.ts';
+import { aNewTicket, HOST, NOW } from '../support/builders.ts';
 import { type Fault, type MissionControl, missionControl } from '../support/mission-control/server.ts';
 
 let dir: string;
@@ -39,21 +39,7 @@ afterEach(async () => {
 });
 
 const add = (): Promise<Ticket> =>
-  server.board.addTicket(
-    {
-      ...({
-        title: 't',
-        body: '',
-        status: 'todo',
-        priority: 2,
-        project: 'p',
-        labels: [],
-        agent: null,
-      } as const),
-      ...{ owner: null, author: 'ann', trusted: true, depends_on: [] },
-    },
-    { now_ms: NOW },
-  );
+  server.board.addTicket(aNewTicket({ title: 't', project: 'p' }), { now_ms: NOW });
 const claim = (ticket: Ticket, run = 'r1') =>
   board.claim(
     {

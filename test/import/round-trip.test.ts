@@ -10,6 +10,7 @@ import { wrongName } from '../../src/model/name.ts';
 import { clean, oneLine } from '../../src/model/text.ts';
 import { TICKET_STATUSES, type Ticket, type TicketStatus } from '../../src/model/ticket.ts';
 import { boardAt } from '../support/boards.ts';
+import { aNewTicket } from '../support/builders.ts';
 import { draws, fc } from '../support/draws.ts';
 
 const numRuns = draws(150);
@@ -195,19 +196,7 @@ it.each(['jsonl', 'csv'])(
 it('an export of a board whose tickets were made there is known to it, and new to another one', async () => {
   const state = join(dir, 'native');
   const board = boardAt(join(state, 'board.sqlite'));
-  const ticket: NewTicket = {
-    ...{
-      title: 'A',
-      body: '',
-      status: 'todo',
-      priority: 2,
-      project: 'p',
-      labels: [],
-      agent: null,
-      owner: null,
-    },
-    ...{ author: 'ann', trusted: true, depends_on: [] },
-  };
+  const ticket = aNewTicket({ title: 'A', project: 'p' });
   await board.addTicket(ticket, { now_ms: 1 });
   await board.addTicket({ ...ticket, depends_on: ['MC-1'] }, { now_ms: 2 });
   const id = await board.boardId();

@@ -1,23 +1,20 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { adapterOf } from '../../src/agents/index.ts';
 import { AGENT_KINDS } from '../../src/model/policy.ts';
 import { paneTitle, searched, showsText, startPane } from '../../src/tmux/pane.ts';
 import { pressEnter, pressKeys } from '../../src/tmux/paste.ts';
-import { command, type Tmux } from '../../src/tmux/tmux.ts';
+import type { Tmux } from '../../src/tmux/tmux.ts';
+import { ownTmux } from '../support/own-tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;
 let tmux: Tmux;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'mc-keys-'));
-  tmux = { socket: join(dir, 's'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
-});
-afterEach(async () => {
-  await command(tmux, ['kill-server']);
-  rmSync(dir, { recursive: true, force: true });
+  const own = ownTmux('mc-keys-');
+  ({ dir, tmux } = own);
+  return own.gone;
 });
 
 it('keys answer a dialog only while the pane shows it and is of that run', async () => {

@@ -1,22 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { startPane } from '../../src/tmux/pane.ts';
 import { pasteText, pressKeys } from '../../src/tmux/paste.ts';
 import type { Tmux } from '../../src/tmux/tmux.ts';
+import { ownTmux } from '../support/own-tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;
 let tmux: Tmux;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'mc-rt-'));
-  tmux = { socket: join(dir, 's'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
-});
-afterEach(() => {
-  spawnSync('tmux', ['-S', tmux.socket, 'kill-server']);
-  rmSync(dir, { recursive: true, force: true });
+  const own = ownTmux('mc-rt-');
+  ({ dir, tmux } = own);
+  return own.gone;
 });
 
 /** A client that notes every key as it comes, Enter included. */

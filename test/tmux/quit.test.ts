@@ -1,23 +1,20 @@
 /** A key that ends a client is pressed only where nobody is in its way, by the very command that presses it. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import { startPane } from '../../src/tmux/pane.ts';
 import { lookAtPrompts, pressToQuit } from '../../src/tmux/quit.ts';
 import { command, type Tmux } from '../../src/tmux/tmux.ts';
+import { ownTmux } from '../support/own-tmux.ts';
 import { Terminal } from '../support/terminal.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;
 let tmux: Tmux;
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'mc-quit-'));
-  tmux = { socket: join(dir, 's'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
-});
-afterEach(async () => {
-  await command(tmux, ['kill-server']);
-  rmSync(dir, { recursive: true, force: true });
+  const own = ownTmux('mc-quit-');
+  ({ dir, tmux } = own);
+  return own.gone;
 });
 
 it('is pressed in no other run, at no other cursor, in no mode, in no switched-off pane, beside nobody and in no dead pane', async () => {

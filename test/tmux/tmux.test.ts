@@ -1,8 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { lookAt, lookAtSelf } from '../../src/machine/process.ts';
 import type { Pane } from '../../src/model/world.ts';
 import { stopProcess } from '../../src/runs/stop.ts';
@@ -10,18 +9,16 @@ import { capturePane, closeDeadPane, paneTitle, showsText, startPane } from '../
 import { pasteText } from '../../src/tmux/paste.ts';
 import type { Tmux } from '../../src/tmux/tmux.ts';
 import { parsePane, viewServer } from '../../src/tmux/view.ts';
+import { ownTmux } from '../support/own-tmux.ts';
 import { waitFor } from '../support/wait.ts';
 
 let dir: string;
 let tmux: Tmux;
 
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'mc-rt-'));
-  tmux = { socket: join(dir, 's'), serverFile: join(dir, 'server.json'), binary: 'tmux' };
-});
-afterEach(() => {
-  spawnSync('tmux', ['-S', tmux.socket, 'kill-server']);
-  rmSync(dir, { recursive: true, force: true });
+  const own = ownTmux('mc-rt-');
+  ({ dir, tmux } = own);
+  return own.gone;
 });
 
 async function start(argv: string[], cwd = dir) {

@@ -1,4 +1,4 @@
-import { renameSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, inDirAt, lookAtName, MOST_BYTES, namesAt } from '../machine/foreign.ts';
 import { registered } from './own.ts';
@@ -20,11 +20,44 @@ export function moveOddAside(common: string): string[] {
       const dir = folder === '' ? own : join(own, folder);
       for (const name of namesAt(dir, MOST_FILES)) {
         if (name.endsWith(ODD) || !holdsUp(join(dir, name), MAY_BE_LARGE.has(join(folder, name)))) continue;
-        inDirAt(dir, (open) => open.path === dir && renameSync(at(open, name), at(open, `${name}${ODD}`)));
+        inDirAt(dir, (open) => {
+          if (open.path !== dir) return;
+          const aside = at(open, `${name}${ODD}`);
+          renameSync(at(open, name), aside);
+          letGo(aside);
+        });
         found.push(join(dir, name));
       }
     }
   return found;
+}
+
+const STUCK_MS = 1000;
+
+/** Works with git in a repository. While that takes long, what is odd in a worktree's git dir is moved aside again: an agent may make it anew
+ *  at any moment, and git waits without end for a pipe that nobody writes to. */
+export async function unstuck<T>(common: string, work: () => Promise<T>): Promise<T> {
+  const timer = setInterval(() => {
+    try {
+      moveOddAside(common);
+    } catch {
+      // What can't be moved holds up git until its own bound.
+    }
+  }, STUCK_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** Whoever has opened this pipe to read reads the end of it. */
+function letGo(pipe: string): void {
+  try {
+    closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW));
+  } catch {
+    // Nobody has, or it is no pipe.
+  }
 }
 
 /** What git reads in a repository whatever it is asked. */

@@ -4,7 +4,7 @@ import { failpoint } from '../machine/failpoint.ts';
 import { codeOf, messageOf } from '../model/errors.ts';
 import { isSilence } from './git.ts';
 import { ownerOf } from './lock.ts';
-import { moveOddAside, oddInRepository } from './odd.ts';
+import { moveOddAside, oddInRepository, unstuck } from './odd.ts';
 import { commonOfRepo, failed, no, type Refused, type Site } from './prepared.ts';
 import { realRoot, rootOf } from './root.ts';
 import { inTurn, type Shared } from './turn.ts';
@@ -75,7 +75,7 @@ async function open<T extends { readonly ok: true }>(
   const inTheWay = oddInRepository(common);
   if (inTheWay !== null) return no('repo_odd', inTheWay);
   const site = siteOf(wanted, common);
-  return 'ok' in site ? site : work(site, { shared, next, odd });
+  return 'ok' in site ? site : unstuck(common, () => work(site, { shared, next, odd }));
 }
 
 /** Where it is, or is to be. */

@@ -1,6 +1,15 @@
 /** Programs that an agent has planted in a repository: none of them ever has what the dispatcher has in its environment. */
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { keepByRef } from '../../src/workspace/aside.ts';
@@ -141,4 +150,22 @@ it('a filter of the worktree alone is left out too, and no pipe in the git dir o
   rmSync(head);
   execFileSync('mkfifo', [head]); // and nobody writes to it
   expect(await quietOptions(join(dir, 'mine'))).toContain('filter.planted.clean=');
+});
+
+it('a pipe that the agent of another worktree makes anew whenever it was moved aside holds up no launch', async () => {
+  git(repo, 'worktree', 'add', '-q', '-b', 'other', join(dir, 'other'));
+  const own = join(repo, '.git/worktrees/other');
+  rmSync(join(own, 'HEAD'));
+  const again = spawn('sh', ['-c', 'while :; do [ -e HEAD ] || mkfifo HEAD; done'], { cwd: own });
+  try {
+    await once(again, 'spawn');
+    const ticket = { id: 'MC-1', title: 'x', created_at_ms: 1 };
+    const project = aProject({ repo, fetch: false });
+    const asked = { project, ticket, root: join(dir, 'trees') };
+    expect(await prepareWorkspace(asked)).toMatchObject({ ok: true });
+    expect(readdirSync(own)).toContain('HEAD.mc-pickup-odd');
+  } finally {
+    again.kill('SIGKILL');
+    await once(again, 'close');
+  }
 });

@@ -203,6 +203,15 @@ export function at(dir: Dir, name: string): string {
   return `${dir.path}/${name}`;
 }
 
+/** Whoever has opened this pipe to read, and waits for somebody to write, reads the end of it. */
+export function letGo(dir: Dir, name: string): void {
+  try {
+    closeSync(openSync(at(dir, name), constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW));
+  } catch {
+    // Nobody has, or it is no pipe.
+  }
+}
+
 /** Uses the directory that a path leads to, wherever that is: only for those that are known by what is in them. */
 export function inDirAt<T>(path: string, use: (dir: Dir) => T): T | null {
   const dir = openDir(path);

@@ -12,6 +12,8 @@ export interface Command {
   place: 'front' | 'background';
   /** `exec`: it takes the place of the shell. */
   readonly takesOver: boolean;
+  /** It is run again and again. */
+  readonly loops: boolean;
   /** It, or its neighbour in a pipe, is given the prompt of the run. */
   told: boolean;
   /** Of what runs in the background: the script waits for this very one, or for all that it has there. */
@@ -185,6 +187,7 @@ class Reader {
       this.#waits(words.slice(assigned));
       this.#commands.push({
         ...{ words: rest, place: 'front', takesOver: rest[0] === 'exec', told, awaited: null },
+        loops: this.#levels.some(({ by }) => /^(while|until|for)$/.test(by)),
       });
     }
     if (told || this.#pipe > 0) {

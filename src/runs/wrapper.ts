@@ -71,8 +71,13 @@ function isClient(one: Command, all: readonly Command[]): boolean {
   if (one.awaited === 'all') return true;
   // Nothing else that the script runs could be it, and the script itself does not go on.
   const rest = all.filter(({ place }) => place === 'front');
-  const goesOn = rest.at(-1)?.takesOver !== true && rest.some(({ words }) => HOLDS.test(words[0] ?? ''));
+  const goesOn = rest.at(-1)?.takesOver !== true && rest.some(holds);
   return !goesOn && rest.every(({ words }) => isPlain(words));
+}
+
+/** A script that only waits for a moment (`client & sleep 1; exit`) is soon through, and what it has started is left. */
+function holds({ words: [first = '', time = ''], loops }: Command): boolean {
+  return HOLDS.test(first) && (loops || first !== 'sleep' || !/^(\d?\d(\.\d*)?|\.\d+)s?$/.test(time));
 }
 
 /** The words of a command that say which program it starts. */

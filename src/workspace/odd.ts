@@ -1,6 +1,6 @@
-import { closeSync, constants, openSync, renameSync, statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { at, inDirAt, lookAtName, MOST_BYTES, namesAt } from '../machine/foreign.ts';
+import { at, inDirAt, letGo, lookAtName, MOST_BYTES, namesAt } from '../machine/foreign.ts';
 import { registered } from './own.ts';
 
 /** In these git keeps what is half done; whoever adds a worktree has it look there in all others. */
@@ -22,9 +22,8 @@ export function moveOddAside(common: string): string[] {
         if (name.endsWith(ODD) || !holdsUp(join(dir, name), MAY_BE_LARGE.has(join(folder, name)))) continue;
         inDirAt(dir, (open) => {
           if (open.path !== dir) return;
-          const aside = at(open, `${name}${ODD}`);
-          renameSync(at(open, name), aside);
-          letGo(aside);
+          renameSync(at(open, name), at(open, `${name}${ODD}`));
+          letGo(open, `${name}${ODD}`);
         });
         found.push(join(dir, name));
       }
@@ -48,15 +47,6 @@ export async function unstuck<T>(common: string, work: () => Promise<T>): Promis
     return await work();
   } finally {
     clearInterval(timer);
-  }
-}
-
-/** Whoever has opened this pipe to read reads the end of it. */
-function letGo(pipe: string): void {
-  try {
-    closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW));
-  } catch {
-    // Nobody has, or it is no pipe.
   }
 }
 

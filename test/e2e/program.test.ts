@@ -292,6 +292,11 @@ describe('a client that outlives its wrapper', () => {
     ['a script, seen alive by a tick', true, () => profile(`#!/bin/sh\n${client()}\necho ended\n`)],
     ['a script that no tick saw alive', false, () => profile(`#!/bin/sh\n${client()}\necho ended\n`)],
     [
+      'a script that has ended by itself',
+      false,
+      () => profile(`#!/bin/sh\ntrap '' HUP\n${client()} &\nsleep 0.2\nexit 3\n`),
+    ],
+    [
       'a line of shell',
       false,
       () => {

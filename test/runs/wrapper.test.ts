@@ -66,6 +66,8 @@ describe('the client of a wrapper script is', () => {
     ['client &\nexec tail -f log', 'client'],
     ['setsid client &', 'client'],
     ['nohup client >/dev/null 2>&1 & disown; exit 0', 'client'],
+    ['client &\nsleep 0.2\nexit 3', 'client'],
+    ['( ( client & ) & )\nsleep 2s; echo started', 'client'],
   ])('what runs in the background, and the script is there for: %j', (text, found) => {
     expect(clients(text)).toBe(found);
   });

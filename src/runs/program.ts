@@ -79,7 +79,7 @@ export function parseProgram(text: string | null | undefined): Program | null {
 
 /** What is known of the client of this run. */
 export function clientOf(
-  row: Runtime,
+  row: Pick<Runtime, 'program' | 'kind'>,
   profile: Pick<AgentProfile, 'kind' | 'argv' | 'env'> | undefined,
   env: NodeJS.ProcessEnv,
 ): Client {

@@ -9,6 +9,7 @@ import {
   type ObserverIdentity,
   type ProcessIdentity,
 } from '../model/identity.ts';
+import type { Policy } from '../model/policy.ts';
 import { identityOf, type Runtime } from '../model/runtime.ts';
 import { isLiving, type LivingPane, type Pane, type Sighting } from '../model/world.ts';
 import { type Mark, type MarkSearch, readRegistered, strayMarks } from './marks.ts';
@@ -65,6 +66,28 @@ export function sightMark(
     session: null,
     pane: null,
   };
+}
+
+/**
+ * The same, where the client of one whose process is dead lives on in another process of its run: that is the agent. Nobody looks for that but
+ * where one is dead; and what is dead is seldom seen, since its mark goes with its row.
+ */
+export async function livingOn(
+  sightings: readonly Sighting[],
+  me: ObserverIdentity,
+  { policy, env }: { readonly policy: Pick<Policy, 'agents'>; readonly env: NodeJS.ProcessEnv },
+): Promise<readonly Sighting[]> {
+  if (sightings.every(({ judgement }) => judgement.verdict !== 'dead')) return sightings;
+  const [{ survivors }, { clientOf }] = await Promise.all([import('./survivors.ts'), import('./program.ts')]);
+  const survivorOf = survivors(me);
+  return sightings.map((one) => {
+    if (one.judgement.verdict !== 'dead') return one;
+    const client = clientOf({ kind: one.kind }, policy.agents.get(one.agent), env);
+    const { judgement, survivor } = survivorOf({ ...one, mark: one.run }, one.judgement, client);
+    return survivor === null
+      ? { ...one, judgement }
+      : { ...one, ...survivor, judgement, session: null, pane: null };
+  });
 }
 
 /** What tells of an agent: a pane or a mark. */

@@ -22,6 +22,9 @@ export interface Survived {
   readonly survivor: ProcessIdentity | null;
 }
 
+/** A run, as far as its processes are found by it. */
+export type RunOf = Pick<Runtime, 'mark' | 'pid' | 'pid_start' | 'worktree'>;
+
 /**
  * Whether the client of a run whose recorded process is dead lives on in another process of that run: then the run is alive.
  * What else is left of the run is no agent. A member that can't be read may be the client: then nothing is known. One pass over
@@ -30,7 +33,7 @@ export interface Survived {
 export function survivors(
   me: ObserverIdentity,
   proc: Proc = PROC,
-): (row: Runtime, dead: Judgement, client: Client) => Survived {
+): (row: RunOf, dead: Judgement, client: Client) => Survived {
   let look: Look | undefined;
   return (row, dead, client) => {
     look ??= lookOnce(proc);
@@ -54,7 +57,7 @@ function lookOnce(proc: Proc): Look {
 }
 
 function survivorOf(
-  { row, dead, client }: { readonly row: Runtime; readonly dead: Judgement; readonly client: Client },
+  { row, dead, client }: { readonly row: RunOf; readonly dead: Judgement; readonly client: Client },
   me: ObserverIdentity,
   { all, unmarked }: Look,
   proc: Proc,
@@ -62,7 +65,7 @@ function survivorOf(
   const none = { judgement: dead, survivor: null };
   if (dead.because === 'rebooted' || me.boot_id === null) return none;
   // A number that was given to another process belongs to no session of ours any more.
-  const session = dead.because === 'pid_reused' ? null : row.pid;
+  const session = /^(pid_reused|not_of_run)$/.test(dead.because) ? null : row.pid;
   const { members, unreadable } = membersOf({ mark: row.mark, session }, all);
   const found: Standing[] = [];
   let unknown = unreadable.length > 0;
@@ -104,7 +107,7 @@ function isJustForked({ forked, start }: Standing, proc: Proc): boolean {
 }
 
 /** What works in the worktree comes first, and then what was started first. */
-function rank({ pid }: Standing, { worktree }: Runtime, proc: Proc): number {
+function rank({ pid }: Standing, { worktree }: RunOf, proc: Proc): number {
   return isBelow(cwdOf(pid, proc), worktree) ? 0 : 1;
 }
 
@@ -120,7 +123,7 @@ function isBelow(cwd: string | null, worktree: string | null): boolean {
  *  with an environment and a session of its own (`env -i setsid`, `systemd-run`), or a person has. Either way a second one beside it would be wrong. */
 function isUnmarked(
   { standing, cwd }: Look['unmarked'][number],
-  row: Runtime,
+  row: RunOf,
   client: Client,
   proc: Proc,
 ): boolean {
@@ -141,7 +144,7 @@ function isInFront({ pid }: Standing, proc: Proc): boolean {
 }
 
 /** Whether it was given the prompt of the run: by its file, as an argument or to read. A tool is not. */
-function isTold({ pid }: Standing, { mark }: Runtime, proc: Proc): boolean {
+function isTold({ pid }: Standing, { mark }: RunOf, proc: Proc): boolean {
   if (mark === '') return false;
   const file = `/runs/${mark}/prompt.md`;
   return (

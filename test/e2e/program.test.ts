@@ -391,6 +391,31 @@ setInterval(() => {}, 1000);
     expect(rig.tick().reconcile[0]).toMatchObject({ kind: 'retry', ticket: id });
   });
 
+  it.each([
+    ['its row', (id: string) => rig.lose(id)],
+    [
+      'its row and its pane',
+      (id: string) => {
+        rig.box.tmux('kill-pane', '-t', rig.run(id).tmux_pane);
+        rig.lose(id);
+      },
+    ],
+  ])('and of which the board has lost %s is the agent still', async (_, lose) => {
+    const id = profile(`#!/bin/sh\n${client()}\necho ended\n`);
+    rig.tick();
+    await noted('clients');
+    await rig.kill(rig.run(id).pid);
+    lose(id);
+    const ticks = [rig.tick(), rig.tick()].flatMap(({ reconcile, dispatch }) => [...reconcile, ...dispatch]);
+    const begun = clients();
+    const { pid } = rig.run(id);
+    for (const one of begun) end(one);
+    expect(begun).toEqual([pid]);
+    expect(ticks.filter(({ kind }) => kind !== 'close_pane')).toMatchObject([
+      { kind: 'adopt', ticket: id, because: 'runtime_busy', result: 'adopted' },
+    ]);
+  });
+
   it('is ended by stop, also before a tick has followed it', async () => {
     const id = profile(`#!/bin/sh\n${client()}\necho ended\n`);
     rig.tick();

@@ -3,7 +3,7 @@ import { lookAtSelf } from '../../machine/process.ts';
 import { type Pane, panesOf } from '../../model/world.ts';
 import { type Mark, marksOf, readMarks } from '../../runs/marks.ts';
 import { readRunFile } from '../../runs/run-file.ts';
-import { sightMark, sightPane, witnesses } from '../../runs/sighting.ts';
+import { livingOn, sightMark, sightPane, witnesses } from '../../runs/sighting.ts';
 import { viewServer } from '../../tmux/view.ts';
 import type { Here } from '../here.ts';
 import type { Neighbours, Outside } from '../outside.ts';
@@ -35,13 +35,11 @@ export function lastLook(here: Here, claimedAt: (run: string) => number | undefi
     // Many are launched side by side, among hundreds that live: the processes of these alone are looked at.
     const near = (one: { readonly ticket: string; readonly run: string }): boolean =>
       one.ticket === ticket || worktreeOf(one.run) === worktree;
-    return {
-      ok: true,
-      sightings: [
-        ...others.panes.filter(near).map((pane) => sightPane(pane, me, runs)),
-        ...others.marks.filter(near).map((mark) => sightMark(mark, me, runs)),
-      ],
-    };
+    const seen = [
+      ...others.panes.filter(near).map((pane) => sightPane(pane, me, runs)),
+      ...others.marks.filter(near).map((mark) => sightMark(mark, me, runs)),
+    ];
+    return { ok: true, sightings: await livingOn(seen, me, here) };
   };
 }
 

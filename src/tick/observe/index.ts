@@ -21,7 +21,15 @@ import {
   type World,
 } from '../../model/world.ts';
 import type { Mark } from '../../runs/marks.ts';
-import { judgeRow, sightMark, sightPane, unowned, unownedMarks, witnesses } from '../../runs/sighting.ts';
+import {
+  judgeRow,
+  livingOn,
+  sightMark,
+  sightPane,
+  unowned,
+  unownedMarks,
+  witnesses,
+} from '../../runs/sighting.ts';
 import { beginLook, type Eyes } from './eyes.ts';
 import { launchesLeft } from './launches.ts';
 import { paneOf, processesOf, withExits } from './panes.ts';
@@ -89,7 +97,7 @@ export async function observe(eyes: Eyes): Promise<World> {
     tmux,
     tickets: snapshot.tickets,
     runtimes: await withQuits(observed, snapshot, { host_id, delta_ms, eyes }),
-    sightings: sightings(panes, marks, snapshot.runtimes, me, eyes),
+    sightings: await livingOn(sightings(panes, marks, snapshot.runtimes, me, eyes), me, eyes),
     accounts: snapshot.accounts.map((one) => sameProgram(one, eyes)),
     spent: snapshot.spent,
     switches,

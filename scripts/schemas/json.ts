@@ -214,6 +214,7 @@ export const PRINTED: readonly Printed[] = [
         object('a profile that is not launched now', {
           name: text('of the profile'),
           limited_until_ms: orNull(at("the end of its account's limit")),
+          limited_by: orNull(text('why, in the words of its client')),
           not_ready: orNull(text('what a person has to do first')),
         }),
         'profiles that are limited or not ready',
@@ -605,6 +606,7 @@ export const PRINTED: readonly Printed[] = [
         supported: yes('there is an adapter for this kind'),
         not_ready: orNull(text('what a person has to do first')),
         limited_until_ms: orNull(at("the end of its account's limit")),
+        held_by: orNull(text('why one run alone tries it, or none, in the words of its client')),
         today: object('its use of this UTC day', { tokens: whole('tokens'), usd: number('dollars') }),
       }),
       'the profiles',

@@ -1,9 +1,11 @@
 import type { By } from '../board/port/index.ts';
 import { failpoint } from '../machine/failpoint.ts';
+import { agentScope } from '../model/hold.ts';
 import type { Outcome, Step } from '../model/plan.ts';
 import { sentence, trippedText } from '../model/sentences.ts';
 import { unreachable } from '../model/unreachable.ts';
 import type { World } from '../model/world.ts';
+import { letGo, refused } from './hold.ts';
 import { cas, type Hands, outcome } from './outcome.ts';
 import { takeIn } from './said.ts';
 
@@ -27,14 +29,24 @@ export async function heal(step: Step, world: World, hands: Hands): Promise<Outc
     case 'quit':
       return (await import('./quit.ts')).quit(step, world, hands);
     case 'limit': {
-      const reason = sentence(step);
+      const reason = step.evidence.says || sentence(step);
       const won = await board.limitAccount({ name: step.agent, until_ms: step.until_ms, reason }, by);
       return cas(step, null, null, won);
     }
+    case 'hold':
+      await refused(step.fault, step, hands);
+      return outcome(step, null, 'done', null, null);
     case 'unready':
+      return cas(
+        step,
+        null,
+        null,
+        await board.setReady({ name: step.agent, fix: step.fix, stamp: null }, by),
+      );
     case 'ready': {
-      const fix = step.kind === 'unready' ? step.fix : null;
-      return cas(step, null, null, await board.setReady({ name: step.agent, fix, stamp: null }, by));
+      const held = await letGo(agentScope(step.agent), hands);
+      const won = await board.setReady({ name: step.agent, fix: null, stamp: null }, by);
+      return cas(step, null, null, held ? 'won' : won);
     }
     case 'submit':
       return cas(step, step.runtime.run, 'in_review', await board.submit(step, by));

@@ -1,4 +1,14 @@
-import { configOf, type Fault, type Hold, isDue, nameOf, todoOf } from '../model/hold.ts';
+import {
+  configOf,
+  type Fault,
+  type Hold,
+  type HoldScope,
+  isDue,
+  isTriedByRuns,
+  nameOf,
+  todoOf,
+} from '../model/hold.ts';
+import type { Step } from '../model/plan.ts';
 import { blocks, type World } from '../model/world.ts';
 import type { Hands } from './outcome.ts';
 
@@ -6,6 +16,24 @@ import type { Hands } from './outcome.ts';
 export async function begin(fault: Fault, run: string | null, hands: Hands): Promise<void> {
   if (!hands.outside.hold(fault)) return;
   await log(hands, run, fault, 'held', heldWords(fault));
+}
+
+/** The API of a client's model has refused one of a profile's runs: that holds it until then. A limit is told as one of its account. */
+export async function refused(
+  fault: Fault,
+  { until_ms, evidence }: Extract<Step, { kind: 'hold' }>,
+  hands: Hands,
+): Promise<void> {
+  if (!hands.outside.refused(fault, until_ms) || fault.because === 'api_limit') return;
+  await log(hands, evidence.run, fault, 'held', heldWords(fault));
+}
+
+/** A run has found it to be over; false = nothing of the kind held it. */
+export async function letGo(scope: HoldScope, hands: Hands): Promise<boolean> {
+  const hold = hands.outside.over(scope);
+  if (hold === null) return false;
+  await log(hands, null, hold, 'let_go', goneWords(hold));
+  return true;
 }
 
 /** What is wrong, and what a person can do about it. */
@@ -24,6 +52,8 @@ export async function lookAgain(world: World, hands: Hands): Promise<readonly Ho
 async function lookAt(hold: Hold, { now_ms, switches }: World, hands: Hands): Promise<Hold | null> {
   const { outside, policy } = hands;
   const config = configOf(hold.scope, policy);
+  // The API of a model answers runs alone.
+  if (config !== null && isTriedByRuns(hold)) return hold;
   if (config !== null && (!isDue(hold, config, now_ms) || switchedOff(hold, switches))) return hold;
   const found = config === null ? null : await outside.lookAgain(hold);
   outside.lookedAgain(hold, found);
@@ -31,7 +61,7 @@ async function lookAt(hold: Hold, { now_ms, switches }: World, hands: Hands): Pr
     if (found.because === 'holds_unreadable') await tellOnce(found, hands);
     return { ...hold, ...found };
   }
-  await log(hands, null, hold, 'let_go', `${hold.scope} is held no more; it was: ${hold.says}`);
+  await log(hands, null, hold, 'let_go', goneWords(hold));
   return null;
 }
 
@@ -44,6 +74,10 @@ async function tellOnce(fault: Fault, hands: Hands): Promise<void> {
   const told = await hands.board.activity({ limit: LOOKED });
   if (!told.some((one) => one.kind === 'held' && one.text === text))
     await log(hands, null, fault, 'held', text);
+}
+
+function goneWords({ scope, says }: Hold): string {
+  return `${scope} is held no more; it was: ${says}`;
 }
 
 function heldWords(fault: Fault): string {

@@ -1,4 +1,4 @@
-import type { Fault, Hold } from '../model/hold.ts';
+import type { Fault, Hold, HoldScope, Probe } from '../model/hold.ts';
 import type { ProcessIdentity } from '../model/identity.ts';
 import type { LaunchStep, NudgeStep, QuitStep } from '../model/plan.ts';
 import type { AgentProfile, Project } from '../model/policy.ts';
@@ -65,8 +65,15 @@ export interface Outside {
   halted(project: string, agent: string): boolean;
   /** Switches the launches of this scope off; false = a person was faster, and may have switched off more. */
   switchOff(level: 'dispatch', scope: string, reason: string): boolean;
-  /** What holds the launches of this project or of this profile now, be it since a moment ago; null = nothing. */
-  held(project: string, agent: string): Hold | null;
+  /** What holds the launches of this project or of this profile now, be it since a moment ago; null = nothing. `tries`: beside what this very
+   *  launch is to try. */
+  held(project: string, agent: string, tries: boolean): Hold | null;
+  /** Holds a profile by what the API of its client's model has refused; false = it was held already, and is for longer or for another reason now. */
+  refused(fault: Fault, until_ms: number): boolean;
+  /** Notes which run tries what holds a profile so. */
+  tries(scope: HoldScope, probe: Probe): void;
+  /** Lets go of what holds a profile so: what it was; null = nothing. */
+  over(scope: HoldScope): Hold | null;
   /** Holds the scope of a fault; false = it is held already. */
   hold(fault: Fault): boolean;
   /** Looks whether a hold is still founded, as far as the fault went: what is wrong; null = it is gone. */

@@ -6,7 +6,20 @@ import { readSwitches, recordRelease, switchFile, writeSwitch } from '../machine
 import { lookAtSelf } from '../machine/process.ts';
 import { randomHex } from '../machine/random.ts';
 import { lookAtRoom } from '../machine/room.ts';
-import { begun, configOf, type Fault, foundAgain, type Hold, holdOn } from '../model/hold.ts';
+import {
+  begun,
+  configOf,
+  type Fault,
+  foundAgain,
+  type Hold,
+  type HoldScope,
+  holdOn,
+  isTriedByRuns,
+  type Probe,
+  refusedUntil,
+  triedBy,
+} from '../model/hold.ts';
+import { backOffMs } from '../model/retry.ts';
 import { sentence } from '../model/sentences.ts';
 import { blocks, type Pane, starterOf } from '../model/world.ts';
 import { keepLastScreen } from '../runs/last-screen.ts';
@@ -34,7 +47,15 @@ export function realOutside(here: Here): Outside {
     token: () => randomHex(4),
     halted: (project, agent) => blocks(readSwitches(places, env, clock()), project, agent) !== null,
     switchOff: (level, scope, reason) => switchOff(level, scope, reason, here),
-    held: (project, agent) => holdOn(readHolds(places).holds, project, agent),
+    held: (project, agent, tries) =>
+      holdOn(
+        readHolds(places).holds.filter((one) => !(tries && isTriedByRuns(one))),
+        project,
+        agent,
+      ),
+    refused: (fault, until_ms) => refused(fault, until_ms, here),
+    tries: (scope, probe) => tries(scope, probe, here),
+    over: (scope) => over(scope, here),
     hold: (fault) => hold(fault, here),
     lookAgain: async (one) => (await launches()).lookAgain(one),
     lookedAgain: (one, found) => lookedAgain(one, found, here),
@@ -48,12 +69,12 @@ export function realOutside(here: Here): Outside {
     expect: async (count) => (await launches()).expect(count),
     start: async (...launch) => (await launches()).start(...launch),
     registered: async (run, pid) => (await launches()).registered(run, pid),
-    async nudge({ because }, ticket, row) {
+    async nudge(step, ticket, row) {
       const { deliver, nudgeText } = await import('./deliver/index.ts');
       const { clientOf } = await import('../runs/program.ts');
       const adapter = adapterOf(kindOf(row, places, here.policy));
       const client = clientOf(row, here.policy.agents.get(row.agent), env);
-      const text = nudgeText(because, row.nudges, programWord(places));
+      const text = nudgeText(step.because, step.free === true ? step.turn : row.nudges, programWord(places));
       return deliver(here, { kind: 'nudge', ticket, row, adapter, client, text });
     },
     said: saidHere({ ...here, policyOf: () => here.policy }),
@@ -89,6 +110,42 @@ function hold(fault: Fault, { places, policy, clock }: Here): boolean {
     return begins ? { holds: [...holds, begun(fault, configOf(fault.scope, policy) ?? '', clock())] } : {};
   });
   return begins;
+}
+
+function refused(fault: Fault, until_ms: number, { places, policy, clock }: Here): boolean {
+  let begins = false;
+  changeHolds(places, ({ holds }) => {
+    const before = holds.find(({ scope }) => scope === fault.scope) ?? null;
+    // What keeps its program from being started at all comes first.
+    if (before !== null && !isTriedByRuns(before)) return {};
+    begins = before === null;
+    const config = configOf(fault.scope, policy) ?? '';
+    const one = refusedUntil(before, fault, config, { now_ms: clock(), until_ms });
+    return { holds: [...holds.filter(({ scope }) => scope !== fault.scope), one] };
+  });
+  return begins;
+}
+
+function tries(of: HoldScope, probe: Probe, { places, policy, clock }: Here): void {
+  changeHolds(places, ({ holds }) => ({
+    holds: holds.map((one) =>
+      one.scope === of && isTriedByRuns(one)
+        ? triedBy({ ...one, config: configOf(of, policy) ?? '' }, probe, {
+            now_ms: clock(),
+            wait_ms: backOffMs(one.tries + 1, policy.limits),
+          })
+        : one,
+    ),
+  }));
+}
+
+function over(of: HoldScope, { places }: Here): Hold | null {
+  let was: Hold | null = null;
+  changeHolds(places, ({ holds }) => {
+    was = holds.find((one) => one.scope === of && isTriedByRuns(one)) ?? null;
+    return was === null ? {} : { holds: holds.filter((one) => one !== was) };
+  });
+  return was;
 }
 
 function lookedAgain(one: Hold, found: Fault | null, { places, policy, clock }: Here): void {

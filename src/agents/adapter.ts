@@ -2,6 +2,7 @@ import type { Choice, Chosen } from '../model/choice.ts';
 import type { AgentProfile } from '../model/policy.ts';
 import type { Activity } from '../model/runtime.ts';
 import type { Composer, Screen } from '../model/screen.ts';
+import type { Refusal } from '../model/trouble.ts';
 import type { Hands } from './handing.ts';
 
 /** Stands in an argv where the prompt goes. */
@@ -31,13 +32,6 @@ export interface StagedFile {
   readonly text: string;
 }
 
-/** A limit of the account: no failed attempt, and nothing to do before the reset. */
-export interface Limited {
-  /** UTC milliseconds; null = the client announced no time. */
-  readonly until_ms: number | null;
-  readonly text: string;
-}
-
 /** What one event says; a field that is missing changes nothing. */
 export interface EventMeaning {
   readonly activity?: Activity;
@@ -46,9 +40,8 @@ export interface EventMeaning {
   readonly vague?: boolean;
   readonly turn?: boolean;
   readonly session?: string;
-  readonly limited?: Limited;
-  /** The client cannot work for this user at all (not logged in, no trust): what a person has to do. */
-  readonly not_ready?: string;
+  /** The API of its model gave no answer: that ended the turn, or the client waits for it. */
+  readonly refusal?: Refusal;
 }
 
 /** Where the signals of a living client are looked for. */
@@ -72,8 +65,8 @@ export interface Level {
   readonly activity: Activity;
   readonly question?: string;
   readonly session?: string;
-  readonly limited?: Limited;
-  readonly not_ready?: string;
+  /** What the turn ended with, or waits for. */
+  readonly refusal?: Refusal;
 }
 
 /** What a client's session has used so far: totals of the whole session. */
@@ -138,6 +131,8 @@ export interface Adapter extends Hands {
   mapEvent(kind: string, payload: Readonly<Record<string, unknown>>): EventMeaning | null;
   /** The second signal; null = the client says nothing (yet). Reads only; never throws. */
   level?(look: AgentLook): Level | null | Promise<Level | null>;
+  /** What its last turn was refused with, of a process that has ended; null = nothing. `printed` is the end of what a headless one has printed. */
+  lastRefusal?(look: AgentLook, printed: string | null): Refusal | null;
   /** The client's own record of the session. */
   transcript?(look: AgentLook): string | null;
   usage?(look: AgentLook): Usage | null;
@@ -146,7 +141,7 @@ export interface Adapter extends Hands {
   /** What a screen without any sign of life means: a first-run dialog, no login. null = nothing known. */
   notReady?(screen: string): string | null;
   /** The limit that a screen tells of, where the client waits in a dialog and calls that work. null = none. */
-  limitShown?(screen: string, now_ms: number): Limited | null;
+  limitShown?(screen: string, now_ms: number): Refusal | null;
   /** Hands a text to the living client past its terminal, where there is such a way; absent = it is typed. Says why the client can't have got it;
    *  null = it has, as far as is known. */
   post?(look: AgentLook, text: string): Promise<string | null>;

@@ -1,5 +1,5 @@
 import type { NoFacts } from '../model/evidence.ts';
-import { agentScope, holdOn, todoOf } from '../model/hold.ts';
+import { agentScope, type Hold, holdOn, isTriedByRuns, todoOf } from '../model/hold.ts';
 import type { Verdict } from '../model/identity.ts';
 import type { DecideOptions, Skip, Step, WhyNot } from '../model/plan.ts';
 import { type AgentProfile, type Limits, maxLiving, type Policy, type Project } from '../model/policy.ts';
@@ -8,6 +8,7 @@ import type { TicketFacts, TicketStatus } from '../model/ticket.ts';
 import { blocks, type Spent, type TicketView, viewsOf, type World } from '../model/world.ts';
 import { guardOf, type Unable } from './reconcile/cell.ts';
 import type { Reconciled } from './reconcile/index.ts';
+import { apiHoldOn, mayTry } from './reconcile/troubles.ts';
 import { lacking } from './room.ts';
 
 /** Decides what is launched, on the world as the reconcile pass will leave it. Pure. Every ticket in `todo`
@@ -23,6 +24,10 @@ export function decideDispatch(
   const views = viewsOf(world);
   const slots = occupied(world, reconciled, views);
   const limit = Math.min(policy.limits.max_launches_per_tick, options.max ?? Number.POSITIVE_INFINITY);
+  const trying = new Set(reconciled.trying);
+  const tries = (hold: Hold, agent: string): boolean =>
+    isTriedByRuns(hold) && !trying.has(agent) && mayTry(hold, { world, policy, views });
+  const shuts = (hold: Hold, agent: string): boolean => !tries(hold, agent);
 
   for (const ticket of candidates(world, reconciled)) {
     const pass = (why: WhyNot): unknown => skipped.push({ ticket: ticket.id, run: null, ...why });
@@ -32,7 +37,7 @@ export function decideDispatch(
       shut ??
       routeOf(ticket, policy, {
         unable: (name) => unable(name, world, reconciled),
-        held: (name) => world.holds.some(({ scope }) => scope === agentScope(name)),
+        held: (name) => reconciled.holds.some((one) => one.scope === agentScope(name) && shuts(one, name)),
       });
     if ('because' in route) {
       pass(route);
@@ -41,7 +46,10 @@ export function decideDispatch(
     const why =
       spentUp(ticket, world, policy) ??
       switchedOff(world, reconciled, route) ??
-      heldUp(world, route) ??
+      heldUp(
+        reconciled.holds.filter((one) => shuts(one, route.profile.name)),
+        route,
+      ) ??
       lostServers(reconciled) ??
       full(slots, policy, route, steps.length, limit) ??
       (steps.length >= (world.ramp ?? Number.POSITIVE_INFINITY) ? bare('ramping_up') : null) ??
@@ -53,12 +61,15 @@ export function decideDispatch(
     const { project, profile } = route;
     slots.take(project.name, profile.name);
     const attempt = ticket.attempts + 1;
+    const probes = apiHoldOn(profile.name, reconciled.holds) !== null;
+    if (probes) trying.add(profile.name);
     steps.push({
       kind: 'launch',
       ticket: ticket.id,
       because: 'next_in_order',
       evidence: { priority: ticket.priority, attempt, agent: profile.name },
       ...{ guard: guardOf(ticket), agent: profile.name, project: project.name, attempt },
+      ...(probes ? { tries: true as const } : {}),
     });
   }
   const roomless = skipped.filter(({ because }) => because === 'living_limit').length;
@@ -164,7 +175,7 @@ function routeOf(ticket: TicketFacts, policy: Policy, { unable, held }: OfProfil
   }
   const why = unable(name);
   // What holds it is told as a hold.
-  return why === null ? { project, profile: first } : bare(why);
+  return why ?? { project, profile: first };
 }
 
 function fits({ label, project, priority_at_most }: Policy['routes'][number], ticket: TicketFacts): boolean {
@@ -181,10 +192,11 @@ function unable(name: string, world: World, { closed }: Reconciled): Unable | nu
   if (found !== undefined) return found;
   const account = world.accounts.find((one) => one.name === name);
   if (account === undefined) return null;
-  if (account.not_ready !== null) return 'profile_not_ready';
-  return account.not_before_at_ms !== null && account.not_before_at_ms > world.now_ms
-    ? 'account_limited'
-    : null;
+  if (account.not_ready !== null) return bare('profile_not_ready') as Unable;
+  const until_ms = account.not_before_at_ms;
+  if (until_ms === null || until_ms <= world.now_ms) return null;
+  const says = apiHoldOn(name, world.holds)?.says ?? account.reason ?? null;
+  return { because: 'account_limited', evidence: { until_ms, says } };
 }
 
 /** A budget that is used up stops launches, and no agent that works. */
@@ -206,7 +218,7 @@ function switchedOff(world: World, { tripped }: Reconciled, { project, profile }
 }
 
 /** A fault that is no ticket's, and was met before. */
-function heldUp({ holds }: World, { project, profile }: To): WhyNot | null {
+function heldUp(holds: readonly Hold[], { project, profile }: To): WhyNot | null {
   const hold = holdOn(holds, project.name, profile.name);
   if (hold === null) return null;
   const { scope, because, says, next_at_ms } = hold;

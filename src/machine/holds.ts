@@ -2,9 +2,8 @@
  * The file of the holds. It is of this host, as what it tells of is: so holds are the same with every board. Only who has the tick lock adds
  * to it; `doctor` takes from it what it has found to be mended.
  */
-
-import type { Hold, Strike } from '../model/hold.ts';
-import { isHoldBecause } from '../model/hold.ts';
+import type { Hold, Probe, Strike } from '../model/hold.ts';
+import { type HoldScope, isHoldBecause, isTriedByRuns } from '../model/hold.ts';
 import { asObject } from '../model/json.ts';
 import { numberOf, textOf, writeAtomic } from './files.ts';
 import { lookAtName, textAt } from './foreign.ts';
@@ -69,6 +68,19 @@ export function lookAtOnce(places: Pick<Places, 'holds'>): void {
   );
 }
 
+/** Has the next tick try what only a run can try, however long the wait is still; false = nothing of the kind is held. */
+export function tryAtOnce(places: Pick<Places, 'holds'>, of: HoldScope): boolean {
+  let found = false;
+  changeHolds(places, ({ holds }) => {
+    const now = holds.map((one) =>
+      one.scope === of && isTriedByRuns(one) ? { ...one, next_at_ms: one.looked_at_ms } : one,
+    );
+    found = now.some((one, n) => one !== holds[n]);
+    return found ? { holds: now } : {};
+  });
+  return found;
+}
+
 /** Notes a fault that may be of one ticket or of one moment. `again`: another one has met the same before; `known`: this very one has. */
 export function strike(places: Pick<Places, 'holds'>, one: Strike): 'first' | 'known' | 'again' {
   let found: 'first' | 'known' | 'again' = 'first';
@@ -120,7 +132,14 @@ function holdIn(value: unknown): Hold[] {
   const [looked_at_ms, next_at_ms] = [numberOf(entry, 'looked_at_ms'), numberOf(entry, 'next_at_ms')];
   if (fault === null || since_at_ms === null || looked_at_ms === null || next_at_ms === null) return [];
   const config = textOf(entry, 'config') ?? '';
-  return [{ ...fault, since_at_ms, tries: Math.max(1, tries ?? 1), looked_at_ms, next_at_ms, config }];
+  const probe = probeIn(asObject(entry?.probe));
+  const times = { since_at_ms, tries: Math.max(1, tries ?? 1), looked_at_ms, next_at_ms };
+  return [{ ...fault, ...times, config, ...(probe === null ? {} : { probe }) }];
+}
+
+function probeIn(entry: Record<string, unknown> | null): Probe | null {
+  const [ticket, turn] = [textOf(entry, 'ticket'), numberOf(entry, 'turn')];
+  return ticket === null || turn === null ? null : { ticket, turn };
 }
 
 function strikeIn(value: unknown): Strike[] {

@@ -47,6 +47,7 @@ export const ENDS = {
   rebooted: end('stopped', 'machine', true, 'the machine was rebooted'),
   tmux_server_lost: end('stopped', 'machine', true, 'the tmux server was lost'),
   rate_limited: end('stopped', 'account', true, 'its account is limited'),
+  api_down: end('stopped', 'account', true, 'the API of its model gave no answer'),
   agent_not_ready: end('stopped', 'account', false, 'the client cannot work before a person has set it up'),
   session_lost: end(
     'stopped',

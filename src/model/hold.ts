@@ -33,9 +33,16 @@ export const HOLD_TODO = {
   tmux_fails: 'mend what tmux names: it is installed, and its socket is in the state dir',
   holds_unreadable: 'move it away: what is held is noted there, in a file that the next tick makes',
   program_missing: 'install it, or name its full path in agent.NAME.argv',
+  api_limit: 'wait: one run tries it then; or name a fallback in agent.NAME',
+  api_login:
+    'log its client in, or mend its key, for the user that agents run as; at once then: mc-pickup agents ready NAME',
+  api_down: 'wait, if it is the API or the network that is away: one run tries it then',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type HoldBecause = keyof typeof HOLD_TODO;
+
+/** By the API of a client's model. */
+export type ApiHold = Extract<HoldBecause, `api_${string}`>;
 
 /** What is wrong, and whose it is. */
 export interface Fault {
@@ -45,12 +52,19 @@ export interface Fault {
   readonly says: string;
 }
 
+export interface Probe {
+  readonly ticket: string;
+  readonly turn: number;
+}
+
 export interface Hold extends Fault {
   readonly since_at_ms: number;
   /** Looks at it so far: the launch that met it, and each look since. */
   readonly tries: number;
   readonly looked_at_ms: number;
   readonly next_at_ms: number;
+  /** The ticket whose run tries whether it is over, and the turns that run had before; absent = none does yet. */
+  readonly probe?: Probe;
   /** A hash of what the configuration says of its scope: where that changes, it is looked at again at once. */
   readonly config: string;
 }
@@ -70,6 +84,14 @@ const TOLD_AT_ONCE: ReadonlySet<HoldBecause> = new Set([
   'worktrees_root_missing',
   'disk_low',
 ]);
+
+/** What only a run can try: the API of a client's model answers nobody else. */
+const TRIED_BY_RUNS: ReadonlySet<HoldBecause> = new Set(['api_limit', 'api_login', 'api_down']);
+
+/** Whether it is over only when a run has tried it. */
+export function isTriedByRuns({ because }: Pick<Fault, 'because'>): boolean {
+  return TRIED_BY_RUNS.has(because);
+}
 
 export function isHoldBecause(word: unknown): word is HoldBecause {
   return typeof word === 'string' && Object.hasOwn(HOLD_TODO, word);
@@ -108,6 +130,39 @@ function after(hold: Omit<Hold, 'looked_at_ms' | 'next_at_ms'>, now_ms: number):
   const backOff_ms = Math.min(FIRST_MS * 2 ** Math.min(hold.tries, 10), MOST_MS);
   const wait_ms = TOLD_AT_ONCE.has(hold.because) ? 0 : backOff_ms;
   return { ...hold, tries: hold.tries + 1, looked_at_ms: now_ms, next_at_ms: now_ms + wait_ms };
+}
+
+/** What the API of a model has refused, until then. It is the same one for as long as no run has found it to be over. */
+export function refusedUntil(
+  before: Hold | null,
+  fault: Fault,
+  config: string,
+  at: { readonly now_ms: number; readonly until_ms: number },
+): Hold {
+  const { scope, because, says } = fault;
+  const { since_at_ms = at.now_ms, tries = 0, next_at_ms = 0 } = before ?? {};
+  // One that stands has counted the run that was to try it.
+  const again = next_at_ms > at.now_ms ? 0 : 1;
+  return {
+    scope,
+    because,
+    says,
+    since_at_ms,
+    tries: tries + again,
+    looked_at_ms: at.now_ms,
+    next_at_ms: at.until_ms,
+    config,
+  };
+}
+
+/** One run tries it; should nothing come of that, another one does after a longer wait. */
+export function triedBy(
+  hold: Hold,
+  probe: Probe,
+  next: { readonly now_ms: number; readonly wait_ms: number },
+): Hold {
+  const { now_ms, wait_ms } = next;
+  return { ...hold, probe, tries: hold.tries + 1, looked_at_ms: now_ms, next_at_ms: now_ms + wait_ms };
 }
 
 /** Whether it is to be looked at. A last look of the future was noted by a clock that ran ahead: no wait is longer than its own length. */

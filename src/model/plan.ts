@@ -10,7 +10,7 @@ import type {
   Through,
   Why,
 } from './evidence.ts';
-import type { HoldBecause, HoldScope } from './hold.ts';
+import type { ApiHold, Fault, HoldBecause, HoldScope } from './hold.ts';
 import type { IdentityReason, ProcessIdentity } from './identity.ts';
 import type { Lacking } from './room.ts';
 import type { ReportedTo, Said } from './said.ts';
@@ -61,11 +61,18 @@ export type Step =
       readonly pid: number;
     })
   // The ticket waits for a person.
-  | (OfRun<'ask', 'agent_waiting' | 'idle_without_report' | 'agent_not_ready', AtWork> & Question)
-  | (OfRun<'ask', 'finished_without_report', Through> & Question)
+  | (OfRun<'ask', 'agent_waiting' | 'idle_without_report' | 'agent_not_ready' | 'request_refused', AtWork> &
+      Question)
+  | (OfRun<'ask', 'finished_without_report' | 'request_refused', Through> & Question)
   | (OfRun<'park', 'silent_past_ttl', AtWork> & { readonly turn: number })
   // Its agent is told to go on.
-  | (OfRun<'nudge', 'idle_without_report' | 'limit_over', AtWork> & { readonly turn: number })
+  | (OfRun<'nudge', 'idle_without_report' | 'limit_over', AtWork> & {
+      readonly turn: number;
+      /** It goes on where the API of its model had cut it off: that is counted as no nudge. */
+      readonly free?: true;
+      /** Its profile is held, and by this it is tried whether that is over. */
+      readonly tries?: true;
+    })
   // Its client is asked to quit: the ticket is settled.
   | OfRun<'quit', 'settled_for_long' | 'launch_waits', AtWork>
   // Its work goes to review.
@@ -100,6 +107,7 @@ export type Step =
       | CauseOfDeath
       | FailedLaunch
       | 'rate_limited'
+      | 'api_down'
       | 'agent_not_ready'
       | 'session_lost'
       | 'ended_without_release',
@@ -121,9 +129,16 @@ export type Step =
       readonly agent: string;
       readonly project: string;
       readonly attempt: number;
+      /** Its profile is held, and by this it is tried whether that is over. */
+      readonly tries?: true;
+    })
+  // Of a profile: the API of its model has refused it.
+  | (Act<'hold', ApiHold, OfAccount & { readonly says: string; readonly until_ms: number }> & {
+      readonly fault: Fault;
+      readonly until_ms: number;
     })
   // Of an account.
-  | (Act<'limit', 'rate_limited', OfAccount & { readonly until_ms: number }> & {
+  | (Act<'limit', 'rate_limited', OfAccount & { readonly until_ms: number; readonly says: string }> & {
       readonly agent: string;
       readonly until_ms: number;
     })
@@ -178,8 +193,10 @@ export type WhyNot =
   | Why<'unknown_project', { readonly project: string }>
   | Why<'unknown_agent', { readonly agent: string }>
   // The account, and budgets.
-  | Why<'account_limited' | 'profile_not_ready' | 'budget_day' | 'budget_ticket'>
-  | Why<'rate_limited', { readonly until_ms: number | null }>
+  | Why<'account_limited', { readonly until_ms: number | null; readonly says: string | null }>
+  | Why<'profile_not_ready'>
+  | Why<'budget_day' | 'budget_ticket'>
+  | Why<'rate_limited', { readonly until_ms: number | null; readonly says?: string | null }>
   // Room.
   | Why<'no_slot', Taken>
   | Why<'no_slot_project', Taken & { readonly project: string }>

@@ -34,8 +34,16 @@ export function failedLaunches(runs: readonly Pick<Runtime, 'registered_at_ms' |
 }
 
 function backOff(ticketId: string, n: number, limits: Limits): number {
-  const delay_ms = Math.min(limits.retry_base_seconds * 2 ** (n - 1), limits.retry_max_seconds) * 1000;
+  const delay_ms = backOffMs(n, limits);
   return Math.floor(delay_ms) + Math.floor((delay_ms / 10) * fraction(ticketId));
+}
+
+/** How long the n-th wait in a row is. */
+export function backOffMs(
+  n: number,
+  { retry_base_seconds, retry_max_seconds }: Pick<Limits, 'retry_base_seconds' | 'retry_max_seconds'>,
+): number {
+  return Math.min(retry_base_seconds * 2 ** Math.min(n - 1, 30), retry_max_seconds) * 1000;
 }
 
 /** FNV-1a (Fowler, Noll, Vo) over the id, as a number in [0, 1). */

@@ -63,7 +63,7 @@ export interface Runtime {
   readonly level: Activity | null;
   /** Observed time for which it has said so, without an event. */
   readonly level_ms: number;
-  /** The account's limit that this runtime met; null = none, or over. */
+  /** The API of its model has refused its present turn: when that ends, or `CUT_OFF`; null = it has not. */
   readonly limited_until_ms: number | null;
   /** What a person has to do before this client can work at all. */
   readonly not_ready: string | null;

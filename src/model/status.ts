@@ -63,6 +63,8 @@ export interface StatusFacts {
   readonly accounts: readonly {
     readonly name: string;
     readonly limited_until_ms: number | null;
+    /** In the words of its client; null = not known, or not limited. */
+    readonly limited_by: string | null;
     readonly not_ready: string | null;
   }[];
   /** What holds launches though no ticket is at fault; none here while all is well. */

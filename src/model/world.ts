@@ -6,6 +6,7 @@ import type { Room } from './room.ts';
 import type { Activity, Runtime } from './runtime.ts';
 import type { Said } from './said.ts';
 import type { TicketFacts } from './ticket.ts';
+import type { Trouble } from './trouble.ts';
 
 /** One row of `tmux list-panes -a` on our own server. */
 export interface Pane {
@@ -66,7 +67,12 @@ export interface ActivityView {
   readonly level: Activity | null;
   /** Observed time for which it has said so, or nothing, without an event. */
   readonly level_ms: number;
+  /** The API of its model has refused its present turn: when that ends, or, where nobody has announced it, `CUT_OFF`; null = it has not. */
   readonly limited_until_ms: number | null;
+  /** With what, as this look has found; absent = not, or it was found before. */
+  readonly trouble?: Trouble;
+  /** The model has answered since the last look. Absent = not that it is known. */
+  readonly answered?: boolean;
   /** Why this client cannot work at all, with what a person has to do. */
   readonly not_ready: string | null;
   /** Events that were new in this pass. */
@@ -166,6 +172,8 @@ export interface AccountView {
   readonly not_before_at_ms: number | null;
   /** When that wait was set; null = not known. */
   readonly wait_since_ms: number | null;
+  /** Why it waits, in its client's words; absent = this board does not tell. */
+  readonly reason?: string | null | undefined;
   /** What a person has to do before any ticket can be worked on by this profile. */
   readonly not_ready: string | null;
   /** The program as it was when that was found; another one is looked at anew. */

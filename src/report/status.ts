@@ -1,5 +1,5 @@
 import { dialogOf } from '../model/choice.ts';
-import type { HoldFacts } from '../model/hold.ts';
+import { type HoldFacts, isTriedByRuns } from '../model/hold.ts';
 import { leftoverWords } from '../model/leftover.ts';
 import { offText } from '../model/sentences.ts';
 import type { LiveFacts, StatusFacts, Ticks, Used } from '../model/status.ts';
@@ -59,11 +59,17 @@ function statusLines(facts: StatusFacts, shown: Shown): string[] {
 }
 
 /** First of all: while it stands nothing of it is launched. */
-function holdLines({ scope, says, todo, since_at_ms, next_at_ms }: HoldFacts, shown: Shown): string[] {
+function holdLines(
+  { scope, because, says, todo, since_at_ms, next_at_ms }: HoldFacts,
+  shown: Shown,
+): string[] {
   const { now_ms } = shown;
   const what = scope === 'host' ? 'this host' : scope.replace(':', ' ');
   const next = next_at_ms <= now_ms ? 'by the next tick' : ago(next_at_ms, now_ms);
-  const when = `since ${age(now_ms - since_at_ms)}; looked at again ${next}, or at once by mc-pickup doctor`;
+  const again = isTriedByRuns({ because })
+    ? `one run tries it ${next_at_ms <= now_ms ? 'now' : ago(next_at_ms, now_ms)}`
+    : `looked at again ${next}, or at once by mc-pickup doctor`;
+  const when = `since ${age(now_ms - since_at_ms)}; ${again}`;
   return [
     ...labelled('held', `${what}: ${says}`, shown, 'bad'),
     ...labelled('', `to do: ${todo}`, shown),
@@ -353,12 +359,13 @@ function leftoverLines({ leftovers }: StatusFacts, shown: Shown): string[] {
 }
 
 function accountText(
-  { name, limited_until_ms, not_ready }: StatusFacts['accounts'][number],
+  { name, limited_until_ms, limited_by, not_ready }: StatusFacts['accounts'][number],
   now_ms: number,
 ): string {
   if (not_ready !== null) return `${name} is NOT READY: ${not_ready} (then: mc-pickup agents ready ${name})`;
   const until = limited_until_ms ?? now_ms;
-  return `${name} is limited, next launch ${ago(until, now_ms)} (${utc(until)})`;
+  const why = limited_by === null ? '' : `: ${limited_by}`;
+  return `${name} is limited, next launch ${ago(until, now_ms)} (${utc(until)})${why}`;
 }
 
 function switchText({ level, scope, expires_at_ms, author, reason }: Switch, now_ms: number): string {

@@ -135,6 +135,7 @@ function plannedAfter(step: Step): TicketStatus | null {
     case 'quit':
     case 'end':
     case 'limit':
+    case 'hold':
     case 'unready':
     case 'ready':
     case 'close_pane':

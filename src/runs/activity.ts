@@ -2,8 +2,10 @@ import { join } from 'node:path';
 import type { Adapter, AgentLook, Level } from '../agents/adapter.ts';
 import { sessionId } from '../agents/session.ts';
 import type { Activity, Runtime } from '../model/runtime.ts';
+import { CUT_OFF, type Trouble, troubleOf } from '../model/trouble.ts';
 import type { ActivityView } from '../model/world.ts';
 import { type Folded, foldEvents } from './events.ts';
+import { outputText } from './output.ts';
 import { type RunFile, readRunFile } from './run-file.ts';
 
 /**
@@ -30,6 +32,18 @@ export function lookAtActivity(
     return and(null); // the second signal is silent; the first one stands
   }
 }
+
+/** What the last turn of a run that has ended was refused with, as its client's own records tell, and what a headless one has printed. */
+export function ofTheDead(seen: ActivityView, runs: string, row: Runtime, adapter: Adapter): ActivityView {
+  if (adapter.lastRefusal === undefined || seen.trouble !== undefined) return seen;
+  const look = agentLook(runs, row, readRunFile(runs, row.mark), null, seen.client_session);
+  const printed = row.headless ? outputText(look.runDir, MOST_PRINTED) : null;
+  const refusal = adapter.lastRefusal(look, printed);
+  return withTrouble(seen, refusal === null ? null : troubleOf(refusal));
+}
+
+/** The end of what is kept of it. */
+const MOST_PRINTED = 64 * 1024;
 
 /** A session that does not look like one of its client is left out of a level. */
 function ofClient({ session, ...level }: Level, { kind }: Adapter): Level {
@@ -66,7 +80,7 @@ export function agentLook(
 export function combine(
   folded: Folded,
   level: Level | null,
-  before: Pick<Runtime, 'level' | 'level_ms'>,
+  before: Pick<Runtime, 'level' | 'level_ms' | 'turn' | 'resumed'>,
   delta_ms: number,
 ): ActivityView {
   const said = level === null || level.activity === 'unknown' ? null : level.activity;
@@ -74,16 +88,34 @@ export function combine(
   const level_ms = same ? before.level_ms + delta_ms : 0;
   const activity = said === null ? folded.activity : believed(folded, said, level_ms >= STANDS_MS);
   const question = activity === 'waiting' ? (folded.question ?? level?.question ?? null) : null;
+  // A record may lag behind the event of a new turn: what it tells then is of the turn before.
+  const current =
+    level !== null && (activity === level.activity || folded.turn === before.turn || isFirst(before));
+  const refused = current && level.refusal !== undefined ? troubleOf(level.refusal) : null;
   return {
-    ...folded,
+    ...withTrouble(folded, refused),
     activity,
     question,
     client_session: level?.session ?? folded.client_session,
-    // The event of a limit may come before the client has written down when it ends: then that was a guess.
-    limited_until_ms: level?.limited?.until_ms ?? folded.limited_until_ms,
-    not_ready: folded.not_ready ?? level?.not_ready ?? null,
     level: said,
     level_ms,
+  };
+}
+
+function isFirst({ turn, resumed }: Pick<Runtime, 'turn' | 'resumed'>): boolean {
+  return turn === 0 && resumed === null;
+}
+
+/** What is known beside the events of why the API of the model has refused the turn. An event may come before the client has written down when
+ *  that ends. */
+export function withTrouble<V extends Folded>(folded: V, refused: Trouble | null): V {
+  if (refused === null) return folded;
+  const until_ms = refused.until_ms ?? folded.trouble?.until_ms ?? null;
+  return {
+    ...folded,
+    answered: false,
+    trouble: { ...refused, until_ms },
+    limited_until_ms: until_ms ?? folded.limited_until_ms ?? CUT_OFF,
   };
 }
 

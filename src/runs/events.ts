@@ -1,4 +1,4 @@
-import type { Adapter, Limited } from '../agents/adapter.ts';
+import type { Adapter } from '../agents/adapter.ts';
 import { sessionId } from '../agents/session.ts';
 import {
   at,
@@ -14,6 +14,7 @@ import {
 import { attempt, objectIn } from '../model/json.ts';
 import type { Runtime } from '../model/runtime.ts';
 import type { Said } from '../model/said.ts';
+import { CUT_OFF, type Trouble, troubleOf } from '../model/trouble.ts';
 import type { ActivityView } from '../model/world.ts';
 import { REPORT_EVENT, saidIn } from './said.ts';
 
@@ -26,8 +27,6 @@ const MAX_CURSOR = 40_000;
 const MAX_QUESTION = 4000;
 /** Reports that one look takes in; the rest is for the next one. */
 const MAX_SAID = 16;
-/** After how long a limit whose end nobody announced is tried again. */
-export const UNANNOUNCED_MS = 15 * 60_000;
 const EVENT_NAME = /^([A-Za-z][A-Za-z0-9_-]*)\.[A-Za-z0-9_.-]+$/;
 /** What has changed less than this ago may change again within the same tick of the kernel's clock. */
 const REST_MS = 5000;
@@ -146,6 +145,8 @@ function fold(
 ): Folded {
   let { activity, question, turn, client_session, limited_until_ms, not_ready } = row;
   const said: Said[] = [];
+  let trouble: Trouble | null = null;
+  let answered = false;
   const saidBefore = (file: EventFile | undefined): void => {
     for (const { file: own, ...one } of reports.slice(said.length)) {
       if (file !== undefined && inOrder(own, file) > 0) return;
@@ -158,12 +159,17 @@ function fold(
     if (meaning === null) continue;
     if (meaning.turn === true) {
       turn += 1;
-      [limited_until_ms, not_ready] = [null, null];
+      [limited_until_ms, not_ready, trouble, answered] = [null, null, null, false];
     }
-    if (meaning.limited !== undefined) limited_until_ms = limitOf(meaning.limited, file);
-    if (meaning.not_ready !== undefined) not_ready = meaning.not_ready.slice(0, MAX_QUESTION);
+    const refused = meaning.refusal === undefined ? null : troubleOf(meaning.refusal);
+    if (refused !== null) {
+      trouble = refused;
+      limited_until_ms = refused.until_ms ?? CUT_OFF;
+    }
     client_session = sessionId(adapter.kind, meaning.session) ?? client_session;
     if (meaning.activity === undefined) continue;
+    // A call of a tool, a question, or the end of the turn.
+    if (meaning.turn !== true && trouble === null) answered = true;
     const keep =
       activity === 'waiting' && question !== null && (meaning.vague || meaning.question === undefined);
     if (meaning.activity !== 'waiting') question = null;
@@ -177,12 +183,10 @@ function fold(
     ...{ activity, question, turn, client_session, limited_until_ms, not_ready },
     fresh: fresh.length,
     cursor,
+    ...(trouble === null ? {} : { trouble }),
+    ...(answered && trouble === null ? { answered } : {}),
     ...(said.length === 0 ? {} : { said }),
   };
-}
-
-function limitOf({ until_ms }: Limited, file: EventFile): number {
-  return until_ms ?? Number(file.mtimeNs / 1_000_000n) + UNANNOUNCED_MS;
 }
 
 /** Deletes the events that a cursor covers. Call it only after the board holds that cursor. */

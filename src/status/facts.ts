@@ -68,9 +68,12 @@ export async function statusFactsOf(
     })),
     reviews,
     slots: slotsOf(seen, host, policy),
-    accounts: accounts.flatMap(({ name, not_before_at_ms: until, not_ready }) => {
+    accounts: accounts.flatMap(({ name, not_before_at_ms: until, reason, not_ready }) => {
       const limited_until_ms = until !== null && until > now_ms ? until : null;
-      return limited_until_ms === null && not_ready === null ? [] : [{ name, limited_until_ms, not_ready }];
+      const limited_by = limited_until_ms === null ? null : (reason ?? null);
+      return limited_until_ms === null && not_ready === null
+        ? []
+        : [{ name, limited_until_ms, limited_by, not_ready }];
     }),
     holds: stillNamed(readHolds(places).holds, policy).map(holdFacts),
     switches: readSwitches(places, env, now_ms),

@@ -21,6 +21,9 @@ it('the second launch waits, unclaimed, when the first has taken the memory', as
     held: () => null,
     expect: async () => undefined,
     unlaunchable: async () => null,
+    refused: () => true,
+    tries: () => {},
+    over: () => null,
     lacks: () => (looks++ === 0 ? null : 'only 3 MB'),
     prepare: async () => ({ ok: false, because: 'environment', error: 'no matter' }),
   } as unknown as Outside;

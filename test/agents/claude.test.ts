@@ -163,27 +163,27 @@ describe('the events of Claude Code', () => {
     };
     expect(event('StopFailure', login)).toMatchObject({
       activity: 'idle',
-      not_ready: 'Not logged in · Please run /login',
+      refusal: { status: null, word: 'authentication_failed', says: 'Not logged in · Please run /login' },
     });
     const server = { error: 'server_error', last_assistant_message: 'API Error: 529 Overloaded.' };
-    expect(event('StopFailure', server)).toEqual({ activity: 'idle', session: SESSION });
+    expect(event('StopFailure', server)).toMatchObject({ refusal: { status: 529, word: 'server_error' } });
   });
 
   it('tell a limit with the reset that the transcript announces', () => {
     const text = "You've hit your 5-hour limit · resets 10:33am (UTC)";
     const path = transcript(user('go'), limitReached(text, 1795516387), user('on'), said('msg_2', 'done', 7));
     const failure = { error: 'rate_limit', last_assistant_message: text, transcript_path: path };
-    expect(event('StopFailure', failure).limited).toEqual({ until_ms: 1795516387000, text });
-    expect(event('StopFailure', { ...failure, transcript_path: '/none' }).limited).toEqual({
+    expect(event('StopFailure', failure).refusal).toMatchObject({ until_ms: 1795516387000, says: text });
+    expect(event('StopFailure', { ...failure, transcript_path: '/none' }).refusal).toMatchObject({
       until_ms: null,
-      text,
+      says: text,
     });
   });
 
   it('are not held up by a pipe in place of the transcript', () => {
     const path = join(home, 'pipe');
     execFileSync('mkfifo', [path]);
-    expect(event('StopFailure', { error: 'rate_limit', transcript_path: path }).limited?.until_ms).toBeNull();
+    expect(event('StopFailure', { error: 'rate_limit', transcript_path: path }).refusal?.until_ms).toBeNull();
   });
 
   it('that are unknown still tell the session', () => {
@@ -242,15 +242,16 @@ describe('the level of Claude Code', () => {
     const text = "You've hit your 5-hour limit · resets Nov 27, 8:54am (UTC)";
     registry({ status: 'waiting', waitingFor: 'dialog open' });
     transcript(user('go'), limitReached(text, 1795769677));
-    const limited = { until_ms: 1795769677000, text };
+    const refusal = { status: null, word: 'rate_limit', says: text, until_ms: 1795769677000 };
     expect(claude.level?.(look())).toEqual({
       activity: 'waiting',
       question: text,
       session: SESSION,
-      limited,
+      refusal,
     });
     registry({ status: 'idle' });
-    expect(claude.level?.(look())).toEqual({ activity: 'idle', session: SESSION, limited });
+    expect(claude.level?.(look())).toEqual({ activity: 'idle', session: SESSION, refusal });
+    expect(claude.lastRefusal?.(look(), null)).toEqual(refusal);
     transcript(user('go'), limitReached(text, 1795769677), user('on'), said('msg_2', 'done', 7));
     expect(claude.level?.(look())).toEqual({ activity: 'idle', session: SESSION });
   });

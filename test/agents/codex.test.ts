@@ -193,12 +193,14 @@ test('a used-up plan is a limit with its reset, also when `codex exec` has ended
     event('token_count', { info: null, rate_limits }),
     event('task_complete', { last_agent_message: null, error }),
   ]);
-  const limited = { until_ms: resets_at * 1000, text: 'You’ve hit your usage limit.' };
-  expect(codexLevel(look)).toEqual({ activity: 'idle', session: ROOT, limited });
-  expect(codexLevel({ ...look, pid: 2 ** 22 + 1 })).toEqual({ activity: 'unknown', limited });
+  const says = 'You’ve hit your usage limit.';
+  const refusal = { status: null, word: 'usage_limit_exceeded', says, until_ms: resets_at * 1000 };
+  expect(codexLevel(look)).toEqual({ activity: 'idle', session: ROOT, refusal });
+  expect(codexLevel({ ...look, pid: 2 ** 22 + 1 })).toBeNull();
+  expect(codex.lastRefusal?.({ ...look, pid: 2 ** 22 + 1 }, null)).toEqual(refusal);
 });
 
-test('a 429 without a reset is a limit, a 401 a client that is not ready, a 500 just the end of a turn', () => {
+test('what ends a turn is told with its status, its word and its words', () => {
   const failed = (name: string, http_status_code: number) => {
     const error = {
       message: `status ${http_status_code}`,
@@ -209,10 +211,9 @@ test('a 429 without a reset is a limit, a 401 a client that is not ready, a 500 
   };
   expect(failed('response_too_many_failed_attempts', 429)).toMatchObject({
     activity: 'idle',
-    limited: { until_ms: null, text: 'status 429' },
+    refusal: { status: 429, word: 'response_too_many_failed_attempts', says: 'status 429', until_ms: null },
   });
-  expect(failed('http_connection_failed', 401)?.not_ready).toMatch(/codex login.*status 401/);
-  expect(failed('http_connection_failed', 500)).toEqual({ activity: 'idle', session: ROOT });
+  expect(failed('http_connection_failed', 401)?.refusal).toMatchObject({ status: 401 });
 });
 
 test('half a line at the end and lines longer than a chunk do not hide a turn', () => {

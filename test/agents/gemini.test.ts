@@ -14,7 +14,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
 import { gemini } from '../../src/agents/gemini/index.ts';
-import { limitIn, limitOnScreen } from '../../src/agents/gemini/limit.ts';
+import { limitOnScreen, refusalIn, refusalPrinted } from '../../src/agents/gemini/refusal.ts';
 import { lookAt } from '../../src/machine/process.ts';
 import { aProfile } from '../support/builders.ts';
 
@@ -261,7 +261,7 @@ describe('the title of the pane', () => {
     record([...opened, user('a', 'Work'), updated, failed, updated, remark, updated]);
     expect(gemini.level?.(look({ title: READY }))).toMatchObject({
       activity: 'idle',
-      limited: { until_ms: Date.parse(LATER) + 3_600_000 },
+      refusal: { status: 429, until_ms: Date.parse(LATER) + 3_600_000 },
     });
     record([...opened, failed, updated, user('b', 'Again'), updated]);
     expect(gemini.level?.(look({ title: READY }))).toEqual({ activity: 'idle' });
@@ -332,25 +332,55 @@ describe('the title of the pane', () => {
 
 describe('limits and first-run dialogs', () => {
   it('reads the delay from the error and the time of day from the dialog', () => {
-    expect(limitIn('[API Error: The stub answers 500.]', 0)).toBeNull();
-    expect(limitIn('You exceeded your current quota. Please retry in 45.5s.', 1000)?.until_ms).toBe(46_500);
-    expect(limitIn('You have exhausted your daily quota on this model.', 1000)?.until_ms).toBeNull();
+    const quota = 'You exceeded your current quota. Please retry in';
+    expect(refusalIn(`${quota} 45.5s.`, 1000)).toMatchObject({ status: 429, until_ms: 46_500 });
+    expect(refusalIn(`${quota} 59m59.5s.`, 1000).until_ms).toBe(3_600_500);
+    expect(refusalIn('You have exhausted your daily quota on this model.', 1000)).toMatchObject({
+      status: 429,
+      until_ms: null,
+    });
     const screen = '│ Usage limit reached for all Pro models.  │\n│ Access resets at 5:46 PM UTC.  │';
     const now = Date.UTC(2026, 10, 24, 18, 0);
-    expect(limitOnScreen(screen, now)).toEqual({
+    expect(limitOnScreen(screen, now)).toMatchObject({
       until_ms: Date.UTC(2026, 10, 25, 17, 47),
-      text: 'Usage limit reached for all Pro models.',
+      says: 'Usage limit reached for all Pro models. Access resets at 5:46 PM UTC.',
     });
+    // In the time zone of its user, as the client names it.
+    // Between the time and its half of the day stands no plain blank.
+    const at = (zone: string) => limitOnScreen(screen.replace(' PM UTC', `\u202fPM ${zone}`), now)?.until_ms;
+    expect(at('GMT+1')).toBe(Date.UTC(2026, 10, 25, 16, 47));
+    expect(at('GMT-7')).toBe(Date.UTC(2026, 10, 25, 0, 47));
+    expect(at('GMT+5:30')).toBe(Date.UTC(2026, 10, 25, 12, 17));
+    expect(at('XYZ')).toBeNull();
     // Within the very minute that is shown, the reset may be still to come.
     expect(limitOnScreen(screen, Date.UTC(2026, 10, 24, 17, 46, 30))?.until_ms).toBe(
       Date.UTC(2026, 10, 24, 17, 47),
     );
     expect(limitOnScreen('all is well', now)).toBeNull();
     // As 0.61.0 shows it for a model with a dot in its name.
-    expect(limitOnScreen('│ Usage limit reached for gemini-3.8-flash.        │', now)).toEqual({
+    expect(limitOnScreen('│ Usage limit reached for gemini-3.8-flash.        │', now)).toMatchObject({
       until_ms: null,
-      text: 'Usage limit reached for gemini-3.8-flash.',
+      says: 'Usage limit reached for gemini-3.8-flash.',
     });
+  });
+
+  it('reads what a headless client prints last', () => {
+    const body = {
+      error: { code: 400, message: 'API key not valid.', details: [{ reason: 'API_KEY_INVALID' }] },
+    };
+    const printed = (text: string) =>
+      `{"type":"init"}\n${JSON.stringify({ type: 'result', timestamp: '2026-11-30T16:47:37.798Z', status: 'error', error: { message: text } })}\n`;
+    expect(refusalPrinted(printed(`[API Error: ${JSON.stringify(body)}]`))).toMatchObject({
+      status: 400,
+      says: 'API key not valid.',
+    });
+    expect(
+      refusalPrinted(printed('[API Error: You have exhausted your daily quota on this model.]')),
+    ).toMatchObject({
+      status: 429,
+    });
+    expect(refusalPrinted('{"type":"result","status":"success"}\n')).toBeNull();
+    expect(refusalPrinted('no JSON at all')).toBeNull();
   });
 
   it('knows the dialogs that only a person can settle', () => {

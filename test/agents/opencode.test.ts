@@ -125,16 +125,16 @@ describe('what an event means', () => {
     const long = { type: 'retry', attempt: 1, message, next: 1_795_513_838_375 };
     expect(map('Status', { status: long })).toEqual({
       activity: 'busy',
-      limited: { until_ms: 1_795_513_838_375, text: message },
+      refusal: { status: 429, word: '', says: message, until_ms: 1_795_513_838_375 },
       session: ROOT,
     });
     const short = { type: 'retry', attempt: 1, message: 'The server had an error.', next: 1_795_510_241_377 };
     expect(map('Status', { status: short })).toEqual({ activity: 'busy', session: ROOT });
   });
 
-  it('takes a 401 for a login that is missing, and an interrupt for nothing', () => {
+  it('tells what the API has refused, and takes an interrupt for nothing', () => {
     const denied = { name: 'APIError', message: 'Incorrect API key provided', status: 401, headers: {} };
-    expect(map('Error', denied)?.not_ready).toContain('not logged in');
+    expect(map('Error', denied)?.refusal).toMatchObject({ status: 401, says: 'Incorrect API key provided' });
     expect(map('Error', { name: 'MessageAbortedError', message: 'Aborted', headers: {} })).toEqual({
       session: ROOT,
     });
@@ -142,7 +142,7 @@ describe('what an event means', () => {
 
   it('reads the reset of a 429 that ended the turn', () => {
     const error = { name: 'APIError', message: 'slow down', status: 429, headers: { 'retry-after': '120' } };
-    expect(map('Error', error)?.limited).toEqual({ until_ms: 1_795_510_359_377, text: 'slow down' });
+    expect(map('Error', error)?.refusal).toMatchObject({ until_ms: 1_795_510_359_377, says: 'slow down' });
   });
 
   it('counts one turn for each prompt', () => {

@@ -160,7 +160,14 @@ describe('the file', () => {
       outcome: 'pending',
     });
     expect(await board.accounts()).toEqual([
-      { name: 'a', not_before_at_ms: 5, wait_since_ms: null, not_ready: null, not_ready_stamp: null },
+      {
+        name: 'a',
+        not_before_at_ms: 5,
+        wait_since_ms: null,
+        reason: null,
+        not_ready: null,
+        not_ready_stamp: null,
+      },
     ]);
     await board.close();
   });

@@ -25,6 +25,7 @@ export function accounts({ add, b }: Subject): void {
         name: 'a',
         not_before_at_ms: NOW + 9,
         wait_since_ms: NOW,
+        reason: 'why',
         not_ready: 'log in',
         not_ready_stamp: 's',
       },

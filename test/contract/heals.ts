@@ -272,6 +272,10 @@ export function heals({ add, get, row, claim, working, kinds, loses, b }: Subjec
       ),
     ).toBe('won');
     expect(await row('r1')).toMatchObject({ nudges: 2, nudged_turn: 2 });
+    const [t3, r3] = [await get(t.id), await row('r1')];
+    const goesOn = { ticket: t.id, guard: guardOf(t3), runtime: rowGuard(r3), turn: 3, free: true };
+    expect(await b.nudge(goesOn, { actor: 'x', now_ms: NOW })).toBe('won');
+    expect(await row('r1')).toMatchObject({ nudges: 2, nudged_turn: 3 });
   });
 
   it('shortens a wait where it ends as was observed, and only shortens it', async () => {

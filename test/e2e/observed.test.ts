@@ -255,6 +255,7 @@ exec sleep 1000
     silence();
     expect((await rig.tickHere()).reconcile).toMatchObject([
       { kind: 'limit', ticket: id, because: 'rate_limited' },
+      { kind: 'hold', ticket: id, because: 'api_limit' },
     ]);
     const [{ until: reset }] = rig.box.sql<{ until: number }>(
       'SELECT not_before_at_ms AS until FROM accounts',
@@ -269,7 +270,9 @@ exec sleep 1000
     ]);
     expect(rig.ticket(id)).toMatchObject({
       status: 'needs_input',
-      reason_text: 'Usage limit reached for gemini-3.8-flash.',
+      reason_text: expect.stringMatching(
+        /^Usage limit reached for gemini-3\.8-flash\. Access resets at .* UTC\. mc-pickup attach MC-1, and close/,
+      ),
     });
     expect(rig.agents(id)).toEqual([]); // the scripted agent was not used at all
   });

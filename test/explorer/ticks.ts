@@ -246,6 +246,9 @@ function outsideOf(ask: Ask): Outside {
     hold: () => true,
     lookAgain: async () => null,
     lookedAgain: () => {},
+    refused: () => true,
+    tries: () => {},
+    over: () => null,
     lacks: () => null,
     unlaunchable: async () => null,
     prepare: async ({ ticket }, placed) => {

@@ -50,6 +50,7 @@ describe('the end reasons', () => {
         'rebooted',
         'tmux_server_lost',
         'rate_limited',
+        'api_down',
         'stopped',
       ],
     ]);

@@ -7,7 +7,7 @@ describe('two signals', () => {
     ...{ activity, fresh, turn, question: activity === 'waiting' ? 'which?' : null, client_session: null },
     ...{ limited_until_ms: null, not_ready: null, cursor: null },
   });
-  const stood = (level: Activity | null, level_ms = 60_000) => ({ level, level_ms });
+  const stood = (level: Activity | null, level_ms = 60_000) => ({ level, level_ms, turn: 1, resumed: null });
   it.each<[string, Activity, number, Activity | null, Activity | null, Activity]>([
     ['the events alone', 'busy', 0, null, null, 'busy'],
     ['new events are believed against a level that may lag', 'busy', 1, 'idle', 'idle', 'busy'],
@@ -32,11 +32,13 @@ describe('two signals', () => {
     const dialog = folded('waiting', 0);
     const first = combine(dialog, { activity: 'busy' }, stood('waiting', 0), 60_000);
     expect(first).toMatchObject({ activity: 'waiting', level: 'busy', level_ms: 0 });
-    const again = combine(dialog, { activity: 'busy' }, first, 300);
+    const again = combine(dialog, { activity: 'busy' }, { ...first, resumed: null }, 300);
     expect(again).toMatchObject({ activity: 'waiting', level: 'busy', level_ms: 300 });
-    expect(combine(dialog, { activity: 'busy' }, again, 0).activity).toBe('waiting');
-    expect(combine(dialog, { activity: 'busy' }, again, 1700).activity).toBe('busy');
-    expect(combine(folded('waiting', 1), { activity: 'busy' }, again, 60_000)).toMatchObject({
+    expect(combine(dialog, { activity: 'busy' }, { ...again, resumed: null }, 0).activity).toBe('waiting');
+    expect(combine(dialog, { activity: 'busy' }, { ...again, resumed: null }, 1700).activity).toBe('busy');
+    expect(
+      combine(folded('waiting', 1), { activity: 'busy' }, { ...again, resumed: null }, 60_000),
+    ).toMatchObject({
       activity: 'waiting',
       level_ms: 0,
     });
@@ -49,10 +51,17 @@ describe('two signals', () => {
     const guessed = { ...folded('idle', 1), limited_until_ms: 900_000 };
     const told = (until_ms: number | null) => ({
       activity: 'idle' as const,
-      limited: { until_ms, text: 'limit' },
+      refusal: { status: 429, word: '', says: 'limit', until_ms },
     });
     expect(combine(guessed, told(3_600_000), stood('idle'), 0).limited_until_ms).toBe(3_600_000);
     expect(combine(guessed, told(null), stood('idle'), 0).limited_until_ms).toBe(900_000);
     expect(combine(guessed, { activity: 'idle' }, stood('idle'), 0).limited_until_ms).toBe(900_000);
+  });
+  it('a record that still tells of the turn before is not believed of a new one', () => {
+    const refusal = { status: 500, word: '', says: 'of the turn before', until_ms: null };
+    const level = { activity: 'idle' as const, refusal };
+    expect(combine(folded('busy', 1, 2), level, stood('idle'), 0).trouble).toBeUndefined();
+    expect(combine(folded('idle', 1, 2), level, stood('idle'), 0).trouble).toMatchObject({ kind: 'down' });
+    expect(combine(folded('busy', 0, 1), level, stood('busy'), 0).trouble).toMatchObject({ kind: 'down' });
   });
 });

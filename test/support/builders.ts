@@ -1,6 +1,8 @@
 /** Builders of model values: a plain default each, every field of which may be overridden. */
+
 import type { NewTicket, ReviewRow } from '../../src/board/port/index.ts';
 import type { RecentRun } from '../../src/model/breaker.ts';
+import { refusedUntil } from '../../src/model/hold.ts';
 import type { Judgement } from '../../src/model/identity.ts';
 import type { Plan, Step } from '../../src/model/plan.ts';
 import {
@@ -425,16 +427,35 @@ function applyStep(world: World, step: Step): World {
         ...world,
         runtimes: world.runtimes.map((one) =>
           one.row.id === step.runtime.run
-            ? { ...one, row: { ...one.row, nudges: one.row.nudges + 1, nudged_turn: step.turn } }
+            ? {
+                ...one,
+                row: {
+                  ...one.row,
+                  nudges: one.row.nudges + (step.free === true ? 0 : 1),
+                  nudged_turn: step.turn,
+                },
+              }
             : one,
         ),
       };
     case 'limit':
       return account(world, step.agent, { not_before_at_ms: step.until_ms, wait_since_ms: world.now_ms });
+    case 'hold': {
+      const { scope } = step.fault;
+      const before = world.holds.find((one) => one.scope === scope) ?? null;
+      const one = refusedUntil(before, step.fault, before?.config ?? '', {
+        ...world,
+        until_ms: step.until_ms,
+      });
+      return { ...world, holds: [...world.holds.filter((each) => each.scope !== scope), one] };
+    }
     case 'unready':
       return account(world, step.agent, { not_ready: step.fix });
     case 'ready':
-      return account(world, step.agent, { not_ready: null });
+      return {
+        ...account(world, step.agent, { not_ready: null }),
+        holds: world.holds.filter(({ scope }) => scope !== `agent:${step.agent}`),
+      };
     case 'report': {
       const { said } = step;
       const asked = step.to === 'needs_input' ? { reason_turn: said.turn } : {};

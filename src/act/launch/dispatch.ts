@@ -1,3 +1,4 @@
+import type { Hold } from '../../model/hold.ts';
 import type { LaunchStep, Outcome, Plan } from '../../model/plan.ts';
 import type { World } from '../../model/world.ts';
 import { begin, withTodo } from '../hold.ts';
@@ -48,10 +49,11 @@ export async function dispatch(plan: Plan, world: World, hands: Hands): Promise<
 /** The claim, unless something is known to keep the launch from coming to anything: then nothing is claimed. */
 async function taken(step: LaunchStep, world: World, hands: Hands): Promise<Claimed | Outcome> {
   const { outside } = hands;
-  const fault = outside.held(step.project, step.agent) === null ? await outside.unlaunchable(step) : null;
+  const held = (): Hold | null => outside.held(step.project, step.agent, step.tries === true);
+  const fault = held() === null ? await outside.unlaunchable(step) : null;
   if (typeof fault === 'string') return outcome(step, null, 'failed', null, fault);
   if (fault !== null) await begin(fault, null, hands);
-  const hold = outside.held(step.project, step.agent);
+  const hold = held();
   // What was launched a moment ago may have taken it.
   const lacks = hold === null && fault === null ? outside.lacks(world) : null;
   if (lacks !== null) return outcome(step, null, 'declined', null, lacks);

@@ -5,6 +5,7 @@
 import { failpoint } from '../../machine/failpoint.ts';
 import { ENDS } from '../../model/ends.ts';
 import { messageOf } from '../../model/errors.ts';
+import { agentScope } from '../../model/hold.ts';
 import type { LaunchStep, Outcome, RunEnd } from '../../model/plan.ts';
 import { failedLaunches, heldAfter, LAUNCHES_SEEN } from '../../model/retry.ts';
 import type { World } from '../../model/world.ts';
@@ -37,6 +38,7 @@ export async function claim(step: LaunchStep, world: World, hands: Hands): Promi
     const won = await hands.board.claim(request, { actor: `tick:${hands.tick_id}`, now_ms: hands.clock() });
     if (won === 'lost') return outcome(step, null, 'lost_race', null, null);
     failpoint('claim-committed');
+    if (step.tries === true) hands.outside.tries(agentScope(step.agent), { ticket: step.ticket, turn: 0 });
     const ticket = await hands.board.ticket(step.ticket);
     if (ticket === null) return outcome(step, run, 'lost_race', null, null);
     failpoint('claim-read');

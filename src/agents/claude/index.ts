@@ -9,7 +9,7 @@ import { claudeTrust } from '../trust.ts';
 import { claudeChoice } from './choice.ts';
 import { questionOf } from './question.ts';
 import { claudeLevel } from './registry.ts';
-import { announcedReset, claudeTranscript, hasConversation } from './transcript.ts';
+import { announcedReset, claudeTranscript, hasConversation, readTail, refusalIn } from './transcript.ts';
 import { claudeUsage } from './usage.ts';
 
 const HOOKS = [
@@ -31,17 +31,6 @@ const ASKING = ['PermissionRequest', 'Notification'];
 /** Without one the client takes `auto`, which asks a model before each command and stops where it cannot. */
 const DEFAULT_MODE = 'acceptEdits';
 const OWN_MODE = ['--permission-mode', '--dangerously-skip-permissions'];
-
-/** What ends a turn and is no fault of the ticket: a person has to mend the login, the bill or the profile. */
-const NOT_READY: ReadonlySet<string> = new Set([
-  'authentication_failed',
-  'oauth_org_not_allowed',
-  'account_on_hold',
-  'verification_required',
-  'billing_error',
-  'cloud_credential_error',
-  'model_not_found',
-]);
 
 /** First-run dialogs, by what their screens show. */
 const DIALOGS: readonly (readonly [shows: RegExp, fix: string])[] = [
@@ -108,6 +97,7 @@ export const claude: Adapter = {
     return { ...meaning, ...(session === null ? {} : { session }) };
   },
   level: claudeLevel,
+  lastRefusal: (look) => readTail(claudeTranscript(look)).refusal,
   transcript: claudeTranscript,
   usage: claudeUsage,
   resumable: hasConversation,
@@ -184,12 +174,9 @@ function isOwnPrompt(payload: Payload): boolean {
 function failed(payload: Payload): EventMeaning {
   const error = textOf(payload, 'error') ?? '';
   const text = textOf(payload, 'last_assistant_message') ?? `Claude Code: ${error}`;
-  if (error === 'rate_limit') {
-    // The payload has the reset in words only; the transcript has it as a number.
-    const until_ms = announcedReset(ownTranscript(payload), text);
-    return { activity: 'idle', limited: { until_ms, text } };
-  }
-  return NOT_READY.has(error) ? { activity: 'idle', not_ready: text } : { activity: 'idle' };
+  // The payload has a reset in words only; the transcript has it as a number.
+  const until_ms = error === 'rate_limit' ? announcedReset(ownTranscript(payload), text) : null;
+  return { activity: 'idle', refusal: refusalIn(error, text, until_ms) };
 }
 
 /** Where the client says that it writes: an event may say anything, and what it names is read. */

@@ -28,15 +28,15 @@ export function claudeLevel(look: AgentLook): Level | null {
   const session = textOf(row, 'sessionId');
   const known = session === null ? {} : { session };
   if (activity === 'busy') return { activity, ...known };
-  // A dialog and an announced limit are told in words by the transcript only; it is read no further than its tail.
+  // A dialog and a refusal of the API are told in words by the transcript only; it is read no further than its tail.
   const tail = readTail(claudeTranscript({ ...look, session: session ?? look.session }));
-  const limited = tail.limited === null ? {} : { limited: tail.limited };
+  const refused = tail.refusal === null ? {} : { refusal: tail.refusal };
   if (activity === 'idle' && isStarting(tail.message_at_ms, numberOf(row, 'startedAt')))
     return { activity: 'unknown', ...known };
-  if (activity !== 'waiting') return { activity, ...known, ...limited };
+  if (activity !== 'waiting') return { activity, ...known, ...refused };
   const dialog = textOf(row, 'waitingFor') === 'dialog open' ? DIALOG : null;
-  const question = tail.asks ?? tail.limited?.text ?? dialog;
-  return { activity, ...(question === null ? {} : { question }), ...known, ...limited };
+  const question = tail.asks ?? tail.refusal?.says ?? dialog;
+  return { activity, ...(question === null ? {} : { question }), ...known, ...refused };
 }
 
 /** The client calls itself idle before it takes the prompt of its command line: no message is of this process yet. */

@@ -1,15 +1,16 @@
 import { join } from 'node:path';
 import { asObject, numberOf, textOf } from '../../machine/files.ts';
 import { isPlainFile, namesAt } from '../../machine/foreign.ts';
-import type { AgentLook, Limited } from '../adapter.ts';
+import type { Refusal } from '../../model/trouble.ts';
+import type { AgentLook } from '../adapter.ts';
 import { sessionId } from '../session.ts';
 import { blocksOf, type Entry, linesOf, parseLine, tailOf } from './lines.ts';
 import { questionOf } from './question.ts';
 
 /** What the end of a transcript says. */
 export interface Tail {
-  /** The last response was the refusal of a limit. */
-  readonly limited: Limited | null;
+  /** What stands in place of the last response: the API gave none. */
+  readonly refusal: Refusal | null;
   /** What the last tool call without a result would ask of a person. */
   readonly asks: string | null;
   /** When the newest message was written, UTC milliseconds; null = there is none. */
@@ -48,8 +49,8 @@ export function hasConversation(look: Pick<AgentLook, 'env' | 'worktree' | 'sess
 export function announcedReset(path: string | null, words: string): number | null {
   for (const line of tailOf(path).lines.toReversed()) {
     if (!line.includes('"rate_limit"')) continue;
-    const limit = limitOf(parseLine(line) ?? {});
-    if (limit?.text === words) return limit.until_ms;
+    const limit = refusalOf(parseLine(line) ?? {});
+    if (limit.says === words) return limit.until_ms;
   }
   return null;
 }
@@ -70,16 +71,16 @@ export function readTail(path: string | null): Tail {
     if (entry.type === 'user' && results.length === 0) break;
     if (entry.type === 'user') continue;
     if (entry.isApiErrorMessage === true)
-      return { limited: answered.size === 0 ? limitOf(entry) : null, asks: null, message_at_ms };
+      return { refusal: answered.size === 0 ? refusalOf(entry) : null, asks: null, message_at_ms };
     const calls = blocks.filter((block) => block.type === 'tool_use');
     const open = calls.find((call) => !answered.has(textOf(call, 'id') ?? ''));
-    if (open !== undefined) return { limited: null, asks: askOf(open), message_at_ms };
+    if (open !== undefined) return { refusal: null, asks: askOf(open), message_at_ms };
     // Calls that were made together stand in lines of their own: one of them may be the open one.
     if (calls.length === 0) break;
   }
   // One entry can be longer than what is read: then there is a message, but when is not known.
   if (cut) message_at_ms ??= Number.MAX_SAFE_INTEGER;
-  return { limited: null, asks: null, message_at_ms };
+  return { refusal: null, asks: null, message_at_ms };
 }
 
 function askOf(call: Entry): string {
@@ -91,11 +92,17 @@ function timeOf(entry: Entry): number | null {
   return Number.isNaN(time) ? null : time;
 }
 
-function limitOf(entry: Entry): Limited | null {
-  if (entry.error !== 'rate_limit') return null;
+/** A status is told in the text alone. */
+export function refusalIn(word: string, says: string, until_ms: number | null): Refusal {
+  const status = /\bAPI Error: (\d{3})\b/.exec(says)?.[1];
+  return { status: status === undefined ? null : Number(status), word, says, until_ms };
+}
+
+function refusalOf(entry: Entry): Refusal {
   const reset_s =
     numberOf(asObject(entry.quotaLimits), 'resetsAt') ??
     numberOf(asObject(asObject(entry.apiErrorParams)?.rate_limit_info), 'resetsAt');
-  const text = textOf(blocksOf(entry)[0] ?? null, 'text') ?? 'Claude Code reached a limit';
-  return { until_ms: reset_s === null ? null : reset_s * 1000, text };
+  const word = textOf(entry, 'error') ?? '';
+  const says = textOf(blocksOf(entry)[0] ?? null, 'text') ?? `Claude Code: ${word}`;
+  return refusalIn(word, says, reset_s === null ? null : reset_s * 1000);
 }

@@ -5,7 +5,7 @@ import { AT_NAME, CHIP, DOLLAR_NAME, handingOf, SLASH_WORD } from '../handing.ts
 import { codexTrust } from '../trust.ts';
 import { codexChoice } from './choice.ts';
 import { hookFlags } from './hooks.ts';
-import { codexLevel } from './level.ts';
+import { codexLevel, codexRefusal } from './level.ts';
 import { askedIn, permissionText } from './question.ts';
 import { codexUsage, findRollout, rolloutOf } from './rollout.ts';
 
@@ -54,6 +54,7 @@ export const codex: Adapter = {
     return { ...meaning, ...(session === null ? {} : { session }) };
   },
   level: codexLevel,
+  lastRefusal: codexRefusal,
   transcript: findRollout,
   usage: (look) => codexUsage(findRollout(look)),
   resumable: (look) => look.session !== null && rolloutOf(look.env, look.session) !== null,

@@ -1,5 +1,6 @@
 import { asObject, numberOf, textOf } from '../../machine/files.ts';
-import type { AgentLook, Level, Limited } from '../adapter.ts';
+import type { Refusal } from '../../model/trouble.ts';
+import type { AgentLook, Level } from '../adapter.ts';
 import { askedIn, permissionText } from './question.ts';
 import { findRollout, newestFirst, rolloutOf, runs, startedAtMs, timeOf } from './rollout.ts';
 
@@ -16,13 +17,13 @@ const MAX_AGENTS = 64;
 /**
  * What the record of the session and the title say together. The record tells turns and how they ended, the title
  * alone tells an open dialog. A title is believed for "busy" and "waiting" only: that it shows neither is no sign of
- * an idle client. Of a process that is gone only its last failure is told: `codex exec` ends at a limit.
+ * an idle client.
  */
 export function codexLevel(look: AgentLook): Level | null {
+  if (!runs(look)) return null;
   const started = startedAtMs(look.pid_start);
   const path = findRollout(look);
   const told = path === null || started === null ? null : lastTurn(path, started);
-  if (!runs(look)) return told?.limited || told?.not_ready ? { ...told, activity: 'unknown' } : null;
   const session = look.session ?? sessionIn(path);
   const known = session === null ? {} : { session };
   const title = look.title ?? '';
@@ -38,6 +39,13 @@ export function codexLevel(look: AgentLook): Level | null {
   return works ? { activity: 'busy', ...known } : { ...told, ...known };
 }
 
+/** What the last turn of this process was refused with. */
+export function codexRefusal(look: AgentLook): Refusal | null {
+  const started = startedAtMs(look.pid_start);
+  const path = findRollout(look);
+  return (path === null || started === null ? null : lastTurn(path, started)?.refusal) ?? null;
+}
+
 /** The newest beginning or end of a turn that this process wrote: what an earlier one left open is no turn of this. */
 function lastTurn(path: string, started: number): Level | null {
   for (const entry of newestFirst(path, TURN)) {
@@ -49,29 +57,22 @@ function lastTurn(path: string, started: number): Level | null {
         return { activity: 'busy' };
       case 'turn_aborted':
         return { activity: 'idle' };
-      case 'task_complete':
-        return { activity: 'idle', ...failureOf(asObject(payload?.error), path) };
+      case 'task_complete': {
+        const error = asObject(payload?.error);
+        return { activity: 'idle', ...(error === null ? {} : { refusal: refusalOf(error, path) }) };
+      }
     }
   }
   return null;
 }
 
 /** What ended a turn, where that is more than the model's own end of it. */
-function failureOf(
-  error: Entry | null,
-  path: string,
-): { readonly limited?: Limited; readonly not_ready?: string } {
-  if (error === null) return {};
+function refusalOf(error: Entry, path: string): Refusal {
   const info = error.codex_error_info;
-  const status = httpStatus(info);
-  const text = textOf(error, 'message') ?? 'The client told no reason';
-  if (info === 'usage_limit_exceeded') return { limited: { until_ms: resetOf(limitsIn(path)), text } };
-  if (status === 429) return { limited: { until_ms: null, text } };
-  if (info === 'unauthorized' || status === 401 || status === 403)
-    return {
-      not_ready: `Codex may not use its model: log in with \`codex login\`, or mend its key (${text})`,
-    };
-  return {};
+  const word = typeof info === 'string' ? info : (Object.keys(asObject(info) ?? {})[0] ?? '');
+  const until_ms = word === 'usage_limit_exceeded' ? resetOf(limitsIn(path)) : null;
+  const says = textOf(error, 'message') ?? 'Codex told no reason';
+  return { status: httpStatus(info), word, says, until_ms };
 }
 
 /** `{"http_connection_failed":{"http_status_code":401}}`, under several names. */

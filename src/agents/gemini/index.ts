@@ -5,7 +5,7 @@ import { type Adapter, type AgentLook, type EventMeaning, type Level, PROMPT } f
 import { composerAt, plain } from '../composer.ts';
 import { handingOf } from '../handing.ts';
 import { homeFiles, startScript } from './home.ts';
-import { limitIn, limitOnScreen } from './limit.ts';
+import { limitOnScreen, refusalIn, refusalPrinted } from './refusal.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './session.ts';
 import { geminiTextFile, textsFlag } from './texts.ts';
 
@@ -55,6 +55,11 @@ export const gemini: Adapter = {
     return { ...meaning, ...(session === null ? {} : { session }) };
   },
   level: levelOf,
+  lastRefusal(look, printed) {
+    const said = printed === null ? null : refusalPrinted(printed);
+    const error = said === null ? lastError(look) : null;
+    return error === null ? said : refusalIn(error.text, error.at_ms);
+  },
   transcript: (look) => sessionFile(look),
   usage(look) {
     const file = sessionFile(look);
@@ -100,8 +105,7 @@ function levelOf(look: AgentLook): Level | null {
   // "Ready" is also shown before the prompt of the command line is taken.
   if (!/^\u25c7/u.test(title) || !promptSince(look, join(look.runDir, 'prompt.md'))) return null;
   const error = lastError(look);
-  const limited = error === null ? null : limitIn(error.text, error.at_ms);
-  return limited === null ? { activity: 'idle' } : { activity: 'idle', limited };
+  return { activity: 'idle', ...(error === null ? {} : { refusal: refusalIn(error.text, error.at_ms) }) };
 }
 
 function meaningOf(kind: string, payload: Payload): EventMeaning | null {

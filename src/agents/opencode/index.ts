@@ -8,7 +8,7 @@ import { type Adapter, type AgentLook, PROMPT, type Usage } from '../adapter.ts'
 import { composerAt, plain } from '../composer.ts';
 import { sessionId } from '../session.ts';
 import { levelOf } from './level.ts';
-import { meaningOf } from './meaning.ts';
+import { meaningOf, refusalPrinted } from './meaning.ts';
 import { PLUGIN } from './plugin.ts';
 import { post } from './post.ts';
 import { PASSWORD_FILE, passwordOf, USAGE_FILE } from './server.ts';
@@ -54,6 +54,7 @@ export const opencode: Adapter = {
   hands: () => 'as_is',
   mapEvent: meaningOf,
   level: levelOf,
+  lastRefusal: (_look, printed) => (printed === null ? null : refusalPrinted(printed)),
   transcript(look) {
     const path = databaseOf(look.env);
     return path !== null && existsSync(path) ? path : null;

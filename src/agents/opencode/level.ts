@@ -3,7 +3,7 @@ import { asObject, numberOf, readObject, textOf } from '../../machine/files.ts';
 import { lookAtName } from '../../machine/foreign.ts';
 import type { AgentLook, Level } from '../adapter.ts';
 import { sessionId } from '../session.ts';
-import { askedQuestion, permissionQuestion, retryLimit } from './meaning.ts';
+import { askedQuestion, permissionQuestion, retryRefusal } from './meaning.ts';
 import { type Ask, PASSWORD_FILE, serverOf, USAGE_FILE } from './server.ts';
 
 /** What the client's own server says. Nothing is busy both after a turn and before the first one: without a
@@ -39,8 +39,8 @@ export function judge(
     .map(asObject)
     .filter((status) => textOf(status, 'type') !== 'idle');
   if (working.length === 0) return { activity: 'idle' };
-  const limited = working.map((status) => retryLimit(status, now)).find((limit) => limit !== null);
-  return { activity: 'busy', ...(limited === undefined ? {} : { limited }) };
+  const refusal = working.map((status) => retryRefusal(status, now)).find((one) => one !== null);
+  return { activity: 'busy', ...(refusal === undefined ? {} : { refusal }) };
 }
 
 /** The session that this run works in: as learnt, as the plugin noted it, or the newest one of this folder that

@@ -1,5 +1,6 @@
 import { asObject, numberOf, textOf } from '../../machine/files.ts';
-import type { EventMeaning, Limited } from '../adapter.ts';
+import type { Refusal } from '../../model/trouble.ts';
+import type { EventMeaning } from '../adapter.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -29,8 +30,8 @@ function meanings(kind: string, payload: Payload): EventMeaning | null {
     case 'Status': {
       const status = asObject(payload.status);
       if (textOf(status, 'type') === 'idle') return { activity: 'idle' };
-      const limited = retryLimit(status, numberOf(payload, 'at'));
-      return { activity: 'busy', ...(limited === null ? {} : { limited }) };
+      const refusal = retryRefusal(status, numberOf(payload, 'at'));
+      return { activity: 'busy', ...(refusal === null ? {} : { refusal }) };
     }
     case 'Error':
       return failed(payload);
@@ -40,12 +41,13 @@ function meanings(kind: string, payload: Payload): EventMeaning | null {
 }
 
 /** The end of an account in a status `retry`: the client waits for the reset that the provider has announced. */
-export function retryLimit(status: Payload | null, at: number | null): Limited | null {
+export function retryRefusal(status: Payload | null, at: number | null): Refusal | null {
   const next = numberOf(status, 'next');
   if (textOf(status, 'type') !== 'retry' || next === null || at === null || next - at < LIMIT_MS) return null;
   const text = textOf(status, 'message') ?? '';
   const reason = textOf(asObject(status?.action), 'reason') ?? '';
-  return LIMIT_WORDS.test(text) || reason.includes('limit') ? { until_ms: next, text } : null;
+  const limits = LIMIT_WORDS.test(text) || reason.includes('limit');
+  return limits ? { status: 429, word: reason, says: text, until_ms: next } : null;
 }
 
 /** What a person is asked for in a request of `/permission`, or in the event of it. */
@@ -70,18 +72,30 @@ export function askedQuestion(request: Payload): string {
   return texts.join('\n') || 'The agent asks a question';
 }
 
-/** An error says nothing of the activity: the status that comes with it does. An interrupt is an error too. */
+/** A person's interrupt, which is told as an error too. */
+const INTERRUPT = 'MessageAbortedError';
+
+/** An error says nothing of the activity: the status that comes with it does. */
 function failed(payload: Payload): EventMeaning {
-  const status = numberOf(payload, 'status');
-  const name = textOf(payload, 'name');
-  const text = textOf(payload, 'message') ?? '';
-  if (status === 401 || name === 'ProviderAuthError')
-    return {
-      not_ready: `OpenCode is not logged in (${text || name}): run "opencode auth login" as this user`,
-    };
-  if (status === 429 || (status === 402 && LIMIT_WORDS.test(text)))
-    return { limited: { until_ms: reset(payload), text: text || `HTTP ${status}` } };
-  return {};
+  const word = textOf(payload, 'name') ?? '';
+  if (word === INTERRUPT) return {};
+  const says = textOf(payload, 'message') ?? '';
+  return { refusal: { status: numberOf(payload, 'status'), word, says, until_ms: reset(payload) } };
+}
+
+/** The last error that a headless client has printed. */
+export function refusalPrinted(printed: string): Refusal | null {
+  const line = printed.split('\n').findLast((one) => one.startsWith('{"type":"error"'));
+  try {
+    const entry = asObject(JSON.parse(line ?? ''));
+    const error = asObject(entry?.error);
+    const data = asObject(error?.data);
+    const [name, status] = [textOf(error, 'name'), numberOf(data, 'statusCode')];
+    const [message, headers] = [textOf(data, 'message'), data?.responseHeaders];
+    return failed({ name, message, status, headers, at: numberOf(entry, 'timestamp') }).refusal ?? null;
+  } catch {
+    return null;
+  }
 }
 
 function reset(payload: Payload): number | null {

@@ -179,8 +179,10 @@ export function httpBoard(server: Server): Board {
       transition(of, { kind: 'normalize', runtime, pid, because, actor, now_ms }),
     ask: ({ runtime, reason, text, turn, park, ...of }, { actor, now_ms }) =>
       transition(of, { kind: 'ask', runtime, what: { reason, text, turn, park }, actor, now_ms }),
-    nudge: ({ runtime, turn, ...of }, { actor, now_ms }) =>
-      transition(of, { kind: 'nudge', runtime, turn, actor, now_ms }),
+    nudge: async ({ runtime, turn, free, ...of }, { actor, now_ms }) => {
+      const counted = free === true ? await since14({ free }) : {};
+      return transition(of, { kind: 'nudge', runtime, turn, ...counted, actor, now_ms });
+    },
     submit: ({ runtime, because, ...of }, { actor, now_ms }) =>
       transition(of, { kind: 'submit', runtime, because, actor, now_ms }),
     retry: ({ runtime, end, to, why, ...of }, { actor, now_ms }) => {

@@ -117,6 +117,7 @@ export const Account = v.object({
   name: v.string(),
   not_before_at_ms: v.nullable(Integer),
   wait_since_ms: v.optional(v.nullable(Integer), null),
+  reason: v.optional(v.nullable(v.string()), null),
   not_ready: v.nullable(v.string()),
   not_ready_stamp: v.nullable(v.string()),
 });

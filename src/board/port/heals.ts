@@ -16,6 +16,8 @@ export interface NormalizeRequest extends Observed {
 
 export interface NudgeRequest extends Observed {
   readonly turn: number;
+  /** It is counted as none: its turn was cut off by no fault of the agent. */
+  readonly free?: boolean | undefined;
 }
 
 export interface AskRequest extends Observed {

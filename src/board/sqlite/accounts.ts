@@ -48,7 +48,7 @@ export function accounts(store: Store): Accounts & Usage {
 /** Every account that anything is known of. */
 export function allAccounts(store: Store): AccountView[] {
   return store.all<AccountView>(
-    'SELECT name, not_before_at_ms, wait_since_ms, not_ready, not_ready_stamp FROM accounts ORDER BY name',
+    'SELECT name, not_before_at_ms, wait_since_ms, reason, not_ready, not_ready_stamp FROM accounts ORDER BY name',
   );
 }
 

@@ -44,7 +44,7 @@ export function heals(store: Store): Heals {
         store.note({ ...note, kind: 'adopted', because: 'client_lives_on' }, { actor, now_ms });
       }),
 
-    nudge: async ({ ticket, guard, runtime, turn }, { actor, now_ms }) =>
+    nudge: async ({ ticket, guard, runtime, turn, free }, { actor, now_ms }) =>
       store.swap(() => {
         store.must(
           `UPDATE tickets SET version = version + 1, updated_at_ms = @now_ms
@@ -52,11 +52,16 @@ export function heals(store: Store): Heals {
           { ticket, ...guard, ...named(runtime), now_ms },
         );
         store.must(
-          `UPDATE runtime_sessions SET nudges = nudges + 1, nudged_turn = @turn, version = version + 1
+          `UPDATE runtime_sessions SET nudges = nudges + @counted, nudged_turn = @turn, version = version + 1
            WHERE ${RUNTIME_GUARD} AND ticket_id = @ticket AND (nudged_turn IS NULL OR nudged_turn < @turn)`,
-          { ticket, ...named(runtime), turn },
+          { ticket, ...named(runtime), turn, counted: free === true ? 0 : 1 },
         );
-        const note = { ticket, run: runtime.run, kind: 'nudged', because: 'idle_without_report' };
+        const note = {
+          ticket,
+          run: runtime.run,
+          kind: 'nudged',
+          because: free === true ? 'limit_over' : 'idle_without_report',
+        };
         store.note(note, { actor, now_ms });
       }),
 

@@ -1,19 +1,10 @@
 import type { ObservedRuntime } from '../../model/world.ts';
-import { type Cell, isLimited, NOTHING, type Scene, together } from './cell.ts';
+import { type Cell, NOTHING, type Scene, together } from './cell.ts';
+import { troubleCell } from './troubles.ts';
 
 /** What a runtime tells of its account: a limit, a client that cannot work, or that it works again. */
 export function accountOf(observed: ObservedRuntime, scene: Scene): Cell {
-  return together(limitOf(observed, scene), readinessOf(observed, scene));
-}
-
-function limitOf({ row, seen }: ObservedRuntime, scene: Scene): Cell {
-  const { agent } = row;
-  const until_ms = seen.limited_until_ms;
-  if (until_ms === null || !isLimited(seen, scene)) return NOTHING;
-  const closes = { agent, why: 'account_limited' } as const;
-  if ((knownOf(agent, scene)?.not_before_at_ms ?? 0) >= until_ms) return { closes };
-  const why = { because: 'rate_limited', evidence: { run: row.id, agent, until_ms } } as const;
-  return { closes, steps: [{ kind: 'limit', ticket: row.ticket_id ?? '', ...why, agent, until_ms }] };
+  return together(troubleCell(observed, scene), readinessOf(observed, scene));
 }
 
 function readinessOf({ row, seen }: ObservedRuntime, scene: Scene): Cell {
@@ -21,7 +12,7 @@ function readinessOf({ row, seen }: ObservedRuntime, scene: Scene): Cell {
   const known = knownOf(agent, scene);
   const base = () => ({ ticket: row.ticket_id ?? '', agent, evidence: { run: row.id, agent } });
   if (seen.not_ready !== null) {
-    const closes = { agent, why: 'profile_not_ready' } as const;
+    const closes = { agent, why: { because: 'profile_not_ready', evidence: {} } } as const;
     if (known?.not_ready === seen.not_ready) return { closes };
     return {
       closes,

@@ -1,7 +1,8 @@
 import { MAX_HEALS } from '../../model/breaker.ts';
-import type { Step } from '../../model/plan.ts';
+import type { Step, WhyNot } from '../../model/plan.ts';
 import { sameHands } from '../../model/runtime.ts';
 import type { TicketFacts } from '../../model/ticket.ts';
+import { EFFECTS } from '../../model/trouble.ts';
 import { unreachable } from '../../model/unreachable.ts';
 import type { ObservedRuntime } from '../../model/world.ts';
 import { accountOf } from './accounts.ts';
@@ -22,6 +23,7 @@ import {
 } from './cell.ts';
 import { refreshed } from './refresh.ts';
 import { settled } from './settled.ts';
+import { apiHoldOn, firstToTry, mayGoOn, newHold, waitsFor } from './troubles.ts';
 
 /** A cell of a living agent whose ticket waits or works: what is seen of it and of its account is kept, and a ticket that is in other
  *  hands by now is left alone. */
@@ -98,7 +100,7 @@ function questionOf({ seen: { seen } }: Pair): string {
 /** The ticket waits for a person. */
 function ask(
   { seen: observed, view: { ticket } }: Pair,
-  because: 'agent_not_ready' | 'agent_waiting' | 'idle_without_report',
+  because: Extract<Step, { kind: 'ask' }>['because'],
   question: string,
   scene: Scene,
 ): Cell {
@@ -124,6 +126,7 @@ function whyBack({ row, seen }: ObservedRuntime, ticket: TicketFacts, active: bo
     case 'idle_without_report':
     case 'finished_without_report':
     case 'agent_not_ready':
+    case 'request_refused':
       return later ? 'activity_after_question' : null;
     case 'agent_waiting':
       // However it was answered (or dismissed), the dialog is gone.
@@ -171,11 +174,18 @@ export function aliveAtWork(pair: Pair, scene: Scene): Cell {
   });
   if (seen.not_ready !== null) return ask(pair, 'agent_not_ready', seen.not_ready, scene);
   if (activity === 'waiting') return ask(pair, 'agent_waiting', questionOf(pair), scene);
-  if (isLimited(seen, scene))
-    return skip(ticket.id, row.id, {
-      because: 'rate_limited',
-      evidence: { until_ms: seen.limited_until_ms },
-    });
+  const asks = seen.trouble === undefined ? null : EFFECTS[seen.trouble.kind].asks;
+  if (seen.trouble !== undefined && asks !== null) return ask(pair, asks, seen.trouble.says, scene);
+  const cut = cutOff(observed, scene);
+  if (cut !== null && cut !== 'goes_on') return skip(ticket.id, row.id, cut);
+  if (cut === 'goes_on') {
+    const tries = apiHoldOn(row.agent, scene.world.holds) === null ? {} : ({ tries: true } as const);
+    return {
+      after: moved(ticket, ticket.status),
+      steps: [{ kind: 'nudge', because: 'limit_over', free: true, ...tries, turn, ...base() }],
+      ...('tries' in tries ? { tries: row.agent } : {}),
+    };
+  }
   const next = activity === 'idle' ? afterTurn(observed, scene) : 'leave';
   switch (next) {
     case 'submit':
@@ -184,7 +194,7 @@ export function aliveAtWork(pair: Pair, scene: Scene): Cell {
         steps: [{ kind: 'submit', because: 'idle_without_report', ...base() }],
       };
     case 'nudge': {
-      const because = seen.limited_until_ms === null ? 'idle_without_report' : 'limit_over';
+      const because = 'idle_without_report';
       return { after: moved(ticket, ticket.status), steps: [{ kind: 'nudge', because, turn, ...base() }] };
     }
     case 'ask':
@@ -208,6 +218,20 @@ export function aliveAtWork(pair: Pair, scene: Scene): Cell {
 const DENIED =
   'You denied what the agent asked for, and it ended its turn: say how it is to go on (mc-pickup answer).';
 
+/** A turn that the API of the model has cut off: why it waits, or that it goes on now. null = it was not, or nobody can tell its client to go on. */
+function cutOff(observed: ObservedRuntime, scene: Scene): WhyNot | 'goes_on' | null {
+  const { row, seen } = observed;
+  const { limited_until_ms: until_ms, trouble } = seen;
+  if (until_ms === null) return null;
+  const hold = newHold(observed, scene) ?? apiHoldOn(row.agent, scene.world.holds);
+  if (isLimited(seen, scene)) {
+    const says = trouble?.says ?? hold?.says ?? null;
+    return { because: 'rate_limited', evidence: { until_ms, says } };
+  }
+  if (hold !== null && firstToTry(hold, scene) !== row.id) return waitsFor(hold);
+  return mayGoOn(observed, scene) ? 'goes_on' : null;
+}
+
 /** What a turn that ended without a report comes to; of a headless run its process tells, a moment later. A continuation prompt is sent
  *  at most once for a turn: one whose arrival was never seen is not followed by another. */
 function afterTurn(
@@ -223,7 +247,6 @@ function afterTurn(
     denied !== true &&
     row.nudges < (profile?.max_nudges ?? 0) &&
     (row.nudged_turn === null || seen.turn > row.nudged_turn);
-  if (seen.limited_until_ms !== null && may) return 'nudge'; // cut off by a limit that is over now
   if (on_idle === 'review' || (on_idle === 'auto' && has_commits === true)) return 'submit';
   return may && (on_idle === 'auto' || on_idle === 'nudge') ? 'nudge' : 'ask';
 }

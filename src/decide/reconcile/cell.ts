@@ -1,3 +1,4 @@
+import type { Hold } from '../../model/hold.ts';
 import type {
   QuitStep,
   Refresh,
@@ -38,6 +39,12 @@ export interface Cell {
   readonly refresh?: Refresh;
   /** A profile that is found unable to take a ticket. */
   readonly closes?: { readonly agent: string; readonly why: Unable };
+  /** What holds a profile from now on, by the API of its client's model. */
+  readonly holds?: Hold;
+  /** The profile that nothing holds so any more. */
+  readonly over?: string;
+  /** Its profile is held, and by the steps it is tried whether that is over. */
+  readonly tries?: string;
   /** What counts toward mass death, and toward a hold of launches. */
   /** Where a launch needs its room, this follows. */
   readonly offers?: QuitStep;
@@ -45,7 +52,7 @@ export interface Cell {
   readonly loss?: Loss;
 }
 
-export type Unable = 'account_limited' | 'profile_not_ready';
+export type Unable = Extract<WhyNot, { because: 'account_limited' | 'profile_not_ready' }>;
 
 export const NOTHING: Cell = {};
 
@@ -146,8 +153,11 @@ function backTo(
 ): RetryTo {
   const free = { status: 'todo', attempts: ticket.attempts, not_before_at_ms: null } as const;
   // Its account can't be used: that is no attempt, and until when it waits is known, or up to a person.
-  if (because === 'rate_limited') return { ...free, not_before_at_ms: seen?.seen.limited_until_ms ?? null };
-  if (because === 'agent_not_ready') return free;
+  if (because === 'rate_limited') {
+    const until_ms = seen?.seen.limited_until_ms ?? null;
+    return { ...free, not_before_at_ms: limitHolds(until_ms, now_ms) ? until_ms : null };
+  }
+  if (because === 'agent_not_ready' || because === 'api_down') return free;
   // It began no turn, and its session is tried no more: the next one begins anew.
   if (because === 'session_lost') return free;
   // What the machine did is no attempt, however often: launches are held where the server is lost again and again.

@@ -1,6 +1,9 @@
 import { EARLY_MS } from '../../model/breaker.ts';
 import { isDeath } from '../../model/ends.ts';
+import type { Through } from '../../model/evidence.ts';
+import type { Step } from '../../model/plan.ts';
 import { SETTLED, type TicketFacts } from '../../model/ticket.ts';
+import { EFFECTS } from '../../model/trouble.ts';
 import type { ObservedRuntime } from '../../model/world.ts';
 import { accountOf } from './accounts.ts';
 import {
@@ -11,7 +14,6 @@ import {
   guardOf,
   guardOfRow,
   handOver,
-  isLimited,
   moved,
   NOTHING,
   type Pair,
@@ -22,6 +24,7 @@ import {
   sightingOf,
   together,
 } from './cell.ts';
+import { cutOffBy } from './troubles.ts';
 
 /** A dead agent whose ticket waits for a person, or is settled: it had reported or asked, and has finished, or it was asked to quit. */
 export const finished: Decides = ({ seen, view: { ticket } }, scene) => {
@@ -57,24 +60,64 @@ export const diedAtWork: Decides = (pair, scene) => {
   // way, the next tick adopts that process. A retry would disown it, and `blocked` for good.
   if (!sameClaim(seen.row, ticket) || sightingOf(ticket, scene) !== null) return died(pair, scene);
   const loss = lossOf(seen, ticket, scene);
-  const turnEnd = endOfTurn(seen, ticket, scene);
-  if (turnEnd !== null) return together(loss, turnEnd);
+  const account = accountOf(seen, scene);
+  const turnEnd = requestRefused(seen, ticket) ?? endOfTurn(seen, ticket, scene);
+  if (turnEnd !== null) return together(loss, account, turnEnd);
   const cause = causeOfDeath(seen);
-  const unable = isLimited(seen.seen, scene)
-    ? 'rate_limited'
-    : seen.seen.not_ready !== null
-      ? 'agent_not_ready'
-      : hasLostSession(seen)
-        ? 'session_lost'
-        : null;
-  const because = unable ?? cause;
+  const because = unableBy(seen, scene) ?? (hasLostSession(seen) ? 'session_lost' : cause);
   return together(
     loss,
-    accountOf(seen, scene),
+    account,
     isDeath(because) ? earlyOf(seen, ticket, scene) : NOTHING,
     retry(seen.row, ticket, because, { end_reason: because, ...exitOf(seen) }, seen, scene),
   );
 };
+
+/** Why its client could not work, where that is neither the ticket's nor its own. */
+function unableBy(
+  observed: ObservedRuntime,
+  scene: Scene,
+): 'rate_limited' | 'api_down' | 'agent_not_ready' | null {
+  const kind = cutOffBy(observed, scene);
+  const ends = kind === null ? null : EFFECTS[kind].ends;
+  return ends ?? (observed.seen.not_ready !== null ? 'agent_not_ready' : null);
+}
+
+/** The API takes no such request: it would refuse it again, and a person is asked with the client's words. */
+function requestRefused(observed: ObservedRuntime, ticket: TicketFacts): Cell | null {
+  const { row, seen, has_commits } = observed;
+  const exit = exitOf(observed);
+  if (seen.trouble?.kind !== 'request') return null;
+  const through = { pid: row.pid, exit_code: exit.exit_code, has_commits };
+  const question = seen.trouble.says;
+  return asked(observed, ticket, { because: 'request_refused', question, through });
+}
+
+/** A person is asked, and the row ends with that. */
+function asked(
+  observed: ObservedRuntime,
+  ticket: TicketFacts,
+  { because, question, through: evidence }: Asks,
+): Cell {
+  const { row, seen } = observed;
+  const runtime = guardOfRow(row);
+  const step: Step = {
+    ...{ kind: 'ask', ticket: ticket.id, because, question, turn: seen.turn, guard: guardOf(ticket) },
+    ...{ runtime, evidence },
+  };
+  // To ask is a change of the row as well.
+  const after = { ...row, version: row.version + 1 };
+  return together(
+    { after: moved(ticket, 'needs_input'), steps: [step] },
+    end(after, ticket, 'agent_finished', { end_reason: 'finished', ...exitOf(observed) }),
+  );
+}
+
+interface Asks {
+  readonly because: 'request_refused' | 'finished_without_report';
+  readonly question: string;
+  readonly through: Through;
+}
 
 /** Whether a run that was to go on with a session of its client's has ended by itself before it began a turn: the client does not know that
  *  session any more. Whatever else it was, a fresh start will show it again, and pay for it. */
@@ -119,19 +162,18 @@ function endOfTurn(observed: Pair['seen'], ticket: TicketFacts, scene: Scene): C
   if (!(exit_code === 0 || told) || !(row.headless || row.kind === 'command')) return null;
   const on_idle = profileOf(row, scene)?.on_idle ?? 'needs_input';
   const reviewed = on_idle === 'review' || (on_idle !== 'needs_input' && has_commits === true);
-  const because = 'finished_without_report' as const;
-  const base = {
-    ...{ ticket: ticket.id, guard: guardOf(ticket), runtime: guardOfRow(row), because },
-    evidence: { pid: row.pid, exit_code, has_commits },
-  };
-  const question = 'The agent ended without a report.';
-  const cell: Cell = reviewed
-    ? { after: moved(ticket, 'in_review'), steps: [{ kind: 'submit', ...base }] }
-    : {
-        after: moved(ticket, 'needs_input'),
-        steps: [{ kind: 'ask', question, turn: seen.turn, ...base }],
-      };
-  // To ask is a change of the row as well.
-  const asIs = { ...row, version: reviewed ? row.version : row.version + 1 };
-  return together(cell, end(asIs, ticket, 'agent_finished', { end_reason: 'finished', ...exit }));
+  const because = 'finished_without_report';
+  const through = { pid: row.pid, exit_code, has_commits };
+  if (!reviewed)
+    return asked(observed, ticket, { because, question: 'The agent ended without a report.', through });
+  const runtime = guardOfRow(row);
+  return together(
+    {
+      after: moved(ticket, 'in_review'),
+      steps: [
+        { kind: 'submit', ticket: ticket.id, because, guard: guardOf(ticket), runtime, evidence: through },
+      ],
+    },
+    end(row, ticket, 'agent_finished', { end_reason: 'finished', ...exit }),
+  );
 }

@@ -9,6 +9,7 @@
  *
  * A cell returns what it decides; nothing is written on the way, and `put` puts the cells together.
  */
+import { agentScope, type Hold } from '../../model/hold.ts';
 import type { Verdict } from '../../model/identity.ts';
 import type { QuitStep, Refresh, Skip, Step } from '../../model/plan.ts';
 import type { Policy } from '../../model/policy.ts';
@@ -40,6 +41,10 @@ export interface Reconciled {
   readonly held: Held | null;
   /** Profiles that this pass found unable to take a ticket, and why. */
   readonly closed: ReadonlyMap<string, Unable>;
+  /** What holds launches, as this pass leaves it. */
+  readonly holds: readonly Hold[];
+  /** Profiles that are held, where a run of this pass tries whether that is over. */
+  readonly trying: ReadonlySet<string>;
   /** Clients that give way where a launch needs their room. */
   readonly offers: readonly QuitStep[];
 }
@@ -98,11 +103,12 @@ export function decideReconcile(world: World, policy: Policy): Reconciled {
   // A ticket whose state can't be read is declined, and said to be.
   for (const id of world.unreadable)
     put(all, id, skip(id, null, { because: 'ticket_unreadable', evidence: {} }));
-  const { early, losses, ...decided } = all;
+  const { early, losses, held, over, ...decided } = all;
   const trips = tripsOf(early, world, policy);
   return {
     ...decided,
     steps: [...decided.steps, ...trips, ...closedPanes(decided.steps, world)],
+    holds: [...world.holds.filter(({ scope }) => !held.has(scope) && !over.has(scope)), ...held.values()],
     tripped: new Set(trips.map(({ scope }) => scope)),
     held: heldByLosses(world, losses),
   };
@@ -139,6 +145,7 @@ function nothing() {
     after: new Map<string, TicketFacts>(),
     ...{ freed: new Set<string>(), spoken: new Set<string>() },
     closed: new Map<string, Unable>(),
+    ...{ held: new Map<string, Hold>(), over: new Set<string>(), trying: new Set<string>() },
     offers: [] as QuitStep[],
   };
 }
@@ -147,6 +154,7 @@ function nothing() {
 function put(all: ReturnType<typeof nothing>, ticket: string, cell: Cell): void {
   if (cell === NOTHING) return;
   const { steps, skip, refresh, after, frees, speaks, closes, offers, early, loss } = cell;
+  const { holds, over, tries } = cell;
   if (steps !== undefined) all.steps.push(...steps);
   if (skip !== undefined) all.skipped.push(skip);
   if (refresh !== undefined) all.refresh.push(refresh);
@@ -154,6 +162,9 @@ function put(all: ReturnType<typeof nothing>, ticket: string, cell: Cell): void 
   if (frees === true) all.freed.add(ticket);
   if (speaks === true || skip !== undefined) all.spoken.add(ticket);
   if (closes !== undefined) all.closed.set(closes.agent, closes.why);
+  if (holds !== undefined) all.held.set(holds.scope, holds);
+  if (over !== undefined) all.over.add(agentScope(over));
+  if (tries !== undefined) all.trying.add(tries);
   if (offers !== undefined) all.offers.push(offers);
   if (early !== undefined) all.early.push(early);
   if (loss !== undefined) all.losses.push(loss);

@@ -27,7 +27,9 @@ export function refreshed(
 }
 
 /** All that a look finds, but what is counted anew each time: a field that is forgotten here does not compile. */
-const KEPT: Readonly<Record<Exclude<keyof ActivityView, 'fresh' | 'cursor' | 'level_ms' | 'said'>, true>> = {
+const KEPT: Readonly<
+  Record<Exclude<keyof ActivityView, 'fresh' | 'cursor' | 'level_ms' | 'said' | 'trouble' | 'answered'>, true>
+> = {
   ...{ activity: true, question: true, turn: true, client_session: true },
   ...{ level: true, limited_until_ms: true, not_ready: true },
 };

@@ -2,7 +2,7 @@ import { adapterOf } from '../../agents/index.ts';
 import type { Judgement, ObserverIdentity } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import type { ActivityView, ObservedRuntime, Pane, TmuxView } from '../../model/world.ts';
-import { lookAtActivity } from '../../runs/activity.ts';
+import { lookAtActivity, ofTheDead } from '../../runs/activity.ts';
 import { whetherAsked } from '../../runs/asked.ts';
 import { wasDenied } from '../../runs/denied.ts';
 import { kindOf } from '../../runs/run-file.ts';
@@ -37,10 +37,11 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
       ? asRecorded(row)
       : lookAtActivity(eyes.places.runs, row, pane?.title ?? null, adapter, delta_ms);
   // Most are told at once, and a fleet of hundreds then waits for nothing.
-  const seen = looked instanceof Promise ? await looked : looked;
+  const told = looked instanceof Promise ? await looked : looked;
   const isDead = mine && judgement?.verdict === 'dead';
+  const seen = isDead && adapter !== null ? ofTheDead(told, eyes.places.runs, row, adapter) : told;
   const quiet = isDead || (mine && seen.activity === 'idle');
-  const told = programOf(row, recorded, mine, eyes.now_ms);
+  const ran = programOf(row, recorded, mine, eyes.now_ms);
   const shown = adapter === null ? seen : byScreen(seen, { row, judgement, pane, adapter, eyes });
   return {
     row,
@@ -48,7 +49,7 @@ export async function observeRuntime({ row, judgement: recorded }: Judged, at: A
     pane,
     seen: shown instanceof Promise ? await shown : shown,
     survivor,
-    program: told instanceof Promise ? await told : told,
+    program: ran instanceof Promise ? await ran : ran,
     server_lost: mine && serverLost(row, tmux),
     has_commits: quiet && row.worktree !== null ? await hasCommits(row.worktree, row.branch) : null,
     abandoned: abandoned.has(row.id),

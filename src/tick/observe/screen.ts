@@ -2,8 +2,9 @@ import type { Adapter } from '../../agents/index.ts';
 import type { Judgement } from '../../model/identity.ts';
 import type { Runtime } from '../../model/runtime.ts';
 import { clean, lastLines } from '../../model/text.ts';
+import { troubleOf } from '../../model/trouble.ts';
 import type { ActivityView, Pane } from '../../model/world.ts';
-import { UNANNOUNCED_MS } from '../../runs/events.ts';
+import { withTrouble } from '../../runs/activity.ts';
 import { capturePane } from '../../tmux/pane.ts';
 import type { Eyes } from './eyes.ts';
 
@@ -76,7 +77,8 @@ function limitShown(
   return capturePane(eyes.tmux, pane.pane, 60).then((screen) => {
     const limit = shownIn(screen ?? '', eyes.now_ms);
     if (limit === null) return seen;
-    if (until_ms !== null) return { ...seen, activity: 'waiting', question: limit.text };
-    return { ...seen, limited_until_ms: limit.until_ms ?? eyes.now_ms + UNANNOUNCED_MS };
+    const closed = `mc-pickup attach ${row.ticket_id ?? ''}, and close its dialog there`;
+    if (until_ms !== null) return { ...seen, activity: 'waiting', question: `${limit.says} ${closed}` };
+    return withTrouble(seen, troubleOf(limit));
   });
 }

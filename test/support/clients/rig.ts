@@ -95,6 +95,8 @@ export interface Rig {
   ticking(probe: () => boolean, what: string): Promise<void>;
   /** Ticks until the ticket has that status, with a bound. */
   untilStatus(id: string, status: string, boundMs?: number): Promise<Row>;
+  /** What holds launches. */
+  holds(): readonly { readonly because: string; readonly says: string }[];
   /** Prompts that the model got and that hold this text. */
   prompts(text: string): string[];
   screen(id: string): string;
@@ -196,6 +198,11 @@ ${env.join('\n')}
         throw new Error(`waited ${boundMs} ms in vain for ${what()}`);
       }
       return rig.ticket(id);
+    },
+    holds() {
+      const file = join(box.state, 'holds.json');
+      if (!existsSync(file)) return [];
+      return (JSON.parse(readFileSync(file, 'utf8')) as { holds: { because: string; says: string }[] }).holds;
     },
     prompts: (text) => stub.brain.prompts.filter((prompt) => prompt.includes(text)),
     screen(id) {

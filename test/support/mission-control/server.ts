@@ -69,6 +69,7 @@ type Body = Readonly<
     | 'pid'
     | 'what'
     | 'turn'
+    | 'free'
     | 'to'
     | 'why'
     | 'trusted'
@@ -490,7 +491,7 @@ export async function missionControl(
   }
 
   function transition(ticket: string, body: Body): Promise<Cas> {
-    const { kind, guard, runtime, because, pid, what, turn, end, to, why, actor, now_ms } = body;
+    const { kind, guard, runtime, because, pid, what, turn, free, end, to, why, actor, now_ms } = body;
     const of = { ticket, guard, runtime };
     const by = { actor, now_ms };
     switch (String(kind)) {
@@ -499,7 +500,7 @@ export async function missionControl(
       case 'ask':
         return board.ask({ ...of, ...(what as Pick<AskRequest, 'reason' | 'text' | 'turn' | 'park'>) }, by);
       case 'nudge':
-        return board.nudge({ ...of, turn }, by);
+        return board.nudge({ ...of, turn, free }, by);
       case 'submit':
         return board.submit({ ...of, because }, by);
       default:

@@ -36,6 +36,8 @@ withClients(
     ...stillTrying('opencode', ['an error of the server (500)', 'a stream that is cut', 'nobody listens']),
     ...stillTrying('opencode', ['a limit without a reset (429)', 'the quota of the day (429)']),
     ...stillTrying('codex', ['nobody listens']),
+    'opencode: what was away is there again: one run tries it, and all go on by themselves':
+      'it tries again by itself for minutes, and calls that work.',
   },
   ({ kind, scenario, open }) => {
     for (const mode of ['interactive', 'headless'] as const)
@@ -67,10 +69,10 @@ withClients(
 
     scenario('what was away is there again: one run tries it, and all go on by themselves', async () => {
       const one = await open('mode = "headless"\non_idle = "needs_input"');
-      await one.stub.offline();
+      one.stub.brain.away = true;
       const ids = [one.add(`${MARK} [[say first]]`), one.add(`${MARK} [[say second]]`)];
       await one.ticking(() => seen(one).hold !== null, 'the outage to be seen');
-      await one.stub.online();
+      one.stub.brain.away = false;
       await one.ticking(
         () => ids.every((id) => one.ticket(id).reason === 'finished_without_report'),
         'both to end',

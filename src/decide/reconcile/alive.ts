@@ -100,7 +100,7 @@ function questionOf({ seen: { seen } }: Pair): string {
 /** The ticket waits for a person. */
 function ask(
   { seen: observed, view: { ticket } }: Pair,
-  because: Extract<Step, { kind: 'ask' }>['because'],
+  because: 'agent_not_ready' | 'agent_waiting' | 'idle_without_report' | 'request_refused',
   question: string,
   scene: Scene,
 ): Cell {

@@ -76,6 +76,8 @@ export class Brain {
   readonly held = new Set<string>();
   /** What is done for a prompt without any directive. */
   otherwise: readonly (readonly ['say' | 'shell', string])[] = [];
+  /** The API is up, and answers every request with 500. */
+  away = false;
   #closed = false;
 
   /** Call it once for each request for a response. The acts of the response; a `hold` before them has passed. */
@@ -86,6 +88,7 @@ export class Brain {
   }
 
   async #decide(given: Asked): Promise<Act> {
+    if (this.away) return { kind: 'fail', status: 500, reset_s: null, how: null };
     const path = pointedAt(given.prompt);
     if (path !== null && given.responses === 0) {
       if (this.pointers.at(-1) !== given.prompt) this.pointers.push(given.prompt);

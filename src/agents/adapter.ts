@@ -105,13 +105,28 @@ export type Move =
   /** This can't be answered from here: why not. */
   | { readonly do: 'refuse'; readonly why: string };
 
+/** A call of the client's own tool for questions that waits for its answers. */
+export interface AskedCall {
+  readonly id: string;
+  /** `own`: a text of one's own may be given. */
+  readonly choices: readonly (Choice & { readonly own: boolean })[];
+}
+
+/** How such a call is answered by the client's own server. */
+export interface Posting {
+  /** The one that is open; null = none, or nothing can be told. */
+  read(look: AgentLook): Promise<AskedCall | null>;
+  /** Gives all of its answers, each as labels or as one text. Says why it can't have got them; null = it has, as far as is known. */
+  reply(look: AgentLook, id: string, answers: readonly (readonly string[])[]): Promise<string | null>;
+}
+
 /** How a question of the client's own tool is answered by keys. */
 export interface ChoiceDialog {
-  /** The one that the screen shows open; null = none. */
-  read(screen: string): OpenChoice | null;
-  /** The next move towards an answer to the question of that name. Asked anew of the screen after each move, so that no key rests on
+  /** The one that the screen shows open; null = none. `told`: the text of all questions of the call, as `choiceText` made it: a screen may show a part. */
+  read(screen: string, told?: string | null): OpenChoice | null;
+  /** The next move towards an answer to that question. Asked anew of the screen after each move, so that no key rests on
    *  what an earlier one was meant to do. */
-  next(screen: string, name: string, chosen: Chosen): Move;
+  next(screen: string, open: OpenChoice, chosen: Chosen): Move;
 }
 
 /** What a client's file says of one repository. `absent`: the client was never set up, or by somebody else. */
@@ -150,7 +165,7 @@ export interface Adapter extends Hands {
   /** Trust in a repository, where the client keeps it in the user's own file alone. `env` is the agent's. */
   trust?(repo: string, env: Readonly<Record<string, string | undefined>>): Trust;
   readonly permission?: PermissionDialog;
-  readonly choice?: ChoiceDialog;
+  readonly choice?: ChoiceDialog | Posting;
   /** The oldest version that this adapter was tried with, and what prints the version. */
   readonly minVersion?: string;
   readonly versionArgv?: readonly string[];

@@ -30,6 +30,18 @@ export function choiceText(choices: readonly Choice[]): string {
     .join('\n');
 }
 
+/** The questions of such a text. */
+export function choicesIn(text: string): Choice[] {
+  const found: { question: string; options: string[]; many: boolean }[] = [];
+  for (const line of text.split('\n')) {
+    const option = OPTION.exec(line)?.[2];
+    const many = line.endsWith(SEVERAL);
+    if (option !== undefined) found.at(-1)?.options.push(option);
+    else found.push({ question: many ? line.slice(0, -SEVERAL.length) : line, options: [], many });
+  }
+  return found.filter(({ options }) => options.length > 0);
+}
+
 /** What the question of an agent that waits can be answered with. */
 export function dialogOf(question: string | null): DialogKind {
   if (question === null) return 'unknown';

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { ChoiceDialog } from '../../src/agents/adapter.ts';
 import { claudeChoice } from '../../src/agents/claude/choice.ts';
 import { codexChoice } from '../../src/agents/codex/choice.ts';
-import { choiceText, chosenIn, dialogOf } from '../../src/model/choice.ts';
+import { geminiChoice } from '../../src/agents/gemini/choice.ts';
+import { choicesIn, choiceText, chosenIn, dialogOf } from '../../src/model/choice.ts';
 
 const RULE = '─'.repeat(100);
 const claude = (
@@ -39,11 +40,26 @@ const codex = (at: number, head = 'Question 1/2 (2 unanswered)', notes = '') =>
       : ['', `  › ${notes}`, '', '  tab or esc to clear notes | enter to submit answer']),
   ].join('\n');
 
+/** Its list shows three rows at most, each with a line below it. */
+const gemini = (question: readonly string[], rows: readonly string[], tabs = '') => {
+  const lines = [
+    ...['Answer Questions', '', ...(tabs === '' ? [] : [tabs, '']), ...question, ''],
+    ...rows.flatMap((row) => (/\d/.test(row) ? [row, '       about it'] : [row])),
+    ...['', 'Enter to select · ↑/↓ to navigate · Esc to cancel'],
+  ];
+  const width = 90;
+  const body = lines.map((line) => `│ ${line.padEnd(width - 1)}│`);
+  return [` > Do it`, `╭${'─'.repeat(width)}╮`, ...body, `╰${'─'.repeat(width)}╯`, '', '⚠  Warning'].join(
+    '\n',
+  );
+};
+
 const next = (dialog: ChoiceDialog, screen: string, said: string, name?: string) => {
   const open = dialog.read(screen);
   const chosen = chosenIn(said, open ?? { question: '', options: ['a', 'b', 'c', 'd'], many: true });
   if ('wrong' in chosen) throw new Error(chosen.wrong);
-  return dialog.next(screen, name ?? open?.name ?? '', chosen);
+  const asked = open ?? { question: '', options: [], many: false, name: '' };
+  return dialog.next(screen, { ...asked, name: name ?? asked.name }, chosen);
 };
 
 describe('Claude Code', () => {
@@ -137,4 +153,84 @@ it('the text of a question holds its options, and an agent can not write one tha
     { wrong: 'it has no option 0, but 1 to 2' },
     { wrong: 'one option can be chosen, not several' },
   ]);
+});
+
+describe('Gemini CLI', () => {
+  const told = choiceText([
+    { question: 'Which colour is the one of them?', options: ['one', 'two', 'three', 'four'], many: false },
+    { question: 'Which sizes?', options: ['small', 'large'], many: true },
+  ]);
+  const colour = ['Which colour is the one of', 'them?'];
+  const single = (...rows: string[]) => gemini(colour, rows, '← □ Question │ □ Question │ ≡ Review →');
+  const sizes = (...rows: string[]) =>
+    gemini(
+      ['Which sizes?', '(Select all that apply)'],
+      ['▲', ...rows, '▼'],
+      '← ✓ Question │ □ Question │ ≡ Review →',
+    );
+  const move = (screen: string, said: string) => {
+    const open = geminiChoice.read(screen, told);
+    if (open === null) throw new Error('no question');
+    const chosen = chosenIn(said, open);
+    if ('wrong' in chosen) throw new Error(chosen.wrong);
+    return geminiChoice.next(screen, open, chosen);
+  };
+
+  it('is answered by the digit of an option, also of one that its list does not show', () => {
+    const screen = single('▲', '● 1.  one', '  2.  two', '  3.  three', '▼');
+    expect(geminiChoice.read(screen, told)).toEqual({
+      question: 'Which colour is the one of them?',
+      options: ['one', 'two', 'three', 'four'],
+      many: false,
+      name: 'Which colour is the one of them?',
+    });
+    expect(move(screen, '4')).toEqual({ do: 'keys', keys: ['4'], shows: ['them?', '● 1.  one'] });
+    // Without the event, what is seen can be chosen.
+    const seen = single('● 1.  one', '  2.  two', '  3.  Enter a custom value');
+    expect(geminiChoice.read(seen)?.options).toEqual(['one', 'two']);
+  });
+
+  it('gets a text where it takes one, and sends it once it stands there', () => {
+    const rows = ['  3.  three', '  4.  four'];
+    expect(move(single('▲', '● 1.  one', '▼'), 'teal')).toMatchObject({ keys: ['Down'] });
+    expect(move(single(...rows, '● 5.  Enter a custom value'), 'teal')).toEqual({
+      do: 'paste',
+      shows: ['them?', '● 5.  Enter a custom value'],
+    });
+    expect(move(single(...rows, '● 5.  teal'), 'teal')).toMatchObject({ do: 'keys', keys: ['Enter'] });
+  });
+
+  it('ticks what is chosen and nothing else, and goes down to the end of the list', () => {
+    const at = (...rows: string[]) => move(sizes(...rows), '2');
+    expect(at('● 1. [ ] small', '  2. [ ] large', '  3. [ ] All of the above')).toMatchObject({
+      keys: ['2'],
+    });
+    expect(at('  1. [x] small', '● 2. [x] large', '  3. [x] All of the above')).toMatchObject({
+      keys: ['1'],
+    });
+    expect(at('● 1. [ ] small', '  2. [x] large', '  3. [ ] All of the above')).toMatchObject({
+      keys: ['Down'],
+    });
+    expect(at('  3. [ ] All of the above', '  4. [ ] Enter a custom value', '●  Done')).toMatchObject({
+      keys: ['Enter'],
+      shows: ['Which sizes?', '●  Done'],
+    });
+    expect(move(sizes('● 1. [ ] small'), 'tiny')).toMatchObject({ do: 'refuse' });
+  });
+
+  it('sends its answers once each question has one; another question gets nothing of this one', () => {
+    const answers = ['Review your answers:', '', 'Question → two'];
+    const open = { question: 'x', options: [], many: false, name: 'x' };
+    const review = (tabs: string) => geminiChoice.next(gemini(answers, [], tabs), open, { numbers: [1] });
+    expect(geminiChoice.read(gemini(answers, [], ''))).toBeNull();
+    expect(review('← ✓ Question │ ✓ Question │ ≡ Review →')).toMatchObject({ keys: ['Enter'] });
+    expect(review('← ✓ Question │ □ Question │ ≡ Review →')).toMatchObject({ do: 'refuse' });
+    expect(geminiChoice.next(single('● 1.  one'), open, { numbers: [1] })).toEqual({ do: 'nothing' });
+    expect(geminiChoice.read('│ Answer Questions │\n│ ● 1.  red │\n')).toBeNull();
+  });
+
+  it('knows the questions of a call by the text that is told of them', () => {
+    expect(choiceText(choicesIn(told))).toBe(told);
+    expect(choicesIn('The agent asks a question')).toEqual([]);
+  });
 });

@@ -5,10 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type AdapterContext, type AgentLook, PROMPT } from '../../src/agents/adapter.ts';
+import { answerByPost, openByPost } from '../../src/act/deliver/choice-by-post.ts';
+import {
+  type AdapterContext,
+  type AgentLook,
+  type OpenChoice,
+  type Posting,
+  PROMPT,
+} from '../../src/agents/adapter.ts';
 import { opencode } from '../../src/agents/opencode/index.ts';
 import { judge } from '../../src/agents/opencode/level.ts';
+import type { Places } from '../../src/machine/paths.ts';
 import { lookAt } from '../../src/machine/process.ts';
+import type { Chosen } from '../../src/model/choice.ts';
+import type { Runtime } from '../../src/model/runtime.ts';
 import { foldEvents } from '../../src/runs/events.ts';
 import { aProfile } from '../support/builders.ts';
 
@@ -112,7 +122,7 @@ describe('what an event means', () => {
       { label: 'blue', description: 'blue' },
     ];
     const questions = [{ question: 'Which colour?', header: 'Question', options }];
-    expect(map('Question', { questions })?.question).toBe('Which colour?\n- red\n- blue');
+    expect(map('Question', { questions })?.question).toBe('Which colour?\n  1. red\n  2. blue');
   });
 
   it('is idle after an answer to a dialog that outlived its turn', () => {
@@ -293,6 +303,67 @@ describe('a text for the living client', () => {
   });
 });
 
+describe('questions of its own tool', () => {
+  const ask = (question: string, ...labels: string[]) => ({
+    question,
+    header: 'Q',
+    options: labels.map((label) => ({ label, description: label })),
+  });
+  const call = {
+    id: 'que_20cb81c0e001uFiUMWOtDp1ZDN',
+    sessionID: ROOT,
+    questions: [
+      { ...ask('Which colour?', 'red', 'blue'), custom: false },
+      { ...ask('Which sizes?', 'S', 'M'), multiple: true },
+    ],
+  };
+
+  it('are answered one after the other, and the server gets the answers of the whole call', async () => {
+    const given: unknown[] = [];
+    const record = (path: string, body: string) => {
+      if (body !== '') given.push([path, JSON.parse(body)]);
+      return 200;
+    };
+    const state = mkdtempSync(join(tmpdir(), 'mc-oc-state-'));
+    const places = { runs: join(state, 'runs') } as Places;
+    const run = join(places.runs, 'MC-1-e1-0a');
+    const home = dir;
+    mkdirSync(run, { recursive: true });
+    dir = run; // what its server is known by lies in the directory of the run
+    context = { ...context, runDir: run };
+    const http = await server(record, [call]);
+    try {
+      const { pid, pid_start } = look();
+      const row = {
+        mark: 'MC-1-e1-0a',
+        pid,
+        pid_start,
+        worktree: null,
+        kind: 'opencode',
+      } as unknown as Runtime;
+      const asking = { row, posting: opencode.choice as Posting };
+      const first = await openByPost({ places }, asking);
+      expect(first).toMatchObject({ question: 'Which colour?', options: ['red', 'blue'], many: false });
+      if (first === null) throw new Error('no question');
+      const answer = (open: OpenChoice, chosen: Chosen) => answerByPost({ places }, asking, open, chosen);
+      expect(await answer(first, { text: 'teal' })).toEqual({
+        why: expect.stringContaining('takes no text'),
+      });
+      const second = await answer(first, { numbers: [2] });
+      expect(second).toMatchObject({ question: 'Which sizes?', many: true });
+      expect(await openByPost({ places }, asking)).toEqual(second);
+      expect(await answer(first, { numbers: [1] })).toEqual({ why: 'it asks something else by now' });
+      expect(given).toEqual([]);
+      expect(await answer(second as OpenChoice, { numbers: [1, 2] })).toBe('sent');
+      expect(given).toEqual([[`/question/${call.id}/reply`, { answers: [['blue'], ['S', 'M']] }]]);
+    } finally {
+      http.close();
+      dir = home;
+      rmSync(state, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('the record', () => {
   it('resumes only a session that the database holds', () => {
     const data = join(dir, 'data/opencode');
@@ -356,14 +427,17 @@ function look(): AgentLook {
 }
 
 /** A server with one open permission, as OpenCode's answers. */
-async function server(status: (path: string, body: string) => number | null = () => 200): Promise<Server> {
+async function server(
+  status: (path: string, body: string) => number | null = () => 200,
+  questions: readonly unknown[] = [],
+): Promise<Server> {
   const { OPENCODE_SERVER_PASSWORD: password = '' } = opencode.env(context, profile);
   for (const { path, text } of opencode.stageFiles(context)) writeFileSync(path, text);
   const asked = { id: REQUEST, sessionID: ROOT, permission: 'bash', metadata: { command: 'touch p1' } };
   const answers: Record<string, unknown> = {
     '/session/status': { [ROOT]: { type: 'busy' } },
     '/permission': [asked],
-    '/question': [],
+    '/question': questions,
     [`/session/${ROOT}`]: {
       id: ROOT,
       agent: 'plan',

@@ -4,7 +4,7 @@
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Adapter, ChoiceDialog, Move, OpenChoice } from '../../agents/adapter.ts';
+import type { Adapter, ChoiceDialog, Move, OpenChoice, Posting } from '../../agents/adapter.ts';
 import { plain } from '../../agents/composer.ts';
 import { monotonicMs } from '../../machine/clock.ts';
 import type { Chosen } from '../../model/choice.ts';
@@ -16,9 +16,11 @@ import type { Client } from '../../runs/program.ts';
 import { pasteIfShown, pressIfShown } from '../../tmux/choose.ts';
 import { screenOf } from '../../tmux/pane.ts';
 import type { Tmux } from '../../tmux/tmux.ts';
+import { answerByPost, openByPost } from './choice-by-post.ts';
 import type { Answered } from './dialog.ts';
 import { type Deliverer, lookNow } from './index.ts';
 import { hashOf } from './ledger.ts';
+import { until } from './until.ts';
 
 /** What a client may take to draw what has come of a key, and to go on after the last one. */
 const DRAWN_MS = 5000;
@@ -53,17 +55,19 @@ export async function openChoice(
   row: Runtime,
   adapter: Adapter,
 ): Promise<OpenChoice | null> {
-  if (adapter.choice === undefined || row.tmux_pane === null) return null;
+  const way = adapter.choice;
+  if (way === undefined || row.tmux_pane === null) return null;
   const seen = await lookNow(hands, row, adapter);
   if (seen.activity !== 'waiting' && seen.level !== 'waiting') return null;
-  return adapter.choice.read(await shown(hands.tmux, row.tmux_pane));
+  if ('reply' in way) return openByPost(hands, { row, posting: way });
+  return way.read(await shown(hands.tmux, row.tmux_pane), seen.question);
 }
 
 /** Answers it. The caller holds the tick lock and has judged the process alive. */
 export async function answerChoice(hands: Deliverer, one: ChoiceAnswer): Promise<Chose> {
   const { ticket, row, adapter, open, chosen } = one;
-  const [dialog, pane] = [adapter.choice, row.tmux_pane];
-  if (dialog === undefined || pane === null)
+  const [way, pane] = [adapter.choice, row.tmux_pane];
+  if (way === undefined || pane === null)
     return { ok: false, exit: EXIT.unavailable, why: `nothing can be typed at ${ticket.id} from here` };
   const before = await lookNow(hands, row, adapter);
   const delivery = randomUUID();
@@ -84,7 +88,10 @@ export async function answerChoice(hands: Deliverer, one: ChoiceAnswer): Promise
     },
     ack_source: `turn:${before.turn}`,
   });
-  const done = await movesTo(hands, { ...one, dialog, pane });
+  const done =
+    'reply' in way
+      ? await posted(hands, one, way)
+      : await movesTo(hands, { ...one, dialog: way, pane, told: before.question });
   if (typeof done === 'string' && done !== 'unseen' && done !== 'answered') {
     await hands.board.setDelivery({ id: delivery, outcome: 'refused', ack_source: null });
     return { ok: false, exit: EXIT.busy, why: `${done}; look with mc-pickup attach ${ticket.id}` };
@@ -98,21 +105,24 @@ export async function answerChoice(hands: Deliverer, one: ChoiceAnswer): Promise
 interface Moving extends ChoiceAnswer {
   readonly dialog: ChoiceDialog;
   readonly pane: string;
+  /** All that the call asks, as its event told it. */
+  readonly told: string | null;
 }
 
 /** The question that is open after it, `answered` where none is, `unseen` where keys were pressed and nothing tells what came of them; else why
  *  nothing was pressed, or not all. */
 async function movesTo(hands: Deliverer, one: Moving): Promise<OpenChoice | string> {
   const { tmux } = hands;
-  const { row, ticket, adapter, dialog, pane, open, chosen, client } = one;
+  const { row, ticket, adapter, dialog, pane, told, open, chosen, client } = one;
   const screenNow = () => shown(tmux, pane);
   let pasted = false;
   let moved = false;
+  let entered = '';
   for (let n = 0; n < MOST_MOVES; n += 1) {
     const screen = await screenNow();
-    const move = dialog.next(screen, open.name, chosen);
+    const move = dialog.next(screen, open, chosen);
     if (move.do === 'nothing') {
-      const other = dialog.read(screen);
+      const other = dialog.read(screen, told);
       // A way to the place for a text is no answer yet.
       const gave = 'text' in chosen ? pasted : moved;
       if (other !== null && other.name !== open.name)
@@ -121,6 +131,13 @@ async function movesTo(hands: Deliverer, one: Moving): Promise<OpenChoice | stri
       return (await isOver(hands, one)) ?? 'unseen';
     }
     if (move.do === 'refuse') return moved ? `${move.why}: what was pressed before stands` : move.why;
+    // A key that ends a question is pressed once: what is still drawn of it until the next one is, is nothing to answer, and the next one would get the key.
+    const chose = 'numbers' in chosen && !open.many && moved && dialog.read(screen, told)?.name === open.name;
+    if (chose || (entered !== '' && entered === enterOf(move))) {
+      if (!(await changes(screenNow, screen))) return 'unseen';
+      continue;
+    }
+    entered = enterOf(move);
     const stranger = whyNotTheClient(row, ticket.id, client);
     if (stranger !== null) return stranger;
     // What was taken away again, or is not shown as it was given, is not given twice.
@@ -134,6 +151,11 @@ async function movesTo(hands: Deliverer, one: Moving): Promise<OpenChoice | stri
     if (adapter.enterDelayMs !== undefined && move.do === 'paste') await pause(adapter.enterDelayMs);
   }
   return 'unseen';
+}
+
+/** What an Enter is pressed at; empty = it is none. */
+function enterOf(move: Move): string {
+  return move.do === 'keys' && move.keys.includes('Enter') ? move.shows.join('\n') : '';
 }
 
 function make(
@@ -154,19 +176,33 @@ async function changes(screenNow: () => Promise<string>, before: string): Promis
   return false;
 }
 
+/** The same where its server takes the answer. */
+async function posted(hands: Deliverer, one: ChoiceAnswer, posting: Posting): Promise<OpenChoice | string> {
+  const { row, adapter, ticket, open, chosen, client } = one;
+  const stranger = whyNotTheClient(row, ticket.id, client);
+  if (stranger !== null) return stranger;
+  const done = await answerByPost(hands, { row, posting }, open, chosen);
+  if (done !== 'sent') return 'why' in done ? done.why : done;
+  const goneOn = async () => {
+    const { activity, level } = await lookNow(hands, row, adapter);
+    return activity !== 'waiting' && level !== 'waiting';
+  };
+  return (await until(goneOn, GONE_MS)) ? 'answered' : 'unseen';
+}
+
 /** The dialog is gone from the screen: both signals then say that the agent goes on, or the next question is drawn. */
 async function isOver(
   hands: Deliverer,
-  { row, adapter, dialog, pane, open, chosen }: Moving,
+  { row, adapter, dialog, pane, told, open, chosen }: Moving,
 ): Promise<OpenChoice | 'answered' | null> {
   for (const end = monotonicMs() + GONE_MS; monotonicMs() < end; await pause(100)) {
     const now = await lookNow(hands, row, adapter);
     if (now.activity !== 'waiting' && now.level !== 'waiting') return 'answered';
     const screen = await shown(hands.tmux, pane);
-    const other = dialog.read(screen);
+    const other = dialog.read(screen, told);
     if (other !== null && other.name !== open.name) return other;
     // It was only being drawn anew.
-    if (dialog.next(screen, open.name, chosen).do !== 'nothing') return null;
+    if (dialog.next(screen, open, chosen).do !== 'nothing') return null;
   }
   return null;
 }

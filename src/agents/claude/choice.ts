@@ -31,7 +31,7 @@ export const claudeChoice: ChoiceDialog = {
     const dialog = dialogIn(screen);
     return dialog === null || isReview(dialog) ? null : openIn(dialog);
   },
-  next(screen, name, chosen) {
+  next(screen, { name }, chosen) {
     const dialog = dialogIn(screen);
     if (dialog === null) return { do: 'nothing' };
     if (isReview(dialog)) return submit(dialog);

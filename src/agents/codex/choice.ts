@@ -32,7 +32,7 @@ export const codexChoice: ChoiceDialog = {
     const text = question.join(' ');
     return { question: text, options, many: false, name: `${head}: ${text}` };
   },
-  next(screen, name, chosen) {
+  next(screen, { name }, chosen) {
     const dialog = dialogIn(screen);
     const open = codexChoice.read(screen);
     if (dialog === null || open?.name !== name) return { do: 'nothing' };

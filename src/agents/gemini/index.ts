@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { asObject, textOf } from '../../machine/files.ts';
 import { lookAt } from '../../machine/process.ts';
+import { type Choice, choiceText } from '../../model/choice.ts';
 import { type Adapter, type AgentLook, type EventMeaning, type Level, PROMPT } from '../adapter.ts';
 import { composerAt, plain } from '../composer.ts';
 import { handingOf } from '../handing.ts';
+import { geminiChoice } from './choice.ts';
 import { homeFiles, startScript } from './home.ts';
 import { limitOnScreen, refusalIn, refusalPrinted } from './refusal.ts';
 import { lastError, promptSince, sessionFile, sessionUsage } from './session.ts';
@@ -79,6 +81,7 @@ export const gemini: Adapter = {
     /^ !\s/.test(plain(screen.rows[screen.y] ?? '')) ? 'filled' : composerAt(/^ [>*]\s/, screen),
   // The last choice of each kind of permission (command, edit, web, MCP); a question of the agent has none.
   permission: { shows: 'No, suggest changes (esc)', allow: ['Enter'], deny: ['Escape'] },
+  choice: geminiChoice,
   minVersion: '0.61.0',
   versionArgv: ['--version'],
   enterDelayMs: 500,
@@ -140,8 +143,16 @@ function notified(payload: Payload): EventMeaning | null {
   return { activity: 'waiting', question: what ? `${title}: ${what}` : title };
 }
 
+/** The questions of a call, with what may be chosen. */
 function askedIn(input: Payload | null): string | null {
-  const questions = Array.isArray(input?.questions) ? input.questions : [];
-  const texts = questions.map((one) => textOf(asObject(one), 'question')).filter((text) => text !== null);
-  return texts.length === 0 ? null : texts.join('\n');
+  const questions = Array.isArray(input?.questions) ? input.questions.map(asObject) : [];
+  const choices = questions.flatMap((one): Choice[] => {
+    const question = textOf(one, 'question');
+    const options = Array.isArray(one?.options) ? one.options : [];
+    const labels = options
+      .map((option) => textOf(asObject(option), 'label'))
+      .filter((label) => label !== null);
+    return question === null ? [] : [{ question, options: labels, many: one?.multiSelect === true }];
+  });
+  return choices.length === 0 ? null : choiceText(choices);
 }

@@ -7,6 +7,7 @@ import type { Composer, Screen } from '../../model/screen.ts';
 import { type Adapter, type AgentLook, PROMPT, type Usage } from '../adapter.ts';
 import { composerAt, plain } from '../composer.ts';
 import { sessionId } from '../session.ts';
+import { asked } from './asked.ts';
 import { levelOf } from './level.ts';
 import { meaningOf, refusalPrinted } from './meaning.ts';
 import { PLUGIN } from './plugin.ts';
@@ -74,6 +75,7 @@ export const opencode: Adapter = {
   post,
   composer,
   permission: { shows: 'Permission required', allow: ['Enter'], deny: ['Escape'] },
+  choice: asked,
   minVersion: '1.18.33',
   versionArgv: ['--version'],
   enterDelayMs: 100,

@@ -1,6 +1,8 @@
 import { asObject, numberOf, textOf } from '../../machine/files.ts';
+import { choiceText } from '../../model/choice.ts';
 import type { Refusal } from '../../model/trouble.ts';
 import type { EventMeaning } from '../adapter.ts';
+import { choicesOf } from './asked.ts';
 
 type Payload = Readonly<Record<string, unknown>>;
 
@@ -62,14 +64,7 @@ export function permissionQuestion(request: Payload): string {
 
 /** The text of a request of `/question`, with the options that it offers. */
 export function askedQuestion(request: Payload): string {
-  const questions = Array.isArray(request.questions) ? request.questions.map(asObject) : [];
-  const texts = questions.flatMap((one) => {
-    const question = textOf(one, 'question');
-    const options = Array.isArray(one?.options) ? one.options.map(asObject) : [];
-    const labels = options.map((option) => textOf(option, 'label')).filter((label) => label !== null);
-    return question === null ? [] : [question, ...labels.map((label) => `- ${label}`)];
-  });
-  return texts.join('\n') || 'The agent asks a question';
+  return choiceText(choicesOf(request)) || 'The agent asks a question';
 }
 
 /** A person's interrupt, which is told as an error too. */

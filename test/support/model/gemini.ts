@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Act, Asked, Brain, FailHow } from './brain.ts';
+import type { Act, Asked, Brain, FailHow, Question } from './brain.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -115,7 +115,7 @@ function chunksOf(act: Exclude<Act, { kind: 'fail' }>): Json[][] {
     case 'read':
       return [[call('read_file', { file_path: act.path })]];
     case 'ask':
-      return [[call('ask_user', { questions: [question(act.question, act.options)] })]];
+      return [[call('ask_user', { questions: [act, ...act.more].map(questionOf) })]];
     case 'say': {
       const half = Math.ceil(act.text.length / 2);
       return [act.text.slice(0, half), act.text.slice(half)]
@@ -129,11 +129,12 @@ function call(name: string, args: Json): Json {
   return { functionCall: { id: randomUUID(), name, args } };
 }
 
-function question(text: string, options: readonly string[]): Json {
+function questionOf({ question, options, many }: Question): Json {
   return {
-    question: text,
+    question,
     header: 'Question',
     type: 'choice',
+    multiSelect: many,
     options: options.map((label) => ({ label, description: label })),
   };
 }

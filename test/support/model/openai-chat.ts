@@ -92,8 +92,11 @@ function callOf(act: Extract<Act, { kind: 'shell' | 'ask' | 'read' }>, tools: Re
   if (act.kind === 'shell')
     return { name: 'bash', input: { command: act.command, description: 'what the model wants to run' } };
   if (act.kind === 'read') return { name: 'read', input: { filePath: act.path } };
-  const options = act.options.map((label) => ({ label, description: label }));
-  const input = { questions: [{ question: act.question, header: 'Question', options }] };
+  const questions = [act, ...act.more].map(({ question, options, many }) => ({
+    ...{ question, header: 'Question', multiple: many },
+    options: options.map((label) => ({ label, description: label })),
+  }));
+  const input = { questions };
   return { name: tools.has('question') ? 'question' : 'bash', input };
 }
 

@@ -245,7 +245,8 @@ export type Skip = WhyNot & { readonly ticket: string; readonly run: string | nu
 export interface Refresh {
   readonly run: string;
   readonly phase: 'launching' | 'registered' | 'running' | 'parked';
-  readonly seen: ActivityView;
+  /** What only one look is told is not kept. */
+  readonly seen: Omit<ActivityView, 'said' | 'trouble' | 'answered'>;
   readonly silent_ms: number;
   readonly launching_ms: number;
   readonly output_at_s: number | null;

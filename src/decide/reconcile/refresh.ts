@@ -1,3 +1,4 @@
+import type { Refresh } from '../../model/plan.ts';
 import type { ActivityView, ObservedRuntime } from '../../model/world.ts';
 import { type Cell, NOTHING, type Scene } from './cell.ts';
 
@@ -16,7 +17,7 @@ export function refreshed(
     refresh: {
       run: row.id,
       phase,
-      seen: seen.seen,
+      seen: keptOf(seen.seen),
       output_at_s: seen.pane?.output_at_s ?? row.output_at_s,
       ...now,
       ...(fills ? { time_ns } : {}),
@@ -26,10 +27,15 @@ export function refreshed(
   };
 }
 
+/** What only this look is told goes to no board. */
+function keptOf(seen: ActivityView): Refresh['seen'] {
+  if (seen.said === undefined && seen.trouble === undefined && seen.answered === undefined) return seen;
+  const { said, trouble, answered, ...kept } = seen;
+  return kept;
+}
+
 /** All that a look finds, but what is counted anew each time: a field that is forgotten here does not compile. */
-const KEPT: Readonly<
-  Record<Exclude<keyof ActivityView, 'fresh' | 'cursor' | 'level_ms' | 'said' | 'trouble' | 'answered'>, true>
-> = {
+const KEPT: Readonly<Record<Exclude<keyof Refresh['seen'], 'fresh' | 'cursor' | 'level_ms'>, true>> = {
   ...{ activity: true, question: true, turn: true, client_session: true },
   ...{ level: true, limited_until_ms: true, not_ready: true },
 };

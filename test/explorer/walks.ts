@@ -80,7 +80,7 @@ const STATUS_GUARD =
   /status = @status AND owner IS @owner AND claim_epoch = @claim_epoch AND version = @version/g;
 /** Both statements by which a nudge is taken. */
 const OF_NUDGES =
-  /nudges = nudges \+ 1|UPDATE tickets SET version = version \+ 1, updated_at_ms = @now_ms\s+WHERE/;
+  /nudges = nudges \+ @counted|UPDATE tickets SET version = version \+ 1, updated_at_ms = @now_ms\s+WHERE/;
 const UNSETTLED = /status NOT IN \('in_review', 'done', 'cancelled', 'blocked'\)/g;
 
 /** A rule, what the program is without it, and within which bounds that must show. */

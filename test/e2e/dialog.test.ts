@@ -148,3 +148,19 @@ it("a question of the client's own tool is answered by the keys for it, one look
   expect(changed).toMatchObject({ code: 75 });
   expect(rig.box.note('typed')).toBe('23teal; #{x} "y".3');
 });
+
+it('a dialog of the first run is told at the first tick 15 s after the start, though it was drawn since the last one', async () => {
+  const client = join(rig.box.dir, 'client.sh');
+  const shows =
+    '[ "$1" = --version ] && echo 9.9.9 && exit\nprintf "Is this a project you trust?\\n\\n  1. Yes, I trust this folder\\n"';
+  writeFileSync(client, `#!/bin/sh\n${shows}\nexec sleep 300\n`, { mode: 0o755 });
+  rig.configure({ more: `\n[agent.real]\nkind = "claude"\nargv = [${JSON.stringify(client)}]\n` });
+  const id = rig.add('none', '--agent', 'real');
+  await rig.tickHere();
+  const shown = () => rig.box.tmux('capture-pane', '-p', '-t', rig.run(id).tmux_pane).out;
+  expect(await until(() => shown().includes('I trust this folder'))).toBe(true);
+  rig.box.sql('UPDATE runtime_sessions SET registered_at_ms = registered_at_ms - 15000');
+  await rig.tickHere();
+  expect(rig.ticket(id)).toMatchObject({ status: 'needs_input', attempts: 0 });
+  expect(rig.ticket(id).reason_text).toContain('mc-pickup init --project --trust');
+});

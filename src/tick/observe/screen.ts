@@ -8,8 +8,9 @@ import { withTrouble } from '../../runs/activity.ts';
 import { capturePane } from '../../tmux/pane.ts';
 import type { Eyes } from './eyes.ts';
 
-/** How long a client may be without any sign of life before its screen is asked. */
-const SILENT_START_MS = 30_000;
+/** How long a client may live without any event before its screen is asked for a dialog that is known. A dialog is drawn once, which is output: silence
+ *  alone would have a tick a minute look two minutes later. By the wall clock, since a jump of it costs one look more, or a later one. */
+const START_MS = 15_000;
 /** How long one may live before its first turn, with nothing from either signal, before that is a dialog which nobody knows. */
 const UNKNOWN_DIALOG_MS = 120_000;
 /** Of its screen so much is told. */
@@ -38,7 +39,8 @@ function firstSigns(seen: ActivityView, at: Shown): ActivityView | Promise<Activ
   if (judgement?.verdict !== 'dead') {
     if (judgement?.verdict !== 'alive' || seen.fresh > 0) return seen;
     if (seen.activity === 'waiting' && seen.level === null) return seen;
-    if (row.silent_ms < SILENT_START_MS && !isLost(seen, at)) return seen;
+    const age_ms = eyes.now_ms - (row.registered_at_ms ?? eyes.now_ms);
+    if (age_ms < START_MS && !isLost(seen, at)) return seen;
   }
   return capturePane(eyes.tmux, pane.pane, 60).then((screen) => {
     if (screen === null) return seen;

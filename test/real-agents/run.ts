@@ -1,6 +1,6 @@
 /** `npm run test:agents`: the scenario list with each real client from npm, a table of what came of it, and what is otherwise than in the
  *  table of docs/agents.md. `MC_AGENTS=claude,codex` chooses clients (else all), `MC_AGENTS_VERSIONS` versions (else the newest: see
- *  test/support/clients/versions.ts), `-- --write` puts the table into docs/agents.md. */
+ *  test/support/clients/versions.ts), `-- --write` puts the table into docs/agents.md; `-- scenarios` runs that file alone. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,14 +16,17 @@ const END = '<!-- scenarios end -->';
 const KINDS = Object.keys(CLIENTS) as RealKind[];
 
 function main(): number {
-  const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
+  const { values, positionals: files } = parseArgs({
+    options: { write: { type: 'boolean', default: false } },
+    allowPositionals: true,
+  });
   const skipped = new Map<RealKind, string>();
   const clients = chosenClients().filter((kind) => {
     const why = uninstallable(kind);
     if (why !== null) skipped.set(kind, why);
     return why === null;
   });
-  const { ok, results } = clients.length === 0 ? { ok: true, results: [] } : run(clients);
+  const { ok, results } = clients.length === 0 ? { ok: true, results: [] } : run(clients, files);
   console.log(`\n${tableOf(clients, results)}`);
   for (const line of changesIn(resultsIn(documented().table, KINDS), results)) console.log(line);
   for (const kind of KINDS)
@@ -50,14 +53,17 @@ function uninstallable(kind: RealKind): string | null {
 
 /** The last word on each scenario: one that was cut off has said FAIL at its beginning. All of the run is of one version, whatever is released
  *  meanwhile. */
-function run(clients: readonly RealKind[]): { readonly ok: boolean; readonly results: readonly Result[] } {
+function run(
+  clients: readonly RealKind[],
+  files: readonly string[],
+): { readonly ok: boolean; readonly results: readonly Result[] } {
   const dir = mkdtempSync(join(tmpdir(), 'mc-agents-'));
   const file = join(dir, 'results');
   const versions = new Map(clients.map((kind) => [kind, versionOf(CLIENTS[kind])]));
   const MC_AGENTS_VERSIONS = [...versions].map(([kind, version]) => `${kind}=${version}`).join(',');
   try {
     writeFileSync(file, '');
-    const done = spawnSync('vitest', ['run', '--config', 'vitest.agents.config.ts'], {
+    const done = spawnSync('vitest', ['run', '--config', 'vitest.agents.config.ts', ...files], {
       stdio: 'inherit',
       env: { ...process.env, MC_AGENTS: clients.join(','), MC_AGENTS_VERSIONS, MC_AGENTS_RESULTS: file },
     });

@@ -239,22 +239,6 @@ withClients(LIMITS_OF, ({ kind, scenario, open, live, launched, began }) => {
     expect((await one.run('agents')).out).toContain('tokens');
   });
 
-  scenario(
-    'a question by the tool of the client: its text is told, nothing is typed into its dialog',
-    async () => {
-      const one = await open();
-      const id = await launched(one, `${MARK} [[ask Which colour? | red | blue]]`);
-      const row = await one.untilStatus(id, 'needs_input', 60_000);
-      expect(row.reason).toBe('agent_waiting');
-      expect(row.reason_text).toContain('Which colour?');
-      expect((await one.run('send', id, 'typed-into-a-dialog')).code).toBe(75);
-      expect((await one.run('answer', id, 'typed-into-a-dialog')).code).toBe(75);
-      one.keys(id, 'Enter'); // a person at the terminal takes the first choice
-      await one.ticking(() => one.ticket(id).status === 'in_progress', 'in_progress');
-      expect(one.prompts('typed-into-a-dialog')).toEqual([]);
-    },
-  );
-
   scenario('a person interrupts the turn at the terminal: idle, though no hook may tell', async () => {
     const one = await open('on_idle = "needs_input"');
     const id = await launched(one, `${MARK} [[hold turn]]`);

@@ -8,7 +8,7 @@ const TOKEN = 'sk-ant-oat01-stub-token-for-a-local-test-AA';
 export const claudeClient: TestClient = {
   kind: 'claude',
   pkg: '@anthropic-ai/claude-code',
-  version: '2.1.330',
+  version: '2.1.332',
   prepare({ home, repo, cache, api }) {
     mkdirSync(join(home, '.claude'), { recursive: true });
     // Trust in the main checkout covers its worktrees.

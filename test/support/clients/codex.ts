@@ -6,7 +6,7 @@ import { LOOPBACK_ONLY, type TestClient } from './client.ts';
 export const codexClient: TestClient = {
   kind: 'codex',
   pkg: '@openai/codex',
-  version: '0.169.0',
+  version: '0.171.0',
   prepare({ home, repo, cache, api }) {
     const folder = join(home, '.codex');
     mkdirSync(folder, { recursive: true, mode: 0o700 });

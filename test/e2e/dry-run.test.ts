@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { HOLDING_HOOK, type Report, Rig } from '../support/rig.ts';
-import { BIN, BOUND_MS } from '../support/sandbox.ts';
+import { HOLDING_HOOK, type Report, Rig, state } from '../support/rig.ts';
+import { BIN, BOUND_MS, until } from '../support/sandbox.ts';
 
 let rig: Rig;
 beforeEach(() => {
@@ -53,7 +53,13 @@ async function drifted(): Promise<Record<string, string>> {
   rig.tick();
   for (const name of names) await rig.holding(id(name));
   rig.tick();
-  for (const name of ['dead', 'deadTodo']) await rig.kill(rig.run(id(name)).pid);
+  for (const name of ['dead', 'deadTodo']) {
+    const { pid } = rig.run(id(name));
+    await rig.kill(pid);
+    // What a look calls it changes once more, when tmux reaps it.
+    const reaped = () => box.tmux('run-shell', 'true').code === 0 && state(pid) === null;
+    expect(await until(reaped)).toBe(true);
+  }
   rig.lose(id('lost'));
   box.sql(
     "UPDATE tickets SET status = 'todo', worker_pid = NULL WHERE id IN (?, ?)",

@@ -8,7 +8,9 @@ import { many, oneLine } from '../model/text.ts';
 import type { Ticket } from '../model/ticket.ts';
 import { ticketLine } from '../report/ticket.ts';
 import { type BranchDiff, branchDiff } from '../workspace/diff.ts';
+import { few } from '../workspace/kept.ts';
 import type { Merged, NotMerged } from '../workspace/merge.ts';
+import { committedOf } from '../workspace/placed.ts';
 import { dependantsOf } from './dependants.ts';
 import { placeOf } from './diff.ts';
 import { won } from './ticket.ts';
@@ -113,6 +115,13 @@ async function workOf(context: Context, board: Board, ticket: Ticket, project: P
     );
   if (commits.length === 0 && !merged)
     throw new UserError(EXIT.unavailable, `${ticket.id}: its branch has no commits of its own`);
+  const at = { notes: context.places.placed, worktree: where.worktree ?? '', cwd: looked.diff.cwd };
+  const given = await committedOf(at, `${looked.diff.base.sha}..${looked.diff.tip}`);
+  if (given.length > 0)
+    throw new UserError(
+      EXIT.unavailable,
+      `${ticket.id}: its commits have ${few(given)}, which its worktree was given from the main checkout: take them out of its history first`,
+    );
   return looked.diff;
 }
 

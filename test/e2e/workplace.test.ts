@@ -83,4 +83,9 @@ it('what git does not ignore is no work either; who commits it all the same is t
   const done = rig.box.run(['ticket', 'publish', id]);
   expect(done.out + done.err).toMatch(/its commits have \.env, node_modules, which its worktree was given/);
   expect(git(rig.box, 'ls-remote', '--heads', 'origin')).not.toContain(id);
+  // Nor by the way over the base.
+  expect(rig.box.run(['ticket', 'merge', id, '--push'])).toMatchObject({
+    code: 69,
+    err: expect.stringContaining('its commits have .env, node_modules'),
+  });
 });
